@@ -1,0 +1,1 @@
+//! Typed settings of Prospect: raw as written, validated once

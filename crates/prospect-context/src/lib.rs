@@ -1,0 +1,1 @@
+//! Context strategies for streaming models: what survives when the KV cache overflows

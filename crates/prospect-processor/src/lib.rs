@@ -1,0 +1,1 @@
+//! Pixels, chat template, token ids and segments for SmolVLM2 checkpoints

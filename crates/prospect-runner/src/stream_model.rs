@@ -1,0 +1,114 @@
+//! The model as the stream loop sees it: tokens and frames in, replies out, one cache inside.
+//!
+//! The loop of [`crate::session`] is written against this trait, so that it is tested without weights and never
+//! sees a tensor. [`crate::smolvlm::SmolVlmStream`] is the real one.
+
+use std::ops::Range;
+
+use image::RgbImage;
+use prospect_context::{PositionPolicy, Role};
+use prospect_processor::Encoded;
+
+use crate::error::RunError;
+
+/// What a prefill is followed by.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AfterPrefill {
+    /// Nothing: the chunk only goes in.
+    Nothing,
+    /// The talk decision, then the reply if the model speaks.
+    Decide {
+        /// Longest reply, in tokens.
+        max_new_tokens: usize,
+    },
+    /// A reply, without asking whether there should be one.
+    Reply {
+        /// Longest reply, in tokens.
+        max_new_tokens: usize,
+    },
+}
+
+/// What a step generated.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Generated {
+    /// Generated token ids; all but the last are in the cache, the last is pending.
+    pub token_ids: Vec<u32>,
+    /// Probability of staying silent at the decision, where one was taken.
+    pub not_talk_probability: Option<f32>,
+    /// Whether the decision was to stay silent.
+    pub silent: bool,
+}
+
+/// One piece of an eviction plan whose texts have become tokens.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ResolvedPiece {
+    /// These cache slots come back.
+    Keep(Range<usize>),
+    /// These tokens are prefilled.
+    Tokens(Vec<u32>),
+}
+
+/// What an eviction did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evicted {
+    /// Cache length afterwards.
+    pub tokens_after: usize,
+    /// Whether all positions were moved back to start at 0 because the model's maximum was near.
+    pub positions_reset: bool,
+}
+
+/// A model with one accumulating cache.
+pub trait StreamModel {
+    /// An encoded frame.
+    type Features;
+
+    /// Turns a frame into the embeddings that stand at its image tokens.
+    fn encode_image(&mut self, image: &RgbImage) -> Result<Self::Features, RunError>;
+
+    /// Tokens in the cache.
+    fn cache_tokens(&self) -> usize;
+
+    /// Puts `ids` into the cache (`frame` stands at their image tokens), then does what `after` says.
+    fn step(
+        &mut self,
+        ids: &[u32],
+        frame: Option<&Self::Features>,
+        after: &AfterPrefill,
+    ) -> Result<Generated, RunError>;
+
+    /// Generates after `ids` on a fork of the cache, which is as before afterwards.
+    fn generate_on_fork(
+        &mut self,
+        ids: &[u32],
+        frame: Option<&Self::Features>,
+        max_new_tokens: usize,
+        decide: bool,
+    ) -> Result<Vec<u32>, RunError>;
+
+    /// Rebuilds the cache from `pieces`, in order.
+    fn evict(&mut self, pieces: &[ResolvedPiece], positions: PositionPolicy) -> Result<Evicted, RunError>;
+
+    /// Cuts the cache back to `tokens`.
+    fn truncate(&mut self, tokens: usize) -> Result<(), RunError>;
+
+    /// The opening of the stream: system prompt and an optional first user message.
+    fn encode_opening(&self, system: &str, user: Option<&str>) -> Result<Encoded, RunError>;
+
+    /// A message in the middle of the stream (`first`: at the start of an empty cache).
+    fn encode_message(&self, role: Role, text: &str, first: bool) -> Result<Encoded, RunError>;
+
+    /// What stands before a reply that was asked for.
+    fn encode_generation_prompt(&self) -> Result<Encoded, RunError>;
+
+    /// A frame's tokens, with its time in seconds where the text shows it.
+    fn encode_frame(&self, time: Option<f64>) -> Result<Encoded, RunError>;
+
+    /// Token ids of plain text, without any special token added.
+    fn encode_text(&self, text: &str) -> Result<Vec<u32>, RunError>;
+
+    /// The text of generated ids, without special tokens, image tokens and a leading role.
+    fn clean_reply(&self, ids: &[u32]) -> Result<String, RunError>;
+
+    /// The id that is both "stay silent" and the end of an utterance.
+    fn end_of_utterance(&self) -> u32;
+}

@@ -1,0 +1,166 @@
+//! The events of a trace. Fields whose names end in `ms` or `_bytes` are measurements; all others are reproducible.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the trace format; raised when a field changes its meaning.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A segment that went into the cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentEntry {
+    /// `system`, `user`, `frame`, `assistant` or `summary`.
+    pub kind: String,
+    /// Its length in tokens.
+    pub tokens: usize,
+    /// Whether an eviction has to keep it or drop everything.
+    pub pinned: bool,
+}
+
+/// A text that an eviction put back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PutBack {
+    /// `system`, `user`, `assistant` or `summary`.
+    pub kind: String,
+    /// Its length in tokens.
+    pub tokens: usize,
+}
+
+/// What wrote the trace.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Versions {
+    /// Version of this crate.
+    pub prospect: String,
+}
+
+/// One line of `trace.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The first line.
+    RunStarted {
+        /// [`SCHEMA_VERSION`].
+        schema_version: u32,
+        /// The resolved settings, as a JSON object.
+        config: serde_json::Value,
+        /// Checkpoint folder name.
+        model: String,
+        /// What the frames come from.
+        source: String,
+        /// Device the model runs on.
+        device: String,
+        /// Type the model computes in.
+        dtype: String,
+        /// Strategy name.
+        strategy: String,
+        /// What wrote the trace.
+        versions: Versions,
+    },
+    /// A system or user message that goes in with the next frame.
+    Message {
+        /// `system` or `user`.
+        role: String,
+        /// Its text.
+        text: String,
+        /// Stream time in seconds.
+        time: f64,
+    },
+    /// A frame that went in.
+    Frame {
+        /// Number of the frame in the sampled stream, from 0.
+        index: usize,
+        /// Stream time in seconds.
+        time: f64,
+        /// What went in, in order.
+        segments: Vec<SegmentEntry>,
+        /// Cache length after the frame and its reply.
+        cache_tokens: usize,
+        /// Probability of silence at the decision; absent where none was taken.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        not_talk_probability: Option<f32>,
+        /// Time of the vision tower and connector.
+        vision_ms: f64,
+        /// Time of prefill, decision and reply.
+        decode_ms: f64,
+        /// Time of the whole frame.
+        total_ms: f64,
+    },
+    /// The assistant spoke.
+    Reply {
+        /// Frame after which it spoke.
+        frame: usize,
+        /// Stream time in seconds.
+        time: f64,
+        /// The cleaned text.
+        text: String,
+        /// The generated ids.
+        token_ids: Vec<u32>,
+    },
+    /// A cache overflow and what survived it.
+    Overflow {
+        /// Stream time in seconds.
+        time: f64,
+        /// Strategy that decided.
+        strategy: String,
+        /// `no_room` or `reserved`.
+        trigger: String,
+        /// Tokens about to come in.
+        incoming: usize,
+        /// Cache length before.
+        tokens_before: usize,
+        /// Cache length after.
+        tokens_after: usize,
+        /// Slots kept, as `[start, end)` pairs of the cache before.
+        kept: Vec<[usize; 2]>,
+        /// Texts put back, in order.
+        put_back: Vec<PutBack>,
+        /// Position policy.
+        positions: String,
+        /// Whether positions were moved back to start at 0.
+        positions_reset: bool,
+        /// Time of the whole eviction, summaries included.
+        ms: f64,
+    },
+    /// A summary the model wrote for an overflow.
+    Summary {
+        /// Stream time in seconds.
+        time: f64,
+        /// The prompt that asked for it.
+        prompt: String,
+        /// Its cleaned text.
+        text: String,
+        /// The generated ids.
+        token_ids: Vec<u32>,
+        /// Time it took.
+        ms: f64,
+    },
+    /// A frame that never reached the model.
+    FrameDropped {
+        /// Why.
+        reason: String,
+    },
+    /// A failure; the run ends after it.
+    Error {
+        /// One line.
+        message: String,
+    },
+    /// The last line.
+    RunFinished {
+        /// Frames that went in.
+        frames: usize,
+        /// Replies given.
+        replies: usize,
+        /// Overflows handled.
+        overflows: usize,
+        /// Largest cache length seen.
+        peak_cache_tokens: usize,
+        /// Peak resident memory of the process.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        peak_memory_bytes: Option<u64>,
+        /// Median frame time.
+        p50_ms: f64,
+        /// 95th percentile of frame times.
+        p95_ms: f64,
+        /// 99th percentile of frame times.
+        p99_ms: f64,
+    },
+}
