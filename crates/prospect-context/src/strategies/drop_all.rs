@@ -1,0 +1,28 @@
+//! `drop_all`: forget the stream, start again from the system prompt.
+
+use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
+use crate::segment::Role;
+use crate::strategy::ContextStrategy;
+use crate::view::CacheView;
+
+/// Drops the whole cache and puts the system prompt back, so that the model still knows what it is for.
+///
+/// The lower bound that every other strategy has to beat. ProAssist (<https://arxiv.org/abs/2506.05904>) has it without
+/// the system prompt: [`super::proassist::DropAll`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DropAll;
+
+impl ContextStrategy for DropAll {
+    fn name(&self) -> &str {
+        "drop_all"
+    }
+
+    fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {
+        let mut pieces = Vec::with_capacity(2);
+        if !view.opening.system_prompt.is_empty() {
+            pieces.push(Piece::Text { role: Role::System, text: view.opening.system_prompt.to_owned() });
+        }
+        pieces.push(Piece::PendingReply);
+        EvictionPlan::new(pieces, PositionPolicy::default(), view)
+    }
+}

@@ -1,0 +1,33 @@
+//! `drop_middle`: keep how the stream began and what happened last.
+
+use super::survivors::initial_and_recent;
+use crate::plan::{EvictionPlan, PlanError, PositionPolicy};
+use crate::segment::SegmentKind;
+use crate::strategy::ContextStrategy;
+use crate::view::CacheView;
+
+/// Keeps the initial segments (system prompt, summary, a user message before the first frame) and whole segments from
+/// the last `last_keep_len` tokens.
+///
+/// After ProAssist (<https://arxiv.org/abs/2506.05904>), which cuts through frames and keeps the first frame and reply
+/// with the initial part: [`super::proassist::DropMiddle`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DropMiddle {
+    /// Most tokens that are kept at the end; fewer are kept where the budget is smaller.
+    pub last_keep_len: usize,
+    /// Where the kept keys stand afterwards.
+    pub positions: PositionPolicy,
+}
+
+impl ContextStrategy for DropMiddle {
+    fn name(&self) -> &str {
+        "drop_middle"
+    }
+
+    fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {
+        let is_initial =
+            |kind| matches!(kind, SegmentKind::System | SegmentKind::Summary | SegmentKind::User);
+        let initial = view.segments.iter().take_while(|segment| is_initial(segment.kind)).count();
+        EvictionPlan::new(initial_and_recent(view, initial, self.last_keep_len)?, self.positions, view)
+    }
+}

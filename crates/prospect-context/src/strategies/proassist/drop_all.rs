@@ -1,0 +1,24 @@
+//! ProAssist's `drop_all`: nothing survives but the last generated token.
+
+use crate::budget::Trigger;
+use crate::plan::{EvictionPlan, Piece, PlanError};
+use crate::strategy::ContextStrategy;
+use crate::view::CacheView;
+
+/// Drops everything; only the pending token goes in with the next frame.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DropAll;
+
+impl ContextStrategy for DropAll {
+    fn name(&self) -> &str {
+        "drop_all"
+    }
+
+    fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {
+        EvictionPlan::new_proassist(vec![Piece::PendingReply], view)
+    }
+
+    fn trigger(&self) -> Trigger {
+        Trigger::AfterFrame
+    }
+}

@@ -1,0 +1,40 @@
+//! ProAssist's `drop_middle`: the first step with a user message, and the last tokens.
+
+use crate::budget::Trigger;
+use crate::plan::{EvictionPlan, Piece, PlanError};
+use crate::strategy::ContextStrategy;
+use crate::view::CacheView;
+
+/// Keeps the cache as it was after the first step that carried a user message, and the last `last_keep_len` tokens;
+/// drops everything if there was no such step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DropMiddle {
+    /// Tokens kept at the end; frames may be cut.
+    pub last_keep_len: usize,
+}
+
+impl ContextStrategy for DropMiddle {
+    fn name(&self) -> &str {
+        "drop_middle"
+    }
+
+    fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {
+        let cache_tokens = view.cache_tokens();
+        let mut pieces = Vec::with_capacity(3);
+        if let Some(initial) = view.initial_tokens.map(|tokens| tokens.min(cache_tokens)) {
+            let start = cache_tokens.saturating_sub(self.last_keep_len).max(initial);
+            let kept = if cache_tokens < self.last_keep_len {
+                [0..cache_tokens, cache_tokens..cache_tokens]
+            } else {
+                [0..initial, start..cache_tokens]
+            };
+            pieces.extend(kept.into_iter().filter(|range| !range.is_empty()).map(Piece::Keep));
+        }
+        pieces.push(Piece::PendingReply);
+        EvictionPlan::new_proassist(pieces, view)
+    }
+
+    fn trigger(&self) -> Trigger {
+        Trigger::AfterFrame
+    }
+}
