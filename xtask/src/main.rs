@@ -1,7 +1,9 @@
 //! The project's own chores: one module per command.
 
 mod ci;
+mod fixtures;
 mod tidy;
+mod workbench;
 
 use std::process::ExitCode;
 
@@ -17,6 +19,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Render workbench videos with their annotations.
+    Fixtures(fixtures::Arguments),
     /// Everything a change has to pass: format, lints, tidy, docs, tests, the main job.
     Ci,
     /// Check the rules of docs/ARCHITECTURE.md that no compiler checks.
@@ -25,6 +29,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Fixtures(arguments) => fixtures::run(&arguments),
         Command::Ci => ci::run(),
         Command::Tidy => tidy::run(),
     };

@@ -1,1 +1,49 @@
-//! Typed settings of Prospect: raw as written, validated once
+//! Typed settings of Prospect: raw as written, validated once.
+//!
+//! Layers, weakest first: the embedded `configs/default.toml`, a TOML file, `--set section.key=value`, flags.
+//! [`Layers`] collects them, [`Layers::resolve`] checks everything once and gives [`Settings`].
+//!
+//! A parameter of a strategy lives in that strategy's own table (`[context.drop_middle]`); tables of strategies
+//! that are not chosen are checked for their types and otherwise ignored, so `--strategy` works over any file.
+//! `context.last_keep_len` and the like are shorthands for the same key of the chosen strategy: one that the
+//! strategy does not have is refused, unless a file wrote it and `--set` or a flag chose another strategy.
+//! `generation.temperature`, `top_p` and `seed` with `sampling = "greedy"` may stand in a file, and are refused
+//! from `--set` and flags.
+//!
+//! ```
+//! use prospect_config::{ExceedContextHandling, Layers};
+//! let settings = Layers::new().set("stream.fps=1")?.flag("--strategy", "context.strategy", "drop_all")?.resolve()?;
+//! assert_eq!(settings.stream.fps, 1.0);
+//! assert_eq!(settings.context.strategy, ExceedContextHandling::DropAll);
+//! # Ok::<(), prospect_config::SettingsError>(())
+//! ```
+
+mod choice;
+mod context;
+mod error;
+mod evaluation;
+mod generation;
+mod keys;
+mod layers;
+mod model;
+mod origin;
+mod output;
+mod print;
+mod raw;
+mod settings;
+mod strategy;
+mod stream;
+mod talk;
+
+pub use context::{ContextRules, ContextSettings};
+pub use error::{Place, SettingsError};
+pub use evaluation::EvaluationSettings;
+pub use generation::{GenerationSettings, Sampling};
+pub use layers::{DEFAULT_CONFIG, Layers};
+pub use model::{DType, Device, ModelSettings};
+pub use origin::Origin;
+pub use output::OutputSettings;
+pub use settings::Settings;
+pub use strategy::{ExceedContextHandling, PositionPolicy};
+pub use stream::{OnCorruptFrame, StreamSettings, UserRequest};
+pub use talk::{NotTalkThreshold, SubstepSource, TalkPolicy};

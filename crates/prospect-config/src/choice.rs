@@ -1,0 +1,34 @@
+//! Settings that are one of a few names.
+
+/// A closed set of names.
+pub(crate) trait Choice: Copy + PartialEq + 'static {
+    /// Name and value, in the order in which errors list them.
+    const CHOICES: &'static [(&'static str, Self)];
+}
+
+/// Declares an enum of names with `as_str`, `Display` and [`Choice`].
+macro_rules! choice {
+    ($(#[$meta:meta])* $vis:vis $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        $vis enum $name { $($(#[$vmeta])* $variant,)+ }
+
+        impl $name {
+            /// The name as written in settings.
+            $vis fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl $crate::choice::Choice for $name {
+            const CHOICES: &'static [(&'static str, Self)] = &[$(($text, Self::$variant),)+];
+        }
+    };
+}
+pub(crate) use choice;

@@ -1,0 +1,40 @@
+//! Where a setting was written.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// The layer that wrote a setting. Later variants override earlier ones.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// The embedded `configs/default.toml`.
+    Default,
+    /// A TOML file.
+    File(PathBuf),
+    /// `--set section.key=value`.
+    Set,
+    /// A command line flag, by its name (`--strategy`).
+    Flag(String),
+}
+
+impl Origin {
+    /// The strength of the layer: a stronger one overrides a weaker one, an equal one overrides when it comes later.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::Default => 0,
+            Self::File(_) => 1,
+            Self::Set => 2,
+            Self::Flag(_) => 3,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default settings"),
+            Self::File(path) => write!(f, "{}", path.display().to_string().escape_debug()),
+            Self::Set => f.write_str("--set"),
+            Self::Flag(name) => f.write_str(name),
+        }
+    }
+}

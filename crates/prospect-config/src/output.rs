@@ -1,0 +1,22 @@
+//! `[output]`: what a run leaves behind.
+
+use std::path::PathBuf;
+
+use crate::error::SettingsError;
+use crate::raw::{Field, Raw};
+
+/// Checked `[output]` section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputSettings {
+    /// Folder for the trace and what is made from it; `None` lets the runner choose.
+    pub dir: Option<PathBuf>,
+    /// Whether standard output is JSON.
+    pub json: bool,
+}
+
+pub(crate) fn validate(raw: &Raw) -> Result<OutputSettings, SettingsError> {
+    Ok(OutputSettings {
+        dir: raw.find("output.dir").map(Field::filled_text).transpose()?.map(PathBuf::from),
+        json: raw.need("output.json")?.switch()?,
+    })
+}

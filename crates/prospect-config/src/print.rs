@@ -1,0 +1,197 @@
+//! Settings as TOML again, for `--print-config` and the trace.
+
+use std::path::Path;
+
+use serde::{Serialize, Serializer};
+use toml::Value;
+
+use crate::generation::Sampling;
+use crate::keys::KEYS;
+use crate::settings::Settings;
+use crate::strategy::ExceedContextHandling;
+use crate::stream::UserRequest;
+use crate::talk::TalkPolicy;
+
+impl Settings {
+    /// The settings as TOML: every key of every section, optional ones that are not set as a comment, and the
+    /// parameters of the chosen strategy and talk policy. Reading it gives equal settings.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        let mut table = "";
+        for (key, value) in self.values() {
+            let Some((section, name)) = key.rsplit_once('.') else { continue };
+            if section != table {
+                let gap = if text.is_empty() { "" } else { "\n" };
+                text.push_str(&format!("{gap}[{section}]\n"));
+                table = section;
+            }
+            match value {
+                Some(value) => text.push_str(&format!("{name} = {value}\n")),
+                None => text.push_str(&format!("# {name} is not set\n")),
+            }
+        }
+        text
+    }
+
+    /// The settings as a TOML table: what [`Settings::to_toml`] prints, without what is not set.
+    pub fn to_table(&self) -> toml::Table {
+        let mut root = toml::Table::new();
+        for (key, value) in self.values() {
+            let mut parts: Vec<&str> = key.split('.').collect();
+            let Some(name) = parts.pop() else { continue };
+            let mut table = Some(&mut root);
+            for part in parts {
+                let inner = table.map(|t| t.entry(part).or_insert_with(|| Value::Table(toml::Table::new())));
+                table = inner.and_then(Value::as_table_mut);
+            }
+            if let (Some(table), Some(value)) = (table, value) {
+                table.insert(name.to_owned(), value);
+            }
+        }
+        root
+    }
+
+    /// Every key that applies, in the order of [`KEYS`].
+    fn values(&self) -> Vec<(&'static str, Option<Value>)> {
+        KEYS.iter().filter_map(|key| Some((*key, self.value(key)?))).collect()
+    }
+
+    /// `None` if the key belongs to a choice that was not made, `Some(None)` if it is not set.
+    fn value(&self, key: &str) -> Option<Option<Value>> {
+        match key.split_once('.')? {
+            ("model", name) => self.model_value(name),
+            ("stream", name) => self.stream_value(name).or_else(|| talk_value(&self.stream.talk, name)),
+            ("context", name) => {
+                self.context_value(name).or_else(|| strategy_value(&self.context.strategy, name))
+            }
+            ("generation", name) => self.generation_value(name),
+            ("evaluation", "annotations") => Some(self.evaluation.annotations.as_deref().map(path)),
+            ("evaluation", "similarity") => Some(self.evaluation.similarity.as_deref().map(text)),
+            ("output", "dir") => Some(self.output.dir.as_deref().map(path)),
+            ("output", "json") => Some(Some(self.output.json.into())),
+            _ => None,
+        }
+    }
+
+    fn model_value(&self, name: &str) -> Option<Option<Value>> {
+        match name {
+            "path" => Some(self.model.path.as_deref().map(text)),
+            "device" => Some(Some(self.model.device.to_string().into())),
+            "dtype" => Some(Some(text(self.model.dtype.as_str()))),
+            _ => None,
+        }
+    }
+
+    fn stream_value(&self, name: &str) -> Option<Option<Value>> {
+        let stream = &self.stream;
+        Some(match name {
+            "fps" => Some(stream.fps.into()),
+            "frame_time_text" => Some(stream.frame_time_text.into()),
+            "start" => stream.start.map(Value::Float),
+            "end" => stream.end.map(Value::Float),
+            "max_frames" => stream.max_frames.map(count),
+            "on_corrupt_frame" => Some(text(stream.on_corrupt_frame.as_str())),
+            "talk" => Some(text(stream.talk.name())),
+            "not_talk_threshold" => Some(stream.not_talk_threshold.to_value()),
+            "reference_context" => Some(stream.reference_context.into()),
+            "system_prompt" => stream.system_prompt.as_deref().map(text),
+            "default_system_prompt" => Some(text(&stream.default_system_prompt)),
+            "requests" => Some(Value::Array(stream.requests.iter().map(request).collect())),
+            _ => return None,
+        })
+    }
+
+    fn context_value(&self, name: &str) -> Option<Option<Value>> {
+        match name {
+            "strategy" => Some(Some(text(self.context.strategy.name()))),
+            "rules" => Some(Some(text(self.context.rules.as_str()))),
+            "max_seq_len" => Some(Some(count(self.context.max_seq_len))),
+            "reserved_seq_len" => Some(Some(count(self.context.reserved_seq_len))),
+            _ => None,
+        }
+    }
+
+    fn generation_value(&self, name: &str) -> Option<Option<Value>> {
+        let value = match (name, self.generation.sampling) {
+            ("max_new_tokens", _) => count(self.generation.max_new_tokens),
+            ("sampling", sampling) => text(sampling.name()),
+            ("temperature", Sampling::Random { temperature, .. }) => temperature.into(),
+            ("top_p", Sampling::Random { top_p, .. }) => top_p.into(),
+            // Seeds come from TOML integers, so they fit.
+            ("seed", Sampling::Random { seed, .. }) => {
+                Value::Integer(i64::try_from(seed).unwrap_or(i64::MAX))
+            }
+            _ => return None,
+        };
+        Some(Some(value))
+    }
+}
+
+/// As the table of [`Settings::to_table`].
+impl Serialize for Settings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_table().serialize(serializer)
+    }
+}
+
+fn talk_value(talk: &TalkPolicy, name: &str) -> Option<Option<Value>> {
+    match (talk, name) {
+        (TalkPolicy::Every { seconds }, "every.seconds") => Some(Some((*seconds).into())),
+        (
+            TalkPolicy::OnTransition { substep_source, detection_prompt, dialogue_prompt, generation_prompt },
+            name,
+        ) => match name.strip_prefix("on_transition.")? {
+            "substep_source" => Some(Some(text(substep_source.as_str()))),
+            "detection_prompt" => Some(Some(text(detection_prompt))),
+            "dialogue_prompt" => Some(Some(text(dialogue_prompt))),
+            "generation_prompt" => Some(generation_prompt.as_deref().map(text)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn strategy_value(strategy: &ExceedContextHandling, name: &str) -> Option<Option<Value>> {
+    use ExceedContextHandling::{Custom, DropMiddle, SinkWindow, SummarizeAndDrop, SummarizeWithDst};
+    let name = name.strip_prefix(strategy.name())?.strip_prefix('.')?;
+    let value = match (strategy, name) {
+        (DropMiddle { last_keep_len, .. }, "last_keep_len") => count(*last_keep_len),
+        (DropMiddle { positions, .. } | SinkWindow { positions, .. }, "positions") => {
+            text(positions.as_str())
+        }
+        (
+            SummarizeAndDrop { summary_prompt, .. } | SummarizeWithDst { summary_prompt, .. },
+            "summary_prompt",
+        ) => text(summary_prompt),
+        (
+            SummarizeAndDrop { max_summary_len, .. } | SummarizeWithDst { max_summary_len, .. },
+            "max_summary_len",
+        ) => count(*max_summary_len),
+        (SinkWindow { n_sink, .. }, "n_sink") => count(*n_sink),
+        (SinkWindow { window, .. }, "window") => count(*window),
+        (Custom { name, .. }, "name") => text(name),
+        (Custom { params, .. }, "params") => Value::Table(params.clone()),
+        _ => return None,
+    };
+    Some(Some(value))
+}
+
+fn text(text: &str) -> Value {
+    Value::String(text.to_owned())
+}
+
+fn path(path: &Path) -> Value {
+    Value::String(path.display().to_string())
+}
+
+/// Counts come from TOML integers, so they fit.
+fn count(count: usize) -> Value {
+    Value::Integer(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+fn request(request: &UserRequest) -> Value {
+    let mut table = toml::Table::new();
+    table.insert("time".to_owned(), request.time.into());
+    table.insert("text".to_owned(), text(&request.text));
+    Value::Table(table)
+}

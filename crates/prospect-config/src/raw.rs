@@ -1,0 +1,245 @@
+//! Settings as written: dotted key to TOML value and origin, not yet checked.
+
+use std::collections::BTreeMap;
+
+use toml::Value;
+
+use crate::choice::Choice;
+use crate::error::{Place, SettingsError};
+use crate::keys;
+use crate::origin::Origin;
+
+/// A value as written.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    /// The value.
+    pub(crate) value: Value,
+    /// The layer that wrote it.
+    pub(crate) origin: Origin,
+    /// The key under which it was written (a shorthand differs from where it ends up).
+    pub(crate) written: String,
+    /// The text before it was read as TOML, for `--set` and flags: `--set model.path=7` means the name "7".
+    pub(crate) text: Option<String>,
+}
+
+/// All layers merged.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Raw {
+    entries: BTreeMap<String, Entry>,
+}
+
+impl Raw {
+    /// Puts a value in unless a stronger layer wrote the key already.
+    pub(crate) fn insert(&mut self, key: &str, entry: Entry) {
+        let stronger = self.entries.get(key).is_some_and(|old| old.origin.rank() > entry.origin.rank());
+        if !stronger {
+            self.entries.insert(key.to_owned(), entry);
+        }
+    }
+
+    /// Puts every key of a parsed TOML table in. Refuses unknown keys and values in a section's place.
+    pub(crate) fn insert_table(&mut self, table: toml::Table, origin: &Origin) -> Result<(), SettingsError> {
+        self.walk("", table, origin)
+    }
+
+    fn walk(&mut self, section: &str, table: toml::Table, origin: &Origin) -> Result<(), SettingsError> {
+        for (name, value) in table {
+            let key = if section.is_empty() { name.clone() } else { format!("{section}.{name}") };
+            // A quoted key with a dot inside is one name, not a path; only the free table takes any name.
+            let dotted = name.contains('.') && section != keys::FREE_TABLE;
+            match value {
+                Value::Table(inner) if keys::is_section(&key) && !dotted => self.walk(&key, inner, origin)?,
+                value if dotted || (!keys::is_key(&key) && !keys::is_section(&key)) => {
+                    drop(value);
+                    return Err(unknown(&key, origin));
+                }
+                value if keys::is_section(&key) => {
+                    return Err(not_a_section(&key, &value, origin));
+                }
+                value => {
+                    let entry = Entry { value, origin: origin.clone(), written: key.clone(), text: None };
+                    self.insert(&key, entry);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts `key = text` in, from `--set` or a flag. The text is a TOML value, or else a bare string.
+    pub(crate) fn insert_text(
+        &mut self,
+        key: &str,
+        text: &str,
+        origin: &Origin,
+    ) -> Result<(), SettingsError> {
+        let value = parse_value(text);
+        if keys::is_section(key) {
+            return match value {
+                Value::Table(inner) => self.walk(key, inner, origin),
+                value => Err(not_a_section(key, &value, origin)),
+            };
+        }
+        if !keys::is_key(key) {
+            return Err(unknown(key, origin));
+        }
+        let text = Some(text.to_owned());
+        self.insert(key, Entry { value, origin: origin.clone(), written: key.to_owned(), text });
+        Ok(())
+    }
+
+    /// The field if it was written.
+    pub(crate) fn find(&self, key: &'static str) -> Option<Field<'_>> {
+        self.entries.get(key).map(|entry| Field { entry })
+    }
+
+    /// The field, or an error that says what needs it.
+    pub(crate) fn get(&self, key: &'static str, expected: &str) -> Result<Field<'_>, SettingsError> {
+        self.find(key)
+            .ok_or_else(|| SettingsError::Missing { key: key.to_owned(), expected: expected.to_owned() })
+    }
+
+    /// The field of a key that has a default.
+    pub(crate) fn need(&self, key: &'static str) -> Result<Field<'_>, SettingsError> {
+        self.get(key, "expected in configs/default.toml")
+    }
+
+    /// The entry of any key.
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    /// The free table of custom parameters.
+    pub(crate) fn free_table(&self) -> toml::Table {
+        let named = self.entries.iter().filter_map(|(key, entry)| Some((keys::free_name(key)?, entry)));
+        named.map(|(name, entry)| (name.to_owned(), entry.value.clone())).collect()
+    }
+
+    /// Where a key was written; a key that nobody wrote is placed in the defaults.
+    pub(crate) fn place(&self, key: &str) -> Place {
+        match self.entries.get(key) {
+            Some(entry) => Field { entry }.place(),
+            None => Place { origin: Origin::Default, key: key.to_owned(), value: "(not set)".to_owned() },
+        }
+    }
+
+    /// Whether a stronger layer wrote `key` than `other`.
+    pub(crate) fn is_stronger(&self, key: &str, other: &str) -> bool {
+        let rank = |key: &str| self.entries.get(key).map_or(0, |entry| entry.origin.rank());
+        rank(key) > rank(other)
+    }
+
+    /// A value that does not go together with another.
+    pub(crate) fn conflict(&self, key: &str, expected: impl Into<String>) -> SettingsError {
+        SettingsError::Conflict { at: Box::new(self.place(key)), expected: expected.into() }
+    }
+}
+
+/// One written value on its way to its type.
+#[derive(Clone, Copy)]
+pub(crate) struct Field<'a> {
+    entry: &'a Entry,
+}
+
+impl Field<'_> {
+    /// Where it was written.
+    pub(crate) fn place(self) -> Place {
+        let key = self.entry.written.escape_debug().to_string();
+        Place { origin: self.entry.origin.clone(), key, value: one_line(&self.entry.value) }
+    }
+
+    /// Right type, wrong value.
+    pub(crate) fn invalid(self, expected: impl Into<String>) -> SettingsError {
+        SettingsError::Invalid { at: Box::new(self.place()), expected: expected.into() }
+    }
+
+    fn wrong_type(self, expected: impl Into<String>) -> SettingsError {
+        SettingsError::WrongType { at: Box::new(self.place()), expected: expected.into() }
+    }
+
+    /// The value itself.
+    pub(crate) fn value(&self) -> &Value {
+        &self.entry.value
+    }
+
+    /// A finite number for which `valid` holds; `expected` says what that is.
+    pub(crate) fn number(self, expected: &str, valid: impl Fn(f64) -> bool) -> Result<f64, SettingsError> {
+        let number = match &self.entry.value {
+            Value::Float(number) => *number,
+            Value::Integer(number) => *number as f64,
+            _ => return Err(self.wrong_type(expected)),
+        };
+        if number.is_finite() && valid(number) { Ok(number) } else { Err(self.invalid(expected)) }
+    }
+
+    /// A whole number of at least `least`.
+    pub(crate) fn count(self, least: usize) -> Result<usize, SettingsError> {
+        let expected = || format!("a whole number of at least {least}");
+        let Value::Integer(number) = self.entry.value else { return Err(self.wrong_type(expected())) };
+        match usize::try_from(number) {
+            Ok(count) if count >= least => Ok(count),
+            _ => Err(self.invalid(expected())),
+        }
+    }
+
+    /// Text; from `--set` and flags any text, also one that would read as a number.
+    pub(crate) fn text(self) -> Result<String, SettingsError> {
+        match (&self.entry.value, &self.entry.text) {
+            (Value::String(text), _) => Ok(text.clone()),
+            (_, Some(text)) => Ok(text.clone()),
+            _ => Err(self.wrong_type("a string")),
+        }
+    }
+
+    /// Text that is not blank.
+    pub(crate) fn filled_text(self) -> Result<String, SettingsError> {
+        let text = self.text()?;
+        if text.trim().is_empty() { Err(self.invalid("a string that is not empty")) } else { Ok(text) }
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn switch(self) -> Result<bool, SettingsError> {
+        self.entry.value.as_bool().ok_or_else(|| self.wrong_type("true or false"))
+    }
+
+    /// One of a few names.
+    pub(crate) fn one_of<T: Choice>(self) -> Result<T, SettingsError> {
+        let names = || T::CHOICES.iter().map(|(name, _)| *name);
+        let listed = || names().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+        let Ok(text) = self.text() else { return Err(self.wrong_type(format!("one of {}", listed()))) };
+        if let Some((_, choice)) = T::CHOICES.iter().find(|(name, _)| *name == text) {
+            return Ok(*choice);
+        }
+        let all: Vec<&'static str> = names().collect();
+        let near = keys::nearest(&text, all.iter()).map(|near| format!(" (did you mean {near:?}?)"));
+        Err(self.invalid(format!("one of {}{}", listed(), near.unwrap_or_default())))
+    }
+}
+
+fn unknown(key: &str, origin: &Origin) -> SettingsError {
+    let hint = keys::hint(key);
+    SettingsError::UnknownKey { origin: origin.clone(), key: key.escape_debug().to_string(), hint }
+}
+
+fn not_a_section(key: &str, value: &Value, origin: &Origin) -> SettingsError {
+    let at = Place { origin: origin.clone(), key: key.to_owned(), value: one_line(value) };
+    let names = keys::children(key);
+    let names = if names.is_empty() { "any name".to_owned() } else { names.join(", ") };
+    SettingsError::NotASection(Box::new(at), names)
+}
+
+/// A TOML value, or the text itself where it is none.
+fn parse_value(text: &str) -> Value {
+    let parsed = format!("value = {text}").parse::<toml::Table>().ok();
+    // A line break in the text could bring further keys along: then it is no single value.
+    let single = parsed.filter(|table| table.len() == 1).and_then(|mut table| table.remove("value"));
+    single.unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+/// The value on one line, at most 60 characters of it.
+pub(crate) fn one_line(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => format!("{text:?}"),
+        other => other.to_string().escape_debug().to_string().replace("\\\"", "\""),
+    };
+    if text.chars().count() <= 60 { text } else { text.chars().take(57).chain("...".chars()).collect() }
+}

@@ -1,0 +1,64 @@
+//! All settings, checked.
+
+use crate::context::{self, ContextSettings};
+use crate::error::SettingsError;
+use crate::evaluation::{self, EvaluationSettings};
+use crate::generation::{self, GenerationSettings};
+use crate::model::{self, ModelSettings};
+use crate::origin::Origin;
+use crate::output::{self, OutputSettings};
+use crate::raw::Raw;
+use crate::stream::{self, StreamSettings};
+
+/// All settings, checked; made by [`crate::Layers::resolve`]. Two are equal when their values are, wherever
+/// these were written.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Which checkpoint, where it runs.
+    pub model: ModelSettings,
+    /// Which frames go in, when the model speaks.
+    pub stream: StreamSettings,
+    /// How large the cache gets, what happens when it is full.
+    pub context: ContextSettings,
+    /// How replies are made.
+    pub generation: GenerationSettings,
+    /// What a run is compared with.
+    pub evaluation: EvaluationSettings,
+    /// What a run leaves behind.
+    pub output: OutputSettings,
+    raw: Raw,
+}
+
+impl PartialEq for Settings {
+    fn eq(&self, other: &Self) -> bool {
+        self.model == other.model
+            && self.stream == other.stream
+            && self.context == other.context
+            && self.generation == other.generation
+            && self.evaluation == other.evaluation
+            && self.output == other.output
+    }
+}
+
+impl Settings {
+    pub(crate) fn validate(mut raw: Raw) -> Result<Self, SettingsError> {
+        let model = model::validate(&raw)?;
+        let stream = stream::validate(&raw)?;
+        let context = context::validate(&mut raw)?;
+        let generation = generation::validate(&raw, &context)?;
+        let evaluation = evaluation::validate(&raw)?;
+        let output = output::validate(&raw)?;
+        Ok(Self { model, stream, context, generation, evaluation, output, raw })
+    }
+
+    /// The layer that wrote a key (`context.max_seq_len`); one that nobody wrote is a default.
+    pub fn origin(&self, key: &str) -> &Origin {
+        self.raw.entry(key).map_or(&Origin::Default, |entry| &entry.origin)
+    }
+
+    /// The error for a value that the loaded checkpoint does not allow: names where `key` was written and its
+    /// value. `expected` says what the checkpoint allows, `at most 2048, the model's max_position_embeddings`.
+    pub fn checkpoint_error(&self, key: &str, expected: impl Into<String>) -> SettingsError {
+        SettingsError::Checkpoint { at: Box::new(self.raw.place(key)), expected: expected.into() }
+    }
+}

@@ -1,0 +1,171 @@
+//! What happens when the context is full: the strategies and their own parameters.
+
+use crate::choice::choice;
+use crate::error::SettingsError;
+use crate::raw::{Field, Raw};
+
+/// What happens when the context is full, with each strategy's own parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ExceedContextHandling {
+    /// Nothing is kept; the system prompt is put back.
+    DropAll,
+    /// The beginning and the most recent segments are kept.
+    DropMiddle {
+        /// Most tokens kept from the end.
+        last_keep_len: usize,
+        /// Positions of what is kept.
+        positions: PositionPolicy,
+    },
+    /// The model's own summary of the whole cache is put back.
+    SummarizeAndDrop {
+        /// Asks for the summary.
+        summary_prompt: String,
+        /// Most tokens of the summary.
+        max_summary_len: usize,
+    },
+    /// The same, the summary prompted from the dialogue state.
+    SummarizeWithDst {
+        /// Asks for the summary; the dialogue state goes in front of it.
+        summary_prompt: String,
+        /// Most tokens of the summary.
+        max_summary_len: usize,
+    },
+    /// Attention sinks and a recent window (StreamingLLM).
+    SinkWindow {
+        /// Least tokens kept from the beginning.
+        n_sink: usize,
+        /// Most tokens kept from the end.
+        window: usize,
+        /// Positions of what is kept.
+        positions: PositionPolicy,
+    },
+    /// The stateless baseline: every frame starts from the system prompt.
+    None,
+    /// No strategy; an overflow ends the run.
+    Unlimited,
+    /// A strategy from outside, found by name in the runner's registry.
+    Custom {
+        /// Its registered name.
+        name: String,
+        /// Its parameters, as written.
+        params: toml::Table,
+    },
+}
+
+choice! {
+    /// Positions of what a strategy keeps.
+    pub PositionPolicy {
+        /// Kept keys keep their rotation, new tokens take position = cache length.
+        Legacy = "legacy",
+        /// Kept keys keep their rotation, new tokens go on from the true stream position.
+        Preserve = "preserve",
+        /// Kept keys are rotated to contiguous positions.
+        Rerotate = "rerotate",
+        /// What is kept is run through the model again.
+        Recompute = "recompute",
+    }
+}
+
+choice! {
+    /// Names of the strategies.
+    pub(crate) StrategyName {
+        /// See [`ExceedContextHandling::DropAll`].
+        DropAll = "drop_all",
+        /// See [`ExceedContextHandling::DropMiddle`].
+        DropMiddle = "drop_middle",
+        /// See [`ExceedContextHandling::SummarizeAndDrop`].
+        SummarizeAndDrop = "summarize_and_drop",
+        /// See [`ExceedContextHandling::SummarizeWithDst`].
+        SummarizeWithDst = "summarize_with_dst",
+        /// See [`ExceedContextHandling::SinkWindow`].
+        SinkWindow = "sink_window",
+        /// See [`ExceedContextHandling::None`].
+        None = "none",
+        /// See [`ExceedContextHandling::Unlimited`].
+        Unlimited = "unlimited",
+        /// See [`ExceedContextHandling::Custom`].
+        Custom = "custom",
+    }
+}
+
+impl ExceedContextHandling {
+    fn kind(&self) -> StrategyName {
+        match self {
+            Self::DropAll => StrategyName::DropAll,
+            Self::DropMiddle { .. } => StrategyName::DropMiddle,
+            Self::SummarizeAndDrop { .. } => StrategyName::SummarizeAndDrop,
+            Self::SummarizeWithDst { .. } => StrategyName::SummarizeWithDst,
+            Self::SinkWindow { .. } => StrategyName::SinkWindow,
+            Self::None => StrategyName::None,
+            Self::Unlimited => StrategyName::Unlimited,
+            Self::Custom { .. } => StrategyName::Custom,
+        }
+    }
+
+    /// The name as written in settings (`custom` for every custom strategy).
+    pub fn name(&self) -> &'static str {
+        self.kind().as_str()
+    }
+
+    /// Tokens kept after an eviction by count, and the key that says so.
+    pub(crate) fn kept(&self) -> Option<(&'static str, usize)> {
+        match self {
+            Self::DropMiddle { last_keep_len, .. } => {
+                Some(("context.drop_middle.last_keep_len", *last_keep_len))
+            }
+            Self::SinkWindow { n_sink, window, .. } => {
+                Some(("context.sink_window.window", n_sink.saturating_add(*window)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Most tokens of a summary, and the key that says so.
+    pub(crate) fn summary(&self) -> Option<(&'static str, usize)> {
+        match self {
+            Self::SummarizeAndDrop { max_summary_len, .. } => {
+                Some(("context.summarize_and_drop.max_summary_len", *max_summary_len))
+            }
+            Self::SummarizeWithDst { max_summary_len, .. } => {
+                Some(("context.summarize_with_dst.max_summary_len", *max_summary_len))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Reads the tables of all strategies, so that a mistake in one that is not chosen does not hide until it is.
+pub(crate) fn validate(raw: &Raw, chosen: StrategyName) -> Result<ExceedContextHandling, SettingsError> {
+    let builtin = [
+        ExceedContextHandling::DropAll,
+        ExceedContextHandling::DropMiddle {
+            last_keep_len: raw.need("context.drop_middle.last_keep_len")?.count(1)?,
+            positions: raw.need("context.drop_middle.positions")?.one_of()?,
+        },
+        ExceedContextHandling::SummarizeAndDrop {
+            summary_prompt: raw.need("context.summarize_and_drop.summary_prompt")?.filled_text()?,
+            max_summary_len: raw.need("context.summarize_and_drop.max_summary_len")?.count(1)?,
+        },
+        ExceedContextHandling::SummarizeWithDst {
+            summary_prompt: raw.need("context.summarize_with_dst.summary_prompt")?.filled_text()?,
+            max_summary_len: raw.need("context.summarize_with_dst.max_summary_len")?.count(1)?,
+        },
+        ExceedContextHandling::SinkWindow {
+            n_sink: raw.need("context.sink_window.n_sink")?.count(0)?,
+            window: raw.need("context.sink_window.window")?.count(1)?,
+            positions: raw.need("context.sink_window.positions")?.one_of()?,
+        },
+        ExceedContextHandling::None,
+        ExceedContextHandling::Unlimited,
+    ];
+    let name = raw.find("context.custom.name").map(Field::filled_text).transpose()?;
+    if let Some(strategy) = builtin.into_iter().find(|strategy| strategy.kind() == chosen) {
+        return Ok(strategy);
+    }
+    let name = name.ok_or_else(|| SettingsError::Missing {
+        key: "context.custom.name".to_owned(),
+        expected: "context.strategy = \"custom\" needs it, expected the name of a registered strategy"
+            .to_owned(),
+    })?;
+    Ok(ExceedContextHandling::Custom { name, params: raw.free_table() })
+}

@@ -1,0 +1,98 @@
+//! `[stream]`: which frames go in, what is said around them, when the model speaks.
+
+use toml::Value;
+
+use crate::choice::choice;
+use crate::error::SettingsError;
+use crate::raw::{Field, Raw};
+use crate::talk::{self, NotTalkThreshold, TalkPolicy};
+
+/// Checked `[stream]` section.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamSettings {
+    /// Frames per second of stream time that go in, above 0.
+    pub fps: f64,
+    /// Whether `Frame from MM:SS:` goes in before each frame.
+    pub frame_time_text: bool,
+    /// First second of the source that is used; `None` is its start.
+    pub start: Option<f64>,
+    /// Second of the source at which the stream ends; `None` is its end.
+    pub end: Option<f64>,
+    /// Most frames that go in; `None` is no limit.
+    pub max_frames: Option<usize>,
+    /// What a frame that cannot be decoded does.
+    pub on_corrupt_frame: OnCorruptFrame,
+    /// When the model speaks.
+    pub talk: TalkPolicy,
+    /// When the not-talk token wins, under [`TalkPolicy::Proactive`].
+    pub not_talk_threshold: NotTalkThreshold,
+    /// Whether the references go into the context instead of the model's own replies.
+    pub reference_context: bool,
+    /// System prompt; `None` takes the annotation file's, or else `default_system_prompt`.
+    pub system_prompt: Option<String>,
+    /// System prompt where neither the settings nor the annotations give one.
+    pub default_system_prompt: String,
+    /// User messages, by time.
+    pub requests: Vec<UserRequest>,
+}
+
+/// A user message at a stream time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserRequest {
+    /// Stream seconds at which it goes in, at least 0.
+    pub time: f64,
+    /// What the user says.
+    pub text: String,
+}
+
+choice! {
+    /// What a frame that cannot be decoded does.
+    pub OnCorruptFrame {
+        /// It is named in the trace and left out.
+        Skip = "skip",
+        /// It ends the run.
+        Fail = "fail",
+    }
+}
+
+pub(crate) fn validate(raw: &Raw) -> Result<StreamSettings, SettingsError> {
+    let seconds = |field: Field<'_>| field.number("seconds of at least 0", |seconds| seconds >= 0.0);
+    let start = raw.find("stream.start").map(seconds).transpose()?;
+    let end = raw.find("stream.end").map(seconds).transpose()?;
+    if let Some(end) = end
+        && end <= start.unwrap_or(0.0)
+    {
+        let start = start.unwrap_or(0.0);
+        return Err(raw.conflict("stream.end", format!("seconds above stream.start = {start}")));
+    }
+    Ok(StreamSettings {
+        fps: raw.need("stream.fps")?.number("frames per second above 0", |fps| fps > 0.0)?,
+        frame_time_text: raw.need("stream.frame_time_text")?.switch()?,
+        start,
+        end,
+        max_frames: raw.find("stream.max_frames").map(|field| field.count(1)).transpose()?,
+        on_corrupt_frame: raw.need("stream.on_corrupt_frame")?.one_of()?,
+        talk: talk::validate(raw)?,
+        not_talk_threshold: talk::threshold(raw.need("stream.not_talk_threshold")?)?,
+        reference_context: raw.need("stream.reference_context")?.switch()?,
+        system_prompt: raw.find("stream.system_prompt").map(Field::text).transpose()?,
+        default_system_prompt: raw.need("stream.default_system_prompt")?.text()?,
+        requests: requests(raw.need("stream.requests")?)?,
+    })
+}
+
+fn requests(field: Field<'_>) -> Result<Vec<UserRequest>, SettingsError> {
+    let expected = "a list of { time = seconds of at least 0, text = \"not empty\" }";
+    let read = |value: &Value| -> Option<UserRequest> {
+        let table = value.as_table().filter(|table| table.len() == 2)?;
+        let time = table.get("time")?;
+        let time = time.as_float().or_else(|| time.as_integer().map(|time| time as f64))?;
+        let text = table.get("text")?.as_str().filter(|text| !text.trim().is_empty())?.to_owned();
+        (time.is_finite() && time >= 0.0).then_some(UserRequest { time, text })
+    };
+    let list = field.value().as_array().ok_or_else(|| field.invalid(expected))?;
+    let list: Option<Vec<UserRequest>> = list.iter().map(read).collect();
+    let mut list = list.ok_or_else(|| field.invalid(expected))?;
+    list.sort_by(|a, b| a.time.total_cmp(&b.time));
+    Ok(list)
+}

@@ -1,0 +1,175 @@
+//! When the model speaks: talk policies and the not-talk threshold.
+
+use std::str::FromStr;
+
+use toml::Value;
+
+use crate::choice::choice;
+use crate::error::SettingsError;
+use crate::raw::{Field, Raw};
+
+/// When the model speaks, with each policy's own parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TalkPolicy {
+    /// The model decides at every frame's last token; needs a trained model.
+    Proactive,
+    /// The model is asked to speak when the substep changes; works with any checkpoint.
+    OnTransition {
+        /// Where the substep comes from.
+        substep_source: SubstepSource,
+        /// Asks the model for the current substep; used with [`SubstepSource::Model`].
+        detection_prompt: String,
+        /// User message at a change; `{prev_substep}` and `{curr_substep}` are filled in.
+        dialogue_prompt: String,
+        /// Text after which the reply starts; `None` takes the chat template's.
+        generation_prompt: Option<String>,
+    },
+    /// A reply every `seconds` of stream time.
+    Every {
+        /// Stream seconds between replies, above 0.
+        seconds: f64,
+    },
+    /// A reply to each user message.
+    OnRequest,
+}
+
+impl TalkPolicy {
+    /// The name as written in settings.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Proactive => TalkName::Proactive,
+            Self::OnTransition { .. } => TalkName::OnTransition,
+            Self::Every { .. } => TalkName::Every,
+            Self::OnRequest => TalkName::OnRequest,
+        }
+        .as_str()
+    }
+}
+
+choice! {
+    /// Where the current substep comes from under `on_transition`.
+    pub SubstepSource {
+        /// From the annotations of the video.
+        Annotations = "annotations",
+        /// From the model, asked with the detection prompt.
+        Model = "model",
+    }
+}
+
+choice! {
+    /// Names of the talk policies.
+    pub(crate) TalkName {
+        /// The model decides.
+        Proactive = "proactive",
+        /// At a change of substep.
+        OnTransition = "on_transition",
+        /// At fixed intervals.
+        Every = "every",
+        /// When asked.
+        OnRequest = "on_request",
+    }
+}
+
+/// When the not-talk token wins at the end of a frame. Written as `0`, `0.5` or `"diff0.3"`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum NotTalkThreshold {
+    /// `0`: silent if the not-talk token is the most likely one.
+    Argmax,
+    /// In (0, 1]: silent only if P(not talk) exceeds it.
+    Probability(f64),
+    /// In (0, 1]: a fall of P(not talk) by more than this since the last frame means talk; otherwise 0.5 holds.
+    Diff(f64),
+}
+
+impl NotTalkThreshold {
+    /// The value as written in settings.
+    pub(crate) fn to_value(self) -> Value {
+        match self {
+            Self::Argmax => Value::Float(0.0),
+            Self::Probability(threshold) => Value::Float(threshold),
+            Self::Diff(fall) => Value::String(format!("diff{fall}")),
+        }
+    }
+}
+
+impl FromStr for NotTalkThreshold {
+    type Err = &'static str;
+
+    /// Reads `0`, `0.5` or `diff0.3`; the error is what would have been valid.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fall = text.strip_prefix("diff");
+        let number = fall.unwrap_or(text);
+        // f64::from_str also takes "inf", "nan" and signs: a digit in front rules them out.
+        let number = number.parse::<f64>().ok().filter(|_| number.starts_with(|c: char| c.is_ascii_digit()));
+        match number {
+            Some(number) if fall.is_some() && number > 0.0 && number <= 1.0 => Ok(Self::Diff(number)),
+            Some(number) if fall.is_none() => Self::from_number(number).ok_or(THRESHOLD),
+            _ => Err(THRESHOLD),
+        }
+    }
+}
+
+impl NotTalkThreshold {
+    fn from_number(number: f64) -> Option<Self> {
+        match number {
+            0.0 => Some(Self::Argmax),
+            number if number > 0.0 && number <= 1.0 => Some(Self::Probability(number)),
+            _ => None,
+        }
+    }
+}
+
+const THRESHOLD: &str =
+    "0 (plain argmax), a number in (0, 1], or \"diffX\" with X in (0, 1], such as \"diff0.3\"";
+
+pub(crate) fn threshold(field: Field<'_>) -> Result<NotTalkThreshold, SettingsError> {
+    match field.value() {
+        Value::String(text) => text.parse().map_err(|expected: &str| field.invalid(expected)),
+        _ => {
+            let number = field.number(THRESHOLD, |_| true)?;
+            NotTalkThreshold::from_number(number).ok_or_else(|| field.invalid(THRESHOLD))
+        }
+    }
+}
+
+pub(crate) fn validate(raw: &Raw) -> Result<TalkPolicy, SettingsError> {
+    // All tables are read, so that a mistake in one that is not chosen does not hide until it is.
+    let seconds = raw.find("stream.every.seconds");
+    let seconds =
+        seconds.map(|field| field.number("seconds above 0", |seconds| seconds > 0.0)).transpose()?;
+    let transition = on_transition(raw)?;
+    match raw.need("stream.talk")?.one_of()? {
+        TalkName::Proactive => Ok(TalkPolicy::Proactive),
+        TalkName::OnTransition => Ok(transition),
+        TalkName::Every => {
+            let seconds = seconds.ok_or_else(|| SettingsError::Missing {
+                key: "stream.every.seconds".to_owned(),
+                expected: "stream.talk = \"every\" needs it, expected seconds above 0".to_owned(),
+            })?;
+            Ok(TalkPolicy::Every { seconds })
+        }
+        TalkName::OnRequest => Ok(TalkPolicy::OnRequest),
+    }
+}
+
+fn on_transition(raw: &Raw) -> Result<TalkPolicy, SettingsError> {
+    let dialogue = raw.need("stream.on_transition.dialogue_prompt")?;
+    let dialogue_prompt = dialogue.filled_text()?;
+    if !placeholders_known(&dialogue_prompt) {
+        return Err(dialogue.invalid("no other placeholders than {prev_substep} and {curr_substep}"));
+    }
+    Ok(TalkPolicy::OnTransition {
+        substep_source: raw.need("stream.on_transition.substep_source")?.one_of()?,
+        detection_prompt: raw.need("stream.on_transition.detection_prompt")?.filled_text()?,
+        dialogue_prompt,
+        generation_prompt: raw.find("stream.on_transition.generation_prompt").map(Field::text).transpose()?,
+    })
+}
+
+/// Whether every `{word}` of a prompt is one that gets filled in.
+fn placeholders_known(prompt: &str) -> bool {
+    let names = prompt.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
+    let is_name =
+        |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    names.filter(is_name).all(|name| matches!(name, "prev_substep" | "curr_substep"))
+}

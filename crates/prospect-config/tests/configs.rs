@@ -1,0 +1,104 @@
+//! The files in configs/ are valid, and what is printed reads back.
+
+use std::path::{Path, PathBuf};
+
+use prospect_config::{
+    ContextRules, ExceedContextHandling, Layers, NotTalkThreshold, PositionPolicy, Settings, TalkPolicy,
+};
+
+fn configs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs")
+}
+
+fn load(name: &str) -> Settings {
+    let layers = Layers::new().file(&configs().join(name));
+    layers.and_then(Layers::resolve).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn every_file_in_configs_resolves_and_reads_back() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir(configs()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let settings = Layers::new().file(&path).and_then(Layers::resolve).unwrap_or_else(|e| panic!("{e}"));
+        let printed = settings.to_toml();
+        let again = Layers::new().file_text(Path::new("printed"), &printed).unwrap().resolve().unwrap();
+        assert_eq!(again, settings, "{printed}");
+        seen += 1;
+    }
+    assert!(seen >= 10, "only {seen} files in configs/");
+}
+
+#[test]
+fn strategy_files_choose_the_strategy_of_their_name() {
+    for name in [
+        "drop_all",
+        "drop_middle",
+        "summarize_and_drop",
+        "summarize_with_dst",
+        "sink_window",
+        "none",
+        "unlimited",
+    ] {
+        assert_eq!(load(&format!("{name}.toml")).context.strategy.name(), name);
+    }
+}
+
+#[test]
+fn default_file_is_the_default_layer() {
+    assert_eq!(load("default.toml"), Layers::new().resolve().unwrap());
+}
+
+#[test]
+fn proassist_file_has_the_parameters_of_the_public_code() {
+    let settings = load("proassist.toml");
+    let expected =
+        ExceedContextHandling::DropMiddle { last_keep_len: 512, positions: PositionPolicy::Legacy };
+    assert_eq!(settings.context.strategy, expected);
+    assert_eq!(settings.context.rules, ContextRules::ProAssist);
+    assert_eq!((settings.context.max_seq_len, settings.context.reserved_seq_len), (4096, 128));
+    assert_eq!(settings.stream.not_talk_threshold, NotTalkThreshold::Probability(0.5));
+    assert_eq!(settings.generation.max_new_tokens, 100);
+}
+
+#[test]
+fn workbench_file_fits_the_small_model() {
+    let settings = load("workbench.toml");
+    let expected = ExceedContextHandling::SummarizeAndDrop {
+        summary_prompt: "Please summarize the progress.".to_owned(),
+        max_summary_len: 56,
+    };
+    assert_eq!(settings.context.strategy, expected);
+    assert_eq!((settings.context.max_seq_len, settings.context.reserved_seq_len), (384, 96));
+    assert_eq!(settings.generation.max_new_tokens, 32);
+    assert_eq!(settings.stream.talk, TalkPolicy::Proactive);
+    assert_eq!(settings.stream.not_talk_threshold, NotTalkThreshold::Argmax);
+}
+
+#[test]
+fn every_preset_runs_under_every_strategy_flag() {
+    let strategies =
+        ["drop_all", "drop_middle", "summarize_and_drop", "summarize_with_dst", "sink_window", "none"];
+    for preset in ["workbench.toml", "default.toml", "drop_middle.toml"] {
+        for strategy in strategies {
+            let layers = Layers::new().file(&configs().join(preset)).unwrap();
+            let layers = layers.flag("--strategy", "context.strategy", strategy).unwrap();
+            assert_eq!(layers.resolve().unwrap().context.strategy.name(), strategy, "{preset}");
+        }
+    }
+}
+
+#[test]
+fn printed_default_settings() {
+    insta::assert_snapshot!(Layers::new().resolve().unwrap().to_toml());
+}
+
+#[test]
+fn settings_serialize_as_what_is_printed() {
+    let settings = load("workbench.toml");
+    let printed: toml::Table = settings.to_toml().parse().unwrap();
+    assert_eq!(toml::Table::try_from(&settings).unwrap(), printed);
+}

@@ -1,0 +1,186 @@
+//! The KV cache: one allocation a layer and side, filled in place.
+
+use std::ops::Range;
+
+use candle_core::{DType, Device, Tensor};
+use prospect_context::PositionPolicy;
+
+use crate::decoder::TextConfig;
+use crate::error::{ModelError, Result};
+use crate::rotary::Rotary;
+
+/// Keys and values of one layer, each `[1, kv_heads, capacity, head_dim]`.
+struct LayerCache {
+    keys: Tensor,
+    values: Tensor,
+}
+
+/// An accumulating cache. It never holds more than its capacity, and nothing in it moves when tokens are appended.
+pub struct KvCache {
+    layers: Vec<LayerCache>,
+    /// Position of each cached token, by slot.
+    positions: Vec<u32>,
+    next_position: usize,
+    capacity: usize,
+    policy: PositionPolicy,
+    /// Input embeddings by slot, `[capacity, hidden]`; only for [`PositionPolicy::Recompute`].
+    embeddings: Option<Tensor>,
+}
+
+/// Kept slots, set aside while the cache is rebuilt.
+pub(crate) struct SetAside {
+    layers: Vec<(Tensor, Tensor)>,
+    positions: Vec<u32>,
+    pub(crate) embeddings: Option<Tensor>,
+}
+
+impl KvCache {
+    pub(crate) fn new(
+        config: &TextConfig,
+        capacity: usize,
+        policy: PositionPolicy,
+        device: &Device,
+    ) -> Result<Self> {
+        let shape = (1, config.kv_heads(), capacity, config.head_dim());
+        let side = || Tensor::zeros(shape, DType::F32, device);
+        let layers = (0..config.num_hidden_layers)
+            .map(|_| Ok(LayerCache { keys: side()?, values: side()? }))
+            .collect::<Result<_>>()?;
+        let embeddings = match policy {
+            PositionPolicy::Recompute => {
+                Some(Tensor::zeros((capacity, config.hidden_size), DType::F32, device)?)
+            }
+            _ => None,
+        };
+        let positions = Vec::with_capacity(capacity);
+        Ok(Self { layers, positions, next_position: 0, capacity, policy, embeddings })
+    }
+
+    /// Tokens in the cache.
+    pub fn len(&self) -> usize {
+        self.positions.len()
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.positions.is_empty()
+    }
+
+    /// Most tokens it can hold.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// The position that the next token takes.
+    pub fn next_position(&self) -> usize {
+        self.next_position
+    }
+
+    /// The position of each cached token.
+    pub fn positions(&self) -> &[u32] {
+        &self.positions
+    }
+
+    /// What happens to positions at an eviction.
+    pub fn policy(&self) -> PositionPolicy {
+        self.policy
+    }
+
+    /// Cuts the cache back to its first `tokens` tokens, as if the rest had never gone in.
+    pub fn truncate(&mut self, tokens: usize) {
+        if let Some(&position) = self.positions.get(tokens) {
+            self.next_position = position as usize;
+            self.positions.truncate(tokens);
+        }
+    }
+
+    /// Fails, with the cache as it was, unless `incoming` more tokens fit.
+    pub(crate) fn check_room(&self, incoming: usize) -> Result<()> {
+        let cached = self.len();
+        if cached + incoming > self.capacity {
+            return Err(ModelError::CacheFull { incoming, cached, capacity: self.capacity });
+        }
+        Ok(())
+    }
+
+    /// Writes keys and values `[1, kv_heads, tokens, head_dim]` behind the cached ones and returns views of both, up to and
+    /// with the new tokens. They count only once [`Self::commit`] is called, after the last layer.
+    pub(crate) fn write(&self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<(Tensor, Tensor)> {
+        let LayerCache { keys: all_keys, values: all_values } = &self.layers[layer];
+        let total = self.len() + keys.dim(2)?;
+        all_keys.slice_set(&keys.contiguous()?, 2, self.len())?;
+        all_values.slice_set(&values.contiguous()?, 2, self.len())?;
+        Ok((all_keys.narrow(2, 0, total)?, all_values.narrow(2, 0, total)?))
+    }
+
+    pub(crate) fn commit(&mut self, embeddings: &Tensor) -> Result<()> {
+        let tokens = embeddings.dim(0)?;
+        if let Some(all) = &self.embeddings {
+            all.slice_set(&embeddings.contiguous()?, 0, self.len())?;
+        }
+        self.positions
+            .extend((self.next_position..self.next_position + tokens).map(|position| position as u32));
+        self.next_position += tokens;
+        Ok(())
+    }
+
+    /// Copies `range` out of the cache.
+    pub(crate) fn set_aside(&self, range: &Range<usize>) -> Result<SetAside> {
+        let take = |side: &Tensor| side.narrow(2, range.start, range.len())?.force_contiguous();
+        let layers = match self.policy {
+            PositionPolicy::Recompute => Vec::new(),
+            _ => self
+                .layers
+                .iter()
+                .map(|layer| Ok((take(&layer.keys)?, take(&layer.values)?)))
+                .collect::<Result<_>>()?,
+        };
+        let embeddings = self
+            .embeddings
+            .as_ref()
+            .map(|all| all.narrow(0, range.start, range.len())?.force_contiguous())
+            .transpose()?;
+        Ok(SetAside { layers, positions: self.positions[range.clone()].to_vec(), embeddings })
+    }
+
+    /// Puts kept slots back behind what is there. `rotary` turns their keys to contiguous positions; without it they stay
+    /// as they are.
+    pub(crate) fn put_back(&mut self, kept: &SetAside, rotary: Option<&Rotary>) -> Result<()> {
+        let start = self.len();
+        self.check_room(kept.positions.len())?;
+        let next = self.next_position as u32;
+        let positions: Vec<u32> = match rotary {
+            Some(_) => (next..next + kept.positions.len() as u32).collect(),
+            None => kept.positions.clone(),
+        };
+        for (layer, (keys, values)) in self.layers.iter().zip(&kept.layers) {
+            match rotary {
+                Some(rotary) if positions != kept.positions => {
+                    layer.keys.slice_set(&rotary.turn(keys, &kept.positions, &positions)?, 2, start)?;
+                }
+                _ => layer.keys.slice_set(keys, 2, start)?,
+            }
+            layer.values.slice_set(values, 2, start)?;
+        }
+        self.positions.extend(&positions);
+        self.next_position = positions.last().map_or(self.next_position, |&last| last as usize + 1);
+        Ok(())
+    }
+
+    /// Empties the cache.
+    pub(crate) fn clear(&mut self) {
+        self.positions.clear();
+        self.next_position = 0;
+    }
+
+    /// Lets the next token take this position.
+    pub(crate) fn continue_at(&mut self, position: usize) {
+        self.next_position = position;
+    }
+
+    /// Keys of one layer by slot, `[kv_heads, tokens, head_dim]`.
+    pub fn keys(&self, layer: usize) -> Result<Vec<f32>> {
+        let keys = self.layers[layer].keys.narrow(2, 0, self.len())?;
+        Ok(keys.flatten_all()?.to_vec1()?)
+    }
+}

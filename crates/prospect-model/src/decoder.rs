@@ -1,0 +1,224 @@
+//! The Llama decoder: grouped-query attention over the cache, without expanding its keys.
+
+use candle_core::{Device, Tensor};
+use candle_nn::{Activation, Module};
+use serde::Deserialize;
+
+use crate::cache::KvCache;
+use crate::error::Result;
+use crate::layers::{Linear, RmsNorm};
+use crate::rotary::Rotary;
+use crate::weights::Weights;
+
+/// `text_config` of config.json; defaults are those of `transformers`' `LlamaConfig` under a SmolVLM.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct TextConfig {
+    /// Width of the residual stream.
+    pub hidden_size: usize,
+    /// Width inside the MLP.
+    pub intermediate_size: usize,
+    /// Decoder layers.
+    pub num_hidden_layers: usize,
+    /// Query heads.
+    pub num_attention_heads: usize,
+    /// Key and value heads; as many as query heads if left out.
+    pub num_key_value_heads: Option<usize>,
+    /// Size of one head; `hidden_size / num_attention_heads` if left out.
+    pub head_dim: Option<usize>,
+    /// Size of the vocabulary.
+    pub vocab_size: usize,
+    /// Positions the model was made for.
+    #[serde(default = "default_max_position_embeddings")]
+    pub max_position_embeddings: usize,
+    /// Epsilon of every norm.
+    #[serde(default = "default_rms_norm_eps")]
+    pub rms_norm_eps: f64,
+    /// Activation of the MLP.
+    #[serde(default = "default_hidden_act")]
+    pub hidden_act: Activation,
+    /// Base of the rotary frequencies, as published checkpoints write it.
+    rope_theta: Option<f64>,
+    /// The same, as `transformers` 5 writes it.
+    rope_parameters: Option<RopeParameters>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct RopeParameters {
+    rope_theta: Option<f64>,
+}
+
+fn default_max_position_embeddings() -> usize {
+    2048
+}
+
+fn default_rms_norm_eps() -> f64 {
+    1e-5
+}
+
+fn default_hidden_act() -> Activation {
+    Activation::Silu
+}
+
+impl TextConfig {
+    /// Key and value heads.
+    pub fn kv_heads(&self) -> usize {
+        self.num_key_value_heads.unwrap_or(self.num_attention_heads)
+    }
+
+    /// Size of one head.
+    pub fn head_dim(&self) -> usize {
+        self.head_dim.unwrap_or(self.hidden_size / self.num_attention_heads.max(1))
+    }
+
+    /// Base of the rotary frequencies.
+    pub fn rope_theta(&self) -> f64 {
+        let written = self.rope_parameters.as_ref().and_then(|parameters| parameters.rope_theta);
+        written.or(self.rope_theta).unwrap_or(10_000.0)
+    }
+}
+
+struct Layer {
+    input_layernorm: RmsNorm,
+    q_proj: Linear,
+    k_proj: Linear,
+    v_proj: Linear,
+    o_proj: Linear,
+    post_attention_layernorm: RmsNorm,
+    gate_proj: Linear,
+    up_proj: Linear,
+    down_proj: Linear,
+}
+
+/// The decoder with its embedding table and head.
+pub(crate) struct Decoder {
+    config: TextConfig,
+    embed_tokens: Tensor,
+    layers: Vec<Layer>,
+    norm: RmsNorm,
+    lm_head: Linear,
+    rotary: Rotary,
+}
+
+impl Decoder {
+    pub(crate) fn load(weights: &Weights, config: &TextConfig, tied: bool, device: &Device) -> Result<Self> {
+        let prefix = "model.text_model";
+        let table = [config.vocab_size, config.hidden_size];
+        let embed_tokens = weights.get(&format!("{prefix}.embed_tokens.weight"), &table)?;
+        let head = if tied { embed_tokens.clone() } else { weights.get("lm_head.weight", &table)? };
+        Ok(Self {
+            config: config.clone(),
+            embed_tokens,
+            layers: (0..config.num_hidden_layers)
+                .map(|index| Layer::load(weights, config, &format!("{prefix}.layers.{index}")))
+                .collect::<Result<_>>()?,
+            norm: RmsNorm::load(weights, &format!("{prefix}.norm"), config.hidden_size, config.rms_norm_eps)?,
+            lm_head: Linear::from_weight(head),
+            rotary: Rotary::new(
+                config.head_dim(),
+                config.rope_theta(),
+                config.max_position_embeddings,
+                device,
+            )?,
+        })
+    }
+
+    pub(crate) fn rotary(&self) -> &Rotary {
+        &self.rotary
+    }
+
+    /// Embeddings of token ids, `[tokens, hidden]`.
+    pub(crate) fn embed(&self, ids: &Tensor) -> Result<Tensor> {
+        Ok(self.embed_tokens.index_select(ids, 0)?)
+    }
+
+    /// Runs `[tokens, hidden]` behind what `cache` holds and leaves the tokens in it. Returns the hidden states of the last
+    /// layer, normalised.
+    pub(crate) fn forward(&self, embeddings: &Tensor, cache: &mut KvCache) -> Result<Tensor> {
+        let tokens = embeddings.dim(0)?;
+        cache.check_room(tokens)?;
+        let mask =
+            if tokens > 1 { Some(causal_mask(cache.len(), tokens, embeddings.device())?) } else { None };
+        let mut x = embeddings.clone();
+        for (index, layer) in self.layers.iter().enumerate() {
+            let normed = layer.input_layernorm.forward(&x)?;
+            x = (x + self.attention(layer, index, &normed, mask.as_ref(), cache)?)?;
+            x = (&x + layer.mlp(&layer.post_attention_layernorm.forward(&x)?, self.config.hidden_act)?)?;
+        }
+        cache.commit(embeddings)?;
+        self.norm.forward(&x)
+    }
+
+    /// Logits `[rows, vocab]` of hidden states `[rows, hidden]`.
+    pub(crate) fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
+        self.lm_head.forward(hidden)
+    }
+
+    fn attention(
+        &self,
+        layer: &Layer,
+        index: usize,
+        x: &Tensor,
+        mask: Option<&Tensor>,
+        cache: &KvCache,
+    ) -> Result<Tensor> {
+        let (heads, kv_heads, head_dim) =
+            (self.config.num_attention_heads, self.config.kv_heads(), self.config.head_dim());
+        let (tokens, group) = (x.dim(0)?, heads / kv_heads);
+        let split = |x: Tensor, heads: usize| -> Result<Tensor> {
+            Ok(x.reshape((1, tokens, heads, head_dim))?.transpose(1, 2)?)
+        };
+        let start = cache.next_position();
+        let query = self.rotary.apply(&split(layer.q_proj.forward(x)?, heads)?, start)?;
+        let keys = self.rotary.apply(&split(layer.k_proj.forward(x)?, kv_heads)?, start)?;
+        let values = split(layer.v_proj.forward(x)?, kv_heads)?;
+        let (keys, values) = cache.write(index, &keys, &values)?;
+        // The query heads of one group lie behind each other, so that one product per key head serves them all.
+        let query = (query.reshape((kv_heads, group * tokens, head_dim))? * (head_dim as f64).powf(-0.5))?;
+        let mut scores = query.matmul(&keys.squeeze(0)?.t()?)?;
+        if let Some(mask) = mask {
+            let total = scores.dim(2)?;
+            let by_head = scores.reshape((kv_heads, group, tokens, total))?;
+            scores = by_head.broadcast_add(mask)?.reshape((kv_heads, group * tokens, total))?;
+        }
+        let weights = candle_nn::ops::softmax_last_dim(&scores)?;
+        let mixed = weights.matmul(&values.squeeze(0)?)?.reshape((heads, tokens, head_dim))?;
+        layer.o_proj.forward(&mixed.transpose(0, 1)?.reshape((tokens, heads * head_dim))?)
+    }
+}
+
+impl Layer {
+    fn load(weights: &Weights, config: &TextConfig, name: &str) -> Result<Self> {
+        let (hidden, inner, head_dim) = (config.hidden_size, config.intermediate_size, config.head_dim());
+        let (query, kv) = (config.num_attention_heads * head_dim, config.kv_heads() * head_dim);
+        let norm =
+            |part: &str| RmsNorm::load(weights, &format!("{name}.{part}"), hidden, config.rms_norm_eps);
+        let linear = |part: &str, output, input| {
+            Linear::load(weights, &format!("{name}.{part}"), output, input, false)
+        };
+        Ok(Self {
+            input_layernorm: norm("input_layernorm")?,
+            q_proj: linear("self_attn.q_proj", query, hidden)?,
+            k_proj: linear("self_attn.k_proj", kv, hidden)?,
+            v_proj: linear("self_attn.v_proj", kv, hidden)?,
+            o_proj: linear("self_attn.o_proj", hidden, query)?,
+            post_attention_layernorm: norm("post_attention_layernorm")?,
+            gate_proj: linear("mlp.gate_proj", inner, hidden)?,
+            up_proj: linear("mlp.up_proj", inner, hidden)?,
+            down_proj: linear("mlp.down_proj", hidden, inner)?,
+        })
+    }
+
+    fn mlp(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
+        let gate = activation.forward(&self.gate_proj.forward(x)?)?;
+        self.down_proj.forward(&(gate * self.up_proj.forward(x)?)?)
+    }
+}
+
+/// `[tokens, cached + tokens]`: 0 where a token may look, minus infinity where it may not.
+fn causal_mask(cached: usize, tokens: usize, device: &Device) -> Result<Tensor> {
+    let total = cached + tokens;
+    let entry = |row: usize, column: usize| if column <= cached + row { 0.0 } else { f32::NEG_INFINITY };
+    let mask: Vec<f32> =
+        (0..tokens).flat_map(|row| (0..total).map(move |column| entry(row, column))).collect();
+    Ok(Tensor::from_vec(mask, (tokens, total), device)?)
+}

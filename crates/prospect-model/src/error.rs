@@ -1,0 +1,140 @@
+//! What can be wrong with a checkpoint or a computation.
+
+use std::path::PathBuf;
+
+/// A failure of the model; its `Display` is one line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A file of the checkpoint that is not there or cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A JSON file that lacks a key without default, or holds a value of the wrong type.
+    #[error("{}: {source}: expected the configuration of a SmolVLM or Idefics3 checkpoint", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Which key, and where.
+        source: serde_json::Error,
+    },
+    /// A configuration whose parts do not go together.
+    #[error("{}: {key} is {value}: expected {expected}", path.display())]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What would be valid.
+        expected: String,
+    },
+    /// A safetensors file that is truncated or no safetensors file.
+    #[error("{}: not a readable safetensors file: {message}", path.display())]
+    Safetensors {
+        /// The file, or the folder of shards.
+        path: PathBuf,
+        /// What the parser said.
+        message: String,
+    },
+    /// A tensor the architecture needs.
+    #[error("tensor {name} is missing: expected shape {expected:?}")]
+    MissingTensor {
+        /// Its name.
+        name: String,
+        /// Its shape by config.json.
+        expected: Vec<usize>,
+    },
+    /// A tensor whose shape contradicts config.json.
+    #[error("tensor {name} has shape {actual:?}: expected {expected:?} by config.json")]
+    TensorShape {
+        /// Its name.
+        name: String,
+        /// Its shape in the file.
+        actual: Vec<usize>,
+        /// Its shape by config.json.
+        expected: Vec<usize>,
+    },
+    /// A chunk that would not fit; the cache is as before.
+    #[error("{incoming} tokens do not fit into the cache: {cached} of {capacity} slots are taken")]
+    CacheFull {
+        /// Tokens about to come in.
+        incoming: usize,
+        /// Tokens in the cache.
+        cached: usize,
+        /// Most tokens it holds.
+        capacity: usize,
+    },
+    /// A position the model was not made for.
+    #[error("position {position} is past the model's maximum: expected at most {max}")]
+    Position {
+        /// The position.
+        position: usize,
+        /// The last one there is.
+        max: usize,
+    },
+    /// A token id outside the vocabulary.
+    #[error("token id {id} is not in the vocabulary: expected less than {vocab_size}")]
+    TokenId {
+        /// The id.
+        id: u32,
+        /// Size of the vocabulary.
+        vocab_size: usize,
+    },
+    /// Image tokens and image embeddings that do not pair up.
+    #[error("{image_tokens} image tokens for {embeddings} image embeddings: expected as many")]
+    ImageTokens {
+        /// Image tokens among the ids.
+        image_tokens: usize,
+        /// Rows of image embeddings.
+        embeddings: usize,
+    },
+    /// Pixels that are no whole number of frames.
+    #[error("{values} pixel values for {tiles} tiles of 3x{height}x{width}: expected {expected}")]
+    Pixels {
+        /// Values given.
+        values: usize,
+        /// Tiles.
+        tiles: usize,
+        /// Height in pixels.
+        height: usize,
+        /// Width in pixels.
+        width: usize,
+        /// Values that would fit.
+        expected: usize,
+    },
+    /// Logits with a NaN or an infinity in them.
+    #[error("the logits hold {value} at token {token}: expected finite numbers (a damaged checkpoint?)")]
+    NonFiniteLogits {
+        /// The first bad value.
+        value: f32,
+        /// Its token id.
+        token: usize,
+    },
+    /// A failure inside the tensor library.
+    #[error("tensor library: {0}")]
+    Tensor(#[from] candle_core::Error),
+}
+
+impl ModelError {
+    /// Whether the checkpoint is at fault rather than the computation.
+    pub fn is_bad_checkpoint(&self) -> bool {
+        matches!(
+            self,
+            Self::Read { .. }
+                | Self::Config { .. }
+                | Self::Shape { .. }
+                | Self::Safetensors { .. }
+                | Self::MissingTensor { .. }
+                | Self::TensorShape { .. }
+        )
+    }
+}
+
+/// What every function here returns.
+pub(crate) type Result<T> = std::result::Result<T, ModelError>;

@@ -1,0 +1,177 @@
+//! `cargo xtask fixtures`: renders workbench videos.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::workbench::annotations::Annotations;
+use crate::workbench::render;
+use crate::workbench::script::{Kind, Script};
+use crate::workbench::seeds;
+use crate::workbench::video;
+
+/// Frames of the one-hour stream.
+const HOUR: usize = 7200;
+
+/// Renders workbench videos with their annotations.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Folder to write to.
+    #[arg(long, default_value = "out/workbench")]
+    out: PathBuf,
+    /// The checkpoint whose bytes give the evaluation seeds.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/workbench/model.safetensors"))]
+    model: PathBuf,
+    /// How many evaluation videos.
+    #[arg(long, default_value_t = 60)]
+    count: usize,
+    /// Recipes that repeat parts.
+    #[arg(long)]
+    repeats: bool,
+    /// Write folders of PNG files (lossless) instead of MP4.
+    #[arg(long)]
+    png: bool,
+    /// One stream of an hour instead of evaluation videos.
+    #[arg(long)]
+    hour: bool,
+    /// Render exactly this seed instead of the evaluation seeds.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Dump raw frames and states of `--seeds` for the training script.
+    #[arg(long, requires = "seeds")]
+    dump_training: Option<PathBuf>,
+    /// Training seeds, `FIRST..END`; multiples of four repeat parts.
+    #[arg(long, value_parser = parse_seeds)]
+    seeds: Option<(u64, u64)>,
+}
+
+fn parse_seeds(text: &str) -> Result<(u64, u64), String> {
+    let wrong = || format!("expected FIRST..END with FIRST < END <= {}, got {text:?}", seeds::TRAINING_SEEDS);
+    let (first, end) = text.split_once("..").ok_or_else(wrong)?;
+    let (first, end) = (first.parse().map_err(|_| wrong())?, end.parse().map_err(|_| wrong())?);
+    if first < end && end <= seeds::TRAINING_SEEDS { Ok((first, end)) } else { Err(wrong()) }
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
+    if let (Some(folder), Some(range)) = (&arguments.dump_training, arguments.seeds) {
+        return dump_training(folder, range);
+    }
+    let (kind, name) = match (arguments.hour, arguments.repeats) {
+        (true, _) => (Kind::Long(HOUR), "hour"),
+        (false, true) => (Kind::Repeats, "repeats"),
+        (false, false) => (Kind::Plain, "video"),
+    };
+    let chosen = match arguments.seed {
+        Some(seed) => vec![seed],
+        None => evaluation_seeds(arguments)?,
+    };
+    fs::create_dir_all(&arguments.out).map_err(|error| at(&arguments.out, &error))?;
+    for (number, seed) in chosen.into_iter().enumerate() {
+        let script = Script::new(seed, kind);
+        write_video(&script, &arguments.out.join(format!("{name}_{number:03}")), arguments.png)?;
+    }
+    Ok(())
+}
+
+fn evaluation_seeds(arguments: &Arguments) -> Result<Vec<u64>, String> {
+    let weights = fs::read(&arguments.model).map_err(|error| at(&arguments.model, &error))?;
+    Ok(seeds::evaluation_seeds(&weights, if arguments.hour { 1 } else { arguments.count }))
+}
+
+fn at(path: &Path, error: &dyn std::fmt::Display) -> String {
+    format!("{}: {error}", path.display())
+}
+
+/// The video and, beside it, its annotations.
+fn write_video(script: &Script, stem: &Path, png: bool) -> Result<(), String> {
+    if png {
+        fs::create_dir_all(stem).map_err(|error| at(stem, &error))?;
+        for index in 0..script.frames.len() {
+            let file = stem.join(format!("{index:05}.png"));
+            let (size, pixels) = (render::SIZE as u32, render::frame(script, index));
+            image::save_buffer(&file, &pixels, size, size, image::ColorType::Rgb8)
+                .map_err(|error| at(&file, &error))?;
+        }
+    } else {
+        let file = stem.with_extension("mp4");
+        video::write(script, &file).map_err(|error| at(&file, &error))?;
+    }
+    let file = stem.with_extension("json");
+    let text = serde_json::to_string_pretty(&Annotations::new(script)).map_err(|error| error.to_string())?;
+    fs::write(&file, text + "\n").map_err(|error| at(&file, &error))
+}
+
+/// What the training script knows of a video: a line of `scripts.jsonl`; its frames follow those of the line before in
+/// `frames.u8` (rows of RGB).
+#[derive(Debug, Serialize)]
+struct TrainingScript {
+    seed: u64,
+    system_prompt: String,
+    recipe: Vec<usize>,
+    /// Per frame: held part (or -1), at the box, covered, parts done after it.
+    states: Vec<(i32, bool, bool, usize)>,
+    replies: Vec<(usize, String)>,
+}
+
+fn dump_training(folder: &Path, (first, end): (u64, u64)) -> Result<(), String> {
+    fs::create_dir_all(folder).map_err(|error| at(folder, &error))?;
+    let create = |name: &str| {
+        let path = folder.join(name);
+        fs::File::create(&path).map(std::io::BufWriter::new).map_err(|error| at(&path, &error))
+    };
+    let (mut frames, mut scripts) = (create("frames.u8")?, create("scripts.jsonl")?);
+    for seed in first..end {
+        let script = Script::new(seed, if seed % 4 == 0 { Kind::Repeats } else { Kind::Plain });
+        for index in 0..script.frames.len() {
+            let pixels = render::frame(&script, index);
+            debug_assert_eq!(pixels.len(), render::FRAME_BYTES);
+            frames.write_all(&pixels).map_err(|error| at(folder, &error))?;
+        }
+        let line = serde_json::to_string(&training_script(&script)).map_err(|error| error.to_string())?;
+        writeln!(scripts, "{line}").map_err(|error| at(folder, &error))?;
+    }
+    frames.flush().and_then(|()| scripts.flush()).map_err(|error| at(folder, &error))
+}
+
+fn training_script(script: &Script) -> TrainingScript {
+    let held = |part: Option<crate::workbench::parts::Part>| part.map_or(-1, |part| part.index() as i32);
+    let states =
+        script.frames.iter().map(|frame| (held(frame.held), frame.at_box, frame.covered, frame.done));
+    TrainingScript {
+        seed: script.seed,
+        system_prompt: script.system_prompt(),
+        recipe: script.recipe.iter().map(|part| part.index()).collect(),
+        states: states.collect(),
+        replies: script.replies.iter().map(|reply| (reply.frame, reply.text.clone())).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seed_ranges_are_checked() {
+        assert_eq!(parse_seeds("3..9"), Ok((3, 9)));
+        for wrong in ["9..3", "3", "a..b", "0..9999999999999"] {
+            assert!(parse_seeds(wrong).unwrap_err().contains(wrong));
+        }
+    }
+
+    #[test]
+    fn a_dump_holds_a_line_and_all_frames_of_every_seed() {
+        let folder = tempfile::tempdir().unwrap();
+        dump_training(folder.path(), (4, 6)).unwrap();
+        let scripts = fs::read_to_string(folder.path().join("scripts.jsonl")).unwrap();
+        let frames: usize = (4..6)
+            .map(|seed| Script::new(seed, if seed == 4 { Kind::Repeats } else { Kind::Plain }).frames.len())
+            .sum();
+        assert_eq!(scripts.lines().count(), 2);
+        let bytes = fs::metadata(folder.path().join("frames.u8")).unwrap().len();
+        assert_eq!(bytes as usize, frames * render::FRAME_BYTES);
+    }
+}
