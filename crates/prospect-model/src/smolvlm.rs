@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use prospect_context::PositionPolicy;
 use serde::Deserialize;
 
-use crate::cache::KvCache;
+use crate::cache::{KvCache, SetAside};
 use crate::connector::Connector;
 use crate::decoder::{Decoder, TextConfig};
 use crate::error::{ModelError, Result};
@@ -184,17 +184,14 @@ impl SmolVlm {
             return Err(ModelError::ImageTokens { image_tokens, embeddings });
         }
         let tokens = self.decoder.embed(&Tensor::new(ids, &self.device)?)?;
-        let mut row = 0;
-        for run in ids.chunk_by(|a, b| is_image(a) == is_image(b)).scan(0, |start, run| {
-            *start += run.len();
-            Some((*start - run.len(), run))
-        }) {
-            if let (start, [first, ..], Some(images)) = (run.0, run.1, images)
-                && is_image(first)
-            {
-                tokens.slice_set(&images.0.narrow(0, row, run.1.len())?.force_contiguous()?, 0, start)?;
-                row += run.1.len();
+        let (mut start, mut row) = (0, 0);
+        for run in ids.chunk_by(|a, b| is_image(a) == is_image(b)) {
+            // A run is never empty.
+            if let (true, Some(images)) = (is_image(&run[0]), images) {
+                tokens.slice_set(&images.0.narrow(0, row, run.len())?.force_contiguous()?, 0, start)?;
+                row += run.len();
             }
+            start += run.len();
         }
         Ok(Embeddings(tokens))
     }
@@ -229,37 +226,32 @@ impl SmolVlm {
         if tokens > cache.capacity() {
             return Err(ModelError::CacheFull { incoming: tokens, cached: 0, capacity: cache.capacity() });
         }
-        let kept = pieces.iter().filter_map(|piece| match piece {
-            EvictionPiece::Keep(range) => Some(cache.set_aside(range)),
-            EvictionPiece::Tokens(_) => None,
+        let prepared = pieces.iter().map(|piece| match piece {
+            EvictionPiece::Keep(range) => Ok(Prepared::Slots(cache.set_aside(range)?)),
+            EvictionPiece::Tokens(chunk) => Ok(Prepared::Tokens(&chunk.0)),
         });
-        let kept = kept.collect::<Result<Vec<_>>>()?;
+        let prepared = prepared.collect::<Result<Vec<_>>>()?;
+        let keeps_some = prepared.iter().any(|piece| matches!(piece, Prepared::Slots(_)));
         let policy = cache.policy();
         let stream_position = cache.next_position();
         // Room for a cache that fills up again from here; past that, keys could no longer keep their rotation.
         let positions_reset = policy == PositionPolicy::Preserve
-            && !kept.is_empty()
+            && keeps_some
             && stream_position + cache.capacity() > self.decoder.rotary().max_positions();
         let turns = policy == PositionPolicy::Rerotate || positions_reset;
         cache.clear();
-        let mut kept = kept.iter();
-        for piece in pieces {
-            match (piece, kept.as_slice().first()) {
-                (EvictionPiece::Keep(_), Some(slots)) => {
-                    kept.next();
-                    match &slots.embeddings {
-                        Some(embeddings) => drop(self.decoder.forward(embeddings, cache)?),
-                        None => cache.put_back(slots, turns.then(|| self.decoder.rotary()))?,
-                    }
-                }
-                (EvictionPiece::Tokens(chunk), _) => drop(self.decoder.forward(&chunk.0, cache)?),
-                (EvictionPiece::Keep(_), None) => {}
+        for piece in &prepared {
+            match piece {
+                Prepared::Slots(slots) => match &slots.embeddings {
+                    Some(embeddings) => drop(self.decoder.forward(embeddings, cache)?),
+                    None => cache.put_back(slots, turns.then(|| self.decoder.rotary()))?,
+                },
+                Prepared::Tokens(embeddings) => drop(self.decoder.forward(embeddings, cache)?),
             }
             if policy == PositionPolicy::Legacy {
                 cache.continue_at(cache.len());
             }
         }
-        let keeps_some = pieces.iter().any(|piece| matches!(piece, EvictionPiece::Keep(_)));
         if policy == PositionPolicy::Preserve && keeps_some && !positions_reset {
             cache.continue_at(stream_position);
         }
@@ -275,6 +267,12 @@ impl SmolVlm {
         }
         Ok(Tensor::from_slice(values, (tiles, 3, height, width), self.vision.device())?)
     }
+}
+
+/// An [`EvictionPiece`] once the cache it is taken from may be emptied.
+enum Prepared<'a> {
+    Slots(SetAside),
+    Tokens(&'a Tensor),
 }
 
 impl EvictionPiece {
