@@ -15,6 +15,8 @@ use crate::workbench::video;
 
 /// Frames of the one-hour stream.
 const HOUR: usize = 7200;
+/// Least frames of a training video of several rounds.
+const TRAINING_ROUNDS: usize = 160;
 
 /// Renders workbench videos with their annotations.
 #[derive(Debug, Args)]
@@ -43,7 +45,7 @@ pub(crate) struct Arguments {
     /// Dump raw frames and states of `--seeds` for the training script.
     #[arg(long, requires = "seeds")]
     dump_training: Option<PathBuf>,
-    /// Training seeds, `FIRST..END`; multiples of four repeat parts.
+    /// Training seeds, `FIRST..END`; of every four, one repeats parts and one goes on for several rounds.
     #[arg(long, value_parser = parse_seeds)]
     seeds: Option<(u64, u64)>,
 }
@@ -125,7 +127,7 @@ fn dump_training(folder: &Path, (first, end): (u64, u64)) -> Result<(), String> 
     };
     let (mut frames, mut scripts) = (create("frames.u8")?, create("scripts.jsonl")?);
     for seed in first..end {
-        let script = Script::new(seed, if seed % 4 == 0 { Kind::Repeats } else { Kind::Plain });
+        let script = Script::new(seed, training_kind(seed));
         for index in 0..script.frames.len() {
             let pixels = render::frame(&script, index);
             debug_assert_eq!(pixels.len(), render::FRAME_BYTES);
@@ -135,6 +137,15 @@ fn dump_training(folder: &Path, (first, end): (u64, u64)) -> Result<(), String> 
         writeln!(scripts, "{line}").map_err(|error| at(folder, &error))?;
     }
     frames.flush().and_then(|()| scripts.flush()).map_err(|error| at(folder, &error))
+}
+
+/// A mixture of all kinds that evaluation asks for.
+fn training_kind(seed: u64) -> Kind {
+    match seed % 4 {
+        0 => Kind::Repeats,
+        1 => Kind::Long(TRAINING_ROUNDS),
+        _ => Kind::Plain,
+    }
 }
 
 fn training_script(script: &Script) -> TrainingScript {
@@ -167,9 +178,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         dump_training(folder.path(), (4, 6)).unwrap();
         let scripts = fs::read_to_string(folder.path().join("scripts.jsonl")).unwrap();
-        let frames: usize = (4..6)
-            .map(|seed| Script::new(seed, if seed == 4 { Kind::Repeats } else { Kind::Plain }).frames.len())
-            .sum();
+        let frames: usize = (4..6).map(|seed| Script::new(seed, training_kind(seed)).frames.len()).sum();
         assert_eq!(scripts.lines().count(), 2);
         let bytes = fs::metadata(folder.path().join("frames.u8")).unwrap().len();
         assert_eq!(bytes as usize, frames * render::FRAME_BYTES);

@@ -32,6 +32,7 @@ pub(crate) const KEYS: &[&str] = &[
     "context.summarize_and_drop.max_summary_len",
     "context.summarize_with_dst.summary_prompt",
     "context.summarize_with_dst.max_summary_len",
+    "context.summarize_with_dst.max_state_len",
     "context.sink_window.n_sink",
     "context.sink_window.window",
     "context.sink_window.positions",
@@ -50,7 +51,7 @@ pub(crate) const KEYS: &[&str] = &[
 
 /// Keys of the context section that stand for the same key of the chosen strategy's table.
 pub(crate) const SHORTHANDS: &[&str] =
-    &["last_keep_len", "positions", "summary_prompt", "max_summary_len", "n_sink", "window"];
+    &["last_keep_len", "positions", "summary_prompt", "max_summary_len", "max_state_len", "n_sink", "window"];
 
 /// The table whose keys are free: parameters of a custom strategy.
 pub(crate) const FREE_TABLE: &str = "context.custom.params";

@@ -10,6 +10,9 @@ use crate::settings::Settings;
 /// The embedded `configs/default.toml`: every key that has a default, with what it means.
 pub const DEFAULT_CONFIG: &str = include_str!("../../../configs/default.toml");
 
+/// The embedded `configs/workbench.toml`: the settings of the small model in fixtures/.
+pub const WORKBENCH_CONFIG: &str = include_str!("../../../configs/workbench.toml");
+
 /// Collects the layers. Their strength is fixed (default < file < `--set` < flag), the order of calls only
 /// decides between values of the same strength: the later one wins.
 #[derive(Debug, Clone, Default)]

@@ -39,7 +39,7 @@ pub use context::{ContextRules, ContextSettings};
 pub use error::{Place, SettingsError};
 pub use evaluation::EvaluationSettings;
 pub use generation::{GenerationSettings, Sampling};
-pub use layers::{DEFAULT_CONFIG, Layers};
+pub use layers::{DEFAULT_CONFIG, Layers, WORKBENCH_CONFIG};
 pub use model::{DType, Device, ModelSettings};
 pub use origin::Origin;
 pub use output::OutputSettings;

@@ -167,6 +167,7 @@ fn strategy_value(strategy: &ExceedContextHandling, name: &str) -> Option<Option
             SummarizeAndDrop { max_summary_len, .. } | SummarizeWithDst { max_summary_len, .. },
             "max_summary_len",
         ) => count(*max_summary_len),
+        (SummarizeWithDst { max_state_len, .. }, "max_state_len") => count(*max_state_len),
         (SinkWindow { n_sink, .. }, "n_sink") => count(*n_sink),
         (SinkWindow { window, .. }, "window") => count(*window),
         (Custom { name, .. }, "name") => text(name),

@@ -196,6 +196,19 @@ impl Field<'_> {
         if text.trim().is_empty() { Err(self.invalid("a string that is not empty")) } else { Ok(text) }
     }
 
+    /// Text that is not blank and in which every `{word}` is one of `placeholders`, which are filled in later.
+    pub(crate) fn prompt(self, placeholders: &[&str]) -> Result<String, SettingsError> {
+        let text = self.filled_text()?;
+        let is_name =
+            |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let words = text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
+        if words.filter(is_name).all(|name| placeholders.contains(&name)) {
+            return Ok(text);
+        }
+        let known: Vec<String> = placeholders.iter().map(|name| format!("{{{name}}}")).collect();
+        Err(self.invalid(format!("no other placeholders than {}", known.join(", "))))
+    }
+
     /// `true` or `false`.
     pub(crate) fn switch(self) -> Result<bool, SettingsError> {
         self.entry.value.as_bool().ok_or_else(|| self.wrong_type("true or false"))

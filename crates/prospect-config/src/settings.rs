@@ -56,6 +56,11 @@ impl Settings {
         self.raw.entry(key).map_or(&Origin::Default, |entry| &entry.origin)
     }
 
+    /// The error for a value that this build or machine cannot serve.
+    pub fn unsupported_error(&self, key: &str, expected: impl Into<String>) -> SettingsError {
+        SettingsError::Invalid { at: Box::new(self.raw.place(key)), expected: expected.into() }
+    }
+
     /// The error for a value that the loaded checkpoint does not allow: names where `key` was written and its
     /// value. `expected` says what the checkpoint allows, `at most 2048, the model's max_position_embeddings`.
     pub fn checkpoint_error(&self, key: &str, expected: impl Into<String>) -> SettingsError {

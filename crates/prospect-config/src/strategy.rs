@@ -25,10 +25,12 @@ pub enum ExceedContextHandling {
     },
     /// The same, the summary prompted from the dialogue state.
     SummarizeWithDst {
-        /// Asks for the summary; the dialogue state goes in front of it.
+        /// Asks for the summary; `{steps_done}`, `{current_step}` and `{next_step}` are filled in.
         summary_prompt: String,
         /// Most tokens of the summary.
         max_summary_len: usize,
+        /// Most tokens that the filled-in steps add to the prompt; the oldest ones are left out first.
+        max_state_len: usize,
     },
     /// Attention sinks and a recent window (StreamingLLM).
     SinkWindow {
@@ -147,8 +149,13 @@ pub(crate) fn validate(raw: &Raw, chosen: StrategyName) -> Result<ExceedContextH
             max_summary_len: raw.need("context.summarize_and_drop.max_summary_len")?.count(1)?,
         },
         ExceedContextHandling::SummarizeWithDst {
-            summary_prompt: raw.need("context.summarize_with_dst.summary_prompt")?.filled_text()?,
+            summary_prompt: raw.need("context.summarize_with_dst.summary_prompt")?.prompt(&[
+                "steps_done",
+                "current_step",
+                "next_step",
+            ])?,
             max_summary_len: raw.need("context.summarize_with_dst.max_summary_len")?.count(1)?,
+            max_state_len: raw.need("context.summarize_with_dst.max_state_len")?.count(1)?,
         },
         ExceedContextHandling::SinkWindow {
             n_sink: raw.need("context.sink_window.n_sink")?.count(0)?,

@@ -154,22 +154,11 @@ pub(crate) fn validate(raw: &Raw) -> Result<TalkPolicy, SettingsError> {
 
 fn on_transition(raw: &Raw) -> Result<TalkPolicy, SettingsError> {
     let dialogue = raw.need("stream.on_transition.dialogue_prompt")?;
-    let dialogue_prompt = dialogue.filled_text()?;
-    if !placeholders_known(&dialogue_prompt) {
-        return Err(dialogue.invalid("no other placeholders than {prev_substep} and {curr_substep}"));
-    }
+    let dialogue_prompt = dialogue.prompt(&["prev_substep", "curr_substep"])?;
     Ok(TalkPolicy::OnTransition {
         substep_source: raw.need("stream.on_transition.substep_source")?.one_of()?,
         detection_prompt: raw.need("stream.on_transition.detection_prompt")?.filled_text()?,
         dialogue_prompt,
         generation_prompt: raw.find("stream.on_transition.generation_prompt").map(Field::text).transpose()?,
     })
-}
-
-/// Whether every `{word}` of a prompt is one that gets filled in.
-fn placeholders_known(prompt: &str) -> bool {
-    let names = prompt.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
-    let is_name =
-        |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    names.filter(is_name).all(|name| matches!(name, "prev_substep" | "curr_substep"))
 }

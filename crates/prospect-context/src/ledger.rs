@@ -54,6 +54,15 @@ impl Ledger {
         }
     }
 
+    /// The slots `range` of another ledger go in at the end; segments across its borders are clipped.
+    pub fn append_from(&mut self, other: &Self, range: &Range<usize>) {
+        let first = other.segments.partition_point(|segment| segment.range.end <= range.start);
+        for segment in other.segments[first..].iter().take_while(|segment| segment.range.start < range.end) {
+            let tokens = segment.range.end.min(range.end) - segment.range.start.max(range.start);
+            self.append(segment.kind, tokens, segment.time, segment.pinned);
+        }
+    }
+
     /// Cuts the cache back to its first `tokens` tokens; a segment across the cut is clipped.
     pub fn truncate(&mut self, tokens: usize) {
         let end = tokens.min(self.tokens());
@@ -67,18 +76,11 @@ impl Ledger {
 
     /// Drops everything outside `ranges` (sorted, disjoint), clips segments across their borders, and renumbers the slots.
     pub fn keep(&mut self, ranges: &[Range<usize>]) {
-        let mut kept: Vec<Segment> = Vec::with_capacity(self.segments.len());
-        let mut next = 0;
+        let mut kept = Self::new();
         for range in ranges {
-            let first = self.segments.partition_point(|segment| segment.range.end <= range.start);
-            for segment in self.segments[first..].iter().take_while(|segment| segment.range.start < range.end)
-            {
-                let tokens = segment.range.end.min(range.end) - segment.range.start.max(range.start);
-                kept.push(Segment { range: next..next + tokens, ..segment.clone() });
-                next += tokens;
-            }
+            kept.append_from(self, range);
         }
-        self.segments = kept;
+        *self = kept;
     }
 }
 

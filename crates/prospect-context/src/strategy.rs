@@ -22,6 +22,11 @@ pub trait ContextStrategy: Send + Sync {
         Trigger::BeforeChunk
     }
 
+    /// Whether it works from the dialogue state: a run that will never have one is then refused before it starts.
+    fn needs_dialogue_state(&self) -> bool {
+        false
+    }
+
     /// Room in tokens that a summary needs while it is generated, prompt and answer; 0 without one.
     fn max_summary_tokens(&self, counter: &dyn TokenCounter) -> usize {
         let _ = counter;

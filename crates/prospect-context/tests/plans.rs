@@ -34,13 +34,8 @@ fn ledger() -> Ledger {
 }
 
 #[expect(clippy::unwrap_used, reason = "a test helper")]
-fn plan(strategy: &dyn ContextStrategy) -> EvictionPlan {
+fn plan_in_state(strategy: &dyn ContextStrategy, state: &DialogueState) -> EvictionPlan {
     let ledger = ledger();
-    let state = DialogueState {
-        steps_done: vec!["wash".into(), "cut".into()],
-        current_step: Some("fry".into()),
-        next_step: None,
-    };
     let view = CacheView {
         segments: ledger.segments(),
         budget: Budget { max_seq_len: 100, reserved_seq_len: 16, max_reply_tokens: 8, max_summary_tokens: 0 },
@@ -49,11 +44,20 @@ fn plan(strategy: &dyn ContextStrategy) -> EvictionPlan {
         time: 4.0,
         opening: Opening { system_prompt: "Help.", task_knowledge: Some("Fry last.") },
         initial_tokens: Some(25),
-        dialogue_state: Some(&state),
+        dialogue_state: Some(state),
         token_counter: &OneTokenPerByte,
         signals: Signals::default(),
     };
     strategy.plan(&view).unwrap()
+}
+
+fn plan(strategy: &dyn ContextStrategy) -> EvictionPlan {
+    let state = DialogueState {
+        steps_done: vec!["wash".into(), "cut".into()],
+        current_step: Some("fry".into()),
+        next_step: None,
+    };
+    plan_in_state(strategy, &state)
 }
 
 fn kept(strategy: &dyn ContextStrategy) -> Vec<Range<usize>> {
@@ -111,6 +115,17 @@ fn summarize_with_dst_fills_the_state_in() {
     let prompt = "Done {steps_done}; now {current_step}; next {next_step}.".to_owned();
     let strategy = SummarizeWithDst { prompt, max_summary_len: 12, max_state_len: 40 };
     assert_eq!(plan(&strategy).pieces(), summary("Done wash, cut; now fry; next none.", false));
+}
+
+#[test]
+fn summarize_with_dst_leaves_the_oldest_steps_out_first() {
+    let strategy =
+        SummarizeWithDst { prompt: "Done {steps_done}.".into(), max_summary_len: 12, max_state_len: 10 };
+    let steps_done = (10..99).map(|step| format!("s{step}")).collect();
+    let state = DialogueState { steps_done, ..DialogueState::default() };
+    // 18 + 10 bytes for the prompt: "Done ..., s95, s96, s97, s98." would have 29.
+    let expected = summary("Done ..., s96, s97, s98.", false);
+    assert_eq!(plan_in_state(&strategy, &state).pieces(), expected);
 }
 
 #[test]

@@ -1,1 +1,28 @@
-//! Pixels, chat template, token ids and segments for SmolVLM2 checkpoints
+//! Pixels, chat template, token ids and segments for SmolVLM2 checkpoints.
+//!
+//! [`Processor::from_dir`] reads a checkpoint folder; everything the model is fed with comes out of it: normalised pixels
+//! ([`Pixels`]) and token ids with the kind of segment they belong to ([`Encoded`]).
+
+mod chat;
+mod config;
+mod error;
+mod media;
+mod number;
+mod pixels;
+mod processor;
+mod reply;
+mod resize;
+mod sequence;
+mod split;
+mod tokens;
+
+pub use error::ProcessorError;
+pub use image::RgbImage;
+pub use media::{Content, Message, VideoClip};
+pub use number::number_words;
+pub use pixels::Pixels;
+pub use processor::Processor;
+pub use resize::resize_lanczos;
+pub use sequence::{Encoded, EncodedSegment};
+pub use split::Grid;
+pub use tokens::SpecialTokens;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use prospect_context::PlanError;
+use prospect_context::{PlanError, PositionPolicy};
 use prospect_model::ModelError;
 use prospect_processor::ProcessorError;
 
@@ -30,9 +30,60 @@ pub enum RunError {
     /// The context strategy could not make a lawful plan.
     #[error("context strategy: {0}")]
     Plan(#[from] PlanError),
-    /// Something asked for that cannot be had.
-    #[error("{0}")]
-    Input(String),
+    /// A checkpoint folder that is not there.
+    #[error("--model: {} is no folder: expected a checkpoint folder (config.json, model.safetensors, tokenizer.json, ...)", folder.display())]
+    NoCheckpoint {
+        /// What was looked for.
+        folder: PathBuf,
+    },
+    /// The embedded default, looked for by a binary that was moved away from its repository.
+    #[error(
+        "{relative} is neither where this program was built nor beside it: expected --model and a SOURCE"
+    )]
+    NoDefault {
+        /// Path in the repository.
+        relative: String,
+    },
+    /// A checkpoint whose model and processor disagree.
+    #[error(
+        "config.json gives {model} tokens a frame, processor_config.json's image_seq_len is {processor}: expected the same"
+    )]
+    ImageSeqLen {
+        /// By the model's shapes.
+        model: usize,
+        /// By the processor's settings.
+        processor: usize,
+    },
+    /// A strategy that this program does not know.
+    #[error("context.custom.name = {name:?}: expected a strategy that this program registers: none")]
+    UnknownStrategy {
+        /// The name.
+        name: String,
+    },
+    /// A plan whose positions the cache was not made for.
+    #[error("the plan wants positions {}, the cache was made for {}", plan.as_str(), cache.as_str())]
+    Positions {
+        /// What the plan wants.
+        plan: PositionPolicy,
+        /// What the cache was made for.
+        cache: PositionPolicy,
+    },
+    /// A source from which no frame reached the model.
+    #[error("{source_name}: no frame could be read: expected at least one")]
+    NoFrames {
+        /// The source.
+        source_name: String,
+    },
+    /// An argument that cannot be served.
+    #[error("{argument}: {problem}: expected {expected}")]
+    Argument {
+        /// The argument.
+        argument: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What would be valid.
+        expected: String,
+    },
     /// An overflow in a run that allows none.
     #[error(
         "the cache overflowed at {time:.1} s with strategy unlimited: {cache_tokens} tokens in the cache, {incoming} coming in; expected context.max_seq_len above the stream's length"
@@ -67,6 +118,14 @@ pub enum RunError {
         /// The summary prompt.
         prompt: String,
     },
+    /// A strategy that works from the dialogue state, in a run that never has one.
+    #[error(
+        "context.strategy = {strategy:?} works from the steps of the task: expected annotations with substeps, or stream.talk = \"on_transition\" with stream.on_transition.substep_source = \"model\""
+    )]
+    MissingDialogueState {
+        /// The strategy's name.
+        strategy: String,
+    },
     /// A file that could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
@@ -84,10 +143,21 @@ impl RunError {
     /// 2 for bad input, 130 for an interruption, 1 for a failure at work.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) | Self::Source(_) | Self::Annotations(_) | Self::Processor(_) | Self::Input(_) => 2,
+            Self::Settings(_)
+            | Self::Source(_)
+            | Self::Annotations(_)
+            | Self::Processor(_)
+            | Self::MissingDialogueState { .. }
+            | Self::NoCheckpoint { .. }
+            | Self::NoDefault { .. }
+            | Self::ImageSeqLen { .. }
+            | Self::UnknownStrategy { .. }
+            | Self::NoFrames { .. }
+            | Self::Argument { .. } => 2,
             Self::Model(error) if error.is_bad_checkpoint() => 2,
             Self::Interrupted => 130,
             Self::Model(_)
+            | Self::Positions { .. }
             | Self::Plan(_)
             | Self::UnexpectedOverflow { .. }
             | Self::NoRoom { .. }

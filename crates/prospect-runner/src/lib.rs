@@ -1,1 +1,20 @@
-//! Stream a video through SmolVLM2: sources, the stream loop, trace and command line
+//! Stream a video through SmolVLM2: sources, the stream loop, trace and command line.
+//!
+//! [`run::run`] is the way of one video: a [`source`] gives frames, a [`session`] puts them into a model one at a time and
+//! lets a context strategy decide what survives when the cache overflows, a [`trace`] takes down what happened, a
+//! [`display`] shows it. The loop is written against [`stream_model::StreamModel`], so that it is tested without weights;
+//! [`smolvlm::SmolVlmStream`] is the real one.
+
+pub mod annotations;
+pub mod checkpoint;
+pub mod cli;
+pub mod display;
+pub mod error;
+pub mod evaluation;
+pub mod run;
+pub mod session;
+pub mod smolvlm;
+pub mod source;
+pub mod strategies;
+pub mod stream_model;
+pub mod trace;

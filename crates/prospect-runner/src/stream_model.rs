@@ -39,6 +39,19 @@ pub struct Generated {
     pub silent: bool,
 }
 
+/// What is generated on a fork of the cache.
+#[derive(Debug, Clone, Copy)]
+pub struct ForkRequest<'a, F> {
+    /// What goes in first.
+    pub ids: &'a [u32],
+    /// The frame at the image tokens of `ids`.
+    pub frame: Option<&'a F>,
+    /// Most tokens of the answer.
+    pub max_new_tokens: usize,
+    /// Whether silence is a possible answer, at the default threshold of 0.5 (ProAssist's summaries).
+    pub decide: bool,
+}
+
 /// One piece of an eviction plan whose texts have become tokens.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ResolvedPiece {
@@ -76,23 +89,14 @@ pub trait StreamModel {
         after: &AfterPrefill,
     ) -> Result<Generated, RunError>;
 
-    /// Generates after `ids` on a fork of the cache, which is as before afterwards.
-    fn generate_on_fork(
-        &mut self,
-        ids: &[u32],
-        frame: Option<&Self::Features>,
-        max_new_tokens: usize,
-        decide: bool,
-    ) -> Result<Vec<u32>, RunError>;
+    /// Generates on a fork of the cache, which is as before afterwards.
+    fn generate_on_fork(&mut self, request: &ForkRequest<'_, Self::Features>) -> Result<Vec<u32>, RunError>;
 
     /// Rebuilds the cache from `pieces`, in order.
     fn evict(&mut self, pieces: &[ResolvedPiece], positions: PositionPolicy) -> Result<Evicted, RunError>;
 
     /// Cuts the cache back to `tokens`.
     fn truncate(&mut self, tokens: usize) -> Result<(), RunError>;
-
-    /// The opening of the stream: system prompt and an optional first user message.
-    fn encode_opening(&self, system: &str, user: Option<&str>) -> Result<Encoded, RunError>;
 
     /// A message in the middle of the stream (`first`: at the start of an empty cache).
     fn encode_message(&self, role: Role, text: &str, first: bool) -> Result<Encoded, RunError>;

@@ -13,13 +13,22 @@ pub struct SummarizeWithDst {
     pub prompt: String,
     /// Longest summary in tokens.
     pub max_summary_len: usize,
-    /// Most tokens that the filled-in steps add to the prompt; a longer state is refused.
+    /// Most tokens that the filled-in steps add to the prompt: the oldest steps are left out first, and where the current
+    /// and the next one alone are longer, the plan is refused.
     pub max_state_len: usize,
 }
 
+/// Stands for steps that were left out.
+const ELLIPSIS: &str = "...";
+
 impl SummarizeWithDst {
-    fn prompt(&self, state: &DialogueState) -> String {
-        let done = if state.steps_done.is_empty() { "none".to_owned() } else { state.steps_done.join(", ") };
+    /// The prompt with all of the current and next step and the last `recent` of those that are done.
+    fn prompt(&self, state: &DialogueState, recent: usize) -> String {
+        let left_out = state.steps_done.len() - recent;
+        let ellipsis = (left_out > 0).then_some(ELLIPSIS);
+        let steps = ellipsis.into_iter().chain(state.steps_done[left_out..].iter().map(String::as_str));
+        let done = steps.collect::<Vec<_>>().join(", ");
+        let done = if done.is_empty() { "none".to_owned() } else { done };
         let or_none = |step: &Option<String>| step.clone().unwrap_or_else(|| "none".to_owned());
         self.prompt
             .replace("{steps_done}", &done)
@@ -35,14 +44,26 @@ impl ContextStrategy for SummarizeWithDst {
 
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {
         let missing = || PlanError::MissingDialogueState { strategy: self.name().to_owned() };
-        let prompt = self.prompt(view.dialogue_state.ok_or_else(missing)?);
-        let needed = view.token_counter.prompt_tokens(&prompt);
+        let state = view.dialogue_state.ok_or_else(missing)?;
         let available = view.token_counter.prompt_tokens(&self.prompt).saturating_add(self.max_state_len);
+        let tokens = |recent| view.token_counter.prompt_tokens(&self.prompt(state, recent));
+        // An hour of steps is long: the search halves instead of counting them one by one.
+        let (mut fits, mut too_many) = (0, state.steps_done.len() + 1);
+        while too_many - fits > 1 {
+            let middle = fits + (too_many - fits) / 2;
+            if tokens(middle) <= available { fits = middle } else { too_many = middle }
+        }
+        let needed = tokens(fits);
         if needed > available {
             return Err(PlanError::BudgetTooSmall { needed, available });
         }
+        let prompt = self.prompt(state, fits);
         let request = restart(view, prompt, self.max_summary_len);
         EvictionPlan::new(vec![Piece::Summary(request)], PositionPolicy::default(), view)
+    }
+
+    fn needs_dialogue_state(&self) -> bool {
+        true
     }
 
     fn max_summary_tokens(&self, counter: &dyn TokenCounter) -> usize {

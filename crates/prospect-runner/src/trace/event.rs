@@ -1,5 +1,7 @@
-//! The events of a trace. Fields whose names end in `ms` or `_bytes` are measurements; all others are reproducible.
+//! The events of a trace. Fields whose names end in `ms` or `_bytes`, and `threads`, are measurements of the machine; all
+//! others are reproducible.
 
+use prospect_context::SegmentKind;
 use serde::{Deserialize, Serialize};
 
 /// Version of the trace format; raised when a field changes its meaning.
@@ -14,6 +16,24 @@ pub struct SegmentEntry {
     pub tokens: usize,
     /// Whether an eviction has to keep it or drop everything.
     pub pinned: bool,
+}
+
+impl SegmentEntry {
+    /// The entry of `tokens` tokens of one kind.
+    pub fn new(kind: SegmentKind, tokens: usize, pinned: bool) -> Self {
+        Self { kind: kind.as_str().to_owned(), tokens, pinned }
+    }
+}
+
+/// How long the stages of a frame took, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct StageTimes {
+    /// Resize, vision tower and connector.
+    pub vision_ms: f64,
+    /// Prefill, decision and reply.
+    pub decode_ms: f64,
+    /// The whole frame, an eviction before it included.
+    pub total_ms: f64,
 }
 
 /// A text that an eviction put back.
@@ -48,6 +68,8 @@ pub enum Event {
         source: String,
         /// Device the model runs on.
         device: String,
+        /// Threads the model runs on; a measurement of the machine, like times and memory.
+        threads: usize,
         /// Type the model computes in.
         dtype: String,
         /// Strategy name.
@@ -77,12 +99,9 @@ pub enum Event {
         /// Probability of silence at the decision; absent where none was taken.
         #[serde(skip_serializing_if = "Option::is_none")]
         not_talk_probability: Option<f32>,
-        /// Time of the vision tower and connector.
-        vision_ms: f64,
-        /// Time of prefill, decision and reply.
-        decode_ms: f64,
-        /// Time of the whole frame.
-        total_ms: f64,
+        /// How long it took.
+        #[serde(flatten)]
+        times: StageTimes,
     },
     /// The assistant spoke.
     Reply {

@@ -3,5 +3,5 @@
 mod event;
 mod writer;
 
-pub use event::{Event, PutBack, SegmentEntry, SCHEMA_VERSION, Versions};
-pub use writer::{TraceSink, TraceWriter};
+pub use event::{Event, PutBack, SCHEMA_VERSION, SegmentEntry, StageTimes, Versions};
+pub use writer::{Tee, TraceSink, TraceWriter};

@@ -44,6 +44,11 @@ impl TraceWriter {
         }
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn failed(&self, source: std::io::Error) -> RunError {
         RunError::Write { path: self.path.clone(), source }
     }
@@ -57,5 +62,31 @@ impl TraceSink for TraceWriter {
 
     fn flush(&mut self) -> Result<(), RunError> {
         self.file.flush().map_err(|error| self.failed(error))
+    }
+}
+
+/// Takes events down twice: in a trace, and as JSON lines on something that is read while the run goes on.
+pub struct Tee<'a, W: Write> {
+    trace: &'a mut dyn TraceSink,
+    lines: W,
+}
+
+impl<'a, W: Write> Tee<'a, W> {
+    /// Events go to `trace`, and to `lines` as far as somebody reads there.
+    pub fn new(trace: &'a mut dyn TraceSink, lines: W) -> Self {
+        Self { trace, lines }
+    }
+}
+
+impl<W: Write> TraceSink for Tee<'_, W> {
+    fn record(&mut self, event: &Event) -> Result<(), RunError> {
+        // Events always serialise, and a reader that went away is no reason to stop the run.
+        let _ = writeln!(self.lines, "{}", serde_json::to_string(event).unwrap_or_default());
+        self.trace.record(event)
+    }
+
+    fn flush(&mut self) -> Result<(), RunError> {
+        let _ = self.lines.flush();
+        self.trace.flush()
     }
 }

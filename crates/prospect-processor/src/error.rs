@@ -1,0 +1,130 @@
+//! What can be wrong with a checkpoint folder or with the input.
+
+use std::path::PathBuf;
+
+/// A checkpoint folder that cannot be used, or input that cannot be encoded. Every message is one line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProcessorError {
+    /// A file that has no substitute is not there.
+    #[error("{}: file is missing, expected {expected}", path.display())]
+    MissingFile {
+        /// The file looked for.
+        path: PathBuf,
+        /// What it should have held.
+        expected: &'static str,
+    },
+    /// A file is there and cannot be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file does not hold JSON.
+    #[error("{}: not valid JSON: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        source: serde_json::Error,
+    },
+    /// A key is absent that has no default.
+    #[error("{}: key `{key}` is missing, expected {expected}", path.display())]
+    MissingKey {
+        /// The file that should have had it.
+        path: PathBuf,
+        /// The key, with dots between levels.
+        key: String,
+        /// What it should have held.
+        expected: &'static str,
+    },
+    /// A key holds something else than it should.
+    #[error("{}: key `{key}` is {found}, expected {expected}", path.display())]
+    BadValue {
+        /// The file.
+        path: PathBuf,
+        /// The key, with dots between levels.
+        key: String,
+        /// The value found.
+        found: String,
+        /// What it should have held.
+        expected: &'static str,
+    },
+    /// The tokenizer file is no tokenizer.
+    #[error("{}: not a tokenizer: {message}", path.display())]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What the tokenizer library said.
+        message: String,
+    },
+    /// The tokenizer lacks a token that image and text sequences are made of.
+    #[error("{}: token `{token}` is missing, expected it among added_tokens", path.display())]
+    MissingToken {
+        /// The tokenizer file.
+        path: PathBuf,
+        /// The token.
+        token: String,
+    },
+    /// The chat template does not parse or does not render.
+    #[error("{}: chat template fails: {message}", path.display())]
+    Template {
+        /// The file the template came from.
+        path: PathBuf,
+        /// What the template engine said, on one line.
+        message: String,
+    },
+    /// The chat template rewrites earlier messages when one is added, so that messages cannot be told apart.
+    #[error(
+        "chat template: message {message} changes what is rendered before it, expected messages to be appended"
+    )]
+    TemplateNotIncremental {
+        /// The message, counted from 0.
+        message: usize,
+    },
+    /// An image without pixels.
+    #[error("image is {width}x{height}, expected at least 1x1")]
+    EmptyImage {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// A video without frames.
+    #[error("video has no frames, expected at least one")]
+    EmptyVideo,
+    /// A time that is negative or not a number.
+    #[error("time is {seconds} s, expected a finite number of seconds, at least 0")]
+    BadTime {
+        /// The time, in seconds.
+        seconds: f64,
+    },
+    /// Placeholders in the rendered text and the media of the messages do not match.
+    #[error(
+        "text holds {found} {token} placeholders, expected {expected}, one for each of the messages' media"
+    )]
+    MediaMismatch {
+        /// The placeholder.
+        token: String,
+        /// How many the rendered text has.
+        found: usize,
+        /// How many the messages' media ask for.
+        expected: usize,
+    },
+    /// The tokenizer cannot encode or decode.
+    #[error("tokenizer fails: {message}")]
+    Encode {
+        /// What the tokenizer library said.
+        message: String,
+    },
+}
+
+/// A result with this crate's error.
+pub(crate) type Result<T> = std::result::Result<T, ProcessorError>;
+
+/// `message` on one line.
+pub(crate) fn one_line(message: impl ToString) -> String {
+    message.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,59 @@
+//! Tiles as normalised floats.
+
+use image::RgbImage;
+
+use crate::config::ImageSettings;
+
+/// Normalised pixels, ready for the vision tower.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Pixels {
+    /// `[tiles, 3, height, width]`, row-major.
+    pub values: Vec<f32>,
+    /// `[tiles, height, width]`, true where a pixel is real; `None` if all are, which the resizes here always give.
+    pub mask: Option<Vec<bool>>,
+    /// Number of tiles.
+    pub tiles: usize,
+    /// Height of a tile in pixels.
+    pub height: usize,
+    /// Width of a tile in pixels.
+    pub width: usize,
+}
+
+/// What each 8-bit value of each channel becomes.
+#[derive(Debug, Clone)]
+pub(crate) struct Normalizer {
+    table: [[f32; 256]; 3],
+}
+
+impl Normalizer {
+    pub(crate) fn new(settings: &ImageSettings) -> Self {
+        let mut table = [[0.0; 256]; 3];
+        for (channel, values) in table.iter_mut().enumerate() {
+            for (byte, value) in values.iter_mut().enumerate() {
+                // The reference rescales in f64, rounds to f32 and normalises in f32.
+                *value = settings.rescale.map_or(byte as f32, |factor| (byte as f64 * factor) as f32);
+                if let Some((mean, std)) = settings.normalize {
+                    *value = (*value - mean[channel]) / std[channel];
+                }
+            }
+        }
+        Self { table }
+    }
+
+    /// Writes the tiles, all of one size, into `pixels`, whose buffer is reused.
+    pub(crate) fn write(&self, tiles: &[RgbImage], pixels: &mut Pixels) {
+        pixels.values.clear();
+        pixels.mask = None;
+        pixels.tiles = tiles.len();
+        pixels.width = tiles.first().map_or(0, |tile| tile.width() as usize);
+        pixels.height = tiles.first().map_or(0, |tile| tile.height() as usize);
+        pixels.values.reserve(tiles.len() * 3 * pixels.width * pixels.height);
+        for tile in tiles {
+            for (channel, table) in self.table.iter().enumerate() {
+                pixels
+                    .values
+                    .extend(tile.as_raw().chunks_exact(3).map(|pixel| table[usize::from(pixel[channel])]));
+            }
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! A checkpoint folder's processor.
+
+use std::path::Path;
+
+use image::RgbImage;
+use prospect_context::{Role, SegmentKind};
+
+use crate::chat::ChatTemplate;
+use crate::config::ImageSettings;
+use crate::error::{ProcessorError, Result};
+use crate::media::{Content, Message, frame_text, image_text, video_text};
+use crate::pixels::{Normalizer, Pixels};
+use crate::reply;
+use crate::sequence::Encoded;
+use crate::split::{Grid, split, squared};
+use crate::tokens::{SpecialTokens, Tokens};
+
+/// Turns images and messages into what the model takes, as the checkpoint's files say.
+#[derive(Debug, Clone)]
+pub struct Processor {
+    settings: ImageSettings,
+    normalizer: Normalizer,
+    tokens: Tokens,
+    template: ChatTemplate,
+    generation_prompt: String,
+    /// An unsplit frame's ids, the same for every frame.
+    frame_ids: Vec<u32>,
+}
+
+impl Processor {
+    /// Reads `tokenizer.json`, the chat template, `preprocessor_config.json` and `processor_config.json`, of either
+    /// generation of files.
+    ///
+    /// # Errors
+    /// A file or key that is missing or wrong, a token the tokenizer lacks, a template that does not render.
+    pub fn from_dir(dir: &Path) -> Result<Self> {
+        let tokens = Tokens::from_dir(dir)?;
+        let settings = ImageSettings::from_dir(dir)?;
+        let template = ChatTemplate::from_dir(dir)?;
+        let frame = image_text(Grid::default(), settings.image_seq_len, &tokens.texts);
+        let frame_ids = tokens.encode(&frame)?.0;
+        let message = [text_message(Role::User, "text")];
+        let without = template.render(&message, false, &tokens.texts)?;
+        let with = template.render(&message, true, &tokens.texts)?;
+        let generation_prompt = with
+            .strip_prefix(&without)
+            .ok_or(ProcessorError::TemplateNotIncremental { message: 1 })?
+            .to_owned();
+        let normalizer = Normalizer::new(&settings);
+        Ok(Self { settings, normalizer, tokens, template, generation_prompt, frame_ids })
+    }
+
+    /// The ids of tokens with a meaning of their own.
+    pub fn special(&self) -> &SpecialTokens {
+        &self.tokens.ids
+    }
+
+    /// Image tokens for one tile or frame.
+    pub fn image_seq_len(&self) -> usize {
+        self.settings.image_seq_len
+    }
+
+    /// Whether the checkpoint's settings split single images.
+    pub fn splits_images(&self) -> bool {
+        self.settings.do_split
+    }
+
+    /// A streamed frame: the image path, unsplit, one tile.
+    ///
+    /// # Errors
+    /// [`ProcessorError::EmptyImage`].
+    pub fn frame_pixels(&self, frame: &RgbImage) -> Result<Pixels> {
+        let mut pixels = Pixels::default();
+        self.frame_pixels_into(frame, &mut pixels)?;
+        Ok(pixels)
+    }
+
+    /// [`Self::frame_pixels`] into a buffer that is reused from frame to frame.
+    ///
+    /// # Errors
+    /// [`ProcessorError::EmptyImage`]; `pixels` is then as it was.
+    pub fn frame_pixels_into(&self, frame: &RgbImage, pixels: &mut Pixels) -> Result<()> {
+        let tile = squared(frame, &self.settings, self.settings.longest_edge)?;
+        self.normalizer.write(&[tile], pixels);
+        Ok(())
+    }
+
+    /// An image, split into tiles with the global view last, or as one tile.
+    ///
+    /// # Errors
+    /// [`ProcessorError::EmptyImage`].
+    pub fn image_pixels(&self, image: &RgbImage, split_image: bool) -> Result<(Pixels, Grid)> {
+        let (tiles, grid) = if split_image {
+            split(image, &self.settings)?
+        } else {
+            (vec![squared(image, &self.settings, self.settings.longest_edge)?], Grid::default())
+        };
+        let mut pixels = Pixels::default();
+        self.normalizer.write(&tiles, &mut pixels);
+        Ok((pixels, grid))
+    }
+
+    /// A video's frames, one tile each, by way of the video size of the settings.
+    ///
+    /// # Errors
+    /// [`ProcessorError::EmptyVideo`], [`ProcessorError::EmptyImage`].
+    pub fn video_pixels(&self, frames: &[RgbImage]) -> Result<Pixels> {
+        if frames.is_empty() {
+            return Err(ProcessorError::EmptyVideo);
+        }
+        let edge = self.settings.video_longest_edge;
+        let tiles =
+            frames.iter().map(|frame| squared(frame, &self.settings, edge)).collect::<Result<Vec<_>>>()?;
+        let mut pixels = Pixels::default();
+        self.normalizer.write(&tiles, &mut pixels);
+        Ok(pixels)
+    }
+
+    /// The opening of a stream: the system message, then the first user message if there is one.
+    ///
+    /// # Errors
+    /// The template or the tokenizer fails, or a text holds an image token.
+    pub fn encode_opening(&self, system: &str, user: Option<&str>) -> Result<Encoded> {
+        let mut messages = vec![text_message(Role::System, system)];
+        messages.extend(user.map(|text| text_message(Role::User, text)));
+        self.encode_prompt(&messages, false)
+    }
+
+    /// One message; `first` keeps the token that begins a conversation, a message within a stream goes without it.
+    ///
+    /// # Errors
+    /// The template or the tokenizer fails, or the text holds an image token.
+    pub fn encode_message(&self, role: Role, text: &str, first: bool) -> Result<Encoded> {
+        let mut encoded = self.encode_prompt(&[text_message(role, text)], false)?;
+        if !first && encoded.ids.first() == Some(&self.tokens.ids.bos) {
+            encoded = Encoded::single(kind(role), encoded.ids.split_off(1));
+        }
+        Ok(encoded)
+    }
+
+    /// Token ids of plain text, with nothing added.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    pub fn encode_text(&self, text: &str) -> Result<Vec<u32>> {
+        Ok(self.tokens.encode(text)?.0)
+    }
+
+    /// What makes the model answer, as the template gives it.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    pub fn encode_generation_prompt(&self) -> Result<Encoded> {
+        let (ids, _) = self.tokens.encode(&self.generation_prompt)?;
+        Ok(Encoded::single(SegmentKind::Assistant, ids))
+    }
+
+    /// A streamed frame's tokens; with `time` in stream seconds, the line that tells the time comes before them.
+    ///
+    /// # Errors
+    /// [`ProcessorError::BadTime`].
+    pub fn encode_frame(&self, time: Option<f64>) -> Result<Encoded> {
+        let mut encoded = Encoded::default();
+        if let Some(time) = time {
+            encoded.push(SegmentKind::Frame, &self.tokens.encode(&frame_text(time)?)?.0);
+        }
+        encoded.push(SegmentKind::Frame, &self.frame_ids);
+        Ok(encoded)
+    }
+
+    /// A one-shot prompt. Media become [`SegmentKind::Frame`], all else is of its message's kind.
+    ///
+    /// # Errors
+    /// The template or the tokenizer fails, a video has no frames, or a text holds a placeholder of its own.
+    pub fn encode_prompt(&self, messages: &[Message], add_generation_prompt: bool) -> Result<Encoded> {
+        let texts = &self.tokens.texts;
+        let rendered = self.template.render(messages, add_generation_prompt, texts)?;
+        let mut text = String::with_capacity(rendered.len());
+        let mut parts = Vec::new();
+        let mut from = 0;
+        for (index, message) in messages.iter().enumerate() {
+            let to = self.message_end(messages, index, &rendered)?;
+            self.expand(message, &rendered[from..to], &mut text, &mut parts)?;
+            from = to;
+        }
+        parts.push((SegmentKind::Assistant, text.len()));
+        text.push_str(&rendered[from..]);
+        let (ids, starts) = self.tokens.encode(&text)?;
+        Ok(Encoded::from_parts(&ids, &starts, &parts))
+    }
+
+    /// The byte at which message `index` ends in the rendered text.
+    fn message_end(&self, messages: &[Message], index: usize, rendered: &str) -> Result<usize> {
+        let prefix = self.template.render(&messages[..=index], false, &self.tokens.texts)?;
+        if !rendered.starts_with(&prefix) {
+            return Err(ProcessorError::TemplateNotIncremental { message: index + 1 });
+        }
+        Ok(prefix.len())
+    }
+
+    /// Appends one rendered message with its placeholders replaced.
+    fn expand(
+        &self,
+        message: &Message,
+        mut rendered: &str,
+        text: &mut String,
+        parts: &mut Vec<(SegmentKind, usize)>,
+    ) -> Result<()> {
+        let (texts, length) = (&self.tokens.texts, self.settings.image_seq_len);
+        let images = message.content.iter().filter(|part| matches!(part, Content::Image(_))).count();
+        let videos = message.content.iter().filter(|part| matches!(part, Content::Video(_))).count();
+        for (token, expected) in [(&texts.image, images), (&texts.video, videos)] {
+            let found = rendered.matches(token.as_str()).count();
+            // Without a video in the message, `<video>` is text like any other: it is no token.
+            if found != expected && (*token == texts.image || expected > 0) {
+                return Err(ProcessorError::MediaMismatch { token: token.clone(), found, expected });
+            }
+        }
+        parts.push((kind(message.role), text.len()));
+        for part in &message.content {
+            let (placeholder, replacement) = match part {
+                Content::Text(_) => continue,
+                Content::Image(grid) => (&texts.image, image_text(*grid, length, texts)),
+                Content::Video(clip) => (&texts.video, video_text(clip, length, texts)?),
+            };
+            let Some((before, after)) = rendered.split_once(placeholder.as_str()) else { continue };
+            text.push_str(before);
+            parts.push((SegmentKind::Frame, text.len()));
+            text.push_str(&replacement);
+            parts.push((kind(message.role), text.len()));
+            rendered = after;
+        }
+        text.push_str(rendered);
+        Ok(())
+    }
+
+    /// The text of `ids`, special tokens included.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        self.tokens.decode(ids, false)
+    }
+
+    /// The text of a reply: without special and image tokens, a leading role and outer white space.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    pub fn clean_reply(&self, ids: &[u32]) -> Result<String> {
+        reply::clean(&self.tokens, &self.generation_prompt, ids)
+    }
+}
+
+fn text_message(role: Role, text: &str) -> Message {
+    Message { role, content: vec![Content::Text(text.to_owned())] }
+}
+
+fn kind(role: Role) -> SegmentKind {
+    match role {
+        Role::System => SegmentKind::System,
+        Role::User => SegmentKind::User,
+        Role::Assistant => SegmentKind::Assistant,
+    }
+}

@@ -1,0 +1,123 @@
+//! A checkpoint folder with everything that is loaded from it, and the embedded default.
+
+use std::path::{Path, PathBuf};
+
+use prospect_config::{DType, Device, ExceedContextHandling, Settings};
+use prospect_model::SmolVlm;
+use prospect_processor::Processor;
+
+use crate::error::RunError;
+
+/// Where the embedded default lies in the repository.
+const DEFAULT_CHECKPOINT: &str = "fixtures/workbench";
+
+/// A loaded checkpoint.
+pub struct Checkpoint {
+    /// The folder's name, which the trace shows.
+    pub name: String,
+    /// Weights.
+    pub model: SmolVlm,
+    /// Tokens and pixels.
+    pub processor: Processor,
+}
+
+impl Checkpoint {
+    /// Loads what the settings name, or the embedded default, and checks the settings that depend on it.
+    ///
+    /// # Errors
+    /// The folder, a file in it, or a setting that it does not allow.
+    pub fn load(settings: &Settings) -> Result<Self, RunError> {
+        check_machine(settings)?;
+        let folder = match &settings.model.path {
+            Some(path) => PathBuf::from(path),
+            None => default_checkpoint()?,
+        };
+        if !folder.is_dir() {
+            return Err(RunError::NoCheckpoint { folder });
+        }
+        let processor = Processor::from_dir(&folder)?;
+        let model = SmolVlm::load(&folder)?;
+        let name = folder
+            .file_name()
+            .map_or_else(|| folder.display().to_string(), |n| n.to_string_lossy().into_owned());
+        let checkpoint = Self { name, model, processor };
+        checkpoint.check(settings)?;
+        Ok(checkpoint)
+    }
+
+    fn check(&self, settings: &Settings) -> Result<(), RunError> {
+        let config = self.model.config();
+        let (model, processor) = (config.image_seq_len(), self.processor.image_seq_len());
+        if model != processor {
+            return Err(RunError::ImageSeqLen { model, processor });
+        }
+        let maximum = config.text_config.max_position_embeddings;
+        if settings.context.max_seq_len > maximum {
+            let expected = format!("at most {maximum}, the model's max_position_embeddings");
+            return Err(settings.checkpoint_error("context.max_seq_len", expected).into());
+        }
+        self.check_summary_prompt(settings)?;
+        Ok(())
+    }
+
+    /// The summary's prompt, its answer and a frame have to fit beside the longest reply.
+    fn check_summary_prompt(&self, settings: &Settings) -> Result<(), RunError> {
+        let (key, prompt, most) = match &settings.context.strategy {
+            ExceedContextHandling::SummarizeAndDrop { summary_prompt, max_summary_len } => {
+                ("context.summarize_and_drop.summary_prompt", summary_prompt, *max_summary_len)
+            }
+            ExceedContextHandling::SummarizeWithDst { summary_prompt, max_summary_len, max_state_len } => {
+                ("context.summarize_with_dst.summary_prompt", summary_prompt, max_summary_len + max_state_len)
+            }
+            _ => return Ok(()),
+        };
+        let prompt = self.processor.encode_message(prospect_context::Role::User, prompt, false)?.ids.len();
+        let frame = self.processor.encode_frame(None)?.ids.len();
+        let beside = most + frame + settings.generation.max_new_tokens;
+        let max_seq_len = settings.context.max_seq_len;
+        if prompt + beside >= max_seq_len {
+            let expected = format!(
+                "a prompt that leaves room: it has {prompt} tokens, and context.max_seq_len = {max_seq_len} has to hold summary, frame and reply of {beside} tokens besides"
+            );
+            return Err(settings.checkpoint_error(key, expected).into());
+        }
+        Ok(())
+    }
+}
+
+/// What this build cannot do is refused, never silently replaced.
+fn check_machine(settings: &Settings) -> Result<(), RunError> {
+    if let Device::Cuda(_) = settings.model.device {
+        let expected = "auto or cpu: this build has no CUDA support";
+        return Err(settings.unsupported_error("model.device", expected).into());
+    }
+    match settings.model.dtype {
+        DType::Auto | DType::F32 => Ok(()),
+        DType::Bf16 | DType::F16 => {
+            let expected = "auto or f32: on the CPU everything is computed in f32";
+            Err(settings.unsupported_error("model.dtype", expected).into())
+        }
+    }
+}
+
+/// The small model of the repository.
+///
+/// # Errors
+/// [`RunError::NoDefault`] if the binary was moved away from its repository.
+pub fn default_checkpoint() -> Result<PathBuf, RunError> {
+    from_repository(DEFAULT_CHECKPOINT)
+}
+
+/// A file of the repository: where this crate was compiled, or in the folders above the binary or the working folder.
+///
+/// # Errors
+/// [`RunError::NoDefault`].
+pub fn from_repository(relative: &str) -> Result<PathBuf, RunError> {
+    let compiled = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_owned);
+    let binary = std::env::current_exe().ok();
+    let working = std::env::current_dir().ok();
+    let above = [binary, working].into_iter().flatten();
+    let above = above.flat_map(|path| path.ancestors().map(Path::to_owned).collect::<Vec<_>>());
+    let mut candidates = compiled.into_iter().chain(above).map(|root| root.join(relative));
+    candidates.find(|path| path.exists()).ok_or_else(|| RunError::NoDefault { relative: relative.to_owned() })
+}

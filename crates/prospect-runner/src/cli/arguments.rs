@@ -1,0 +1,168 @@
+//! The arguments as written, and the settings that come of them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
+
+use crate::error::RunError;
+
+/// The strategy that has no budget, and the cache that a comparison gives it.
+const UNLIMITED: &str = "unlimited";
+const UNLIMITED_TOKENS: &str = "8192";
+
+/// Watches a video as it happens and speaks when it helps.
+#[derive(Debug, Parser)]
+#[command(name = "prospect-runner", version, about, disable_help_subcommand = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Stream one video; without SOURCE the small one of the repository.
+    Run(RunArguments),
+    /// Answer one prompt about images or a video.
+    Generate(GenerateArguments),
+    /// Run the same videos under several strategies and print a table.
+    Compare(CompareArguments),
+    /// Show a checkpoint's shapes, parameters and what its cache costs.
+    Inspect(InspectArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// Video file, folder or glob of images, animated GIF or WebP, or what ffmpeg opens.
+    pub(super) source: Option<String>,
+    #[command(flatten)]
+    pub(super) common: CommonArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GenerateArguments {
+    /// Images, in order.
+    #[arg(long, num_args = 1.., conflicts_with = "video")]
+    pub(super) image: Vec<String>,
+    /// A video, sampled to stream.fps.
+    #[arg(long)]
+    pub(super) video: Option<String>,
+    /// What to ask.
+    #[arg(long)]
+    pub(super) prompt: String,
+    #[command(flatten)]
+    pub(super) common: CommonArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompareArguments {
+    /// Videos with annotations beside them, or folders of such videos.
+    #[arg(required = true)]
+    pub(super) sources: Vec<PathBuf>,
+    /// Strategies, comma-separated; NAME:POSITIONS for those that keep something. Without it: all of them.
+    #[arg(long, value_delimiter = ',')]
+    pub(super) strategies: Vec<String>,
+    #[command(flatten)]
+    pub(super) common: CommonArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InspectArguments {
+    /// Checkpoint folder; without it the small model of the repository.
+    pub(super) model: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What every command takes: settings, by name or as a flag.
+#[derive(Debug, Args)]
+pub(super) struct CommonArguments {
+    /// Settings file (TOML).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Any setting; may be given more than once.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    settings: Vec<String>,
+    /// Checkpoint folder.
+    #[arg(long, value_name = "FOLDER")]
+    model: Option<String>,
+    /// auto, cpu, cuda or cuda:N.
+    #[arg(long)]
+    device: Option<String>,
+    /// auto, f32, bf16 or f16.
+    #[arg(long)]
+    dtype: Option<String>,
+    /// What happens when the cache is full.
+    #[arg(long)]
+    strategy: Option<String>,
+    /// Annotation file; without it the one beside the video.
+    #[arg(long, value_name = "FILE")]
+    annotations: Option<String>,
+    /// Folder for the trace.
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<String>,
+    /// Longest reply in tokens.
+    #[arg(long, value_name = "TOKENS")]
+    max_new_tokens: Option<String>,
+    /// JSON on standard output.
+    #[arg(long)]
+    json: bool,
+    /// Show the resolved settings and end.
+    #[arg(long)]
+    pub(super) print_config: bool,
+}
+
+impl CommonArguments {
+    /// Default settings, file, `--set`, flags, merged and checked. Without a model and a file, the settings of the small
+    /// model that is run then.
+    pub(super) fn resolve(&self) -> Result<Settings, RunError> {
+        Ok(self.layers()?.resolve()?)
+    }
+
+    /// The same settings with another strategy: `NAME`, or `NAME:POSITIONS`.
+    pub(super) fn with_strategy(&self, strategy: &str) -> Result<Settings, RunError> {
+        let (name, positions) = strategy.split_once(':').unzip();
+        let name = name.unwrap_or(strategy);
+        let mut layers = self.layers()?.flag("--strategies", "context.strategy", name)?;
+        if let Some(positions) = positions {
+            layers = layers.flag("--strategies", "context.positions", positions)?;
+        }
+        if name == UNLIMITED {
+            // Whatever the budget of the others, this one is without.
+            layers = layers.flag("--strategies", "context.max_seq_len", UNLIMITED_TOKENS)?;
+        }
+        Ok(layers.resolve()?)
+    }
+
+    fn layers(&self) -> Result<Layers, RunError> {
+        let names_model =
+            self.model.is_some() || self.settings.iter().any(|set| set.starts_with("model.path"));
+        let mut layers = match &self.config {
+            Some(path) => Layers::new().file(path)?,
+            None if names_model => Layers::new(),
+            None => Layers::new().file_text("configs/workbench.toml".as_ref(), WORKBENCH_CONFIG)?,
+        };
+        for set in &self.settings {
+            layers = layers.set(set)?;
+        }
+        let flags = [
+            ("--model", "model.path", &self.model),
+            ("--device", "model.device", &self.device),
+            ("--dtype", "model.dtype", &self.dtype),
+            ("--strategy", "context.strategy", &self.strategy),
+            ("--annotations", "evaluation.annotations", &self.annotations),
+            ("--out", "output.dir", &self.out),
+            ("--max-new-tokens", "generation.max_new_tokens", &self.max_new_tokens),
+        ];
+        for (flag, key, value) in flags {
+            if let Some(value) = value {
+                layers = layers.flag(flag, key, value)?;
+            }
+        }
+        if self.json {
+            layers = layers.flag("--json", "output.json", "true")?;
+        }
+        Ok(layers)
+    }
+}

@@ -1,0 +1,124 @@
+//! `prospect-runner inspect`: a checkpoint's shapes and what its cache costs.
+
+use prospect_model::ModelConfig;
+use serde::Serialize;
+
+use super::arguments::InspectArguments;
+use super::print;
+use crate::checkpoint::default_checkpoint;
+use crate::error::RunError;
+
+/// Cache sizes whose memory is shown, in tokens.
+const CACHE_TOKENS: [usize; 3] = [1024, 4096, 8192];
+/// Memory sizes into which the cache is fitted, in GiB.
+const MEMORY_GIB: [usize; 3] = [4, 8, 24];
+const BYTES_PER_PARAMETER: usize = size_of::<f32>();
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    vision_hidden_size: usize,
+    vision_layers: usize,
+    vision_heads: usize,
+    image_size: usize,
+    patch_size: usize,
+    tokens_per_frame: usize,
+    hidden_size: usize,
+    layers: usize,
+    heads: usize,
+    kv_heads: usize,
+    head_dim: usize,
+    vocab_size: usize,
+    max_positions: usize,
+    rope_theta: f64,
+    parameters: usize,
+    weight_bytes_f32: usize,
+    kv_bytes_per_token_f32: usize,
+}
+
+pub(super) fn inspect(arguments: &InspectArguments) -> Result<(), RunError> {
+    let folder = arguments.model.clone().map_or_else(default_checkpoint, Ok)?;
+    if !folder.is_dir() {
+        return Err(RunError::NoCheckpoint { folder });
+    }
+    let config = ModelConfig::from_dir(&folder)?;
+    let report = report(&config);
+    if arguments.json {
+        // Numbers always serialise.
+        print(&serde_json::to_string(&report).unwrap_or_default());
+    } else {
+        print(&text(&folder.display().to_string(), &report));
+    }
+    Ok(())
+}
+
+fn report(config: &ModelConfig) -> Report {
+    let (text, vision) = (&config.text_config, &config.vision_config);
+    Report {
+        vision_hidden_size: vision.hidden_size,
+        vision_layers: vision.num_hidden_layers,
+        vision_heads: vision.num_attention_heads,
+        image_size: vision.image_size,
+        patch_size: vision.patch_size,
+        tokens_per_frame: config.image_seq_len(),
+        hidden_size: text.hidden_size,
+        layers: text.num_hidden_layers,
+        heads: text.num_attention_heads,
+        kv_heads: text.kv_heads(),
+        head_dim: text.head_dim(),
+        vocab_size: text.vocab_size,
+        max_positions: text.max_position_embeddings,
+        rope_theta: text.rope_theta(),
+        parameters: config.parameters(),
+        weight_bytes_f32: config.parameters() * BYTES_PER_PARAMETER,
+        kv_bytes_per_token_f32: config.kv_bytes_per_token(),
+    }
+}
+
+fn text(name: &str, report: &Report) -> String {
+    let row = |key: &str, value: String| format!("  {key:<12}  {value}");
+    let mut rows = vec![
+        row(
+            "vision tower",
+            format!(
+                "{} wide, {} layers, {} heads",
+                report.vision_hidden_size, report.vision_layers, report.vision_heads
+            ),
+        ),
+        row(
+            "frame",
+            format!(
+                "{0}x{0} pixels, patches of {1}, {2} image tokens",
+                report.image_size, report.patch_size, report.tokens_per_frame
+            ),
+        ),
+        row(
+            "decoder",
+            format!(
+                "{} wide, {} layers, {} query and {} key heads of {}",
+                report.hidden_size, report.layers, report.heads, report.kv_heads, report.head_dim
+            ),
+        ),
+        row("vocabulary", report.vocab_size.to_string()),
+        row("positions", format!("{}, rope theta {}", report.max_positions, report.rope_theta)),
+        row(
+            "parameters",
+            format!("{:.1} M, {} in f32", report.parameters as f64 / 1e6, mebibytes(report.weight_bytes_f32)),
+        ),
+        row("cache", format!("{} bytes a token in f32", report.kv_bytes_per_token_f32)),
+    ];
+    for tokens in CACHE_TOKENS {
+        rows.push(row("", format!("{tokens} tokens: {}", mebibytes(tokens * report.kv_bytes_per_token_f32))));
+    }
+    for gib in MEMORY_GIB {
+        let free = (gib << 30).saturating_sub(report.weight_bytes_f32);
+        let tokens = (free / report.kv_bytes_per_token_f32.max(1)).min(report.max_positions);
+        let limit = if tokens == report.max_positions { " (the model's maximum)" } else { "" };
+        rows.push(row("", format!("{gib} GiB beside the weights: {tokens} tokens{limit}")));
+    }
+    format!("{name}\n{}", rows.join("\n"))
+}
+
+fn mebibytes(bytes: usize) -> String {
+    format!("{:.1} MiB", bytes as f64 / (1 << 20) as f64)
+}

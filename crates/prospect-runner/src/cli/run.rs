@@ -1,0 +1,55 @@
+//! `prospect-runner run`.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use prospect_config::Settings;
+
+use super::arguments::RunArguments;
+use super::print;
+use crate::checkpoint::{Checkpoint, from_repository};
+use crate::display::{Display, Lines, Silent, Terminal};
+use crate::error::RunError;
+use crate::run;
+use crate::trace::{Tee, TraceWriter};
+
+/// The video that is streamed where none is named.
+const DEFAULT_VIDEO: &str = "fixtures/workbench/videos/video_000.mp4";
+
+pub(super) fn run(arguments: &RunArguments) -> Result<(), RunError> {
+    let settings = arguments.common.resolve()?;
+    if arguments.common.print_config {
+        print(settings.to_toml().trim_end());
+        return Ok(());
+    }
+    let source = match &arguments.source {
+        Some(source) => source.clone(),
+        None => from_repository(DEFAULT_VIDEO)?.display().to_string(),
+    };
+    let checkpoint = Checkpoint::load(&settings)?;
+    let folder = output_folder(&settings, &source);
+    let mut trace = TraceWriter::create(&folder)?;
+    if settings.output.json {
+        let mut tee = Tee::new(&mut trace, std::io::stdout());
+        run::run(&settings, &checkpoint, &source, &mut tee, &mut Silent)?;
+        return Ok(());
+    }
+    let mut display: Box<dyn Display> = if std::io::stderr().is_terminal() {
+        Box::new(Terminal::new())
+    } else {
+        Box::new(Lines::new(std::io::stdout()))
+    };
+    let outcome = run::run(&settings, &checkpoint, &source, &mut trace, display.as_mut());
+    print(&format!("trace: {}", trace.path().display()));
+    outcome.map(drop)
+}
+
+/// Where the trace goes: what the settings say, or a folder in `out/` named after the source.
+pub(super) fn output_folder(settings: &Settings, source: &str) -> PathBuf {
+    let stem = Path::new(source).file_stem().map(|stem| stem.to_string_lossy().replace(['*', '?', '['], "_"));
+    settings
+        .output
+        .dir
+        .clone()
+        .unwrap_or_else(|| Path::new("out").join(stem.unwrap_or_else(|| "stream".into())))
+}

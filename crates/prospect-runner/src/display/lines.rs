@@ -1,0 +1,170 @@
+//! Plain lines: every reply with its time stamp, beside the reference where there is one.
+
+use std::io::Write;
+
+use super::Display;
+use crate::annotations::{Annotations, Message};
+use crate::evaluation::{WINDOW_FRAMES, match_exactly};
+use crate::run::Outcome;
+use crate::session::Reply;
+use crate::source::Frame;
+
+/// Columns of a reply before the reference beside it begins.
+const REPLY_WIDTH: usize = 60;
+
+/// Writes to anything that takes text.
+pub struct Lines<W: Write> {
+    out: W,
+    references: Vec<Message>,
+    /// Per reference, whether a line has shown it.
+    shown: Vec<bool>,
+    fps: f64,
+    frames: usize,
+}
+
+impl<W: Write> Lines<W> {
+    /// Lines into `out`.
+    pub fn new(out: W) -> Self {
+        Self { out, references: Vec::new(), shown: Vec::new(), fps: 1.0, frames: 0 }
+    }
+
+    /// One line. A reader that went away is no reason to stop the run.
+    fn line(&mut self, text: &str) {
+        let _ = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
+    }
+
+    fn row(&mut self, time: f64, reply: &str, remark: &str) {
+        let line = format!("{}  {reply:<REPLY_WIDTH$}  {remark}", clock(time));
+        self.line(line.trim_end());
+    }
+
+    /// The first reference near `time` that no line has shown; one of this text is preferred.
+    fn near(&self, time: f64, text: &str) -> Option<usize> {
+        let window = (WINDOW_FRAMES + 1e-6) / self.fps;
+        let open =
+            |index: &usize| !self.shown[*index] && (self.references[*index].time - time).abs() <= window;
+        let mut near = (0..self.references.len()).filter(open);
+        let first = near.clone().next();
+        near.find(|index| self.references[*index].text == text).or(first)
+    }
+
+    /// References that no reply can match any more.
+    fn show_missed(&mut self, before: f64) {
+        for index in 0..self.references.len() {
+            if !self.shown[index] && self.references[index].time < before {
+                self.shown[index] = true;
+                let Message { time, text, .. } = self.references[index].clone();
+                self.row(time, "(silent)", &format!("✗ reference: {text}"));
+            }
+        }
+    }
+
+    fn show_reply(&mut self, reply: &Reply) {
+        let remark = match self.near(reply.time, &reply.text) {
+            _ if self.references.is_empty() => String::new(),
+            None => "✗ no reference".to_owned(),
+            Some(index) => {
+                self.shown[index] = true;
+                let reference = &self.references[index].text;
+                if *reference == reply.text {
+                    "✓".to_owned()
+                } else {
+                    format!("✗ reference: {reference}")
+                }
+            }
+        };
+        self.row(reply.time, &reply.text, &remark);
+    }
+}
+
+/// `1:02:03.5` or ` 2:03.5`, right-aligned.
+fn clock(seconds: f64) -> String {
+    let tenths = (seconds * 10.0).round() as u64;
+    let (hours, minutes, rest) = (tenths / 36_000, tenths / 600 % 60, tenths % 600);
+    let tail = format!("{:02}.{}", rest / 10, rest % 10);
+    let text = if hours > 0 { format!("{hours}:{minutes:02}:{tail}") } else { format!("{minutes}:{tail}") };
+    format!("{text:>9}")
+}
+
+impl<W: Write> Display for Lines<W> {
+    fn begin(&mut self, source: &str, length: Option<usize>, annotations: Option<&Annotations>, fps: f64) {
+        self.references = annotations.into_iter().flat_map(Annotations::references).cloned().collect();
+        self.shown = vec![false; self.references.len()];
+        self.fps = fps;
+        let frames = length.map(|frames| format!(", {frames} frames")).unwrap_or_default();
+        self.line(&format!("{source}{frames} at {fps} fps"));
+    }
+
+    fn frame(&mut self, frame: &Frame, reply: Option<&Reply>) {
+        self.frames += 1;
+        self.show_missed(frame.time - (WINDOW_FRAMES + 0.5) / self.fps);
+        if let Some(reply) = reply {
+            self.show_reply(reply);
+        }
+    }
+
+    fn note(&mut self, line: &str) {
+        self.line(&format!("note: {line}"));
+    }
+
+    fn end(&mut self, outcome: Option<&Outcome>) {
+        let Some(Outcome { statistics, replies }) = outcome else { return };
+        self.show_missed(f64::INFINITY);
+        let (p50, p95) = (statistics.percentile_ms(0.50), statistics.percentile_ms(0.95));
+        self.line(&format!(
+            "{} frames, {} replies, {} overflows, at most {} tokens in the cache; a frame took {p50:.1} ms (p95 {p95:.1} ms)",
+            statistics.frames, statistics.replies, statistics.overflows, statistics.peak_cache_tokens
+        ));
+        if !self.references.is_empty() {
+            let references: Vec<&Message> = self.references.iter().collect();
+            let matched = match_exactly(replies, &references, self.fps);
+            let counts = matched.counts(replies, &references, self.frames, self.fps);
+            let (f1, matched, of) = (counts.f1(), counts.matched, counts.references);
+            self.line(&format!("{matched} of {of} references matched exactly (F1 {f1:.3})"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::RgbImage;
+
+    use super::*;
+    use crate::annotations::Speaker;
+    use crate::session::RunStatistics;
+
+    #[test]
+    fn clocks_align() {
+        assert_eq!([clock(0.0), clock(62.5), clock(3723.5)], ["   0:00.0", "   1:02.5", "1:02:03.5"]);
+    }
+
+    #[test]
+    fn replies_stand_beside_their_references() {
+        let message = |time, text: &str| Message { time, role: Speaker::Assistant, text: text.into() };
+        let annotations = Annotations {
+            messages: vec![message(0.0, "Take a cup."), message(2.0, "Pour."), message(4.0, "Stir.")],
+            ..Annotations::default()
+        };
+        let mut lines = Lines::new(Vec::new());
+        lines.begin("tea.mp4", Some(12), Some(&annotations), 2.0);
+        let mut replies = Vec::new();
+        for index in 0..12 {
+            let time = index as f64 / 2.0;
+            let text = match index {
+                0 => Some("Take a cup."),
+                5 => Some("Poor."),
+                11 => Some("Done?"),
+                _ => None,
+            };
+            let reply = text.map(|text| Reply { frame: index, time, text: text.into() });
+            let frame = Frame { index, time, image: RgbImage::new(1, 1), name: None };
+            lines.frame(&frame, reply.as_ref());
+            replies.extend(reply);
+        }
+        lines.note("one frame was skipped");
+        let mut statistics = RunStatistics::default();
+        (statistics.frames, statistics.replies) = (12, 3);
+        lines.end(Some(&Outcome { statistics, replies }));
+        insta::assert_snapshot!(String::from_utf8(lines.out).unwrap());
+    }
+}

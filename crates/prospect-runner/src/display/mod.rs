@@ -1,0 +1,35 @@
+//! What a person sees of a run while it goes on.
+
+mod lines;
+mod terminal;
+
+pub use lines::Lines;
+pub use terminal::Terminal;
+
+use crate::annotations::Annotations;
+use crate::run::Outcome;
+use crate::session::Reply;
+use crate::source::Frame;
+
+/// Shows a run. A display never fails a run: what cannot be shown is not shown.
+pub trait Display {
+    /// The source is open; `length` is its number of frames where that is known.
+    fn begin(&mut self, source: &str, length: Option<usize>, annotations: Option<&Annotations>, fps: f64);
+    /// A frame went in, and the assistant spoke or stayed silent.
+    fn frame(&mut self, frame: &Frame, reply: Option<&Reply>);
+    /// Something happened that a person should know of, in one line.
+    fn note(&mut self, line: &str);
+    /// The run is over; `None` if it failed.
+    fn end(&mut self, outcome: Option<&Outcome>);
+}
+
+/// Shows nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Display for Silent {
+    fn begin(&mut self, _: &str, _: Option<usize>, _: Option<&Annotations>, _: f64) {}
+    fn frame(&mut self, _: &Frame, _: Option<&Reply>) {}
+    fn note(&mut self, _: &str) {}
+    fn end(&mut self, _: Option<&Outcome>) {}
+}

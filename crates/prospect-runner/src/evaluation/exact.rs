@@ -1,0 +1,145 @@
+//! Exact replies: the same text, within two frames.
+
+use crate::annotations::Message;
+use crate::session::Reply;
+
+/// How many frames a reply may be early or late.
+pub const WINDOW_FRAMES: f64 = 2.0;
+
+/// Which reply belongs to which reference.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExactMatch {
+    /// Per reply, its reference.
+    pub of_reply: Vec<Option<usize>>,
+    /// Per reference, its reply.
+    pub of_reference: Vec<Option<usize>>,
+}
+
+/// Counts of one video, or of several added up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ExactCounts {
+    /// References that a reply matched.
+    pub matched: usize,
+    /// Replies given.
+    pub replies: usize,
+    /// References.
+    pub references: usize,
+    /// Frames without a reference.
+    pub silent_frames: usize,
+    /// Of these, frames at which the assistant spoke.
+    pub false_speech: usize,
+}
+
+impl ExactCounts {
+    /// Share of the replies that match a reference; 1 without replies.
+    pub fn precision(&self) -> f64 {
+        share(self.matched, self.replies)
+    }
+
+    /// Share of the references that a reply matches; 1 without references.
+    pub fn recall(&self) -> f64 {
+        share(self.matched, self.references)
+    }
+
+    /// Harmonic mean of both: `2 * matched / (replies + references)`.
+    pub fn f1(&self) -> f64 {
+        share(2 * self.matched, self.replies + self.references)
+    }
+
+    /// Share of the silent frames at which the assistant spoke.
+    pub fn false_speech_share(&self) -> f64 {
+        if self.silent_frames == 0 { 0.0 } else { self.false_speech as f64 / self.silent_frames as f64 }
+    }
+}
+
+impl std::iter::Sum for ExactCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |sum, one| Self {
+            matched: sum.matched + one.matched,
+            replies: sum.replies + one.replies,
+            references: sum.references + one.references,
+            silent_frames: sum.silent_frames + one.silent_frames,
+            false_speech: sum.false_speech + one.false_speech,
+        })
+    }
+}
+
+fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 1.0 } else { part as f64 / whole as f64 }
+}
+
+/// Gives each reference, in order, the first free reply of the same text within [`WINDOW_FRAMES`] frames of it.
+pub fn match_exactly(replies: &[Reply], references: &[&Message], fps: f64) -> ExactMatch {
+    let mut matched =
+        ExactMatch { of_reply: vec![None; replies.len()], of_reference: vec![None; references.len()] };
+    for (number, reference) in references.iter().enumerate() {
+        let is_near = |reply: &Reply| (reply.time - reference.time).abs() * fps <= WINDOW_FRAMES + 1e-6;
+        let fits = |(index, reply): &(usize, &Reply)| {
+            matched.of_reply[*index].is_none() && reply.text == reference.text && is_near(reply)
+        };
+        if let Some((index, _)) = replies.iter().enumerate().find(fits) {
+            matched.of_reply[index] = Some(number);
+            matched.of_reference[number] = Some(index);
+        }
+    }
+    matched
+}
+
+impl ExactMatch {
+    /// The counts of a video of `frames` frames at `fps` frames per second.
+    pub fn counts(&self, replies: &[Reply], references: &[&Message], frames: usize, fps: f64) -> ExactCounts {
+        let frame_of = |time: f64| (time * fps).round() as usize;
+        let mut speaking: Vec<usize> = references.iter().map(|reference| frame_of(reference.time)).collect();
+        speaking.dedup();
+        let is_false = |reply: &&Reply| speaking.binary_search(&frame_of(reply.time)).is_err();
+        ExactCounts {
+            matched: self.of_reference.iter().flatten().count(),
+            replies: replies.len(),
+            references: references.len(),
+            silent_frames: frames.saturating_sub(speaking.len()),
+            false_speech: replies.iter().filter(is_false).count(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::annotations::Speaker;
+
+    fn message(time: f64, text: &str) -> Message {
+        Message { time, role: Speaker::Assistant, text: text.into() }
+    }
+
+    fn reply(time: f64, text: &str) -> Reply {
+        Reply { frame: (time * 2.0) as usize, time, text: text.into() }
+    }
+
+    #[test]
+    fn the_references_replayed_are_all_right() {
+        let references = [message(0.0, "a"), message(3.0, "b"), message(9.5, "a")];
+        let references: Vec<&Message> = references.iter().collect();
+        let replies: Vec<Reply> = references.iter().map(|r| reply(r.time, &r.text)).collect();
+        let matched = match_exactly(&replies, &references, 2.0);
+        let counts = matched.counts(&replies, &references, 30, 2.0);
+        assert_eq!((counts.f1(), counts.false_speech, counts.silent_frames), (1.0, 0, 27));
+    }
+
+    #[test]
+    fn a_reply_counts_once_and_only_near_its_reference() {
+        let references = [message(0.0, "a"), message(1.0, "a"), message(5.0, "b")];
+        let references: Vec<&Message> = references.iter().collect();
+        let replies = [reply(1.0, "a"), reply(6.5, "b"), reply(7.0, "c")];
+        let matched = match_exactly(&replies, &references, 2.0);
+        assert_eq!(matched.of_reference, [Some(0), None, None]);
+        let counts = matched.counts(&replies, &references, 20, 2.0);
+        assert_eq!((counts.matched, counts.false_speech, counts.silent_frames), (1, 2, 17));
+        assert!((counts.f1() - 2.0 / 6.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn nothing_said_and_nothing_to_say_is_right() {
+        let counts = match_exactly(&[], &[], 2.0).counts(&[], &[], 10, 2.0);
+        assert_eq!((counts.f1(), counts.false_speech_share()), (1.0, 0.0));
+    }
+}

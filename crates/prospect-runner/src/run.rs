@@ -1,0 +1,130 @@
+//! One video from its source to a closed trace.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use prospect_config::{OnCorruptFrame, Settings};
+
+use crate::annotations::Annotations;
+use crate::checkpoint::Checkpoint;
+use crate::display::Display;
+use crate::error::RunError;
+use crate::session::{Reply, RunStatistics, Session, SessionOptions};
+use crate::smolvlm::SmolVlmStream;
+use crate::source::{self, FrameSource, SourceOptions};
+use crate::strategies;
+use crate::stream_model::StreamModel;
+use crate::trace::{Event, SCHEMA_VERSION, TraceSink, Versions};
+
+/// Set by Ctrl-C; a run looks at it before each frame.
+pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// What a run leaves in memory; everything else is in its trace.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The figures that close the trace.
+    pub statistics: RunStatistics,
+    /// Every reply, in order.
+    pub replies: Vec<Reply>,
+}
+
+/// Streams `source` through a checkpoint as `settings` say, into `trace` and onto `display`.
+///
+/// # Errors
+/// The source, the annotations, or whatever ends the stream; the trace is closed in every case.
+pub fn run(
+    settings: &Settings,
+    checkpoint: &Checkpoint,
+    source: &str,
+    trace: &mut dyn TraceSink,
+    display: &mut dyn Display,
+) -> Result<Outcome, RunError> {
+    let annotations = annotations_of(settings, source)?;
+    let rule = strategies::context_rule(&settings.context)?;
+    let options = SessionOptions::new(settings, annotations.as_ref());
+    let mut frames = source::open(source, source_options(settings))?;
+    let mut model = SmolVlmStream::new(
+        checkpoint,
+        options.max_seq_len,
+        strategies::positions(&settings.context),
+        settings.stream.not_talk_threshold,
+        settings.generation.sampling,
+    )?;
+    trace.record(&started(settings, checkpoint, frames.description(), rule.name()))?;
+    display.begin(frames.description(), frames.length(), annotations.as_ref(), settings.stream.fps);
+    let mut session = Session::new(&mut model, &rule, &options, annotations.as_ref(), trace)?;
+    let outcome = stream(&mut session, frames.as_mut(), settings.stream.on_corrupt_frame, display);
+    display.end(outcome.as_ref().ok());
+    outcome
+}
+
+/// Feeds every frame; closes the trace whatever happens.
+///
+/// # Errors
+/// [`RunError::Interrupted`] after Ctrl-C, or the first failure that ends the run.
+pub fn stream<M: StreamModel>(
+    session: &mut Session<'_, M>,
+    frames: &mut dyn FrameSource,
+    on_corrupt_frame: OnCorruptFrame,
+    display: &mut dyn Display,
+) -> Result<Outcome, RunError> {
+    let mut replies = Vec::new();
+    while let Some(item) = frames.next_frame() {
+        let step = match item {
+            _ if INTERRUPTED.load(Ordering::Relaxed) => Err(RunError::Interrupted),
+            Ok(frame) => session.frame(&frame).map(|reply| {
+                display.frame(&frame, reply.as_ref());
+                replies.extend(reply);
+            }),
+            Err(error) if on_corrupt_frame == OnCorruptFrame::Skip => {
+                display.note(&error.to_string());
+                session.drop_frame(&error.to_string())
+            }
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = step {
+            session.fail(&error)?;
+            return Err(error);
+        }
+    }
+    if session.statistics().frames == 0 {
+        let error = RunError::NoFrames { source_name: frames.description().to_owned() };
+        session.fail(&error)?;
+        return Err(error);
+    }
+    Ok(Outcome { statistics: session.finish()?, replies })
+}
+
+/// The annotations that the settings name, or those beside the video.
+///
+/// # Errors
+/// The file cannot be read or is malformed.
+pub fn annotations_of(settings: &Settings, source: &str) -> Result<Option<Annotations>, RunError> {
+    let named = settings.evaluation.annotations.clone();
+    let path: Option<PathBuf> = named.or_else(|| Annotations::beside(source.as_ref()));
+    Ok(path.map(|path| Annotations::from_file(&path)).transpose()?)
+}
+
+fn source_options(settings: &Settings) -> SourceOptions {
+    let stream = &settings.stream;
+    SourceOptions {
+        fps: stream.fps,
+        start: stream.start.unwrap_or(0.0),
+        end: stream.end,
+        max_frames: stream.max_frames,
+    }
+}
+
+fn started(settings: &Settings, checkpoint: &Checkpoint, source: &str, strategy: &str) -> Event {
+    Event::RunStarted {
+        schema_version: SCHEMA_VERSION,
+        config: serde_json::to_value(settings).unwrap_or_default(),
+        model: checkpoint.name.clone(),
+        source: source.to_owned(),
+        device: "cpu".to_owned(),
+        threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        dtype: "f32".to_owned(),
+        strategy: strategy.to_owned(),
+        versions: Versions { prospect: env!("CARGO_PKG_VERSION").to_owned() },
+    }
+}

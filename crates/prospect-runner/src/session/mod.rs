@@ -1,0 +1,246 @@
+//! The stream loop: frames in, one at a time; evictions when the cache overflows; replies out.
+
+mod chunk;
+mod dialogue;
+mod eviction;
+mod options;
+mod reply;
+mod statistics;
+mod talk;
+#[cfg(test)]
+mod tests;
+
+pub use options::{ContextRule, SessionOptions};
+pub use statistics::{RunStatistics, peak_memory_bytes};
+
+use std::time::Instant;
+
+use prospect_config::TalkPolicy;
+use prospect_context::{Budget, Ledger, SegmentKind};
+
+use crate::annotations::Annotations;
+use crate::error::RunError;
+use crate::source::Frame;
+use crate::stream_model::{Generated, StreamModel};
+use crate::trace::{Event, SegmentEntry, StageTimes, TraceSink};
+
+use talk::TalkState;
+
+/// A reply of the assistant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// Frame after which it was given.
+    pub frame: usize,
+    /// Stream time in seconds.
+    pub time: f64,
+    /// The cleaned text.
+    pub text: String,
+}
+
+/// One stream in progress.
+pub struct Session<'a, M: StreamModel> {
+    model: &'a mut M,
+    rule: &'a ContextRule,
+    options: &'a SessionOptions,
+    annotations: Option<&'a Annotations>,
+    trace: &'a mut dyn TraceSink,
+    ledger: Ledger,
+    budget: Budget,
+    talk: TalkState,
+    opened: bool,
+    opening_tokens: usize,
+    /// Generated, but not in the cache yet: the silence token or the last token of a reply.
+    pending: Vec<u32>,
+    /// Put back by an eviction after a frame; goes in with the next chunk.
+    deferred: Vec<(SegmentKind, Vec<u32>)>,
+    /// Cache length after the first step that carried a user message.
+    initial_tokens: Option<usize>,
+    next_request: usize,
+    next_reference: usize,
+    statistics: RunStatistics,
+}
+
+impl<'a, M: StreamModel> Session<'a, M> {
+    /// A stream that has seen nothing yet.
+    ///
+    /// # Errors
+    /// [`RunError::MissingDialogueState`] if the strategy works from one and the run has none; a prompt that cannot be
+    /// encoded.
+    pub fn new(
+        model: &'a mut M,
+        rule: &'a ContextRule,
+        options: &'a SessionOptions,
+        annotations: Option<&'a Annotations>,
+        trace: &'a mut dyn TraceSink,
+    ) -> Result<Self, RunError> {
+        let talk = TalkState::new(&options.talk);
+        let mut max_summary_tokens = 0;
+        if let ContextRule::Strategy(strategy) = rule {
+            if strategy.needs_dialogue_state() && !talk.has_dialogue_state(annotations) {
+                return Err(RunError::MissingDialogueState { strategy: strategy.name().to_owned() });
+            }
+            max_summary_tokens = strategy.max_summary_tokens(&eviction::Counter(&*model));
+        }
+        let budget = Budget {
+            max_seq_len: options.max_seq_len,
+            reserved_seq_len: options.reserved_seq_len,
+            max_reply_tokens: options.max_new_tokens + talk.prompt_room(model, annotations)?,
+            max_summary_tokens,
+        };
+        Ok(Self {
+            model,
+            rule,
+            options,
+            annotations,
+            trace,
+            ledger: Ledger::new(),
+            budget,
+            talk,
+            opened: false,
+            opening_tokens: 0,
+            pending: Vec::new(),
+            deferred: Vec::new(),
+            initial_tokens: None,
+            next_request: 0,
+            next_reference: 0,
+            statistics: RunStatistics::default(),
+        })
+    }
+
+    /// The figures so far.
+    pub fn statistics(&self) -> &RunStatistics {
+        &self.statistics
+    }
+
+    /// The model, as the frames so far left it.
+    pub fn model(&self) -> &M {
+        self.model
+    }
+
+    /// Puts one frame in and returns the reply, if the assistant spoke.
+    ///
+    /// # Errors
+    /// Whatever ends the run: the strategy, the model, the budget, the trace.
+    pub fn frame(&mut self, frame: &Frame) -> Result<Option<Reply>, RunError> {
+        let started = Instant::now();
+        if matches!(self.rule, ContextRule::Stateless) {
+            self.reset_to_opening()?;
+        }
+        let mut chunk = self.chunk(frame)?;
+        if self.make_room(chunk.ids.len(), frame.time)? {
+            chunk = self.chunk(frame)?;
+        }
+        let room = self.reply_room(chunk.ids.len())?;
+        let vision = Instant::now();
+        let features = self.model.encode_image(&frame.image)?;
+        let vision_ms = milliseconds(vision);
+
+        let decoding = Instant::now();
+        let generated = self.model.step(&chunk.ids, Some(&features), &self.talk.after_frame(room))?;
+        let mut entries = Vec::with_capacity(4);
+        self.account(&chunk, frame.time, &mut entries)?;
+        let (before_reply, shown) = (self.ledger.tokens(), entries.len());
+        let mut spoken = self.take_generated(&generated, frame.time, &mut entries);
+        if let Some(turn) = self.talk.turn(self.model, self.annotations, room, frame.time)? {
+            spoken = Some(self.prompted_reply(&turn, room, frame.time, &mut entries)?);
+        }
+        self.statistics.cache(self.model.cache_tokens());
+        if self.options.reference_context {
+            let proactive = matches!(self.options.talk, TalkPolicy::Proactive);
+            self.put_reference_instead(before_reply, proactive, frame.time)?;
+            entries.truncate(shown);
+        }
+        if chunk.requests > 0 && self.initial_tokens.is_none() {
+            self.initial_tokens = Some(self.model.cache_tokens());
+        }
+        let stages =
+            StageTimes { vision_ms, decode_ms: milliseconds(decoding), total_ms: milliseconds(started) };
+        let reply = spoken.map(|ids| self.reply(frame, ids)).transpose()?.flatten();
+        self.record_frame(frame, entries, &generated, stages)?;
+        self.evict_after_frame(&features, frame.time)?;
+        self.trace.flush()?;
+        Ok(reply)
+    }
+
+    /// Closes the trace of a run that came to its end.
+    ///
+    /// # Errors
+    /// The trace cannot be written.
+    pub fn finish(&mut self) -> Result<RunStatistics, RunError> {
+        self.trace.record(&self.statistics.finished())?;
+        self.trace.flush()?;
+        Ok(self.statistics.clone())
+    }
+
+    /// Closes the trace of a run that failed; what was recorded before stays.
+    ///
+    /// # Errors
+    /// The trace cannot be written.
+    pub fn fail(&mut self, error: &RunError) -> Result<(), RunError> {
+        self.trace.record(&Event::Error { message: error.to_string() })?;
+        self.trace.record(&self.statistics.finished())?;
+        self.trace.flush()
+    }
+
+    /// Records a frame that never reached the model.
+    ///
+    /// # Errors
+    /// The trace cannot be written.
+    pub fn drop_frame(&mut self, reason: &str) -> Result<(), RunError> {
+        self.statistics.frames_dropped += 1;
+        self.trace.record(&Event::FrameDropped { reason: reason.to_owned() })?;
+        self.trace.flush()
+    }
+
+    /// The stateless baseline forgets everything but the opening.
+    fn reset_to_opening(&mut self) -> Result<(), RunError> {
+        if self.opened {
+            self.model.truncate(self.opening_tokens)?;
+            self.ledger.truncate(self.opening_tokens);
+            self.pending.clear();
+        }
+        Ok(())
+    }
+
+    /// Tokens that a reply may have once `incoming` more are in the cache: the longest reply, or fewer where the preset of
+    /// ProAssist's rules leaves fewer.
+    fn reply_room(&self, incoming: usize) -> Result<usize, RunError> {
+        let (cache_tokens, max_seq_len) = (self.model.cache_tokens(), self.options.max_seq_len);
+        let prompt = self.budget.max_reply_tokens - self.options.max_new_tokens;
+        let taken = cache_tokens + incoming + prompt;
+        match (max_seq_len + 1).checked_sub(taken) {
+            // The last token of a reply is not in the cache.
+            Some(room) if room > 0 => Ok(self.options.max_new_tokens.min(room)),
+            _ => Err(RunError::NoRoom {
+                incoming,
+                cache_tokens,
+                reply: self.budget.max_reply_tokens,
+                max_seq_len,
+            }),
+        }
+    }
+
+    fn record_frame(
+        &mut self,
+        frame: &Frame,
+        segments: Vec<SegmentEntry>,
+        generated: &Generated,
+        times: StageTimes,
+    ) -> Result<(), RunError> {
+        let cache_tokens = self.model.cache_tokens();
+        self.statistics.frame(times.total_ms, cache_tokens);
+        self.trace.record(&Event::Frame {
+            index: frame.index,
+            time: frame.time,
+            segments,
+            cache_tokens,
+            not_talk_probability: generated.not_talk_probability,
+            times,
+        })
+    }
+}
+
+/// Milliseconds since a moment.
+pub(crate) fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}

@@ -1,0 +1,94 @@
+//! Replies: generated at a frame, asked for by a prompt, or replaced by the references.
+
+use prospect_context::{Role, SegmentKind};
+use prospect_processor::Encoded;
+
+use super::chunk::Chunk;
+use super::talk::Turn;
+use super::{Reply, Session};
+use crate::error::RunError;
+use crate::source::Frame;
+use crate::stream_model::{AfterPrefill, Generated, StreamModel};
+use crate::trace::{Event, SegmentEntry};
+
+impl<M: StreamModel> Session<'_, M> {
+    /// Accounts generated tokens: all but the last are in the cache, the last is pending. Returns them if they are a reply.
+    pub(super) fn take_generated(
+        &mut self,
+        generated: &Generated,
+        time: f64,
+        entries: &mut Vec<SegmentEntry>,
+    ) -> Option<Vec<u32>> {
+        let (last, cached) = generated.token_ids.split_last()?;
+        self.pending = vec![*last];
+        if !cached.is_empty() {
+            self.ledger.append(SegmentKind::Assistant, cached.len(), time, false);
+            entries.push(SegmentEntry::new(SegmentKind::Assistant, cached.len(), false));
+        }
+        (!generated.silent).then(|| generated.token_ids.clone())
+    }
+
+    /// Puts what asks for a reply in, and generates the reply.
+    pub(super) fn prompted_reply(
+        &mut self,
+        turn: &Turn,
+        max_new_tokens: usize,
+        time: f64,
+        entries: &mut Vec<SegmentEntry>,
+    ) -> Result<Vec<u32>, RunError> {
+        let mut chunk = Chunk::default();
+        chunk.push_pending(self.pending_kind(), &self.pending);
+        if let Some(prompt) = &turn.prompt {
+            chunk.push(&self.model.encode_message(Role::User, prompt, false)?, false);
+        }
+        let start = match &turn.generation_prompt {
+            Some(text) => Encoded::single(SegmentKind::Assistant, self.model.encode_text(text)?),
+            None => self.model.encode_generation_prompt()?,
+        };
+        chunk.push(&start, false);
+        let generated = self.model.step(&chunk.ids, None, &AfterPrefill::Reply { max_new_tokens })?;
+        self.account(&chunk, time, entries)?;
+        Ok(self.take_generated(&generated, time, entries).unwrap_or_default())
+    }
+
+    /// Takes a reply back out of the cache and lets the reference of this frame, or silence, go in with the next one.
+    pub(super) fn put_reference_instead(
+        &mut self,
+        tokens_before_reply: usize,
+        proactive: bool,
+        time: f64,
+    ) -> Result<(), RunError> {
+        self.model.truncate(tokens_before_reply)?;
+        self.ledger.truncate(tokens_before_reply);
+        self.pending.clear();
+        let references: Vec<&str> = self
+            .annotations
+            .iter()
+            .flat_map(|a| a.references())
+            .map(|reference| reference.text.as_str())
+            .collect();
+        let due = self.annotations.map_or(0, |a| a.references().take_while(|r| r.time <= time).count());
+        for text in &references[self.next_reference.min(due)..due] {
+            self.pending.extend(self.model.encode_generation_prompt()?.ids);
+            self.pending.extend(self.model.encode_text(&format!(" {text}"))?);
+            self.pending.push(self.model.end_of_utterance());
+        }
+        if self.pending.is_empty() && proactive {
+            self.pending.push(self.model.end_of_utterance());
+        }
+        self.next_reference = due;
+        Ok(())
+    }
+
+    /// Cleans and records a reply; one of special tokens alone is none.
+    pub(super) fn reply(&mut self, frame: &Frame, token_ids: Vec<u32>) -> Result<Option<Reply>, RunError> {
+        let text = self.model.clean_reply(&token_ids)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        self.statistics.replies += 1;
+        let reply = Reply { frame: frame.index, time: frame.time, text: text.clone() };
+        self.trace.record(&Event::Reply { frame: frame.index, time: frame.time, text, token_ids })?;
+        Ok(Some(reply))
+    }
+}

@@ -1,0 +1,107 @@
+//! The cache never passes its bound, whatever is said.
+
+use proptest::prelude::*;
+
+use super::fake::{FakeModel, run, settings};
+use crate::annotations::{Annotations, Message, Speaker, Substep};
+use crate::error::RunError;
+use crate::trace::Event;
+
+const STRATEGIES: [&str; 6] =
+    ["drop_all", "drop_middle", "summarize_and_drop", "summarize_with_dst", "sink_window", "none"];
+const TALKS: [&str; 4] = ["proactive", "on_transition", "every", "on_request"];
+
+fn annotations(substep_frames: usize, task_knowledge: bool) -> Annotations {
+    let length = substep_frames as f64 / 2.0;
+    let substep = |k: usize| Substep {
+        name: format!("step {k}"),
+        start: k as f64 * length,
+        end: (k + 1) as f64 * length,
+    };
+    let user = |k: usize| Message { time: 3.0 * k as f64, role: Speaker::User, text: "what now?".into() };
+    Annotations {
+        substeps: (0..40).map(substep).collect(),
+        messages: (0..20).map(user).collect(),
+        task_knowledge: task_knowledge.then(|| "Cups are blue.".into()),
+        ..Annotations::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn the_cache_never_passes_its_bound(
+        (strategy, talk) in (prop::sample::select(&STRATEGIES[..]), prop::sample::select(&TALKS[..])),
+        max_seq_len in 200usize..700,
+        reserved in 0usize..60,
+        frame_tokens in 1usize..40,
+        reply_lengths in prop::collection::vec(1usize..60, 1..8),
+        (fork_length, max_new_tokens, max_summary_len) in (1usize..60, 1usize..40, 1usize..40),
+        (substep_frames, knowledge, detects, time_text, references) in (1usize..20, any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()),
+    ) {
+        let source = if detects { "model" } else { "annotations" };
+        let settings = settings(&[
+            &format!("context.strategy={strategy}"),
+            &format!("context.max_seq_len={max_seq_len}"),
+            &format!("context.reserved_seq_len={reserved}"),
+            "context.drop_middle.last_keep_len=60",
+            "context.sink_window.window=60",
+            &format!("context.summarize_and_drop.max_summary_len={max_summary_len}"),
+            "context.summarize_and_drop.summary_prompt=sum up",
+            &format!("context.summarize_with_dst.max_summary_len={max_summary_len}"),
+            "context.summarize_with_dst.summary_prompt={steps_done}, {next_step}?",
+            "context.summarize_with_dst.max_state_len=40",
+            &format!("generation.max_new_tokens={max_new_tokens}"),
+            &format!("stream.talk={talk}"),
+            &format!("stream.on_transition.substep_source={source}"),
+            "stream.on_transition.detection_prompt=step?",
+            "stream.on_transition.dialogue_prompt={prev_substep}>{curr_substep}",
+            "stream.every.seconds=1.5",
+            &format!("stream.frame_time_text={time_text}"),
+            &format!("stream.reference_context={references}"),
+            "stream.system_prompt=Help.",
+        ]);
+        let annotations = annotations(substep_frames, knowledge);
+        // A cache of exactly the bound: the fake panics where a token too many goes in.
+        let mut model = FakeModel::new(max_seq_len, frame_tokens, &reply_lengths, fork_length);
+        let run = run(&mut model, &settings, Some(&annotations), 80);
+        // A budget too small for a plan is refused in words; an empty summary is an error by design.
+        let refused = matches!(
+            run.error,
+            None | Some(RunError::Plan(_) | RunError::NoRoom { .. } | RunError::EmptySummary { .. })
+        );
+        prop_assert!(refused, "{:?}", run.error);
+        let Some(Event::RunFinished { peak_cache_tokens, .. }) = run.events.last() else {
+            return Err(TestCaseError::fail("the trace is not closed"));
+        };
+        prop_assert!(*peak_cache_tokens <= max_seq_len);
+    }
+
+    #[test]
+    fn a_stream_with_room_goes_on_for_ever(
+        strategy in prop::sample::select(&STRATEGIES[..]),
+        reply_lengths in prop::collection::vec(1usize..20, 1..8),
+    ) {
+        let settings = settings(&[
+            &format!("context.strategy={strategy}"),
+            "context.max_seq_len=400",
+            "context.reserved_seq_len=40",
+            "context.drop_middle.last_keep_len=60",
+            "context.sink_window.window=60",
+            "context.summarize_and_drop.max_summary_len=20",
+            "context.summarize_and_drop.summary_prompt=sum up",
+            "context.summarize_with_dst.max_summary_len=20",
+            "context.summarize_with_dst.summary_prompt={steps_done}?",
+            "context.summarize_with_dst.max_state_len=40",
+            "generation.max_new_tokens=16",
+            "stream.system_prompt=Help.",
+        ]);
+        let annotations = annotations(7, true);
+        let mut model = FakeModel::new(400, 8, &reply_lengths, 12);
+        let run = run(&mut model, &settings, Some(&annotations), 300);
+        prop_assert!(run.error.is_none(), "{:?}", run.error);
+        let overflows = run.events.iter().filter(|event| matches!(event, Event::Overflow { .. })).count();
+        prop_assert!(strategy == "none" || overflows > 2, "{overflows} overflows");
+    }
+}

@@ -1,0 +1,5 @@
+//! The stream loop against a model without weights, whose cache is a list of ids.
+
+mod bounds;
+mod fake;
+mod policies;

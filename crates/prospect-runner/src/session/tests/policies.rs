@@ -1,0 +1,188 @@
+//! When the assistant speaks, what goes in around it, and what an overflow leaves.
+
+use super::fake::{FakeModel, Run, run, settings};
+use crate::annotations::{Annotations, Message, Speaker, Substep};
+use crate::error::RunError;
+use crate::trace::Event;
+
+const ROOMY: &str = "context.max_seq_len=2000";
+const SYSTEM: &str = "stream.system_prompt=Help.";
+
+fn times(run: &Run) -> Vec<f64> {
+    run.replies.iter().map(|reply| reply.time).collect()
+}
+
+fn message(time: f64, role: Speaker, text: &str) -> Message {
+    Message { time, role, text: text.into() }
+}
+
+fn tea() -> Annotations {
+    let substep = |name: &str, start, end| Substep { name: name.into(), start, end };
+    Annotations {
+        substeps: vec![substep("boil", 0.0, 2.0), substep("pour", 2.0, 4.0)],
+        messages: vec![
+            message(0.0, Speaker::Assistant, "Boil it."),
+            message(1.0, Speaker::User, "hot?"),
+            message(2.0, Speaker::Assistant, "Pour."),
+        ],
+        ..Annotations::default()
+    }
+}
+
+#[test]
+fn silence_belongs_to_its_frame_and_goes_in_with_the_next() {
+    let mut model = FakeModel::new(2000, 2, &[1, 4, 1], 1);
+    let run = run(&mut model, &settings(&[ROOMY, SYSTEM]), None, 3);
+    assert!(run.error.is_none());
+    // Opening, frame and its silence, frame and its reply, frame; the last silence is still pending.
+    assert_eq!(model.text(), "<SHelp.|##|##aaa|##");
+    assert_eq!(times(&run), [0.5]);
+    let lengths: Vec<Vec<(String, usize)>> = run
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Frame { segments, .. } => {
+                Some(segments.iter().map(|segment| (segment.kind.clone(), segment.tokens)).collect())
+            }
+            _ => None,
+        })
+        .collect();
+    let entry = |kind: &str, tokens| (kind.to_owned(), tokens);
+    assert_eq!(lengths[0], [entry("system", 8), entry("frame", 2)]);
+    assert_eq!(lengths[1], [entry("frame", 1), entry("frame", 2), entry("assistant", 3)]);
+    assert_eq!(lengths[2], [entry("assistant", 1), entry("frame", 2)]);
+}
+
+#[test]
+fn a_transition_is_announced_once() {
+    let mut model = FakeModel::new(2000, 1, &[3], 1);
+    let settings = settings(&[
+        ROOMY,
+        SYSTEM,
+        "stream.talk=on_transition",
+        "stream.on_transition.dialogue_prompt={prev_substep}>{curr_substep}",
+    ]);
+    let run = run(&mut model, &settings, Some(&Annotations { messages: vec![], ..tea() }), 10);
+    assert_eq!(times(&run), [0.0, 2.0]);
+    assert_eq!(model.text(), "<SHelp.|#<Unothing>boil|A:aa|####<Uboil>pour|A:aa|#####");
+}
+
+#[test]
+fn the_model_itself_can_name_the_substep() {
+    let mut model = FakeModel::new(2000, 1, &[3], 5);
+    let settings = settings(&[
+        ROOMY,
+        "stream.talk=on_transition",
+        "stream.on_transition.substep_source=model",
+        "stream.on_transition.detection_prompt=step?",
+    ]);
+    let run = run(&mut model, &settings, None, 6);
+    // The fake always names the same step: one transition, and a question at every frame.
+    assert_eq!(times(&run), [0.0]);
+    assert_eq!(model.fork_prompts.len(), 6);
+    assert_eq!(model.fork_prompts[0], "<Ustep?|A:");
+}
+
+#[test]
+fn every_and_on_request_keep_their_times() {
+    let every = settings(&[ROOMY, "stream.talk=every", "stream.every.seconds=1.5"]);
+    assert_eq!(times(&run(&mut FakeModel::new(2000, 1, &[3], 1), &every, None, 8)), [1.5, 3.0]);
+    let asked = settings(&[ROOMY, SYSTEM, "stream.talk=on_request"]);
+    let mut model = FakeModel::new(2000, 1, &[3], 1);
+    assert_eq!(times(&run(&mut model, &asked, Some(&tea()), 8)), [1.0]);
+    assert_eq!(model.text(), "<SHelp.|##<Uhot?|#A:aa|#####");
+}
+
+#[test]
+fn references_replace_replies_in_the_context() {
+    let mut model = FakeModel::new(2000, 1, &[5], 1);
+    let settings = settings(&[ROOMY, SYSTEM, "stream.reference_context=true"]);
+    let run = run(&mut model, &settings, Some(&tea()), 6);
+    assert_eq!(run.replies.len(), 6);
+    assert_eq!(model.text(), "<SHelp.|#A: Boil it.|#|<Uhot?|#|#|#A: Pour.|#");
+}
+
+#[test]
+fn a_summary_stands_behind_the_system_prompt() {
+    let mut model = FakeModel::new(120, 8, &[1], 4);
+    let settings = settings(&[
+        SYSTEM,
+        "context.max_seq_len=120",
+        "context.reserved_seq_len=20",
+        "context.strategy=summarize_and_drop",
+        "context.summarize_and_drop.summary_prompt=sum up",
+        "context.summarize_and_drop.max_summary_len=6",
+        "generation.max_new_tokens=8",
+    ]);
+    let annotations = Annotations { task_knowledge: Some("Tea.".into()), ..Annotations::default() };
+    let run = run(&mut model, &settings, Some(&annotations), 12);
+    assert!(run.error.is_none(), "{:?}", run.error);
+    assert!(model.text().starts_with("<SHelp. aaa Tea.|########"), "{}", model.text());
+    // The silence that was pending belongs to what is summed up.
+    assert_eq!(model.fork_prompts[0], "|<Usum up|A:");
+    let kinds: Vec<&str> = run
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Summary { text, .. } => Some(text.as_str()),
+            Event::Overflow { put_back, .. } => Some(put_back[0].kind.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(kinds[..2], ["aaa", "summary"]);
+}
+
+#[test]
+fn a_summary_that_says_nothing_is_an_error() {
+    let settings = settings(&[
+        "context.max_seq_len=300",
+        "context.strategy=summarize_and_drop",
+        "context.summarize_and_drop.max_summary_len=6",
+        "context.summarize_and_drop.summary_prompt=sum up",
+        "generation.max_new_tokens=8",
+        SYSTEM,
+    ]);
+    let run = run(&mut FakeModel::new(300, 8, &[1], 1), &settings, None, 60);
+    assert!(matches!(run.error, Some(RunError::EmptySummary { .. })), "{:?}", run.error);
+    assert!(matches!(run.events[run.events.len() - 2], Event::Error { .. }));
+}
+
+#[test]
+fn the_stateless_baseline_sees_one_frame_at_a_time() {
+    let mut model = FakeModel::new(60, 4, &[3], 1);
+    let settings = settings(&[
+        SYSTEM,
+        "context.strategy=none",
+        "context.max_seq_len=60",
+        "context.reserved_seq_len=10",
+        "generation.max_new_tokens=8",
+    ]);
+    let run = run(&mut model, &settings, None, 30);
+    assert_eq!(run.replies.len(), 30);
+    assert_eq!(model.text(), "<SHelp.|####aa");
+}
+
+#[test]
+fn an_unlimited_run_fails_where_it_overflows() {
+    let settings = settings(&[
+        SYSTEM,
+        "context.strategy=unlimited",
+        "context.max_seq_len=60",
+        "context.reserved_seq_len=10",
+        "generation.max_new_tokens=8",
+    ]);
+    let run = run(&mut FakeModel::new(60, 4, &[1], 1), &settings, None, 30);
+    assert!(matches!(run.error, Some(RunError::UnexpectedOverflow { .. })), "{:?}", run.error);
+}
+
+#[test]
+fn a_strategy_of_steps_is_refused_before_a_run_without_any() {
+    let settings = settings(&["context.strategy=summarize_with_dst"]);
+    let run = run(&mut FakeModel::new(4096, 4, &[1], 1), &settings, None, 1);
+    let error = run.error.unwrap();
+    assert!(
+        matches!(&error, RunError::MissingDialogueState { strategy } if strategy == "summarize_with_dst")
+    );
+    assert_eq!(error.exit_code(), 2);
+    assert!(run.events.is_empty());
+}

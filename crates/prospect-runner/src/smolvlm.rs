@@ -1,0 +1,167 @@
+//! The real model of the stream loop: a loaded checkpoint, its processor and one cache.
+
+use image::RgbImage;
+use prospect_config::{NotTalkThreshold, Sampling};
+use prospect_context::{PositionPolicy, Role};
+use prospect_model::{
+    EvictionPiece, Generator, ImageEmbeddings, KvCache, PixelValues, SmolVlm, StopReason, TalkRule,
+};
+use prospect_processor::{Encoded, Pixels, Processor};
+
+use crate::checkpoint::Checkpoint;
+use crate::error::RunError;
+use crate::stream_model::{AfterPrefill, Evicted, ForkRequest, Generated, ResolvedPiece, StreamModel};
+
+/// ProAssist's threshold where a call names none.
+const DEFAULT_THRESHOLD: TalkRule = TalkRule::Threshold(0.5);
+
+/// A checkpoint with the cache of one stream.
+pub struct SmolVlmStream<'a> {
+    model: &'a SmolVlm,
+    processor: &'a Processor,
+    cache: KvCache,
+    generator: Generator,
+    talk_rule: TalkRule,
+    /// Reused from frame to frame.
+    pixels: Pixels,
+}
+
+impl<'a> SmolVlmStream<'a> {
+    /// A stream with an empty cache of at most `max_seq_len` tokens.
+    ///
+    /// # Errors
+    /// The cache cannot be allocated.
+    pub fn new(
+        checkpoint: &'a Checkpoint,
+        max_seq_len: usize,
+        positions: PositionPolicy,
+        threshold: NotTalkThreshold,
+        sampling: Sampling,
+    ) -> Result<Self, RunError> {
+        let end_of_utterance = checkpoint.processor.special().end_of_utterance;
+        Ok(Self {
+            model: &checkpoint.model,
+            processor: &checkpoint.processor,
+            cache: checkpoint.model.new_cache(max_seq_len, positions)?,
+            generator: Generator::new(end_of_utterance, sampling_of(sampling)),
+            talk_rule: match threshold {
+                NotTalkThreshold::Argmax => TalkRule::Argmax,
+                NotTalkThreshold::Probability(threshold) => TalkRule::Threshold(threshold as f32),
+                NotTalkThreshold::Diff(fall) => TalkRule::Fall(fall as f32),
+            },
+            pixels: Pixels::default(),
+        })
+    }
+
+    fn generate(
+        &mut self,
+        ids: &[u32],
+        frame: Option<&ImageEmbeddings>,
+        rule: Option<TalkRule>,
+        max_new_tokens: usize,
+    ) -> Result<prospect_model::Generated, RunError> {
+        let chunk = self.model.stream_embed(ids, frame)?;
+        Ok(self.generator.generate(self.model, &chunk, &mut self.cache, rule, max_new_tokens)?)
+    }
+}
+
+/// The settings' way of picking tokens, as the model takes it.
+pub(crate) fn sampling_of(sampling: Sampling) -> prospect_model::Sampling {
+    match sampling {
+        Sampling::Greedy => prospect_model::Sampling::Greedy,
+        Sampling::Random { temperature, top_p, seed } => {
+            prospect_model::Sampling::Random { temperature, top_p, seed }
+        }
+    }
+}
+
+/// Normalised pixels, as the model takes them.
+pub(crate) fn pixel_values(pixels: &Pixels) -> PixelValues<'_> {
+    PixelValues { values: &pixels.values, tiles: pixels.tiles, height: pixels.height, width: pixels.width }
+}
+
+impl StreamModel for SmolVlmStream<'_> {
+    type Features = ImageEmbeddings;
+
+    fn encode_image(&mut self, image: &RgbImage) -> Result<ImageEmbeddings, RunError> {
+        self.processor.frame_pixels_into(image, &mut self.pixels)?;
+        Ok(self.model.encode_image(pixel_values(&self.pixels))?)
+    }
+
+    fn cache_tokens(&self) -> usize {
+        self.cache.len()
+    }
+
+    fn step(
+        &mut self,
+        ids: &[u32],
+        frame: Option<&ImageEmbeddings>,
+        after: &AfterPrefill,
+    ) -> Result<Generated, RunError> {
+        let (rule, max_new_tokens) = match after {
+            AfterPrefill::Nothing => {
+                self.model.prefill(&self.model.stream_embed(ids, frame)?, &mut self.cache)?;
+                return Ok(Generated::default());
+            }
+            AfterPrefill::Decide { max_new_tokens } => (Some(self.talk_rule), *max_new_tokens),
+            AfterPrefill::Reply { max_new_tokens } => (None, *max_new_tokens),
+        };
+        let generated = self.generate(ids, frame, rule, max_new_tokens)?;
+        Ok(Generated {
+            silent: generated.stop == StopReason::Silence,
+            not_talk_probability: rule.map(|_| generated.not_talk_probability),
+            token_ids: generated.token_ids,
+        })
+    }
+
+    fn generate_on_fork(&mut self, request: &ForkRequest<'_, ImageEmbeddings>) -> Result<Vec<u32>, RunError> {
+        let length = self.cache.len();
+        let rule = request.decide.then_some(DEFAULT_THRESHOLD);
+        let generated = self.generate(request.ids, request.frame, rule, request.max_new_tokens);
+        self.cache.truncate(length);
+        Ok(generated?.token_ids)
+    }
+
+    fn evict(&mut self, pieces: &[ResolvedPiece], positions: PositionPolicy) -> Result<Evicted, RunError> {
+        let keeps_some = pieces.iter().any(|piece| matches!(piece, ResolvedPiece::Keep(_)));
+        if keeps_some && positions != self.cache.policy() {
+            return Err(RunError::Positions { plan: positions, cache: self.cache.policy() });
+        }
+        let pieces = pieces.iter().map(|piece| match piece {
+            ResolvedPiece::Keep(range) => Ok(EvictionPiece::Keep(range.clone())),
+            ResolvedPiece::Tokens(ids) => Ok(EvictionPiece::Tokens(self.model.embed_words(ids)?)),
+        });
+        let pieces = pieces.collect::<Result<Vec<_>, RunError>>()?;
+        let positions_reset = self.model.evict(&mut self.cache, &pieces)?;
+        Ok(Evicted { tokens_after: self.cache.len(), positions_reset })
+    }
+
+    fn truncate(&mut self, tokens: usize) -> Result<(), RunError> {
+        self.cache.truncate(tokens);
+        Ok(())
+    }
+
+    fn encode_message(&self, role: Role, text: &str, first: bool) -> Result<Encoded, RunError> {
+        Ok(self.processor.encode_message(role, text, first)?)
+    }
+
+    fn encode_generation_prompt(&self) -> Result<Encoded, RunError> {
+        Ok(self.processor.encode_generation_prompt()?)
+    }
+
+    fn encode_frame(&self, time: Option<f64>) -> Result<Encoded, RunError> {
+        Ok(self.processor.encode_frame(time)?)
+    }
+
+    fn encode_text(&self, text: &str) -> Result<Vec<u32>, RunError> {
+        Ok(self.processor.encode_text(text)?)
+    }
+
+    fn clean_reply(&self, ids: &[u32]) -> Result<String, RunError> {
+        Ok(self.processor.clean_reply(ids)?)
+    }
+
+    fn end_of_utterance(&self) -> u32 {
+        self.processor.special().end_of_utterance
+    }
+}

@@ -1,0 +1,133 @@
+//! What can be wrong with a source.
+
+use std::path::PathBuf;
+
+/// A source that cannot be opened, or one frame of it that cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// Nothing lies at the path.
+    #[error("{}: no such file or folder", path.display())]
+    NotFound {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// The file or folder is there and cannot be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The glob pattern is not one.
+    #[error("{pattern:?}: not a glob pattern: {message}")]
+    Pattern {
+        /// The pattern as given.
+        pattern: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A folder or glob without an image.
+    #[error("{spec}: no images found, expected PNG, JPEG, BMP or WebP files")]
+    NoImages {
+        /// The folder or pattern.
+        spec: String,
+    },
+    /// One image that does not decode. The source goes on with the next one.
+    #[error("{}: not a readable image: {message}", path.display())]
+    CorruptImage {
+        /// The image file.
+        path: PathBuf,
+        /// What the decoder said.
+        message: String,
+    },
+    /// An image or video frame without a pixel.
+    #[error("{}: image is {width}x{height}, expected at least 1x1", path.display())]
+    ZeroSize {
+        /// The file.
+        path: PathBuf,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// An mp4 file whose boxes do not parse.
+    #[error("{}: not a readable mp4: {message}", path.display())]
+    NotMp4 {
+        /// The file.
+        path: PathBuf,
+        /// What the demuxer said.
+        message: String,
+    },
+    /// An mp4 file that ends before its index.
+    #[error("{}: mp4 without a complete moov box: the file is cut off or was never finished", path.display())]
+    NoIndex {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A container with audio or text only.
+    #[error("{}: no video track, expected one", path.display())]
+    NoVideoTrack {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A video track without a frame.
+    #[error("{}: the video has no frames", path.display())]
+    NoFrames {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file ends in the middle of a frame; the frames before it were delivered.
+    #[error("{}: cut off at video frame {sample} of {samples}: it ends at byte {end}, the file has {bytes}", path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// First frame (in decoding order) that is not complete.
+        sample: usize,
+        /// Frames the index lists.
+        samples: usize,
+        /// Byte where that frame should end.
+        end: u64,
+        /// Bytes in the file.
+        bytes: u64,
+    },
+    /// One video frame that does not decode. The source goes on with the next one.
+    #[error("{}: video frame {sample} does not decode: {message}", path.display())]
+    CorruptFrame {
+        /// The file.
+        path: PathBuf,
+        /// The frame in decoding order.
+        sample: usize,
+        /// What the decoder said.
+        message: String,
+    },
+    /// A format that needs ffmpeg, and there is none.
+    #[error(
+        "{spec}: {what} needs ffmpeg, which is not installed; built in are mp4 with H.264, animated GIF and WebP, \
+         folders and globs of PNG, JPEG, BMP and WebP images"
+    )]
+    NeedsFfmpeg {
+        /// The source as given.
+        spec: String,
+        /// The format, in words.
+        what: String,
+    },
+    /// ffmpeg ran and failed.
+    #[error("{spec}: ffmpeg: {message}")]
+    Ffmpeg {
+        /// The source as given.
+        spec: String,
+        /// Its first line of complaint.
+        message: String,
+    },
+    /// A setting of the sampling that makes no sense.
+    #[error("source option {name} is {value}, expected {expected}")]
+    Option {
+        /// Name of the option.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// What is accepted.
+        expected: &'static str,
+    },
+}

@@ -1,0 +1,151 @@
+//! Where frames come from: image folders, animations, video files.
+//!
+//! Every source streams: at most a decoder's own reference pictures and two more frames are in memory.
+
+mod animation;
+mod error;
+mod ffmpeg;
+mod images;
+mod mp4;
+mod sample;
+mod yuv;
+
+use std::path::Path;
+
+use image::RgbImage;
+
+pub use error::SourceError;
+
+/// One frame of the stream, after sampling.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Number of the frame in the stream, from 0; a frame that failed keeps its number.
+    pub index: usize,
+    /// Stream time in seconds.
+    pub time: f64,
+    /// The picture, upright.
+    pub image: RgbImage,
+    /// File name, where every frame is a file of its own.
+    pub name: Option<String>,
+}
+
+/// What to take from a source.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SourceOptions {
+    /// Frames per second of stream time; greater than 0.
+    pub fps: f64,
+    /// First stream time in seconds that is delivered.
+    pub start: f64,
+    /// Stream time in seconds from which nothing is delivered; `None` = to the end.
+    pub end: Option<f64>,
+    /// Most frames that are delivered; `None` = all.
+    pub max_frames: Option<usize>,
+}
+
+impl SourceOptions {
+    /// Everything, at `fps` frames per second.
+    pub fn at(fps: f64) -> Self {
+        Self { fps, start: 0.0, end: None, max_frames: None }
+    }
+
+    fn check(&self) -> Result<(), SourceError> {
+        let wrong = |name, value, expected| Err(SourceError::Option { name, value, expected });
+        if !(self.fps.is_finite() && self.fps > 0.0) {
+            return wrong("fps", self.fps, "a finite number greater than 0");
+        }
+        if !(self.start.is_finite() && self.start >= 0.0) {
+            return wrong("start", self.start, "a finite number of seconds, at least 0");
+        }
+        match self.end {
+            Some(end) if !(end.is_finite() && end > self.start) => {
+                wrong("end", end, "a finite number of seconds greater than start")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A stream of frames. An `Err` item is one frame that could not be had; the caller may go on to the next item.
+pub trait FrameSource: Send {
+    /// The next frame; `None` at the end.
+    fn next_frame(&mut self) -> Option<Result<Frame, SourceError>>;
+
+    /// Frames the whole source will deliver, if that is known.
+    fn length(&self) -> Option<usize>;
+
+    /// What is being read, in a few words.
+    fn description(&self) -> &str;
+}
+
+/// Opens a video file, an animation, an image, a folder of images or a glob of images.
+///
+/// Videos and animations are sampled: the frame at stream time `start + k / fps` is the latest one whose time stamp
+/// is not after it. In a folder or glob every image is one frame, number k at `k / fps`.
+///
+/// # Errors
+/// One variant of [`SourceError`] for every way in which `spec` is no source.
+pub fn open(spec: &str, options: SourceOptions) -> Result<Box<dyn FrameSource>, SourceError> {
+    options.check()?;
+    let path = Path::new(spec);
+    if path.is_dir() {
+        return Ok(Box::new(images::ImageFiles::folder(path, options)?));
+    }
+    if !path.exists() {
+        if spec.contains("://") {
+            return Ok(Box::new(ffmpeg::Ffmpeg::open(spec, "a network stream", options)?));
+        }
+        if spec.contains(['*', '?', '[']) {
+            return Ok(Box::new(images::ImageFiles::pattern(spec, options)?));
+        }
+        return Err(SourceError::NotFound { path: path.to_owned() });
+    }
+    match kind(path)? {
+        Kind::Mp4 => open_mp4(spec, path, options),
+        Kind::Gif => animation::open_gif(path, options),
+        Kind::WebP => animation::open_webp(path, options),
+        Kind::Image => Ok(Box::new(images::ImageFiles::single(path, options))),
+        Kind::Other => Ok(Box::new(ffmpeg::Ffmpeg::open(spec, "this format", options)?)),
+    }
+}
+
+enum Kind {
+    Mp4,
+    Gif,
+    WebP,
+    Image,
+    Other,
+}
+
+/// The kind of a file by its first bytes: names lie more often than contents do.
+fn kind(path: &Path) -> Result<Kind, SourceError> {
+    use std::io::Read;
+    let unreadable = |source| SourceError::Unreadable { path: path.to_owned(), source };
+    let mut head = Vec::new();
+    std::fs::File::open(path).and_then(|file| file.take(12).read_to_end(&mut head)).map_err(unreadable)?;
+    if head.is_empty() {
+        return Err(SourceError::NoFrames { path: path.to_owned() });
+    }
+    let at = |from: usize, text: &[u8]| head.get(from..from + text.len()) == Some(text);
+    Ok(if at(4, b"ftyp") {
+        Kind::Mp4
+    } else if at(0, b"GIF8") {
+        Kind::Gif
+    } else if at(0, b"RIFF") && at(8, b"WEBP") {
+        Kind::WebP
+    } else if at(0, b"\x89PNG") || at(0, b"\xff\xd8\xff") || at(0, b"BM") {
+        Kind::Image
+    } else {
+        Kind::Other
+    })
+}
+
+fn open_mp4(spec: &str, path: &Path, options: SourceOptions) -> Result<Box<dyn FrameSource>, SourceError> {
+    match mp4::Mp4Video::open(path)? {
+        mp4::Opened::Video(video) => {
+            let length = sample::count(video.times(), video.end(), options);
+            let description = format!("{spec} (mp4, H.264)");
+            Ok(Box::new(sample::Sampled::new(*video, options, Some(length), description)))
+        }
+        mp4::Opened::Foreign(what) => Ok(Box::new(ffmpeg::Ffmpeg::open(spec, &what, options)?)),
+    }
+}

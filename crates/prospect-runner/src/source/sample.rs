@@ -1,0 +1,213 @@
+//! Sampling to a constant rate by time stamps.
+
+use image::RgbImage;
+
+use super::{Frame, FrameSource, SourceError, SourceOptions};
+
+/// Time stamps come from integer ticks; a difference below this is rounding, not time.
+const TOLERANCE: f64 = 1e-6;
+
+/// A decoded picture that is turned into RGB only if it is sampled.
+pub(super) trait Picture: Send {
+    fn rgb(&self) -> RgbImage;
+}
+
+impl Picture for RgbImage {
+    fn rgb(&self) -> RgbImage {
+        self.clone()
+    }
+}
+
+/// A picture with its time stamp and how long it stays, in seconds.
+pub(super) struct Timed<P> {
+    pub(super) time: f64,
+    pub(super) duration: f64,
+    pub(super) picture: P,
+}
+
+/// Pictures in the order of their time stamps.
+pub(super) trait Pictures: Send {
+    type Picture: Picture;
+    fn next_picture(&mut self) -> Option<Result<Timed<Self::Picture>, SourceError>>;
+}
+
+/// The frame at `start + k / fps` is the latest picture whose time stamp is not after it.
+pub(super) struct Sampled<D: Pictures> {
+    decoder: D,
+    options: SourceOptions,
+    length: Option<usize>,
+    description: String,
+    held: Option<Timed<D::Picture>>,
+    ahead: Option<Timed<D::Picture>>,
+    finished: bool,
+    slot: usize,
+    index: usize,
+}
+
+impl<D: Pictures> Sampled<D> {
+    pub(super) fn new(
+        decoder: D,
+        options: SourceOptions,
+        length: Option<usize>,
+        description: String,
+    ) -> Self {
+        let (held, ahead) = (None, None);
+        Self { decoder, options, length, description, held, ahead, finished: false, slot: 0, index: 0 }
+    }
+
+    /// Advances to the next sampled picture; afterwards it is in `held`. Gives its time.
+    fn advance(&mut self) -> Option<Result<f64, SourceError>> {
+        loop {
+            let target = self.options.start + self.slot as f64 / self.options.fps;
+            let enough = self.options.max_frames.is_some_and(|most| self.index >= most);
+            if enough || self.options.end.is_some_and(|end| target >= end - TOLERANCE) {
+                return None;
+            }
+            if self.ahead.is_none() && !self.finished {
+                match self.decoder.next_picture() {
+                    Some(Ok(picture)) => self.ahead = Some(picture),
+                    Some(Err(error)) => return Some(Err(error)),
+                    None => self.finished = true,
+                }
+            }
+            match (&self.ahead, &self.held) {
+                (Some(ahead), _) if ahead.time <= target + TOLERANCE => self.held = self.ahead.take(),
+                (Some(_), Some(_)) => return Some(Ok(self.emit(target))),
+                // Nothing was on the screen yet: go to the first slot at which something is.
+                (Some(ahead), None) => self.slot = self.first_slot(ahead.time).max(self.slot + 1),
+                (None, Some(held)) if visible(held.time, held.duration, target) => {
+                    return Some(Ok(self.emit(target)));
+                }
+                (None, _) => return None,
+            }
+        }
+    }
+
+    fn first_slot(&self, time: f64) -> usize {
+        ((time - TOLERANCE - self.options.start) * self.options.fps).ceil().max(0.0) as usize
+    }
+
+    fn emit(&mut self, target: f64) -> f64 {
+        self.slot += 1;
+        self.index += 1;
+        target
+    }
+}
+
+/// Whether the last picture is still shown at `target`.
+fn visible(time: f64, duration: f64, target: f64) -> bool {
+    target <= time + TOLERANCE || target < time + duration - TOLERANCE
+}
+
+impl<D: Pictures> FrameSource for Sampled<D> {
+    fn next_frame(&mut self) -> Option<Result<Frame, SourceError>> {
+        let time = match self.advance()? {
+            Ok(time) => time,
+            Err(error) => return Some(Err(error)),
+        };
+        let image = self.held.as_ref()?.picture.rgb();
+        Some(Ok(Frame { index: self.index - 1, time, image, name: None }))
+    }
+
+    fn length(&self) -> Option<usize> {
+        self.length
+    }
+
+    fn description(&self) -> &str {
+        &self.description
+    }
+}
+
+/// Frames that sampling pictures at `times` (sorted; the last one shown until `end`) will give.
+pub(super) fn count(times: Vec<f64>, end: f64, options: SourceOptions) -> usize {
+    struct Nothing;
+    impl Picture for Nothing {
+        fn rgb(&self) -> RgbImage {
+            RgbImage::new(0, 0)
+        }
+    }
+    struct Times(std::iter::Peekable<std::vec::IntoIter<f64>>, f64);
+    impl Pictures for Times {
+        type Picture = Nothing;
+        fn next_picture(&mut self) -> Option<Result<Timed<Nothing>, SourceError>> {
+            let time = self.0.next()?;
+            let duration = self.0.peek().unwrap_or(&self.1) - time;
+            Some(Ok(Timed { time, duration, picture: Nothing }))
+        }
+    }
+    let mut sampled = Sampled::new(Times(times.into_iter().peekable(), end), options, None, String::new());
+    std::iter::from_fn(|| sampled.advance()).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Grey(std::vec::IntoIter<(f64, f64)>, u8);
+    impl Pictures for Grey {
+        type Picture = RgbImage;
+        fn next_picture(&mut self) -> Option<Result<Timed<RgbImage>, SourceError>> {
+            let (time, duration) = self.0.next()?;
+            let picture = RgbImage::from_pixel(1, 1, image::Rgb([self.1; 3]));
+            self.1 = self.1.wrapping_add(1);
+            Some(Ok(Timed { time, duration, picture }))
+        }
+    }
+
+    fn sample(times: &[(f64, f64)], options: SourceOptions) -> Vec<(f64, u8)> {
+        let mut source = Sampled::new(Grey(times.to_vec().into_iter(), 0), options, None, String::new());
+        std::iter::from_fn(|| source.next_frame())
+            .map(|frame| frame.unwrap())
+            .map(|frame| (frame.time, frame.image.get_pixel(0, 0).0[0]))
+            .collect()
+    }
+
+    #[test]
+    fn constant_rate_takes_the_frame_on_time() {
+        let times: Vec<_> = (0..30).map(|k| (f64::from(k) / 10.0, 0.1)).collect();
+        assert_eq!(
+            sample(&times, SourceOptions::at(2.0)),
+            [(0.0, 0), (0.5, 5), (1.0, 10), (1.5, 15), (2.0, 20), (2.5, 25)]
+        );
+    }
+
+    #[test]
+    fn start_end_and_max_frames_cut() {
+        let times: Vec<_> = (0..30).map(|k| (f64::from(k) / 10.0, 0.1)).collect();
+        let options = SourceOptions { fps: 2.0, start: 1.0, end: Some(2.5), max_frames: None };
+        assert_eq!(sample(&times, options), [(1.0, 10), (1.5, 15), (2.0, 20)]);
+        assert_eq!(sample(&times, SourceOptions { max_frames: Some(1), ..options }), [(1.0, 10)]);
+    }
+
+    #[test]
+    fn a_single_frame_is_one_frame() {
+        assert_eq!(sample(&[(0.0, 0.0)], SourceOptions::at(2.0)), [(0.0, 0)]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_sample_is_the_latest_not_after_it(
+            steps in prop::collection::vec(1u32..900, 1..60), fps in 1u32..9, offset in 0u32..2000,
+        ) {
+            let mut now = offset;
+            let mut times = Vec::new();
+            for step in &steps {
+                times.push((f64::from(now) / 1000.0, f64::from(*step) / 1000.0));
+                now += step;
+            }
+            let options = SourceOptions::at(f64::from(fps));
+            let frames = sample(&times, options);
+            for (time, shown) in &frames {
+                let latest = times.iter().rposition(|(at, _)| *at <= time + TOLERANCE).unwrap();
+                prop_assert_eq!(latest, usize::from(*shown));
+            }
+            for pair in frames.windows(2) {
+                prop_assert!((pair[1].0 - pair[0].0 - 1.0 / f64::from(fps)).abs() < 1e-9);
+            }
+            let starts = times.iter().map(|(at, _)| *at).collect();
+            prop_assert_eq!(count(starts, f64::from(now) / 1000.0, options), frames.len());
+        }
+    }
+}

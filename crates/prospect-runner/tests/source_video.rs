@@ -1,0 +1,160 @@
+//! Sources against what ffprobe says of the same files (tests/data, made with ffmpeg).
+
+use std::path::{Path, PathBuf};
+
+use prospect_runner::source::{self, Frame, FrameSource, SourceError, SourceOptions};
+
+fn data(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name).display().to_string()
+}
+
+fn items(source: &mut dyn FrameSource) -> Vec<Result<Frame, SourceError>> {
+    std::iter::from_fn(|| source.next_frame()).collect()
+}
+
+fn frames(spec: &str, fps: f64) -> Vec<Frame> {
+    let mut source = source::open(spec, SourceOptions::at(fps)).unwrap();
+    let length = source.length();
+    let frames: Vec<_> = items(source.as_mut()).into_iter().map(Result::unwrap).collect();
+    assert!(length.is_none_or(|length| length == frames.len()), "{length:?} but {}", frames.len());
+    assert!(frames.iter().enumerate().all(|(index, frame)| frame.index == index));
+    frames
+}
+
+fn refusal(spec: &str) -> SourceError {
+    let error = source::open(spec, SourceOptions::at(2.0)).err().unwrap();
+    assert!(!error.to_string().contains('\n'));
+    error
+}
+
+/// Times of the frames of variable.mp4 by `ffprobe -show_entries frame=pts_time`.
+const VARIABLE: [f64; 18] =
+    [0.0, 0.2, 0.3, 1.2, 1.3, 1.4, 1.5, 1.7, 1.8, 1.9, 2.0, 2.2, 2.3, 2.4, 2.5, 2.7, 2.8, 2.9];
+
+/// Mean of the absolute differences of two pictures, in steps of 1/255.
+fn difference(a: &Frame, b: &Frame) -> f64 {
+    assert_eq!(a.image.dimensions(), b.image.dimensions());
+    let sum: f64 = a.image.iter().zip(b.image.iter()).map(|(x, y)| f64::from(x.abs_diff(*y))).sum();
+    sum / a.image.len() as f64
+}
+
+#[test]
+fn b_frames_come_in_display_order() {
+    let all = frames(&data("bframes.mp4"), 10.0);
+    assert_eq!(all.len(), 30);
+    assert!(all.iter().enumerate().all(|(k, frame)| (frame.time - k as f64 / 10.0).abs() < 1e-9));
+    // The colours of the test picture's moving bar change little from one frame to the next.
+    for pair in all.windows(2) {
+        assert!(difference(&pair[0], &pair[1]) < 12.0);
+    }
+    let halves = frames(&data("bframes.mp4"), 2.0);
+    assert_eq!(halves.len(), 6);
+    for (k, half) in halves.iter().enumerate() {
+        assert_eq!(half.image, all[5 * k].image);
+    }
+}
+
+#[test]
+fn a_variable_rate_holds_the_last_frame() {
+    let all = frames(&data("variable.mp4"), 10.0);
+    assert_eq!(all.len(), 30);
+    for pair in all.windows(2) {
+        let changes = VARIABLE.iter().any(|time| (time - pair[1].time).abs() < 1e-6);
+        assert!(changes || pair[0].image == pair[1].image, "at {}", pair[1].time);
+    }
+}
+
+#[test]
+fn sizes_rotation_and_a_single_frame() {
+    let odd = frames(&data("odd.mp4"), 5.0);
+    assert_eq!((odd.len(), odd[0].image.dimensions()), (5, (54, 38)));
+    assert_eq!(frames(&data("one.mp4"), 2.0).len(), 1);
+}
+
+#[test]
+fn a_cut_off_file_gives_what_decodes_and_then_an_error() {
+    let mut source = source::open(&data("truncated.mp4"), SourceOptions::at(10.0)).unwrap();
+    let mut items = items(source.as_mut());
+    let errors: Vec<_> = items.extract_if(.., |item| item.is_err()).map(|item| item.unwrap_err()).collect();
+    assert!(matches!(errors.as_slice(), [SourceError::Truncated { .. }]), "{errors:?}");
+    assert!(items.len() > 5 && items.len() < 30, "{}", items.len());
+}
+
+#[test]
+fn an_animation_has_the_times_of_its_delays() {
+    let all = frames(&data("anim.gif"), 5.0);
+    assert_eq!((all.len(), all[0].image.dimensions()), (10, (32, 24)));
+    assert_eq!(frames(&data("anim.gif"), 1.0).len(), 2);
+}
+
+#[test]
+fn what_is_no_video_is_refused() {
+    assert!(matches!(refusal(&data("audio.mp4")), SourceError::NoVideoTrack { .. }));
+    assert!(matches!(refusal(&data("missing.mp4")), SourceError::NotFound { .. }));
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| -> PathBuf {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let whole = std::fs::read(data("one.mp4")).unwrap();
+    let stub = file("stub.mp4", &whole[..60]);
+    assert!(matches!(refusal(stub.to_str().unwrap()), SourceError::NoIndex { .. }));
+    let empty = file("empty.mp4", b"");
+    assert!(matches!(refusal(empty.to_str().unwrap()), SourceError::NoFrames { .. }));
+}
+
+#[test]
+fn damaged_bytes_never_panic_the_source() {
+    let whole = std::fs::read(data("bframes.mp4")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.mp4");
+    let mut refused = 0;
+    for at in (40..whole.len()).step_by(173) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x55;
+        std::fs::write(&path, &bytes).unwrap();
+        match source::open(path.to_str().unwrap(), SourceOptions::at(10.0)) {
+            Ok(mut source) => assert!(items(source.as_mut()).len() <= 64),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused < whole.len() / 173);
+}
+
+#[test]
+fn a_corrupt_image_is_named_and_the_folder_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in [1, 2, 10] {
+        let image = image::RgbImage::from_pixel(4, 4, image::Rgb([number; 3]));
+        image.save(folder.path().join(format!("f{number}.png"))).unwrap();
+    }
+    std::fs::write(folder.path().join("f3.png"), b"\x89PNG no").unwrap();
+    std::fs::write(folder.path().join("notes.txt"), b"not a frame").unwrap();
+    let spec = folder.path().display().to_string();
+    let mut source = source::open(&spec, SourceOptions::at(2.0)).unwrap();
+    assert_eq!(source.length(), Some(4));
+    let mut items = items(source.as_mut());
+    let error = items.remove(2).unwrap_err();
+    assert!(matches!(&error, SourceError::CorruptImage { path, .. } if path.ends_with("f3.png")), "{error}");
+    let good: Vec<_> =
+        items.into_iter().map(Result::unwrap).map(|f| (f.index, f.time, f.image[(0, 0)].0[0])).collect();
+    assert_eq!(good, [(0, 0.0, 1), (1, 0.5, 2), (3, 1.5, 10)]);
+    let pattern = folder.path().join("f1*.png").display().to_string();
+    assert_eq!(frames(&pattern, 2.0).len(), 2);
+    let none = tempfile::tempdir().unwrap();
+    assert!(matches!(refusal(none.path().to_str().unwrap()), SourceError::NoImages { .. }));
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused() {
+    for options in [
+        SourceOptions::at(0.0),
+        SourceOptions::at(f64::NAN),
+        SourceOptions { start: -1.0, ..SourceOptions::at(1.0) },
+        SourceOptions { end: Some(0.0), ..SourceOptions::at(1.0) },
+    ] {
+        let refused = source::open(&data("one.mp4"), options).err();
+        assert!(matches!(refused, Some(SourceError::Option { .. })));
+    }
+}
