@@ -22,10 +22,10 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Loads what the settings name, or the embedded default, and checks the settings that depend on it.
+    /// Loads what the settings name, or the embedded default.
     ///
     /// # Errors
-    /// The folder, a file in it, or a setting that it does not allow.
+    /// The folder or a file in it, or a machine that the settings ask for and this build cannot use.
     pub fn load(settings: &Settings) -> Result<Self, RunError> {
         check_machine(settings)?;
         let folder = match &settings.model.path {
@@ -40,24 +40,26 @@ impl Checkpoint {
         let name = folder
             .file_name()
             .map_or_else(|| folder.display().to_string(), |n| n.to_string_lossy().into_owned());
-        let checkpoint = Self { name, model, processor };
-        checkpoint.check(settings)?;
-        Ok(checkpoint)
+        let (by_shape, by_settings) = (model.config().image_seq_len(), processor.image_seq_len());
+        if by_shape != by_settings {
+            return Err(RunError::ImageSeqLen { model: by_shape, processor: by_settings });
+        }
+        Ok(Self { name, model, processor })
     }
 
-    fn check(&self, settings: &Settings) -> Result<(), RunError> {
-        let config = self.model.config();
-        let (model, processor) = (config.image_seq_len(), self.processor.image_seq_len());
-        if model != processor {
-            return Err(RunError::ImageSeqLen { model, processor });
-        }
-        let maximum = config.text_config.max_position_embeddings;
+    /// Loads a checkpoint to stream with, and checks the settings of the stream that depend on it.
+    ///
+    /// # Errors
+    /// As [`Self::load`], and a setting that the checkpoint does not allow.
+    pub fn load_for_stream(settings: &Settings) -> Result<Self, RunError> {
+        let checkpoint = Self::load(settings)?;
+        let maximum = checkpoint.model.config().text_config.max_position_embeddings;
         if settings.context.max_seq_len > maximum {
             let expected = format!("at most {maximum}, the model's max_position_embeddings");
             return Err(settings.checkpoint_error("context.max_seq_len", expected).into());
         }
-        self.check_summary_prompt(settings)?;
-        Ok(())
+        checkpoint.check_summary_prompt(settings)?;
+        Ok(checkpoint)
     }
 
     /// The summary's prompt, its answer and a frame have to fit beside the longest reply.

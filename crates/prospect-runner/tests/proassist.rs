@@ -185,10 +185,11 @@ fn replay(path: &Path) -> usize {
     let overflows = session.finish().unwrap().overflows;
     let recorded = golden["frames"].as_array().unwrap().iter();
     assert_eq!(overflows, recorded.filter(|frame| frame["overflow"] == true).count(), "{}", path.display());
-    let probabilities = golden["frames"].as_array().unwrap().iter().zip(events.iter().filter_map(|event| match event {
-        Event::Frame { not_talk_probability, .. } => Some(*not_talk_probability),
-        _ => None,
-    }));
+    let probabilities =
+        golden["frames"].as_array().unwrap().iter().zip(events.iter().filter_map(|event| match event {
+            Event::Frame { not_talk_probability, .. } => Some(*not_talk_probability),
+            _ => None,
+        }));
     for (expected, probability) in probabilities {
         // After a summary the recording holds the summary's probability.
         if expected["summary"].is_null() {

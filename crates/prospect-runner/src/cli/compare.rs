@@ -68,7 +68,7 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<(), RunError> {
     let variants = strategies.iter().map(|strategy| arguments.common.with_strategy(strategy));
     let variants = variants.collect::<Result<Vec<_>, _>>()?;
     let videos = videos(&arguments.sources)?;
-    let checkpoint = Checkpoint::load(&settings)?;
+    let checkpoint = Checkpoint::load_for_stream(&settings)?;
     let folder = output_folder(&settings, "compare");
     let bar = if std::io::stderr().is_terminal() {
         ProgressBar::new((videos.len() * variants.len()) as u64)

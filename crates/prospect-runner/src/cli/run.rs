@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), RunError> {
         Some(source) => source.clone(),
         None => from_repository(DEFAULT_VIDEO)?.display().to_string(),
     };
-    let checkpoint = Checkpoint::load(&settings)?;
+    let checkpoint = Checkpoint::load_for_stream(&settings)?;
     let folder = output_folder(&settings, &source);
     let mut trace = TraceWriter::create(&folder)?;
     if settings.output.json {

@@ -3,3 +3,4 @@
 mod bounds;
 mod fake;
 mod policies;
+mod trace_format;

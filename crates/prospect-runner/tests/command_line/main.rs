@@ -1,0 +1,7 @@
+//! The program as a person runs it: what it prints, its exit codes, its traces.
+
+mod bad_input;
+mod interrupt;
+mod reproducible;
+mod support;
+mod usage;

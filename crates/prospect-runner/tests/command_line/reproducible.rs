@@ -1,0 +1,34 @@
+//! The same config on the same machine writes the same trace, measurements aside, with one thread or two.
+
+use serde_json::Value;
+
+use crate::support::{program, text, trace};
+
+/// Without times, memory and the number of threads.
+fn reproducible(events: Vec<Value>) -> Vec<String> {
+    let measured = |key: &str| key.ends_with("ms") || key.ends_with("_bytes") || key == "threads";
+    let strip = |mut event: Value| {
+        event.as_object_mut().unwrap().retain(|key, _| !measured(key));
+        event.to_string()
+    };
+    events.into_iter().map(strip).collect()
+}
+
+#[test]
+fn two_runs_write_the_same_bytes_whatever_the_threads() {
+    for strategy in ["summarize_and_drop", "drop_middle", "sink_window"] {
+        let out = tempfile::tempdir().unwrap();
+        let run = |threads: &str| {
+            let output = program(&["run", "--strategy", strategy, "--out", out.path().to_str().unwrap()])
+                .env("RAYON_NUM_THREADS", threads)
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            reproducible(trace(out.path()))
+        };
+        let one = run("1");
+        assert!(one.iter().any(|line| line.contains("\"event\":\"overflow\"")), "{strategy}: no overflow");
+        assert_eq!(one, run("2"), "{strategy}");
+        assert_eq!(one, run("2"), "{strategy}");
+    }
+}
