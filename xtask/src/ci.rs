@@ -13,13 +13,30 @@ pub(crate) fn run() -> Result<(), String> {
     tidy::run()?;
     step("clippy", "cargo", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
     step("doc", "cargo", &["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])?;
-    step(
-        "package prospect-context",
-        "cargo",
-        &["package", "-p", "prospect-context", "--allow-dirty", "--no-verify"],
-        &[],
-    )?;
-    step("test", "cargo", &["test", "--workspace"], &[])
+    step("package prospect-context", "cargo", &["package", "-p", "prospect-context", "--allow-dirty"], &[])?;
+    step("test", "cargo", &["test", "--workspace"], &[])?;
+    main_job()
+}
+
+/// The README's first command, and whether its trace shows what it should: overflows, replies, an orderly end.
+fn main_job() -> Result<(), String> {
+    let out = workspace_root().join("target/main-job");
+    let folder = out.display().to_string();
+    let command = ["run", "--release", "-p", "prospect-runner", "--", "run", "--out", &folder];
+    step("main job", "cargo", &command, &[])?;
+    let trace = out.join("trace.jsonl");
+    let text = std::fs::read_to_string(&trace).map_err(|error| format!("{}: {error}", trace.display()))?;
+    let last: serde_json::Value = text
+        .lines()
+        .last()
+        .and_then(|line| serde_json::from_str(line).ok())
+        .ok_or_else(|| format!("{}: expected JSON lines", trace.display()))?;
+    let counted = |key: &str| last[key].as_u64().unwrap_or(0);
+    if last["event"] == "run_finished" && counted("replies") > 0 && counted("overflows") > 0 {
+        Ok(())
+    } else {
+        Err(format!("{}: expected replies, overflows and run_finished, found {last}", trace.display()))
+    }
 }
 
 fn announce(name: &str) {

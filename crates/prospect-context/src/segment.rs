@@ -67,6 +67,17 @@ impl fmt::Display for Role {
     }
 }
 
+/// The kind of a message by who says it.
+impl From<Role> for SegmentKind {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::System => Self::System,
+            Role::User => Self::User,
+            Role::Assistant => Self::Assistant,
+        }
+    }
+}
+
 /// A run of cache slots that belong together.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Storage, Tensor};
 use prospect_context::PositionPolicy;
 
 use crate::decoder::TextConfig;
@@ -126,6 +126,9 @@ impl KvCache {
 
     /// Copies `range` out of the cache.
     pub(crate) fn set_aside(&self, range: &Range<usize>) -> Result<SetAside> {
+        let Some(positions) = self.positions.get(range.clone()) else {
+            return Err(ModelError::KeepRange { start: range.start, end: range.end, cached: self.len() });
+        };
         let take = |side: &Tensor| side.narrow(2, range.start, range.len())?.force_contiguous();
         let layers = match self.policy {
             PositionPolicy::Recompute => Vec::new(),
@@ -140,7 +143,7 @@ impl KvCache {
             .as_ref()
             .map(|all| all.narrow(0, range.start, range.len())?.force_contiguous())
             .transpose()?;
-        Ok(SetAside { layers, positions: self.positions[range.clone()].to_vec(), embeddings })
+        Ok(SetAside { layers, positions: positions.to_vec(), embeddings })
     }
 
     /// Puts kept slots back behind what is there. `rotary` turns their keys to contiguous positions; without it they stay
@@ -178,9 +181,69 @@ impl KvCache {
         self.next_position = position;
     }
 
-    /// Keys of one layer by slot, `[kv_heads, tokens, head_dim]`.
+    /// Keys of one layer by slot, as they are rotated, `[kv_heads, tokens, head_dim]`, row-major.
+    ///
+    /// # Panics
+    /// If there is no such layer.
     pub fn keys(&self, layer: usize) -> Result<Vec<f32>> {
-        let keys = self.layers[layer].keys.narrow(2, 0, self.len())?;
-        Ok(keys.flatten_all()?.to_vec1()?)
+        self.read(&self.layers[layer].keys)
+    }
+
+    /// Values of one layer by slot, `[kv_heads, tokens, head_dim]`, row-major.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn values(&self, layer: usize) -> Result<Vec<f32>> {
+        self.read(&self.layers[layer].values)
+    }
+
+    fn read(&self, side: &Tensor) -> Result<Vec<f32>> {
+        Ok(side.narrow(2, 0, self.len())?.flatten_all()?.to_vec1()?)
+    }
+
+    /// Where every buffer of the cache lies in memory: keys and values of each layer. They stay there for as long as the
+    /// cache lives.
+    pub fn buffer_addresses(&self) -> Result<Vec<usize>> {
+        let sides = self.layers.iter().flat_map(|layer| [&layer.keys, &layer.values]);
+        sides.map(buffer_address).collect()
+    }
+
+    /// A cache for these shapes, without a model: for measurements.
+    #[doc(hidden)]
+    pub fn for_shapes(config: &TextConfig, capacity: usize, policy: PositionPolicy) -> Result<Self> {
+        Self::new(config, capacity, policy, &Device::Cpu)
+    }
+
+    /// A token of zeros for these shapes: for measurements.
+    #[doc(hidden)]
+    pub fn zero_token(config: &TextConfig) -> Result<ZeroToken> {
+        let side = Tensor::zeros((1, config.kv_heads(), 1, config.head_dim()), DType::F32, &Device::Cpu)?;
+        let embedding = Tensor::zeros((1, config.hidden_size), DType::F32, &Device::Cpu)?;
+        Ok(ZeroToken { side, embedding })
+    }
+
+    /// Appends one token to every layer, exactly as a forward pass does: for measurements.
+    #[doc(hidden)]
+    pub fn append_zeros(&mut self, token: &ZeroToken) -> Result<()> {
+        self.check_room(1)?;
+        for layer in 0..self.layers.len() {
+            self.write(layer, &token.side, &token.side)?;
+        }
+        self.commit(&token.embedding)
+    }
+}
+
+/// Keys, values and embedding of one token, all zero.
+#[doc(hidden)]
+pub struct ZeroToken {
+    side: Tensor,
+    embedding: Tensor,
+}
+
+fn buffer_address(buffer: &Tensor) -> Result<usize> {
+    let (storage, layout) = buffer.storage_and_layout();
+    match &*storage {
+        Storage::Cpu(storage) => Ok(storage.as_slice::<f32>()?[layout.start_offset()..].as_ptr().addr()),
+        _ => Err(candle_core::Error::msg("the address of a buffer is known on the CPU only").into()),
     }
 }

@@ -10,8 +10,10 @@ use crate::layers::{Linear, RmsNorm};
 use crate::rotary::Rotary;
 use crate::weights::Weights;
 
-/// `text_config` of config.json; defaults are those of `transformers`' `LlamaConfig` under a SmolVLM.
+/// `text_config` of config.json. What a checkpoint leaves out has the value of `transformers`' `LlamaConfig`: the published
+/// ones do not name, for example, 32 layers or 32 heads.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct TextConfig {
     /// Width of the residual stream.
     pub hidden_size: usize,
@@ -28,35 +30,49 @@ pub struct TextConfig {
     /// Size of the vocabulary.
     pub vocab_size: usize,
     /// Positions the model was made for.
-    #[serde(default = "default_max_position_embeddings")]
     pub max_position_embeddings: usize,
     /// Epsilon of every norm.
-    #[serde(default = "default_rms_norm_eps")]
     pub rms_norm_eps: f64,
     /// Activation of the MLP.
-    #[serde(default = "default_hidden_act")]
     pub hidden_act: Activation,
+    pub(crate) attention_bias: bool,
+    pub(crate) mlp_bias: bool,
     /// Base of the rotary frequencies, as published checkpoints write it.
     rope_theta: Option<f64>,
     /// The same, as `transformers` 5 writes it.
     rope_parameters: Option<RopeParameters>,
+    /// What `transformers` 4 calls the type of `rope_parameters`.
+    rope_scaling: Option<RopeParameters>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 struct RopeParameters {
     rope_theta: Option<f64>,
+    rope_type: Option<String>,
+    #[serde(rename = "type")]
+    old_rope_type: Option<String>,
 }
 
-fn default_max_position_embeddings() -> usize {
-    2048
-}
-
-fn default_rms_norm_eps() -> f64 {
-    1e-5
-}
-
-fn default_hidden_act() -> Activation {
-    Activation::Silu
+impl Default for TextConfig {
+    fn default() -> Self {
+        Self {
+            hidden_size: 4096,
+            intermediate_size: 11008,
+            num_hidden_layers: 32,
+            num_attention_heads: 32,
+            num_key_value_heads: None,
+            head_dim: None,
+            vocab_size: 32000,
+            max_position_embeddings: 2048,
+            rms_norm_eps: 1e-6,
+            hidden_act: Activation::Silu,
+            attention_bias: false,
+            mlp_bias: false,
+            rope_theta: None,
+            rope_parameters: None,
+            rope_scaling: None,
+        }
+    }
 }
 
 impl TextConfig {
@@ -74,6 +90,12 @@ impl TextConfig {
     pub fn rope_theta(&self) -> f64 {
         let written = self.rope_parameters.as_ref().and_then(|parameters| parameters.rope_theta);
         written.or(self.rope_theta).unwrap_or(10_000.0)
+    }
+
+    pub(crate) fn rope_type(&self) -> &str {
+        let written = [&self.rope_parameters, &self.rope_scaling].into_iter().flatten();
+        let mut types = written.filter_map(|rope| rope.rope_type.as_ref().or(rope.old_rope_type.as_ref()));
+        types.next().map_or("default", String::as_str)
     }
 }
 
@@ -102,9 +124,7 @@ pub(crate) struct Decoder {
 impl Decoder {
     pub(crate) fn load(weights: &Weights, config: &TextConfig, tied: bool, device: &Device) -> Result<Self> {
         let prefix = "model.text_model";
-        let table = [config.vocab_size, config.hidden_size];
-        let embed_tokens = weights.get(&format!("{prefix}.embed_tokens.weight"), &table)?;
-        let head = if tied { embed_tokens.clone() } else { weights.get("lm_head.weight", &table)? };
+        let (embed_tokens, head) = table_and_head(weights, config, tied)?;
         Ok(Self {
             config: config.clone(),
             embed_tokens,
@@ -212,6 +232,22 @@ impl Layer {
         let gate = activation.forward(&self.gate_proj.forward(x)?)?;
         self.down_proj.forward(&(gate * self.up_proj.forward(x)?)?)
     }
+}
+
+/// Embedding table and head, `[vocab, hidden]` each, as `transformers` 5 reads them: an untied checkpoint has both; a tied one
+/// has either, and where it has both, they are taken as they are.
+fn table_and_head(weights: &Weights, config: &TextConfig, tied: bool) -> Result<(Tensor, Tensor)> {
+    let (table, head) = ("model.text_model.embed_tokens.weight", "lm_head.weight");
+    let get = |name| weights.get(name, &[config.vocab_size, config.hidden_size]);
+    if tied && !weights.has(head) {
+        let shared = get(table)?;
+        return Ok((shared.clone(), shared));
+    }
+    if tied && !weights.has(table) {
+        let shared = get(head)?;
+        return Ok((shared.clone(), shared));
+    }
+    Ok((get(table)?, get(head)?))
 }
 
 /// `[tokens, cached + tokens]`: 0 where a token may look, minus infinity where it may not.

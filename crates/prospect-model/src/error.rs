@@ -15,14 +15,16 @@ pub enum ModelError {
         source: std::io::Error,
     },
     /// A JSON file that lacks a key without default, or holds a value of the wrong type.
-    #[error("{}: {source}: expected the configuration of a SmolVLM or Idefics3 checkpoint", path.display())]
+    #[error("{}: {source}: expected {expected}", path.display())]
     Config {
         /// The file.
         path: PathBuf,
         /// Which key, and where.
         source: serde_json::Error,
+        /// What the file should hold.
+        expected: &'static str,
     },
-    /// A configuration whose parts do not go together.
+    /// A configuration of another kind of model, or one whose parts do not go together.
     #[error("{}: {key} is {value}: expected {expected}", path.display())]
     Shape {
         /// The file.
@@ -37,22 +39,26 @@ pub enum ModelError {
     /// A safetensors file that is truncated or no safetensors file.
     #[error("{}: not a readable safetensors file: {message}", path.display())]
     Safetensors {
-        /// The file, or the folder of shards.
+        /// The file.
         path: PathBuf,
         /// What the parser said.
         message: String,
     },
     /// A tensor the architecture needs.
-    #[error("tensor {name} is missing: expected shape {expected:?}")]
+    #[error("{}: tensor {name} is missing: expected shape {expected:?}", folder.display())]
     MissingTensor {
+        /// The checkpoint.
+        folder: PathBuf,
         /// Its name.
         name: String,
         /// Its shape by config.json.
         expected: Vec<usize>,
     },
     /// A tensor whose shape contradicts config.json.
-    #[error("tensor {name} has shape {actual:?}: expected {expected:?} by config.json")]
+    #[error("{}: tensor {name} has shape {actual:?}: expected {expected:?} by config.json", folder.display())]
     TensorShape {
+        /// The checkpoint.
+        folder: PathBuf,
         /// Its name.
         name: String,
         /// Its shape in the file.
@@ -60,6 +66,19 @@ pub enum ModelError {
         /// Its shape by config.json.
         expected: Vec<usize>,
     },
+    /// A tensor that does not hold weights.
+    #[error("{}: tensor {name} has type {actual}: expected F32, BF16 or F16", folder.display())]
+    TensorType {
+        /// The checkpoint.
+        folder: PathBuf,
+        /// Its name.
+        name: String,
+        /// Its type in the file.
+        actual: String,
+    },
+    /// A chunk without a token; the cache is as before.
+    #[error("the chunk holds no token: expected at least one")]
+    EmptyChunk,
     /// A chunk that would not fit; the cache is as before.
     #[error("{incoming} tokens do not fit into the cache: {cached} of {capacity} slots are taken")]
     CacheFull {
@@ -69,6 +88,16 @@ pub enum ModelError {
         cached: usize,
         /// Most tokens it holds.
         capacity: usize,
+    },
+    /// Slots to keep that hold nothing; the cache is as before.
+    #[error("slots {start}..{end} cannot be kept: expected a range within the {cached} tokens of the cache")]
+    KeepRange {
+        /// First slot.
+        start: usize,
+        /// Slot behind the last one.
+        end: usize,
+        /// Tokens in the cache.
+        cached: usize,
     },
     /// A position the model was not made for.
     #[error("position {position} is past the model's maximum: expected at most {max}")]
@@ -94,8 +123,18 @@ pub enum ModelError {
         /// Rows of image embeddings.
         embeddings: usize,
     },
-    /// Pixels that are no whole number of frames.
-    #[error("{values} pixel values for {tiles} tiles of 3x{height}x{width}: expected {expected}")]
+    /// Precomputed image embeddings that are no whole rows.
+    #[error("{values} values of image embeddings: expected a multiple of the hidden size, {hidden_size}")]
+    ImageValues {
+        /// Values given.
+        values: usize,
+        /// Values of one image token.
+        hidden_size: usize,
+    },
+    /// Pixels that are no whole number of frames of the size the vision tower takes.
+    #[error(
+        "{values} pixel values for {tiles} tiles of 3x{height}x{width}: expected at least one tile of 3x{side}x{side} and as many values"
+    )]
     Pixels {
         /// Values given.
         values: usize,
@@ -105,10 +144,10 @@ pub enum ModelError {
         height: usize,
         /// Width in pixels.
         width: usize,
-        /// Values that would fit.
-        expected: usize,
+        /// Height and width by config.json.
+        side: usize,
     },
-    /// Logits with a NaN or an infinity in them.
+    /// Logits with a NaN or an infinity in them; the cache is as before the chunk.
     #[error("the logits hold {value} at token {token}: expected finite numbers (a damaged checkpoint?)")]
     NonFiniteLogits {
         /// The first bad value.
@@ -117,7 +156,7 @@ pub enum ModelError {
         token: usize,
     },
     /// A failure inside the tensor library.
-    #[error("tensor library: {0}")]
+    #[error("tensor library: {}", first_line(.0))]
     Tensor(#[from] candle_core::Error),
 }
 
@@ -132,9 +171,15 @@ impl ModelError {
                 | Self::Safetensors { .. }
                 | Self::MissingTensor { .. }
                 | Self::TensorShape { .. }
+                | Self::TensorType { .. }
         )
     }
 }
 
 /// What every function here returns.
 pub(crate) type Result<T> = std::result::Result<T, ModelError>;
+
+/// The first line of a message: candle appends a backtrace to its own.
+pub(crate) fn first_line(error: &candle_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}

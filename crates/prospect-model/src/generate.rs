@@ -2,12 +2,13 @@
 
 use crate::cache::KvCache;
 use crate::error::Result;
+use crate::sampling::{Sampler, Sampling, argmax};
 use crate::smolvlm::{Embeddings, SmolVlm};
 
-/// When the model stays silent at a frame (ProAssist's `not_talk_threshold`).
+/// When the model stays silent at a frame (ProAssist's `not_talk_threshold`). The decision is never drawn at random.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum TalkRule {
-    /// Whatever token is likeliest.
+    /// Silent if silence is the likeliest token.
     Argmax,
     /// Silent only if the probability of silence exceeds this.
     Threshold(f32),
@@ -32,7 +33,7 @@ pub enum StopReason {
 /// What was generated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Generated {
-    /// The ids; all but the last are in the cache.
+    /// The ids, with the one that ended the utterance; all but the last are in the cache.
     pub token_ids: Vec<u32>,
     /// Probability of silence at the first token.
     pub not_talk_probability: f32,
@@ -40,23 +41,28 @@ pub struct Generated {
     pub stop: StopReason,
 }
 
-/// Greedy generation that remembers the last talk decision.
+/// Generation over an explicit cache; remembers the last talk decision and the state of the sampling.
 #[derive(Debug, Clone)]
 pub struct Generator {
     /// The id that is both silence and the end of an utterance.
     pub end_of_utterance: u32,
+    sampler: Sampler,
     last_not_talk_probability: Option<f32>,
 }
 
 impl Generator {
     /// A generator that has taken no decision yet.
-    pub fn new(end_of_utterance: u32) -> Self {
-        Self { end_of_utterance, last_not_talk_probability: None }
+    pub fn new(end_of_utterance: u32, sampling: Sampling) -> Self {
+        Self { end_of_utterance, sampler: Sampler::new(sampling), last_not_talk_probability: None }
     }
 
     /// Prefills `chunk` and generates at most `max_new_tokens` tokens; `rule` applies to the first one, `None` lets the
-    /// model speak without a decision (and without touching the memory of the last one).
-    pub fn fast_greedy_generate(
+    /// model speak without a decision (and without touching the memory of the last one). With [`Sampling::Greedy`] this is
+    /// ProAssist's `fast_greedy_generate`.
+    ///
+    /// # Errors
+    /// Those of [`SmolVlm::prefill`]: what failed is not in the cache, what went in before it is.
+    pub fn generate(
         &mut self,
         model: &SmolVlm,
         chunk: &Embeddings,
@@ -69,12 +75,12 @@ impl Generator {
         if let Some(rule) = rule {
             self.decide(rule, not_talk_probability, &mut logits);
         }
-        let mut token_ids = Vec::with_capacity(max_new_tokens);
+        let mut token_ids = Vec::new();
         let stop = loop {
             if token_ids.len() >= max_new_tokens {
                 break StopReason::MaxNewTokens;
             }
-            let id = argmax(&logits);
+            let id = self.sampler.pick(&logits);
             token_ids.push(id);
             if id == self.end_of_utterance {
                 let silent = token_ids.len() == 1 && rule.is_some();
@@ -86,28 +92,23 @@ impl Generator {
             if cache.len() == cache.capacity() {
                 break StopReason::CacheFull;
             }
-            logits = model.prefill(&model.joint_embed(&[id], None)?, cache)?;
+            logits = model.prefill(&model.embed_words(&[id])?, cache)?;
         };
         Ok(Generated { token_ids, not_talk_probability, stop })
     }
 
     fn decide(&mut self, rule: TalkRule, probability: f32, logits: &mut [f32]) {
         let last = self.last_not_talk_probability.replace(probability);
-        let threshold = match rule {
-            TalkRule::Argmax => return,
-            TalkRule::Threshold(threshold) => threshold,
-            TalkRule::Fall(fall) if last.is_some_and(|last| last - probability > fall) => 1.0,
-            TalkRule::Fall(_) => 0.5,
+        let silent = match rule {
+            TalkRule::Argmax => argmax(logits) == self.end_of_utterance,
+            TalkRule::Threshold(threshold) => probability > threshold,
+            TalkRule::Fall(fall) if last.is_some_and(|last| last - probability > fall) => false,
+            TalkRule::Fall(_) => probability > 0.5,
         };
         if let Some(logit) = logits.get_mut(self.end_of_utterance as usize) {
-            *logit = if probability > threshold { 1e4 } else { -1e4 };
+            *logit = if silent { 1e4 } else { -1e4 };
         }
     }
-}
-
-fn argmax(logits: &[f32]) -> u32 {
-    let better = |best: usize, index: usize| if logits[index] > logits[best] { index } else { best };
-    (0..logits.len()).reduce(better).unwrap_or(0) as u32
 }
 
 /// Softmax probability of `id`.
@@ -122,7 +123,7 @@ mod tests {
     use super::*;
 
     fn first_token(rule: TalkRule, probabilities: &[f32]) -> Vec<bool> {
-        let mut generator = Generator::new(0);
+        let mut generator = Generator::new(0, Sampling::Greedy);
         let silent = |&probability: &f32| {
             let mut logits = [probability.ln(), (1.0 - probability).ln()];
             generator.decide(rule, probability, &mut logits);
@@ -139,6 +140,19 @@ mod tests {
     #[test]
     fn argmax_takes_the_likelier() {
         assert_eq!(first_token(TalkRule::Argmax, &[0.6, 0.4]), [true, false]);
+    }
+
+    #[test]
+    fn a_decision_is_not_drawn_at_random() {
+        let sampling = Sampling::Random { temperature: 1.0, top_p: 1.0, seed: 5 };
+        let mut generator = Generator::new(0, sampling);
+        for (probability, silent) in [(0.6f32, true), (0.4, false)] {
+            for _ in 0..50 {
+                let mut logits = [probability.ln(), (1.0 - probability).ln()];
+                generator.decide(TalkRule::Argmax, probability, &mut logits);
+                assert_eq!(generator.sampler.pick(&logits) == 0, silent);
+            }
+        }
     }
 
     #[test]

@@ -4,19 +4,28 @@
 //! holds one stream. The reference is `transformers`' `models/smolvlm`; shapes come from config.json, never from constants.
 
 mod cache;
+mod config;
 mod connector;
 mod decoder;
 mod error;
+mod eviction;
 mod generate;
 mod layers;
+mod parameters;
 mod rotary;
+mod sampling;
 mod smolvlm;
 mod vision;
 mod weights;
 
 pub use cache::KvCache;
+#[doc(hidden)]
+pub use cache::ZeroToken;
+pub use config::ModelConfig;
 pub use decoder::TextConfig;
 pub use error::ModelError;
+pub use eviction::EvictionPiece;
 pub use generate::{Generated, Generator, StopReason, TalkRule};
-pub use smolvlm::{Embeddings, EvictionPiece, ImageEmbeddings, ModelConfig, PixelValues, SmolVlm};
+pub use sampling::Sampling;
+pub use smolvlm::{Embeddings, ImageEmbeddings, PixelValues, SmolVlm};
 pub use vision::VisionConfig;

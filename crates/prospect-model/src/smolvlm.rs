@@ -1,94 +1,33 @@
 //! The whole model: vision tower, connector and decoder of one checkpoint folder.
 
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use prospect_context::PositionPolicy;
-use serde::Deserialize;
 
-use crate::cache::{KvCache, SetAside};
+use crate::cache::KvCache;
+use crate::config::ModelConfig;
 use crate::connector::Connector;
-use crate::decoder::{Decoder, TextConfig};
+use crate::decoder::Decoder;
 use crate::error::{ModelError, Result};
-use crate::vision::{VisionConfig, VisionTower};
-use crate::weights::{Weights, read_json};
-
-/// config.json of a SmolVLM or Idefics3 checkpoint; unknown keys are ignored.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct ModelConfig {
-    /// The vision tower.
-    #[serde(default)]
-    pub vision_config: VisionConfig,
-    /// The decoder.
-    pub text_config: TextConfig,
-    /// Side of the block of patches that becomes one image token.
-    #[serde(default = "default_scale_factor")]
-    pub scale_factor: usize,
-    /// The token at which image embeddings stand.
-    pub image_token_id: u32,
-    /// Whether the head is the embedding table.
-    #[serde(default)]
-    pub tie_word_embeddings: bool,
-}
-
-fn default_scale_factor() -> usize {
-    2
-}
-
-impl ModelConfig {
-    /// Reads and checks `config.json` in `folder`.
-    ///
-    /// # Errors
-    /// [`ModelError::Read`], [`ModelError::Config`], [`ModelError::Shape`].
-    pub fn from_dir(folder: &Path) -> Result<Self> {
-        let path = folder.join("config.json");
-        let config: Self = read_json(&path)?;
-        config.check(&path)?;
-        Ok(config)
-    }
-
-    /// Image tokens of one frame or tile.
-    pub fn image_seq_len(&self) -> usize {
-        (self.vision_config.patches_per_side() / self.scale_factor).pow(2)
-    }
-
-    /// Bytes of cache that one token takes in f32.
-    pub fn kv_bytes_per_token(&self) -> usize {
-        let text = &self.text_config;
-        text.num_hidden_layers * 2 * text.kv_heads() * text.head_dim() * size_of::<f32>()
-    }
-
-    fn check(&self, path: &Path) -> Result<()> {
-        let (text, vision) = (&self.text_config, &self.vision_config);
-        let multiple = |key, value: usize, of: usize, what: &str| match of {
-            0 => Err(shape(path, key, value, format!("{what} to be at least 1"))),
-            _ if value == 0 || !value.is_multiple_of(of) => {
-                Err(shape(path, key, value, format!("a positive multiple of {of} ({what})")))
-            }
-            _ => Ok(()),
-        };
-        multiple(
-            "text_config.num_attention_heads",
-            text.num_attention_heads,
-            text.kv_heads(),
-            "the key heads",
-        )?;
-        multiple("text_config.head_dim", text.head_dim(), 2, "rotary pairs")?;
-        multiple("vision_config.hidden_size", vision.hidden_size, vision.num_attention_heads, "the heads")?;
-        multiple("vision_config.patch_size", vision.patch_size, 1, "a pixel")?;
-        multiple("vision_config.image_size", vision.patches_per_side(), self.scale_factor, "scale_factor")?;
-        multiple("text_config.vocab_size", text.vocab_size, 1, "a token")
-    }
-}
-
-fn shape(path: &Path, key: &'static str, value: usize, expected: String) -> ModelError {
-    ModelError::Shape { path: PathBuf::from(path), key, value: value.to_string(), expected }
-}
+use crate::vision::VisionTower;
+use crate::weights::Weights;
 
 /// Embeddings that stand at image tokens, `[image tokens, hidden]`.
 #[derive(Debug, Clone)]
 pub struct ImageEmbeddings(Tensor);
+
+impl ImageEmbeddings {
+    /// Image tokens they stand for.
+    pub fn tokens(&self) -> usize {
+        self.0.dims()[0]
+    }
+
+    /// The values, `[image tokens, hidden]`, row-major: to keep them, or to compare them with another implementation.
+    pub fn to_vec(&self) -> Result<Vec<f32>> {
+        Ok(self.0.flatten_all()?.to_vec1()?)
+    }
+}
 
 /// Input embeddings of a chunk, `[tokens, hidden]`.
 #[derive(Debug, Clone)]
@@ -98,6 +37,10 @@ impl Embeddings {
     /// Tokens in the chunk.
     pub fn tokens(&self) -> usize {
         self.0.dims()[0]
+    }
+
+    pub(crate) fn tensor(&self) -> &Tensor {
+        &self.0
     }
 }
 
@@ -112,15 +55,6 @@ pub struct PixelValues<'a> {
     pub height: usize,
     /// Width in pixels.
     pub width: usize,
-}
-
-/// One piece of what an evicted cache is rebuilt from.
-#[derive(Debug, Clone)]
-pub enum EvictionPiece {
-    /// These slots come back.
-    Keep(Range<usize>),
-    /// These embeddings are prefilled.
-    Tokens(Embeddings),
 }
 
 /// A loaded checkpoint. It holds its weights and no stream: the cache is the caller's.
@@ -171,19 +105,43 @@ impl SmolVlm {
         Ok(ImageEmbeddings(self.connector.forward(&self.vision.forward(&self.pixels(pixels)?)?)?))
     }
 
-    /// Token embeddings with `images` in the places of the image tokens, in order.
-    pub fn joint_embed(&self, ids: &[u32], images: Option<&ImageEmbeddings>) -> Result<Embeddings> {
+    /// Embeddings that were computed before ([`ImageEmbeddings::to_vec`]), `[image tokens, hidden]`, row-major.
+    ///
+    /// # Errors
+    /// [`ModelError::ImageValues`] unless they are whole rows.
+    pub fn image_embeddings(&self, values: &[f32]) -> Result<ImageEmbeddings> {
+        let hidden_size = self.config.text_config.hidden_size;
+        if !values.len().is_multiple_of(hidden_size) {
+            return Err(ModelError::ImageValues { values: values.len(), hidden_size });
+        }
+        let shape = (values.len() / hidden_size, hidden_size);
+        Ok(ImageEmbeddings(Tensor::from_slice(values, shape, &self.device)?))
+    }
+
+    /// Token embeddings of words: what the model itself said, even if that was an image token.
+    ///
+    /// # Errors
+    /// [`ModelError::TokenId`].
+    pub fn embed_words(&self, ids: &[u32]) -> Result<Embeddings> {
         let vocab_size = self.config.text_config.vocab_size;
         if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
             return Err(ModelError::TokenId { id, vocab_size });
         }
+        Ok(Embeddings(self.decoder.embed(&Tensor::new(ids, &self.device)?)?))
+    }
+
+    /// Token embeddings with `images` in the places of the image tokens, in order.
+    ///
+    /// # Errors
+    /// [`ModelError::TokenId`]; [`ModelError::ImageTokens`] if there are not as many of one as of the other.
+    pub fn joint_embed(&self, ids: &[u32], images: Option<&ImageEmbeddings>) -> Result<Embeddings> {
         let is_image = |id: &u32| *id == self.config.image_token_id;
         let image_tokens = ids.iter().filter(|id| is_image(id)).count();
-        let embeddings = images.map_or(0, |images| images.0.dims()[0]);
+        let embeddings = images.map_or(0, ImageEmbeddings::tokens);
         if image_tokens != embeddings {
             return Err(ModelError::ImageTokens { image_tokens, embeddings });
         }
-        let tokens = self.decoder.embed(&Tensor::new(ids, &self.device)?)?;
+        let Embeddings(tokens) = self.embed_words(ids)?;
         let (mut start, mut row) = (0, 0);
         for run in ids.chunk_by(|a, b| is_image(a) == is_image(b)) {
             // A run is never empty.
@@ -196,91 +154,80 @@ impl SmolVlm {
         Ok(Embeddings(tokens))
     }
 
+    /// As [`Self::joint_embed`] for a stream's chunk, which may begin with what the model said last: image tokens beyond those
+    /// of `images` are words, and they come first.
+    ///
+    /// # Errors
+    /// [`ModelError::TokenId`]; [`ModelError::ImageTokens`] if there are fewer image tokens than embeddings.
+    pub fn stream_embed(&self, ids: &[u32], images: Option<&ImageEmbeddings>) -> Result<Embeddings> {
+        let image_token_id = self.config.image_token_id;
+        let image_tokens = ids.iter().filter(|id| **id == image_token_id).count();
+        let said = image_tokens.saturating_sub(images.map_or(0, ImageEmbeddings::tokens));
+        let places = ids.iter().enumerate().filter(|(_, id)| **id == image_token_id);
+        let Some((last_said, _)) = places.take(said).last() else { return self.joint_embed(ids, images) };
+        let (words, chunk) = ids.split_at(last_said + 1);
+        let words = self.embed_words(words)?;
+        if chunk.is_empty() {
+            return Ok(words);
+        }
+        Ok(Embeddings(Tensor::cat(&[&words.0, &self.joint_embed(chunk, images)?.0], 0)?))
+    }
+
     /// Puts a chunk into the cache and returns the logits of its last token, `[vocab]`.
     ///
     /// # Errors
-    /// [`ModelError::CacheFull`] and [`ModelError::Position`] leave the cache as it was.
+    /// Every error leaves the cache as it was: [`ModelError::EmptyChunk`], [`ModelError::CacheFull`],
+    /// [`ModelError::Position`], [`ModelError::NonFiniteLogits`].
     pub fn prefill(&self, chunk: &Embeddings, cache: &mut KvCache) -> Result<Vec<f32>> {
+        self.forward(chunk, cache, 1)
+    }
+
+    /// As [`Self::prefill`], with the logits of every token, `[tokens][vocab]`: for comparison with other implementations.
+    ///
+    /// # Errors
+    /// As [`Self::prefill`].
+    pub fn prefill_all_logits(&self, chunk: &Embeddings, cache: &mut KvCache) -> Result<Vec<Vec<f32>>> {
+        let logits = self.forward(chunk, cache, chunk.tokens())?;
+        Ok(logits.chunks_exact(self.config.text_config.vocab_size).map(<[f32]>::to_vec).collect())
+    }
+
+    /// Logits of the last `rows` tokens, `[rows, vocab]`, row-major.
+    fn forward(&self, chunk: &Embeddings, cache: &mut KvCache, rows: usize) -> Result<Vec<f32>> {
+        let (tokens, cached) = (chunk.tokens(), cache.len());
+        if tokens == 0 {
+            return Err(ModelError::EmptyChunk);
+        }
         let hidden = self.decoder.forward(&chunk.0, cache)?;
-        let logits = self.decoder.logits(&hidden.narrow(0, chunk.tokens() - 1, 1)?)?;
-        let logits: Vec<f32> = logits.squeeze(0)?.to_vec1()?;
+        let logits = self.finite_logits(&hidden.narrow(0, tokens - rows, rows)?);
+        if logits.is_err() {
+            cache.truncate(cached);
+        }
+        logits
+    }
+
+    fn finite_logits(&self, hidden: &Tensor) -> Result<Vec<f32>> {
+        let logits: Vec<f32> = self.decoder.logits(hidden)?.flatten_all()?.to_vec1()?;
         match logits.iter().position(|value| !value.is_finite()) {
-            Some(token) => Err(ModelError::NonFiniteLogits { value: logits[token], token }),
+            Some(at) => {
+                let token = at % self.config.text_config.vocab_size;
+                Err(ModelError::NonFiniteLogits { value: logits[at], token })
+            }
             None => Ok(logits),
         }
     }
 
-    /// As [`Self::prefill`], with the logits of every token, `[tokens][vocab]`: for comparison with other implementations.
-    pub fn prefill_all_logits(&self, chunk: &Embeddings, cache: &mut KvCache) -> Result<Vec<Vec<f32>>> {
-        let hidden = self.decoder.forward(&chunk.0, cache)?;
-        Ok(self.decoder.logits(&hidden)?.to_vec2()?)
-    }
-
-    /// Rebuilds the cache from `pieces`, in order, under its position policy. Returns whether positions were moved back to
-    /// start at 0 because the model's maximum was near ([`PositionPolicy::Preserve`] only).
-    ///
-    /// # Errors
-    /// [`ModelError::CacheFull`] if the pieces hold more tokens than the cache; nothing is changed then.
-    pub fn evict(&self, cache: &mut KvCache, pieces: &[EvictionPiece]) -> Result<bool> {
-        let tokens: usize = pieces.iter().map(EvictionPiece::tokens).sum();
-        if tokens > cache.capacity() {
-            return Err(ModelError::CacheFull { incoming: tokens, cached: 0, capacity: cache.capacity() });
-        }
-        let prepared = pieces.iter().map(|piece| match piece {
-            EvictionPiece::Keep(range) => Ok(Prepared::Slots(cache.set_aside(range)?)),
-            EvictionPiece::Tokens(chunk) => Ok(Prepared::Tokens(&chunk.0)),
-        });
-        let prepared = prepared.collect::<Result<Vec<_>>>()?;
-        let keeps_some = prepared.iter().any(|piece| matches!(piece, Prepared::Slots(_)));
-        let policy = cache.policy();
-        let stream_position = cache.next_position();
-        // Room for a cache that fills up again from here; past that, keys could no longer keep their rotation.
-        let positions_reset = policy == PositionPolicy::Preserve
-            && keeps_some
-            && stream_position + cache.capacity() > self.decoder.rotary().max_positions();
-        let turns = policy == PositionPolicy::Rerotate || positions_reset;
-        cache.clear();
-        for piece in &prepared {
-            match piece {
-                Prepared::Slots(slots) => match &slots.embeddings {
-                    Some(embeddings) => drop(self.decoder.forward(embeddings, cache)?),
-                    None => cache.put_back(slots, turns.then(|| self.decoder.rotary()))?,
-                },
-                Prepared::Tokens(embeddings) => drop(self.decoder.forward(embeddings, cache)?),
-            }
-            if policy == PositionPolicy::Legacy {
-                cache.continue_at(cache.len());
-            }
-        }
-        if policy == PositionPolicy::Preserve && keeps_some && !positions_reset {
-            cache.continue_at(stream_position);
-        }
-        Ok(positions_reset)
+    pub(crate) fn decoder(&self) -> &Decoder {
+        &self.decoder
     }
 
     fn pixels(&self, pixels: PixelValues<'_>) -> Result<Tensor> {
         let PixelValues { values, tiles, height, width } = pixels;
-        let expected = tiles * 3 * height * width;
         let side = self.config.vision_config.image_size;
-        if values.len() != expected || expected == 0 || height != side || width != side {
-            return Err(ModelError::Pixels { values: values.len(), tiles, height, width, expected });
+        // Divided, not multiplied: the caller's numbers may be anything.
+        let whole = values.len().is_multiple_of(3 * side * side) && values.len() / (3 * side * side) == tiles;
+        if !whole || tiles == 0 || height != side || width != side {
+            return Err(ModelError::Pixels { values: values.len(), tiles, height, width, side });
         }
         Ok(Tensor::from_slice(values, (tiles, 3, height, width), self.vision.device())?)
-    }
-}
-
-/// An [`EvictionPiece`] once the cache it is taken from may be emptied.
-enum Prepared<'a> {
-    Slots(SetAside),
-    Tokens(&'a Tensor),
-}
-
-impl EvictionPiece {
-    /// Tokens it holds.
-    pub fn tokens(&self) -> usize {
-        match self {
-            Self::Keep(range) => range.len(),
-            Self::Tokens(chunk) => chunk.tokens(),
-        }
     }
 }

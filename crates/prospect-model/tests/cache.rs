@@ -3,23 +3,23 @@
 
 mod common;
 
-use common::{Golden, max_difference};
+use std::sync::LazyLock;
+
+use common::{OneShot, TOLERANCE, max_difference, put};
 use proptest::prelude::*;
 use prospect_context::PositionPolicy;
-use prospect_model::{EvictionPiece, KvCache, ModelError, SmolVlm};
+use prospect_model::{EvictionPiece, Generator, KvCache, ModelError, Sampling, SmolVlm, TalkRule};
 
-const TOLERANCE: f32 = 1e-4;
+const POLICIES: [PositionPolicy; 4] =
+    [PositionPolicy::Legacy, PositionPolicy::Preserve, PositionPolicy::Rerotate, PositionPolicy::Recompute];
 
-fn model() -> SmolVlm {
-    SmolVlm::load(&Golden::read("gqa-tied-bf16").folder).unwrap()
+fn model() -> &'static SmolVlm {
+    static MODEL: LazyLock<SmolVlm> = LazyLock::new(|| common::load("gqa-tied"));
+    &MODEL
 }
 
 fn ids(count: usize) -> Vec<u32> {
-    (0..count).map(|index| (3 + index * 7 % 80) as u32).collect()
-}
-
-fn put(model: &SmolVlm, cache: &mut KvCache, ids: &[u32]) -> Vec<f32> {
-    model.prefill(&model.joint_embed(ids, None).unwrap(), cache).unwrap()
+    (0..count).map(|index| (3 + index * 7 % 400) as u32).collect()
 }
 
 fn filled(model: &SmolVlm, policy: PositionPolicy, ids: &[u32]) -> KvCache {
@@ -28,62 +28,45 @@ fn filled(model: &SmolVlm, policy: PositionPolicy, ids: &[u32]) -> KvCache {
     cache
 }
 
+/// Everything a cache holds, bit by bit.
+fn contents(model: &SmolVlm, cache: &KvCache) -> Vec<u32> {
+    let layers = 0..model.config().text_config.num_hidden_layers;
+    let sides = layers.flat_map(|layer| [cache.keys(layer).unwrap(), cache.values(layer).unwrap()]);
+    sides.flatten().map(f32::to_bits).chain(cache.positions().iter().copied()).collect()
+}
+
 #[test]
 fn chunks_add_up_to_one_prefill() {
     let model = model();
     let ids = ids(40);
     let mut whole = model.new_cache(64, PositionPolicy::Rerotate).unwrap();
-    let expected = put(&model, &mut whole, &ids);
+    let expected = put(model, &mut whole, &ids);
     let mut cache = model.new_cache(64, PositionPolicy::Rerotate).unwrap();
     let mut logits = Vec::new();
     for chunk in [&ids[..13], &ids[13..14], &ids[14..40]] {
-        logits = put(&model, &mut cache, chunk);
+        logits = put(model, &mut cache, chunk);
     }
     assert!(max_difference(&logits, &expected) < TOLERANCE);
-}
-
-#[test]
-fn rerotated_keys_equal_keys_computed_at_the_new_positions() {
-    let model = model();
-    let ids = ids(40);
-    let mut cache = filled(&model, PositionPolicy::Rerotate, &ids);
-    model.evict(&mut cache, &[EvictionPiece::Keep(0..6), EvictionPiece::Keep(25..40)]).unwrap();
-    assert_eq!(cache.positions(), (0..21).collect::<Vec<_>>());
-    // Keys of the first layer depend on a token and its position alone.
-    let survivors = [&ids[..6], &ids[25..]].concat();
-    let fresh = filled(&model, PositionPolicy::Rerotate, &survivors);
-    assert!(max_difference(&cache.keys(0).unwrap(), &fresh.keys(0).unwrap()) < TOLERANCE);
 }
 
 #[test]
 fn a_hundred_rerotations_do_not_drift() {
     let model = model();
     let ids = ids(60);
-    let mut cache = filled(&model, PositionPolicy::Rerotate, &ids[..40]);
+    let mut cache = filled(model, PositionPolicy::Rerotate, &ids[..40]);
     for _ in 0..100 {
-        put(&model, &mut cache, &ids[40..60]);
+        put(model, &mut cache, &ids[40..60]);
         model.evict(&mut cache, &[EvictionPiece::Keep(0..20), EvictionPiece::Keep(40..60)]).unwrap();
     }
-    let fresh = filled(&model, PositionPolicy::Rerotate, &[&ids[..20], &ids[40..60]].concat());
+    let fresh = filled(model, PositionPolicy::Rerotate, &[&ids[..20], &ids[40..60]].concat());
     assert!(max_difference(&cache.keys(0).unwrap(), &fresh.keys(0).unwrap()) < TOLERANCE);
-}
-
-#[test]
-fn recompute_equals_a_fresh_prefill_of_the_survivors() {
-    let model = model();
-    let ids = ids(41);
-    let mut cache = filled(&model, PositionPolicy::Recompute, &ids[..40]);
-    model.evict(&mut cache, &[EvictionPiece::Keep(0..6), EvictionPiece::Keep(25..40)]).unwrap();
-    let logits = put(&model, &mut cache, &ids[40..]);
-    let mut fresh = filled(&model, PositionPolicy::Recompute, &[&ids[..6], &ids[25..40]].concat());
-    assert!(max_difference(&logits, &put(&model, &mut fresh, &ids[40..])) < TOLERANCE);
 }
 
 #[test]
 fn legacy_and_preserve_keep_rotations_and_differ_in_what_comes_next() {
     let model = model();
     for (policy, next) in [(PositionPolicy::Legacy, 21), (PositionPolicy::Preserve, 40)] {
-        let mut cache = filled(&model, policy, &ids(40));
+        let mut cache = filled(model, policy, &ids(40));
         model.evict(&mut cache, &[EvictionPiece::Keep(0..6), EvictionPiece::Keep(25..40)]).unwrap();
         assert_eq!(cache.positions(), (0..6).chain(25..40).collect::<Vec<_>>());
         assert_eq!(cache.next_position(), next, "{policy:?}");
@@ -97,7 +80,7 @@ fn preserve_starts_again_at_zero_before_the_models_maximum() {
     let mut cache = model.new_cache(128, PositionPolicy::Preserve).unwrap();
     let (mut resets, mut tokens) = (0, 0);
     while tokens < 3 * maximum {
-        put(&model, &mut cache, &ids(40));
+        put(model, &mut cache, &ids(40));
         tokens += 40;
         if cache.len() > 80 {
             resets += usize::from(model.evict(&mut cache, &[EvictionPiece::Keep(60..100)]).unwrap());
@@ -111,10 +94,10 @@ fn preserve_starts_again_at_zero_before_the_models_maximum() {
 fn a_put_back_text_stands_before_what_is_kept_behind_it() {
     let model = model();
     let ids = ids(40);
-    let mut cache = filled(&model, PositionPolicy::Rerotate, &ids);
+    let mut cache = filled(model, PositionPolicy::Rerotate, &ids);
     let text = model.joint_embed(&ids[10..15], None).unwrap();
     model.evict(&mut cache, &[EvictionPiece::Tokens(text), EvictionPiece::Keep(30..40)]).unwrap();
-    let fresh = filled(&model, PositionPolicy::Rerotate, &[&ids[10..15], &ids[30..40]].concat());
+    let fresh = filled(model, PositionPolicy::Rerotate, &[&ids[10..15], &ids[30..40]].concat());
     assert_eq!(cache.len(), 15);
     assert!(max_difference(&cache.keys(0).unwrap(), &fresh.keys(0).unwrap()) < TOLERANCE);
 }
@@ -123,36 +106,147 @@ fn a_put_back_text_stands_before_what_is_kept_behind_it() {
 fn a_chunk_too_many_changes_nothing() {
     let model = model();
     let mut cache = model.new_cache(16, PositionPolicy::Rerotate).unwrap();
-    put(&model, &mut cache, &ids(10));
-    let before = cache.keys(0).unwrap();
+    put(model, &mut cache, &ids(10));
+    let before = contents(model, &cache);
     let error = model.prefill(&model.joint_embed(&ids(7), None).unwrap(), &mut cache).unwrap_err();
     assert!(matches!(error, ModelError::CacheFull { incoming: 7, cached: 10, capacity: 16 }));
-    assert_eq!(cache.keys(0).unwrap(), before);
+    assert_eq!(contents(model, &cache), before);
+}
+
+#[test]
+fn buffers_keep_their_addresses() {
+    let model = model();
+    for policy in POLICIES {
+        let mut cache = model.new_cache(160, policy).unwrap();
+        let addresses = cache.buffer_addresses().unwrap();
+        assert_eq!(addresses.len(), 2 * model.config().text_config.num_hidden_layers);
+        put(model, &mut cache, &ids(40));
+        for &id in &ids(100) {
+            put(model, &mut cache, &[id]);
+            assert_eq!(cache.buffer_addresses().unwrap(), addresses, "{policy:?}, an append");
+        }
+        cache.truncate(120);
+        assert_eq!(cache.buffer_addresses().unwrap(), addresses, "{policy:?}, truncate");
+        model.evict(&mut cache, &[EvictionPiece::Keep(0..10), EvictionPiece::Keep(90..120)]).unwrap();
+        assert_eq!(cache.buffer_addresses().unwrap(), addresses, "{policy:?}, an eviction");
+    }
+}
+
+#[test]
+fn an_append_leaves_what_is_cached_bit_by_bit() {
+    let model = model();
+    let mut cache = filled(model, PositionPolicy::Rerotate, &ids(40));
+    let before = contents(model, &cache);
+    put(model, &mut cache, &ids(30));
+    put(model, &mut cache, &ids(1));
+    cache.truncate(40);
+    assert_eq!(contents(model, &cache), before);
+}
+
+#[test]
+fn a_fork_leaves_what_is_cached_bit_by_bit() {
+    let model = model();
+    for policy in POLICIES {
+        // After an eviction, where slot and position differ.
+        let forked = || {
+            let mut cache = filled(model, policy, &ids(60));
+            model.evict(&mut cache, &[EvictionPiece::Keep(0..6), EvictionPiece::Keep(30..60)]).unwrap();
+            cache
+        };
+        let (mut cache, mut untouched) = (forked(), forked());
+        let length = cache.len();
+        let mut generator = Generator::new(u32::MAX, Sampling::Greedy);
+        let query = model.joint_embed(&ids(12), None).unwrap();
+        let summary = generator.generate(model, &query, &mut cache, None, 20).unwrap();
+        assert_eq!((summary.token_ids.len(), cache.len()), (20, length + 12 + 19));
+        cache.truncate(length);
+        assert_eq!(cache.next_position(), untouched.next_position(), "{policy:?}");
+        assert_eq!(contents(model, &cache), contents(model, &untouched), "{policy:?}");
+        let next = put(model, &mut cache, &ids(5));
+        assert_eq!(next, put(model, &mut untouched, &ids(5)), "{policy:?}");
+    }
+}
+
+#[test]
+fn slots_that_hold_nothing_cannot_be_kept() {
+    let model = model();
+    let mut cache = filled(model, PositionPolicy::Rerotate, &ids(40));
+    let before = contents(model, &cache);
+    let error = model.evict(&mut cache, &[EvictionPiece::Keep(30..41)]).unwrap_err();
+    assert!(matches!(error, ModelError::KeepRange { start: 30, end: 41, cached: 40 }));
+    assert_eq!(contents(model, &cache), before);
+}
+
+#[test]
+fn empty_pieces_are_no_pieces() {
+    let model = model();
+    let mut cache = filled(model, PositionPolicy::Rerotate, &ids(40));
+    let nothing = model.joint_embed(&[], None).unwrap();
+    let pieces = [EvictionPiece::Tokens(nothing), EvictionPiece::Keep(5..5), EvictionPiece::Keep(10..20)];
+    model.evict(&mut cache, &pieces).unwrap();
+    assert_eq!(cache.len(), 10);
+}
+
+/// One step of a stream: frames, replies, summaries on a fork, evictions.
+#[derive(Debug, Clone)]
+enum Step {
+    Prefill(usize),
+    Frame,
+    Reply(usize),
+    Summary(usize, usize),
+    Evict(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (1usize..30).prop_map(Step::Prefill),
+        Just(Step::Frame),
+        (0usize..40).prop_map(Step::Reply),
+        ((1usize..20), (0usize..40)).prop_map(|(query, answer)| Step::Summary(query, answer)),
+        (0usize..48).prop_map(Step::Evict),
+    ]
+}
+
+/// Does a step, whatever it answers.
+fn take(model: &SmolVlm, cache: &mut KvCache, generator: &mut Generator, step: &Step) {
+    let rule = Some(TalkRule::Fall(0.1));
+    let generate = |generator: &mut Generator, cache: &mut KvCache, tokens, answer| {
+        drop(generator.generate(model, &model.joint_embed(&ids(tokens), None).unwrap(), cache, rule, answer));
+    };
+    match *step {
+        Step::Prefill(size) => drop(model.prefill(&model.joint_embed(&ids(size), None).unwrap(), cache)),
+        Step::Frame => {
+            static FRAME: LazyLock<OneShot> = LazyLock::new(|| OneShot::read("gqa-tied").remove(1));
+            drop(generator.generate(model, &FRAME.chunk(model), cache, rule, 3));
+        }
+        Step::Reply(answer) => generate(generator, cache, 1, answer),
+        Step::Summary(query, answer) => {
+            let length = cache.len();
+            generate(generator, cache, query, answer);
+            cache.truncate(length);
+            assert_eq!(cache.len(), length);
+        }
+        Step::Evict(start) => {
+            let kept = start.min(cache.len())..cache.len();
+            model.evict(cache, &[EvictionPiece::Keep(kept.clone())]).unwrap();
+            assert_eq!(cache.len(), kept.len());
+        }
+    }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn the_cache_never_passes_its_bound(steps in prop::collection::vec((0usize..3, 1usize..30), 1..20)) {
+    fn the_cache_never_passes_its_bound(
+        steps in prop::collection::vec(step(), 1..20),
+        policy in prop::sample::select(&POLICIES[..]),
+    ) {
         let model = model();
-        let mut cache = model.new_cache(48, PositionPolicy::Rerotate).unwrap();
-        for (step, size) in steps {
-            let before = cache.len();
-            match step {
-                0 => {
-                    let outcome = model.prefill(&model.joint_embed(&ids(size), None).unwrap(), &mut cache);
-                    prop_assert_eq!(outcome.is_ok(), before + size <= 48);
-                }
-                1 => cache.truncate(size),
-                _ => {
-                    let start = size.min(before);
-                    let kept = (start..before).len();
-                    let pieces = if kept > 0 { vec![EvictionPiece::Keep(start..before)] } else { vec![] };
-                    model.evict(&mut cache, &pieces).unwrap();
-                    prop_assert_eq!(cache.len(), kept);
-                }
-            }
+        let mut cache = model.new_cache(48, policy).unwrap();
+        let mut generator = Generator::new(419, Sampling::Greedy);
+        for step in steps {
+            take(model, &mut cache, &mut generator, &step);
             prop_assert!(cache.len() <= cache.capacity());
             prop_assert_eq!(cache.positions().len(), cache.len());
         }

@@ -133,7 +133,7 @@ impl Processor {
     pub fn encode_message(&self, role: Role, text: &str, first: bool) -> Result<Encoded> {
         let mut encoded = self.encode_prompt(&[text_message(role, text)], false)?;
         if !first && encoded.ids.first() == Some(&self.tokens.ids.bos) {
-            encoded = Encoded::single(kind(role), encoded.ids.split_off(1));
+            encoded = Encoded::single(SegmentKind::from(role), encoded.ids.split_off(1));
         }
         Ok(encoded)
     }
@@ -216,7 +216,7 @@ impl Processor {
                 return Err(ProcessorError::MediaMismatch { token: token.clone(), found, expected });
             }
         }
-        parts.push((kind(message.role), text.len()));
+        parts.push((SegmentKind::from(message.role), text.len()));
         for part in &message.content {
             let (placeholder, replacement) = match part {
                 Content::Text(_) => continue,
@@ -227,7 +227,7 @@ impl Processor {
             text.push_str(before);
             parts.push((SegmentKind::Frame, text.len()));
             text.push_str(&replacement);
-            parts.push((kind(message.role), text.len()));
+            parts.push((SegmentKind::from(message.role), text.len()));
             rendered = after;
         }
         text.push_str(rendered);
@@ -253,12 +253,4 @@ impl Processor {
 
 fn text_message(role: Role, text: &str) -> Message {
     Message { role, content: vec![Content::Text(text.to_owned())] }
-}
-
-fn kind(role: Role) -> SegmentKind {
-    match role {
-        Role::System => SegmentKind::System,
-        Role::User => SegmentKind::User,
-        Role::Assistant => SegmentKind::Assistant,
-    }
 }

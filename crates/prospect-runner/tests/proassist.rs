@@ -1,5 +1,6 @@
 //! `configs/proassist.toml` against ProAssist's own loop, recorded on `transformers` (fixtures/goldens/streams): the same
 //! token ids and the same cache length at every frame, under every strategy and talk rule that it has.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
 //! Sources against what ffprobe says of the same files (tests/data, made with ffmpeg).
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 
@@ -115,7 +116,8 @@ fn damaged_bytes_never_panic_the_source() {
         bytes[at] ^= 0x55;
         std::fs::write(&path, &bytes).unwrap();
         match source::open(path.to_str().unwrap(), SourceOptions::at(10.0)) {
-            Ok(mut source) => assert!(items(source.as_mut()).len() <= 64),
+            // A damaged duration may last for hours: the first frames have to do.
+            Ok(mut source) => drop(std::iter::from_fn(|| source.next_frame()).take(64).count()),
             Err(_) => refused += 1,
         }
     }

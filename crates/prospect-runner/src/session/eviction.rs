@@ -9,6 +9,7 @@ use prospect_context::{
 };
 
 use super::options::ContextRule;
+use super::statistics::resident_memory_bytes;
 use super::talk::fit;
 use super::{Session, milliseconds};
 use crate::error::RunError;
@@ -113,6 +114,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
             put_back: resolved.put_back,
             positions: plan.positions().as_str().to_owned(),
             positions_reset: evicted.positions_reset,
+            memory_bytes: resident_memory_bytes(),
             ms: milliseconds(started),
         })
     }
@@ -157,7 +159,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
                 Piece::Keep(range) => resolved.pieces.push((ResolvedPiece::Keep(range.clone()), None)),
                 Piece::Text { role, text } => {
                     let encoded = self.model.encode_message(*role, text, first)?;
-                    resolved.tokens(kind_of(*role), encoded.ids);
+                    resolved.tokens(SegmentKind::from(*role), encoded.ids);
                 }
                 Piece::Summary(request) => {
                     let summary = self.summarize(request, trigger, features, time)?;
@@ -245,12 +247,4 @@ fn rebuilt<'a>(
         }
     }
     ledger
-}
-
-fn kind_of(role: Role) -> SegmentKind {
-    match role {
-        Role::System => SegmentKind::System,
-        Role::User => SegmentKind::User,
-        Role::Assistant => SegmentKind::Assistant,
-    }
 }

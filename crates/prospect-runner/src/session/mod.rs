@@ -3,6 +3,7 @@
 mod chunk;
 mod dialogue;
 mod eviction;
+mod histogram;
 mod options;
 mod reply;
 mod statistics;
@@ -11,7 +12,7 @@ mod talk;
 mod tests;
 
 pub use options::{ContextRule, SessionOptions};
-pub use statistics::{RunStatistics, peak_memory_bytes};
+pub use statistics::RunStatistics;
 
 use std::time::Instant;
 

@@ -6,6 +6,7 @@ use prospect_processor::Encoded;
 use super::chunk::Chunk;
 use super::talk::Turn;
 use super::{Reply, Session};
+use crate::annotations::Annotations;
 use crate::error::RunError;
 use crate::source::Frame;
 use crate::stream_model::{AfterPrefill, Generated, StreamModel};
@@ -61,22 +62,17 @@ impl<M: StreamModel> Session<'_, M> {
         self.model.truncate(tokens_before_reply)?;
         self.ledger.truncate(tokens_before_reply);
         self.pending.clear();
-        let references: Vec<&str> = self
-            .annotations
-            .iter()
-            .flat_map(|a| a.references())
-            .map(|reference| reference.text.as_str())
-            .collect();
-        let due = self.annotations.map_or(0, |a| a.references().take_while(|r| r.time <= time).count());
-        for text in &references[self.next_reference.min(due)..due] {
+        let references = self.annotations.into_iter().flat_map(Annotations::references);
+        let due = references.skip(self.next_reference).take_while(|reference| reference.time <= time);
+        for reference in due {
             self.pending.extend(self.model.encode_generation_prompt()?.ids);
-            self.pending.extend(self.model.encode_text(&format!(" {text}"))?);
+            self.pending.extend(self.model.encode_text(&format!(" {}", reference.text))?);
             self.pending.push(self.model.end_of_utterance());
+            self.next_reference += 1;
         }
         if self.pending.is_empty() && proactive {
             self.pending.push(self.model.end_of_utterance());
         }
-        self.next_reference = due;
         Ok(())
     }
 

@@ -1,8 +1,9 @@
 //! The figures that close a trace.
 
+use super::histogram::Histogram;
 use crate::trace::Event;
 
-/// Counts and times of a run.
+/// Counts and times of a run, in a fixed amount of memory however long it lasts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunStatistics {
     /// Frames that went in.
@@ -15,13 +16,13 @@ pub struct RunStatistics {
     pub overflows: usize,
     /// Largest cache length seen, in tokens.
     pub peak_cache_tokens: usize,
-    frame_ms: Vec<f32>,
+    frame_ms: Histogram,
 }
 
 impl RunStatistics {
     pub(crate) fn frame(&mut self, total_ms: f64, cache_tokens: usize) {
         self.frames += 1;
-        self.frame_ms.push(total_ms as f32);
+        self.frame_ms.add(total_ms);
         self.cache(cache_tokens);
     }
 
@@ -29,21 +30,19 @@ impl RunStatistics {
         self.peak_cache_tokens = self.peak_cache_tokens.max(cache_tokens);
     }
 
-    /// The frame time in milliseconds below which `share` (0 to 1) of the frames lie; 0 without frames.
+    /// The frame time in milliseconds below which `share` (0 to 1) of the frames lie, within 1%; 0 without frames.
     pub fn percentile_ms(&self, share: f64) -> f64 {
-        let mut sorted = self.frame_ms.clone();
-        sorted.sort_by(f32::total_cmp);
-        let rank = (share * sorted.len() as f64).ceil() as usize;
-        sorted.get(rank.saturating_sub(1)).map_or(0.0, |&ms| f64::from(ms))
+        self.frame_ms.percentile(share)
     }
 
     pub(crate) fn finished(&self) -> Event {
         Event::RunFinished {
             frames: self.frames,
+            frames_dropped: self.frames_dropped,
             replies: self.replies,
             overflows: self.overflows,
             peak_cache_tokens: self.peak_cache_tokens,
-            peak_memory_bytes: peak_memory_bytes(),
+            peak_memory_bytes: memory_bytes("VmHWM"),
             p50_ms: self.percentile_ms(0.50),
             p95_ms: self.percentile_ms(0.95),
             p99_ms: self.percentile_ms(0.99),
@@ -51,26 +50,15 @@ impl RunStatistics {
     }
 }
 
-/// Peak resident memory of this process, where the system tells (Linux: `VmHWM`).
-pub fn peak_memory_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib * 1024)
+/// Resident memory of this process now, where the system tells.
+pub(super) fn resident_memory_bytes() -> Option<u64> {
+    memory_bytes("VmRSS")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_ranks_of_the_sorted_times() {
-        let mut statistics = RunStatistics::default();
-        for ms in (1..=100).rev() {
-            statistics.frame(f64::from(ms), 0);
-        }
-        assert_eq!(statistics.percentile_ms(0.50), 50.0);
-        assert_eq!(statistics.percentile_ms(0.99), 99.0);
-        assert_eq!(RunStatistics::default().percentile_ms(0.5), 0.0);
-    }
+/// One line of Linux' `/proc/self/status`, in bytes.
+fn memory_bytes(name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with(name))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1024)
 }

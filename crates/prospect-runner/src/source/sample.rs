@@ -145,8 +145,8 @@ mod tests {
 
     use super::*;
 
-    struct Grey(std::vec::IntoIter<(f64, f64)>, u8);
-    impl Pictures for Grey {
+    struct Grey<I>(I, u8);
+    impl<I: Iterator<Item = (f64, f64)> + Send> Pictures for Grey<I> {
         type Picture = RgbImage;
         fn next_picture(&mut self) -> Option<Result<Timed<RgbImage>, SourceError>> {
             let (time, duration) = self.0.next()?;
@@ -157,7 +157,7 @@ mod tests {
     }
 
     fn sample(times: &[(f64, f64)], options: SourceOptions) -> Vec<(f64, u8)> {
-        let mut source = Sampled::new(Grey(times.to_vec().into_iter(), 0), options, None, String::new());
+        let mut source = Sampled::new(Grey(times.iter().copied(), 0), options, None, String::new());
         std::iter::from_fn(|| source.next_frame())
             .map(|frame| frame.unwrap())
             .map(|frame| (frame.time, frame.image.get_pixel(0, 0).0[0]))

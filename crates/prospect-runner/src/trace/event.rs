@@ -136,6 +136,9 @@ pub enum Event {
         positions: String,
         /// Whether positions were moved back to start at 0.
         positions_reset: bool,
+        /// Resident memory of the process afterwards.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        memory_bytes: Option<u64>,
         /// Time of the whole eviction, summaries included.
         ms: f64,
     },
@@ -166,6 +169,8 @@ pub enum Event {
     RunFinished {
         /// Frames that went in.
         frames: usize,
+        /// Frames that never reached the model.
+        frames_dropped: usize,
         /// Replies given.
         replies: usize,
         /// Overflows handled.

@@ -1,4 +1,5 @@
 //! The program as a person runs it: what it prints, its exit codes, its traces.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bad_input;
 mod interrupt;

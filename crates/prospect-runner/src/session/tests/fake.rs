@@ -136,12 +136,7 @@ impl StreamModel for FakeModel {
         let letter = role.as_str()[..1].to_uppercase();
         let ids = [bytes("<"), bytes(&letter), bytes(text), vec![END]].concat();
         assert_eq!(ids.len(), text.len() + AROUND_MESSAGE);
-        let kind = match role {
-            Role::System => SegmentKind::System,
-            Role::User => SegmentKind::User,
-            Role::Assistant => SegmentKind::Assistant,
-        };
-        Ok(Encoded::single(kind, ids))
+        Ok(Encoded::single(SegmentKind::from(role), ids))
     }
 
     fn encode_generation_prompt(&self) -> Result<Encoded, RunError> {

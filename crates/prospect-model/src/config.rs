@@ -1,0 +1,170 @@
+//! config.json of a checkpoint: what is read, what is checked before a tensor is touched.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::decoder::TextConfig;
+use crate::error::{ModelError, Result};
+use crate::vision::VisionConfig;
+use crate::weights::read_json;
+
+/// The graphs this crate computes; they differ in nothing but their names.
+const MODEL_TYPES: [&str; 2] = ["smolvlm", "idefics3"];
+
+/// Larger than any size in a config.json can be meant: products of four sizes do not overflow.
+const MAX_SIZE: usize = 1 << 20;
+
+/// config.json of a SmolVLM or Idefics3 checkpoint; unknown keys are ignored, what is left out has the value of
+/// `transformers`' `SmolVLMConfig`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct ModelConfig {
+    /// `smolvlm` or `idefics3`.
+    pub model_type: String,
+    /// The vision tower.
+    #[serde(default)]
+    pub vision_config: VisionConfig,
+    /// The decoder.
+    pub text_config: TextConfig,
+    /// Side of the block of patches that becomes one image token.
+    #[serde(default = "default_scale_factor")]
+    pub scale_factor: usize,
+    /// The token at which image embeddings stand.
+    pub image_token_id: u32,
+    /// Whether the head is the embedding table. This key alone decides, as in `transformers`: the one of the same name in
+    /// `text_config` is not read.
+    #[serde(default)]
+    pub tie_word_embeddings: bool,
+}
+
+fn default_scale_factor() -> usize {
+    2
+}
+
+impl ModelConfig {
+    /// Reads and checks `config.json` in `folder`.
+    ///
+    /// # Errors
+    /// [`ModelError::Read`], [`ModelError::Config`], [`ModelError::Shape`].
+    pub fn from_dir(folder: &Path) -> Result<Self> {
+        let path = folder.join("config.json");
+        let config: Self = read_json(&path, "the configuration of a SmolVLM or Idefics3 checkpoint")?;
+        config.check(&Checker { path: &path })?;
+        Ok(config)
+    }
+
+    /// Image tokens of one frame or tile.
+    pub fn image_seq_len(&self) -> usize {
+        (self.vision_config.patches_per_side() / self.scale_factor).pow(2)
+    }
+
+    /// Bytes of cache that one token takes in f32.
+    pub fn kv_bytes_per_token(&self) -> usize {
+        let text = &self.text_config;
+        text.num_hidden_layers * 2 * text.kv_heads() * text.head_dim() * size_of::<f32>()
+    }
+
+    fn check(&self, checker: &Checker<'_>) -> Result<()> {
+        if !MODEL_TYPES.contains(&self.model_type.as_str()) {
+            return checker.fail("model_type", &self.model_type, "smolvlm or idefics3");
+        }
+        self.check_sizes(checker)?;
+        let (text, vision) = (&self.text_config, &self.vision_config);
+        checker.multiple(
+            "text_config.num_attention_heads",
+            text.num_attention_heads,
+            text.kv_heads(),
+            "num_key_value_heads",
+        )?;
+        checker.multiple("text_config.head_dim", text.head_dim(), 2, "rotary pairs")?;
+        checker.multiple(
+            "vision_config.hidden_size",
+            vision.hidden_size,
+            vision.num_attention_heads,
+            "num_attention_heads",
+        )?;
+        checker.multiple(
+            "vision_config.image_size / patch_size",
+            vision.patches_per_side(),
+            self.scale_factor,
+            "scale_factor",
+        )?;
+        if self.image_token_id as usize >= text.vocab_size {
+            let expected = format!("less than text_config.vocab_size, {}", text.vocab_size);
+            return checker.fail("image_token_id", self.image_token_id, expected);
+        }
+        self.check_supported(checker)
+    }
+
+    fn check_sizes(&self, checker: &Checker<'_>) -> Result<()> {
+        let (text, vision) = (&self.text_config, &self.vision_config);
+        for (key, value) in [
+            ("scale_factor", self.scale_factor),
+            ("text_config.hidden_size", text.hidden_size),
+            ("text_config.intermediate_size", text.intermediate_size),
+            ("text_config.num_hidden_layers", text.num_hidden_layers),
+            ("text_config.num_attention_heads", text.num_attention_heads),
+            ("text_config.num_key_value_heads", text.kv_heads()),
+            ("text_config.head_dim", text.head_dim()),
+            ("text_config.vocab_size", text.vocab_size),
+            ("text_config.max_position_embeddings", text.max_position_embeddings),
+            ("vision_config.hidden_size", vision.hidden_size),
+            ("vision_config.intermediate_size", vision.intermediate_size),
+            ("vision_config.num_hidden_layers", vision.num_hidden_layers),
+            ("vision_config.num_attention_heads", vision.num_attention_heads),
+            ("vision_config.image_size", vision.image_size),
+            ("vision_config.patch_size", vision.patch_size),
+        ] {
+            if !(1..=MAX_SIZE).contains(&value) {
+                return checker.fail(key, value, format!("1 to {MAX_SIZE}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What `LlamaConfig` allows and no SmolVLM has; ignoring it would compute something else.
+    fn check_supported(&self, checker: &Checker<'_>) -> Result<()> {
+        let text = &self.text_config;
+        if text.attention_bias {
+            return checker.fail("text_config.attention_bias", true, "false, as every SmolVLM has it");
+        }
+        if text.mlp_bias {
+            return checker.fail("text_config.mlp_bias", true, "false, as every SmolVLM has it");
+        }
+        if text.rope_type() != "default" {
+            return checker.fail(
+                "text_config: rope_type",
+                text.rope_type(),
+                "default, as every SmolVLM has it",
+            );
+        }
+        if text.rope_theta() <= 0.0 {
+            return checker.fail("text_config: rope_theta", text.rope_theta(), "more than 0");
+        }
+        Ok(())
+    }
+}
+
+/// Says which file is at fault.
+struct Checker<'a> {
+    path: &'a Path,
+}
+
+impl Checker<'_> {
+    fn fail(&self, key: &'static str, value: impl ToString, expected: impl Into<String>) -> Result<()> {
+        Err(ModelError::Shape {
+            path: self.path.to_owned(),
+            key,
+            value: value.to_string(),
+            expected: expected.into(),
+        })
+    }
+
+    /// `of` is at least 1.
+    fn multiple(&self, key: &'static str, value: usize, of: usize, what: &str) -> Result<()> {
+        if value == 0 || !value.is_multiple_of(of) {
+            return self.fail(key, value, format!("a positive multiple of {of} ({what})"));
+        }
+        Ok(())
+    }
+}

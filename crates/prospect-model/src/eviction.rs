@@ -1,0 +1,86 @@
+//! Rebuilding the cache from what an eviction keeps and puts back.
+
+use std::ops::Range;
+
+use candle_core::Tensor;
+use prospect_context::PositionPolicy;
+
+use crate::cache::{KvCache, SetAside};
+use crate::error::{ModelError, Result};
+use crate::smolvlm::{Embeddings, SmolVlm};
+
+/// One piece of what an evicted cache is rebuilt from.
+#[derive(Debug, Clone)]
+pub enum EvictionPiece {
+    /// These slots come back.
+    Keep(Range<usize>),
+    /// These embeddings are prefilled.
+    Tokens(Embeddings),
+}
+
+impl EvictionPiece {
+    /// Tokens it holds.
+    pub fn tokens(&self) -> usize {
+        match self {
+            Self::Keep(range) => range.len(),
+            Self::Tokens(chunk) => chunk.tokens(),
+        }
+    }
+}
+
+/// An [`EvictionPiece`] once the cache it is taken from may be emptied.
+enum Prepared<'a> {
+    Slots(SetAside),
+    Tokens(&'a Tensor),
+}
+
+impl SmolVlm {
+    /// Rebuilds the cache from `pieces`, in order, under its position policy. Returns whether positions were moved back to
+    /// start at 0 because the model's maximum was near ([`PositionPolicy::Preserve`] only).
+    ///
+    /// # Errors
+    /// [`ModelError::CacheFull`] if the pieces hold more tokens than the cache and [`ModelError::KeepRange`] if a piece
+    /// names slots that hold nothing: nothing is changed then. Any other error leaves the cache empty.
+    pub fn evict(&self, cache: &mut KvCache, pieces: &[EvictionPiece]) -> Result<bool> {
+        let tokens: usize = pieces.iter().map(EvictionPiece::tokens).sum();
+        if tokens > cache.capacity() {
+            return Err(ModelError::CacheFull { incoming: tokens, cached: 0, capacity: cache.capacity() });
+        }
+        let pieces = pieces.iter().filter(|piece| piece.tokens() > 0);
+        let prepared = pieces.map(|piece| match piece {
+            EvictionPiece::Keep(range) => Ok(Prepared::Slots(cache.set_aside(range)?)),
+            EvictionPiece::Tokens(chunk) => Ok(Prepared::Tokens(chunk.tensor())),
+        });
+        let prepared = prepared.collect::<Result<Vec<_>>>()?;
+        let keeps_some = prepared.iter().any(|piece| matches!(piece, Prepared::Slots(_)));
+        let preserves = cache.policy() == PositionPolicy::Preserve && keeps_some;
+        let stream_position = cache.next_position();
+        // Room for a cache that fills up again from here; past that, keys could no longer keep their rotation.
+        let positions_reset =
+            preserves && stream_position + cache.capacity() > self.decoder().rotary().max_positions();
+        let turns = cache.policy() == PositionPolicy::Rerotate || positions_reset;
+        self.rebuild(cache, &prepared, turns).inspect_err(|_| cache.clear())?;
+        if preserves && !positions_reset {
+            cache.continue_at(stream_position);
+        }
+        Ok(positions_reset)
+    }
+
+    fn rebuild(&self, cache: &mut KvCache, pieces: &[Prepared<'_>], turns: bool) -> Result<()> {
+        let decoder = self.decoder();
+        cache.clear();
+        for piece in pieces {
+            match piece {
+                Prepared::Slots(slots) => match &slots.embeddings {
+                    Some(embeddings) => drop(decoder.forward(embeddings, cache)?),
+                    None => cache.put_back(slots, turns.then(|| decoder.rotary()))?,
+                },
+                Prepared::Tokens(embeddings) => drop(decoder.forward(embeddings, cache)?),
+            }
+            if cache.policy() == PositionPolicy::Legacy {
+                cache.continue_at(cache.len());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,191 @@
+//! Picking the next token from logits: the likeliest one, or one drawn from the nucleus.
+
+/// How tokens are picked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sampling {
+    /// The likeliest token; of equals, the one with the lowest id.
+    Greedy,
+    /// Nucleus sampling ([Holtzman et al.](https://arxiv.org/abs/1904.09751)), as `transformers` warps logits: temperature
+    /// first, then top-p. The same seed picks the same tokens from the same logits.
+    Random {
+        /// Logits are divided by it; below 1 sharpens, above 1 flattens, 0 or less is greedy.
+        temperature: f64,
+        /// Tokens are drawn from the fewest likeliest ones that reach this probability together, from one at least; 1
+        /// draws from all of them.
+        top_p: f64,
+        /// Where the random numbers start.
+        seed: u64,
+    },
+}
+
+/// Picks tokens; holds the state of the random numbers and a buffer that lives from token to token.
+#[derive(Debug, Clone)]
+pub(crate) struct Sampler {
+    sampling: Sampling,
+    random: SplitMix64,
+    /// Weight and id of every token, `[vocab]`, the nucleus first once it is cut.
+    candidates: Vec<(f64, u32)>,
+}
+
+impl Sampler {
+    pub(crate) fn new(sampling: Sampling) -> Self {
+        let seed = match sampling {
+            Sampling::Greedy => 0,
+            Sampling::Random { seed, .. } => seed,
+        };
+        Self { sampling, random: SplitMix64(seed), candidates: Vec::new() }
+    }
+
+    /// The next token by logits `[vocab]`, all finite.
+    pub(crate) fn pick(&mut self, logits: &[f32]) -> u32 {
+        match self.sampling {
+            Sampling::Random { temperature, top_p, .. } if temperature > 0.0 => {
+                self.weigh(logits, temperature);
+                self.cut_nucleus(top_p);
+                self.draw().unwrap_or_else(|| argmax(logits))
+            }
+            _ => argmax(logits),
+        }
+    }
+
+    /// Softmax without its denominator.
+    fn weigh(&mut self, logits: &[f32], temperature: f64) {
+        let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let weight = |logit: f32| (f64::from(logit - max) / temperature).exp();
+        self.candidates.clear();
+        self.candidates.extend(logits.iter().zip(0..).map(|(&logit, id)| (weight(logit), id)));
+    }
+
+    fn cut_nucleus(&mut self, top_p: f64) {
+        if top_p >= 1.0 {
+            return;
+        }
+        self.candidates.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let enough = top_p * self.candidates.iter().map(|(weight, _)| weight).sum::<f64>();
+        let mut sum = 0.0;
+        let reached = self.candidates.iter().position(|(weight, _)| {
+            sum += weight;
+            sum >= enough
+        });
+        self.candidates.truncate(reached.map_or(usize::MAX, |last| last + 1));
+    }
+
+    /// One of the candidates by its weight; `None` if rounding passes the last one.
+    fn draw(&mut self) -> Option<u32> {
+        let total: f64 = self.candidates.iter().map(|(weight, _)| weight).sum();
+        let mut rest = self.random.unit() * total;
+        let drawn = self.candidates.iter().find(|(weight, _)| {
+            let found = rest < *weight;
+            rest -= weight;
+            found
+        });
+        drawn.map(|&(_, id)| id)
+    }
+}
+
+/// The index of the largest logit, the first of equals.
+pub(crate) fn argmax(logits: &[f32]) -> u32 {
+    let better = |best: usize, index: usize| if logits[index] > logits[best] { index } else { best };
+    (0..logits.len()).reduce(better).unwrap_or(0) as u32
+}
+
+/// Sebastiano Vigna's SplitMix64: a counter through a mixer, the same on every machine, enough for drawing tokens.
+#[derive(Debug, Clone)]
+struct SplitMix64(u64);
+
+impl SplitMix64 {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Uniform in 0..1, from the upper 53 bits.
+    fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sampler(temperature: f64, top_p: f64, seed: u64) -> Sampler {
+        Sampler::new(Sampling::Random { temperature, top_p, seed })
+    }
+
+    #[test]
+    fn random_numbers_are_those_of_the_published_generator() {
+        let mut random = SplitMix64(1_234_567);
+        let numbers = [(); 3].map(|()| random.next());
+        assert_eq!(
+            numbers,
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
+        );
+    }
+
+    #[test]
+    fn tokens_come_as_often_as_their_probability_says() {
+        let logits = [0.1f32, 0.2, 0.7].map(f32::ln);
+        for (temperature, expected) in [(1.0, [0.1, 0.2, 0.7]), (0.5, [1.0 / 54.0, 4.0 / 54.0, 49.0 / 54.0])]
+        {
+            let mut sampler = sampler(temperature, 1.0, 7);
+            let mut counts = [0u32; 3];
+            (0..20_000).for_each(|_| counts[sampler.pick(&logits) as usize] += 1);
+            for (count, expected) in counts.iter().zip(expected) {
+                let share = f64::from(*count) / 20_000.0;
+                assert!((share - expected).abs() < 0.015, "{share} instead of {expected} at {temperature}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_token_that_reaches_top_p_belongs_to_the_nucleus() {
+        let logits = [0.5f32, 0.3, 0.2].map(f32::ln);
+        let mut drawn = [false; 3];
+        let mut sampler = sampler(1.0, 0.6, 1);
+        (0..200).for_each(|_| drawn[sampler.pick(&logits) as usize] = true);
+        assert_eq!(drawn, [true, true, false]);
+    }
+
+    #[test]
+    fn no_temperature_is_greedy() {
+        for temperature in [0.0, -1.0, f64::NAN] {
+            assert_eq!(sampler(temperature, 1.0, 3).pick(&[0.0, 2.0, 1.0]), 1);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_outside_the_nucleus_is_drawn(
+            logits in prop::collection::vec(-8.0f32..8.0, 1..40),
+            temperature in 0.05f64..3.0,
+            top_p in 0.0f64..1.2,
+            seed in any::<u64>(),
+        ) {
+            let mut sampler = sampler(temperature, top_p, seed);
+            let weight = |logit: f32| (f64::from(logit) / temperature).exp();
+            let total: f64 = logits.iter().map(|&logit| weight(logit)).sum();
+            for _ in 0..20 {
+                let drawn = logits[sampler.pick(&logits) as usize];
+                let likelier: f64 = logits.iter().filter(|&&other| other > drawn).map(|&other| weight(other)).sum();
+                // A token belongs if the likelier ones do not reach top_p without it; rounding aside.
+                prop_assert!(likelier == 0.0 || likelier < top_p * total * (1.0 + 1e-9));
+            }
+        }
+
+        #[test]
+        fn the_limits_are_greedy(
+            logits in prop::collection::hash_set(-1000i32..1000, 1..40),
+            temperature in 0.05f64..3.0,
+            seed in any::<u64>(),
+        ) {
+            let logits: Vec<f32> = logits.into_iter().map(|logit| logit as f32 / 100.0).collect();
+            prop_assert_eq!(sampler(1e-6, 1.0, seed).pick(&logits), argmax(&logits));
+            prop_assert_eq!(sampler(temperature, 1e-9, seed).pick(&logits), argmax(&logits));
+        }
+    }
+}
