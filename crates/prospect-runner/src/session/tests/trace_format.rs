@@ -30,7 +30,7 @@ fn every_event_of_a_stream() {
     ]);
     let question = Message { time: 0.5, role: Speaker::User, text: "hot?".into() };
     let annotations = Annotations { messages: vec![question], ..Annotations::default() };
-    let run = run(&mut FakeModel::new(100, 8, &[1, 4], 4), &settings, Some(&annotations), 6);
+    let run = run(&mut FakeModel::new(100, 8, &[1, 4], 4), &settings, Some(&annotations), 9);
     let lines: Vec<String> =
         run.events.iter().map(|event| masked(serde_json::to_value(event).unwrap())).collect();
     insta::assert_snapshot!(lines.join("\n"));
