@@ -1,10 +1,10 @@
 //! `cargo xtask ci`: the steps of CI, in the order in which they fail fastest.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
 use crate::tidy;
+use crate::workspace::workspace_root;
 
 /// Runs every step; stops at the first that fails.
 pub(crate) fn run() -> Result<(), String> {
@@ -62,10 +62,4 @@ fn step(name: &str, program: &str, arguments: &[&str], environment: &[(&str, &st
     } else {
         Err(format!("{name} failed: {program} {}", arguments.join(" ")))
     }
-}
-
-/// The folder of the workspace's Cargo.toml.
-pub(crate) fn workspace_root() -> &'static Path {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask.parent().unwrap_or(xtask)
 }

@@ -4,6 +4,7 @@ mod ci;
 mod fixtures;
 mod tidy;
 mod workbench;
+mod workspace;
 
 use std::process::ExitCode;
 

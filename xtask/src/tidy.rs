@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::ci::workspace_root;
+use crate::workspace::workspace_root;
 
 /// What each crate of ours may depend on directly, of ours.
 const MAY_KNOW: &[(&str, &[&str])] = &[

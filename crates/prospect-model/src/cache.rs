@@ -5,9 +5,9 @@ use std::ops::Range;
 use candle_core::{DType, Device, Storage, Tensor};
 use prospect_context::PositionPolicy;
 
-use crate::decoder::TextConfig;
 use crate::error::{ModelError, Result};
 use crate::rotary::Rotary;
+use crate::text_config::TextConfig;
 
 /// Keys and values of one layer, each `[1, kv_heads, capacity, head_dim]`.
 struct LayerCache {

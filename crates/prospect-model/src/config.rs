@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::decoder::TextConfig;
 use crate::error::{ModelError, Result};
+use crate::text_config::TextConfig;
 use crate::vision::VisionConfig;
 use crate::weights::read_json;
 

@@ -15,6 +15,7 @@ mod parameters;
 mod rotary;
 mod sampling;
 mod smolvlm;
+mod text_config;
 mod vision;
 mod weights;
 
@@ -22,10 +23,10 @@ pub use cache::KvCache;
 #[doc(hidden)]
 pub use cache::ZeroToken;
 pub use config::ModelConfig;
-pub use decoder::TextConfig;
 pub use error::ModelError;
 pub use eviction::EvictionPiece;
 pub use generate::{Generated, Generator, StopReason, TalkRule};
 pub use sampling::Sampling;
 pub use smolvlm::{Embeddings, ImageEmbeddings, PixelValues, SmolVlm};
+pub use text_config::TextConfig;
 pub use vision::VisionConfig;

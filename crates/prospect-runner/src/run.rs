@@ -9,7 +9,7 @@ use crate::annotations::Annotations;
 use crate::checkpoint::Checkpoint;
 use crate::display::Display;
 use crate::error::RunError;
-use crate::session::{Reply, RunStatistics, Session, SessionOptions};
+use crate::session::{Outcome, Session, SessionOptions};
 use crate::smolvlm::SmolVlmStream;
 use crate::source::{self, FrameSource, SourceOptions};
 use crate::strategies;
@@ -18,15 +18,6 @@ use crate::trace::{Event, SCHEMA_VERSION, TraceSink, Versions};
 
 /// Set by Ctrl-C; a run looks at it before each frame.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// What a run leaves in memory; everything else is in its trace.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
-    /// The figures that close the trace.
-    pub statistics: RunStatistics,
-    /// Every reply, in order.
-    pub replies: Vec<Reply>,
-}
 
 /// Streams `source` through a checkpoint as `settings` say, into `trace` and onto `display`.
 ///

@@ -258,6 +258,8 @@ fn check_times(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const GOOD: &str = r#"{"version":1,"fps":2.0,"system_prompt":"Help.","task_knowledge":null,
@@ -301,6 +303,19 @@ mod tests {
         assert!(complaint("\"time\":3", "\"time\":1").contains("messages[2] is at 1 s"));
         assert!(complaint("\"end\":2", "\"end\":0").contains("substeps[0] is from 0 s to 0 s"));
         assert!(complaint("]}", "").contains("not an annotation file"));
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_files_are_refused_in_one_line(at in 0..GOOD.len(), byte in any::<u8>(), cut in any::<bool>()) {
+            let mut bytes = GOOD.as_bytes().to_vec();
+            bytes[at] = byte;
+            bytes.truncate(if cut { at } else { bytes.len() });
+            if let Err(error) = parse(&String::from_utf8_lossy(&bytes)) {
+                let line = error.to_string();
+                prop_assert!(line.starts_with("a.json: ") && !line.contains('\n'), "{}", line);
+            }
+        }
     }
 
     #[test]

@@ -5,8 +5,7 @@ use std::io::Write;
 use super::Display;
 use crate::annotations::{Annotations, Message};
 use crate::evaluation::{WINDOW_FRAMES, match_exactly};
-use crate::run::Outcome;
-use crate::session::Reply;
+use crate::session::{Outcome, Reply};
 use crate::source::Frame;
 
 /// Columns of a reply before the reference beside it begins.

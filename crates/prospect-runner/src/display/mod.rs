@@ -7,8 +7,7 @@ pub use lines::Lines;
 pub use terminal::Terminal;
 
 use crate::annotations::Annotations;
-use crate::run::Outcome;
-use crate::session::Reply;
+use crate::session::{Outcome, Reply};
 use crate::source::Frame;
 
 /// Shows a run. A display never fails a run: what cannot be shown is not shown.

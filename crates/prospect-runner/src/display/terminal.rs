@@ -6,8 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Display, Lines};
 use crate::annotations::Annotations;
-use crate::run::Outcome;
-use crate::session::Reply;
+use crate::session::{Outcome, Reply};
 use crate::source::Frame;
 
 /// A progress bar on standard error, lines on standard output.

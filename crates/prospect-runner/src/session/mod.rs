@@ -38,6 +38,15 @@ pub struct Reply {
     pub text: String,
 }
 
+/// What a run leaves in memory; everything else is in its trace.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The figures that close the trace.
+    pub statistics: RunStatistics,
+    /// Every reply, in order.
+    pub replies: Vec<Reply>,
+}
+
 /// One stream in progress.
 pub struct Session<'a, M: StreamModel> {
     model: &'a mut M,

@@ -307,10 +307,14 @@ fn parsable_end(file: &mut File, bytes: u64) -> std::io::Result<Option<u64>> {
     Ok(has_index.then_some(at))
 }
 
-/// The demuxer indexes tables without looking at their lengths, so damage shows as a panic in it.
+/// The demuxer indexes tables without looking at their lengths, so damage shows as a panic in it. It is caught, and its
+/// message kept off standard error: what reaches the person is our one line.
 fn parse(file: &File, end: u64, path: &Path) -> Result<Mp4, SourceError> {
     let not_mp4 = |message: String| SourceError::NotMp4 { path: path.to_owned(), message };
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
     let parsed = std::panic::catch_unwind(|| Mp4::read(BufReader::new(file), end));
+    std::panic::set_hook(hook);
     match parsed {
         Ok(result) => result.map_err(|error| not_mp4(error.to_string())),
         Err(_) => Err(not_mp4("its tables of samples contradict each other".to_owned())),
