@@ -9,7 +9,7 @@ use crate::raw::{Field, Raw};
 /// Checked `[model]` section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelSettings {
-    /// Checkpoint folder or hub id; `None` takes the embedded default.
+    /// Checkpoint folder; `None` takes the embedded default.
     pub path: Option<String>,
     /// Where the model runs.
     pub device: Device,
@@ -20,7 +20,7 @@ pub struct ModelSettings {
 /// Where the model runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Device {
-    /// The first GPU if there is one that can be used, else the CPU.
+    /// The best that the build can use: the CPU, as long as no other is built in.
     Auto,
     /// The CPU.
     Cpu,

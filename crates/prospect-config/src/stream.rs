@@ -66,7 +66,9 @@ pub(crate) fn validate(raw: &Raw) -> Result<StreamSettings, SettingsError> {
         return Err(raw.conflict("stream.end", format!("seconds above stream.start = {start}")));
     }
     Ok(StreamSettings {
-        fps: raw.need("stream.fps")?.number("frames per second above 0", |fps| fps > 0.0)?,
+        fps: raw
+            .need("stream.fps")?
+            .number("frames per second above 0, at most 1000", |fps| fps > 0.0 && fps <= 1000.0)?,
         frame_time_text: raw.need("stream.frame_time_text")?.switch()?,
         start,
         end,

@@ -136,7 +136,7 @@ pub(crate) fn validate(raw: &Raw) -> Result<TalkPolicy, SettingsError> {
     // All tables are read, so that a mistake in one that is not chosen does not hide until it is.
     let seconds = raw.find("stream.every.seconds");
     let seconds =
-        seconds.map(|field| field.number("seconds above 0", |seconds| seconds > 0.0)).transpose()?;
+        seconds.map(|field| field.number("seconds from 0.001 up", |seconds| seconds >= 1e-3)).transpose()?;
     let transition = on_transition(raw)?;
     match raw.need("stream.talk")?.one_of()? {
         TalkName::Proactive => Ok(TalkPolicy::Proactive),

@@ -33,9 +33,12 @@ fn ledger() -> Ledger {
     ledger
 }
 
-#[expect(clippy::unwrap_used, reason = "a test helper")]
 fn plan_in_state(strategy: &dyn ContextStrategy, state: &DialogueState) -> EvictionPlan {
-    let ledger = ledger();
+    plan_of(strategy, &ledger(), state)
+}
+
+#[expect(clippy::unwrap_used, reason = "a test helper")]
+fn plan_of(strategy: &dyn ContextStrategy, ledger: &Ledger, state: &DialogueState) -> EvictionPlan {
     let view = CacheView {
         segments: ledger.segments(),
         budget: Budget { max_seq_len: 100, reserved_seq_len: 16, max_reply_tokens: 8, max_summary_tokens: 0 },
@@ -89,6 +92,21 @@ fn drop_middle_keeps_whole_frames_of_the_last_tokens() {
     assert_eq!(kept(&strategy), [0..14, 60..84]);
     assert_eq!(plan(&strategy).positions(), POSITIONS);
     assert!(plan(&strategy).keeps_pending());
+}
+
+#[test]
+fn a_user_message_left_by_an_eviction_does_not_become_initial() {
+    let strategy = DropMiddle { last_keep_len: 29, positions: POSITIONS };
+    let mut ledger = Ledger::new();
+    ledger.append(SegmentKind::System, 10, 0.0, true);
+    ledger.append(SegmentKind::User, 4, 7.0, false);
+    for frame in 0..9 {
+        ledger.append(SegmentKind::Frame, 8, 7.0 + f64::from(frame) / 2.0, false);
+    }
+    assert_eq!(
+        plan_of(&strategy, &ledger, &DialogueState::default()).kept().collect::<Vec<_>>(),
+        [0..10, 62..86]
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use candle_core::{DType, Device, Storage, Tensor};
+use candle_core::{DType, Device, Shape, Storage, Tensor};
 use prospect_context::PositionPolicy;
 
 use crate::error::{ModelError, Result};
@@ -41,14 +41,14 @@ impl KvCache {
         policy: PositionPolicy,
         device: &Device,
     ) -> Result<Self> {
-        let shape = (1, config.kv_heads(), capacity, config.head_dim());
-        let side = || Tensor::zeros(shape, DType::F32, device);
+        let (kv_heads, head_dim) = (config.kv_heads(), config.head_dim());
+        let side = || reserved(kv_heads * capacity * head_dim, (1, kv_heads, capacity, head_dim), device);
         let layers = (0..config.num_hidden_layers)
             .map(|_| Ok(LayerCache { keys: side()?, values: side()? }))
             .collect::<Result<_>>()?;
         let embeddings = match policy {
             PositionPolicy::Recompute => {
-                Some(Tensor::zeros((capacity, config.hidden_size), DType::F32, device)?)
+                Some(reserved(capacity * config.hidden_size, (capacity, config.hidden_size), device)?)
             }
             _ => None,
         };
@@ -246,4 +246,10 @@ fn buffer_address(buffer: &Tensor) -> Result<usize> {
         Storage::Cpu(storage) => Ok(storage.as_slice::<f32>()?[layout.start_offset()..].as_ptr().addr()),
         _ => Err(candle_core::Error::msg("the address of a buffer is known on the CPU only").into()),
     }
+}
+
+/// A buffer whose memory is taken now and not page by page as the stream fills it: a run that begins goes on. The values are
+/// NaN, so that a slot that is read before it is written shows at once.
+fn reserved(elements: usize, shape: impl Into<Shape>, device: &Device) -> Result<Tensor> {
+    Ok(Tensor::from_vec(vec![f32::NAN; elements], shape.into(), device)?)
 }

@@ -19,6 +19,11 @@ mod text_config;
 mod vision;
 mod weights;
 
+/// Threads that the computation uses: `RAYON_NUM_THREADS`, or as many as the machine has.
+pub fn threads() -> usize {
+    candle_core::utils::get_num_threads()
+}
+
 pub use cache::KvCache;
 #[doc(hidden)]
 pub use cache::ZeroToken;

@@ -27,7 +27,7 @@ impl Checkpoint {
     /// # Errors
     /// The folder or a file in it, or a machine that the settings ask for and this build cannot use.
     pub fn load(settings: &Settings) -> Result<Self, RunError> {
-        check_machine(settings)?;
+        check_build(settings)?;
         let folder = match &settings.model.path {
             Some(path) => PathBuf::from(path),
             None => default_checkpoint()?,
@@ -53,13 +53,21 @@ impl Checkpoint {
     /// As [`Self::load`], and a setting that the checkpoint does not allow.
     pub fn load_for_stream(settings: &Settings) -> Result<Self, RunError> {
         let checkpoint = Self::load(settings)?;
-        let maximum = checkpoint.model.config().text_config.max_position_embeddings;
+        checkpoint.check_stream(settings)?;
+        Ok(checkpoint)
+    }
+
+    /// Checks the settings of a stream that depend on the checkpoint.
+    ///
+    /// # Errors
+    /// The setting, and what the checkpoint allows.
+    pub fn check_stream(&self, settings: &Settings) -> Result<(), RunError> {
+        let maximum = self.model.config().text_config.max_position_embeddings;
         if settings.context.max_seq_len > maximum {
             let expected = format!("at most {maximum}, the model's max_position_embeddings");
             return Err(settings.checkpoint_error("context.max_seq_len", expected).into());
         }
-        checkpoint.check_summary_prompt(settings)?;
-        Ok(checkpoint)
+        self.check_summary_prompt(settings)
     }
 
     /// The summary's prompt, its answer and a frame have to fit beside the longest reply.
@@ -88,7 +96,11 @@ impl Checkpoint {
 }
 
 /// What this build cannot do is refused, never silently replaced.
-fn check_machine(settings: &Settings) -> Result<(), RunError> {
+fn check_build(settings: &Settings) -> Result<(), RunError> {
+    if settings.evaluation.similarity.is_some() {
+        let expected = "no value: replies are compared by their words, this build has no sentence encoder";
+        return Err(settings.unsupported_error("evaluation.similarity", expected).into());
+    }
     if let Device::Cuda(_) = settings.model.device {
         let expected = "auto or cpu: this build has no CUDA support";
         return Err(settings.unsupported_error("model.device", expected).into());

@@ -126,6 +126,12 @@ pub enum RunError {
         /// The strategy's name.
         strategy: String,
     },
+    /// A comparison in which some runs failed.
+    #[error("{failed} of the runs failed: their references count as missed")]
+    FailedRuns {
+        /// How many.
+        failed: usize,
+    },
     /// A file that could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
@@ -157,6 +163,7 @@ impl RunError {
             Self::Model(error) if error.is_bad_checkpoint() => 2,
             Self::Interrupted => 130,
             Self::Model(_)
+            | Self::FailedRuns { .. }
             | Self::Positions { .. }
             | Self::Plan(_)
             | Self::UnexpectedOverflow { .. }

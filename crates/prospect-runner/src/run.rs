@@ -9,7 +9,7 @@ use crate::annotations::Annotations;
 use crate::checkpoint::Checkpoint;
 use crate::display::Display;
 use crate::error::RunError;
-use crate::session::{Outcome, Session, SessionOptions};
+use crate::session::{Outcome, RunStatistics, Session, SessionOptions};
 use crate::smolvlm::SmolVlmStream;
 use crate::source::{self, FrameSource, SourceOptions};
 use crate::strategies;
@@ -43,7 +43,16 @@ pub fn run(
     )?;
     trace.record(&started(settings, checkpoint, frames.description(), rule.name()))?;
     display.begin(frames.description(), frames.length(), annotations.as_ref(), settings.stream.fps);
-    let mut session = Session::new(&mut model, &rule, &options, annotations.as_ref(), trace)?;
+    let mut session = match Session::new(&mut model, &rule, &options, annotations.as_ref(), &mut *trace) {
+        Ok(session) => session,
+        Err(error) => {
+            trace.record(&Event::Error { message: error.to_string() })?;
+            trace.record(&RunStatistics::default().finished())?;
+            trace.flush()?;
+            display.end(None);
+            return Err(error);
+        }
+    };
     let outcome = stream(&mut session, frames.as_mut(), settings.stream.on_corrupt_frame, display);
     display.end(outcome.as_ref().ok());
     outcome
@@ -59,11 +68,12 @@ pub fn stream<M: StreamModel>(
     on_corrupt_frame: OnCorruptFrame,
     display: &mut dyn Display,
 ) -> Result<Outcome, RunError> {
-    let mut replies = Vec::new();
+    let (mut replies, mut span) = (Vec::new(), None);
     while let Some(item) = frames.next_frame() {
         let step = match item {
             _ if INTERRUPTED.load(Ordering::Relaxed) => Err(RunError::Interrupted),
             Ok(frame) => session.frame(&frame).map(|reply| {
+                span = Some((span.map_or(frame.time, |(first, _)| first), frame.time));
                 display.frame(&frame, reply.as_ref());
                 replies.extend(reply);
             }),
@@ -78,12 +88,12 @@ pub fn stream<M: StreamModel>(
             return Err(error);
         }
     }
-    if session.statistics().frames == 0 {
+    let Some(span) = span else {
         let error = RunError::NoFrames { source_name: frames.description().to_owned() };
         session.fail(&error)?;
         return Err(error);
-    }
-    Ok(Outcome { statistics: session.finish()?, replies })
+    };
+    Ok(Outcome { statistics: session.finish()?, replies, span })
 }
 
 /// The annotations that the settings name, or those beside the video.
@@ -113,7 +123,7 @@ fn started(settings: &Settings, checkpoint: &Checkpoint, source: &str, strategy:
         model: checkpoint.name.clone(),
         source: source.to_owned(),
         device: "cpu".to_owned(),
-        threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads: prospect_model::threads(),
         dtype: "f32".to_owned(),
         strategy: strategy.to_owned(),
         versions: Versions { prospect: env!("CARGO_PKG_VERSION").to_owned() },

@@ -2,7 +2,7 @@
 
 use super::survivors::initial_and_recent;
 use crate::plan::{EvictionPlan, PlanError, PositionPolicy};
-use crate::segment::SegmentKind;
+use crate::segment::{Segment, SegmentKind};
 use crate::strategy::ContextStrategy;
 use crate::view::CacheView;
 
@@ -27,7 +27,10 @@ impl ContextStrategy for DropMiddle {
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {
         let is_initial =
             |kind| matches!(kind, SegmentKind::System | SegmentKind::Summary | SegmentKind::User);
-        let initial = view.segments.iter().take_while(|segment| is_initial(segment.kind)).count();
+        // A user message that a former eviction left behind the initial part came later, and is not initial for ever.
+        let opened = view.segments.first().map_or(0.0, |segment| segment.time);
+        let is_initial = |segment: &&Segment| is_initial(segment.kind) && segment.time <= opened;
+        let initial = view.segments.iter().take_while(is_initial).count();
         EvictionPlan::new(initial_and_recent(view, initial, self.last_keep_len)?, self.positions, view)
     }
 }

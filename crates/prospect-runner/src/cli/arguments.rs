@@ -7,9 +7,8 @@ use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
 
 use crate::error::RunError;
 
-/// The strategy that has no budget, and the cache that a comparison gives it.
+/// The strategy that has no budget.
 const UNLIMITED: &str = "unlimited";
-const UNLIMITED_TOKENS: &str = "8192";
 
 /// Watches a video as it happens and speaks when it helps.
 #[derive(Debug, Parser)]
@@ -120,8 +119,9 @@ impl CommonArguments {
         Ok(self.layers()?.resolve()?)
     }
 
-    /// The same settings with another strategy: `NAME`, or `NAME:POSITIONS`.
-    pub(super) fn with_strategy(&self, strategy: &str) -> Result<Settings, RunError> {
+    /// The same settings with another strategy: `NAME`, or `NAME:POSITIONS`. `unlimited` gets a cache of that many tokens,
+    /// whatever the budget of the others is.
+    pub(super) fn with_strategy(&self, strategy: &str, unlimited: usize) -> Result<Settings, RunError> {
         let (name, positions) = strategy.split_once(':').unzip();
         let name = name.unwrap_or(strategy);
         let mut layers = self.layers()?.flag("--strategies", "context.strategy", name)?;
@@ -129,8 +129,7 @@ impl CommonArguments {
             layers = layers.flag("--strategies", "context.positions", positions)?;
         }
         if name == UNLIMITED {
-            // Whatever the budget of the others, this one is without.
-            layers = layers.flag("--strategies", "context.max_seq_len", UNLIMITED_TOKENS)?;
+            layers = layers.flag("--strategies", "context.max_seq_len", &unlimited.to_string())?;
         }
         Ok(layers.resolve()?)
     }

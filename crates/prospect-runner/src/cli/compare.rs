@@ -12,7 +12,7 @@ use super::arguments::CompareArguments;
 use super::print;
 use super::run::output_folder;
 use super::table::aligned;
-use crate::annotations::{Annotations, Message};
+use crate::annotations::Annotations;
 use crate::checkpoint::Checkpoint;
 use crate::display::Silent;
 use crate::error::RunError;
@@ -65,10 +65,15 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<(), RunError> {
         [] => ALL.map(str::to_owned).to_vec(),
         some => some.to_vec(),
     };
-    let variants = strategies.iter().map(|strategy| arguments.common.with_strategy(strategy));
-    let variants = variants.collect::<Result<Vec<_>, _>>()?;
     let videos = videos(&arguments.sources)?;
     let checkpoint = Checkpoint::load_for_stream(&settings)?;
+    let unlimited = checkpoint.model.config().text_config.max_position_embeddings;
+    let variants = strategies.iter().map(|strategy| {
+        let settings = arguments.common.with_strategy(strategy, unlimited)?;
+        checkpoint.check_stream(&settings)?;
+        Ok(settings)
+    });
+    let variants = variants.collect::<Result<Vec<_>, RunError>>()?;
     let folder = output_folder(&settings, "compare");
     let bar = if std::io::stderr().is_terminal() {
         ProgressBar::new((videos.len() * variants.len()) as u64)
@@ -87,7 +92,10 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<(), RunError> {
     } else {
         print(&table(&rows));
     }
-    Ok(())
+    match rows.iter().map(|row| row.failed).sum() {
+        0 => Ok(()),
+        failed => Err(RunError::FailedRuns { failed }),
+    }
 }
 
 /// Every video that has annotations: the sources themselves, or what lies in them.
@@ -135,11 +143,11 @@ fn row(
     let (mut overflows, mut peak_cache_tokens, mut errors) = (0, 0, Vec::new());
     for video in videos {
         let source = video.display().to_string();
-        let mut trace = TraceWriter::create(&output_of(folder, video))?;
+        let mut trace = TraceWriter::in_folder(&output_of(folder, video));
         match run::run(settings, checkpoint, &source, &mut trace, &mut Silent) {
             Ok(outcome) => {
                 let annotations = run::annotations_of(settings, &source)?.unwrap_or_default();
-                let references: Vec<&Message> = annotations.references().collect();
+                let references = outcome.references(&annotations);
                 let fps = settings.stream.fps;
                 let matched = match_exactly(&outcome.replies, &references, fps);
                 counts.push(matched.counts(&outcome.replies, &references, outcome.statistics.frames, fps));
@@ -147,7 +155,13 @@ fn row(
                 peak_cache_tokens = peak_cache_tokens.max(outcome.statistics.peak_cache_tokens);
             }
             Err(RunError::Interrupted) => return Err(RunError::Interrupted),
-            Err(error) => errors.push(format!("{source}: {error}")),
+            Err(error) => {
+                // What a failed run was to say was not said.
+                let annotations = run::annotations_of(settings, &source)?.unwrap_or_default();
+                counts
+                    .push(ExactCounts { references: annotations.references().count(), ..Default::default() });
+                errors.push(format!("{source}: {error}"));
+            }
         }
         bar.inc(1);
     }

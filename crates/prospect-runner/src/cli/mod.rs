@@ -22,12 +22,12 @@ const EXIT_INTERRUPTED: i32 = 130;
 /// Parses the arguments of the process, runs the command and reports a failure as one line on standard error.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let outcome = handle_interrupts().and_then(|()| match &arguments.command {
-        Command::Run(command) => run::run(command),
+    let outcome = match &arguments.command {
+        Command::Run(command) => handle_interrupts().and_then(|()| run::run(command)),
+        Command::Compare(command) => handle_interrupts().and_then(|()| compare::compare(command)),
         Command::Generate(command) => generate::generate(command),
-        Command::Compare(command) => compare::compare(command),
         Command::Inspect(command) => inspect::inspect(command),
-    });
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

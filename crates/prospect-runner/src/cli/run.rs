@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), RunError> {
     };
     let checkpoint = Checkpoint::load_for_stream(&settings)?;
     let folder = output_folder(&settings, &source);
-    let mut trace = TraceWriter::create(&folder)?;
+    let mut trace = TraceWriter::in_folder(&folder);
     if settings.output.json {
         let mut tee = Tee::new(&mut trace, std::io::stdout());
         run::run(&settings, &checkpoint, &source, &mut tee, &mut Silent)?;
@@ -40,7 +40,9 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), RunError> {
         Box::new(Lines::new(std::io::stdout()))
     };
     let outcome = run::run(&settings, &checkpoint, &source, &mut trace, display.as_mut());
-    print(&format!("trace: {}", trace.path().display()));
+    if trace.has_begun() {
+        print(&format!("trace: {}", trace.path().display()));
+    }
     outcome.map(drop)
 }
 

@@ -14,6 +14,7 @@ const REPLY_WIDTH: usize = 60;
 /// Writes to anything that takes text.
 pub struct Lines<W: Write> {
     out: W,
+    annotations: Annotations,
     references: Vec<Message>,
     /// Per reference, whether a line has shown it.
     shown: Vec<bool>,
@@ -24,7 +25,14 @@ pub struct Lines<W: Write> {
 impl<W: Write> Lines<W> {
     /// Lines into `out`.
     pub fn new(out: W) -> Self {
-        Self { out, references: Vec::new(), shown: Vec::new(), fps: 1.0, frames: 0 }
+        Self {
+            out,
+            annotations: Annotations::default(),
+            references: Vec::new(),
+            shown: Vec::new(),
+            fps: 1.0,
+            frames: 0,
+        }
     }
 
     /// One line. A reader that went away is no reason to stop the run.
@@ -87,7 +95,8 @@ fn clock(seconds: f64) -> String {
 
 impl<W: Write> Display for Lines<W> {
     fn begin(&mut self, source: &str, length: Option<usize>, annotations: Option<&Annotations>, fps: f64) {
-        self.references = annotations.into_iter().flat_map(Annotations::references).cloned().collect();
+        self.annotations = annotations.cloned().unwrap_or_default();
+        self.references = self.annotations.references().cloned().collect();
         self.shown = vec![false; self.references.len()];
         self.fps = fps;
         let frames = length.map(|frames| format!(", {frames} frames")).unwrap_or_default();
@@ -95,6 +104,10 @@ impl<W: Write> Display for Lines<W> {
     }
 
     fn frame(&mut self, frame: &Frame, reply: Option<&Reply>) {
+        if self.frames == 0 {
+            // What came before the first frame is none of this stream.
+            self.shown = self.references.iter().map(|reference| reference.time < frame.time).collect();
+        }
         self.frames += 1;
         self.show_missed(frame.time - (WINDOW_FRAMES + 0.5) / self.fps);
         if let Some(reply) = reply {
@@ -107,15 +120,16 @@ impl<W: Write> Display for Lines<W> {
     }
 
     fn end(&mut self, outcome: Option<&Outcome>) {
-        let Some(Outcome { statistics, replies }) = outcome else { return };
-        self.show_missed(f64::INFINITY);
+        let Some(outcome) = outcome else { return };
+        let Outcome { statistics, replies, span } = outcome;
+        self.show_missed(span.1 + 1e-6);
         let (p50, p95) = (statistics.percentile_ms(0.50), statistics.percentile_ms(0.95));
         self.line(&format!(
             "{} frames, {} replies, {} overflows, at most {} tokens in the cache; a frame took {p50:.1} ms (p95 {p95:.1} ms)",
             statistics.frames, statistics.replies, statistics.overflows, statistics.peak_cache_tokens
         ));
-        if !self.references.is_empty() {
-            let references: Vec<&Message> = self.references.iter().collect();
+        let references = outcome.references(&self.annotations);
+        if !references.is_empty() {
             let matched = match_exactly(replies, &references, self.fps);
             let counts = matched.counts(replies, &references, self.frames, self.fps);
             let (f1, matched, of) = (counts.f1(), counts.matched, counts.references);
@@ -163,7 +177,7 @@ mod tests {
         lines.note("one frame was skipped");
         let mut statistics = RunStatistics::default();
         (statistics.frames, statistics.replies) = (12, 3);
-        lines.end(Some(&Outcome { statistics, replies }));
+        lines.end(Some(&Outcome { statistics, replies, span: (0.0, 5.5) }));
         insta::assert_snapshot!(String::from_utf8(lines.out).unwrap());
     }
 }

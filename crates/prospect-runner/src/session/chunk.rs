@@ -19,6 +19,11 @@ struct ChunkSegment {
     continues: bool,
 }
 
+/// Whether an eviction has to keep segments of this kind, or drop everything.
+pub(super) fn is_opening(kind: SegmentKind) -> bool {
+    matches!(kind, SegmentKind::System | SegmentKind::Summary)
+}
+
 /// Token ids of one step, every one in a segment.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
@@ -57,7 +62,7 @@ impl<M: StreamModel> Session<'_, M> {
     pub(super) fn chunk(&self, frame: &Frame) -> Result<Chunk, RunError> {
         let mut chunk = Chunk::default();
         for (kind, ids) in &self.deferred {
-            chunk.push(&Encoded::single(*kind, ids.clone()), true);
+            chunk.push(&Encoded::single(*kind, ids.clone()), is_opening(*kind));
         }
         if !self.opened {
             let system = self.opening_text();
@@ -82,9 +87,10 @@ impl<M: StreamModel> Session<'_, M> {
         prospect_context::Opening { system_prompt: &self.options.system_prompt, task_knowledge }.text()
     }
 
-    /// What the pending tokens belong to: the last segment of the cache.
-    pub(super) fn pending_kind(&self) -> SegmentKind {
-        self.ledger.segments().last().map_or(SegmentKind::Frame, |segment| segment.kind)
+    /// What the pending tokens belong to: the last segment of the cache, or a frame that is no longer there.
+    fn pending_kind(&self) -> SegmentKind {
+        let last = self.ledger.segments().last().map(|segment| segment.kind);
+        last.filter(|kind| !is_opening(*kind)).unwrap_or(SegmentKind::Frame)
     }
 
     /// Writes a chunk that went in into the ledger, and what the trace shows of it into `entries`.
@@ -95,7 +101,8 @@ impl<M: StreamModel> Session<'_, M> {
         entries: &mut Vec<SegmentEntry>,
     ) -> Result<(), RunError> {
         for segment in &chunk.segments {
-            if segment.continues && self.ledger.tokens() > 0 {
+            let last = self.ledger.segments().last();
+            if segment.continues && last.is_some_and(|last| !last.pinned) {
                 self.ledger.extend_last(segment.tokens);
             } else {
                 self.ledger.append(segment.kind, segment.tokens, time, segment.pinned);

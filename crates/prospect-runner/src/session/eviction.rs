@@ -8,6 +8,7 @@ use prospect_context::{
     Signals, SummaryRequest, TokenCounter, Trigger,
 };
 
+use super::chunk::is_opening;
 use super::options::ContextRule;
 use super::statistics::resident_memory_bytes;
 use super::talk::fit;
@@ -92,6 +93,10 @@ impl<'a, M: StreamModel> Session<'a, M> {
         let tokens_before = self.model.cache_tokens();
         let plan = self.plan(strategy, incoming, time)?;
         let mut resolved = self.resolve(&plan, strategy.trigger(), features, time)?;
+        if !plan.keeps_pending() {
+            self.pending.clear();
+            self.deferred.clear();
+        }
         if strategy.trigger() == Trigger::AfterFrame {
             self.defer_texts(&mut resolved);
         }
@@ -99,9 +104,6 @@ impl<'a, M: StreamModel> Session<'a, M> {
             resolved.pieces.into_iter().unzip();
         let evicted = self.model.evict(&pieces, plan.positions())?;
         self.ledger = rebuilt(&self.ledger, pieces.iter().zip(kinds), time);
-        if !plan.keeps_pending() {
-            self.pending.clear();
-        }
         self.statistics.overflows += 1;
         self.trace.record(&Event::Overflow {
             time,
@@ -130,7 +132,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
             segments: self.ledger.segments(),
             budget: self.budget,
             incoming,
-            pending: self.pending.len(),
+            pending: self.waiting().len(),
             time,
             opening: Opening {
                 system_prompt: &self.options.system_prompt,
@@ -189,7 +191,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
             ([question.ids, shown.ids].concat(), features)
         } else {
             let answer = self.model.encode_generation_prompt()?;
-            ([self.pending.clone(), question.ids, answer.ids].concat(), None)
+            ([self.waiting(), question.ids, answer.ids].concat(), None)
         };
         let token_ids = self.model.generate_on_fork(&ForkRequest {
             ids: &ids,
@@ -217,6 +219,12 @@ impl<'a, M: StreamModel> Session<'a, M> {
         Ok(text)
     }
 
+    /// Said, but not in the cache yet.
+    fn waiting(&self) -> Vec<u32> {
+        let deferred = self.deferred.iter().flat_map(|(_, ids)| ids);
+        deferred.chain(&self.pending).copied().collect()
+    }
+
     /// After a frame there is always a next chunk: texts go in with it, as ProAssist has it.
     fn defer_texts(&mut self, resolved: &mut Resolved) {
         resolved.pieces.retain_mut(|(piece, kind)| match (piece, kind) {
@@ -241,8 +249,7 @@ fn rebuilt<'a>(
             (ResolvedPiece::Keep(range), _) => ledger.append_from(old, range),
             (ResolvedPiece::Tokens(ids), kind) => {
                 let kind = kind.unwrap_or(SegmentKind::System);
-                let pinned = matches!(kind, SegmentKind::System | SegmentKind::Summary);
-                ledger.append(kind, ids.len(), time, pinned);
+                ledger.append(kind, ids.len(), time, is_opening(kind));
             }
         }
     }

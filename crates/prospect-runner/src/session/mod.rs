@@ -19,7 +19,7 @@ use std::time::Instant;
 use prospect_config::TalkPolicy;
 use prospect_context::{Budget, Ledger, SegmentKind};
 
-use crate::annotations::Annotations;
+use crate::annotations::{Annotations, Message};
 use crate::error::RunError;
 use crate::source::Frame;
 use crate::stream_model::{Generated, StreamModel};
@@ -45,6 +45,17 @@ pub struct Outcome {
     pub statistics: RunStatistics,
     /// Every reply, in order.
     pub replies: Vec<Reply>,
+    /// Stream time of the first and the last frame, in seconds.
+    pub span: (f64, f64),
+}
+
+impl Outcome {
+    /// The references at whose time there was a frame to reply to.
+    pub fn references<'a>(&self, annotations: &'a Annotations) -> Vec<&'a Message> {
+        let (first, last) = self.span;
+        let seen = |reference: &&Message| first <= reference.time && reference.time <= last;
+        annotations.references().filter(seen).collect()
+    }
 }
 
 /// One stream in progress.
@@ -56,12 +67,14 @@ pub struct Session<'a, M: StreamModel> {
     trace: &'a mut dyn TraceSink,
     ledger: Ledger,
     budget: Budget,
+    /// Most tokens that ask for a reply.
+    prompt_room: usize,
     talk: TalkState,
     opened: bool,
     opening_tokens: usize,
     /// Generated, but not in the cache yet: the silence token or the last token of a reply.
     pending: Vec<u32>,
-    /// Put back by an eviction after a frame; goes in with the next chunk.
+    /// Put back by an eviction after a frame, or the reference that stands for a reply; goes in with the next chunk.
     deferred: Vec<(SegmentKind, Vec<u32>)>,
     /// Cache length after the first step that carried a user message.
     initial_tokens: Option<usize>,
@@ -91,10 +104,15 @@ impl<'a, M: StreamModel> Session<'a, M> {
             }
             max_summary_tokens = strategy.max_summary_tokens(&eviction::Counter(&*model));
         }
+        let prompt_room = talk.prompt_room(model, annotations)?;
+        let longest_reply = match options.reference_context {
+            true => options.max_new_tokens.max(reply::longest_reference(model, annotations)?),
+            false => options.max_new_tokens,
+        };
         let budget = Budget {
             max_seq_len: options.max_seq_len,
             reserved_seq_len: options.reserved_seq_len,
-            max_reply_tokens: options.max_new_tokens + talk.prompt_room(model, annotations)?,
+            max_reply_tokens: longest_reply + prompt_room,
             max_summary_tokens,
         };
         Ok(Self {
@@ -105,6 +123,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
             trace,
             ledger: Ledger::new(),
             budget,
+            prompt_room,
             talk,
             opened: false,
             opening_tokens: 0,
@@ -216,8 +235,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
     /// ProAssist's rules leaves fewer.
     fn reply_room(&self, incoming: usize) -> Result<usize, RunError> {
         let (cache_tokens, max_seq_len) = (self.model.cache_tokens(), self.options.max_seq_len);
-        let prompt = self.budget.max_reply_tokens - self.options.max_new_tokens;
-        let taken = cache_tokens + incoming + prompt;
+        let taken = cache_tokens + incoming + self.prompt_room;
         match (max_seq_len + 1).checked_sub(taken) {
             // The last token of a reply is not in the cache.
             Some(room) if room > 0 => Ok(self.options.max_new_tokens.min(room)),

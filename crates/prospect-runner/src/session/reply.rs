@@ -38,7 +38,6 @@ impl<M: StreamModel> Session<'_, M> {
         entries: &mut Vec<SegmentEntry>,
     ) -> Result<Vec<u32>, RunError> {
         let mut chunk = Chunk::default();
-        chunk.push_pending(self.pending_kind(), &self.pending);
         if let Some(prompt) = &turn.prompt {
             chunk.push(&self.model.encode_message(Role::User, prompt, false)?, false);
         }
@@ -63,14 +62,16 @@ impl<M: StreamModel> Session<'_, M> {
         self.ledger.truncate(tokens_before_reply);
         self.pending.clear();
         let references = self.annotations.into_iter().flat_map(Annotations::references);
-        let due = references.skip(self.next_reference).take_while(|reference| reference.time <= time);
-        for reference in due {
-            self.pending.extend(self.model.encode_generation_prompt()?.ids);
-            self.pending.extend(self.model.encode_text(&format!(" {}", reference.text))?);
-            self.pending.push(self.model.end_of_utterance());
-            self.next_reference += 1;
-        }
-        if self.pending.is_empty() && proactive {
+        let past = references.skip(self.next_reference).take_while(|reference| reference.time <= time);
+        let past: Vec<_> = past.collect();
+        // What was said before the first frame is none of this stream.
+        let first = self.statistics.frames == 0;
+        let said = past.last().filter(|reference| !first || reference.time >= time);
+        self.next_reference += past.len();
+        if let Some(reference) = said {
+            let ids = reference_ids(self.model, &reference.text)?;
+            self.deferred.push((SegmentKind::Assistant, ids));
+        } else if proactive {
             self.pending.push(self.model.end_of_utterance());
         }
         Ok(())
@@ -87,4 +88,24 @@ impl<M: StreamModel> Session<'_, M> {
         self.trace.record(&Event::Reply { frame: frame.index, time: frame.time, text, token_ids })?;
         Ok(Some(reply))
     }
+}
+
+/// A reference as the model would have said it.
+fn reference_ids<M: StreamModel>(model: &M, text: &str) -> Result<Vec<u32>, RunError> {
+    let mut ids = model.encode_generation_prompt()?.ids;
+    ids.extend(model.encode_text(&format!(" {text}"))?);
+    ids.push(model.end_of_utterance());
+    Ok(ids)
+}
+
+/// Tokens of the longest reference.
+pub(super) fn longest_reference<M: StreamModel>(
+    model: &M,
+    annotations: Option<&Annotations>,
+) -> Result<usize, RunError> {
+    let mut longest = 0;
+    for reference in annotations.into_iter().flat_map(Annotations::references) {
+        longest = longest.max(reference_ids(model, &reference.text)?.len());
+    }
+    Ok(longest)
 }

@@ -10,6 +10,8 @@ use crate::stream_model::{AfterPrefill, ForkRequest, StreamModel};
 
 /// Most tokens of a substep's name that the model gave; a longer one is cut.
 const MAX_SUBSTEP_TOKENS: usize = 24;
+/// Frame times are quotients; a difference below this is rounding, not time.
+const TOLERANCE: f64 = 1e-6;
 /// Stands for the substep before the first one.
 const NO_SUBSTEP: &str = "nothing";
 
@@ -25,8 +27,8 @@ pub(super) struct Turn {
 /// What a talk policy remembers from frame to frame.
 pub(super) struct TalkState {
     policy: TalkPolicy,
-    /// Stream time of the next reply under [`TalkPolicy::Every`].
-    next_due: f64,
+    /// Whole periods that have passed under [`TalkPolicy::Every`].
+    periods: Option<f64>,
     /// A user message went in with this frame.
     asked: bool,
     /// Substeps so far, without repetition; the last one is under way.
@@ -35,8 +37,7 @@ pub(super) struct TalkState {
 
 impl TalkState {
     pub(super) fn new(policy: &TalkPolicy) -> Self {
-        let next_due = if let TalkPolicy::Every { seconds } = policy { *seconds } else { 0.0 };
-        Self { policy: policy.clone(), next_due, asked: false, substeps: Vec::new() }
+        Self { policy: policy.clone(), periods: None, asked: false, substeps: Vec::new() }
     }
 
     /// What the model does right after a frame.
@@ -83,10 +84,9 @@ impl TalkState {
             TalkPolicy::Proactive => Ok(None),
             TalkPolicy::OnRequest => Ok(asked.then_some(plain)),
             TalkPolicy::Every { seconds } => {
-                let due = time >= self.next_due;
-                while self.next_due <= time {
-                    self.next_due += seconds;
-                }
+                let periods = ((time + TOLERANCE) / seconds).floor();
+                // The first frame only starts the clock, wherever in the video it is.
+                let due = self.periods.replace(periods).is_some_and(|before| periods > before);
                 Ok(due.then_some(plain))
             }
             TalkPolicy::OnTransition { substep_source, detection_prompt, .. } => {

@@ -26,22 +26,17 @@ impl TraceSink for Vec<Event> {
     }
 }
 
-/// `trace.jsonl` on disk.
+/// `trace.jsonl` on disk. The file is made with the first event, so that a run that never begins leaves an older one alone.
 #[derive(Debug)]
 pub struct TraceWriter {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: Option<BufWriter<File>>,
 }
 
 impl TraceWriter {
-    /// Creates `trace.jsonl` in `folder`, and the folder if it is missing.
-    pub fn create(folder: &Path) -> Result<Self, RunError> {
-        let path = folder.join("trace.jsonl");
-        let file = std::fs::create_dir_all(folder).and_then(|()| File::create(&path));
-        match file {
-            Ok(file) => Ok(Self { path, file: BufWriter::new(file) }),
-            Err(source) => Err(RunError::Write { path, source }),
-        }
+    /// `trace.jsonl` in `folder`; the folder is made if it is missing.
+    pub fn in_folder(folder: &Path) -> Self {
+        Self { path: folder.join("trace.jsonl"), file: None }
     }
 
     /// The file.
@@ -49,19 +44,34 @@ impl TraceWriter {
         &self.path
     }
 
-    fn failed(&self, source: std::io::Error) -> RunError {
-        RunError::Write { path: self.path.clone(), source }
+    /// The trace of a run that failed before it had a first event is none.
+    pub fn has_begun(&self) -> bool {
+        self.file.is_some()
+    }
+
+    fn open(path: &Path) -> std::io::Result<BufWriter<File>> {
+        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        File::create(path).map(BufWriter::new)
+    }
+
+    fn write(&mut self, event: &Event) -> std::io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(Self::open(&self.path)?),
+        };
+        serde_json::to_writer(&mut *file, event)?;
+        file.write_all(b"\n")
     }
 }
 
 impl TraceSink for TraceWriter {
     fn record(&mut self, event: &Event) -> Result<(), RunError> {
-        serde_json::to_writer(&mut self.file, event).map_err(|error| self.failed(error.into()))?;
-        self.file.write_all(b"\n").map_err(|error| self.failed(error))
+        self.write(event).map_err(|source| RunError::Write { path: self.path.clone(), source })
     }
 
     fn flush(&mut self) -> Result<(), RunError> {
-        self.file.flush().map_err(|error| self.failed(error))
+        let flushed = self.file.as_mut().map_or(Ok(()), Write::flush);
+        flushed.map_err(|source| RunError::Write { path: self.path.clone(), source })
     }
 }
 

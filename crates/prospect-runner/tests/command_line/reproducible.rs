@@ -24,7 +24,9 @@ fn two_runs_write_the_same_bytes_whatever_the_threads() {
                 .output()
                 .unwrap();
             assert!(output.status.success(), "{}", text(&output.stderr));
-            reproducible(trace(out.path()))
+            let events = trace(out.path());
+            assert_eq!(events[0]["threads"].to_string(), threads);
+            reproducible(events)
         };
         let one = run("1");
         assert!(one.iter().any(|line| line.contains("\"event\":\"overflow\"")), "{strategy}: no overflow");

@@ -186,3 +186,22 @@ fn a_strategy_of_steps_is_refused_before_a_run_without_any() {
     assert_eq!(error.exit_code(), 2);
     assert!(run.events.is_empty());
 }
+
+#[test]
+fn a_stream_that_starts_late_keeps_the_clock_of_the_video() {
+    let every = settings(&[ROOMY, "stream.talk=every", "stream.every.seconds=0.1"]);
+    // Ten frames a second, so a period each; 0.3 is no whole number of tenths in binary.
+    let image = || image::RgbImage::new(1, 1);
+    let mut model = FakeModel::new(2000, 1, &[3], 1);
+    let rule = crate::strategies::context_rule(&every.context).unwrap();
+    let options = crate::session::SessionOptions::new(&every, None);
+    let mut events: Vec<Event> = Vec::new();
+    let mut session = crate::session::Session::new(&mut model, &rule, &options, None, &mut events).unwrap();
+    let mut spoke = Vec::new();
+    for index in 0..5 {
+        let time = 7.0 + index as f64 / 10.0;
+        let frame = crate::source::Frame { index, time, image: image(), name: None };
+        spoke.push(session.frame(&frame).unwrap().is_some());
+    }
+    assert_eq!(spoke, [false, true, true, true, true]);
+}
