@@ -70,6 +70,16 @@ fn sizes_rotation_and_a_single_frame() {
     let odd = frames(&data("odd.mp4"), 5.0);
     assert_eq!((odd.len(), odd[0].image.dimensions()), (5, (54, 38)));
     assert_eq!(frames(&data("one.mp4"), 2.0).len(), 1);
+    // Coded as 64x48, shown upright.
+    assert_eq!(frames(&data("rotated.mp4"), 2.0)[0].image.dimensions(), (48, 64));
+}
+
+#[test]
+fn a_foreign_codec_goes_through_ffmpeg_or_says_that_it_needs_it() {
+    match source::open(&data("foreign.mp4"), SourceOptions::at(2.0)) {
+        Ok(source) => assert!(source.description().contains("ffmpeg")),
+        Err(error) => assert!(matches!(error, SourceError::NeedsFfmpeg { .. }), "{error}"),
+    }
 }
 
 #[test]
