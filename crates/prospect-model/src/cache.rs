@@ -41,15 +41,12 @@ impl KvCache {
         policy: PositionPolicy,
         device: &Device,
     ) -> Result<Self> {
-        let (kv_heads, head_dim) = (config.kv_heads(), config.head_dim());
-        let side = || reserved(kv_heads * capacity * head_dim, (1, kv_heads, capacity, head_dim), device);
+        let side = || reserved((1, config.kv_heads(), capacity, config.head_dim()), device);
         let layers = (0..config.num_hidden_layers)
             .map(|_| Ok(LayerCache { keys: side()?, values: side()? }))
             .collect::<Result<_>>()?;
         let embeddings = match policy {
-            PositionPolicy::Recompute => {
-                Some(reserved(capacity * config.hidden_size, (capacity, config.hidden_size), device)?)
-            }
+            PositionPolicy::Recompute => Some(reserved((capacity, config.hidden_size), device)?),
             _ => None,
         };
         let positions = Vec::with_capacity(capacity);
@@ -250,6 +247,7 @@ fn buffer_address(buffer: &Tensor) -> Result<usize> {
 
 /// A buffer whose memory is taken now and not page by page as the stream fills it: a run that begins goes on. The values are
 /// NaN, so that a slot that is read before it is written shows at once.
-fn reserved(elements: usize, shape: impl Into<Shape>, device: &Device) -> Result<Tensor> {
-    Ok(Tensor::from_vec(vec![f32::NAN; elements], shape.into(), device)?)
+fn reserved(shape: impl Into<Shape>, device: &Device) -> Result<Tensor> {
+    let shape = shape.into();
+    Ok(Tensor::from_vec(vec![f32::NAN; shape.elem_count()], shape, device)?)
 }

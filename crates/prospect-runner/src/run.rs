@@ -9,7 +9,7 @@ use crate::annotations::Annotations;
 use crate::checkpoint::Checkpoint;
 use crate::display::Display;
 use crate::error::RunError;
-use crate::session::{Outcome, RunStatistics, Session, SessionOptions};
+use crate::session::{Outcome, Reply, RunStatistics, Session, SessionOptions, close_failed};
 use crate::smolvlm::SmolVlmStream;
 use crate::source::{self, FrameSource, SourceOptions};
 use crate::strategies;
@@ -19,20 +19,21 @@ use crate::trace::{Event, SCHEMA_VERSION, TraceSink, Versions};
 /// Set by Ctrl-C; a run looks at it before each frame.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Streams `source` through a checkpoint as `settings` say, into `trace` and onto `display`.
+/// Streams `source` through a checkpoint as `settings` say, into `trace` and onto `display`. `annotations` are those of
+/// [`annotations_of`].
 ///
 /// # Errors
-/// The source, the annotations, or whatever ends the stream; the trace is closed in every case.
+/// The source, or whatever ends the stream; the trace is closed in every case.
 pub fn run(
     settings: &Settings,
     checkpoint: &Checkpoint,
     source: &str,
+    annotations: Option<&Annotations>,
     trace: &mut dyn TraceSink,
     display: &mut dyn Display,
 ) -> Result<Outcome, RunError> {
-    let annotations = annotations_of(settings, source)?;
     let rule = strategies::context_rule(&settings.context)?;
-    let options = SessionOptions::new(settings, annotations.as_ref());
+    let options = SessionOptions::new(settings, annotations);
     let mut frames = source::open(source, source_options(settings))?;
     let mut model = SmolVlmStream::new(
         checkpoint,
@@ -42,13 +43,11 @@ pub fn run(
         settings.generation.sampling,
     )?;
     trace.record(&started(settings, checkpoint, frames.description(), rule.name()))?;
-    display.begin(frames.description(), frames.length(), annotations.as_ref(), settings.stream.fps);
-    let mut session = match Session::new(&mut model, &rule, &options, annotations.as_ref(), &mut *trace) {
+    display.begin(frames.description(), frames.length(), annotations, settings.stream.fps);
+    let mut session = match Session::new(&mut model, &rule, &options, annotations, &mut *trace) {
         Ok(session) => session,
         Err(error) => {
-            trace.record(&Event::Error { message: error.to_string() })?;
-            trace.record(&RunStatistics::default().finished())?;
-            trace.flush()?;
+            close_failed(trace, &error, &RunStatistics::default())?;
             display.end(None);
             return Err(error);
         }
@@ -68,32 +67,41 @@ pub fn stream<M: StreamModel>(
     on_corrupt_frame: OnCorruptFrame,
     display: &mut dyn Display,
 ) -> Result<Outcome, RunError> {
+    match feed(session, frames, on_corrupt_frame, display) {
+        Ok((replies, span)) => Ok(Outcome { statistics: session.finish()?, replies, span }),
+        Err(error) => {
+            session.fail(&error)?;
+            Err(error)
+        }
+    }
+}
+
+/// Every reply, and the stream time of the first and the last frame.
+fn feed<M: StreamModel>(
+    session: &mut Session<'_, M>,
+    frames: &mut dyn FrameSource,
+    on_corrupt_frame: OnCorruptFrame,
+    display: &mut dyn Display,
+) -> Result<(Vec<Reply>, (f64, f64)), RunError> {
     let (mut replies, mut span) = (Vec::new(), None);
     while let Some(item) = frames.next_frame() {
-        let step = match item {
-            _ if INTERRUPTED.load(Ordering::Relaxed) => Err(RunError::Interrupted),
-            Ok(frame) => session.frame(&frame).map(|reply| {
+        match item {
+            _ if INTERRUPTED.load(Ordering::Relaxed) => return Err(RunError::Interrupted),
+            Ok(frame) => {
+                let reply = session.frame(&frame)?;
                 span = Some((span.map_or(frame.time, |(first, _)| first), frame.time));
                 display.frame(&frame, reply.as_ref());
                 replies.extend(reply);
-            }),
+            }
             Err(error) if on_corrupt_frame == OnCorruptFrame::Skip => {
                 display.note(&error.to_string());
-                session.drop_frame(&error.to_string())
+                session.drop_frame(&error.to_string())?;
             }
-            Err(error) => Err(error.into()),
-        };
-        if let Err(error) = step {
-            session.fail(&error)?;
-            return Err(error);
+            Err(error) => return Err(error.into()),
         }
     }
-    let Some(span) = span else {
-        let error = RunError::NoFrames { source_name: frames.description().to_owned() };
-        session.fail(&error)?;
-        return Err(error);
-    };
-    Ok(Outcome { statistics: session.finish()?, replies, span })
+    let nothing = || RunError::NoFrames { source_name: frames.description().to_owned() };
+    Ok((replies, span.ok_or_else(nothing)?))
 }
 
 /// The annotations that the settings name, or those beside the video.

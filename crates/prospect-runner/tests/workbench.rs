@@ -33,7 +33,8 @@ fn compare(golden: &Value) {
     let checkpoint = Checkpoint::load_for_stream(&settings).unwrap();
     let source = workbench().join(format!("videos/{video}.mp4")).display().to_string();
     let mut events: Vec<Event> = Vec::new();
-    run::run(&settings, &checkpoint, &source, &mut events, &mut Silent).unwrap();
+    let annotations = run::annotations_of(&settings, &source).unwrap();
+    run::run(&settings, &checkpoint, &source, annotations.as_ref(), &mut events, &mut Silent).unwrap();
     let frames = golden["frames"].as_array().unwrap();
     let (mut seen, mut replies, mut summaries) = (0, 0, 0);
     for event in &events {

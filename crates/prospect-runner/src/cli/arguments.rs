@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
 
+use super::print;
 use crate::error::RunError;
 
 /// The strategy that has no budget.
@@ -109,14 +110,18 @@ pub(super) struct CommonArguments {
     json: bool,
     /// Show the resolved settings and end.
     #[arg(long)]
-    pub(super) print_config: bool,
+    print_config: bool,
 }
 
 impl CommonArguments {
-    /// Default settings, file, `--set`, flags, merged and checked. Without a model and a file, the settings of the small
-    /// model that is run then.
-    pub(super) fn resolve(&self) -> Result<Settings, RunError> {
-        Ok(self.layers()?.resolve()?)
+    /// Default settings, file, `--set`, flags, merged and checked; `None` if they were only to be printed.
+    pub(super) fn resolve_or_print(&self) -> Result<Option<Settings>, RunError> {
+        let settings = self.layers()?.resolve()?;
+        if self.print_config {
+            print(settings.to_toml().trim_end());
+            return Ok(None);
+        }
+        Ok(Some(settings))
     }
 
     /// The same settings with another strategy: `NAME`, or `NAME:POSITIONS`. `unlimited` gets a cache of that many tokens,
@@ -134,6 +139,7 @@ impl CommonArguments {
         Ok(layers.resolve()?)
     }
 
+    /// Without a model and a file, the settings of the small model that is run then.
     fn layers(&self) -> Result<Layers, RunError> {
         let names_model =
             self.model.is_some() || self.settings.iter().any(|set| set.starts_with("model.path"));

@@ -16,7 +16,7 @@ use crate::annotations::Annotations;
 use crate::checkpoint::Checkpoint;
 use crate::display::Silent;
 use crate::error::RunError;
-use crate::evaluation::{ExactCounts, Interval, bootstrap, match_exactly};
+use crate::evaluation::{ExactCounts, Interval, bootstrap, exact_counts};
 use crate::run;
 use crate::trace::TraceWriter;
 
@@ -56,11 +56,7 @@ struct Row {
 }
 
 pub(super) fn compare(arguments: &CompareArguments) -> Result<(), RunError> {
-    let settings = arguments.common.resolve()?;
-    if arguments.common.print_config {
-        print(settings.to_toml().trim_end());
-        return Ok(());
-    }
+    let Some(settings) = arguments.common.resolve_or_print()? else { return Ok(()) };
     let strategies = match arguments.strategies.as_slice() {
         [] => ALL.map(str::to_owned).to_vec(),
         some => some.to_vec(),
@@ -143,21 +139,17 @@ fn row(
     let (mut overflows, mut peak_cache_tokens, mut errors) = (0, 0, Vec::new());
     for video in videos {
         let source = video.display().to_string();
+        let annotations = run::annotations_of(settings, &source)?.unwrap_or_default();
         let mut trace = TraceWriter::in_folder(&output_of(folder, video));
-        match run::run(settings, checkpoint, &source, &mut trace, &mut Silent) {
+        match run::run(settings, checkpoint, &source, Some(&annotations), &mut trace, &mut Silent) {
             Ok(outcome) => {
-                let annotations = run::annotations_of(settings, &source)?.unwrap_or_default();
-                let references = outcome.references(&annotations);
-                let fps = settings.stream.fps;
-                let matched = match_exactly(&outcome.replies, &references, fps);
-                counts.push(matched.counts(&outcome.replies, &references, outcome.statistics.frames, fps));
+                counts.push(exact_counts(&outcome, &annotations, settings.stream.fps));
                 overflows += outcome.statistics.overflows;
                 peak_cache_tokens = peak_cache_tokens.max(outcome.statistics.peak_cache_tokens);
             }
             Err(RunError::Interrupted) => return Err(RunError::Interrupted),
             Err(error) => {
                 // What a failed run was to say was not said.
-                let annotations = run::annotations_of(settings, &source)?.unwrap_or_default();
                 counts
                     .push(ExactCounts { references: annotations.references().count(), ..Default::default() });
                 errors.push(format!("{source}: {error}"));

@@ -21,11 +21,7 @@ struct Answer {
 }
 
 pub(super) fn generate(arguments: &GenerateArguments) -> Result<(), RunError> {
-    let settings = arguments.common.resolve()?;
-    if arguments.common.print_config {
-        print(settings.to_toml().trim_end());
-        return Ok(());
-    }
+    let Some(settings) = arguments.common.resolve_or_print()? else { return Ok(()) };
     let checkpoint = Checkpoint::load(&settings)?;
     let (mut content, pixels) = media(arguments, &checkpoint, settings.stream.fps)?;
     content.push(Content::Text(arguments.prompt.clone()));

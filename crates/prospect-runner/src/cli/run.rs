@@ -17,21 +17,18 @@ use crate::trace::{Tee, TraceWriter};
 const DEFAULT_VIDEO: &str = "fixtures/workbench/videos/video_000.mp4";
 
 pub(super) fn run(arguments: &RunArguments) -> Result<(), RunError> {
-    let settings = arguments.common.resolve()?;
-    if arguments.common.print_config {
-        print(settings.to_toml().trim_end());
-        return Ok(());
-    }
+    let Some(settings) = arguments.common.resolve_or_print()? else { return Ok(()) };
     let source = match &arguments.source {
         Some(source) => source.clone(),
         None => from_repository(DEFAULT_VIDEO)?.display().to_string(),
     };
     let checkpoint = Checkpoint::load_for_stream(&settings)?;
+    let annotations = run::annotations_of(&settings, &source)?;
     let folder = output_folder(&settings, &source);
     let mut trace = TraceWriter::in_folder(&folder);
     if settings.output.json {
         let mut tee = Tee::new(&mut trace, std::io::stdout());
-        run::run(&settings, &checkpoint, &source, &mut tee, &mut Silent)?;
+        run::run(&settings, &checkpoint, &source, annotations.as_ref(), &mut tee, &mut Silent)?;
         return Ok(());
     }
     let mut display: Box<dyn Display> = if std::io::stderr().is_terminal() {
@@ -39,7 +36,8 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), RunError> {
     } else {
         Box::new(Lines::new(std::io::stdout()))
     };
-    let outcome = run::run(&settings, &checkpoint, &source, &mut trace, display.as_mut());
+    let outcome =
+        run::run(&settings, &checkpoint, &source, annotations.as_ref(), &mut trace, display.as_mut());
     if trace.has_begun() {
         print(&format!("trace: {}", trace.path().display()));
     }

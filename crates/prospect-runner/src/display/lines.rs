@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::Display;
 use crate::annotations::{Annotations, Message};
-use crate::evaluation::{WINDOW_FRAMES, match_exactly};
+use crate::evaluation::{WINDOW_FRAMES, exact_counts};
 use crate::session::{Outcome, Reply};
 use crate::source::Frame;
 
@@ -19,7 +19,8 @@ pub struct Lines<W: Write> {
     /// Per reference, whether a line has shown it.
     shown: Vec<bool>,
     fps: f64,
-    frames: usize,
+    /// Whether a frame has come.
+    begun: bool,
 }
 
 impl<W: Write> Lines<W> {
@@ -31,7 +32,7 @@ impl<W: Write> Lines<W> {
             references: Vec::new(),
             shown: Vec::new(),
             fps: 1.0,
-            frames: 0,
+            begun: false,
         }
     }
 
@@ -104,11 +105,11 @@ impl<W: Write> Display for Lines<W> {
     }
 
     fn frame(&mut self, frame: &Frame, reply: Option<&Reply>) {
-        if self.frames == 0 {
+        if !self.begun {
+            self.begun = true;
             // What came before the first frame is none of this stream.
             self.shown = self.references.iter().map(|reference| reference.time < frame.time).collect();
         }
-        self.frames += 1;
         self.show_missed(frame.time - (WINDOW_FRAMES + 0.5) / self.fps);
         if let Some(reply) = reply {
             self.show_reply(reply);
@@ -121,17 +122,15 @@ impl<W: Write> Display for Lines<W> {
 
     fn end(&mut self, outcome: Option<&Outcome>) {
         let Some(outcome) = outcome else { return };
-        let Outcome { statistics, replies, span } = outcome;
-        self.show_missed(span.1 + 1e-6);
+        let statistics = &outcome.statistics;
+        self.show_missed(outcome.span.1 + 1e-6);
         let (p50, p95) = (statistics.percentile_ms(0.50), statistics.percentile_ms(0.95));
         self.line(&format!(
             "{} frames, {} replies, {} overflows, at most {} tokens in the cache; a frame took {p50:.1} ms (p95 {p95:.1} ms)",
             statistics.frames, statistics.replies, statistics.overflows, statistics.peak_cache_tokens
         ));
-        let references = outcome.references(&self.annotations);
-        if !references.is_empty() {
-            let matched = match_exactly(replies, &references, self.fps);
-            let counts = matched.counts(replies, &references, self.frames, self.fps);
+        let counts = exact_counts(outcome, &self.annotations, self.fps);
+        if counts.references > 0 {
             let (f1, matched, of) = (counts.f1(), counts.matched, counts.references);
             self.line(&format!("{matched} of {of} references matched exactly (F1 {f1:.3})"));
         }

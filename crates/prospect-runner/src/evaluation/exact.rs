@@ -1,7 +1,7 @@
 //! Exact replies: the same text, within two frames.
 
-use crate::annotations::Message;
-use crate::session::Reply;
+use crate::annotations::{Annotations, Message};
+use crate::session::{Outcome, Reply};
 
 /// How many frames a reply may be early or late.
 pub const WINDOW_FRAMES: f64 = 2.0;
@@ -83,6 +83,13 @@ pub fn match_exactly(replies: &[Reply], references: &[&Message], fps: f64) -> Ex
         }
     }
     matched
+}
+
+/// The counts of a run at `fps` frames per second, over the references that it had a frame for.
+pub fn exact_counts(outcome: &Outcome, annotations: &Annotations, fps: f64) -> ExactCounts {
+    let references = outcome.references(annotations);
+    let matched = match_exactly(&outcome.replies, &references, fps);
+    matched.counts(&outcome.replies, &references, outcome.statistics.frames, fps)
 }
 
 impl ExactMatch {

@@ -4,4 +4,4 @@ mod bootstrap;
 mod exact;
 
 pub use bootstrap::{Interval, bootstrap};
-pub use exact::{ExactCounts, ExactMatch, WINDOW_FRAMES, match_exactly};
+pub use exact::{ExactCounts, ExactMatch, WINDOW_FRAMES, exact_counts, match_exactly};

@@ -200,14 +200,13 @@ impl<'a, M: StreamModel> Session<'a, M> {
             decide: request.with_current_frame,
         })?;
         self.statistics.cache(self.model.cache_tokens() + ids.len() + token_ids.len().saturating_sub(1));
-        let text = self.model.clean_reply(&token_ids)?;
+        let mut text = self.model.clean_reply(&token_ids)?;
         // ProAssist's preset puts the text in as it is, even an empty one: its check comes after the frame.
-        let text = match trigger {
-            Trigger::BeforeChunk => fit(&*self.model, &text, request.max_new_tokens)?,
-            Trigger::AfterFrame => text,
-        };
-        if text.is_empty() && trigger == Trigger::BeforeChunk {
-            return Err(RunError::EmptySummary { time, prompt: request.prompt.clone() });
+        if trigger == Trigger::BeforeChunk {
+            text = fit(&*self.model, &text, request.max_new_tokens)?;
+            if text.is_empty() {
+                return Err(RunError::EmptySummary { time, prompt: request.prompt.clone() });
+            }
         }
         self.trace.record(&Event::Summary {
             time,

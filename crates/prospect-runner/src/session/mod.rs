@@ -206,9 +206,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
     /// # Errors
     /// The trace cannot be written.
     pub fn fail(&mut self, error: &RunError) -> Result<(), RunError> {
-        self.trace.record(&Event::Error { message: error.to_string() })?;
-        self.trace.record(&self.statistics.finished())?;
-        self.trace.flush()
+        close_failed(self.trace, error, &self.statistics)
     }
 
     /// Records a frame that never reached the model.
@@ -266,6 +264,17 @@ impl<'a, M: StreamModel> Session<'a, M> {
             times,
         })
     }
+}
+
+/// Closes the trace of a run that failed after these figures.
+pub(crate) fn close_failed(
+    trace: &mut dyn TraceSink,
+    error: &RunError,
+    statistics: &RunStatistics,
+) -> Result<(), RunError> {
+    trace.record(&Event::Error { message: error.to_string() })?;
+    trace.record(&statistics.finished())?;
+    trace.flush()
 }
 
 /// Milliseconds since a moment.
