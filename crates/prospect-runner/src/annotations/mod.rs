@@ -1,16 +1,98 @@
 //! What is known about a video beforehand: system prompt, task knowledge, user requests, reference replies, substeps.
+//!
+//! Three formats are read and written; [`Annotations::from_file`] tells them apart. All times are seconds of the video's
+//! own clock, finite and at least 0. A byte order mark and CRLF line ends do no harm.
+//!
+//! # Our format (JSON)
+//! One object. An unknown key is an error, at every depth.
+//!
+//! | key | type | default | meaning |
+//! |---|---|---|---|
+//! | `version` | number | required | version of the format: [`VERSION`] |
+//! | `fps` | number > 0, or null | null | frames per second the annotations were made for |
+//! | `system_prompt` | text, or null | null | system prompt; a setting `stream.system_prompt` wins over it |
+//! | `task_knowledge` | text, or null | null | what the assistant knows about the task |
+//! | `messages` | list | empty | the dialogue, sorted by `time` |
+//! | `steps` | list | empty | the coarse level of the task, sorted by `start` |
+//! | `substeps` | list | `steps` | the level a run works with, sorted by `start` |
+//! | `actions` | list | empty | the fine level, sorted by `start` |
+//!
+//! A message has `time` (seconds), `role` (`system`, `user` or `assistant`) and `text`. What the user says goes into the
+//! stream at its time; what the assistant says is a reference reply. An entry of `steps`, `substeps` and `actions` has
+//! `name` (not blank), `start` and `end` (seconds); it is under way while `start <= t < end`. Only an action may be an
+//! instant, `start = end`. Entries may overlap.
+//!
+//! ```json
+//! {
+//!   "version": 1,
+//!   "fps": 2.0,
+//!   "system_prompt": "You help with cooking.",
+//!   "task_knowledge": "Tea: boil water, then let the leaves stand for three minutes.",
+//!   "messages": [
+//!     { "time": 0.0, "role": "user", "text": "I want tea." },
+//!     { "time": 0.0, "role": "assistant", "text": "Fill the kettle." }
+//!   ],
+//!   "steps": [{ "name": "boil water", "start": 0.0, "end": 40.0 }],
+//!   "substeps": [{ "name": "fill the kettle", "start": 0.0, "end": 12.5 }],
+//!   "actions": [{ "name": "open the tap", "start": 3.0, "end": 3.0 }]
+//! }
+//! ```
+//!
+//! # ProAssist's conversations (JSON)
+//! Recognised by a list at the top, or by the key `conversations` or `conversation`. Unknown keys are passed over, in this
+//! format only: its files carry much more than a run needs. Messages may be in any order of time. Three shapes:
+//! - a video of the released annotations: `inferred_knowledge` (the task knowledge) and `conversations`, each of them
+//!   `{ "user_type": "no_talk" | "talk_some" | "talk_more", "conversation": [{ "role": "user", "time": 1.5,
+//!   "content": "...", ... }] }`. The first conversation is read unless a [`Choice`] says otherwise.
+//! - a list of such videos (`val_filtered.json`): of several, a [`Choice`] must name one by its `video_uid`.
+//! - a prepared sample, one line of a `.jsonl` file: `conversation` is `{ "role": "frames", "start": i, "end": j }` and
+//!   messages by turns, beside it `fps` and `metadata` (`knowledge`, `user_type`). A message has the time `end / fps` of
+//!   the frames ahead of it, ProAssist's own clock: frame `end - 1` is the last one seen before it. That time wins over a
+//!   `time` of its own.
+//!
+//! The first system message, if nothing was said before it, is the system prompt. One that starts with `Task knowledge:`
+//! is the task knowledge, where the file names none. One that starts with `Please summarize` ends the dialogue: the
+//! summary that a prepared sample ends with is an exercise, nothing said to the user. The words `Task knowledge: ` that
+//! ProAssist puts ahead of the knowledge are not added. What is written is a video with one conversation; of a real one it
+//! lacks what annotations do not know, such as `video_uid` and `user_type`.
+//!
+//! PROSPECT's extension is understood too: `dst`, a list of `{ "type", "start_ts", "end_ts", "name" }` that means what the
+//! rows of a DST file mean, and turns of the role `DST_UPDATE`, which say the same again and are passed over.
+//!
+//! # PROSPECT's dialogue states (DST, `.tsv`)
+//! A tab-separated table. The first line names the columns: `type`, `start_ts`, `end_ts` and `name` must be there, in any
+//! order; others (`id`) are passed over. `type` is `STEP`, `SUBSTEP` or `ACTION` in either case, times are decimal
+//! seconds, rows may be in any order. Quotes are ordinary characters, blank lines are skipped. A file without `SUBSTEP`
+//! rows has its steps for substeps.
+//!
+//! ```text
+//! type    start_ts  end_ts  name
+//! STEP    0         40      boil water
+//! SUBSTEP 0         12.5    fill the kettle
+//! ACTION  3         3       open the tap
+//! ```
+
+mod check;
+mod convert;
+mod dst;
+mod error;
+mod levels;
+mod own_json;
+mod proassist;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
-/// Version of the format that is read.
-pub const VERSION: u64 = 1;
+pub use convert::Format;
+pub use error::AnnotationsError;
+pub use own_json::VERSION;
+pub use proassist::Choice;
 
 /// Who said a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Speaker {
     /// Instructions.
@@ -22,7 +104,7 @@ pub enum Speaker {
 }
 
 /// One message of the dialogue.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
     /// Stream time in seconds.
@@ -33,8 +115,8 @@ pub struct Message {
     pub text: String,
 }
 
-/// A step of the task with the time it takes, `start <= t < end` in seconds.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// A step, substep or action of the task with the time it takes, `start <= t < end` in seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Substep {
     /// Its name.
@@ -56,153 +138,63 @@ pub struct Annotations {
     pub task_knowledge: Option<String>,
     /// All messages, sorted by time.
     pub messages: Vec<Message>,
-    /// All substeps, sorted by start.
+    /// The coarse level of the task, sorted by start; no run looks at it.
+    pub steps: Vec<Substep>,
+    /// All substeps, sorted by start; the steps, where a file has no substeps of its own.
     pub substeps: Vec<Substep>,
-}
-
-/// What can be wrong with an annotation file.
-#[derive(Debug, thiserror::Error)]
-pub enum AnnotationsError {
-    /// The file cannot be read.
-    #[error("{}: cannot be read: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file is not JSON, or its top level has an unknown, missing or mistyped key.
-    #[error("{}: not an annotation file: {message}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, with the key or line.
-        message: String,
-    },
-    /// A version this program does not read.
-    #[error("{}: version is {version}, expected {VERSION}", path.display())]
-    Version {
-        /// The file.
-        path: PathBuf,
-        /// The version it has.
-        version: u64,
-    },
-    /// A rate that is none.
-    #[error("{}: fps is {fps}, expected a number greater than 0", path.display())]
-    Fps {
-        /// The file.
-        path: PathBuf,
-        /// The rate.
-        fps: f64,
-    },
-    /// One entry has an unknown, missing or mistyped key, or an unknown role.
-    #[error("{}: {list}[{index}]: {message}", path.display())]
-    Entry {
-        /// The file.
-        path: PathBuf,
-        /// `messages` or `substeps`.
-        list: &'static str,
-        /// Number of the entry, from 0.
-        index: usize,
-        /// What is wrong, and what was expected.
-        message: String,
-    },
-    /// A time that is negative.
-    #[error("{}: {list}[{index}].{key} is {value}, expected seconds, at least 0", path.display())]
-    Time {
-        /// The file.
-        path: PathBuf,
-        /// `messages` or `substeps`.
-        list: &'static str,
-        /// Number of the entry, from 0.
-        index: usize,
-        /// The key.
-        key: &'static str,
-        /// Its value.
-        value: f64,
-    },
-    /// An entry that comes before its predecessor.
-    #[error("{}: {list}[{index}] is at {value} s, before the entry ahead of it, expected sorted times", path.display())]
-    Unsorted {
-        /// The file.
-        path: PathBuf,
-        /// `messages` or `substeps`.
-        list: &'static str,
-        /// Number of the entry, from 0.
-        index: usize,
-        /// Its time.
-        value: f64,
-    },
-    /// A substep that ends before it starts.
-    #[error("{}: substeps[{index}] is from {start} s to {end} s, expected start < end", path.display())]
-    EmptySubstep {
-        /// The file.
-        path: PathBuf,
-        /// Number of the substep, from 0.
-        index: usize,
-        /// Its start.
-        start: f64,
-        /// Its end.
-        end: f64,
-    },
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    version: u64,
-    fps: Option<f64>,
-    system_prompt: Option<String>,
-    task_knowledge: Option<String>,
-    #[serde(default)]
-    messages: Vec<Value>,
-    #[serde(default)]
-    substeps: Vec<Value>,
+    /// The fine level of the task, sorted by start; no run looks at it.
+    pub actions: Vec<Substep>,
 }
 
 impl Annotations {
-    /// Reads and checks a file.
+    /// Reads and checks a file of any of the three formats.
     ///
     /// # Errors
     /// One variant of [`AnnotationsError`] for each way in which the file is not an annotation file.
     pub fn from_file(path: &Path) -> Result<Self, AnnotationsError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| AnnotationsError::Unreadable { path: path.to_owned(), source })?;
-        Self::parse(&text, path)
+        Self::from_file_choosing(path, &Choice::default())
     }
 
-    /// Checks the text of a file; `path` is what errors name.
+    /// Reads and checks a file, and of a ProAssist file with several videos or conversations the chosen one.
+    ///
+    /// # Errors
+    /// As [`Annotations::from_file`], and where there is no such video or conversation.
+    pub fn from_file_choosing(path: &Path, choice: &Choice) -> Result<Self, AnnotationsError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| AnnotationsError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse_choosing(&text, path, choice)
+    }
+
+    /// Checks the text of a file; `path` is what errors name, and its ending `.tsv` means a DST file.
     ///
     /// # Errors
     /// As [`Annotations::from_file`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, AnnotationsError> {
-        let malformed = |error: serde_json::Error| AnnotationsError::Malformed {
-            path: path.to_owned(),
-            message: error.to_string(),
-        };
-        let raw: Raw = serde_json::from_str(text).map_err(malformed)?;
-        if raw.version != VERSION {
-            return Err(AnnotationsError::Version { path: path.to_owned(), version: raw.version });
-        }
-        if let Some(fps) = raw.fps.filter(|fps| *fps <= 0.0) {
-            return Err(AnnotationsError::Fps { path: path.to_owned(), fps });
-        }
-        let messages: Vec<Message> = entries(raw.messages, "messages", path)?;
-        let substeps: Vec<Substep> = entries(raw.substeps, "substeps", path)?;
-        check_times(messages.iter().map(|message| message.time), "messages", "time", path)?;
-        check_times(substeps.iter().map(|substep| substep.start), "substeps", "start", path)?;
-        if let Some(index) = substeps.iter().position(|substep| substep.start >= substep.end) {
-            let Substep { start, end, .. } = substeps[index];
-            return Err(AnnotationsError::EmptySubstep { path: path.to_owned(), index, start, end });
-        }
-        let Raw { fps, system_prompt, task_knowledge, .. } = raw;
-        Ok(Self { fps, system_prompt, task_knowledge, messages, substeps })
+        Self::parse_choosing(text, path, &Choice::default())
     }
 
-    /// The file `<video>.json` beside a video (`kitchen.json` for `kitchen.mp4`), if there is one.
+    fn parse_choosing(text: &str, path: &Path, choice: &Choice) -> Result<Self, AnnotationsError> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let is_dst = has_extension(path, &["tsv"]);
+        let json = if is_dst { None } else { Some(own_json::value(text, path)?) };
+        match json {
+            Some(value) if proassist::is_proassist(&value) => proassist::read(value, path, choice),
+            _ if *choice != Choice::default() => {
+                Err(AnnotationsError::NothingToChoose { path: path.to_owned() })
+            }
+            Some(_) => own_json::read(text, path),
+            None => dst::read(text, path),
+        }
+    }
+
+    /// The file `<video>.json` beside a video (`kitchen.json` for `kitchen.mp4`), if there is one, or else
+    /// `<video>.tsv`. An annotation file has no annotations itself.
     pub fn beside(video: &Path) -> Option<PathBuf> {
-        let file = video.with_extension("json");
-        file.is_file().then_some(file)
+        const ENDINGS: [&str; 2] = ["json", "tsv"];
+        if has_extension(video, &ENDINGS) {
+            return None;
+        }
+        ENDINGS.iter().map(|ending| video.with_extension(ending)).find(|file| file.is_file())
     }
 
     /// The reference replies, in order.
@@ -221,112 +213,7 @@ impl Annotations {
     }
 }
 
-fn entries<T: DeserializeOwned>(
-    values: Vec<Value>,
-    list: &'static str,
-    path: &Path,
-) -> Result<Vec<T>, AnnotationsError> {
-    let entry = |(index, value)| {
-        serde_json::from_value(value).map_err(|error| AnnotationsError::Entry {
-            path: path.to_owned(),
-            list,
-            index,
-            message: error.to_string(),
-        })
-    };
-    values.into_iter().enumerate().map(entry).collect()
-}
-
-fn check_times(
-    times: impl Iterator<Item = f64>,
-    list: &'static str,
-    key: &'static str,
-    path: &Path,
-) -> Result<(), AnnotationsError> {
-    let mut before = 0.0;
-    for (index, value) in times.enumerate() {
-        if value < 0.0 {
-            return Err(AnnotationsError::Time { path: path.to_owned(), list, index, key, value });
-        }
-        if value < before {
-            return Err(AnnotationsError::Unsorted { path: path.to_owned(), list, index, value });
-        }
-        before = value;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const GOOD: &str = r#"{"version":1,"fps":2.0,"system_prompt":"Help.","task_knowledge":null,
-        "messages":[{"time":0,"role":"user","text":"hi"},{"time":1.5,"role":"assistant","text":"Stir."},
-                    {"time":3,"role":"user","text":"next?"}],
-        "substeps":[{"name":"stir","start":0,"end":2},{"name":"pour","start":2,"end":4}]}"#;
-
-    fn parse(text: &str) -> Result<Annotations, AnnotationsError> {
-        Annotations::parse(text, Path::new("a.json"))
-    }
-
-    fn complaint(from: &str, to: &str) -> String {
-        assert!(GOOD.contains(from));
-        let error = parse(&GOOD.replacen(from, to, 1)).unwrap_err().to_string();
-        assert!(error.starts_with("a.json: ") && !error.contains('\n'), "{error}");
-        error
-    }
-
-    #[test]
-    fn lookups() {
-        let annotations = parse(GOOD).unwrap();
-        assert_eq!(annotations.references().map(|m| m.text.as_str()).collect::<Vec<_>>(), ["Stir."]);
-        assert_eq!(annotations.requests().map(|m| m.text.as_str()).collect::<Vec<_>>(), ["hi", "next?"]);
-        assert_eq!(annotations.substep(1.99).unwrap().name, "stir");
-        assert_eq!(annotations.substep(2.0).unwrap().name, "pour");
-        assert_eq!(annotations.substep(4.0), None);
-    }
-
-    #[test]
-    fn every_malformation_names_its_place() {
-        assert!(complaint("\"version\":1", "\"version\":2").contains("version is 2, expected 1"));
-        assert!(complaint("\"fps\":2.0", "\"fps\":0").contains("fps is 0"));
-        assert!(complaint("\"fps\"", "\"rate\"").contains("unknown field `rate`"));
-        assert!(complaint("\"version\":1,", "").contains("missing field `version`"));
-        assert!(complaint("assistant", "robot").contains("messages[1]: unknown variant `robot`"));
-        assert!(
-            complaint("\"name\":\"pour\"", "\"title\":\"pour\"")
-                .contains("substeps[1]: unknown field `title`")
-        );
-        assert!(complaint("\"time\":0", "\"time\":-1").contains("messages[0].time is -1"));
-        assert!(complaint("\"time\":3", "\"time\":1").contains("messages[2] is at 1 s"));
-        assert!(complaint("\"end\":2", "\"end\":0").contains("substeps[0] is from 0 s to 0 s"));
-        assert!(complaint("]}", "").contains("not an annotation file"));
-    }
-
-    proptest! {
-        #[test]
-        fn damaged_files_are_refused_in_one_line(at in 0..GOOD.len(), byte in any::<u8>(), cut in any::<bool>()) {
-            let mut bytes = GOOD.as_bytes().to_vec();
-            bytes[at] = byte;
-            bytes.truncate(if cut { at } else { bytes.len() });
-            if let Err(error) = parse(&String::from_utf8_lossy(&bytes)) {
-                let line = error.to_string();
-                prop_assert!(line.starts_with("a.json: ") && !line.contains('\n'), "{}", line);
-            }
-        }
-    }
-
-    #[test]
-    fn the_file_beside_a_video() {
-        let folder = tempfile::tempdir().unwrap();
-        let video = folder.path().join("a.mp4");
-        assert_eq!(Annotations::beside(&video), None);
-        std::fs::write(folder.path().join("a.json"), GOOD).unwrap();
-        let beside = Annotations::beside(&video).unwrap();
-        assert_eq!(Annotations::from_file(&beside).unwrap().substeps.len(), 2);
-        let missing = Annotations::from_file(&folder.path().join("b.json")).unwrap_err();
-        assert!(matches!(missing, AnnotationsError::Unreadable { .. }));
-    }
+fn has_extension(path: &Path, endings: &[&str]) -> bool {
+    path.extension()
+        .is_some_and(|extension| endings.iter().any(|ending| extension.eq_ignore_ascii_case(ending)))
 }

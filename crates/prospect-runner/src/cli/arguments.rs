@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
 
 use super::print;
+use crate::annotations::Format;
 use crate::error::RunError;
 
 /// The strategy that has no budget.
@@ -29,6 +30,8 @@ pub(super) enum Command {
     Compare(CompareArguments),
     /// Show a checkpoint's shapes, parameters and what its cache costs.
     Inspect(InspectArguments),
+    /// Write an annotation file in another format.
+    Convert(ConvertArguments),
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +76,25 @@ pub(super) struct InspectArguments {
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConvertArguments {
+    /// Annotation file of any format.
+    pub(super) file: PathBuf,
+    /// The format to write.
+    #[arg(long = "to", value_name = "FORMAT")]
+    pub(super) format: Format,
+    /// Where to; without it to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Of a ProAssist file with several videos, the one of this video_uid.
+    #[arg(long, value_name = "VIDEO_UID")]
+    pub(super) video: Option<String>,
+    /// Of a ProAssist video with several conversations, the first of this type (no_talk, talk_some or talk_more); without
+    /// it the first of all.
+    #[arg(long, value_name = "TYPE")]
+    pub(super) user_type: Option<String>,
 }
 
 /// What every command takes: settings, by name or as a flag.

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod compare;
+mod convert;
 mod generate;
 mod inspect;
 mod run;
@@ -27,6 +28,7 @@ pub fn main() -> ExitCode {
         Command::Compare(command) => handle_interrupts().and_then(|()| compare::compare(command)),
         Command::Generate(command) => generate::generate(command),
         Command::Inspect(command) => inspect::inspect(command),
+        Command::Convert(command) => convert::convert(command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bad_input;
+mod convert;
 mod interrupt;
 mod reproducible;
 mod support;

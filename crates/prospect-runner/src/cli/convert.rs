@@ -1,0 +1,43 @@
+//! `prospect-runner convert`: an annotation file in another format.
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
+use super::arguments::ConvertArguments;
+use super::print;
+use crate::annotations::{Annotations, Choice, Format};
+use crate::error::RunError;
+
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
+pub(super) fn convert(arguments: &ConvertArguments) -> Result<(), RunError> {
+    let ConvertArguments { file, format, output, video, user_type } = arguments;
+    let choice = Choice { video_uid: video.clone(), user_type: user_type.clone() };
+    let annotations = Annotations::from_file_choosing(file, &choice)?;
+    let text = format.write(&annotations)?;
+    match output {
+        Some(path) => {
+            std::fs::write(path, text).map_err(|source| RunError::Write { path: path.clone(), source })?
+        }
+        None => print(text.trim_end_matches('\n')),
+    }
+    let lost = format.lost(&annotations);
+    if !lost.is_empty() {
+        warn(&format!("{} has no place for {}", format.name(), lost.join(", ")));
+    }
+    Ok(())
+}
+
+/// Standard output may be the file, so a warning goes to the other one.
+#[expect(clippy::print_stderr, reason = "what a person should know beside the converted file")]
+fn warn(message: &str) {
+    eprintln!("warning: {message}");
+}
