@@ -45,6 +45,8 @@ pub(crate) const KEYS: &[&str] = &[
     "generation.seed",
     "evaluation.annotations",
     "evaluation.similarity",
+    "evaluation.reference_before",
+    "evaluation.reference_after",
     "output.dir",
     "output.json",
 ];

@@ -67,6 +67,8 @@ impl Settings {
             ("generation", name) => self.generation_value(name),
             ("evaluation", "annotations") => Some(self.evaluation.annotations.as_deref().map(path)),
             ("evaluation", "similarity") => Some(self.evaluation.similarity.as_deref().map(text)),
+            ("evaluation", "reference_before") => Some(Some(self.evaluation.reference_before.into())),
+            ("evaluation", "reference_after") => Some(Some(self.evaluation.reference_after.into())),
             ("output", "dir") => Some(self.output.dir.as_deref().map(path)),
             ("output", "json") => Some(Some(self.output.json.into())),
             _ => None,

@@ -28,10 +28,7 @@ impl Checkpoint {
     /// The folder or a file in it, or a machine that the settings ask for and this build cannot use.
     pub fn load(settings: &Settings) -> Result<Self, RunError> {
         check_build(settings)?;
-        let folder = match &settings.model.path {
-            Some(path) => PathBuf::from(path),
-            None => default_checkpoint()?,
-        };
+        let folder = folder(settings)?;
         if !folder.is_dir() {
             return Err(RunError::NoCheckpoint { folder });
         }
@@ -97,10 +94,6 @@ impl Checkpoint {
 
 /// What this build cannot do is refused, never silently replaced.
 fn check_build(settings: &Settings) -> Result<(), RunError> {
-    if settings.evaluation.similarity.is_some() {
-        let expected = "no value: replies are compared by their words, this build has no sentence encoder";
-        return Err(settings.unsupported_error("evaluation.similarity", expected).into());
-    }
     if let Device::Cuda(_) = settings.model.device {
         let expected = "auto or cpu: this build has no CUDA support";
         return Err(settings.unsupported_error("model.device", expected).into());
@@ -112,6 +105,14 @@ fn check_build(settings: &Settings) -> Result<(), RunError> {
             Err(settings.unsupported_error("model.dtype", expected).into())
         }
     }
+}
+
+/// The folder that the settings name, or the embedded default.
+///
+/// # Errors
+/// [`RunError::NoDefault`] if the binary was moved away from its repository.
+pub fn folder(settings: &Settings) -> Result<PathBuf, RunError> {
+    settings.model.path.as_ref().map_or_else(default_checkpoint, |path| Ok(PathBuf::from(path)))
 }
 
 /// The small model of the repository.

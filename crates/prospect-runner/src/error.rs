@@ -8,6 +8,7 @@ use prospect_processor::ProcessorError;
 
 use crate::annotations::AnnotationsError;
 use crate::source::SourceError;
+use crate::trace::TraceError;
 
 /// Any failure of a command; its `Display` is one line.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,9 @@ pub enum RunError {
     /// The video or folder of images.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// A trace that is read back.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
     /// The annotation file.
     #[error(transparent)]
     Annotations(#[from] AnnotationsError),
@@ -132,6 +136,38 @@ pub enum RunError {
         /// How many.
         failed: usize,
     },
+    /// A report that cannot be made.
+    #[error("the report: {problem}")]
+    Report {
+        /// What went wrong.
+        problem: String,
+    },
+    /// A suite that is not done yet.
+    #[error("{missing} of {of} results are missing, {first} first: expected every shard to have finished")]
+    MissingResults {
+        /// How many.
+        missing: usize,
+        /// How many there should be.
+        of: usize,
+        /// The first of them.
+        first: String,
+    },
+    /// Traces that break a law of traces.
+    #[error("{broken} laws broken, first {first}")]
+    BrokenLaws {
+        /// How many.
+        broken: usize,
+        /// The first, with strategy and video.
+        first: String,
+    },
+    /// A file that could not be looked at.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A file that could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
@@ -151,6 +187,8 @@ impl RunError {
         match self {
             Self::Settings(_)
             | Self::Source(_)
+            | Self::Trace(_)
+            | Self::Read { .. }
             | Self::Annotations(_)
             | Self::Processor(_)
             | Self::MissingDialogueState { .. }
@@ -164,6 +202,9 @@ impl RunError {
             Self::Interrupted => 130,
             Self::Model(_)
             | Self::FailedRuns { .. }
+            | Self::MissingResults { .. }
+            | Self::Report { .. }
+            | Self::BrokenLaws { .. }
             | Self::Positions { .. }
             | Self::Plan(_)
             | Self::UnexpectedOverflow { .. }

@@ -114,7 +114,7 @@ pub fn annotations_of(settings: &Settings, source: &str) -> Result<Option<Annota
     Ok(path.map(|path| Annotations::from_file(&path)).transpose()?)
 }
 
-fn source_options(settings: &Settings) -> SourceOptions {
+pub(crate) fn source_options(settings: &Settings) -> SourceOptions {
     let stream = &settings.stream;
     SourceOptions {
         fps: stream.fps,
@@ -134,6 +134,7 @@ fn started(settings: &Settings, checkpoint: &Checkpoint, source: &str, strategy:
         threads: prospect_model::threads(),
         dtype: "f32".to_owned(),
         strategy: strategy.to_owned(),
-        versions: Versions { prospect: env!("CARGO_PKG_VERSION").to_owned() },
+        kv_bytes_per_token: checkpoint.model.config().kv_bytes_per_token(),
+        versions: Versions::of_this_program(),
     }
 }

@@ -202,6 +202,11 @@ impl Annotations {
         self.messages.iter().filter(|message| message.role == Speaker::Assistant)
     }
 
+    /// The reference replies from one stream time to another, both included, in order.
+    pub fn references_between(&self, first: f64, last: f64) -> impl Iterator<Item = &Message> {
+        self.references().filter(move |message| first <= message.time && message.time <= last)
+    }
+
     /// What the user says, in order.
     pub fn requests(&self) -> impl Iterator<Item = &Message> {
         self.messages.iter().filter(|message| message.role == Speaker::User)

@@ -8,6 +8,7 @@ use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
 use super::print;
 use crate::annotations::Format;
 use crate::error::RunError;
+use crate::suite::Shard;
 
 /// The strategy that has no budget.
 const UNLIMITED: &str = "unlimited";
@@ -26,8 +27,12 @@ pub(super) enum Command {
     Run(RunArguments),
     /// Answer one prompt about images or a video.
     Generate(GenerateArguments),
-    /// Run the same videos under several strategies and print a table.
+    /// Run the same videos under several strategies: a table and a report.
     Compare(CompareArguments),
+    /// Run a dataset under the settings' strategy; started again, it does what is missing.
+    Eval(EvalArguments),
+    /// Bring the results of several shards together.
+    Merge(MergeArguments),
     /// Show a checkpoint's shapes, parameters and what its cache costs.
     Inspect(InspectArguments),
     /// Write an annotation file in another format.
@@ -59,14 +64,54 @@ pub(super) struct GenerateArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct CompareArguments {
-    /// Videos with annotations beside them, or folders of such videos.
+    /// Videos with annotations beside them, folders of such videos, or manifests (.txt, a video a line).
     #[arg(required = true)]
     pub(super) sources: Vec<PathBuf>,
-    /// Strategies, comma-separated; NAME:POSITIONS for those that keep something. Without it: all of them.
+    /// Strategies, comma-separated; NAME:POSITIONS for those that keep something, `sanity` for the references as replies.
+    /// Without it: all of them.
     #[arg(long, value_delimiter = ',')]
     pub(super) strategies: Vec<String>,
     #[command(flatten)]
+    pub(super) suite: SuiteArguments,
+    #[command(flatten)]
     pub(super) common: CommonArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvalArguments {
+    /// Folder of videos with annotations beside them, or a manifest (.txt, a video a line).
+    pub(super) dataset: PathBuf,
+    /// Strategies, as for compare. Without it: the one of the settings.
+    #[arg(long, value_delimiter = ',')]
+    pub(super) strategies: Vec<String>,
+    #[command(flatten)]
+    pub(super) suite: SuiteArguments,
+    #[command(flatten)]
+    pub(super) common: CommonArguments,
+}
+
+/// What every command takes that runs many videos.
+#[derive(Debug, Args)]
+pub(super) struct SuiteArguments {
+    /// Do only this part of the runs, INDEX from 0; without it the part that Slurm or Kubernetes gave this process, or all.
+    #[arg(long, value_name = "INDEX/COUNT")]
+    pub(super) shard: Option<Shard>,
+    /// The strategy that the others are compared with; without it unlimited, or else the first.
+    #[arg(long, value_name = "STRATEGY")]
+    pub(super) baseline: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MergeArguments {
+    /// Folders that compare or eval wrote, of one suite.
+    #[arg(required = true)]
+    pub(super) folders: Vec<PathBuf>,
+    /// Where the report goes; without it into the first folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) out: Option<PathBuf>,
+    /// JSON on standard output.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -138,12 +183,17 @@ pub(super) struct CommonArguments {
 impl CommonArguments {
     /// Default settings, file, `--set`, flags, merged and checked; `None` if they were only to be printed.
     pub(super) fn resolve_or_print(&self) -> Result<Option<Settings>, RunError> {
-        let settings = self.layers()?.resolve()?;
+        let settings = self.resolve()?;
         if self.print_config {
             print(settings.to_toml().trim_end());
             return Ok(None);
         }
         Ok(Some(settings))
+    }
+
+    /// Default settings, file, `--set`, flags, merged and checked.
+    pub(super) fn resolve(&self) -> Result<Settings, RunError> {
+        Ok(self.layers()?.resolve()?)
     }
 
     /// The same settings with another strategy: `NAME`, or `NAME:POSITIONS`. `unlimited` gets a cache of that many tokens,

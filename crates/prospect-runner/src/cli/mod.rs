@@ -3,10 +3,14 @@
 mod arguments;
 mod compare;
 mod convert;
+mod eval;
 mod generate;
 mod inspect;
+mod merge;
 mod run;
+mod suite;
 mod table;
+mod tables;
 
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -26,6 +30,8 @@ pub fn main() -> ExitCode {
     let outcome = match &arguments.command {
         Command::Run(command) => handle_interrupts().and_then(|()| run::run(command)),
         Command::Compare(command) => handle_interrupts().and_then(|()| compare::compare(command)),
+        Command::Eval(command) => handle_interrupts().and_then(|()| eval::eval(command)),
+        Command::Merge(command) => merge::merge(command),
         Command::Generate(command) => generate::generate(command),
         Command::Inspect(command) => inspect::inspect(command),
         Command::Convert(command) => convert::convert(command),

@@ -14,22 +14,29 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// The 95% interval of `figure`, which is computed from a sample of indices into `videos` videos. The same call gives the
-/// same interval; without videos it is all of the real line's NaN.
-pub fn bootstrap(videos: usize, figure: impl Fn(&[usize]) -> f64) -> Interval {
-    if videos == 0 {
-        return Interval { low: f64::NAN, high: f64::NAN };
-    }
+/// The 95% intervals of `figures`, which are computed from a sample of indices into `videos` videos. The same call gives the same
+/// intervals. Resamples in which a figure is NaN say nothing of it; without any other its interval is NaN.
+pub fn bootstrap(videos: usize, figures: impl Fn(&[usize]) -> Vec<f64>) -> Vec<Interval> {
     let mut random = SplitMix64(videos as u64);
     let mut sample = vec![0; videos];
-    let mut figures: Vec<f64> = (0..RESAMPLES)
-        .map(|_| {
-            sample.fill_with(|| (random.next() % videos as u64) as usize);
-            figure(&sample)
-        })
-        .collect();
+    let mut columns: Vec<Vec<f64>> = Vec::new();
+    for _ in 0..RESAMPLES {
+        sample.fill_with(|| (random.next() % videos as u64) as usize);
+        let row = figures(&sample);
+        columns.resize(row.len(), Vec::new());
+        for (column, figure) in columns.iter_mut().zip(row) {
+            column.extend(Some(figure).filter(|figure| !figure.is_nan()));
+        }
+    }
+    columns.into_iter().map(percentiles).collect()
+}
+
+fn percentiles(mut figures: Vec<f64>) -> Interval {
     figures.sort_by(f64::total_cmp);
-    let at = |share: f64| figures[((share * RESAMPLES as f64) as usize).min(RESAMPLES - 1)];
+    let at = |share: f64| {
+        let index = (share * figures.len() as f64) as usize;
+        figures.get(index.min(figures.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
+    };
     Interval { low: at((1.0 - CONFIDENCE) / 2.0), high: at((1.0 + CONFIDENCE) / 2.0) }
 }
 
@@ -54,15 +61,17 @@ mod tests {
     fn the_interval_of_a_mean_has_the_width_of_its_standard_error() {
         let values: Vec<f64> = (0..100).map(|value| f64::from(value % 10)).collect();
         let mean = |sample: &[usize]| sample.iter().map(|&index| values[index]).sum::<f64>() / 100.0;
-        let Interval { low, high } = bootstrap(100, mean);
+        let intervals = bootstrap(100, |sample| vec![mean(sample), f64::NAN]);
+        let Interval { low, high } = intervals[0];
         // Standard deviation 2.87, so the standard error is 0.287 and the interval about 4.5 +- 0.56.
         assert!((3.8..4.1).contains(&low) && (4.9..5.2).contains(&high), "{low} {high}");
-        assert_eq!(bootstrap(100, mean), Interval { low, high });
+        assert!(intervals[1].low.is_nan() && intervals[1].high.is_nan());
+        assert_eq!(bootstrap(100, |sample| vec![mean(sample)]), [Interval { low, high }]);
     }
 
     #[test]
-    fn one_video_has_no_spread_and_none_has_no_interval() {
-        assert_eq!(bootstrap(1, |_| 0.5), Interval { low: 0.5, high: 0.5 });
-        assert!(bootstrap(0, |_| 0.5).low.is_nan());
+    fn one_video_has_no_spread() {
+        assert_eq!(bootstrap(1, |_| vec![0.5]), [Interval { low: 0.5, high: 0.5 }]);
+        assert!(bootstrap(0, |sample| vec![sample.iter().sum::<usize>() as f64 / 0.0])[0].low.is_nan());
     }
 }

@@ -16,7 +16,7 @@ pub struct ExactMatch {
 }
 
 /// Counts of one video, or of several added up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ExactCounts {
     /// References that a reply matched.
     pub matched: usize,

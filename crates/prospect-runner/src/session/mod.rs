@@ -3,7 +3,6 @@
 mod chunk;
 mod dialogue;
 mod eviction;
-mod histogram;
 mod options;
 mod reply;
 mod statistics;
@@ -52,9 +51,7 @@ pub struct Outcome {
 impl Outcome {
     /// The references at whose time there was a frame to reply to.
     pub fn references<'a>(&self, annotations: &'a Annotations) -> Vec<&'a Message> {
-        let (first, last) = self.span;
-        let seen = |reference: &&Message| first <= reference.time && reference.time <= last;
-        annotations.references().filter(seen).collect()
+        annotations.references_between(self.span.0, self.span.1).collect()
     }
 }
 

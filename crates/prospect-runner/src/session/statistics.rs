@@ -1,6 +1,6 @@
 //! The figures that close a trace.
 
-use super::histogram::Histogram;
+use crate::histogram::Histogram;
 use crate::trace::Event;
 
 /// Counts and times of a run, in a fixed amount of memory however long it lasts.

@@ -52,6 +52,13 @@ pub struct Versions {
     pub prospect: String,
 }
 
+impl Versions {
+    /// The versions of the program that runs.
+    pub fn of_this_program() -> Self {
+        Self { prospect: env!("CARGO_PKG_VERSION").to_owned() }
+    }
+}
+
 /// One line of `trace.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -74,6 +81,8 @@ pub enum Event {
         dtype: String,
         /// Strategy name.
         strategy: String,
+        /// What one token costs in the cache: keys and values of all layers.
+        kv_bytes_per_token: usize,
         /// What wrote the trace.
         versions: Versions,
     },

@@ -1,0 +1,238 @@
+//! What became of every reply and reference of one run.
+
+use serde::{Deserialize, Serialize};
+
+use super::exact::{ExactCounts, match_exactly};
+use super::matching::{Dialogue, Verdict, Window, match_replies};
+use super::similarity::Similarity;
+use crate::annotations::{Annotations, Message};
+use crate::error::RunError;
+use crate::session::Reply;
+use crate::trace::Event;
+
+/// A reply, and what it was given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JudgedReply {
+    /// Stream time in seconds.
+    pub time: f64,
+    /// What was said.
+    pub text: String,
+    /// Whether it was right.
+    pub verdict: Verdict,
+    /// Its reference, by number.
+    pub reference: Option<usize>,
+    /// `|cosine|` with that reference; 0 without one.
+    pub similarity: f64,
+}
+
+/// What should have been said at a frame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reference {
+    /// Stream time of its frame in seconds.
+    pub time: f64,
+    /// The text; of several at one frame, all of them.
+    pub text: String,
+}
+
+/// The replies of a run beside the references.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// Every reply, in order.
+    pub replies: Vec<JudgedReply>,
+    /// Every reference, in order.
+    pub references: Vec<Reference>,
+    /// The stricter count.
+    pub exact: ExactCounts,
+    /// Stream time that was watched, in seconds.
+    pub seconds: f64,
+}
+
+impl Judgement {
+    /// Whether each reference was left over.
+    pub fn missed(&self) -> Vec<bool> {
+        let mut missed = vec![true; self.references.len()];
+        self.replies.iter().filter_map(|reply| reply.reference).for_each(|index| missed[index] = false);
+        missed
+    }
+
+    /// The judgement of a run that said nothing of what it should have.
+    pub fn silent(annotations: &Annotations) -> Self {
+        let references = annotations
+            .references()
+            .map(|message| Reference { time: message.time, text: message.text.clone() })
+            .collect::<Vec<_>>();
+        let exact = ExactCounts { references: references.len(), ..ExactCounts::default() };
+        Self { replies: Vec::new(), references, exact, seconds: 0.0 }
+    }
+}
+
+/// How a run is judged.
+pub struct Judge<'a> {
+    /// Compares texts.
+    pub similarity: &'a dyn Similarity,
+    /// How far a reference may be from its reply.
+    pub window: Window,
+    /// Frames per second of the stream.
+    pub fps: f64,
+}
+
+impl Judge<'_> {
+    /// Judges the run whose trace is `events`.
+    ///
+    /// # Errors
+    /// Texts that cannot be compared.
+    pub fn judge(&self, events: &[Event], annotations: &Annotations) -> Result<Judgement, RunError> {
+        let frame = |event: &Event| match event {
+            Event::Frame { index, time, .. } => Some((*index, *time)),
+            _ => None,
+        };
+        let frames: Vec<(usize, f64)> = events.iter().filter_map(frame).collect();
+        let (Some(first), Some(last)) = (frames.first(), frames.last()) else {
+            return Ok(Judgement::silent(annotations));
+        };
+        let messages: Vec<&Message> = annotations.references_between(first.1, last.1).collect();
+        let (columns, references) = references_by_frame(&messages, &frames);
+        // A run that failed may have recorded a reply without its frame.
+        let given = |event: &Event| match event {
+            Event::Reply { frame, time, text, .. } => {
+                let row = frames.binary_search_by_key(frame, |(index, _)| *index).ok()?;
+                Some((row, Reply { frame: *frame, time: *time, text: text.clone() }))
+            }
+            _ => None,
+        };
+        let (rows, replies): (Vec<usize>, Vec<Reply>) = events.iter().filter_map(given).unzip();
+        let exact =
+            match_exactly(&replies, &messages, self.fps).counts(&replies, &messages, frames.len(), self.fps);
+        let replies = self.judged(replies, &rows, &references, &columns, frames.len())?;
+        Ok(Judgement { replies, references, exact, seconds: frames.len() as f64 / self.fps })
+    }
+
+    fn judged(
+        &self,
+        replies: Vec<Reply>,
+        rows: &[usize],
+        references: &[Reference],
+        columns: &[usize],
+        frames: usize,
+    ) -> Result<Vec<JudgedReply>, RunError> {
+        let said: Vec<&str> = replies.iter().map(|reply| reply.text.as_str()).collect();
+        let right: Vec<&str> = references.iter().map(|reference| reference.text.as_str()).collect();
+        let cosines = self.similarity.cosines(&said, &right)?;
+        let dialogue = Dialogue { frames, replies: rows, references: columns, cosines: &cosines };
+        let given = match_replies(&dialogue, self.window);
+        let judged = |(reply, given): (Reply, super::matching::Assigned)| JudgedReply {
+            time: reply.time,
+            text: reply.text,
+            verdict: given.verdict,
+            reference: given.reference,
+            similarity: given.similarity,
+        };
+        Ok(replies.into_iter().zip(given).map(judged).collect())
+    }
+}
+
+/// The frame nearest to each reference, and the references with those of one frame joined.
+fn references_by_frame(messages: &[&Message], frames: &[(usize, f64)]) -> (Vec<usize>, Vec<Reference>) {
+    let (mut columns, mut references): (Vec<usize>, Vec<Reference>) = (Vec::new(), Vec::new());
+    for message in messages {
+        let column = nearest_frame(message.time, frames);
+        match references.last_mut() {
+            Some(last) if columns.last() == Some(&column) => {
+                last.text = format!("{} {}", last.text, message.text);
+            }
+            _ => {
+                columns.push(column);
+                references.push(Reference { time: frames[column].1, text: message.text.clone() });
+            }
+        }
+    }
+    (columns, references)
+}
+
+/// The frame whose time is nearest; of two, the later one.
+fn nearest_frame(time: f64, frames: &[(usize, f64)]) -> usize {
+    let after = frames.partition_point(|(_, at)| *at < time).min(frames.len() - 1);
+    match after.checked_sub(1) {
+        Some(before) if time - frames[before].1 < frames[after].1 - time => before,
+        _ => after,
+    }
+}
+
+/// What a run would say that says all references at their frames; `None` at the frames at which it is silent. The replies
+/// that [`Judge::judge`] must find to be all right.
+pub fn references_as_replies(annotations: &Annotations, times: &[f64]) -> Vec<Option<String>> {
+    let mut replies = vec![None; times.len()];
+    if let (Some(first), Some(last)) = (times.first(), times.last()) {
+        let messages: Vec<&Message> = annotations.references_between(*first, *last).collect();
+        let frames: Vec<(usize, f64)> = times.iter().copied().enumerate().collect();
+        let (columns, references) = references_by_frame(&messages, &frames);
+        for (column, reference) in columns.into_iter().zip(references) {
+            replies[column] = Some(reference.text);
+        }
+    }
+    replies
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::annotations::Speaker;
+    use crate::evaluation::similarity::Lexical;
+    use crate::trace::StageTimes;
+
+    fn annotations(messages: &[(f64, &str)]) -> Annotations {
+        let message =
+            |(time, text): &(f64, &str)| Message { time: *time, role: Speaker::Assistant, text: (*text).into() };
+        Annotations { messages: messages.iter().map(message).collect(), ..Annotations::default() }
+    }
+
+    fn events(times: &[f64], replies: &[(usize, &str)]) -> Vec<Event> {
+        let mut events = Vec::new();
+        for (index, &time) in times.iter().enumerate() {
+            for (frame, text) in replies.iter().filter(|(frame, _)| *frame == index) {
+                let text = (*text).to_owned();
+                events.push(Event::Reply { frame: *frame, time, text, token_ids: vec![] });
+            }
+            let times = StageTimes::default();
+            let (segments, not_talk_probability) = (vec![], None);
+            events.push(Event::Frame { index, time, segments, cache_tokens: 0, not_talk_probability, times });
+        }
+        events
+    }
+
+    fn judge(times: &[f64], replies: &[(usize, &str)], right: &Annotations) -> Judgement {
+        let judge = Judge { similarity: &Lexical, window: Window { before: 30, after: 30 }, fps: 2.0 };
+        judge.judge(&events(times, replies), right).unwrap()
+    }
+
+    #[test]
+    fn references_replayed_are_all_right_also_two_at_one_frame_and_between_frames() {
+        let times = [0.0, 0.5, 1.0, 1.5, 2.0];
+        let right = annotations(&[(0.0, "Stir."), (0.1, "Stir on."), (1.3, "Pour it."), (9.0, "Later.")]);
+        let said = references_as_replies(&right, &times);
+        let replies: Vec<(usize, &str)> =
+            said.iter().enumerate().filter_map(|(frame, text)| Some((frame, text.as_deref()?))).collect();
+        assert_eq!(replies, [(0, "Stir. Stir on."), (3, "Pour it.")]);
+        let judgement = judge(&times, &replies, &right);
+        assert!(judgement.replies.iter().all(|reply| reply.verdict == Verdict::Matched));
+        assert_eq!((judgement.missed(), judgement.seconds), (vec![false, false], 2.5));
+    }
+
+    #[test]
+    fn what_was_left_over_is_missed_and_what_nobody_waited_for_is_redundant() {
+        let times: Vec<f64> = (0..100).map(|frame| f64::from(frame) / 2.0).collect();
+        let right = annotations(&[(1.0, "Stir the soup."), (20.0, "Pour the milk.")]);
+        let judgement = judge(&times, &[(4, "Stir the soup."), (90, "Pour the milk.")], &right);
+        let verdicts: Vec<Verdict> = judgement.replies.iter().map(|reply| reply.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Matched, Verdict::Redundant]);
+        assert_eq!(judgement.missed(), [false, true]);
+        assert_eq!((judgement.exact.matched, judgement.exact.references), (1, 2));
+    }
+
+    #[test]
+    fn a_run_without_frames_missed_everything() {
+        let judgement = judge(&[], &[], &annotations(&[(1.0, "Stir.")]));
+        assert_eq!(judgement.missed(), [true]);
+        assert!(references_as_replies(&annotations(&[(1.0, "Stir.")]), &[]).is_empty());
+    }
+}

@@ -1,0 +1,169 @@
+//! Which reply answers which reference, as ProAssist defines it (arXiv 2506.05904, section on evaluation; public code:
+//! pro-assist/ProAssist, `mmassist/eval/evaluators/pred_match.py`), rebuilt from its definition.
+//!
+//! Rows are the replies, columns are all frames. A frame with a reference costs `1 - |cosine|`, a silent frame costs 1; both
+//! cost more the farther they are from the reply. Every reply gets a frame of its own so that the sum is least.
+
+use serde::{Deserialize, Serialize};
+
+use super::assignment::assign;
+
+/// Weight of the distance in a pair's cost.
+const DISTANCE_FACTOR: f64 = 0.3;
+/// Power of the distance in a pair's cost.
+const DISTANCE_POWER: f64 = 1.5;
+/// A pair whose similarity exceeds this is a match.
+const MATCH_SIMILARITY: f64 = 0.5;
+
+/// What became of a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It has a reference and says the same.
+    Matched,
+    /// It has a reference and says something else.
+    Mismatched,
+    /// It has none: there was nothing to say.
+    Redundant,
+}
+
+/// How far a reference may be from its reply, in frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Frames that it may come before the reply.
+    pub before: usize,
+    /// Frames that it may come after the reply.
+    pub after: usize,
+}
+
+impl Window {
+    /// From seconds; a part of a frame does not count.
+    pub fn from_seconds(before: f64, after: f64, fps: f64) -> Self {
+        // Seconds times frames per second need not be exact.
+        let frames = |seconds: f64| (seconds * fps + 1e-6) as usize;
+        Self { before: frames(before), after: frames(after) }
+    }
+
+    fn penalty(self, distance: usize) -> f64 {
+        let reach = self.before.max(self.after);
+        if distance == 0 {
+            return 0.0;
+        }
+        DISTANCE_FACTOR * (distance as f64 / reach as f64).powf(DISTANCE_POWER)
+    }
+}
+
+/// Replies and references of one video, by frame.
+#[derive(Debug, Clone, Copy)]
+pub struct Dialogue<'a> {
+    /// Frames of the video.
+    pub frames: usize,
+    /// Per reply, the frame at which it was given.
+    pub replies: &'a [usize],
+    /// Per reference, its frame; one frame has at most one reference.
+    pub references: &'a [usize],
+    /// Per reply, its cosine with every reference.
+    pub cosines: &'a [Vec<f64>],
+}
+
+/// What the assignment gave one reply.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Assigned {
+    /// Matched, mismatched or redundant.
+    pub verdict: Verdict,
+    /// The frame it was given.
+    pub frame: usize,
+    /// The reference of that frame, if it has one.
+    pub reference: Option<usize>,
+    /// `|cosine|` with the reference; 0 without one.
+    pub similarity: f64,
+    /// What the pair costs.
+    pub cost: f64,
+}
+
+/// Per reply, what it was given. Every reply may have its own frame, so there always is an assignment.
+pub fn match_replies(dialogue: &Dialogue<'_>, window: Window) -> Vec<Assigned> {
+    let costs = costs(dialogue, window);
+    // No more replies than frames, and each allows its own: only a reply given twice at one frame could fail.
+    let columns = assign(&costs).unwrap_or_else(|| dialogue.replies.to_vec());
+    let verdict = |(reply, frame): (usize, usize)| {
+        let cost = costs[reply].iter().find(|(column, _)| *column == frame).map_or(1.0, |(_, cost)| *cost);
+        let reference = dialogue.references.binary_search(&frame).ok();
+        let similarity = reference.map_or(0.0, |reference| dialogue.cosines[reply][reference].abs());
+        let verdict = match reference {
+            None => Verdict::Redundant,
+            Some(_) if similarity > MATCH_SIMILARITY => Verdict::Matched,
+            Some(_) => Verdict::Mismatched,
+        };
+        Assigned { verdict, frame, reference, similarity, cost }
+    };
+    columns.into_iter().enumerate().map(verdict).collect()
+}
+
+/// Per reply, the frames that it may be given and what each costs.
+pub fn costs(dialogue: &Dialogue<'_>, window: Window) -> Vec<Vec<(usize, f64)>> {
+    let row = |(reply, &at): (usize, &usize)| {
+        let pair = |frame: usize| {
+            let reference = dialogue.references.binary_search(&frame).ok();
+            let similarity = reference.map_or(0.0, |reference| dialogue.cosines[reply][reference].abs());
+            // Rounding may give a cosine a hair above 1.
+            (frame, (1.0 - similarity).max(0.0) + window.penalty(frame.abs_diff(at)))
+        };
+        let end = (at + window.after + 1).min(dialogue.frames);
+        (at.saturating_sub(window.before)..end).map(pair).collect()
+    };
+    dialogue.replies.iter().enumerate().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Window = Window { before: 30, after: 30 };
+
+    fn verdicts(dialogue: &Dialogue<'_>) -> Vec<(Verdict, usize)> {
+        match_replies(dialogue, WINDOW).iter().map(|given| (given.verdict, given.frame)).collect()
+    }
+
+    #[test]
+    fn the_references_replayed_all_match_at_no_cost() {
+        let frames = [0, 7, 8, 40];
+        let cosines: Vec<Vec<f64>> =
+            (0..4).map(|row| (0..4).map(|column| f64::from(u8::from(row == column))).collect()).collect();
+        let dialogue = Dialogue { frames: 50, replies: &frames, references: &frames, cosines: &cosines };
+        let given = match_replies(&dialogue, WINDOW);
+        assert!(given.iter().all(|given| given.verdict == Verdict::Matched && given.cost == 0.0));
+        assert_eq!(given.iter().map(|given| given.frame).collect::<Vec<_>>(), frames);
+    }
+
+    #[test]
+    fn a_reply_takes_the_reference_that_says_the_same_and_the_next_one_what_is_left() {
+        let cosines = [vec![0.1, 0.9], vec![0.2, 0.95]];
+        let dialogue = Dialogue { frames: 60, replies: &[10, 12], references: &[9, 12], cosines: &cosines };
+        assert_eq!(verdicts(&dialogue), [(Verdict::Mismatched, 9), (Verdict::Matched, 12)]);
+    }
+
+    #[test]
+    fn beyond_the_window_a_reply_is_redundant() {
+        let cosines = [vec![1.0]];
+        let near = Dialogue { frames: 100, replies: &[40], references: &[10], cosines: &cosines };
+        assert_eq!(verdicts(&near), [(Verdict::Matched, 10)]);
+        let far = Dialogue { references: &[9], ..near };
+        assert_eq!(verdicts(&far), [(Verdict::Redundant, 40)]);
+    }
+
+    #[test]
+    fn a_window_counts_whole_frames() {
+        assert_eq!(Window::from_seconds(15.0, 15.0, 2.0), WINDOW);
+        assert_eq!(Window::from_seconds(0.3, 2.9, 10.0), Window { before: 3, after: 29 });
+        assert_eq!(Window::from_seconds(0.4, 0.6, 1.9), Window { before: 0, after: 1 });
+    }
+
+    #[test]
+    fn a_window_of_nothing_compares_at_the_frame_itself() {
+        let window = Window { before: 0, after: 0 };
+        let cosines = [vec![1.0, 0.0]];
+        let dialogue = Dialogue { frames: 9, replies: &[4], references: &[4, 5], cosines: &cosines };
+        assert_eq!(match_replies(&dialogue, window)[0].reference, Some(0));
+    }
+}

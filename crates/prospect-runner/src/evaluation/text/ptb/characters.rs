@@ -1,0 +1,79 @@
+//! Kinds of characters, and the runs of them that rules are made of.
+
+/// Marks where a word may be hyphenated; no part of its spelling.
+pub(super) const SOFT_HYPHEN: char = '\u{AD}';
+const NO_BREAK_SPACE: char = '\u{A0}';
+
+/// Whether a character may be in a word. Java's letters, plus the marks that Stanford's tool adds.
+pub(super) fn is_letter(c: char) -> bool {
+    let is_mark = matches!(c, SOFT_HYPHEN | '\u{2C2}'..='\u{36F}' | '\u{483}'..='\u{487}');
+    // Nothing above the Basic Multilingual Plane is known to the tool; letter-like symbols are symbols to it.
+    let is_known = c <= '\u{FFFF}' && !matches!(c, '\u{2160}'..='\u{2188}' | '\u{24B6}'..='\u{24E9}');
+    is_mark || is_known && c.is_alphabetic()
+}
+
+pub(super) fn is_letter_or_digit(c: char) -> bool {
+    is_letter(c) || c.is_ascii_digit()
+}
+
+pub(super) fn is_apostrophe(c: char) -> bool {
+    matches!(c, '\'' | '\u{92}' | '’')
+}
+
+pub(super) fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | NO_BREAK_SPACE | '\u{2000}'..='\u{200A}' | '\u{3000}')
+}
+
+/// A space that a number may have inside.
+pub(super) fn is_inner_space(c: char) -> bool {
+    matches!(c, ' ' | NO_BREAK_SPACE)
+}
+
+pub(super) fn is_line_break(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Whether there is a character `at` a place, and such a one.
+pub(super) fn has(rest: &[char], at: usize, is_such: impl Fn(char) -> bool) -> bool {
+    rest.get(at).is_some_and(|&c| is_such(c))
+}
+
+/// Where a run of such characters from `at` on ends; `at` itself without any.
+pub(super) fn run(rest: &[char], at: usize, is_such: impl Fn(char) -> bool) -> usize {
+    at + rest.iter().skip(at).take_while(|&&c| is_such(c)).count()
+}
+
+/// Where a run from `at` on ends, if it has `least` to `most` characters; of a longer one, the first `most`.
+pub(super) fn run_of(
+    rest: &[char],
+    at: usize,
+    least: usize,
+    most: usize,
+    is_such: impl Fn(char) -> bool,
+) -> Option<usize> {
+    let end = run(rest, at, is_such).min(at + most);
+    (end >= at + least).then_some(end)
+}
+
+/// Where a run of digits from `at` on ends, as in [`run_of`].
+pub(super) fn digits(rest: &[char], at: usize, least: usize, most: usize) -> Option<usize> {
+    run_of(rest, at, least, most, |c| c.is_ascii_digit())
+}
+
+/// Where `pattern`, in lower case, ends if it is at `at` in any case. An apostrophe in it stands for any apostrophe.
+pub(super) fn spelled(rest: &[char], at: usize, pattern: &str) -> Option<usize> {
+    let mut end = at;
+    for expected in pattern.chars() {
+        let fits = |c: char| c.to_ascii_lowercase() == expected || expected == '\'' && is_apostrophe(c);
+        if !has(rest, end, fits) {
+            return None;
+        }
+        end += 1;
+    }
+    Some(end)
+}
+
+/// The longest of several patterns, as in [`spelled`].
+pub(super) fn spelled_as_one_of(rest: &[char], at: usize, patterns: &[&str]) -> Option<usize> {
+    patterns.iter().filter_map(|pattern| spelled(rest, at, pattern)).max()
+}

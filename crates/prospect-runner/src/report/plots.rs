@@ -1,0 +1,200 @@
+//! Plots as inline SVG. Their colours stand for roles and get their values from the page's style sheet, so that they follow
+//! its dark and light theme.
+
+use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::*;
+
+use super::clock;
+use super::run_view::{FramePoint, Stream};
+use crate::error::RunError;
+use crate::evaluation::Figure;
+
+const WIDTH: u32 = 860;
+const HEIGHT: u32 = 240;
+/// Roles; `page.css` gives them colours.
+const TEXT: RGBColor = RGBColor(1, 1, 1);
+const GRID: RGBColor = RGBColor(2, 2, 2);
+const SERIES: RGBColor = RGBColor(3, 3, 3);
+const MARK: RGBColor = RGBColor(4, 4, 4);
+const BOUND: RGBColor = RGBColor(5, 5, 5);
+const FONT: (&str, u32) = ("sans-serif", 14);
+/// A long stream is drawn with this many points: per stretch its least and its largest value, so that no stall is lost.
+const MOST_POINTS: usize = 800;
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+type Drawn = Result<(), Box<dyn std::error::Error>>;
+
+/// Cache length over time, with the bound and every eviction.
+pub(super) fn cache(stream: &Stream) -> Result<String, RunError> {
+    let points = points(&stream.frames, |frame| frame.cache_tokens as f64);
+    let evictions = stream.overflows.iter().map(|&(time, before, after)| (time, before as f64, after as f64));
+    let evictions: Vec<(f64, f64, f64)> = evictions.collect();
+    let top = points.iter().map(|point| point.1).chain(evictions.iter().map(|eviction| eviction.1));
+    let top = top.chain(stream.max_seq_len.map(|tokens| tokens as f64)).fold(1.0, f64::max) * 1.08;
+    draw("cache length in tokens over time", HEIGHT, |area| {
+        let mut chart = axes(area, last_time(stream), top, "tokens")?;
+        chart.draw_series(LineSeries::new(points, SERIES.stroke_width(2)))?;
+        if let Some(tokens) = stream.max_seq_len {
+            let ends = [(0.0, tokens as f64), (last_time(stream), tokens as f64)];
+            chart.draw_series(DashedLineSeries::new(ends, 6, 4, BOUND.stroke_width(1)))?;
+        }
+        let falls = evictions.iter().map(|&(time, before, after)| {
+            PathElement::new(vec![(time, before), (time, after)], MARK.stroke_width(1))
+        });
+        chart.draw_series(falls)?;
+        let feet = evictions.iter().map(|&(time, _, after)| TriangleMarker::new((time, after), 5, MARK.filled()));
+        chart.draw_series(feet)?;
+        Ok(())
+    })
+}
+
+/// Time of every frame, with those marked that had to evict.
+pub(super) fn frame_times(stream: &Stream) -> Result<String, RunError> {
+    let points = points(&stream.frames, |frame| frame.ms);
+    let top = points.iter().map(|point| point.1).fold(1e-3, f64::max) * 1.08;
+    let evicting = |frame: &&FramePoint| stream.overflows.iter().any(|overflow| overflow.0 == frame.time);
+    let stalls: Vec<(f64, f64)> =
+        stream.frames.iter().filter(evicting).map(|frame| (frame.time, frame.ms)).collect();
+    draw("milliseconds per frame over time", HEIGHT, |area| {
+        let mut chart = axes(area, last_time(stream), top, "ms per frame")?;
+        chart.draw_series(LineSeries::new(points, SERIES.stroke_width(1)))?;
+        chart.draw_series(stalls.into_iter().map(|at| TriangleMarker::new(at, 5, MARK.filled())))?;
+        Ok(())
+    })
+}
+
+/// One metric of every strategy with its interval.
+pub(super) fn intervals(label: &str, rows: &[(&str, Figure)]) -> Result<String, RunError> {
+    let rows: Vec<(&str, Figure)> = rows.iter().filter(|row| !row.1.value.is_nan()).copied().collect();
+    let (count, row_height) = (rows.len() as f64, 26);
+    let height = row_height * rows.len() as u32 + 60;
+    let description = format!("{label} of every strategy with its 95% interval");
+    draw(&description, height, |area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin(8)
+            .x_label_area_size(40)
+            .y_label_area_size(190)
+            .build_cartesian_2d(0.0..1.02, -0.5..count - 0.5)?;
+        chart
+            .configure_mesh()
+            .disable_y_mesh()
+            .disable_y_axis()
+            .axis_style(GRID)
+            .bold_line_style(GRID)
+            .light_line_style(TRANSPARENT)
+            .label_style(FONT.into_font().color(&TEXT))
+            .x_desc(label)
+            .draw()?;
+        for (index, (name, figure)) in rows.iter().enumerate() {
+            let y = count - 1.0 - index as f64;
+            let (low, high) = (figure.interval.low, figure.interval.high);
+            chart.draw_series([PathElement::new(vec![(low, y), (high, y)], SERIES.stroke_width(3))])?;
+            chart.draw_series([Circle::new((figure.value, y), 5, SERIES.filled())])?;
+            let anchor = plotters::style::text_anchor::Pos::new(
+                plotters::style::text_anchor::HPos::Right,
+                plotters::style::text_anchor::VPos::Center,
+            );
+            let style = TextStyle::from(FONT.into_font()).color(&TEXT).pos(anchor);
+            let (left, row) = chart.backend_coord(&(0.0, y));
+            area.draw(&Text::new((*name).to_owned(), (left - 10, row), style))?;
+        }
+        Ok(())
+    })
+}
+
+/// A point per frame, or of many frames the least and the largest of every stretch.
+fn points(frames: &[FramePoint], value: impl Fn(&FramePoint) -> f64) -> Vec<(f64, f64)> {
+    let point = |frame: &FramePoint| (frame.time, value(frame));
+    if frames.len() <= MOST_POINTS {
+        return frames.iter().map(point).collect();
+    }
+    let mut points = Vec::with_capacity(MOST_POINTS);
+    for stretch in frames.chunks(frames.len().div_ceil(MOST_POINTS / 2)) {
+        let by_value = |a: &&FramePoint, b: &&FramePoint| value(a).total_cmp(&value(b));
+        let ends = [stretch.iter().min_by(by_value), stretch.iter().max_by(by_value)];
+        let mut ends: Vec<(f64, f64)> = ends.into_iter().flatten().map(point).collect();
+        ends.sort_by(|a, b| a.0.total_cmp(&b.0));
+        points.extend(ends);
+    }
+    points
+}
+
+fn last_time(stream: &Stream) -> f64 {
+    stream.frames.last().map_or(1.0, |frame| frame.time).max(1e-3)
+}
+
+fn axes<'a, 'b>(area: &'a Area<'b>, end: f64, top: f64, unit: &str) -> Result<Chart<'a, 'b>, Box<dyn std::error::Error>>
+where
+    'b: 'a,
+{
+    let mut chart = ChartBuilder::on(area)
+        .margin(8)
+        .margin_right(24)
+        .x_label_area_size(28)
+        .y_label_area_size(64)
+        .build_cartesian_2d(0.0..end, 0.0..top)?;
+    chart
+        .configure_mesh()
+        .axis_style(GRID)
+        .bold_line_style(GRID)
+        .light_line_style(TRANSPARENT)
+        .label_style(FONT.into_font().color(&TEXT))
+        .x_label_formatter(&|time| clock(*time))
+        .y_label_formatter(&|value| format!("{value:.0}"))
+        .y_labels(5)
+        .y_desc(unit)
+        .draw()?;
+    Ok(chart)
+}
+
+/// An SVG element that fills the width it is given, described for those who do not see it.
+fn draw(description: &str, height: u32, plot: impl FnOnce(&Area<'_>) -> Drawn) -> Result<String, RunError> {
+    let failed = |error: Box<dyn std::error::Error>| RunError::Report { problem: error.to_string() };
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+        plot(&area).map_err(failed)?;
+        area.present().map_err(|error| failed(error.into()))?;
+    }
+    let fixed = format!("<svg width=\"{WIDTH}\" height=\"{height}\"");
+    let fluid = format!("<svg class=\"plot\" role=\"img\" aria-label=\"{description}\"");
+    Ok(svg.replacen(&fixed, &fluid, 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_stream_keeps_its_stalls() {
+        let frame = |index: usize| FramePoint {
+            time: index as f64 / 2.0,
+            cache_tokens: 9,
+            ms: if index == 4321 { 900.0 } else { 4.0 },
+        };
+        let frames: Vec<FramePoint> = (0..7200).map(frame).collect();
+        let points = points(&frames, |frame| frame.ms);
+        assert!(points.len() <= MOST_POINTS && points.contains(&(2160.5, 900.0)));
+        assert!(points.windows(2).all(|pair| pair[0].0 <= pair[1].0));
+    }
+
+    #[test]
+    fn colours_are_roles_that_the_style_sheet_knows() {
+        let stream = Stream {
+            frames: vec![
+                FramePoint { time: 0.0, cache_tokens: 5, ms: 3.0 },
+                FramePoint { time: 0.5, cache_tokens: 9, ms: 4.0 },
+            ],
+            max_seq_len: Some(10),
+            overflows: vec![(0.5, 9, 2)],
+        };
+        let drawn = cache(&stream).unwrap() + &frame_times(&stream).unwrap();
+        let style = include_str!("page.css");
+        for colour in drawn.split('#').skip(1).map(|rest| &rest[..6]) {
+            assert!(style.contains(&format!("\"#{colour}\"")), "{colour}");
+        }
+        assert!(drawn.starts_with("<svg class=\"plot\" role=\"img\" aria-label=\"cache"));
+    }
+}

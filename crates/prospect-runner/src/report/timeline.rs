@@ -1,0 +1,154 @@
+//! Where everything of a run stands on its timeline: the drawing is the template's.
+
+use serde::Serialize;
+
+use super::clock;
+use super::thumbnails::{SIDE, Thumbnails};
+use crate::evaluation::{Judgement, Verdict};
+
+/// Width of the drawing in its own units; a long stream gets more, and is scrolled.
+const LEAST_WIDTH: f64 = 960.0;
+const UNITS_PER_SECOND: f64 = 3.0;
+const MARGIN: f64 = 56.0;
+/// Side of the square that a picture is fitted into.
+const PICTURE: f64 = 72.0;
+const GAP: f64 = 6.0;
+/// Distances of labels that a scale may have, in seconds.
+const STEPS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+/// Least units between two labels.
+const LABEL_ROOM: f64 = 72.0;
+
+/// A run's timeline.
+#[derive(Debug, Serialize)]
+pub(super) struct Timeline {
+    width: f64,
+    /// Rows of pictures below the replies.
+    height: f64,
+    picture: f64,
+    left: f64,
+    right: f64,
+    ticks: Vec<(f64, String)>,
+    references: Vec<ReferenceMark>,
+    replies: Vec<ReplyMark>,
+    evictions: Vec<(f64, String)>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReferenceMark {
+    x: f64,
+    number: usize,
+    missed: bool,
+    title: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ReplyMark {
+    x: f64,
+    number: usize,
+    verdict: Verdict,
+    /// Where its reference stands.
+    reference_x: Option<f64>,
+    title: String,
+    picture: Option<PictureMark>,
+}
+
+#[derive(Debug, Serialize)]
+struct PictureMark {
+    id: String,
+    x: f64,
+    y: f64,
+}
+
+/// Height of all that stands above the pictures.
+const PICTURES_TOP: f64 = 150.0;
+
+pub(super) fn timeline(
+    judgement: &Judgement,
+    frames_of_replies: &[usize],
+    evictions: &[(f64, String)],
+    end: f64,
+    thumbnails: &Thumbnails,
+) -> Timeline {
+    let width = (end * UNITS_PER_SECOND + 2.0 * MARGIN).max(LEAST_WIDTH);
+    let at = |time: f64| MARGIN + time / end.max(1e-9) * (width - 2.0 * MARGIN);
+    let missed = judgement.missed();
+    let references = judgement.references.iter().enumerate().map(|(index, reference)| ReferenceMark {
+        x: at(reference.time),
+        number: index + 1,
+        missed: missed[index],
+        title: format!("{} reference {}: {}", clock(reference.time), index + 1, reference.text),
+    });
+    let mut rows = Rows::default();
+    let replies = judgement.replies.iter().enumerate().map(|(index, reply)| {
+        let x = at(reply.time);
+        let id = frames_of_replies.get(index).and_then(|frame| thumbnails.id(*frame));
+        ReplyMark {
+            x,
+            number: index + 1,
+            verdict: reply.verdict,
+            reference_x: reply.reference.map(|reference| at(judgement.references[reference].time)),
+            title: format!("{} reply {}: {}", clock(reply.time), index + 1, reply.text),
+            picture: id.map(|id| rows.place(id, x, width)),
+        }
+    });
+    let replies: Vec<ReplyMark> = replies.collect();
+    let step = STEPS.into_iter().find(|step| step / end.max(1e-9) * (width - 2.0 * MARGIN) >= LABEL_ROOM);
+    let step = step.unwrap_or(STEPS[STEPS.len() - 1]);
+    let ticks = (0..).map(|number| f64::from(number) * step).take_while(|time| *time <= end);
+    Timeline {
+        width,
+        height: PICTURES_TOP + rows.ends.len() as f64 * (PICTURE + GAP) + GAP,
+        picture: PICTURE,
+        left: MARGIN,
+        right: width - MARGIN,
+        ticks: ticks.map(|time| (at(time), clock(time))).collect(),
+        references: references.collect(),
+        replies,
+        evictions: evictions.iter().map(|(time, title)| (at(*time), title.clone())).collect(),
+    }
+}
+
+/// Pictures side by side, in as many rows as that takes.
+#[derive(Default)]
+struct Rows {
+    /// Per row, where its last picture ends.
+    ends: Vec<f64>,
+}
+
+impl Rows {
+    fn place(&mut self, id: String, x: f64, width: f64) -> PictureMark {
+        let left = (x - PICTURE / 2.0).clamp(0.0, width - PICTURE);
+        let row = self.ends.iter().position(|end| end + GAP <= left).unwrap_or(self.ends.len());
+        self.ends.resize(self.ends.len().max(row + 1), 0.0);
+        self.ends[row] = left + PICTURE;
+        PictureMark { id, x: left, y: PICTURES_TOP + row as f64 * (PICTURE + GAP) }
+    }
+}
+
+const _: () = assert!(PICTURE <= SIDE as f64, "pictures are not blown up");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_never_cover_each_other() {
+        let mut rows = Rows::default();
+        let places: Vec<PictureMark> =
+            [60.0, 100.0, 140.0, 145.0, 900.0, 958.0].map(|x| rows.place(String::new(), x, 960.0)).into();
+        for (index, one) in places.iter().enumerate() {
+            assert!(one.x >= 0.0 && one.x + PICTURE <= 960.0);
+            let apart = |other: &PictureMark| other.y != one.y || (other.x - one.x).abs() >= PICTURE;
+            assert!(places[index + 1..].iter().all(apart), "{places:?}");
+        }
+    }
+
+    #[test]
+    fn labels_keep_their_distance_however_long_the_stream() {
+        for end in [0.5, 66.0, 600.0, 3600.0, 36_000.0] {
+            let timeline = timeline(&Judgement::default(), &[], &[], end, &Thumbnails::default());
+            assert!(!timeline.ticks.is_empty());
+            assert!(timeline.ticks.windows(2).all(|pair| pair[1].0 - pair[0].0 >= LABEL_ROOM), "{end}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Which videos belong to a suite.
+
+use std::path::{Path, PathBuf};
+
+use crate::annotations::Annotations;
+use crate::error::RunError;
+
+/// A video with what is known about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Video {
+    /// What it is called in tables and folders; no two videos of a suite have the same.
+    pub name: String,
+    /// File or folder of images.
+    pub source: PathBuf,
+    /// Its annotations.
+    pub annotations: PathBuf,
+}
+
+/// Every video that `sources` name, in order: a video with annotations beside it, a folder of such videos, or a manifest
+/// (`.txt`: one video a line, relative to the manifest; its annotations after a tab where they do not lie beside it; `#`
+/// starts a comment).
+///
+/// # Errors
+/// A source without annotated videos, a line of a manifest that names none, two videos of one name.
+pub fn videos(sources: &[PathBuf]) -> Result<Vec<Video>, RunError> {
+    let mut videos = Vec::new();
+    for source in sources {
+        let found = match Annotations::beside(source) {
+            Some(annotations) => vec![video(source, annotations)],
+            None if source.extension().is_some_and(|extension| extension == "txt") => manifest(source)?,
+            None => folder(source)?,
+        };
+        videos.extend(found);
+    }
+    check(sources, &videos)?;
+    Ok(videos)
+}
+
+fn video(source: &Path, annotations: PathBuf) -> Video {
+    let name = source.file_stem().unwrap_or(source.as_os_str()).to_string_lossy().into_owned();
+    Video { name, source: source.to_owned(), annotations }
+}
+
+fn folder(folder: &Path) -> Result<Vec<Video>, RunError> {
+    let entries = std::fs::read_dir(folder).map_err(|error| RunError::Argument {
+        argument: folder.display().to_string(),
+        problem: error.to_string(),
+        expected: "a video with annotations beside it, a folder of such videos, or a manifest (.txt)".to_owned(),
+    })?;
+    let is_annotation =
+        |path: &Path| path.extension().is_some_and(|extension| extension == "json" || extension == "tsv");
+    let inside = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| !is_annotation(path));
+    let mut videos: Vec<Video> =
+        inside.filter_map(|path| Some(video(&path, Annotations::beside(&path)?))).collect();
+    videos.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(videos)
+}
+
+fn manifest(path: &Path) -> Result<Vec<Video>, RunError> {
+    let wrong = |line: Option<usize>, problem: String, expected: &str| RunError::Argument {
+        argument: line.map_or(path.display().to_string(), |line| format!("{}: line {line}", path.display())),
+        problem,
+        expected: expected.to_owned(),
+    };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| wrong(None, error.to_string(), "a text file with one video a line"))?;
+    let beside = path.parent().unwrap_or(Path::new(""));
+    let mut videos = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let (line, number) = (line.trim_end(), Some(number + 1));
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (source, annotations) = line.split_once('\t').unzip();
+        let source = beside.join(source.unwrap_or(line));
+        if !source.exists() {
+            return Err(wrong(number, format!("{} is not there", source.display()), "a video"));
+        }
+        let annotations = match annotations {
+            Some(annotations) => Some(beside.join(annotations)).filter(|path| path.is_file()),
+            None => Annotations::beside(&source),
+        };
+        let missing = || {
+            let problem = format!("{} has no annotations", source.display());
+            wrong(number, problem, "a file VIDEO.json beside it, or the file's path after a tab")
+        };
+        videos.push(video(&source, annotations.ok_or_else(missing)?));
+    }
+    Ok(videos)
+}
+
+fn check(sources: &[PathBuf], videos: &[Video]) -> Result<(), RunError> {
+    let all = || sources.iter().map(|source| source.display().to_string()).collect::<Vec<_>>().join(" ");
+    if videos.is_empty() {
+        return Err(RunError::Argument {
+            argument: all(),
+            problem: "no video with annotations beside it (VIDEO.json)".to_owned(),
+            expected: "at least one".to_owned(),
+        });
+    }
+    let mut names: Vec<&str> = videos.iter().map(|video| video.name.as_str()).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(RunError::Argument {
+            argument: all(),
+            problem: format!("two videos are called {}", pair[0]),
+            expected: "a name of its own for each".to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(sources: &[PathBuf]) -> Result<Vec<String>, String> {
+        let videos = videos(sources).map_err(|error| error.to_string())?;
+        Ok(videos.into_iter().map(|video| video.name).collect())
+    }
+
+    #[test]
+    fn videos_folders_and_manifests() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        for file in ["b.mp4", "b.json", "a.gif", "a.json", "alone.mp4", "elsewhere.json", "list.txt"] {
+            std::fs::write(at(file), "").unwrap();
+        }
+        std::fs::create_dir(at("empty")).unwrap();
+        assert_eq!(names(&[root.path().to_owned()]).unwrap(), ["a", "b"]);
+        assert_eq!(names(&[at("b.mp4")]).unwrap(), ["b"]);
+        assert!(names(&[at("b.mp4"), at("b.mp4")]).unwrap_err().contains("two videos are called b"));
+        assert!(names(&[at("empty")]).unwrap_err().contains("expected at least one"));
+        assert!(names(&[at("gone")]).unwrap_err().contains("expected a video"));
+
+        let manifest = |text: &str| {
+            std::fs::write(at("list.txt"), text).unwrap();
+            names(&[at("list.txt")])
+        };
+        assert_eq!(manifest("# two\nb.mp4\r\n\nalone.mp4\telsewhere.json\n").unwrap(), ["b", "alone"]);
+        assert!(manifest("b.mp4\nalone.mp4\n").unwrap_err().contains("list.txt: line 2: "));
+        assert!(manifest("gone.mp4").unwrap_err().contains("line 1: "));
+        assert!(manifest("b.mp4\tgone.json").unwrap_err().contains("has no annotations"));
+        assert!(manifest("# nothing").unwrap_err().contains("expected at least one"));
+    }
+}

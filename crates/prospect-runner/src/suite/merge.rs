@@ -1,0 +1,94 @@
+//! Brings the results of a suite together, from one folder or from the folders of several shards.
+
+use std::path::PathBuf;
+
+use super::store::{RunResult, Store, SuiteDescription};
+use crate::error::RunError;
+use crate::evaluation::{StrategyRuns, StrategySummary, VideoRun, summarize};
+
+/// A whole suite.
+#[derive(Debug, Clone)]
+pub struct Merged {
+    /// What belongs to it.
+    pub description: SuiteDescription,
+    /// Every run.
+    pub strategies: Vec<StrategyRuns>,
+    /// Every strategy's figures.
+    pub summaries: Vec<StrategySummary>,
+    /// Per strategy and video, the folder with its trace.
+    pub folders: Vec<Vec<PathBuf>>,
+}
+
+/// Reads every result. A run that several folders have is taken from the first one in which it did not fail.
+///
+/// # Errors
+/// A folder that is no suite's, folders of different suites, results that are missing.
+pub fn merge(folders: &[PathBuf]) -> Result<Merged, RunError> {
+    let stores: Vec<Store> = folders.iter().map(|folder| Store::new(folder)).collect();
+    let mut description: Option<SuiteDescription> = None;
+    for (store, folder) in stores.iter().zip(folders) {
+        let found = store.description()?;
+        if description.as_ref().is_some_and(|first| *first != found) {
+            return Err(RunError::Argument {
+                argument: folder.display().to_string(),
+                problem: "holds another suite than the folders before it".to_owned(),
+                expected: "the same videos, strategies, baseline and similarity".to_owned(),
+            });
+        }
+        description = Some(found);
+    }
+    let Some(description) = description else {
+        return Err(RunError::Argument {
+            argument: "merge".to_owned(),
+            problem: "no folder".to_owned(),
+            expected: "at least one that compare or eval wrote".to_owned(),
+        });
+    };
+    let (strategies, folders) = collect(&description, &stores)?;
+    let summaries = summarize(&strategies, description.baseline.as_deref());
+    Ok(Merged { description, strategies, summaries, folders })
+}
+
+type Collected = (Vec<StrategyRuns>, Vec<Vec<PathBuf>>);
+
+fn collect(description: &SuiteDescription, stores: &[Store]) -> Result<Collected, RunError> {
+    let (mut strategies, mut folders) = (Vec::new(), Vec::new());
+    let (mut missing, mut first_missing) = (0, None);
+    for strategy in &description.strategies {
+        let (mut runs, mut places) = (Vec::new(), Vec::new());
+        for video in &description.videos {
+            let result = |store: &Store| {
+                let result = store.result(&strategy.folder, &video.name)?;
+                Some((result, store.run_folder(&strategy.folder, &video.name)))
+            };
+            let mut found: Vec<(RunResult, PathBuf)> = stores.iter().filter_map(result).collect();
+            // Stable: of equals the first folder's.
+            found.sort_by_key(|(result, _)| result.error.is_some());
+            match found.into_iter().next() {
+                Some((result, place)) => {
+                    runs.push(video_run(video.name.clone(), result));
+                    places.push(place);
+                }
+                None => {
+                    missing += 1;
+                    first_missing.get_or_insert_with(|| format!("{}/{}", strategy.folder, video.name));
+                }
+            }
+        }
+        strategies.push(StrategyRuns { strategy: strategy.name.clone(), runs });
+        folders.push(places);
+    }
+    match first_missing {
+        None => Ok((strategies, folders)),
+        Some(first) => Err(RunError::MissingResults {
+            missing,
+            of: description.strategies.len() * description.videos.len(),
+            first,
+        }),
+    }
+}
+
+fn video_run(video: String, result: RunResult) -> VideoRun {
+    let RunResult { error, judgement, cost, broken_laws, .. } = result;
+    VideoRun { video, judgement, cost, error, broken_laws }
+}

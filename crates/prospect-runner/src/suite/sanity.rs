@@ -1,0 +1,72 @@
+//! The references as predictions, without a model.
+
+use prospect_config::{OnCorruptFrame, Settings};
+
+use super::variant::SANITY;
+use crate::annotations::Annotations;
+use crate::error::RunError;
+use crate::evaluation::references_as_replies;
+use crate::run;
+use crate::session::RunStatistics;
+use crate::source;
+use crate::trace::{Event, SCHEMA_VERSION, StageTimes, TraceSink, Versions};
+
+/// Writes the trace of a run that says every reference at its frame.
+///
+/// # Errors
+/// The source, or a trace that cannot be written.
+pub(super) fn replay_references(
+    settings: &Settings,
+    source: &str,
+    annotations: &Annotations,
+    trace: &mut dyn TraceSink,
+) -> Result<(), RunError> {
+    let mut frames = source::open(source, run::source_options(settings))?;
+    trace.record(&started(settings, frames.description()))?;
+    let mut statistics = RunStatistics::default();
+    let mut seen = Vec::new();
+    while let Some(frame) = frames.next_frame() {
+        match frame {
+            Ok(frame) => seen.push((frame.index, frame.time)),
+            Err(error) if settings.stream.on_corrupt_frame == OnCorruptFrame::Skip => {
+                statistics.frames_dropped += 1;
+                trace.record(&Event::FrameDropped { reason: error.to_string() })?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let times: Vec<f64> = seen.iter().map(|(_, time)| *time).collect();
+    let replies = references_as_replies(annotations, &times);
+    for ((index, time), text) in seen.into_iter().zip(replies) {
+        if let Some(text) = text {
+            statistics.replies += 1;
+            trace.record(&Event::Reply { frame: index, time, text, token_ids: Vec::new() })?;
+        }
+        statistics.frames += 1;
+        trace.record(&Event::Frame {
+            index,
+            time,
+            segments: Vec::new(),
+            cache_tokens: 0,
+            not_talk_probability: None,
+            times: StageTimes::default(),
+        })?;
+    }
+    trace.record(&statistics.finished())?;
+    trace.flush()
+}
+
+fn started(settings: &Settings, source: &str) -> Event {
+    Event::RunStarted {
+        schema_version: SCHEMA_VERSION,
+        config: serde_json::to_value(settings).unwrap_or_default(),
+        model: "none".to_owned(),
+        source: source.to_owned(),
+        device: "none".to_owned(),
+        threads: 1,
+        dtype: "none".to_owned(),
+        strategy: SANITY.to_owned(),
+        kv_bytes_per_token: 0,
+        versions: Versions::of_this_program(),
+    }
+}

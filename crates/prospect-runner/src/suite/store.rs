@@ -1,0 +1,193 @@
+//! The folder of a suite.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::inputs::Inputs;
+use crate::error::RunError;
+use crate::evaluation::{Cost, Judgement};
+
+/// Name of the file that says what belongs to a suite.
+const SUITE_FILE: &str = "suite.json";
+/// Name of a run's result.
+const RESULT_FILE: &str = "result.json";
+
+/// What belongs to a suite.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SuiteDescription {
+    /// Strategies, in the order of the tables.
+    pub strategies: Vec<StrategyEntry>,
+    /// Videos, in order.
+    pub videos: Vec<VideoEntry>,
+    /// What the others are compared with.
+    pub baseline: Option<String>,
+    /// How texts are compared.
+    pub similarity: String,
+}
+
+/// A strategy of a suite.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StrategyEntry {
+    /// Its name.
+    pub name: String,
+    /// Its folder in the suite's.
+    pub folder: String,
+}
+
+/// A video of a suite.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VideoEntry {
+    /// Its name, and the name of its folder.
+    pub name: String,
+    /// Where it lies.
+    pub source: PathBuf,
+}
+
+/// The result of one run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// What it was made from.
+    pub inputs: Inputs,
+    /// Why the run failed, if it did.
+    pub error: Option<String>,
+    /// What became of its replies.
+    pub judgement: Judgement,
+    /// What it took.
+    pub cost: Cost,
+    /// Laws that its trace breaks.
+    pub broken_laws: Vec<String>,
+}
+
+/// Reads and writes a suite's folder.
+#[derive(Debug, Clone)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+impl Store {
+    /// The suite in `folder`, which need not be there yet.
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// The folder of one run.
+    pub fn run_folder(&self, strategy_folder: &str, video: &str) -> PathBuf {
+        self.folder.join(strategy_folder).join(video)
+    }
+
+    /// The result of one run; `None` if there is none, or none that this program wrote.
+    pub fn result(&self, strategy_folder: &str, video: &str) -> Option<RunResult> {
+        let file = self.run_folder(strategy_folder, video).join(RESULT_FILE);
+        serde_json::from_slice(&fs::read(file).ok()?).ok()
+    }
+
+    /// Writes the result of one run.
+    ///
+    /// # Errors
+    /// [`RunError::Write`].
+    pub fn put_result(&self, strategy_folder: &str, video: &str, result: &RunResult) -> Result<(), RunError> {
+        write_json(&self.run_folder(strategy_folder, video).join(RESULT_FILE), result)
+    }
+
+    /// Forgets the result of a run that is about to be made again.
+    ///
+    /// # Errors
+    /// [`RunError::Write`].
+    pub fn forget_result(&self, strategy_folder: &str, video: &str) -> Result<(), RunError> {
+        let path = self.run_folder(strategy_folder, video).join(RESULT_FILE);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(RunError::Write { path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What belongs to the suite.
+    ///
+    /// # Errors
+    /// [`RunError::Argument`] if the folder holds none.
+    pub fn description(&self) -> Result<SuiteDescription, RunError> {
+        let path = self.folder.join(SUITE_FILE);
+        let wrong = |problem: String| RunError::Argument {
+            argument: path.display().to_string(),
+            problem,
+            expected: "a folder that compare or eval wrote".to_owned(),
+        };
+        read_json(&path).map_err(wrong)
+    }
+
+    /// Writes what belongs to the suite.
+    ///
+    /// # Errors
+    /// [`RunError::Write`].
+    pub fn put_description(&self, description: &SuiteDescription) -> Result<(), RunError> {
+        write_json(&self.folder.join(SUITE_FILE), description)
+    }
+
+    /// Writes a file beside them.
+    ///
+    /// # Errors
+    /// [`RunError::Write`].
+    pub fn put_text(&self, name: &str, text: &str) -> Result<PathBuf, RunError> {
+        let path = self.folder.join(name);
+        write_whole(&path, text.as_bytes()).map_err(|source| RunError::Write { path: path.clone(), source })?;
+        Ok(path)
+    }
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    serde_json::from_slice(&bytes).map_err(|error| error.to_string())
+}
+
+fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunError> {
+    let write = || write_whole(path, &serde_json::to_vec_pretty(value)?);
+    write().map_err(|source| RunError::Write { path: path.to_owned(), source })
+}
+
+/// Writes a file so that it is there whole or not at all, whenever the process or the machine dies, also where another
+/// process writes the same one.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = PathBuf::from(temporary);
+    let mut file = fs::File::create(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(&folder.path().join("new"));
+        store.put_text("report.html", "a long first text").unwrap();
+        let path = store.put_text("report.html", "short").unwrap();
+        assert_eq!(fs::read_to_string(path).unwrap(), "short");
+        assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_result_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        assert_eq!(store.result("drop_all", "v"), None);
+        fs::create_dir_all(store.run_folder("drop_all", "v")).unwrap();
+        fs::write(store.run_folder("drop_all", "v").join(RESULT_FILE), "{\"error\":").unwrap();
+        assert_eq!(store.result("drop_all", "v"), None);
+        store.forget_result("drop_all", "v").unwrap();
+        store.forget_result("drop_all", "v").unwrap();
+        let complaint = store.description().unwrap_err().to_string();
+        assert!(complaint.contains("suite.json") && complaint.ends_with("compare or eval wrote"), "{complaint}");
+    }
+}

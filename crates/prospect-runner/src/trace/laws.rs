@@ -1,0 +1,174 @@
+//! What holds for every trace, whatever strategy wrote it.
+
+use crate::trace::Event;
+
+/// Which laws a finished trace breaks, each in one line; none for a sound one. Checked are the cache's bound, that the ledger
+/// adds up (what went in, what was kept and put back against the cache's length), kept ranges, order, and the closing
+/// figures.
+pub fn broken_laws(events: &[Event]) -> Vec<String> {
+    let mut check = Check::default();
+    for (number, event) in events.iter().enumerate() {
+        check.line = number + 1;
+        check.event(event, number + 1 == events.len());
+    }
+    if !matches!(events.last(), Some(Event::RunFinished { .. })) {
+        check.broken.push("the last event is not run_finished".to_owned());
+    }
+    check.broken
+}
+
+#[derive(Default)]
+struct Check {
+    line: usize,
+    broken: Vec<String>,
+    max_seq_len: usize,
+    /// Cache length after the last frame or overflow; `None` where the next frame starts anew.
+    cache_tokens: Option<usize>,
+    /// Every frame starts again from the opening.
+    stateless: bool,
+    last_frame: Option<(usize, f64)>,
+    frames: usize,
+    frames_dropped: usize,
+    replies: usize,
+    overflows: usize,
+    peak_cache_tokens: usize,
+}
+
+impl Check {
+    fn law(&mut self, holds: bool, broken: impl Fn() -> String) {
+        if !holds {
+            self.broken.push(format!("line {}: {}", self.line, broken()));
+        }
+    }
+
+    fn event(&mut self, event: &Event, last: bool) {
+        match event {
+            Event::RunStarted { config, strategy, .. } => {
+                self.law(self.line == 1, || "run_started again".to_owned());
+                self.max_seq_len =
+                    config["context"]["max_seq_len"].as_u64().map_or(usize::MAX, |tokens| tokens as usize);
+                self.stateless = strategy == "none";
+                self.cache_tokens = Some(0);
+            }
+            Event::Frame { index, time, segments, cache_tokens, .. } => {
+                let went_in = segments.iter().map(|segment| segment.tokens).sum();
+                self.frame((*index, *time), went_in, *cache_tokens);
+            }
+            Event::Reply { frame, .. } => {
+                self.replies += 1;
+                let follows = self.last_frame.is_none_or(|(before, _)| *frame > before);
+                self.law(follows, || format!("a reply to frame {frame}, which has been recorded already"));
+            }
+            Event::Overflow { tokens_before, tokens_after, kept, put_back, .. } => {
+                let put_back = put_back.iter().map(|piece| piece.tokens).sum();
+                self.overflow(*tokens_before, *tokens_after, kept, put_back);
+            }
+            Event::FrameDropped { .. } => self.frames_dropped += 1,
+            Event::RunFinished { frames, frames_dropped, replies, overflows, peak_cache_tokens, .. } => {
+                self.law(last, || "events after run_finished".to_owned());
+                let counted = (self.frames, self.frames_dropped, self.replies, self.overflows);
+                let closing = (*frames, *frames_dropped, *replies, *overflows);
+                self.law(counted == closing, || {
+                    format!("frames, dropped, replies, overflows are {closing:?}, counted {counted:?}")
+                });
+                let (peak, max) = (*peak_cache_tokens, self.max_seq_len);
+                self.law(peak <= max, || format!("{peak} tokens at the peak, the bound is {max}"));
+                let seen = self.peak_cache_tokens;
+                self.law(peak >= seen, || format!("peak_cache_tokens is {peak}, a frame had {seen}"));
+            }
+            Event::Message { .. } | Event::Summary { .. } | Event::Error { .. } => {}
+        }
+    }
+
+    fn frame(&mut self, (index, time): (usize, f64), went_in: usize, cache_tokens: usize) {
+        self.frames += 1;
+        let after = self.last_frame.is_none_or(|(before, then)| index > before && time > then);
+        self.law(after, || format!("frame {index} at {time} s comes after a later one"));
+        self.last_frame = Some((index, time));
+        self.bounded(cache_tokens);
+        if let Some(before) = self.cache_tokens {
+            self.law(before + went_in == cache_tokens, || {
+                format!("{before} tokens and {went_in} more, but cache_tokens is {cache_tokens}")
+            });
+        }
+        self.cache_tokens = (!self.stateless).then_some(cache_tokens);
+    }
+
+    fn overflow(&mut self, before: usize, after: usize, kept: &[[usize; 2]], put_back: usize) {
+        self.overflows += 1;
+        if let Some(cache_tokens) = self.cache_tokens {
+            self.law(before == cache_tokens, || {
+                format!("tokens_before is {before}, the cache had {cache_tokens}")
+            });
+        }
+        let mut end_before = 0;
+        for &[start, end] in kept {
+            self.law(end_before <= start && start < end && end <= before, || {
+                format!("kept [{start}, {end}) is out of order or out of bounds")
+            });
+            end_before = end;
+        }
+        let kept: usize = kept.iter().map(|[start, end]| end.saturating_sub(*start)).sum();
+        // Under ProAssist's rules, texts go in with the next frame and are counted there.
+        self.law(after == kept + put_back || after == kept, || {
+            format!("{kept} tokens kept and {put_back} put back, but tokens_after is {after}")
+        });
+        self.bounded(after);
+        self.cache_tokens = Some(after);
+    }
+
+    fn bounded(&mut self, cache_tokens: usize) {
+        let max = self.max_seq_len;
+        self.law(cache_tokens <= max, || format!("{cache_tokens} tokens in the cache, the bound is {max}"));
+        self.peak_cache_tokens = self.peak_cache_tokens.max(cache_tokens);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOUND: &str = r#"
+{"event":"run_started","schema_version":1,"config":{"context":{"max_seq_len":30}},"model":"m","source":"s","device":"cpu","threads":1,"dtype":"f32","strategy":"drop_middle","kv_bytes_per_token":4,"versions":{"prospect":"0"}}
+{"event":"message","role":"system","text":"hi","time":0.0}
+{"event":"reply","frame":0,"time":0.0,"text":"a","token_ids":[1,2]}
+{"event":"frame","index":0,"time":0.0,"segments":[{"kind":"system","tokens":10,"pinned":true},{"kind":"frame","tokens":9,"pinned":false}],"cache_tokens":19,"vision_ms":1.0,"decode_ms":1.0,"total_ms":2.0}
+{"event":"overflow","time":0.5,"strategy":"drop_middle","trigger":"no_room","incoming":9,"tokens_before":19,"tokens_after":14,"kept":[[0,10],[15,17]],"put_back":[{"kind":"summary","tokens":2}],"positions":"rerotate","positions_reset":false,"ms":1.0}
+{"event":"frame","index":1,"time":0.5,"segments":[{"kind":"frame","tokens":9,"pinned":false}],"cache_tokens":23,"vision_ms":1.0,"decode_ms":1.0,"total_ms":2.0}
+{"event":"run_finished","frames":2,"frames_dropped":0,"replies":1,"overflows":1,"peak_cache_tokens":25,"p50_ms":2.0,"p95_ms":2.0,"p99_ms":2.0}"#;
+
+    fn broken(from: &str, to: &str) -> String {
+        assert!(SOUND.contains(from), "{from}");
+        let text = SOUND.replacen(from, to, 1);
+        let events: Vec<Event> =
+            text.trim().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        broken_laws(&events).join("; ")
+    }
+
+    #[test]
+    fn a_sound_trace_breaks_none() {
+        assert_eq!(broken("hi", "hi"), "");
+    }
+
+    #[test]
+    fn every_law_can_be_broken() {
+        for (from, to, complaint) in [
+            ("\"max_seq_len\":30", "\"max_seq_len\":22", "line 6: 23 tokens in the cache, the bound is 22"),
+            ("\"max_seq_len\":30", "\"max_seq_len\":24", "line 7: 25 tokens at the peak, the bound is 24"),
+            ("\"cache_tokens\":23", "\"cache_tokens\":24", "line 6: 14 tokens and 9 more, but cache_tokens is 24"),
+            ("\"tokens_before\":19", "\"tokens_before\":18", "line 5: tokens_before is 18, the cache had 19"),
+            ("[15,17]", "[18,20]", "kept [18, 20) is out of order or out of bounds"),
+            ("[[0,10],[15,17]]", "[[15,17],[0,10]]", "kept [0, 10) is out of order or out of bounds"),
+            ("\"tokens_after\":14", "\"tokens_after\":13", "12 tokens kept and 2 put back, but tokens_after is 13"),
+            ("\"index\":1", "\"index\":0", "frame 0 at 0.5 s comes after a later one"),
+            ("\"replies\":1", "\"replies\":2", "are (2, 0, 2, 1), counted (2, 0, 1, 1)"),
+            ("\"peak_cache_tokens\":25", "\"peak_cache_tokens\":22", "peak_cache_tokens is 22, a frame had 23"),
+            ("{\"event\":\"run_finished\"", "{\"event\":\"error\",\"message\":\"x\"}\n{\"event\":\"run_finished\"", ""),
+        ] {
+            let found = broken(from, to);
+            assert!(found.contains(complaint) && (complaint.is_empty() == found.is_empty()), "{found}");
+        }
+        let cut = SOUND.trim().lines().take(3).map(|line| serde_json::from_str(line).unwrap());
+        assert_eq!(broken_laws(&cut.collect::<Vec<Event>>()), ["the last event is not run_finished"]);
+    }
+}
