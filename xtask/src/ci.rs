@@ -1,8 +1,7 @@
 //! `cargo xtask ci`: the steps of CI, in the order in which they fail fastest.
 
-use std::process::Command;
-use std::time::Instant;
-
+use crate::command::{announce, step};
+use crate::e2e;
 use crate::tidy;
 use crate::workspace::workspace_root;
 
@@ -15,7 +14,9 @@ pub(crate) fn run() -> Result<(), String> {
     step("doc", "cargo", &["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])?;
     step("package prospect-context", "cargo", &["package", "-p", "prospect-context", "--allow-dirty"], &[])?;
     step("test", "cargo", &["test", "--workspace"], &[])?;
-    main_job()
+    main_job()?;
+    announce("e2e");
+    e2e::run(&e2e::Arguments::for_ci())
 }
 
 /// The README's first command, and whether its trace shows what it should: overflows, replies, an orderly end.
@@ -36,30 +37,5 @@ fn main_job() -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("{}: expected replies, overflows and run_finished, found {last}", trace.display()))
-    }
-}
-
-fn announce(name: &str) {
-    #[expect(clippy::print_stdout, reason = "CI's log is read by people")]
-    {
-        println!("--- {name}");
-    }
-}
-
-fn step(name: &str, program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
-    announce(name);
-    let root = workspace_root();
-    let started = Instant::now();
-    let status = Command::new(program)
-        .args(arguments)
-        .envs(environment.iter().copied())
-        .current_dir(root)
-        .status()
-        .map_err(|error| format!("{name}: cannot start {program}: {error}"))?;
-    if status.success() {
-        announce(&format!("{name} passed in {:.0} s", started.elapsed().as_secs_f64()));
-        Ok(())
-    } else {
-        Err(format!("{name} failed: {program} {}", arguments.join(" ")))
     }
 }

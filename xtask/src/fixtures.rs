@@ -13,6 +13,8 @@ use crate::workbench::script::{Kind, Script};
 use crate::workbench::seeds;
 use crate::workbench::video;
 
+/// The weights of the committed checkpoint.
+const COMMITTED_MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/workbench/model.safetensors");
 /// Frames of the one-hour stream.
 const HOUR: usize = 7200;
 /// Least frames of a training video of several rounds.
@@ -25,7 +27,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "out/workbench")]
     out: PathBuf,
     /// The checkpoint whose bytes give the evaluation seeds.
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/workbench/model.safetensors"))]
+    #[arg(long, default_value = COMMITTED_MODEL)]
     model: PathBuf,
     /// How many evaluation videos.
     #[arg(long, default_value_t = 60)]
@@ -69,19 +71,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     };
     let chosen = match arguments.seed {
         Some(seed) => vec![seed],
-        None => evaluation_seeds(arguments)?,
+        None => evaluation_seeds(&arguments.model, if arguments.hour { 1 } else { arguments.count })?,
     };
-    fs::create_dir_all(&arguments.out).map_err(|error| at(&arguments.out, &error))?;
-    for (number, seed) in chosen.into_iter().enumerate() {
-        let script = Script::new(seed, kind);
-        write_video(&script, &arguments.out.join(format!("{name}_{number:03}")), arguments.png)?;
+    write_videos(&chosen, kind, name, &arguments.out, arguments.png)
+}
+
+/// Renders the first `count` evaluation videos of the committed checkpoint into `folder`.
+pub(crate) fn evaluation_videos(folder: &Path, count: usize) -> Result<(), String> {
+    let chosen = evaluation_seeds(Path::new(COMMITTED_MODEL), count)?;
+    write_videos(&chosen, Kind::Plain, "video", folder, false)
+}
+
+fn write_videos(seeds: &[u64], kind: Kind, name: &str, folder: &Path, png: bool) -> Result<(), String> {
+    fs::create_dir_all(folder).map_err(|error| at(folder, &error))?;
+    for (number, seed) in seeds.iter().enumerate() {
+        write_video(&Script::new(*seed, kind), &folder.join(format!("{name}_{number:03}")), png)?;
     }
     Ok(())
 }
 
-fn evaluation_seeds(arguments: &Arguments) -> Result<Vec<u64>, String> {
-    let weights = fs::read(&arguments.model).map_err(|error| at(&arguments.model, &error))?;
-    Ok(seeds::evaluation_seeds(&weights, if arguments.hour { 1 } else { arguments.count }))
+fn evaluation_seeds(model: &Path, count: usize) -> Result<Vec<u64>, String> {
+    let weights = fs::read(model).map_err(|error| at(model, &error))?;
+    Ok(seeds::evaluation_seeds(&weights, count))
 }
 
 fn at(path: &Path, error: &dyn std::fmt::Display) -> String {

@@ -1,6 +1,8 @@
 //! The project's own chores: one module per command.
 
 mod ci;
+mod command;
+mod e2e;
 mod fixtures;
 mod tidy;
 mod workbench;
@@ -22,6 +24,8 @@ struct Arguments {
 enum Command {
     /// Render workbench videos with their annotations.
     Fixtures(fixtures::Arguments),
+    /// The small model on unseen videos under every strategy: table, report, laws, floors.
+    E2e(e2e::Arguments),
     /// Everything a change has to pass: format, lints, tidy, docs, tests, the main job.
     Ci,
     /// Check the rules of docs/ARCHITECTURE.md that no compiler checks.
@@ -31,6 +35,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Fixtures(arguments) => fixtures::run(&arguments),
+        Command::E2e(arguments) => e2e::run(&arguments),
         Command::Ci => ci::run(),
         Command::Tidy => tidy::run(),
     };

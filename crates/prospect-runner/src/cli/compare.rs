@@ -3,9 +3,11 @@
 use super::arguments::CompareArguments;
 use super::suite;
 use crate::error::RunError;
+use crate::suite::SANITY;
 
 /// What is compared where nothing else is asked for.
-const ALL: [&str; 13] = [
+const ALL: [&str; 14] = [
+    SANITY,
     "unlimited",
     "summarize_and_drop",
     "summarize_with_dst",

@@ -137,10 +137,11 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_takes_the_reference_that_says_the_same_and_the_next_one_what_is_left() {
+    fn the_sum_decides_not_each_reply_for_itself() {
+        // The second reply says the second reference better still, but the first one says nothing else.
         let cosines = [vec![0.1, 0.9], vec![0.2, 0.95]];
         let dialogue = Dialogue { frames: 60, replies: &[10, 12], references: &[9, 12], cosines: &cosines };
-        assert_eq!(verdicts(&dialogue), [(Verdict::Mismatched, 9), (Verdict::Matched, 12)]);
+        assert_eq!(verdicts(&dialogue), [(Verdict::Matched, 12), (Verdict::Mismatched, 9)]);
     }
 
     #[test]

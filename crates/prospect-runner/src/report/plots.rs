@@ -18,7 +18,7 @@ const GRID: RGBColor = RGBColor(2, 2, 2);
 const SERIES: RGBColor = RGBColor(3, 3, 3);
 const MARK: RGBColor = RGBColor(4, 4, 4);
 const BOUND: RGBColor = RGBColor(5, 5, 5);
-const FONT: (&str, u32) = ("sans-serif", 14);
+const FONT: (&str, u32) = ("sans-serif", 16);
 /// A long stream is drawn with this many points: per stretch its least and its largest value, so that no stall is lost.
 const MOST_POINTS: usize = 800;
 
@@ -74,8 +74,8 @@ pub(super) fn intervals(label: &str, rows: &[(&str, Figure)]) -> Result<String, 
     draw(&description, height, |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(8)
-            .x_label_area_size(40)
-            .y_label_area_size(190)
+            .x_label_area_size(46)
+            .y_label_area_size(220)
             .build_cartesian_2d(0.0..1.02, -0.5..count - 0.5)?;
         chart
             .configure_mesh()
@@ -132,8 +132,8 @@ where
     let mut chart = ChartBuilder::on(area)
         .margin(8)
         .margin_right(24)
-        .x_label_area_size(28)
-        .y_label_area_size(64)
+        .x_label_area_size(32)
+        .y_label_area_size(72)
         .build_cartesian_2d(0.0..end, 0.0..top)?;
     chart
         .configure_mesh()

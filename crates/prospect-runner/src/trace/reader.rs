@@ -50,7 +50,7 @@ pub fn read_trace(path: &Path) -> Result<Vec<Event>, TraceError> {
         .map_err(|source| TraceError::Unreadable { path: path.to_owned(), source })?;
     let mut events = Vec::new();
     for (number, line) in text.split_inclusive('\n').enumerate() {
-        match serde_json::from_str(line) {
+        match serde_json::from_str(line.trim_end()) {
             Ok(event) => events.push(event),
             Err(_) if !line.ends_with('\n') => break,
             Err(error) => {

@@ -4,6 +4,8 @@
 mod bad_input;
 mod convert;
 mod interrupt;
+mod report;
 mod reproducible;
+mod suite;
 mod support;
 mod usage;

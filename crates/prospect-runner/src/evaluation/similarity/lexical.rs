@@ -91,6 +91,7 @@ mod tests {
     fn a_single_reference_can_be_compared() {
         let cosines = Lexical.cosines(&["Stir the soup.", "Wait."], &["Stir the soup now."]).unwrap();
         assert!(cosines[0][0] > 0.8 && cosines[1][0] == 0.0, "{cosines:?}");
-        assert_eq!(Lexical.cosines(&["..."], &["?!"]).unwrap(), [[1.0]]);
+        // Without words, two texts are the same.
+        assert_eq!(Lexical.cosines(&["..."], &["!"]).unwrap(), [[1.0]]);
     }
 }

@@ -86,8 +86,7 @@ mod tests {
     /// The worked example of the paper's section 2.1.
     #[test]
     fn a_word_matches_at_most_as_often_as_the_reference_has_it() {
-        let counts =
-            BleuCounts::of(&split("the the the the the the the"), &split("the cat is on the mat"));
+        let counts = BleuCounts::of(&split("the the the the the the the"), &split("the cat is on the mat"));
         assert_eq!((counts.matches[0], counts.totals), (2, [7, 6, 5, 4]));
         assert!((counts.scores()[0] - 2.0 / 7.0).abs() < 1e-9);
     }

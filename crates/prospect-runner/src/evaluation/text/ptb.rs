@@ -25,7 +25,7 @@ use characters::{SOFT_HYPHEN, is_apostrophe, is_line_break};
 ///
 /// Each text stands alone, as a line with another after it. The package joins all its texts into one, so that the start of
 /// the next text or the lack of one can change a last token ("Plan B.", ":)"). Not imitated: HTML entities other than
-/// `&amp;`, `&lt;` and `&gt;`, letters outside the Latin, Greek and Cyrillic scripts where Unicode has changed since 2014,
+/// `&amp;`, `&lt;` and `&gt;` apart from words, letters outside the Latin, Greek and Cyrillic scripts where Unicode has changed since 2014,
 /// digits other than 0 to 9, and line breaks, which count as spaces.
 pub fn words(text: &str) -> Vec<String> {
     let mut text: Vec<char> = text.chars().map(|c| if is_line_break(c) { ' ' } else { c }).collect();
@@ -61,8 +61,8 @@ enum Spelling {
     Verbatim,
     /// The characters, with a plain apostrophe.
     PlainApostrophe,
-    /// The characters, with names for the brackets.
-    NamedBrackets,
+    /// The characters, with names for the parentheses.
+    NamedParentheses,
     /// Something else.
     Fixed(&'static str),
     /// Nothing: punctuation.
@@ -89,9 +89,10 @@ impl Spelling {
         match self {
             Self::Verbatim => characters.collect(),
             Self::PlainApostrophe => characters.map(|c| if is_apostrophe(c) { '\'' } else { c }).collect(),
-            Self::NamedBrackets => characters
-                .map(|c| symbols::bracket_name(c).map_or_else(|| c.to_string(), str::to_owned))
-                .collect(),
+            Self::NamedParentheses => {
+                let spelled: String = characters.collect();
+                spelled.replace('(', "-lrb-").replace(')', "-rrb-")
+            }
             Self::Fixed(spelling) => spelling.to_owned(),
             Self::Dropped => String::new(),
         }
@@ -102,7 +103,7 @@ impl Spelling {
 type Rule = fn(&[char]) -> Option<Token>;
 
 /// Rules by precedence, for those that see equally much.
-const RULES: [Rule; 27] = [
+const RULES: [Rule; 30] = [
     contractions::fused,
     symbols::markup,
     symbols::entity,
@@ -112,7 +113,10 @@ const RULES: [Rule; 27] = [
     compounds::web_address,
     compounds::mail_address,
     compounds::handle,
+    contractions::with_apostrophe,
     contractions::auxiliary,
+    symbols::opening_quote,
+    contractions::auxiliary_in_word,
     contractions::not,
     numbers::date,
     numbers::number,
@@ -120,8 +124,8 @@ const RULES: [Rule; 27] = [
     numbers::vulgar_fraction,
     compounds::fixed,
     contractions::short_year,
-    contractions::with_apostrophe,
     abbreviations::acronym,
+    compounds::file_name,
     abbreviations::abbreviation,
     abbreviations::before_number,
     abbreviations::before_punctuation,
@@ -164,7 +168,10 @@ mod tests {
 
     #[test]
     fn numbers_and_units() {
-        check("1 1/2 cups at 350°F for 5:30, 1,000.5 g, 3.5mm", "1 1/2 cups at 350 ° f for 5:30 1,000.5 g 3.5 mm");
+        check(
+            "1 1/2 cups at 350°F for 5:30, 1,000.5 g, 3.5mm",
+            "1 1/2 cups at 350 ° f for 5:30 1,000.5 g 3.5 mm",
+        );
         check("½ tsp costs €3.99, 50% off, -5", "1/2 tsp costs $ 3.99 50 % off -5");
     }
 
@@ -176,7 +183,10 @@ mod tests {
 
     #[test]
     fn compounds_stay_whole() {
-        check("10-inch well-done and/or 3/8-inch AT&T's C++ x_1", "10-inch well-done and/or 3/8-inch at&t 's c++ x_1");
+        check(
+            "10-inch well-done and/or 3/8-inch AT&T's C++ x_1",
+            "10-inch well-done and/or 3/8-inch at&t 's c++ x_1",
+        );
     }
 
     #[test]

@@ -2,14 +2,21 @@
 
 /// Marks where a word may be hyphenated; no part of its spelling.
 pub(super) const SOFT_HYPHEN: char = '\u{AD}';
+/// More characters than any text has.
+pub(super) const ANY: usize = usize::MAX >> 1;
 const NO_BREAK_SPACE: char = '\u{A0}';
 
-/// Whether a character may be in a word. Java's letters, plus the marks that Stanford's tool adds.
+/// Whether a character may be in a word: letters, and marks over or beside them.
 pub(super) fn is_letter(c: char) -> bool {
-    let is_mark = matches!(c, SOFT_HYPHEN | '\u{2C2}'..='\u{36F}' | '\u{483}'..='\u{487}');
+    is_unmarked_letter(c) || matches!(c, SOFT_HYPHEN | '\u{2C2}'..='\u{36F}' | '\u{483}'..='\u{487}')
+}
+
+/// Letters alone, as Java has them.
+pub(super) fn is_unmarked_letter(c: char) -> bool {
     // Nothing above the Basic Multilingual Plane is known to the tool; letter-like symbols are symbols to it.
-    let is_known = c <= '\u{FFFF}' && !matches!(c, '\u{2160}'..='\u{2188}' | '\u{24B6}'..='\u{24E9}');
-    is_mark || is_known && c.is_alphabetic()
+    let is_known = c <= '\u{FFFF}'
+        && !matches!(c, '\u{300}'..='\u{36F}' | '\u{2160}'..='\u{2188}' | '\u{24B6}'..='\u{24E9}');
+    is_known && c.is_alphabetic()
 }
 
 pub(super) fn is_letter_or_digit(c: char) -> bool {
@@ -18,6 +25,11 @@ pub(super) fn is_letter_or_digit(c: char) -> bool {
 
 pub(super) fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '\u{92}' | '’')
+}
+
+/// An apostrophe, or what may stand for one inside a name.
+pub(super) fn is_quote(c: char) -> bool {
+    is_apostrophe(c) || matches!(c, '`' | '\u{91}' | '‘' | '‛')
 }
 
 pub(super) fn is_space(c: char) -> bool {

@@ -2,7 +2,8 @@
 
 use super::Token;
 use super::characters::{
-    has, is_apostrophe, is_letter, is_letter_or_digit, run, run_of, spelled, spelled_as_one_of,
+    ANY, SOFT_HYPHEN, has, is_apostrophe, is_letter, is_letter_or_digit, is_unmarked_letter, run, run_of,
+    spelled, spelled_as_one_of,
 };
 
 /// Where a word ends: letters and digits after a letter. Periods, bangs and question marks right between two such words join
@@ -28,7 +29,10 @@ pub(super) fn word(rest: &[char]) -> Option<Token> {
 
 /// Fixed pieces that other rules would cut.
 pub(super) fn fixed(rest: &[char]) -> Option<Token> {
-    let pieces = ["pro-", "anti-", "c.d.s", "cap'n", "c'est", "s&p-500", "s&ls", "c++", "c#", "f#"];
+    let pieces = [
+        "pro-", "anti-", "c.d.s", "cap'n", "c'est", "s&p-500", "s&ls", "c++", "c#", "f#", "-lrb-", "-rrb-",
+        "-lsb-", "-rsb-", "-lcb-", "-rcb-",
+    ];
     spelled_as_one_of(rest, 0, &pieces).map(Token::verbatim)
 }
 
@@ -40,11 +44,12 @@ pub(super) fn joined(rest: &[char]) -> Option<Token> {
 
 /// Words joined by hyphens and underscores, where each may begin like "d'Artagnan".
 pub(super) fn thing_end(rest: &[char]) -> Option<usize> {
+    let is_inside = |c: char| is_unmarked_letter(c) || c.is_ascii_digit();
     let piece = |at: usize| {
         let begins = has(rest, at, |c| matches!(c.to_ascii_lowercase(), 'd' | 'o' | 'l'));
         let elided = begins && has(rest, at + 1, is_apostrophe);
-        let after_elision = run_of(rest, at + 2, 2, usize::MAX >> 1, is_letter_or_digit).filter(|_| elided);
-        after_elision.or_else(|| run_of(rest, at, 1, usize::MAX >> 1, is_letter_or_digit))
+        let after_elision = run_of(rest, at + 2, 2, ANY, is_inside).filter(|_| elided);
+        after_elision.or_else(|| run_of(rest, at, 1, ANY, is_inside))
     };
     let mut end = piece(0)?;
     while has(rest, end, |c| matches!(c, '-' | '_' | '\u{58A}' | '\u{2010}' | '\u{2011}')) {
@@ -56,14 +61,14 @@ pub(super) fn thing_end(rest: &[char]) -> Option<usize> {
 
 /// Words joined by hyphens, of which the first may have periods and commas ("2.5-inch"), and the last ones may be acronyms.
 pub(super) fn hyphenated_end(rest: &[char]) -> Option<usize> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric();
-    if !has(rest, 0, is_plain) {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == SOFT_HYPHEN;
+    if !has(rest, 0, |c| c.is_ascii_alphanumeric()) {
         return None;
     }
     let first = run(rest, 0, |c| is_plain(c) || matches!(c, '.' | ','));
     let mut end = first;
     while has(rest, end, |c| c == '-') {
-        let plain = run_of(rest, end + 1, 1, usize::MAX >> 1, is_plain);
+        let plain = run_of(rest, end + 1, 1, ANY, is_plain);
         let Some(next) = plain.max(acronym_end(rest, end + 1)) else { break };
         end = next;
     }
@@ -82,9 +87,9 @@ pub(super) fn acronym_end(rest: &[char], at: usize) -> Option<usize> {
 /// Two or three words joined by slashes, each with up to two hyphens: "and/or".
 fn slashed_end(rest: &[char]) -> Option<usize> {
     let piece = |at: usize| {
-        let mut end = run_of(rest, at, 1, usize::MAX >> 1, |c| c.is_ascii_alphanumeric())?;
+        let mut end = run_of(rest, at, 1, ANY, |c| c.is_ascii_alphanumeric())?;
         for _ in 0..2 {
-            let hyphened = run_of(rest, end + 1, 1, usize::MAX >> 1, |c| c.is_ascii_alphabetic());
+            let hyphened = run_of(rest, end + 1, 1, ANY, |c| c.is_ascii_alphabetic());
             end = hyphened.filter(|_| has(rest, end, |c| c == '-')).unwrap_or(end);
         }
         Some(end)
@@ -99,7 +104,7 @@ fn slashed_end(rest: &[char]) -> Option<usize> {
 
 /// Capitals joined by `&` or `+`: "AT&T".
 pub(super) fn initials_end(rest: &[char]) -> Option<usize> {
-    let capitals = |at: usize| run_of(rest, at, 1, usize::MAX >> 1, |c| c.is_ascii_uppercase());
+    let capitals = |at: usize| run_of(rest, at, 1, ANY, |c| c.is_ascii_uppercase());
     let first = capitals(0)?;
     let mut end = first;
     loop {
@@ -111,15 +116,37 @@ pub(super) fn initials_end(rest: &[char]) -> Option<usize> {
 }
 
 fn ends_address(c: char) -> bool {
-    c.is_ascii_whitespace() || matches!(c, '"' | '<' | '>' | '|' | '(' | ')')
+    c.is_ascii_whitespace() || matches!(c, '"' | '<' | '>' | '|' | '(' | ')' | '{' | '}')
 }
 
 /// What an address of a page has inside but not at its end.
 fn is_weak_end(c: char) -> bool {
-    matches!(c, '.' | '!' | '?' | ',' | '{' | '}' | '-')
+    matches!(c, '.' | '!' | '?' | ',' | '-')
 }
 
-/// A web address with its scheme, or the path after a host that ends in a well-known domain.
+/// A name with a well-known extension, before a space or the end of a clause: "2.jpg".
+pub(super) fn file_name(rest: &[char]) -> Option<Token> {
+    let extensions = [
+        "bat", "bmp", "c", "cgi", "cpp", "dll", "doc", "docx", "exe", "gif", "gz", "h", "htm", "html", "jar",
+        "java", "jpeg", "jpg", "mov", "mp3", "pdf", "php", "pl", "png", "ppt", "ps", "py", "sql", "tar",
+        "txt", "wav", "x", "xml", "zip",
+    ];
+    let (mut start, mut longest) = (0, None);
+    while let Some(end) = run_of(rest, start, 1, ANY, is_letter_or_digit) {
+        let extension = rest[start..end].iter().collect::<String>().to_ascii_lowercase();
+        let ends_here = has(rest, end, |c| c.is_ascii_whitespace() || matches!(c, '.' | '?' | '!' | ','));
+        if start > 0 && ends_here && extensions.contains(&extension.as_str()) {
+            longest = Some(end);
+        }
+        if !has(rest, end, |c| c == '.') {
+            break;
+        }
+        start = end + 1;
+    }
+    longest.map(|end| Token::verbatim(end).seeing(end + 1))
+}
+
+/// A web address with its scheme, or a host that says that it is one, with the path after it.
 pub(super) fn web_address(rest: &[char]) -> Option<Token> {
     let path_end = |at: usize| {
         let end = run(rest, at, |c| !ends_address(c));
@@ -128,24 +155,54 @@ pub(super) fn web_address(rest: &[char]) -> Option<Token> {
     if let Some(host) = spelled_as_one_of(rest, 0, &["http://", "https://"]) {
         return path_end(host).map(Token::verbatim);
     }
-    let host = run(rest, 0, |c| is_letter_or_digit(c) || c == '.');
-    let name = rest[..host].iter().collect::<String>().to_ascii_lowercase();
-    let is_known = [".com", ".net", ".org", ".edu"].iter().any(|domain| name.ends_with(domain));
-    if !(is_known && has(rest, 0, is_letter) && has(rest, host, |c| c == '/')) {
-        return None;
-    }
-    path_end(host + 1).map(Token::verbatim)
+    let end = |host: usize| {
+        let path = has(rest, host, |c| c == '/').then(|| path_end(host + 1)).flatten();
+        path.unwrap_or(host)
+    };
+    let www = www_ends(rest).into_iter().map(end).max();
+    www.or_else(|| domain_end(rest).map(end)).map(Token::verbatim)
+}
+
+/// Where a host like "www.my-host.co" may end: its last part has two to four letters.
+fn www_ends(rest: &[char]) -> Vec<usize> {
+    let Some(start) = spelled(rest, 0, "www.") else { return Vec::new() };
+    let is_host = |c: char| !ends_address(c) && !matches!(c, '!' | '?' | ',');
+    let limit = run(rest, start, is_host);
+    let ending = |period: usize| run_of(rest, period + 1, 2, 4, |c| c.is_ascii_alphabetic());
+    (start + 1..limit).filter(|&at| rest[at] == '.').filter_map(ending).collect()
+}
+
+/// Where a host like "host.com" ends.
+fn domain_end(rest: &[char]) -> Option<usize> {
+    let is_host = |c: char| {
+        let is_other = ends_address(c) || matches!(c, '!' | '?' | '`' | '\'' | '$' | ','..='-' | '/'..='_');
+        !is_other
+    };
+    let mut limit = run(rest, 0, is_host);
+    // Every part between two periods has a letter.
+    limit = (0..limit).find(|&at| rest[at] == '.' && (at == 0 || rest[at - 1] == '.')).unwrap_or(limit);
+    let ending = |period: usize| spelled_as_one_of(rest, period, &[".com", ".net", ".org", ".edu"]);
+    (1..limit).rev().find_map(ending)
 }
 
 /// A mail address, with its angle brackets.
 pub(super) fn mail_address(rest: &[char]) -> Option<Token> {
     let start = usize::from(has(rest, 0, |c| c == '<'));
-    let at_sign = run(rest, start, |c| !ends_address(c) && c != '@');
-    let begins = has(rest, start, |c| c.is_ascii_alphanumeric()) && has(rest, at_sign, |c| c == '@');
-    let is_host = |c: char| !ends_address(c) && !matches!(c, '{' | '}' | '[' | ']' | ',' | ';' | ':');
-    let run_end = run(rest, at_sign + 1, is_host);
-    let end = (at_sign + 1..run_end).rev().find(|&last| rest[last] != '.').map(|last| last + 1)?;
-    begins.then(|| Token::verbatim(end + usize::from(has(rest, end, |c| c == '>'))))
+    if !has(rest, start, |c| c.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let label = |at: usize| run_of(rest, at, 1, ANY, |c| !ends_address(c) && c != '.');
+    let host_end = |at: usize| {
+        let mut end = label(at)?;
+        while has(rest, end, |c| c == '.') {
+            let Some(next) = label(end + 1) else { break };
+            end = next;
+        }
+        Some(end)
+    };
+    let limit = run(rest, start, |c| !ends_address(c));
+    let end = (start + 1..limit).rev().filter(|&at| rest[at] == '@').find_map(|at| host_end(at + 1))?;
+    Some(Token::verbatim(end + usize::from(has(rest, end, |c| c == '>'))))
 }
 
 /// "@name" and "#topic".
@@ -153,7 +210,7 @@ pub(super) fn handle(rest: &[char]) -> Option<Token> {
     let is_name = |c: char| c.is_ascii_alphabetic() || c == '_';
     let end = match rest.first() {
         Some('@') if has(rest, 1, is_name) => run(rest, 1, |c| is_name(c) || c.is_ascii_digit()),
-        Some('#') => run_of(rest, 1, 1, usize::MAX >> 1, is_letter)?,
+        Some('#') => run_of(rest, 1, 1, ANY, is_letter)?,
         _ => return None,
     };
     Some(Token::verbatim(end))

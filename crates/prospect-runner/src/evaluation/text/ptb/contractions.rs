@@ -1,7 +1,7 @@
 //! Words that were run together, mostly with an apostrophe.
 
 use super::characters::{
-    has, is_apostrophe, is_letter, is_letter_or_digit, is_space, run, run_of, spelled, spelled_as_one_of,
+    ANY, has, is_apostrophe, is_letter, is_quote, is_space, run, run_of, spelled, spelled_as_one_of,
 };
 use super::{Spelling, Token, compounds};
 
@@ -9,8 +9,21 @@ use super::{Spelling, Token, compounds};
 const AUXILIARIES: [&str; 6] = ["'s", "'m", "'d", "'re", "'ve", "'ll"];
 /// Words with an apostrophe that stay whole.
 const WHOLE: [&str; 15] = [
-    "'em", "'til", "'till", "'cause", "'n", "'n'", "ol'", "somethin'", "dunkin'", "c'mon", "o'o", "e'er", "li'l",
-    "ev'ry", "d'ye",
+    "'em",
+    "'til",
+    "'till",
+    "'cause",
+    "'n",
+    "'n'",
+    "ol'",
+    "somethin'",
+    "dunkin'",
+    "c'mon",
+    "o'o",
+    "e'er",
+    "li'l",
+    "ev'ry",
+    "d'ye",
 ];
 /// More of these, longer ones.
 const WHOLE_WORDS: [&str; 4] = ["nat'l", "nor'easter", "s'mores", "qu'il"];
@@ -48,6 +61,12 @@ pub(super) fn before_auxiliary(rest: &[char]) -> Option<Token> {
 pub(super) fn auxiliary(rest: &[char]) -> Option<Token> {
     let end = spelled_as_one_of(rest, 0, &AUXILIARIES).filter(|&end| !goes_on(rest, end))?;
     Some(Token::new(end, Spelling::PlainApostrophe).seeing(end + 1))
+}
+
+/// The same where a letter follows. A plain apostrophe rather opens a quotation there.
+pub(super) fn auxiliary_in_word(rest: &[char]) -> Option<Token> {
+    let end = spelled_as_one_of(rest, 0, &AUXILIARIES)?;
+    Some(Token::new(end, Spelling::PlainApostrophe))
 }
 
 /// The "do" of "don't".
@@ -89,7 +108,9 @@ pub(super) fn short_year(rest: &[char]) -> Option<Token> {
 pub(super) fn with_apostrophe(rest: &[char]) -> Option<Token> {
     let whole = spelled_as_one_of(rest, 0, &WHOLE).max(spelled_as_one_of(rest, 0, &WHOLE_WORDS));
     let verbatim = [whole, elided_article(rest), named_like_oneil(rest), between_vowels(rest)];
-    let all_of_you = spelled(rest, 0, "y'").map(|end| Token::new(end, Spelling::PlainApostrophe));
+    let before_letter = |end: &usize| has(rest, *end, is_letter);
+    let all_of_you =
+        spelled(rest, 0, "y'").filter(before_letter).map(|end| Token::verbatim(end).seeing(end + 1));
     verbatim.into_iter().flatten().max().map(Token::verbatim).or(all_of_you)
 }
 
@@ -101,16 +122,17 @@ fn elided_article(rest: &[char]) -> Option<usize> {
 /// A capital, an apostrophe and at least two letters: "O'Neil", but not "I've" or "Y'all". "n'" also begins such a word.
 fn named_like_oneil(rest: &[char]) -> Option<usize> {
     let may_begin = |c| matches!(c, 'A'..='H' | 'J'..='X' | 'Z' | 'n');
-    let begins = has(rest, 0, may_begin) && has(rest, 1, is_apostrophe);
+    let begins = has(rest, 0, may_begin) && has(rest, 1, is_quote);
     let end = run_of(rest, 2, 2, 2, is_letter).filter(|_| begins)?;
-    Some(run(rest, end, is_letter_or_digit))
+    Some(run(rest, end, is_letter))
 }
 
 /// An apostrophe after a vowel and before one: "ma'am", "Hallowe'en".
 fn between_vowels(rest: &[char]) -> Option<usize> {
-    let end = run_of(rest, 0, 2, usize::MAX >> 1, |c| c.is_ascii_alphabetic())?;
-    let follows_vowel = has(rest, end - 1, |c| matches!(c.to_ascii_lowercase(), 'a' | 'e' | 'i' | 'o' | 'u' | 'y'));
+    let end = run_of(rest, 0, 2, ANY, is_letter)?;
+    let follows_vowel =
+        has(rest, end - 1, |c| matches!(c.to_ascii_lowercase(), 'a' | 'e' | 'i' | 'o' | 'u' | 'y'));
     let precedes = has(rest, end + 1, |c| matches!(c, 'a' | 'e' | 'i' | 'o' | 'u' | 'A'..='Z'));
-    let holds = follows_vowel && has(rest, end, is_apostrophe) && precedes;
-    holds.then(|| run(rest, end + 1, |c| c.is_ascii_alphabetic()))
+    let holds = follows_vowel && has(rest, end, is_quote) && precedes;
+    holds.then(|| run(rest, end + 1, is_letter))
 }

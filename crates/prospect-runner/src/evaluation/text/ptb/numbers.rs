@@ -1,10 +1,7 @@
 //! Numbers, dates, fractions and telephone numbers.
 
-use super::characters::{digits, has, is_inner_space, run};
+use super::characters::{ANY, SOFT_HYPHEN, digits, has, is_inner_space, run};
 use super::{Spelling, Token};
-
-/// Longest run of digits that no rule limits.
-const ANY: usize = usize::MAX >> 1;
 
 /// "12/25/2020" and "1-1-20".
 pub(super) fn date(rest: &[char]) -> Option<Token> {
@@ -23,7 +20,7 @@ pub(super) fn number(rest: &[char]) -> Option<Token> {
 /// Where an unsigned number ends.
 fn number_end(rest: &[char], start: usize) -> Option<usize> {
     let mut end = run(rest, start, |c| c.is_ascii_digit());
-    while has(rest, end, |c| matches!(c, '.' | ',' | ':' | '\u{66B}' | '\u{66C}')) {
+    while has(rest, end, |c| matches!(c, '.' | ',' | ':' | SOFT_HYPHEN | '\u{66B}' | '\u{66C}')) {
         let Some(next) = digits(rest, end + 1, 1, ANY) else { break };
         end = next;
     }
@@ -62,7 +59,7 @@ pub(super) fn vulgar_fraction(rest: &[char]) -> Option<Token> {
 pub(super) fn telephone(rest: &[char]) -> Option<Token> {
     let ends = [in_parentheses(rest), spaced(rest), dotted(rest)];
     let end = ends.into_iter().flatten().max()?;
-    Some(Token::new(end, Spelling::NamedBrackets))
+    Some(Token::new(end, Spelling::NamedParentheses))
 }
 
 fn separated(rest: &[char], end: usize) -> Option<usize> {

@@ -53,9 +53,9 @@ fn quoted_value(rest: &[char], at: usize) -> Option<usize> {
 /// The entities that plain text may have.
 pub(super) fn entity(rest: &[char]) -> Option<Token> {
     let entities = [("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">")];
-    entities
-        .iter()
-        .find_map(|(entity, character)| Some(Token::new(spelled(rest, 0, entity)?, Spelling::Fixed(character))))
+    entities.iter().find_map(|(entity, character)| {
+        Some(Token::new(spelled(rest, 0, entity)?, Spelling::Fixed(character)))
+    })
 }
 
 /// ":-)", which no letter may follow, and faces like "^_^".
@@ -63,12 +63,13 @@ pub(super) fn smiley(rest: &[char]) -> Option<Token> {
     let eyes = usize::from(has(rest, 0, |c| matches!(c, '<' | '>')));
     let nose = eyes + 1;
     let mouth = nose + usize::from(has(rest, nose, |c| matches!(c, '-' | 'o' | '*' | '\'')));
-    let is_mouth = |c| matches!(c, '(' | ')' | 'D' | 'P' | 'd' | 'p' | 'O' | '\\' | '{' | '@' | '|' | '[' | ']');
+    let is_mouth =
+        |c| matches!(c, '(' | ')' | 'D' | 'P' | 'd' | 'p' | 'O' | '\\' | '{' | '@' | '|' | '[' | ']');
     let has_eyes = has(rest, eyes, |c| matches!(c, ':' | ';' | '='));
-    if has_eyes && has(rest, mouth, is_mouth) && has(rest, mouth + 1, |c| !c.is_ascii_alphabetic()) {
-        return Some(Token::new(mouth + 1, Spelling::NamedBrackets).seeing(mouth + 2));
+    if has_eyes && has(rest, mouth, is_mouth) && has(rest, mouth + 1, |c| !c.is_ascii_alphanumeric()) {
+        return Some(Token::new(mouth + 1, Spelling::NamedParentheses).seeing(mouth + 2));
     }
-    face(rest).map(|end| Token::new(end, Spelling::NamedBrackets))
+    face(rest).map(|end| Token::new(end, Spelling::NamedParentheses))
 }
 
 /// Where a face of two equal eyes ends.
@@ -94,9 +95,9 @@ pub(super) fn repeated(rest: &[char]) -> Option<Token> {
             Some(Token::new(end, if end > 1 { Spelling::Verbatim } else { Spelling::Dropped }))
         }
         '.' => ellipsis_end(rest).map(|end| Token::new(end, Spelling::Dropped)),
-        '*' | '#' | '_' => Some(Token::verbatim(end)),
+        '*' | '#' | '_' | '@' => Some(Token::verbatim(end)),
         '<' | '>' if end >= 2 => Some(Token::verbatim(2)),
-        '\'' if end >= 2 => Some(Token::new(2, Spelling::Dropped)),
+        _ if is_apostrophe(first) && end >= 2 => Some(Token::new(2, Spelling::Dropped)),
         '$' | 'A'..='Z' => {
             let end = run(rest, 0, |c| c.is_ascii_uppercase());
             has(rest, end, |c| c == '$').then(|| Token::verbatim(end + 1))
@@ -120,29 +121,31 @@ fn ellipsis_end(rest: &[char]) -> Option<usize> {
 /// Any one symbol.
 pub(super) fn single(rest: &[char]) -> Option<Token> {
     let &c = rest.first()?;
-    if is_apostrophe(c) {
-        return Some(single_quote(rest));
-    }
     let spelling = match c {
-        '.' | ',' | ';' | ':' | '`' | '"' | '…' | '‘' | '‛' | '‹' | '›' | '“' | '”' | '«' | '»' => Spelling::Dropped,
+        _ if is_apostrophe(c) => Spelling::Dropped,
+        '.' | ',' | ';' | ':' | '`' | '"' | '…' | '‘' | '‛' | '‹' | '›' | '“' | '”' | '«' | '»' => {
+            Spelling::Dropped
+        }
         '\u{91}' | '\u{93}' | '\u{94}' | '\u{96}' | '\u{97}' | '\u{2013}'..='\u{2015}' => Spelling::Dropped,
         '€' | '¤' | '₠' | '\u{80}' => Spelling::Fixed("$"),
         '£' => Spelling::Fixed("#"),
         '¢' => Spelling::Fixed("cents"),
         SOFT_HYPHEN => Spelling::Dropped,
-        _ if bracket_name(c).is_some() => Spelling::NamedBrackets,
+        _ if bracket_name(c).is_some() => {
+            return bracket_name(c).map(|name| Token::new(1, Spelling::Fixed(name)));
+        }
         _ if c.is_ascii_graphic() || is_symbol(c) => Spelling::Verbatim,
         _ => return None,
     };
-    let length = if is_raised_or_lowered(c) { run(rest, 0, is_raised_or_lowered) } else { 1 };
-    Some(Token::new(length, spelling))
+    let sign = usize::from(matches!(c, '⁺' | '⁻' | '₊' | '₋'));
+    Some(Token::new(run(rest, sign, is_raised_or_lowered).max(1), spelling))
 }
 
-/// An apostrophe opens a quotation if a letter and more follow.
-fn single_quote(rest: &[char]) -> Token {
+/// An apostrophe that a letter and more follow.
+pub(super) fn opening_quote(rest: &[char]) -> Option<Token> {
     let goes_on = has(rest, 2, |c| !is_space(c) && !is_line_break(c));
     let opens = has(rest, 0, |c| c == '\'') && has(rest, 1, |c| c.is_ascii_alphabetic()) && goes_on;
-    Token::new(1, Spelling::Dropped).seeing(if opens { 3 } else { 1 })
+    opens.then(|| Token::new(1, Spelling::Dropped).seeing(3))
 }
 
 /// Digits above and below the line.

@@ -1,0 +1,101 @@
+//! Everything that a trace knows is in the report, and nothing in it comes from elsewhere.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{program, repository, text, trace};
+
+const STRATEGIES: [&str; 4] = ["sanity", "summarize_and_drop", "drop_middle", "none"];
+const VIDEOS: [&str; 2] = ["video_001", "video_002"];
+
+fn report(out: &Path) -> String {
+    let videos = VIDEOS.map(|video| repository().join(format!("fixtures/workbench/videos/{video}.mp4")));
+    let videos = videos.each_ref().map(|video| video.to_str().unwrap());
+    let (out, strategies) = (out.to_str().unwrap(), STRATEGIES.join(","));
+    let more = ["--out", out, "--strategies", &strategies, "--baseline", "none"];
+    let output = program(&[["compare"].as_slice(), &videos, &more].concat()).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    std::fs::read_to_string(Path::new(out).join("report.html")).unwrap()
+}
+
+/// The part of the page that shows one run.
+fn section<'a>(page: &'a str, id: &str) -> &'a str {
+    let start = page.find(&format!("id=\"{id}\"")).unwrap();
+    let rest = &page[start..];
+    &rest[..rest.find("</details>").unwrap()]
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#x27;")
+}
+
+fn of_kind<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    events.iter().filter(|event| event["event"] == kind).collect()
+}
+
+#[test]
+fn every_video_reply_eviction_and_summary_is_in_it() {
+    let out = tempfile::tempdir().unwrap();
+    let page = report(out.path());
+    let (mut replies, mut evictions, mut summaries) = (0, 0, 0);
+    for (number, video) in VIDEOS.iter().enumerate() {
+        assert!(page.contains(&format!("<summary>{video}</summary>")));
+        for (column, strategy) in STRATEGIES.iter().enumerate() {
+            let events = trace(&out.path().join(strategy).join(video));
+            let section = section(&page, &format!("v{number}s{column}"));
+            let place = format!("{video} under {strategy}");
+            assert!(section.contains(&format!("<b>{strategy}</b>")), "{place}");
+            let spoken = of_kind(&events, "reply");
+            assert_eq!(section.matches("data-reply=").count(), spoken.len(), "{place}");
+            for reply in &spoken {
+                assert!(section.contains(&escaped(reply["text"].as_str().unwrap())), "{place}: {reply}");
+                // Its picture is defined once, and shown on the timeline and beside the text.
+                let picture = format!("v{number}f{}", reply["frame"]);
+                assert_eq!(page.matches(&format!("id=\"{picture}\"")).count(), 1, "{place}: {picture}");
+                assert_eq!(section.matches(&format!("href=\"#{picture}\"")).count(), 2, "{place}: {picture}");
+            }
+            let overflows = of_kind(&events, "overflow");
+            assert_eq!(section.matches("data-eviction=").count(), overflows.len(), "{place}");
+            assert_eq!(section.matches("class=\"cut\"").count(), overflows.len(), "{place}");
+            for overflow in &overflows {
+                let tokens = format!("{} → {}", overflow["tokens_before"], overflow["tokens_after"]);
+                assert!(section.contains(&tokens), "{place}: {tokens}");
+                for range in overflow["kept"].as_array().unwrap() {
+                    assert!(section.contains(&format!("{}–{}", range[0], range[1])), "{place}: {range}");
+                }
+            }
+            let written = of_kind(&events, "summary");
+            assert_eq!(section.matches("data-summary=").count(), written.len(), "{place}");
+            for summary in &written {
+                let whole =
+                    format!("<blockquote>{}</blockquote>", escaped(summary["text"].as_str().unwrap()));
+                assert!(section.contains(&whole), "{place}: {summary}");
+            }
+            replies += spoken.len();
+            evictions += overflows.len();
+            summaries += written.len();
+        }
+    }
+    assert!(replies > 20 && evictions > 4 && summaries > 2, "{replies} {evictions} {summaries}");
+}
+
+#[test]
+fn it_needs_no_network_and_no_script() {
+    let out = tempfile::tempdir().unwrap();
+    let page = report(out.path());
+    let addresses: Vec<&str> = page.split("http").skip(1).collect();
+    assert!(
+        addresses.iter().all(|rest| rest.starts_with("://www.w3.org/2000/svg\"")),
+        "an address in the report"
+    );
+    for foreign in ["<script", "<link", "@import", "url(", "<iframe", " src="] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+    assert!(page.contains("prefers-color-scheme:dark") && page.contains("name=\"viewport\""));
+    // All elements that are shown are there.
+    for reference in page.split("href=\"#").skip(1) {
+        let id = reference.split('"').next().unwrap();
+        assert!(page.contains(&format!("id=\"{id}\"")), "{id}");
+    }
+}

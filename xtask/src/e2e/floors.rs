@@ -1,0 +1,54 @@
+//! The least that every strategy must reach.
+
+use std::collections::BTreeMap;
+
+use crate::workspace::workspace_root;
+
+/// Where the committed floors are.
+const FILE: &str = "fixtures/workbench/floors.toml";
+
+/// Per metric, per strategy, the least value.
+pub(super) struct Floors(BTreeMap<String, BTreeMap<String, f64>>);
+
+impl Floors {
+    /// The floors of the small model.
+    pub(super) fn committed() -> Result<Self, String> {
+        let text = std::fs::read_to_string(workspace_root().join(FILE));
+        Self::parse(&text.map_err(|error| format!("{FILE}: {error}"))?)
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map(Self).map_err(|error| format!("{FILE}: {error}"))
+    }
+
+    /// One line for every floor that `strategy` misses. A strategy without a floor is one too: a new one gets its own.
+    pub(super) fn complaints(&self, strategy: &str, figure: impl Fn(&str) -> f64) -> Vec<String> {
+        let mut complaints = Vec::new();
+        for (metric, floors) in &self.0 {
+            match floors.get(strategy) {
+                None => complaints.push(format!("{strategy} has no floor in [{metric}] of {FILE}")),
+                // Not a number is no pass.
+                Some(floor) if figure(metric) >= *floor => {}
+                Some(floor) => {
+                    let value = figure(metric);
+                    complaints.push(format!("{strategy} has {metric} {value:.3}: expected at least {floor}"));
+                }
+            }
+        }
+        complaints
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_floors_can_be_missed() {
+        let floors = Floors::committed().unwrap();
+        assert!(floors.0.values().flat_map(BTreeMap::values).any(|floor| *floor > 0.9));
+        assert!(!floors.complaints("summarize_and_drop", |_| 0.0).is_empty());
+        assert_eq!(floors.complaints("summarize_and_drop", |_| 1.0), Vec::<String>::new());
+        assert!(Floors::parse("f1 = 3").is_err_and(|error| error.contains("floors.toml")));
+    }
+}

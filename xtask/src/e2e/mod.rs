@@ -1,0 +1,156 @@
+//! `cargo xtask e2e`: the small model on unseen videos under every strategy, as a user would run it. Fails when a law is
+//! broken, when the references replayed are not all right, or when a strategy falls below its floor.
+
+mod floors;
+mod shards;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::command::{announce, step};
+use crate::fixtures;
+use crate::workspace::workspace_root;
+use floors::Floors;
+use shards::Shards;
+
+/// The row of the references replayed; it is always run.
+const SANITY: &str = "sanity";
+
+/// Videos in CI.
+const CI_VIDEOS: usize = 12;
+
+/// Runs the small model on unseen videos under every strategy: table, report, laws, floors.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Only this strategy, NAME or NAME:POSITIONS; may be given more than once.
+    #[arg(long)]
+    strategy: Vec<String>,
+    /// How many videos.
+    #[arg(long, default_value_t = 24)]
+    videos: usize,
+    /// Folder for videos, traces and the report.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/e2e"))]
+    out: PathBuf,
+}
+
+impl Arguments {
+    /// What CI runs: every strategy on fewer videos.
+    pub(crate) fn for_ci() -> Self {
+        Self { strategy: Vec::new(), videos: CI_VIDEOS, out: workspace_root().join("target/e2e") }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
+    let started = Instant::now();
+    let (videos, results) = (arguments.out.join("videos"), arguments.out.join("results"));
+    for folder in [&videos, &results] {
+        // What an earlier run left is no result of this one.
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(format!("{}: {error}", folder.display()));
+            }
+            _ => {}
+        }
+    }
+    step("build", "cargo", &["build", "--release", "-p", "prospect-runner"], &[])?;
+    announce(&format!("{} videos", arguments.videos));
+    fixtures::evaluation_videos(&videos, arguments.videos)?;
+    announce("runs");
+    let mut compare = vec!["compare".to_owned(), videos.display().to_string()];
+    compare.extend(["--out".to_owned(), results.display().to_string()]);
+    if !arguments.strategy.is_empty() {
+        compare.extend(["--strategies".to_owned(), strategies(&arguments.strategy).join(",")]);
+    }
+    let binary = workspace_root().join("target/release/prospect-runner");
+    Shards::spawn(&binary, &compare)?.wait(&results)?;
+    let summary = merged(&binary, &results)?;
+    check(&summary, &Floors::committed()?)?;
+    announce(&format!("e2e passed in {:.0} s", started.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+/// What was asked for, with the references replayed at the top.
+fn strategies(asked: &[String]) -> Vec<String> {
+    let others = asked.iter().filter(|name| *name != SANITY).cloned();
+    std::iter::once(SANITY.to_owned()).chain(others).collect()
+}
+
+/// Prints the table, writes the report, and returns the figures.
+fn merged(binary: &Path, results: &Path) -> Result<Value, String> {
+    let merge = |more: &[&str]| {
+        let command = std::process::Command::new(binary).arg("merge").arg(results).args(more).output();
+        let output = command.map_err(|error| format!("merge: cannot start: {error}"))?;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim_end().to_owned();
+        Ok::<_, String>((output.status.success(), text(output.stdout), text(output.stderr)))
+    };
+    let (sound, table, complaint) = merge(&[])?;
+    print(&table);
+    if !sound {
+        // A broken law, a run that failed or a result that is missing.
+        return Err(complaint);
+    }
+    let (_, json, complaint) = merge(&["--json"])?;
+    serde_json::from_str(&json).map_err(|error| format!("merge --json: {error}; {complaint}"))
+}
+
+/// The references replayed must be all right, every strategy above its floor.
+fn check(summary: &Value, floors: &Floors) -> Result<(), String> {
+    let rows = summary["strategies"].as_array().ok_or("merge --json: expected strategies")?;
+    let mut complaints = Vec::new();
+    for row in rows {
+        let name = row["strategy"].as_str().unwrap_or_default();
+        let figure = |metric: &str| row["metrics"][metric]["value"].as_f64().unwrap_or(f64::NAN);
+        if name == SANITY {
+            for metric in ["f1", "exact_f1"] {
+                let value = figure(metric);
+                if value != 1.0 {
+                    complaints.push(format!("the references replayed have {metric} {value}: expected 1"));
+                }
+            }
+        } else {
+            complaints.extend(floors.complaints(name, figure));
+        }
+    }
+    if complaints.is_empty() { Ok(()) } else { Err(complaints.join("; ")) }
+}
+
+fn print(text: &str) {
+    #[expect(clippy::print_stdout, reason = "the table is what this command is for")]
+    {
+        println!("{text}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(strategy: &str, f1: f64) -> Value {
+        serde_json::json!({ "strategies": [
+            { "strategy": strategy, "metrics": { "f1": { "value": f1 }, "exact_f1": { "value": f1 } } },
+        ] })
+    }
+
+    #[test]
+    fn sanity_below_one_and_floors_missed_are_failures() {
+        let floors = Floors::parse("[exact_f1]\ndrop_all = 0.3\n").unwrap();
+        assert_eq!(check(&summary("sanity", 1.0), &floors), Ok(()));
+        assert!(check(&summary("sanity", 0.999), &floors).unwrap_err().contains("exact_f1 0.999"));
+        assert_eq!(check(&summary("drop_all", 0.3), &floors), Ok(()));
+        assert!(check(&summary("drop_all", 0.29), &floors).unwrap_err().contains("drop_all"));
+        assert!(check(&summary("drop_all", f64::NAN), &floors).is_err());
+        assert!(check(&summary("brand_new", 0.9), &floors).unwrap_err().contains("no floor"));
+        assert!(check(&serde_json::json!({}), &floors).is_err());
+    }
+
+    #[test]
+    fn sanity_is_always_run_once() {
+        let asked = ["drop_all".to_owned(), "sanity".to_owned()];
+        assert_eq!(strategies(&asked), ["sanity", "drop_all"]);
+    }
+}
