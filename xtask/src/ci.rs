@@ -10,10 +10,10 @@ pub(crate) fn run() -> Result<(), String> {
     step("fmt", "cargo", &["fmt", "--all", "--check"], &[])?;
     announce("tidy");
     tidy::run()?;
-    step("clippy", "cargo", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
-    step("doc", "cargo", &["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])?;
+    step("clippy", "cargo", &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"], &[])?;
+    step("doc", "cargo", &["doc", "--workspace", "--no-deps", "--all-features"], &[("RUSTDOCFLAGS", "-D warnings")])?;
     step("package prospect-context", "cargo", &["package", "-p", "prospect-context", "--allow-dirty"], &[])?;
-    step("test", "cargo", &["test", "--workspace"], &[])?;
+    step("test", "cargo", &["test", "--workspace", "--all-features"], &[])?;
     main_job()?;
     announce("e2e");
     e2e::run(&e2e::Arguments::for_ci())

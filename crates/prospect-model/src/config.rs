@@ -98,7 +98,7 @@ impl ModelConfig {
 
     fn check_sizes(&self, checker: &Checker<'_>) -> Result<()> {
         let (text, vision) = (&self.text_config, &self.vision_config);
-        for (key, value) in [
+        checker.sizes(&[
             ("scale_factor", self.scale_factor),
             ("text_config.hidden_size", text.hidden_size),
             ("text_config.intermediate_size", text.intermediate_size),
@@ -114,12 +114,7 @@ impl ModelConfig {
             ("vision_config.num_attention_heads", vision.num_attention_heads),
             ("vision_config.image_size", vision.image_size),
             ("vision_config.patch_size", vision.patch_size),
-        ] {
-            if !(1..=MAX_SIZE).contains(&value) {
-                return checker.fail(key, value, format!("1 to {MAX_SIZE}"));
-            }
-        }
-        Ok(())
+        ])
     }
 
     /// What `LlamaConfig` allows and no SmolVLM has; ignoring it would compute something else.
@@ -146,12 +141,17 @@ impl ModelConfig {
 }
 
 /// Says which file is at fault.
-struct Checker<'a> {
-    path: &'a Path,
+pub(crate) struct Checker<'a> {
+    pub(crate) path: &'a Path,
 }
 
 impl Checker<'_> {
-    fn fail(&self, key: &'static str, value: impl ToString, expected: impl Into<String>) -> Result<()> {
+    pub(crate) fn fail(
+        &self,
+        key: &'static str,
+        value: impl ToString,
+        expected: impl Into<String>,
+    ) -> Result<()> {
         Err(ModelError::Shape {
             path: self.path.to_owned(),
             key,
@@ -160,8 +160,16 @@ impl Checker<'_> {
         })
     }
 
+    /// Sizes by their keys: none is 0, none is absurd.
+    pub(crate) fn sizes(&self, sizes: &[(&'static str, usize)]) -> Result<()> {
+        match sizes.iter().find(|(_, value)| !(1..=MAX_SIZE).contains(value)) {
+            Some((key, value)) => self.fail(key, value, format!("1 to {MAX_SIZE}")),
+            None => Ok(()),
+        }
+    }
+
     /// `of` is at least 1.
-    fn multiple(&self, key: &'static str, value: usize, of: usize, what: &str) -> Result<()> {
+    pub(crate) fn multiple(&self, key: &'static str, value: usize, of: usize, what: &str) -> Result<()> {
         if value == 0 || !value.is_multiple_of(of) {
             return self.fail(key, value, format!("a positive multiple of {of} ({what})"));
         }

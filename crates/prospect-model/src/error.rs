@@ -76,6 +76,46 @@ pub enum ModelError {
         /// Its type in the file.
         actual: String,
     },
+    /// Modules that are not those of a sentence encoder, or that compute something more.
+    #[error("{}: the modules are [{modules}]: expected Transformer, Pooling and at most Normalize", path.display())]
+    Modules {
+        /// The file.
+        path: PathBuf,
+        /// The modules in their order.
+        modules: String,
+    },
+    /// Another pooling than the mean over the tokens.
+    #[error("{}: the pooling is {pooling}: expected mean", path.display())]
+    Pooling {
+        /// The file.
+        path: PathBuf,
+        /// What it asks for.
+        pooling: String,
+    },
+    /// A tokenizer file that is no tokenizer.
+    #[error("{}: not a tokenizer: {message}", path.display())]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What the tokenizer library said.
+        message: String,
+    },
+    /// A text that the tokenizer has no tokens for.
+    #[error("the text cannot be tokenised: {message}")]
+    Tokenise {
+        /// What the tokenizer library said.
+        message: String,
+    },
+    /// A sentence embedding with a NaN or an infinity in it.
+    #[error(
+        "the embedding holds {value} at component {component}: expected finite numbers (a damaged checkpoint?)"
+    )]
+    NonFiniteEmbedding {
+        /// The first bad value.
+        value: f32,
+        /// Its place.
+        component: usize,
+    },
     /// A chunk without a token; the cache is as before.
     #[error("the chunk holds no token: expected at least one")]
     EmptyChunk,
@@ -172,6 +212,9 @@ impl ModelError {
                 | Self::MissingTensor { .. }
                 | Self::TensorShape { .. }
                 | Self::TensorType { .. }
+                | Self::Modules { .. }
+                | Self::Pooling { .. }
+                | Self::Tokenizer { .. }
         )
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The only crate of the workspace that names candle; its users see newtypes. A [`SmolVlm`] holds weights, a [`KvCache`]
 //! holds one stream. The reference is `transformers`' `models/smolvlm`; shapes come from config.json, never from constants.
+//! With the feature `sentence-encoder` there is also a `SentenceEncoder`, which compares texts in an evaluation.
 
 mod cache;
 mod config;
@@ -14,6 +15,8 @@ mod layers;
 mod parameters;
 mod rotary;
 mod sampling;
+#[cfg(feature = "sentence-encoder")]
+mod sentence_encoder;
 mod smolvlm;
 mod text_config;
 mod vision;
@@ -32,6 +35,8 @@ pub use error::ModelError;
 pub use eviction::EvictionPiece;
 pub use generate::{Generated, Generator, StopReason, TalkRule};
 pub use sampling::Sampling;
+#[cfg(feature = "sentence-encoder")]
+pub use sentence_encoder::SentenceEncoder;
 pub use smolvlm::{Embeddings, ImageEmbeddings, PixelValues, SmolVlm};
 pub use text_config::TextConfig;
 pub use vision::VisionConfig;

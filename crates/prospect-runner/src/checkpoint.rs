@@ -7,6 +7,7 @@ use prospect_model::SmolVlm;
 use prospect_processor::Processor;
 
 use crate::error::RunError;
+use crate::hub;
 
 /// Where the embedded default lies in the repository.
 const DEFAULT_CHECKPOINT: &str = "fixtures/workbench";
@@ -29,9 +30,6 @@ impl Checkpoint {
     pub fn load(settings: &Settings) -> Result<Self, RunError> {
         check_build(settings)?;
         let folder = folder(settings)?;
-        if !folder.is_dir() {
-            return Err(RunError::NoCheckpoint { folder });
-        }
         let processor = Processor::from_dir(&folder)?;
         let model = SmolVlm::load(&folder)?;
         let name = folder
@@ -107,12 +105,15 @@ fn check_build(settings: &Settings) -> Result<(), RunError> {
     }
 }
 
-/// The folder that the settings name, or the embedded default.
+/// The folder that the settings name, by its path or by a hub id that lies in the hub's cache, or the embedded default.
 ///
 /// # Errors
-/// [`RunError::NoDefault`] if the binary was moved away from its repository.
+/// [`RunError::NoCheckpoint`], or [`RunError::NoDefault`] if the binary was moved away from its repository.
 pub fn folder(settings: &Settings) -> Result<PathBuf, RunError> {
-    settings.model.path.as_ref().map_or_else(default_checkpoint, |path| Ok(PathBuf::from(path)))
+    match &settings.model.path {
+        Some(name) => hub::resolve(name).ok_or_else(|| RunError::NoCheckpoint { folder: name.into() }),
+        None => default_checkpoint(),
+    }
 }
 
 /// The small model of the repository.

@@ -35,7 +35,7 @@ pub enum RunError {
     #[error("context strategy: {0}")]
     Plan(#[from] PlanError),
     /// A checkpoint folder that is not there.
-    #[error("--model: {} is no folder: expected a checkpoint folder (config.json, model.safetensors, tokenizer.json, ...)", folder.display())]
+    #[error("--model: {} is no folder: expected a checkpoint folder (config.json, model.safetensors, tokenizer.json, ...) or a hub id that lies in the hub's cache", folder.display())]
     NoCheckpoint {
         /// What was looked for.
         folder: PathBuf,

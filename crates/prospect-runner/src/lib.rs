@@ -12,6 +12,7 @@ pub mod display;
 pub mod error;
 pub mod evaluation;
 pub mod histogram;
+pub mod hub;
 pub mod report;
 pub mod run;
 pub mod session;

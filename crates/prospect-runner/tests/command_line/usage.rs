@@ -97,9 +97,15 @@ fn compare_prints_a_table_of_strategies() {
         ["compare", video.to_str().unwrap(), "--strategies", "drop_all,drop_middle:legacy,unlimited"];
     let more = ["--out", out.path().to_str().unwrap(), "--set", "stream.max_frames=40"];
     let output = program(&[&arguments[..], &more[..]].concat()).output().unwrap();
-    let table = text(&output.stdout);
-    let rows: Vec<&str> = table.lines().collect();
-    assert!(rows[0].starts_with("strategy") && rows.len() == 4, "{table}");
-    assert!(rows[2].starts_with("drop_middle:legacy"), "{table}");
+    let shown = text(&output.stdout);
+    let (quality, cost) = shown.split_once("\n\n").unwrap();
+    for table in [quality, cost.split("\nreport: ").next().unwrap()] {
+        let rows: Vec<&str> = table.lines().collect();
+        assert!(rows[0].starts_with("strategy") && rows.len() == 4, "{table}");
+        assert!(rows[2].starts_with("drop_middle:legacy"), "{table}");
+        // The columns align.
+        assert!(rows.iter().all(|row| row.chars().count() <= rows[0].chars().count() + 1), "{table}");
+    }
+    assert!(out.path().join("report.html").is_file());
     assert!(out.path().join("drop_middle_legacy/video_001/trace.jsonl").is_file());
 }
