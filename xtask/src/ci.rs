@@ -10,8 +10,18 @@ pub(crate) fn run() -> Result<(), String> {
     step("fmt", "cargo", &["fmt", "--all", "--check"], &[])?;
     announce("tidy");
     tidy::run()?;
-    step("clippy", "cargo", &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"], &[])?;
-    step("doc", "cargo", &["doc", "--workspace", "--no-deps", "--all-features"], &[("RUSTDOCFLAGS", "-D warnings")])?;
+    step(
+        "clippy",
+        "cargo",
+        &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"],
+        &[],
+    )?;
+    step(
+        "doc",
+        "cargo",
+        &["doc", "--workspace", "--no-deps", "--all-features"],
+        &[("RUSTDOCFLAGS", "-D warnings")],
+    )?;
     step("package prospect-context", "cargo", &["package", "-p", "prospect-context", "--allow-dirty"], &[])?;
     step("test", "cargo", &["test", "--workspace", "--all-features"], &[])?;
     main_job()?;

@@ -29,7 +29,7 @@ impl Checkpoint {
     /// The folder or a file in it, or a machine that the settings ask for and this build cannot use.
     pub fn load(settings: &Settings) -> Result<Self, RunError> {
         check_build(settings)?;
-        let folder = folder(settings)?;
+        let folder = find(settings.model.path.as_deref())?;
         let processor = Processor::from_dir(&folder)?;
         let model = SmolVlm::load(&folder)?;
         let name = folder
@@ -105,12 +105,12 @@ fn check_build(settings: &Settings) -> Result<(), RunError> {
     }
 }
 
-/// The folder that the settings name, by its path or by a hub id that lies in the hub's cache, or the embedded default.
+/// The folder of a checkpoint: by its path or by a hub id that lies in the hub's cache, or the embedded default.
 ///
 /// # Errors
 /// [`RunError::NoCheckpoint`], or [`RunError::NoDefault`] if the binary was moved away from its repository.
-pub fn folder(settings: &Settings) -> Result<PathBuf, RunError> {
-    match &settings.model.path {
+pub fn find(name: Option<&str>) -> Result<PathBuf, RunError> {
+    match name {
         Some(name) => hub::resolve(name).ok_or_else(|| RunError::NoCheckpoint { folder: name.into() }),
         None => default_checkpoint(),
     }

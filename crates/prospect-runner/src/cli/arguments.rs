@@ -116,8 +116,8 @@ pub(super) struct MergeArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct InspectArguments {
-    /// Checkpoint folder; without it the small model of the repository.
-    pub(super) model: Option<PathBuf>,
+    /// Checkpoint folder, or a hub id in the hub's cache; without it the small model of the repository.
+    pub(super) model: Option<String>,
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
@@ -151,8 +151,8 @@ pub(super) struct CommonArguments {
     /// Any setting; may be given more than once.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     settings: Vec<String>,
-    /// Checkpoint folder.
-    #[arg(long, value_name = "FOLDER")]
+    /// Checkpoint folder, or a hub id in the hub's cache.
+    #[arg(long, value_name = "FOLDER|ID")]
     model: Option<String>,
     /// auto, cpu, cuda or cuda:N.
     #[arg(long)]

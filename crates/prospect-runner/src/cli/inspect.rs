@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::arguments::InspectArguments;
 use super::print;
-use crate::checkpoint::default_checkpoint;
+use crate::checkpoint;
 use crate::error::RunError;
 
 /// Cache sizes whose memory is shown, in tokens.
@@ -37,10 +37,7 @@ struct Report {
 }
 
 pub(super) fn inspect(arguments: &InspectArguments) -> Result<(), RunError> {
-    let folder = arguments.model.clone().map_or_else(default_checkpoint, Ok)?;
-    if !folder.is_dir() {
-        return Err(RunError::NoCheckpoint { folder });
-    }
+    let folder = checkpoint::find(arguments.model.as_deref())?;
     let config = ModelConfig::from_dir(&folder)?;
     let report = report(&config);
     if arguments.json {

@@ -62,7 +62,7 @@ pub(super) fn run(
     let done = suite.run(shard, &mut progress);
     bar.finish_and_clear();
     done?;
-    match merge(&[folder.clone()]) {
+    match merge(std::slice::from_ref(&folder)) {
         Ok(merged) => show(&merged, &folder, settings.output.json),
         // The other shards are still at work, or write elsewhere.
         Err(RunError::MissingResults { missing, of, .. }) if shard != Shard::WHOLE => {

@@ -165,8 +165,9 @@ mod tests {
     }
 
     fn total(rows: &[Vec<(usize, f64)>], assigned: &[usize]) -> f64 {
-        let cost =
-            |(row, column): (&Vec<(usize, f64)>, &usize)| row.iter().find(|pair| pair.0 == *column).unwrap().1;
+        let cost = |(row, column): (&Vec<(usize, f64)>, &usize)| {
+            row.iter().find(|pair| pair.0 == *column).unwrap().1
+        };
         rows.iter().zip(assigned).map(cost).sum()
     }
 

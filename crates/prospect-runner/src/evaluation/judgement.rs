@@ -181,8 +181,11 @@ mod tests {
     use crate::trace::StageTimes;
 
     fn annotations(messages: &[(f64, &str)]) -> Annotations {
-        let message =
-            |(time, text): &(f64, &str)| Message { time: *time, role: Speaker::Assistant, text: (*text).into() };
+        let message = |(time, text): &(f64, &str)| Message {
+            time: *time,
+            role: Speaker::Assistant,
+            text: (*text).into(),
+        };
         Annotations { messages: messages.iter().map(message).collect(), ..Annotations::default() }
     }
 

@@ -21,5 +21,7 @@ pub use exact::{ExactCounts, ExactMatch, WINDOW_FRAMES, exact_counts, match_exac
 pub use judgement::{Judge, JudgedReply, Judgement, Reference, references_as_replies};
 pub use matching::{Assigned, Dialogue, Verdict, Window, costs, match_replies};
 pub use metrics::{Better, METRICS, Metric, Totals};
+#[cfg(feature = "sentence-encoder")]
+pub use similarity::Sentence;
 pub use similarity::{Lexical, Similarity, similarity};
 pub use summary::{Difference, Figure, StrategyRuns, StrategySummary, VideoRun, summarize};

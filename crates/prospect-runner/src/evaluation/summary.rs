@@ -127,7 +127,8 @@ pub fn summarize(strategies: &[StrategyRuns], baseline: Option<&str>) -> Vec<Str
     let totals: Vec<Vec<Totals>> = strategies.iter().map(totals).collect();
     let position = baseline.and_then(|name| strategies.iter().position(|runs| runs.strategy == name));
     let summary = |(index, runs): (usize, &StrategyRuns)| {
-        let other = position.filter(|&position| position != index).map(|position| totals[position].as_slice());
+        let other =
+            position.filter(|&position| position != index).map(|position| totals[position].as_slice());
         summary(runs, &totals[index], other)
     };
     strategies.iter().enumerate().map(summary).collect()
@@ -197,8 +198,7 @@ fn figures(totals: &[Totals], baseline: Option<&[Totals]>) -> BTreeMap<&'static 
     let intervals = bootstrap(totals.len(), row);
     let figure = |(index, metric): (usize, &super::metrics::Metric)| {
         let paired = index + METRICS.len();
-        let difference =
-            values.get(paired).map(|&value| Difference { value, interval: intervals[paired] });
+        let difference = values.get(paired).map(|&value| Difference { value, interval: intervals[paired] });
         (metric.key, Figure { value: values[index], interval: intervals[index], difference })
     };
     METRICS.iter().enumerate().map(figure).collect()
@@ -242,13 +242,7 @@ mod tests {
             exact: ExactCounts::default(),
             seconds: 60.0,
         };
-        VideoRun {
-            video: "v".into(),
-            judgement,
-            cost: Cost::default(),
-            error: None,
-            broken_laws: Vec::new(),
-        }
+        VideoRun { video: "v".into(), judgement, cost: Cost::default(), error: None, broken_laws: Vec::new() }
     }
 
     fn strategy(name: &str, runs: Vec<VideoRun>) -> StrategyRuns {

@@ -103,10 +103,9 @@ fn figure(figure: &Figure, better: Better) -> FigureView {
         (Some(difference), better) if (difference.value > 0.0) == (better == Better::Higher) => "better",
         _ => "worse",
     };
-    let difference =
-        figure.difference.filter(|difference| !difference.value.is_nan()).map(|difference| {
-            let (low, high) = (difference.interval.low, difference.interval.high);
-            format!("{:+.3} ({low:+.3} to {high:+.3})", difference.value)
-        });
+    let difference = figure.difference.filter(|difference| !difference.value.is_nan()).map(|difference| {
+        let (low, high) = (difference.interval.low, difference.interval.high);
+        format!("{:+.3} ({low:+.3} to {high:+.3})", difference.value)
+    });
     FigureView { value: number(figure.value), interval, difference, reading }
 }

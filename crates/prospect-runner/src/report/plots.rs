@@ -44,7 +44,8 @@ pub(super) fn cache(stream: &Stream) -> Result<String, RunError> {
             PathElement::new(vec![(time, before), (time, after)], MARK.stroke_width(1))
         });
         chart.draw_series(falls)?;
-        let feet = evictions.iter().map(|&(time, _, after)| TriangleMarker::new((time, after), 5, MARK.filled()));
+        let feet =
+            evictions.iter().map(|&(time, _, after)| TriangleMarker::new((time, after), 5, MARK.filled()));
         chart.draw_series(feet)?;
         Ok(())
     })
@@ -125,7 +126,12 @@ fn last_time(stream: &Stream) -> f64 {
     stream.frames.last().map_or(1.0, |frame| frame.time).max(1e-3)
 }
 
-fn axes<'a, 'b>(area: &'a Area<'b>, end: f64, top: f64, unit: &str) -> Result<Chart<'a, 'b>, Box<dyn std::error::Error>>
+fn axes<'a, 'b>(
+    area: &'a Area<'b>,
+    end: f64,
+    top: f64,
+    unit: &str,
+) -> Result<Chart<'a, 'b>, Box<dyn std::error::Error>>
 where
     'b: 'a,
 {

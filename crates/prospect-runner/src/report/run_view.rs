@@ -166,8 +166,7 @@ impl Stream {
 }
 
 fn outcome(run: &VideoRun) -> String {
-    let count =
-        |verdict| run.judgement.replies.iter().filter(|reply| reply.verdict == verdict).count();
+    let count = |verdict| run.judgement.replies.iter().filter(|reply| reply.verdict == verdict).count();
     let missed = run.judgement.missed().into_iter().filter(|missed| *missed).count();
     let parts = [
         (count(Verdict::Matched), "matched"),

@@ -45,7 +45,8 @@ fn folder(folder: &Path) -> Result<Vec<Video>, RunError> {
     let entries = std::fs::read_dir(folder).map_err(|error| RunError::Argument {
         argument: folder.display().to_string(),
         problem: error.to_string(),
-        expected: "a video with annotations beside it, a folder of such videos, or a manifest (.txt)".to_owned(),
+        expected: "a video with annotations beside it, a folder of such videos, or a manifest (.txt)"
+            .to_owned(),
     })?;
     let is_annotation =
         |path: &Path| path.extension().is_some_and(|extension| extension == "json" || extension == "tsv");

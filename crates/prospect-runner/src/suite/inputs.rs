@@ -46,7 +46,7 @@ impl Inputs {
         }
         let model = match variant.is_sanity() {
             true => Stamp::default(),
-            false => Stamp::of(&checkpoint::folder(&variant.settings)?)?,
+            false => Stamp::of(&checkpoint::find(variant.settings.model.path.as_deref())?)?,
         };
         let program = std::env::current_exe().ok().map(|program| Stamp::of(&program)).transpose()?;
         Ok(Self {

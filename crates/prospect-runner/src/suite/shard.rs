@@ -36,7 +36,9 @@ impl Shard {
             let first = variable(first_name).unwrap_or_else(|| "0".to_owned());
             let number = |text: &str| text.parse::<usize>().ok();
             let shard = match (number(&index), number(&count), number(&first)) {
-                (Some(index), Some(count), Some(first)) => index.checked_sub(first).map(|index| (index, count)),
+                (Some(index), Some(count), Some(first)) => {
+                    index.checked_sub(first).map(|index| (index, count))
+                }
                 _ => None,
             };
             let shard = shard.and_then(|(index, count)| Self::new(index, count));

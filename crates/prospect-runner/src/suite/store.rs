@@ -135,7 +135,8 @@ impl Store {
     /// [`RunError::Write`].
     pub fn put_text(&self, name: &str, text: &str) -> Result<PathBuf, RunError> {
         let path = self.folder.join(name);
-        write_whole(&path, text.as_bytes()).map_err(|source| RunError::Write { path: path.clone(), source })?;
+        write_whole(&path, text.as_bytes())
+            .map_err(|source| RunError::Write { path: path.clone(), source })?;
         Ok(path)
     }
 }
@@ -188,6 +189,9 @@ mod tests {
         store.forget_result("drop_all", "v").unwrap();
         store.forget_result("drop_all", "v").unwrap();
         let complaint = store.description().unwrap_err().to_string();
-        assert!(complaint.contains("suite.json") && complaint.ends_with("compare or eval wrote"), "{complaint}");
+        assert!(
+            complaint.contains("suite.json") && complaint.ends_with("compare or eval wrote"),
+            "{complaint}"
+        );
     }
 }

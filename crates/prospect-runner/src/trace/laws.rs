@@ -155,15 +155,31 @@ mod tests {
         for (from, to, complaint) in [
             ("\"max_seq_len\":30", "\"max_seq_len\":22", "line 6: 23 tokens in the cache, the bound is 22"),
             ("\"max_seq_len\":30", "\"max_seq_len\":24", "line 7: 25 tokens at the peak, the bound is 24"),
-            ("\"cache_tokens\":23", "\"cache_tokens\":24", "line 6: 14 tokens and 9 more, but cache_tokens is 24"),
+            (
+                "\"cache_tokens\":23",
+                "\"cache_tokens\":24",
+                "line 6: 14 tokens and 9 more, but cache_tokens is 24",
+            ),
             ("\"tokens_before\":19", "\"tokens_before\":18", "line 5: tokens_before is 18, the cache had 19"),
             ("[15,17]", "[18,20]", "kept [18, 20) is out of order or out of bounds"),
             ("[[0,10],[15,17]]", "[[15,17],[0,10]]", "kept [0, 10) is out of order or out of bounds"),
-            ("\"tokens_after\":14", "\"tokens_after\":13", "12 tokens kept and 2 put back, but tokens_after is 13"),
+            (
+                "\"tokens_after\":14",
+                "\"tokens_after\":13",
+                "12 tokens kept and 2 put back, but tokens_after is 13",
+            ),
             ("\"index\":1", "\"index\":0", "frame 0 at 0.5 s comes after a later one"),
             ("\"replies\":1", "\"replies\":2", "are (2, 0, 2, 1), counted (2, 0, 1, 1)"),
-            ("\"peak_cache_tokens\":25", "\"peak_cache_tokens\":22", "peak_cache_tokens is 22, a frame had 23"),
-            ("{\"event\":\"run_finished\"", "{\"event\":\"error\",\"message\":\"x\"}\n{\"event\":\"run_finished\"", ""),
+            (
+                "\"peak_cache_tokens\":25",
+                "\"peak_cache_tokens\":22",
+                "peak_cache_tokens is 22, a frame had 23",
+            ),
+            (
+                "{\"event\":\"run_finished\"",
+                "{\"event\":\"error\",\"message\":\"x\"}\n{\"event\":\"run_finished\"",
+                "",
+            ),
         ] {
             let found = broken(from, to);
             assert!(found.contains(complaint) && (complaint.is_empty() == found.is_empty()), "{found}");

@@ -79,7 +79,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trace.jsonl");
         std::fs::write(&path, text).unwrap();
-        read_trace(&path).map_err(|error| error.to_string().replace(&path.display().to_string(), "trace.jsonl"))
+        read_trace(&path)
+            .map_err(|error| error.to_string().replace(&path.display().to_string(), "trace.jsonl"))
     }
 
     #[test]
@@ -94,7 +95,10 @@ mod tests {
         let complaint = |text: &str| read(text).unwrap_err();
         let cut = complaint(&format!("{STARTED}\n{{\"event\":\"mess\n{MESSAGE}\n"));
         assert!(cut.starts_with("trace.jsonl: line 2: EOF") && cut.ends_with("an event of a trace"), "{cut}");
-        assert!(complaint(&format!("{STARTED}\n{{\"event\":\"dance\"}}\n")).contains("line 2: unknown variant `dance`"));
+        assert!(
+            complaint(&format!("{STARTED}\n{{\"event\":\"dance\"}}\n"))
+                .contains("line 2: unknown variant `dance`")
+        );
         assert_eq!(complaint(MESSAGE), "trace.jsonl: line 1: expected run_started");
         assert_eq!(complaint(""), "trace.jsonl: line 1: expected run_started");
         let newer = STARTED.replace("\"schema_version\":1", "\"schema_version\":99");
