@@ -61,6 +61,14 @@ impl Budget {
         cache_tokens >= self.max_seq_len.saturating_sub(self.reserved_seq_len)
     }
 
+    /// How full a cache of `cache_tokens` is: 1 where `incoming` more tokens just do not overflow it yet.
+    pub fn fill(&self, cache_tokens: usize, incoming: usize) -> f64 {
+        match self.room_before(incoming) {
+            Some(room) if room > 0 => cache_tokens as f64 / room as f64,
+            _ => f64::INFINITY,
+        }
+    }
+
     /// Most tokens a cache may hold so that `incoming` more tokens do not overflow it; `None` if they always do.
     pub fn room_before(&self, incoming: usize) -> Option<usize> {
         let taken = [self.max_reply_tokens, self.max_summary_tokens]

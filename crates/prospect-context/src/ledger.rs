@@ -20,12 +20,21 @@ use crate::segment::{Segment, SegmentKind};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ledger {
     segments: Vec<Segment>,
+    /// Per segment, see [`Self::travelled`].
+    travelled: Vec<f64>,
+    /// The same at the end of the stream so far.
+    now_travelled: f64,
 }
 
 impl Ledger {
     /// The ledger of an empty cache.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The ledger of a cache that is emptied and filled again in the same stream.
+    pub fn emptied(old: &Self) -> Self {
+        Self { now_travelled: old.now_travelled, ..Self::default() }
     }
 
     /// The segments, in the order of their slots.
@@ -43,7 +52,21 @@ impl Ledger {
         let start = self.tokens();
         if tokens > 0 {
             self.segments.push(Segment { kind, range: start..start + tokens, time, pinned });
+            self.travelled.push(self.now_travelled);
         }
+    }
+
+    /// A frame goes in whose embedding has this cosine with that of the frame before it in the stream; `None` where it was
+    /// not measured, or there was none before.
+    pub fn append_frame(&mut self, tokens: usize, time: f64, pinned: bool, similarity: Option<f64>) {
+        self.now_travelled += similarity.map_or(0.0, |cosine| cosine.clamp(-1.0, 1.0).acos());
+        self.append(SegmentKind::Frame, tokens, time, pinned);
+    }
+
+    /// Per segment, the sum of the angles between neighbouring frames from the beginning of the stream to it, in radians:
+    /// what [`crate::FrameSimilarity`] is made of. All alike where no similarity was measured.
+    pub fn travelled(&self) -> &[f64] {
+        &self.travelled
     }
 
     /// `tokens` more belong to the last segment: a frame's silence token, a reply's last token. Without a segment there
@@ -57,9 +80,12 @@ impl Ledger {
     /// The slots `range` of another ledger go in at the end; segments across its borders are clipped.
     pub fn append_from(&mut self, other: &Self, range: &Range<usize>) {
         let first = other.segments.partition_point(|segment| segment.range.end <= range.start);
-        for segment in other.segments[first..].iter().take_while(|segment| segment.range.start < range.end) {
+        let from_first = other.segments[first..].iter().zip(&other.travelled[first..]);
+        for (segment, travelled) in from_first.take_while(|(segment, _)| segment.range.start < range.end) {
             let tokens = segment.range.end.min(range.end) - segment.range.start.max(range.start);
+            let segments = self.segments.len();
             self.append(segment.kind, tokens, segment.time, segment.pinned);
+            self.travelled[segments..].fill(*travelled);
         }
     }
 
@@ -72,11 +98,12 @@ impl Ledger {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.segments.clear();
+        self.travelled.clear();
     }
 
     /// Drops everything outside `ranges` (sorted, disjoint), clips segments across their borders, and renumbers the slots.
     pub fn keep(&mut self, ranges: &[Range<usize>]) {
-        let mut kept = Self::new();
+        let mut kept = Self::emptied(self);
         for range in ranges {
             kept.append_from(self, range);
         }
@@ -111,6 +138,29 @@ mod tests {
         ledger.keep(&[2..6, 12..16]);
         let tokens: Vec<_> = ledger.segments().iter().map(|s| (s.time as usize, s.range.clone())).collect();
         assert_eq!(tokens, [(0, 0..2), (1, 2..4), (1, 4..6), (2, 6..8)]);
+    }
+
+    #[test]
+    fn frames_stay_as_unlike_as_the_way_between_them() {
+        let mut ledger = Ledger::new();
+        for (index, similarity) in [None, Some(1.0), Some(0.5), Some(0.5), Some(-1.0)].into_iter().enumerate()
+        {
+            ledger.append_frame(4, index as f64, false, similarity);
+            ledger.append(SegmentKind::Assistant, 2, index as f64, false);
+        }
+        let third = std::f64::consts::FRAC_PI_3;
+        let change = |ledger: &Ledger, earlier, later| {
+            crate::FrameSimilarity::new(ledger.travelled()).change(earlier, later) / third
+        };
+        assert!((change(&ledger, 0, 4) - 1.0).abs() < 1e-9 && change(&ledger, 0, 3) == 0.0);
+        // The two frames in the middle go; what they had travelled is still known.
+        ledger.keep(&[0..6, 18..30]);
+        assert!((change(&ledger, 0, 2) - 2.0).abs() < 1e-9, "{:?}", ledger.travelled());
+        assert!((change(&ledger, 0, 4) - 3.0).abs() < 1e-9, "no angle is larger than pi");
+        assert!((crate::FrameSimilarity::new(ledger.travelled()).cosine(0, 2) + 0.5).abs() < 1e-9);
+        let mut again = Ledger::emptied(&ledger);
+        again.append_frame(4, 9.0, false, Some(1.0));
+        assert_eq!(again.travelled()[0], *ledger.travelled().last().unwrap());
     }
 
     #[test]

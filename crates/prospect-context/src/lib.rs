@@ -5,7 +5,7 @@
 //! [`EvictionPlan`]: an ordered list of pieces that is checked against the laws when it is made.
 //!
 //! The laws: kept ranges lie in bounds, sorted and disjoint; a frame is kept whole or not at all; pinned segments are
-//! kept, or everything is dropped; what is left does not overflow again at once; equal views give equal plans.
+//! kept, summed up, or everything is dropped; what is left does not overflow again at once; equal views give equal plans.
 //!
 //! ```
 //! use prospect_context::{
@@ -51,6 +51,7 @@
 //!     dialogue_state: None,
 //!     token_counter: &Words,
 //!     signals: Signals::default(),
+//!     early_summary: None,
 //! };
 //! let plan = OnlySystem.plan(&view)?;
 //! assert_eq!(plan.kept().collect::<Vec<_>>(), [0..20]);
@@ -58,8 +59,10 @@
 //! ```
 
 mod budget;
+pub mod laws;
 mod ledger;
 mod plan;
+mod random;
 mod segment;
 pub mod strategies;
 mod strategy;
@@ -70,4 +73,6 @@ pub use ledger::Ledger;
 pub use plan::{EvictionPlan, Piece, PlanError, PositionPolicy, SummaryRequest};
 pub use segment::{Role, Segment, SegmentKind};
 pub use strategy::ContextStrategy;
-pub use view::{CacheView, DialogueState, Opening, Signals, TokenCounter};
+pub use view::{
+    CacheView, DialogueState, EarlySummary, FrameSimilarity, Opening, SignalRequest, Signals, TokenCounter,
+};

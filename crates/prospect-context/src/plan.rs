@@ -47,6 +47,8 @@ pub struct SummaryRequest {
     pub suffix: String,
     /// Whether the current frame is shown once more behind the prompt (ProAssist does).
     pub with_current_frame: bool,
+    /// The answer, where it was written early: then the model is not asked.
+    pub written: Option<String>,
 }
 
 /// One piece of what the cache holds after an eviction.
@@ -111,7 +113,7 @@ pub enum PlanError {
     },
     /// A pinned segment dropped while something else is kept.
     #[error(
-        "the plan drops tokens of the pinned {kind} segment at slot {start}: expected it kept, or everything dropped"
+        "the plan drops tokens of the pinned {kind} segment at slot {start}: expected it kept, summed up, or everything dropped"
     )]
     DropsPinned {
         /// What the segment is.
@@ -151,8 +153,8 @@ pub struct EvictionPlan {
 }
 
 impl EvictionPlan {
-    /// Checks every law against `view`: ranges in bounds, sorted and disjoint; frames whole; pinned segments kept or
-    /// everything dropped; what is left does not overflow again when the incoming chunk goes in.
+    /// Checks every law against `view`: ranges in bounds, sorted and disjoint; frames whole; pinned segments kept, summed up,
+    /// or everything dropped; what is left does not overflow again when the incoming chunk goes in.
     ///
     /// # Errors
     /// The law that is broken.
@@ -205,17 +207,24 @@ impl EvictionPlan {
 
     /// Upper bound of the tokens in the cache once the plan is carried out, before the next chunk.
     pub fn tokens_after(&self, view: &CacheView<'_>) -> usize {
+        Self::cost(&self.pieces, view)
+    }
+
+    /// Upper bound of the tokens that pieces take, whether or not they make a lawful plan: to see what room is left.
+    pub fn cost(pieces: &[Piece], view: &CacheView<'_>) -> usize {
         let cost = |piece: &Piece| match piece {
             Piece::Keep(range) => range.len(),
             Piece::Text { role, text } => view.token_counter.message_tokens(*role, text),
             Piece::Summary(request) => {
-                let around = format!("{}{}", request.prefix, request.suffix);
-                let message = view.token_counter.message_tokens(request.role, &around);
-                message.saturating_add(request.max_new_tokens)
+                let written = request.written.as_deref().unwrap_or_default();
+                let text = format!("{}{written}{}", request.prefix, request.suffix);
+                let message = view.token_counter.message_tokens(request.role, &text);
+                let answer = if request.written.is_some() { 0 } else { request.max_new_tokens };
+                message.saturating_add(answer)
             }
             Piece::PendingReply => 0,
         };
-        self.pieces.iter().map(cost).fold(0, usize::saturating_add)
+        pieces.iter().map(cost).fold(0, usize::saturating_add)
     }
 
     fn check_ranges(&self, view: &CacheView<'_>) -> Result<(), PlanError> {
@@ -244,6 +253,8 @@ impl EvictionPlan {
         if kept.peek().is_none() {
             return Ok(());
         }
+        // A summary of the whole cache stands for what it replaces.
+        let sums_up = self.pieces.iter().any(|piece| matches!(piece, Piece::Summary(_)));
         for segment in view.segments {
             while kept.next_if(|range| range.end <= segment.range.start).is_some() {}
             let tokens = segment.range.len();
@@ -252,7 +263,7 @@ impl EvictionPlan {
             if kept_tokens == tokens {
                 continue;
             }
-            if segment.pinned {
+            if segment.pinned && !sums_up {
                 return Err(PlanError::DropsPinned { kind: segment.kind, start });
             }
             if segment.kind == SegmentKind::Frame && kept_tokens > 0 {

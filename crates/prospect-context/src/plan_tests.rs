@@ -31,6 +31,7 @@ fn refused(pieces: Vec<Piece>, max_seq_len: usize) -> PlanError {
         dialogue_state: None,
         token_counter: &OneTokenPerByte,
         signals: Signals::default(),
+        early_summary: None,
     };
     EvictionPlan::new(pieces, PositionPolicy::Rerotate, &view).unwrap_err()
 }

@@ -45,11 +45,79 @@ impl Opening<'_> {
     }
 }
 
-/// Measurements that a strategy asked for; none exist yet.
+/// Measurements that a strategy asked for with [`crate::ContextStrategy::signals`]; `None` for those it did not ask for.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Signals<'a> {
-    _borrowed: std::marker::PhantomData<&'a ()>,
+    /// How much the frames are alike.
+    pub frame_similarity: Option<FrameSimilarity<'a>>,
+}
+
+impl<'a> Signals<'a> {
+    /// These, with the similarity of frames.
+    #[must_use]
+    pub fn with_frame_similarity(self, frame_similarity: FrameSimilarity<'a>) -> Self {
+        Self { frame_similarity: Some(frame_similarity) }
+    }
+}
+
+/// Which measurements a strategy works from. What is not asked for is not computed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SignalRequest {
+    /// [`Signals::frame_similarity`].
+    pub frame_similarity: bool,
+}
+
+impl SignalRequest {
+    /// This, and the similarity of frames.
+    #[must_use]
+    pub fn with_frame_similarity(self) -> Self {
+        Self { frame_similarity: true }
+    }
+}
+
+/// How much the frames of a cache are alike, measured between neighbours when they came in.
+///
+/// The cosine of two embeddings is the cosine of the angle between them, and angles obey the triangle inequality: over frames
+/// that have been dropped since, the angles add up to at most what lies between those that are left. So one number a segment
+/// tells how alike any two frames are *at least*, also long after an eviction, and no embedding has to be kept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FrameSimilarity<'a> {
+    travelled: &'a [f64],
+}
+
+impl<'a> FrameSimilarity<'a> {
+    /// From, per segment, the sum of the angles between neighbouring frames from the beginning of the stream to it, in
+    /// radians ([`crate::Ledger::travelled`]).
+    pub fn new(travelled: &'a [f64]) -> Self {
+        Self { travelled }
+    }
+
+    /// The most by which the frames of two segments differ, as an angle in radians from 0 (alike) to pi.
+    ///
+    /// # Panics
+    /// If there is no such segment.
+    pub fn change(&self, earlier: usize, later: usize) -> f64 {
+        (self.travelled[later] - self.travelled[earlier]).clamp(0.0, std::f64::consts::PI)
+    }
+
+    /// The least cosine that the frames of two segments have.
+    ///
+    /// # Panics
+    /// If there is no such segment.
+    pub fn cosine(&self, earlier: usize, later: usize) -> f64 {
+        self.change(earlier, later).cos()
+    }
+}
+
+/// A summary that was written before the overflow ([`crate::ContextStrategy::early_summary`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EarlySummary<'a> {
+    /// The model's words.
+    pub text: &'a str,
+    /// It sums up the slots before this one; what stands from here on came later.
+    pub covers: usize,
 }
 
 /// The cache at an overflow, borrowed from the run.
@@ -75,6 +143,8 @@ pub struct CacheView<'a> {
     pub token_counter: &'a dyn TokenCounter,
     /// Measurements that the strategy asked for.
     pub signals: Signals<'a>,
+    /// A summary that was written early, if the strategy asked for one.
+    pub early_summary: Option<EarlySummary<'a>>,
 }
 
 impl CacheView<'_> {

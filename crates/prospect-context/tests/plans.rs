@@ -50,6 +50,7 @@ fn plan_of(strategy: &dyn ContextStrategy, ledger: &Ledger, state: &DialogueStat
         dialogue_state: Some(state),
         token_counter: &OneTokenPerByte,
         signals: Signals::default(),
+        early_summary: None,
     };
     strategy.plan(&view).unwrap()
 }
@@ -75,6 +76,7 @@ fn summary(prompt: &str, with_current_frame: bool) -> Vec<Piece> {
         prefix: "Help. ".into(),
         suffix: " Fry last.".into(),
         with_current_frame,
+        written: None,
     })]
 }
 
@@ -123,7 +125,12 @@ fn sink_window_rounds_its_sinks_up_to_whole_segments() {
 
 #[test]
 fn summarize_and_drop_restarts_from_one_system_message() {
-    let strategy = SummarizeAndDrop { prompt: "Progress?".into(), max_summary_len: 12 };
+    let strategy = SummarizeAndDrop {
+        prompt: "Progress?".into(),
+        max_summary_len: 12,
+        summarize_at: None,
+        early_tokens_per_frame: 4,
+    };
     assert_eq!(plan(&strategy).pieces(), summary("Progress?", false));
     assert_eq!(strategy.max_summary_tokens(&OneTokenPerByte), 9 + 12);
 }

@@ -42,7 +42,12 @@ fn own(strategy: &ExceedContextHandling) -> Result<Box<dyn ContextStrategy>, Run
             Box::new(SinkWindow { n_sink, window, positions: policy(positions) })
         }
         ExceedContextHandling::SummarizeAndDrop { summary_prompt: prompt, max_summary_len } => {
-            Box::new(SummarizeAndDrop { prompt, max_summary_len })
+            Box::new(SummarizeAndDrop {
+                prompt,
+                max_summary_len,
+                summarize_at: None,
+                early_tokens_per_frame: 4,
+            })
         }
         ExceedContextHandling::SummarizeWithDst {
             summary_prompt: prompt,

@@ -33,15 +33,19 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 24)]
     videos: usize,
     /// Folder for videos, traces and the report.
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/e2e"))]
+    #[arg(long, default_value_os_t = default_folder())]
     out: PathBuf,
 }
 
 impl Arguments {
     /// What CI runs: every strategy on fewer videos.
     pub(crate) fn for_ci() -> Self {
-        Self { strategy: Vec::new(), videos: CI_VIDEOS, out: workspace_root().join("target/e2e") }
+        Self { strategy: Vec::new(), videos: CI_VIDEOS, out: default_folder() }
     }
+}
+
+fn default_folder() -> PathBuf {
+    workspace_root().join("target/e2e")
 }
 
 /// Runs the command.

@@ -33,4 +33,8 @@ impl ContextStrategy for DropMiddle {
         let initial = view.segments.iter().take_while(is_initial).count();
         EvictionPlan::new(initial_and_recent(view, initial, self.last_keep_len)?, self.positions, view)
     }
+
+    fn positions(&self) -> PositionPolicy {
+        self.positions
+    }
 }

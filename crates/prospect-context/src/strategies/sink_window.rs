@@ -28,4 +28,8 @@ impl ContextStrategy for SinkWindow {
         let initial = view.segments.iter().take_while(|segment| segment.range.start < self.n_sink).count();
         EvictionPlan::new(initial_and_recent(view, initial, self.window)?, self.positions, view)
     }
+
+    fn positions(&self) -> PositionPolicy {
+        self.positions
+    }
 }

@@ -1,19 +1,28 @@
 //! `summarize_and_drop`: the model writes down what matters, then forgets the rest.
 
+use super::survivors::{kept, recent_start};
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy, SummaryRequest};
 use crate::segment::Role;
 use crate::strategy::ContextStrategy;
-use crate::view::{CacheView, TokenCounter};
+use crate::view::{CacheView, EarlySummary, TokenCounter};
 
 /// Asks the model for a summary of the whole cache and starts again from system prompt, summary and task knowledge.
 ///
 /// ProAssist's iterative progress summarisation (<https://arxiv.org/abs/2506.05904>).
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// With `summarize_at`, the summary is written while the stream goes on, a few tokens at each silent frame, and is ready when
+/// the overflow comes: no frame waits for all of it. What came in since it was begun is kept behind it, for it says nothing
+/// of that.
+#[derive(Debug, Clone, PartialEq)]
 pub struct SummarizeAndDrop {
     /// What the model is asked.
     pub prompt: String,
     /// Longest summary in tokens.
     pub max_summary_len: usize,
+    /// How full the cache is when the summary is begun, from 0 (empty) to 1 (about to overflow); `None`: at the overflow.
+    pub summarize_at: Option<f64>,
+    /// Tokens of an early summary that are generated at each silent frame, at least 1.
+    pub early_tokens_per_frame: usize,
 }
 
 impl ContextStrategy for SummarizeAndDrop {
@@ -23,12 +32,39 @@ impl ContextStrategy for SummarizeAndDrop {
 
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {
         let request = restart(view, self.prompt.clone(), self.max_summary_len);
-        EvictionPlan::new(vec![Piece::Summary(request)], PositionPolicy::default(), view)
+        let pieces = match view.early_summary {
+            None => vec![Piece::Summary(request)],
+            Some(early) => written_early(view, request, early),
+        };
+        EvictionPlan::new(pieces, PositionPolicy::default(), view)
     }
 
     fn max_summary_tokens(&self, counter: &dyn TokenCounter) -> usize {
         counter.prompt_tokens(&self.prompt).saturating_add(self.max_summary_len)
     }
+
+    fn early_summary(&self, view: &CacheView<'_>) -> Option<SummaryRequest> {
+        let due =
+            self.summarize_at.is_some_and(|at| view.budget.fill(view.cache_tokens(), view.incoming) >= at);
+        due.then(|| restart(view, self.prompt.clone(), self.max_summary_len))
+    }
+
+    fn early_tokens_per_frame(&self) -> usize {
+        self.early_tokens_per_frame
+    }
+}
+
+/// The summary that is there, and the whole segments that came in since it was begun; the newest of them where the budget has
+/// no room for all.
+fn written_early(view: &CacheView<'_>, request: SummaryRequest, early: EarlySummary<'_>) -> Vec<Piece> {
+    let mut pieces = vec![Piece::Summary(SummaryRequest { written: Some(early.text.to_owned()), ..request })];
+    let taken = EvictionPlan::cost(&pieces, view);
+    let free = view.budget.room_before(view.incoming).unwrap_or(0).saturating_sub(taken);
+    let first = view.segments.partition_point(|segment| segment.range.start < early.covers);
+    let first = recent_start(view.segments, first, usize::MAX, free, |_| false);
+    pieces.extend(kept(view, |index, _| index >= first));
+    pieces.push(Piece::PendingReply);
+    pieces
 }
 
 /// The request whose answer becomes the one system message of the restarted stream.
@@ -41,5 +77,6 @@ pub(super) fn restart(view: &CacheView<'_>, prompt: String, max_new_tokens: usiz
         prefix: if system.is_empty() { String::new() } else { format!("{system} ") },
         suffix: view.opening.task_knowledge.map(|knowledge| format!(" {knowledge}")).unwrap_or_default(),
         with_current_frame: false,
+        written: None,
     }
 }

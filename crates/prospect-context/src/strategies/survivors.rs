@@ -1,4 +1,4 @@
-//! Shared by the strategies that keep a beginning and an end of the cache.
+//! Shared by the strategies that keep parts of the cache.
 
 use std::ops::Range;
 
@@ -17,21 +17,33 @@ pub(super) fn initial_and_recent(
     recent_tokens: usize,
 ) -> Result<Vec<Piece>, PlanError> {
     let is_fixed = |index: usize, segment: &Segment| index < initial || segment.pinned;
-    let fixed_tokens: usize = view
-        .segments
-        .iter()
-        .enumerate()
-        .filter(|(index, segment)| is_fixed(*index, segment))
-        .map(|(_, segment)| segment.range.len())
-        .sum();
+    let free = free_beside(view, is_fixed)?;
+    let recent_start = recent_start(view.segments, initial, recent_tokens, free, |segment| segment.pinned);
+    let mut pieces = kept(view, |index, segment| is_fixed(index, segment) || index >= recent_start);
+    pieces.push(Piece::PendingReply);
+    Ok(pieces)
+}
+
+/// Tokens that the budget leaves beside the segments that have to stay.
+///
+/// # Errors
+/// [`PlanError::BudgetTooSmall`] if these alone pass the budget.
+pub(super) fn free_beside(
+    view: &CacheView<'_>,
+    is_fixed: impl Fn(usize, &Segment) -> bool,
+) -> Result<usize, PlanError> {
+    let segments = view.segments.iter().enumerate();
+    let fixed = segments.filter(|(index, segment)| is_fixed(*index, segment));
+    let needed: usize = fixed.map(|(_, segment)| segment.range.len()).sum();
     let available = view.budget.room_before(view.incoming).unwrap_or(0);
-    let Some(free) = available.checked_sub(fixed_tokens) else {
-        return Err(PlanError::BudgetTooSmall { needed: fixed_tokens, available });
-    };
-    let recent_start = recent_start(view.segments, initial, recent_tokens, free);
+    available.checked_sub(needed).ok_or(PlanError::BudgetTooSmall { needed, available })
+}
+
+/// The segments for which `stays` holds, neighbours as one range.
+pub(super) fn kept(view: &CacheView<'_>, stays: impl Fn(usize, &Segment) -> bool) -> Vec<Piece> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     for (index, segment) in view.segments.iter().enumerate() {
-        if segment.range.is_empty() || !(is_fixed(index, segment) || index >= recent_start) {
+        if segment.range.is_empty() || !stays(index, segment) {
             continue;
         }
         match ranges.last_mut() {
@@ -39,17 +51,23 @@ pub(super) fn initial_and_recent(
             _ => ranges.push(segment.range.clone()),
         }
     }
-    Ok(ranges.into_iter().map(Piece::Keep).chain([Piece::PendingReply]).collect())
+    ranges.into_iter().map(Piece::Keep).collect()
 }
 
-/// Index of the first segment of the recent part: whole segments inside the last `recent_tokens` tokens, of which those
-/// that are not pinned (and so counted already) take at most `free` tokens.
-fn recent_start(segments: &[Segment], initial: usize, recent_tokens: usize, free: usize) -> usize {
-    let (mut window, mut unpinned, mut start) = (0usize, 0usize, segments.len());
-    for (index, segment) in segments.iter().enumerate().skip(initial).rev() {
+/// Index of the first segment of the recent part: whole segments from `first` on that lie inside the last `recent_tokens`
+/// tokens, of which those that are not `counted` already take at most `free` tokens.
+pub(super) fn recent_start(
+    segments: &[Segment],
+    first: usize,
+    recent_tokens: usize,
+    free: usize,
+    counted: impl Fn(&Segment) -> bool,
+) -> usize {
+    let (mut window, mut taken, mut start) = (0usize, 0usize, segments.len());
+    for (index, segment) in segments.iter().enumerate().skip(first).rev() {
         window += segment.range.len();
-        unpinned += if segment.pinned { 0 } else { segment.range.len() };
-        if window > recent_tokens || unpinned > free {
+        taken += if counted(segment) { 0 } else { segment.range.len() };
+        if window > recent_tokens || taken > free {
             break;
         }
         start = index;

@@ -142,6 +142,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
             dialogue_state: dialogue_state.as_ref(),
             token_counter: &Counter(&*self.model),
             signals: Signals::default(),
+            early_summary: None,
         };
         Ok(strategy.plan(&view)?)
     }

@@ -1,7 +1,7 @@
 //! ProAssist's `drop_all`: nothing survives but the last generated token.
 
 use crate::budget::Trigger;
-use crate::plan::{EvictionPlan, Piece, PlanError};
+use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
 use crate::strategy::ContextStrategy;
 use crate::view::CacheView;
 
@@ -20,5 +20,9 @@ impl ContextStrategy for DropAll {
 
     fn trigger(&self) -> Trigger {
         Trigger::AfterFrame
+    }
+
+    fn positions(&self) -> PositionPolicy {
+        PositionPolicy::Legacy
     }
 }

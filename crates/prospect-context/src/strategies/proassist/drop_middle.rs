@@ -1,7 +1,7 @@
 //! ProAssist's `drop_middle`: the first step with a user message, and the last tokens.
 
 use crate::budget::Trigger;
-use crate::plan::{EvictionPlan, Piece, PlanError};
+use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
 use crate::strategy::ContextStrategy;
 use crate::view::CacheView;
 
@@ -36,5 +36,9 @@ impl ContextStrategy for DropMiddle {
 
     fn trigger(&self) -> Trigger {
         Trigger::AfterFrame
+    }
+
+    fn positions(&self) -> PositionPolicy {
+        PositionPolicy::Legacy
     }
 }

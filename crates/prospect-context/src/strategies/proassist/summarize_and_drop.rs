@@ -1,7 +1,7 @@
 //! ProAssist's `summarize_and_drop`: the query shows the current frame again.
 
 use crate::budget::Trigger;
-use crate::plan::{EvictionPlan, Piece, PlanError, SummaryRequest};
+use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy, SummaryRequest};
 use crate::strategies::summarize_and_drop::restart;
 use crate::strategy::ContextStrategy;
 use crate::view::CacheView;
@@ -30,5 +30,9 @@ impl ContextStrategy for SummarizeAndDrop {
 
     fn trigger(&self) -> Trigger {
         Trigger::AfterFrame
+    }
+
+    fn positions(&self) -> PositionPolicy {
+        PositionPolicy::Legacy
     }
 }

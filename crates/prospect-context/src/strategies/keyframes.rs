@@ -1,0 +1,93 @@
+//! `keyframes`: a frame much like the one before it goes first.
+
+use super::drop_oldest_frames::{is_dialogue, is_frame, newest};
+use super::survivors::{free_beside, kept};
+use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
+use crate::segment::Segment;
+use crate::strategy::ContextStrategy;
+use crate::view::{CacheView, FrameSimilarity, SignalRequest};
+
+/// Keeps what was said, the most recent frames, and of the older ones those that differ most from the frame before them in
+/// the cache.
+///
+/// After the merging of like frames in MovieChat (<https://arxiv.org/abs/2307.16449>), but nothing is merged: what is kept is
+/// what the model saw. Where frames between two have been dropped, the two differ by at most the way between them
+/// ([`FrameSimilarity`]), so that a scene that changes slowly is not lost. In a run without the similarity of frames all
+/// frames count as alike, and the newest are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keyframes {
+    /// Most tokens of frames that stay; fewer stay where the budget is smaller.
+    pub keep_frame_len: usize,
+    /// Of these, most tokens of the newest frames, which stay however alike they are.
+    pub recent_frame_len: usize,
+    /// Where the kept keys stand afterwards.
+    pub positions: PositionPolicy,
+}
+
+impl ContextStrategy for Keyframes {
+    fn name(&self) -> &str {
+        "keyframes"
+    }
+
+    fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {
+        let words = newest(view, free_beside(view, |_, segment| segment.pinned)?, is_dialogue);
+        let stays =
+            |index: usize, segment: &Segment| segment.pinned || (is_dialogue(segment) && index >= words);
+        let free = free_beside(view, stays)?.min(self.keep_frame_len);
+        let recent = newest(view, free.min(self.recent_frame_len), is_frame);
+        let left = free.saturating_sub(tokens_of_frames(&view.segments[recent..]));
+        let chosen = most_different(view, recent, left);
+        let stays = |index: usize, segment: &Segment| {
+            stays(index, segment) || (is_frame(segment) && (index >= recent || chosen[index]))
+        };
+        let mut pieces = kept(view, stays);
+        pieces.push(Piece::PendingReply);
+        EvictionPlan::new(pieces, self.positions, view)
+    }
+
+    fn positions(&self) -> PositionPolicy {
+        self.positions
+    }
+
+    fn signals(&self) -> SignalRequest {
+        SignalRequest::default().with_frame_similarity()
+    }
+}
+
+fn tokens_of_frames(segments: &[Segment]) -> usize {
+    segments.iter().filter(|segment| is_frame(segment)).map(|segment| segment.range.len()).sum()
+}
+
+/// Per segment, whether it is one of the frames before `end` that differ most from the frame before them, of `tokens` tokens
+/// together. Of frames that differ alike, the later ones. Linear in the number of segments.
+fn most_different(view: &CacheView<'_>, end: usize, tokens: usize) -> Vec<bool> {
+    let mut chosen = vec![false; view.segments.len()];
+    let mut frames = changes(view, end);
+    let longest = frames.iter().map(|frame| view.segments[frame.index].range.len()).max().unwrap_or(1);
+    // Frames of one model are all of one length, but for a token or two: these counts are near each other.
+    let count = (tokens / longest.max(1)).min(frames.len());
+    let by_change = |a: &Change, b: &Change| b.angle.total_cmp(&a.angle).then(b.index.cmp(&a.index));
+    if count < frames.len() && count > 0 {
+        frames.select_nth_unstable_by(count - 1, by_change);
+    }
+    frames[..count].iter().for_each(|frame| chosen[frame.index] = true);
+    chosen
+}
+
+struct Change {
+    index: usize,
+    /// To the frame before it in the cache, in radians; the first frame is as new as can be.
+    angle: f64,
+}
+
+fn changes(view: &CacheView<'_>, end: usize) -> Vec<Change> {
+    let similarity = view.signals.frame_similarity;
+    let change = |earlier: Option<usize>, later: usize| match (similarity, earlier) {
+        (None, _) => 0.0,
+        (Some(_), None) => std::f64::consts::PI,
+        (Some(similarity), Some(earlier)) => FrameSimilarity::change(&similarity, earlier, later),
+    };
+    let mut before = None;
+    let frames = view.segments[..end].iter().enumerate().filter(|(_, segment)| is_frame(segment));
+    frames.map(|(index, _)| Change { index, angle: change(before.replace(index), index) }).collect()
+}
