@@ -7,6 +7,9 @@ use crate::origin::Origin;
 use crate::raw::Raw;
 use crate::strategy::{self, ExceedContextHandling, PositionPolicy, StrategyName};
 
+/// How errors name `context.max_seq_len` where it was made of `context.budget`.
+const BUDGET_IN_TOKENS: &str = "context.budget in tokens";
+
 /// Checked `[context]` section.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContextSettings {
@@ -14,7 +17,10 @@ pub struct ContextSettings {
     pub strategy: ExceedContextHandling,
     /// Whose rules: Prospect's, or ProAssist's token for token.
     pub rules: ContextRules,
-    /// Most tokens that the cache ever holds.
+    /// Most bytes of keys and values that the cache ever holds, where the budget was given in bytes.
+    pub budget: Option<u64>,
+    /// Most tokens that the cache ever holds. With a [`Self::budget`], [`crate::Settings::with_kv_bytes_per_token`] makes it
+    /// of the bytes; before that it is [`usize::MAX`].
     pub max_seq_len: usize,
     /// Tokens below `max_seq_len` at which the cache counts as full; less than `max_seq_len`.
     pub reserved_seq_len: usize,
@@ -34,15 +40,50 @@ choice! {
 pub(crate) fn validate(raw: &mut Raw) -> Result<ContextSettings, SettingsError> {
     let chosen: StrategyName = raw.need("context.strategy")?.one_of()?;
     move_shorthands(raw, chosen)?;
+    let budget = budget(raw)?;
     let settings = ContextSettings {
         strategy: strategy::validate(raw, chosen)?,
         rules: raw.need("context.rules")?.one_of()?,
-        max_seq_len: raw.need("context.max_seq_len")?.count(2)?,
+        budget,
+        max_seq_len: match budget {
+            Some(_) if !is_in_tokens(raw) => usize::MAX,
+            _ => raw.need("context.max_seq_len")?.count(2)?,
+        },
         reserved_seq_len: raw.need("context.reserved_seq_len")?.count(0)?,
     };
     check_sizes(raw, &settings)?;
     check_proassist(raw, &settings)?;
     Ok(settings)
+}
+
+/// The budget in bytes, unless a stronger layer gave one in tokens.
+fn budget(raw: &Raw) -> Result<Option<u64>, SettingsError> {
+    let (budget, tokens) = ("context.budget", "context.max_seq_len");
+    let Some(field) = raw.find(budget) else { return Ok(None) };
+    let expected = "an amount of memory, like \"256MiB\"";
+    let bytes =
+        crate::bytes::parse(&field.text_or_count(expected)?).ok_or_else(|| field.invalid(expected))?;
+    if is_in_tokens(raw) || raw.is_stronger(budget, tokens) {
+        return Ok(Some(bytes));
+    }
+    if raw.is_stronger(tokens, budget) {
+        return Ok(None);
+    }
+    Err(raw.conflict(budget, format!("one of {budget} and {tokens}, not both")))
+}
+
+/// Whether the budget in bytes has been turned into tokens already.
+fn is_in_tokens(raw: &Raw) -> bool {
+    raw.entry("context.max_seq_len").is_some_and(|entry| entry.written == BUDGET_IN_TOKENS)
+}
+
+/// Puts the tokens in that `context.budget` buys.
+pub(crate) fn put_tokens(raw: &mut Raw, bytes: u64, kv_bytes_per_token: usize) {
+    let Some(mut entry) = raw.entry("context.budget").cloned() else { return };
+    let tokens = bytes / (kv_bytes_per_token.max(1) as u64);
+    entry.value = toml::Value::Integer(i64::try_from(tokens).unwrap_or(i64::MAX));
+    entry.written = BUDGET_IN_TOKENS.to_owned();
+    raw.insert("context.max_seq_len", entry);
 }
 
 fn move_shorthands(raw: &mut Raw, chosen: StrategyName) -> Result<(), SettingsError> {

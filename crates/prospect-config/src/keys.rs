@@ -24,18 +24,30 @@ pub(crate) const KEYS: &[&str] = &[
     "stream.every.seconds",
     "context.strategy",
     "context.rules",
+    "context.budget",
     "context.max_seq_len",
     "context.reserved_seq_len",
     "context.drop_middle.last_keep_len",
     "context.drop_middle.positions",
     "context.summarize_and_drop.summary_prompt",
     "context.summarize_and_drop.max_summary_len",
+    "context.summarize_and_drop.summarize_at",
+    "context.summarize_and_drop.early_tokens_per_frame",
     "context.summarize_with_dst.summary_prompt",
     "context.summarize_with_dst.max_summary_len",
     "context.summarize_with_dst.max_state_len",
     "context.sink_window.n_sink",
     "context.sink_window.window",
     "context.sink_window.positions",
+    "context.drop_oldest_frames.keep_frame_len",
+    "context.drop_oldest_frames.positions",
+    "context.keyframes.keep_frame_len",
+    "context.keyframes.recent_frame_len",
+    "context.keyframes.positions",
+    "context.hybrid.summary_prompt",
+    "context.hybrid.max_summary_len",
+    "context.hybrid.last_keep_len",
+    "context.hybrid.positions",
     "context.custom.name",
     "context.custom.params",
     "generation.max_new_tokens",
@@ -52,8 +64,19 @@ pub(crate) const KEYS: &[&str] = &[
 ];
 
 /// Keys of the context section that stand for the same key of the chosen strategy's table.
-pub(crate) const SHORTHANDS: &[&str] =
-    &["last_keep_len", "positions", "summary_prompt", "max_summary_len", "max_state_len", "n_sink", "window"];
+pub(crate) const SHORTHANDS: &[&str] = &[
+    "last_keep_len",
+    "keep_frame_len",
+    "recent_frame_len",
+    "positions",
+    "summary_prompt",
+    "max_summary_len",
+    "summarize_at",
+    "early_tokens_per_frame",
+    "max_state_len",
+    "n_sink",
+    "window",
+];
 
 /// The table whose keys are free: parameters of a custom strategy.
 pub(crate) const FREE_TABLE: &str = "context.custom.params";

@@ -18,6 +18,7 @@
 //! # Ok::<(), prospect_config::SettingsError>(())
 //! ```
 
+mod bytes;
 mod choice;
 mod context;
 mod error;

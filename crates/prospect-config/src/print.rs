@@ -107,6 +107,9 @@ impl Settings {
         match name {
             "strategy" => Some(Some(text(self.context.strategy.name()))),
             "rules" => Some(Some(text(self.context.rules.as_str()))),
+            "budget" => Some(self.context.budget.map(|bytes| text(&format!("{bytes}B")))),
+            // With a budget in bytes it follows from the checkpoint.
+            "max_seq_len" if self.context.budget.is_some() => Some(None),
             "max_seq_len" => Some(Some(count(self.context.max_seq_len))),
             "reserved_seq_len" => Some(Some(count(self.context.reserved_seq_len))),
             _ => None,
@@ -154,21 +157,45 @@ fn talk_value(talk: &TalkPolicy, name: &str) -> Option<Option<Value>> {
 }
 
 fn strategy_value(strategy: &ExceedContextHandling, name: &str) -> Option<Option<Value>> {
-    use ExceedContextHandling::{Custom, DropMiddle, SinkWindow, SummarizeAndDrop, SummarizeWithDst};
+    use ExceedContextHandling::{
+        Custom, DropMiddle, DropOldestFrames, Hybrid, Keyframes, SinkWindow, SummarizeAndDrop,
+        SummarizeWithDst,
+    };
     let name = name.strip_prefix(strategy.name())?.strip_prefix('.')?;
     let value = match (strategy, name) {
-        (DropMiddle { last_keep_len, .. }, "last_keep_len") => count(*last_keep_len),
-        (DropMiddle { positions, .. } | SinkWindow { positions, .. }, "positions") => {
-            text(positions.as_str())
+        (DropMiddle { last_keep_len, .. } | Hybrid { last_keep_len, .. }, "last_keep_len") => {
+            count(*last_keep_len)
         }
+        (DropOldestFrames { keep_frame_len, .. } | Keyframes { keep_frame_len, .. }, "keep_frame_len") => {
+            count(*keep_frame_len)
+        }
+        (Keyframes { recent_frame_len, .. }, "recent_frame_len") => count(*recent_frame_len),
         (
-            SummarizeAndDrop { summary_prompt, .. } | SummarizeWithDst { summary_prompt, .. },
+            DropMiddle { positions, .. }
+            | SinkWindow { positions, .. }
+            | DropOldestFrames { positions, .. }
+            | Keyframes { positions, .. }
+            | Hybrid { positions, .. },
+            "positions",
+        ) => text(positions.as_str()),
+        (
+            SummarizeAndDrop { summary_prompt, .. }
+            | SummarizeWithDst { summary_prompt, .. }
+            | Hybrid { summary_prompt, .. },
             "summary_prompt",
         ) => text(summary_prompt),
         (
-            SummarizeAndDrop { max_summary_len, .. } | SummarizeWithDst { max_summary_len, .. },
+            SummarizeAndDrop { max_summary_len, .. }
+            | SummarizeWithDst { max_summary_len, .. }
+            | Hybrid { max_summary_len, .. },
             "max_summary_len",
         ) => count(*max_summary_len),
+        (SummarizeAndDrop { summarize_at, .. }, "summarize_at") => {
+            return Some(summarize_at.map(Value::Float));
+        }
+        (SummarizeAndDrop { early_tokens_per_frame, .. }, "early_tokens_per_frame") => {
+            count(*early_tokens_per_frame)
+        }
         (SummarizeWithDst { max_state_len, .. }, "max_state_len") => count(*max_state_len),
         (SinkWindow { n_sink, .. }, "n_sink") => count(*n_sink),
         (SinkWindow { window, .. }, "window") => count(*window),

@@ -190,6 +190,14 @@ impl Field<'_> {
         }
     }
 
+    /// Text, or a whole number as text.
+    pub(crate) fn text_or_count(self, expected: &str) -> Result<String, SettingsError> {
+        match &self.entry.value {
+            Value::Integer(number) => Ok(number.to_string()),
+            _ => self.text().map_err(|_| self.wrong_type(expected)),
+        }
+    }
+
     /// Text that is not blank.
     pub(crate) fn filled_text(self) -> Result<String, SettingsError> {
         let text = self.text()?;

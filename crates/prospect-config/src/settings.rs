@@ -51,6 +51,18 @@ impl Settings {
         Ok(Self { model, stream, context, generation, evaluation, output, raw })
     }
 
+    /// These settings for a checkpoint whose cache takes this many bytes a token: a `context.budget` in bytes becomes
+    /// `context.max_seq_len`.
+    ///
+    /// # Errors
+    /// A budget that does not hold what the other settings ask for.
+    pub fn with_kv_bytes_per_token(self, kv_bytes_per_token: usize) -> Result<Self, SettingsError> {
+        let Some(bytes) = self.context.budget else { return Ok(self) };
+        let mut raw = self.raw;
+        context::put_tokens(&mut raw, bytes, kv_bytes_per_token);
+        Self::validate(raw)
+    }
+
     /// The layer that wrote a key (`context.max_seq_len`); one that nobody wrote is a default.
     pub fn origin(&self, key: &str) -> &Origin {
         self.raw.entry(key).map_or(&Origin::Default, |entry| &entry.origin)

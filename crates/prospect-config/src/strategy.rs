@@ -22,6 +22,10 @@ pub enum ExceedContextHandling {
         summary_prompt: String,
         /// Most tokens of the summary.
         max_summary_len: usize,
+        /// How full the cache is when the summary is begun, above 0 and at most 1; `None`: at the overflow.
+        summarize_at: Option<f64>,
+        /// Tokens of an early summary that are generated at each silent frame.
+        early_tokens_per_frame: usize,
     },
     /// The same, the summary prompted from the dialogue state.
     SummarizeWithDst {
@@ -38,6 +42,33 @@ pub enum ExceedContextHandling {
         n_sink: usize,
         /// Most tokens kept from the end.
         window: usize,
+        /// Positions of what is kept.
+        positions: PositionPolicy,
+    },
+    /// Frames go, the oldest first; what was said stays.
+    DropOldestFrames {
+        /// Most tokens of frames that stay.
+        keep_frame_len: usize,
+        /// Positions of what is kept.
+        positions: PositionPolicy,
+    },
+    /// Frames go, those first that are much like the one before them; what was said stays.
+    Keyframes {
+        /// Most tokens of frames that stay.
+        keep_frame_len: usize,
+        /// Of these, most tokens of the newest frames, which stay in any case.
+        recent_frame_len: usize,
+        /// Positions of what is kept.
+        positions: PositionPolicy,
+    },
+    /// The model's own summary is put back, and the most recent segments are kept.
+    Hybrid {
+        /// Asks for the summary.
+        summary_prompt: String,
+        /// Most tokens of the summary.
+        max_summary_len: usize,
+        /// Most tokens kept from the end.
+        last_keep_len: usize,
         /// Positions of what is kept.
         positions: PositionPolicy,
     },
@@ -81,6 +112,12 @@ choice! {
         SummarizeWithDst = "summarize_with_dst",
         /// See [`ExceedContextHandling::SinkWindow`].
         SinkWindow = "sink_window",
+        /// See [`ExceedContextHandling::DropOldestFrames`].
+        DropOldestFrames = "drop_oldest_frames",
+        /// See [`ExceedContextHandling::Keyframes`].
+        Keyframes = "keyframes",
+        /// See [`ExceedContextHandling::Hybrid`].
+        Hybrid = "hybrid",
         /// See [`ExceedContextHandling::None`].
         None = "none",
         /// See [`ExceedContextHandling::Unlimited`].
@@ -98,6 +135,9 @@ impl ExceedContextHandling {
             Self::SummarizeAndDrop { .. } => StrategyName::SummarizeAndDrop,
             Self::SummarizeWithDst { .. } => StrategyName::SummarizeWithDst,
             Self::SinkWindow { .. } => StrategyName::SinkWindow,
+            Self::DropOldestFrames { .. } => StrategyName::DropOldestFrames,
+            Self::Keyframes { .. } => StrategyName::Keyframes,
+            Self::Hybrid { .. } => StrategyName::Hybrid,
             Self::None => StrategyName::None,
             Self::Unlimited => StrategyName::Unlimited,
             Self::Custom { .. } => StrategyName::Custom,
@@ -118,6 +158,13 @@ impl ExceedContextHandling {
             Self::SinkWindow { n_sink, window, .. } => {
                 Some(("context.sink_window.window", n_sink.saturating_add(*window)))
             }
+            Self::DropOldestFrames { keep_frame_len, .. } => {
+                Some(("context.drop_oldest_frames.keep_frame_len", *keep_frame_len))
+            }
+            Self::Keyframes { keep_frame_len, .. } => {
+                Some(("context.keyframes.keep_frame_len", *keep_frame_len))
+            }
+            Self::Hybrid { last_keep_len, .. } => Some(("context.hybrid.last_keep_len", *last_keep_len)),
             _ => None,
         }
     }
@@ -131,6 +178,9 @@ impl ExceedContextHandling {
             Self::SummarizeWithDst { max_summary_len, .. } => {
                 Some(("context.summarize_with_dst.max_summary_len", *max_summary_len))
             }
+            Self::Hybrid { max_summary_len, .. } => {
+                Some(("context.hybrid.max_summary_len", *max_summary_len))
+            }
             _ => None,
         }
     }
@@ -138,33 +188,10 @@ impl ExceedContextHandling {
 
 /// Reads the tables of all strategies, so that a mistake in one that is not chosen does not hide until it is.
 pub(crate) fn validate(raw: &Raw, chosen: StrategyName) -> Result<ExceedContextHandling, SettingsError> {
-    let builtin = [
-        ExceedContextHandling::DropAll,
-        ExceedContextHandling::DropMiddle {
-            last_keep_len: raw.need("context.drop_middle.last_keep_len")?.count(1)?,
-            positions: raw.need("context.drop_middle.positions")?.one_of()?,
-        },
-        ExceedContextHandling::SummarizeAndDrop {
-            summary_prompt: raw.need("context.summarize_and_drop.summary_prompt")?.filled_text()?,
-            max_summary_len: raw.need("context.summarize_and_drop.max_summary_len")?.count(1)?,
-        },
-        ExceedContextHandling::SummarizeWithDst {
-            summary_prompt: raw.need("context.summarize_with_dst.summary_prompt")?.prompt(&[
-                "steps_done",
-                "current_step",
-                "next_step",
-            ])?,
-            max_summary_len: raw.need("context.summarize_with_dst.max_summary_len")?.count(1)?,
-            max_state_len: raw.need("context.summarize_with_dst.max_state_len")?.count(1)?,
-        },
-        ExceedContextHandling::SinkWindow {
-            n_sink: raw.need("context.sink_window.n_sink")?.count(0)?,
-            window: raw.need("context.sink_window.window")?.count(1)?,
-            positions: raw.need("context.sink_window.positions")?.one_of()?,
-        },
-        ExceedContextHandling::None,
-        ExceedContextHandling::Unlimited,
-    ];
+    let mut builtin =
+        vec![ExceedContextHandling::DropAll, ExceedContextHandling::None, ExceedContextHandling::Unlimited];
+    builtin.extend(keeping(raw)?);
+    builtin.extend(summarizing(raw)?);
     let name = raw.find("context.custom.name").map(Field::filled_text).transpose()?;
     if let Some(strategy) = builtin.into_iter().find(|strategy| strategy.kind() == chosen) {
         return Ok(strategy);
@@ -175,4 +202,58 @@ pub(crate) fn validate(raw: &Raw, chosen: StrategyName) -> Result<ExceedContextH
             .to_owned(),
     })?;
     Ok(ExceedContextHandling::Custom { name, params: raw.free_table() })
+}
+
+/// The strategies that only keep.
+fn keeping(raw: &Raw) -> Result<[ExceedContextHandling; 4], SettingsError> {
+    let positions = |key| raw.need(key)?.one_of();
+    Ok([
+        ExceedContextHandling::DropMiddle {
+            last_keep_len: raw.need("context.drop_middle.last_keep_len")?.count(1)?,
+            positions: positions("context.drop_middle.positions")?,
+        },
+        ExceedContextHandling::SinkWindow {
+            n_sink: raw.need("context.sink_window.n_sink")?.count(0)?,
+            window: raw.need("context.sink_window.window")?.count(1)?,
+            positions: positions("context.sink_window.positions")?,
+        },
+        ExceedContextHandling::DropOldestFrames {
+            keep_frame_len: raw.need("context.drop_oldest_frames.keep_frame_len")?.count(1)?,
+            positions: positions("context.drop_oldest_frames.positions")?,
+        },
+        ExceedContextHandling::Keyframes {
+            keep_frame_len: raw.need("context.keyframes.keep_frame_len")?.count(1)?,
+            recent_frame_len: raw.need("context.keyframes.recent_frame_len")?.count(0)?,
+            positions: positions("context.keyframes.positions")?,
+        },
+    ])
+}
+
+/// The strategies that ask the model for a summary.
+fn summarizing(raw: &Raw) -> Result<[ExceedContextHandling; 3], SettingsError> {
+    let share = |field: Field<'_>| {
+        field.number("a share of the budget, above 0 and at most 1", |share| share > 0.0 && share <= 1.0)
+    };
+    let steps = ["steps_done", "current_step", "next_step"];
+    Ok([
+        ExceedContextHandling::SummarizeAndDrop {
+            summary_prompt: raw.need("context.summarize_and_drop.summary_prompt")?.filled_text()?,
+            max_summary_len: raw.need("context.summarize_and_drop.max_summary_len")?.count(1)?,
+            summarize_at: raw.find("context.summarize_and_drop.summarize_at").map(share).transpose()?,
+            early_tokens_per_frame: raw
+                .need("context.summarize_and_drop.early_tokens_per_frame")?
+                .count(1)?,
+        },
+        ExceedContextHandling::SummarizeWithDst {
+            summary_prompt: raw.need("context.summarize_with_dst.summary_prompt")?.prompt(&steps)?,
+            max_summary_len: raw.need("context.summarize_with_dst.max_summary_len")?.count(1)?,
+            max_state_len: raw.need("context.summarize_with_dst.max_state_len")?.count(1)?,
+        },
+        ExceedContextHandling::Hybrid {
+            summary_prompt: raw.need("context.hybrid.summary_prompt")?.filled_text()?,
+            max_summary_len: raw.need("context.hybrid.max_summary_len")?.count(1)?,
+            last_keep_len: raw.need("context.hybrid.last_keep_len")?.count(1)?,
+            positions: raw.need("context.hybrid.positions")?.one_of()?,
+        },
+    ])
 }

@@ -40,6 +40,9 @@ fn strategy_files_choose_the_strategy_of_their_name() {
         "summarize_and_drop",
         "summarize_with_dst",
         "sink_window",
+        "drop_oldest_frames",
+        "keyframes",
+        "hybrid",
         "none",
         "unlimited",
     ] {
@@ -70,6 +73,8 @@ fn workbench_file_fits_the_small_model() {
     let expected = ExceedContextHandling::SummarizeAndDrop {
         summary_prompt: "Please summarize the progress.".to_owned(),
         max_summary_len: 56,
+        summarize_at: None,
+        early_tokens_per_frame: 4,
     };
     assert_eq!(settings.context.strategy, expected);
     assert_eq!((settings.context.max_seq_len, settings.context.reserved_seq_len), (384, 96));
@@ -101,4 +106,35 @@ fn settings_serialize_as_what_is_printed() {
     let settings = load("workbench.toml");
     let printed: toml::Table = settings.to_toml().parse().unwrap();
     assert_eq!(toml::Table::try_from(&settings).unwrap(), printed);
+}
+
+#[test]
+fn a_budget_in_bytes_becomes_tokens_with_the_checkpoint() {
+    let resolve = |sets: &[&str]| {
+        let layers = sets.iter().try_fold(Layers::new(), |layers, set| layers.set(set)).unwrap();
+        layers.resolve().map_err(|error| error.to_string())
+    };
+    let settings = resolve(&["context.budget=8MiB"]).unwrap();
+    assert_eq!((settings.context.budget, settings.context.max_seq_len), (Some(8 << 20), usize::MAX));
+    let fitted = settings.with_kv_bytes_per_token(4096).unwrap();
+    assert_eq!(fitted.context.max_seq_len, 2048);
+    // What is printed names the bytes, and reads back.
+    let printed = fitted.to_toml();
+    assert!(printed.contains("budget = \"8388608B\"\n# max_seq_len is not set"), "{printed}");
+    let again = Layers::new().file_text(Path::new("printed"), &printed).unwrap().resolve().unwrap();
+    assert_eq!(again.with_kv_bytes_per_token(4096).unwrap(), fitted);
+
+    let small = resolve(&["context.budget=100KiB"]).unwrap().with_kv_bytes_per_token(4096).unwrap_err();
+    let small = small.to_string();
+    assert!(small.contains("--set: context.budget in tokens = 25: expected more than"), "{small}");
+    let tokens = resolve(&["context.max_seq_len=2000"]).unwrap();
+    assert_eq!(tokens.with_kv_bytes_per_token(7).unwrap().context.max_seq_len, 2000);
+
+    let both = resolve(&["context.budget=8MiB", "context.max_seq_len=2000"]).unwrap_err();
+    assert!(both.contains("one of context.budget and context.max_seq_len, not both"), "{both}");
+    let file = Layers::new().file_text(Path::new("a.toml"), "[context]\nbudget = 8000000").unwrap();
+    let stronger = file.set("context.max_seq_len=2000").unwrap().resolve().unwrap();
+    assert_eq!((stronger.context.budget, stronger.context.max_seq_len), (None, 2000));
+    assert!(resolve(&["context.budget=lots"]).unwrap_err().contains("like \"256MiB\""));
+    assert!(resolve(&["context.budget=true"]).unwrap_err().contains("like \"256MiB\""));
 }

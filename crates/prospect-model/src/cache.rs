@@ -34,6 +34,25 @@ pub(crate) struct SetAside {
     pub(crate) embeddings: Option<Tensor>,
 }
 
+/// What stood behind some slot of a cache, taken out of it.
+pub struct CacheTail {
+    /// `None` if nothing did.
+    slots: Option<SetAside>,
+    next_position: usize,
+}
+
+impl CacheTail {
+    /// Tokens in it.
+    pub fn len(&self) -> usize {
+        self.slots.as_ref().map_or(0, |slots| slots.positions.len())
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_none()
+    }
+}
+
 impl KvCache {
     pub(crate) fn new(
         config: &TextConfig,
@@ -91,6 +110,37 @@ impl KvCache {
         }
     }
 
+    /// Cuts the cache back to its first `tokens` tokens and returns what stood behind them, so that something else can go on
+    /// from there for a while. Only the tail is copied.
+    ///
+    /// # Errors
+    /// [`ModelError::KeepRange`] if the cache is shorter than that: nothing is changed then.
+    pub fn take_tail(&mut self, tokens: usize) -> Result<CacheTail> {
+        let next_position = self.next_position;
+        let slots = match tokens == self.len() {
+            true => None,
+            false => Some(self.copy_out(&(tokens..self.len().max(tokens)), true)?),
+        };
+        self.truncate(tokens);
+        Ok(CacheTail { slots, next_position })
+    }
+
+    /// Puts a tail back behind the tokens that it stood behind.
+    ///
+    /// # Errors
+    /// [`ModelError::CacheFull`].
+    pub fn put_tail(&mut self, tail: &CacheTail) -> Result<()> {
+        if let Some(slots) = &tail.slots {
+            let start = self.len();
+            self.put_back(slots, None)?;
+            if let (Some(all), Some(embeddings)) = (&self.embeddings, &slots.embeddings) {
+                all.slice_set(embeddings, 0, start)?;
+            }
+        }
+        self.next_position = tail.next_position;
+        Ok(())
+    }
+
     /// Fails, with the cache as it was, unless `incoming` more tokens fit.
     pub(crate) fn check_room(&self, incoming: usize) -> Result<()> {
         let cached = self.len();
@@ -121,20 +171,20 @@ impl KvCache {
         Ok(())
     }
 
-    /// Copies `range` out of the cache.
+    /// Copies `range` out of the cache: keys and values, or the embeddings that they are computed from again.
     pub(crate) fn set_aside(&self, range: &Range<usize>) -> Result<SetAside> {
-        let Some(positions) = self.positions.get(range.clone()) else {
-            return Err(ModelError::KeepRange { start: range.start, end: range.end, cached: self.len() });
-        };
+        self.copy_out(range, self.policy != PositionPolicy::Recompute)
+    }
+
+    fn copy_out(&self, range: &Range<usize>, keys_and_values: bool) -> Result<SetAside> {
+        let out_of_bounds =
+            || ModelError::KeepRange { start: range.start, end: range.end, cached: self.len() };
+        let positions = self.positions.get(range.clone()).filter(|positions| !positions.is_empty());
+        let positions = positions.ok_or_else(out_of_bounds)?;
         let take = |side: &Tensor| side.narrow(2, range.start, range.len())?.force_contiguous();
-        let layers = match self.policy {
-            PositionPolicy::Recompute => Vec::new(),
-            _ => self
-                .layers
-                .iter()
-                .map(|layer| Ok((take(&layer.keys)?, take(&layer.values)?)))
-                .collect::<Result<_>>()?,
-        };
+        let copied = self.layers.iter().filter(|_| keys_and_values);
+        let layers =
+            copied.map(|layer| Ok((take(&layer.keys)?, take(&layer.values)?))).collect::<Result<_>>()?;
         let embeddings = self
             .embeddings
             .as_ref()

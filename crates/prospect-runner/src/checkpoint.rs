@@ -68,11 +68,14 @@ impl Checkpoint {
     /// The summary's prompt, its answer and a frame have to fit beside the longest reply.
     fn check_summary_prompt(&self, settings: &Settings) -> Result<(), RunError> {
         let (key, prompt, most) = match &settings.context.strategy {
-            ExceedContextHandling::SummarizeAndDrop { summary_prompt, max_summary_len } => {
+            ExceedContextHandling::SummarizeAndDrop { summary_prompt, max_summary_len, .. } => {
                 ("context.summarize_and_drop.summary_prompt", summary_prompt, *max_summary_len)
             }
             ExceedContextHandling::SummarizeWithDst { summary_prompt, max_summary_len, max_state_len } => {
                 ("context.summarize_with_dst.summary_prompt", summary_prompt, max_summary_len + max_state_len)
+            }
+            ExceedContextHandling::Hybrid { summary_prompt, max_summary_len, .. } => {
+                ("context.hybrid.summary_prompt", summary_prompt, *max_summary_len)
             }
             _ => return Ok(()),
         };

@@ -131,7 +131,7 @@ pub enum RunError {
         strategy: String,
     },
     /// A comparison in which some runs failed.
-    #[error("{failed} of the runs failed: their references count as missed")]
+    #[error("{failed} of the runs failed: what they did not come to counts as missed")]
     FailedRuns {
         /// How many.
         failed: usize,

@@ -2,7 +2,8 @@
 
 use prospect_config::{ContextRules, ContextSettings, ExceedContextHandling};
 use prospect_context::strategies::{
-    DropAll, DropMiddle, SinkWindow, SummarizeAndDrop, SummarizeWithDst, proassist,
+    DropAll, DropMiddle, DropOldestFrames, Hybrid, Keyframes, SinkWindow, SummarizeAndDrop, SummarizeWithDst,
+    proassist,
 };
 use prospect_context::{ContextStrategy, PositionPolicy};
 
@@ -41,13 +42,23 @@ fn own(strategy: &ExceedContextHandling) -> Result<Box<dyn ContextStrategy>, Run
         ExceedContextHandling::SinkWindow { n_sink, window, positions } => {
             Box::new(SinkWindow { n_sink, window, positions: policy(positions) })
         }
-        ExceedContextHandling::SummarizeAndDrop { summary_prompt: prompt, max_summary_len } => {
-            Box::new(SummarizeAndDrop {
-                prompt,
-                max_summary_len,
-                summarize_at: None,
-                early_tokens_per_frame: 4,
-            })
+        ExceedContextHandling::SummarizeAndDrop {
+            summary_prompt: prompt,
+            max_summary_len,
+            summarize_at,
+            early_tokens_per_frame,
+        } => Box::new(SummarizeAndDrop { prompt, max_summary_len, summarize_at, early_tokens_per_frame }),
+        ExceedContextHandling::Hybrid {
+            summary_prompt: prompt,
+            max_summary_len,
+            last_keep_len,
+            positions,
+        } => Box::new(Hybrid { prompt, max_summary_len, last_keep_len, positions: policy(positions) }),
+        ExceedContextHandling::DropOldestFrames { keep_frame_len, positions } => {
+            Box::new(DropOldestFrames { keep_frame_len, positions: policy(positions) })
+        }
+        ExceedContextHandling::Keyframes { keep_frame_len, recent_frame_len, positions } => {
+            Box::new(Keyframes { keep_frame_len, recent_frame_len, positions: policy(positions) })
         }
         ExceedContextHandling::SummarizeWithDst {
             summary_prompt: prompt,
@@ -65,7 +76,7 @@ fn of_proassist(strategy: &ExceedContextHandling) -> Result<Box<dyn ContextStrat
         ExceedContextHandling::DropMiddle { last_keep_len, .. } => {
             Box::new(proassist::DropMiddle { last_keep_len })
         }
-        ExceedContextHandling::SummarizeAndDrop { summary_prompt: prompt, max_summary_len } => {
+        ExceedContextHandling::SummarizeAndDrop { summary_prompt: prompt, max_summary_len, .. } => {
             Box::new(proassist::SummarizeAndDrop { prompt, max_summary_len })
         }
         other => return unknown(&other),

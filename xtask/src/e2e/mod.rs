@@ -20,6 +20,8 @@ use shards::Shards;
 /// The row of the references replayed; it is always run.
 const SANITY: &str = "sanity";
 
+/// Lies in a folder that this command may empty.
+const MARKER: &str = ".prospect-e2e";
 /// Videos in CI.
 const CI_VIDEOS: usize = 12;
 
@@ -52,15 +54,7 @@ fn default_folder() -> PathBuf {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     let started = Instant::now();
     let (videos, results) = (arguments.out.join("videos"), arguments.out.join("results"));
-    for folder in [&videos, &results] {
-        // What an earlier run left is no result of this one.
-        match fs::remove_dir_all(folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(format!("{}: {error}", folder.display()));
-            }
-            _ => {}
-        }
-    }
+    prepare(&arguments.out)?;
     step("build", "cargo", &["build", "--release", "-p", "prospect-runner"], &[])?;
     announce(&format!("{} videos", arguments.videos));
     fixtures::evaluation_videos(&videos, arguments.videos)?;
@@ -76,6 +70,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     check(&summary, &Floors::committed()?)?;
     announce(&format!("e2e passed in {:.0} s", started.elapsed().as_secs_f64()));
     Ok(())
+}
+
+/// An empty folder. One that is not empty is emptied only if an earlier run of this command made it.
+fn prepare(folder: &Path) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    fs::create_dir_all(folder).map_err(failed)?;
+    let is_ours = folder.join(MARKER).exists();
+    if !is_ours && fs::read_dir(folder).map_err(failed)?.next().is_some() {
+        return Err(format!("--out {}: is not empty: expected a new folder", folder.display()));
+    }
+    fs::remove_dir_all(folder).and_then(|()| fs::create_dir_all(folder)).map_err(failed)?;
+    fs::write(folder.join(MARKER), "").map_err(failed)
 }
 
 /// What was asked for, with the references replayed at the top.
@@ -150,6 +156,19 @@ mod tests {
         assert!(check(&summary("drop_all", f64::NAN), &floors).is_err());
         assert!(check(&summary("brand_new", 0.9), &floors).unwrap_err().contains("no floor"));
         assert!(check(&serde_json::json!({}), &floors).is_err());
+    }
+
+    #[test]
+    fn only_its_own_folder_is_emptied() {
+        let root = tempfile::tempdir().unwrap();
+        let own = root.path().join("new/e2e");
+        prepare(&own).unwrap();
+        fs::write(own.join("old.txt"), "").unwrap();
+        prepare(&own).unwrap();
+        assert!(!own.join("old.txt").exists());
+        fs::write(root.path().join("mine.txt"), "").unwrap();
+        assert!(prepare(root.path()).unwrap_err().contains("is not empty"));
+        assert!(root.path().join("mine.txt").exists());
     }
 
     #[test]

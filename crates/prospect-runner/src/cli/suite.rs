@@ -12,9 +12,11 @@ use super::run::output_folder;
 use super::tables;
 use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
-use crate::evaluation::{StrategySummary, similarity};
+use crate::evaluation::{LEAST_VIDEOS, StrategySummary, similarity};
 use crate::report;
-use crate::suite::{Merged, SANITY, Shard, Store, Suite, Variant, Video, merge, videos};
+use crate::suite::{
+    Merged, SANITY, Shard, ShardOutcome, Store, Suite, Variant, Video, merge, videos, with_annotations,
+};
 
 /// The strategy that the others are compared with where nothing else is asked for and it is among them.
 const BASELINE: &str = "unlimited";
@@ -42,7 +44,8 @@ pub(super) fn run(
         Some(shard) => shard,
         None => Shard::from_scheduler(|name| std::env::var(name).ok())?.unwrap_or(Shard::WHOLE),
     };
-    let videos = videos(sources)?;
+    check_strategies(strategies)?;
+    let videos = with_annotations(videos(sources, settings.evaluation.annotations.as_deref())?)?;
     let checkpoint = Checkpoint::load_for_stream(&settings)?;
     let similarity = similarity(&settings)?;
     let folder = output_folder(&settings, name);
@@ -59,42 +62,65 @@ pub(super) fn run(
         bar.set_message(format!("{} {}", variant.name, video.name));
         bar.inc(1);
     };
-    let done = suite.run(shard, &mut progress);
+    let outcome = suite.run(shard, &mut progress);
     bar.finish_and_clear();
-    done?;
-    match merge(std::slice::from_ref(&folder)) {
-        Ok(merged) => show(&merged, &folder, settings.output.json),
-        // The other shards are still at work, or write elsewhere.
-        Err(RunError::MissingResults { missing, of, .. }) if shard != Shard::WHOLE => {
-            let folder = folder.display();
-            print(&format!("shard {shard} is done; {missing} of {of} results are not in {folder} yet"));
-            Ok(())
+    let outcome = outcome?;
+    if outcome.missing == 0 {
+        return show(&merge(std::slice::from_ref(&folder))?, &folder, settings.output.json);
+    }
+    // The other shards are still at work, or write elsewhere.
+    if settings.output.json {
+        print(&serde_json::json!({ "shard": shard.to_string(), "missing": outcome.missing }).to_string());
+    } else {
+        let (missing, folder) = (outcome.missing, folder.display());
+        print(&format!("shard {shard} is done; {missing} other results are not in {folder} yet"));
+    }
+    match outcome {
+        ShardOutcome { broken_laws: broken @ 1.., .. } => {
+            Err(RunError::BrokenLaws { broken, first: format!("see {}", folder.display()) })
         }
-        Err(error) => Err(error),
+        ShardOutcome { failed: failed @ 1.., .. } => Err(RunError::FailedRuns { failed }),
+        _ => Ok(()),
+    }
+}
+
+/// A strategy twice would share a folder with itself.
+fn check_strategies(strategies: &[String]) -> Result<(), RunError> {
+    let twice = (1..strategies.len()).find(|index| strategies[..*index].contains(&strategies[*index]));
+    match twice {
+        None => Ok(()),
+        Some(index) => Err(RunError::Argument {
+            argument: "--strategies".to_owned(),
+            problem: format!("names {} twice", strategies[index]),
+            expected: "every strategy once".to_owned(),
+        }),
     }
 }
 
 /// The tables (or JSON) and the report of a whole suite; fails if a run failed or a law is broken.
 pub(super) fn show(merged: &Merged, folder: &Path, json: bool) -> Result<(), RunError> {
-    let page = report::suite_page(merged)?;
-    let report = Store::new(folder).put_text(report::FILE_NAME, &page)?;
     let summaries = &merged.summaries;
-    if json {
-        let printed = Printed {
-            videos: merged.description.videos.len(),
-            baseline: merged.description.baseline.as_deref(),
-            similarity: &merged.description.similarity,
-            report: report.display().to_string(),
-            strategies: summaries,
-        };
-        // Numbers and strings always serialise.
-        print(&serde_json::to_string_pretty(&printed).unwrap_or_default());
-    } else {
-        print(&tables::quality(summaries, merged.description.baseline.as_deref()));
+    let baseline = merged.description.baseline.as_deref();
+    let videos = merged.description.videos.len();
+    if !json {
+        print(&tables::quality(summaries, baseline));
         print(&format!("\n{}", tables::cost(summaries)));
+        if videos < LEAST_VIDEOS {
+            print(&format!("no intervals: these need at least {LEAST_VIDEOS} videos"));
+        }
         for summary in summaries {
             summary.problems.iter().for_each(|problem| print(&format!("{}: {problem}", summary.strategy)));
         }
+    }
+    // The figures are out before anything can go wrong with the page.
+    let report = Store::new(folder).put_text(report::FILE_NAME, &report::suite_page(merged)?)?;
+    if json {
+        let similarity = &merged.description.similarity;
+        let report = report.display().to_string();
+        let printed = Printed { videos, baseline, similarity, report, strategies: summaries };
+        // Numbers and strings always serialise.
+        print(&serde_json::to_string_pretty(&printed).unwrap_or_default());
+    } else {
         print(&format!("report: {}", report.display()));
     }
     let broken: usize = summaries.iter().map(|summary| summary.broken_laws).sum();

@@ -92,5 +92,8 @@ fn number(value: f64) -> String {
 }
 
 fn interval(interval: Interval) -> String {
+    if interval.low.is_nan() {
+        return "-".to_owned();
+    }
     format!("{}..{}", number(interval.low), number(interval.high))
 }

@@ -5,7 +5,11 @@ const RESAMPLES: usize = 2000;
 /// Share of the resamples inside an interval.
 const CONFIDENCE: f64 = 0.95;
 
-/// A 95% interval.
+/// Of fewer videos than this no interval is made: there are too few ways to draw them, and one video would be sure of
+/// itself.
+pub const LEAST_VIDEOS: usize = 5;
+
+/// A 95% interval; NaN where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Interval {
     /// 2.5th percentile.
@@ -15,17 +19,18 @@ pub struct Interval {
 }
 
 /// The 95% intervals of `figures`, which are computed from a sample of indices into `videos` videos. The same call gives the same
-/// intervals. Resamples in which a figure is NaN say nothing of it; without any other its interval is NaN.
+/// intervals. Of fewer than [`LEAST_VIDEOS`] videos they are NaN. Resamples in which a figure is NaN say nothing of it; without any other its interval is NaN.
 pub fn bootstrap(videos: usize, figures: impl Fn(&[usize]) -> Vec<f64>) -> Vec<Interval> {
     let mut random = SplitMix64(videos as u64);
     let mut sample = vec![0; videos];
     let mut columns: Vec<Vec<f64>> = Vec::new();
-    for _ in 0..RESAMPLES {
+    let resamples = if videos < LEAST_VIDEOS { 1 } else { RESAMPLES };
+    for _ in 0..resamples {
         sample.fill_with(|| (random.next() % videos as u64) as usize);
         let row = figures(&sample);
         columns.resize(row.len(), Vec::new());
         for (column, figure) in columns.iter_mut().zip(row) {
-            column.extend(Some(figure).filter(|figure| !figure.is_nan()));
+            column.extend(Some(figure).filter(|figure| !figure.is_nan() && resamples > 1));
         }
     }
     columns.into_iter().map(percentiles).collect()
@@ -70,8 +75,11 @@ mod tests {
     }
 
     #[test]
-    fn one_video_has_no_spread() {
-        assert_eq!(bootstrap(1, |_| vec![0.5]), [Interval { low: 0.5, high: 0.5 }]);
-        assert!(bootstrap(0, |sample| vec![sample.iter().sum::<usize>() as f64 / 0.0])[0].low.is_nan());
+    fn few_videos_have_no_interval() {
+        for videos in 0..LEAST_VIDEOS {
+            let intervals = bootstrap(videos, |sample| vec![sample.len() as f64, 0.5]);
+            assert!(intervals.len() == 2 && intervals[1].low.is_nan() && intervals[1].high.is_nan());
+        }
+        assert_eq!(bootstrap(LEAST_VIDEOS, |_| vec![0.5]), [Interval { low: 0.5, high: 0.5 }]);
     }
 }

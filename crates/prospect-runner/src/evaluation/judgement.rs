@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::exact::{ExactCounts, match_exactly};
 use super::matching::{Dialogue, Verdict, Window, match_replies};
 use super::similarity::Similarity;
-use crate::annotations::{Annotations, Message};
+use crate::annotations::{Annotations, Message, Speaker};
 use crate::error::RunError;
 use crate::session::Reply;
 use crate::trace::Event;
@@ -28,10 +28,16 @@ pub struct JudgedReply {
 /// What should have been said at a frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reference {
-    /// Stream time of its frame in seconds.
+    /// Its own time in seconds, which may lie between two frames.
     pub time: f64,
     /// The text; of several at one frame, all of them.
     pub text: String,
+}
+
+impl From<&Message> for Reference {
+    fn from(message: &Message) -> Self {
+        Self { time: message.time, text: message.text.clone() }
+    }
 }
 
 /// The replies of a run beside the references.
@@ -54,16 +60,6 @@ impl Judgement {
         self.replies.iter().filter_map(|reply| reply.reference).for_each(|index| missed[index] = false);
         missed
     }
-
-    /// The judgement of a run that said nothing of what it should have.
-    pub fn silent(annotations: &Annotations) -> Self {
-        let references = annotations
-            .references()
-            .map(|message| Reference { time: message.time, text: message.text.clone() })
-            .collect::<Vec<_>>();
-        let exact = ExactCounts { references: references.len(), ..ExactCounts::default() };
-        Self { replies: Vec::new(), references, exact, seconds: 0.0 }
-    }
 }
 
 /// How a run is judged.
@@ -74,10 +70,13 @@ pub struct Judge<'a> {
     pub window: Window,
     /// Frames per second of the stream.
     pub fps: f64,
+    /// The part of the video that was to be seen, in seconds: of a run that failed, its references count to the end.
+    pub range: (f64, f64),
 }
 
 impl Judge<'_> {
-    /// Judges the run whose trace is `events`.
+    /// Judges the run whose trace is `events`. Of a run that failed, it is judged what it said before, and the references that
+    /// it never came to are missed.
     ///
     /// # Errors
     /// Texts that cannot be compared.
@@ -87,11 +86,12 @@ impl Judge<'_> {
             _ => None,
         };
         let frames: Vec<(usize, f64)> = events.iter().filter_map(frame).collect();
-        let (Some(first), Some(last)) = (frames.first(), frames.last()) else {
-            return Ok(Judgement::silent(annotations));
+        let seen = seen(&frames, self.fps);
+        let messages: Vec<&Message> = match seen {
+            Some((first, end)) => annotations.references_between(first, end).collect(),
+            None => Vec::new(),
         };
-        let messages: Vec<&Message> = annotations.references_between(first.1, last.1).collect();
-        let (columns, references) = references_by_frame(&messages, &frames);
+        let (columns, mut references) = references_by_frame(&messages, &frames);
         // A run that failed may have recorded a reply without its frame.
         let given = |event: &Event| match event {
             Event::Reply { frame, time, text, .. } => {
@@ -101,10 +101,28 @@ impl Judge<'_> {
             _ => None,
         };
         let (rows, replies): (Vec<usize>, Vec<Reply>) = events.iter().filter_map(given).unzip();
-        let exact =
-            match_exactly(&replies, &messages, self.fps).counts(&replies, &messages, frames.len(), self.fps);
-        let replies = self.judged(replies, &rows, &references, &columns, frames.len())?;
-        Ok(Judgement { replies, references, exact, seconds: frames.len() as f64 / self.fps })
+        let judged = self.judged(replies.clone(), &rows, &references, &columns, frames.len())?;
+        let failed = !events.iter().any(|event| matches!(event, Event::RunFinished { .. }))
+            || events.iter().any(|event| matches!(event, Event::Error { .. }));
+        if failed {
+            let from = seen.map_or(self.range.0, |(_, end)| end);
+            let missed = annotations.references_between(from, self.range.1);
+            let missed = missed.filter(|message| seen.is_none() || message.time > from);
+            references.extend(missed.map(Reference::from));
+        }
+        let exact = self.exact(&replies, &references, frames.len());
+        Ok(Judgement { replies: judged, references, exact, seconds: frames.len() as f64 / self.fps })
+    }
+
+    fn exact(&self, replies: &[Reply], references: &[Reference], frames: usize) -> ExactCounts {
+        let message = |reference: &Reference| Message {
+            time: reference.time,
+            role: Speaker::Assistant,
+            text: reference.text.clone(),
+        };
+        let messages: Vec<Message> = references.iter().map(message).collect();
+        let messages: Vec<&Message> = messages.iter().collect();
+        match_exactly(replies, &messages, self.fps).counts(replies, &messages, frames, self.fps)
     }
 
     fn judged(
@@ -131,6 +149,13 @@ impl Judge<'_> {
     }
 }
 
+/// The stream time that frames cover: a frame lasts until the next one would come.
+fn seen(frames: &[(usize, f64)], fps: f64) -> Option<(f64, f64)> {
+    let (first, last) = (frames.first()?, frames.last()?);
+    // The next frame's own time belongs to it.
+    Some((first.1, last.1 + (1.0 - 1e-6) / fps))
+}
+
 /// The frame nearest to each reference, and the references with those of one frame joined.
 fn references_by_frame(messages: &[&Message], frames: &[(usize, f64)]) -> (Vec<usize>, Vec<Reference>) {
     let (mut columns, mut references): (Vec<usize>, Vec<Reference>) = (Vec::new(), Vec::new());
@@ -142,7 +167,7 @@ fn references_by_frame(messages: &[&Message], frames: &[(usize, f64)]) -> (Vec<u
             }
             _ => {
                 columns.push(column);
-                references.push(Reference { time: frames[column].1, text: message.text.clone() });
+                references.push(Reference::from(*message));
             }
         }
     }
@@ -160,11 +185,11 @@ fn nearest_frame(time: f64, frames: &[(usize, f64)]) -> usize {
 
 /// What a run would say that says all references at their frames; `None` at the frames at which it is silent. The replies
 /// that [`Judge::judge`] must find to be all right.
-pub fn references_as_replies(annotations: &Annotations, times: &[f64]) -> Vec<Option<String>> {
+pub fn references_as_replies(annotations: &Annotations, times: &[f64], fps: f64) -> Vec<Option<String>> {
     let mut replies = vec![None; times.len()];
-    if let (Some(first), Some(last)) = (times.first(), times.last()) {
-        let messages: Vec<&Message> = annotations.references_between(*first, *last).collect();
-        let frames: Vec<(usize, f64)> = times.iter().copied().enumerate().collect();
+    let frames: Vec<(usize, f64)> = times.iter().copied().enumerate().collect();
+    if let Some((first, end)) = seen(&frames, fps) {
+        let messages: Vec<&Message> = annotations.references_between(first, end).collect();
         let (columns, references) = references_by_frame(&messages, &frames);
         for (column, reference) in columns.into_iter().zip(references) {
             replies[column] = Some(reference.text);
@@ -176,8 +201,8 @@ pub fn references_as_replies(annotations: &Annotations, times: &[f64]) -> Vec<Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::annotations::Speaker;
     use crate::evaluation::similarity::Lexical;
+    use crate::session::RunStatistics;
     use crate::trace::StageTimes;
 
     fn annotations(messages: &[(f64, &str)]) -> Annotations {
@@ -200,25 +225,38 @@ mod tests {
             let (segments, not_talk_probability) = (vec![], None);
             events.push(Event::Frame { index, time, segments, cache_tokens: 0, not_talk_probability, times });
         }
+        events.push(RunStatistics::default().finished());
         events
     }
 
     fn judge(times: &[f64], replies: &[(usize, &str)], right: &Annotations) -> Judgement {
-        let judge = Judge { similarity: &Lexical, window: Window { before: 30, after: 30 }, fps: 2.0 };
+        let judge = Judge {
+            similarity: &Lexical,
+            window: Window { before: 30, after: 30 },
+            fps: 2.0,
+            range: (0.0, 60.0),
+        };
         judge.judge(&events(times, replies), right).unwrap()
     }
 
     #[test]
     fn references_replayed_are_all_right_also_two_at_one_frame_and_between_frames() {
         let times = [0.0, 0.5, 1.0, 1.5, 2.0];
-        let right = annotations(&[(0.0, "Stir."), (0.1, "Stir on."), (1.3, "Pour it."), (9.0, "Later.")]);
-        let said = references_as_replies(&right, &times);
+        let right = annotations(&[
+            (0.0, "Stir."),
+            (0.1, "Stir on."),
+            (1.3, "Pour it."),
+            (2.4, "Done."),
+            (9.0, "Later."),
+        ]);
+        let said = references_as_replies(&right, &times, 2.0);
         let replies: Vec<(usize, &str)> =
             said.iter().enumerate().filter_map(|(frame, text)| Some((frame, text.as_deref()?))).collect();
-        assert_eq!(replies, [(0, "Stir. Stir on."), (3, "Pour it.")]);
+        assert_eq!(replies, [(0, "Stir. Stir on."), (3, "Pour it."), (4, "Done.")]);
         let judgement = judge(&times, &replies, &right);
         assert!(judgement.replies.iter().all(|reply| reply.verdict == Verdict::Matched));
-        assert_eq!((judgement.missed(), judgement.seconds), (vec![false, false], 2.5));
+        assert_eq!((judgement.missed(), judgement.seconds), (vec![false; 3], 2.5));
+        assert_eq!((judgement.exact.f1(), judgement.references[1].time), (1.0, 1.3));
     }
 
     #[test]
@@ -233,9 +271,22 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_frames_missed_everything() {
-        let judgement = judge(&[], &[], &annotations(&[(1.0, "Stir.")]));
-        assert_eq!(judgement.missed(), [true]);
-        assert!(references_as_replies(&annotations(&[(1.0, "Stir.")]), &[]).is_empty());
+    fn a_run_that_failed_keeps_what_it_said_and_missed_the_rest() {
+        let times: Vec<f64> = (0..10).map(|frame| f64::from(frame) / 2.0).collect();
+        let right = annotations(&[(1.0, "Stir."), (30.0, "Pour."), (60.0, "Eat."), (61.0, "Not in range.")]);
+        let judge = Judge {
+            similarity: &Lexical,
+            window: Window { before: 30, after: 30 },
+            fps: 2.0,
+            range: (0.0, 60.0),
+        };
+        let mut events = events(&times, &[(2, "Stir.")]);
+        events.insert(events.len() - 1, Event::Error { message: "no room".into() });
+        let judgement = judge.judge(&events, &right).unwrap();
+        assert_eq!(judgement.missed(), [false, true, true]);
+        assert_eq!((judgement.exact.matched, judgement.exact.references), (1, 3));
+        // Nothing seen at all.
+        assert_eq!(judge.judge(&[], &right).unwrap().missed(), [true, true, true]);
+        assert!(references_as_replies(&right, &[], 2.0).is_empty());
     }
 }

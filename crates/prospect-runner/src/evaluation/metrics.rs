@@ -119,6 +119,8 @@ pub struct Metric {
     pub meaning: &'static str,
     /// Which way it should go.
     pub better: Better,
+    /// Whether the figures of two strategies are on one scale.
+    pub comparable: bool,
     /// The figure; NaN where there is nothing to measure.
     pub of: fn(&Totals) -> f64,
 }
@@ -135,6 +137,7 @@ pub const METRICS: &[Metric] = &[
         label: "F1",
         meaning: "harmonic mean of precision and recall",
         better: Better::Higher,
+        comparable: true,
         of: |t| share(2 * t.matched, t.replies() + t.references(), 1.0),
     },
     Metric {
@@ -142,6 +145,7 @@ pub const METRICS: &[Metric] = &[
         label: "exact F1",
         meaning: "F1 where only the same text within two frames counts",
         better: Better::Higher,
+        comparable: true,
         of: |t| t.exact.f1(),
     },
     Metric {
@@ -149,6 +153,7 @@ pub const METRICS: &[Metric] = &[
         label: "precision",
         meaning: "share of the replies that match a reference",
         better: Better::Higher,
+        comparable: true,
         of: |t| share(t.matched, t.replies(), 1.0),
     },
     Metric {
@@ -156,6 +161,7 @@ pub const METRICS: &[Metric] = &[
         label: "recall",
         meaning: "share of the references that a reply matches",
         better: Better::Higher,
+        comparable: true,
         of: |t| share(t.matched, t.references(), 1.0),
     },
     Metric {
@@ -163,6 +169,7 @@ pub const METRICS: &[Metric] = &[
         label: "Jaccard",
         meaning: "matched over matched, mismatched, redundant and missed together",
         better: Better::Higher,
+        comparable: true,
         of: |t| share(t.matched, t.replies() + t.missed, 1.0),
     },
     Metric {
@@ -170,6 +177,7 @@ pub const METRICS: &[Metric] = &[
         label: "missed",
         meaning: "share of the references without a reply",
         better: Better::Lower,
+        comparable: true,
         of: |t| share(t.missed, t.references(), 0.0),
     },
     Metric {
@@ -177,6 +185,7 @@ pub const METRICS: &[Metric] = &[
         label: "redundant",
         meaning: "share of the replies without a reference",
         better: Better::Lower,
+        comparable: true,
         of: |t| share(t.redundant, t.replies(), 0.0),
     },
     Metric {
@@ -184,6 +193,7 @@ pub const METRICS: &[Metric] = &[
         label: "false/min",
         meaning: "redundant replies per minute of video",
         better: Better::Lower,
+        comparable: true,
         of: |t| t.redundant as f64 / (t.seconds / 60.0),
     },
     Metric {
@@ -191,6 +201,7 @@ pub const METRICS: &[Metric] = &[
         label: "similarity",
         meaning: "mean |cosine| of the matched pairs",
         better: Better::Higher,
+        comparable: true,
         of: |t| t.mean(t.similarity),
     },
     Metric {
@@ -198,6 +209,7 @@ pub const METRICS: &[Metric] = &[
         label: "off by s",
         meaning: "mean |reply - reference| of the matched pairs, in seconds",
         better: Better::Lower,
+        comparable: true,
         of: |t| t.mean(t.time_difference),
     },
     Metric {
@@ -205,6 +217,7 @@ pub const METRICS: &[Metric] = &[
         label: "delay s",
         meaning: "mean (reply - reference) of the matched pairs, in seconds",
         better: Better::Zero,
+        comparable: true,
         of: |t| t.mean(t.delay),
     },
     Metric {
@@ -212,6 +225,7 @@ pub const METRICS: &[Metric] = &[
         label: "BLEU-1",
         meaning: "corpus BLEU of the matched pairs",
         better: Better::Higher,
+        comparable: true,
         of: |t| t.bleu(0),
     },
     Metric {
@@ -219,6 +233,7 @@ pub const METRICS: &[Metric] = &[
         label: "BLEU-2",
         meaning: "corpus BLEU of the matched pairs",
         better: Better::Higher,
+        comparable: true,
         of: |t| t.bleu(1),
     },
     Metric {
@@ -226,6 +241,7 @@ pub const METRICS: &[Metric] = &[
         label: "BLEU-3",
         meaning: "corpus BLEU of the matched pairs",
         better: Better::Higher,
+        comparable: true,
         of: |t| t.bleu(2),
     },
     Metric {
@@ -233,20 +249,23 @@ pub const METRICS: &[Metric] = &[
         label: "BLEU-4",
         meaning: "corpus BLEU of the matched pairs",
         better: Better::Higher,
+        comparable: true,
         of: |t| t.bleu(3),
     },
     Metric {
         key: "cider",
         label: "CIDEr",
-        meaning: "mean CIDEr of the matched pairs, document frequencies from the whole corpus",
+        meaning: "mean CIDEr of the matched pairs; its document frequencies are theirs too, so that every strategy has a scale of its own",
         better: Better::Higher,
+        comparable: false,
         of: |t| t.mean(t.cider),
     },
     Metric {
         key: "meteor_exact_stem",
-        label: "METEOR",
+        label: "METEOR (exact, stem)",
         meaning: "mean METEOR of the matched pairs with its exact and stem modules",
         better: Better::Higher,
+        comparable: true,
         of: |t| t.mean(t.meteor),
     },
 ];

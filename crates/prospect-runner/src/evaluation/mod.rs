@@ -15,7 +15,7 @@ mod summary;
 pub mod text;
 
 pub use assignment::assign;
-pub use bootstrap::{Interval, bootstrap};
+pub use bootstrap::{Interval, LEAST_VIDEOS, bootstrap};
 pub use cost::Cost;
 pub use exact::{ExactCounts, ExactMatch, WINDOW_FRAMES, exact_counts, match_exactly};
 pub use judgement::{Judge, JudgedReply, Judgement, Reference, references_as_replies};

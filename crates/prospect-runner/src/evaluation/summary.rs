@@ -20,7 +20,7 @@ pub struct VideoRun {
     pub judgement: Judgement,
     /// What it took.
     pub cost: Cost,
-    /// Why it failed, if it did: then all its references count as missed.
+    /// Why it failed, if it did: then what it no longer saw counts as missed.
     pub error: Option<String>,
     /// Laws of the trace that it breaks.
     pub broken_laws: Vec<String>,
@@ -42,7 +42,8 @@ pub struct Figure {
     pub value: f64,
     /// 95% interval over videos.
     pub interval: Interval,
-    /// The difference to the baseline strategy on the same videos; `None` for the baseline itself.
+    /// The difference to the baseline strategy on the same videos; `None` for the baseline itself, and where the figures of
+    /// two strategies are not on one scale.
     pub difference: Option<Difference>,
 }
 

@@ -96,7 +96,10 @@ fn strategy(summary: &StrategySummary) -> StrategyView {
 
 fn figure(figure: &Figure, better: Better) -> FigureView {
     let number = |value: f64| if value.is_nan() { "–".to_owned() } else { format!("{value:.3}") };
-    let interval = format!("{}–{}", number(figure.interval.low), number(figure.interval.high));
+    let interval = match figure.interval.low.is_nan() {
+        true => String::new(),
+        false => format!("{}–{}", number(figure.interval.low), number(figure.interval.high)),
+    };
     let clear = figure.difference.filter(|difference| difference.is_clear());
     let reading = match (clear, better) {
         (None, _) | (_, Better::Zero) => "",

@@ -11,8 +11,8 @@ use super::comparison::{Comparison, comparison};
 use super::run_view::{RunView, run_view};
 use super::thumbnails::{Thumbnails, thumbnails};
 use crate::error::RunError;
-use crate::suite::Merged;
-use crate::trace::{Event, read_trace};
+use crate::suite::{Merged, TRACE_FILE};
+use crate::trace::{Event, TraceError, read_trace};
 
 /// Everything that the template shows of a video.
 #[derive(Debug, Serialize)]
@@ -27,7 +27,7 @@ struct VideoView {
 /// The page of a suite.
 ///
 /// # Errors
-/// A trace that cannot be read.
+/// [`RunError::Report`]. A trace that cannot be read is told in the place of its run.
 pub fn suite_page(merged: &Merged) -> Result<String, RunError> {
     let comparison = comparison(merged)?;
     let mut videos = Vec::with_capacity(merged.description.videos.len());
@@ -41,18 +41,24 @@ fn video(merged: &Merged, index: usize) -> Result<VideoView, RunError> {
     let entry = &merged.description.videos[index];
     let mut traces = Vec::with_capacity(merged.strategies.len());
     for (runs, folders) in merged.strategies.iter().zip(&merged.folders) {
-        let path = folders[index].join("trace.jsonl");
-        // A run that failed before it began has no trace, or that of an earlier run.
-        let failed = runs.runs[index].error.is_some();
-        traces.push(if failed && !path.exists() { Vec::new() } else { read_trace(&path)? });
+        let path = folders[index].join(TRACE_FILE);
+        traces.push(match read_trace(&path) {
+            Ok(events) => (events, None),
+            // A run that failed before it began has no trace, and says why itself.
+            Err(TraceError::Unreadable { .. }) if runs.runs[index].error.is_some() => (Vec::new(), None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        });
     }
-    let spoken: BTreeSet<usize> = traces.iter().flatten().filter_map(frame_of_reply).collect();
-    let options = traces.iter().find_map(|events| events.first());
+    let spoken: BTreeSet<usize> =
+        traces.iter().flat_map(|(events, _)| events).filter_map(frame_of_reply).collect();
+    let options = traces.iter().find_map(|(events, _)| events.first());
     let thumbnails = thumbnails(&entry.source, options, &spoken, index);
     let mut runs = Vec::with_capacity(traces.len());
-    for (number, (strategy, events)) in merged.strategies.iter().zip(&traces).enumerate() {
+    for (number, (strategy, (events, unreadable))) in merged.strategies.iter().zip(&traces).enumerate() {
         let id = format!("v{index}s{number}");
-        runs.push(run_view(id, &strategy.strategy, &strategy.runs[index], events, &thumbnails)?);
+        let mut view = run_view(id, &strategy.strategy, &strategy.runs[index], events, &thumbnails)?;
+        view.unreadable = unreadable.clone();
+        runs.push(view);
     }
     let source = entry.source.display().to_string();
     Ok(VideoView { name: entry.name.clone(), source, thumbnails, runs })

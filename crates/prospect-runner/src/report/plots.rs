@@ -91,7 +91,9 @@ pub(super) fn intervals(label: &str, rows: &[(&str, Figure)]) -> Result<String, 
         for (index, (name, figure)) in rows.iter().enumerate() {
             let y = count - 1.0 - index as f64;
             let (low, high) = (figure.interval.low, figure.interval.high);
-            chart.draw_series([PathElement::new(vec![(low, y), (high, y)], SERIES.stroke_width(3))])?;
+            if !low.is_nan() {
+                chart.draw_series([PathElement::new(vec![(low, y), (high, y)], SERIES.stroke_width(3))])?;
+            }
             chart.draw_series([Circle::new((figure.value, y), 5, SERIES.filled())])?;
             let anchor = plotters::style::text_anchor::Pos::new(
                 plotters::style::text_anchor::HPos::Right,

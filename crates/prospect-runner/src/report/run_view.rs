@@ -15,6 +15,8 @@ pub(super) struct RunView {
     id: String,
     strategy: String,
     error: Option<String>,
+    /// Why its trace could not be read.
+    pub(super) unreadable: Option<String>,
     broken_laws: Vec<String>,
     /// `12 matched, 1 missed, ...`.
     outcome: String,
@@ -108,6 +110,7 @@ pub(super) fn run_view(
         id,
         strategy: strategy.to_owned(),
         error: run.error.clone(),
+        unreadable: None,
         broken_laws: run.broken_laws.clone(),
         outcome: outcome(run),
         timeline: timeline(judgement, &frames_of_replies, &marks, end, thumbnails),

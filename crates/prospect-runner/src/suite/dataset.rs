@@ -16,13 +16,31 @@ pub struct Video {
     pub annotations: PathBuf,
 }
 
+/// Extensions of what a folder of videos may hold; folders of images besides.
+const VIDEO_EXTENSIONS: [&str; 14] =
+    ["avi", "flv", "gif", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ogv", "ts", "webm", "webp"];
+
 /// Every video that `sources` name, in order: a video with annotations beside it, a folder of such videos, or a manifest
-/// (`.txt`: one video a line, relative to the manifest; its annotations after a tab where they do not lie beside it; `#`
-/// starts a comment).
+/// (`.txt`: one video a line, relative to the manifest; its annotations after a tab where they do not lie beside it, its
+/// name after another one where it shall have one of its own; `#` starts a comment). A single video may have its
+/// `annotations` anywhere.
 ///
 /// # Errors
-/// A source without annotated videos, a line of a manifest that names none, two videos of one name.
-pub fn videos(sources: &[PathBuf]) -> Result<Vec<Video>, RunError> {
+/// A source without annotated videos, a line of a manifest that names none, two videos of one name, `annotations` for more
+/// than one.
+pub fn videos(sources: &[PathBuf], annotations: Option<&Path>) -> Result<Vec<Video>, RunError> {
+    if let Some(annotations) = annotations {
+        return match sources {
+            [source] if source.is_file() || Annotations::beside(source).is_some() => {
+                Ok(vec![video(source, annotations.to_owned())])
+            }
+            _ => Err(RunError::Argument {
+                argument: format!("--annotations {}", annotations.display()),
+                problem: "is for one video".to_owned(),
+                expected: "annotations beside each video, or a manifest (.txt) that names them".to_owned(),
+            }),
+        };
+    }
     let mut videos = Vec::new();
     for source in sources {
         let found = match Annotations::beside(source) {
@@ -32,6 +50,7 @@ pub fn videos(sources: &[PathBuf]) -> Result<Vec<Video>, RunError> {
         };
         videos.extend(found);
     }
+    tell_apart(&mut videos);
     check(sources, &videos)?;
     Ok(videos)
 }
@@ -48,9 +67,11 @@ fn folder(folder: &Path) -> Result<Vec<Video>, RunError> {
         expected: "a video with annotations beside it, a folder of such videos, or a manifest (.txt)"
             .to_owned(),
     })?;
-    let is_annotation =
-        |path: &Path| path.extension().is_some_and(|extension| extension == "json" || extension == "tsv");
-    let inside = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| !is_annotation(path));
+    let is_video = |path: &PathBuf| {
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        path.is_dir() || VIDEO_EXTENSIONS.contains(&extension.as_str())
+    };
+    let inside = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_video);
     let mut videos: Vec<Video> =
         inside.filter_map(|path| Some(video(&path, Annotations::beside(&path)?))).collect();
     videos.sort_by(|a, b| a.name.cmp(&b.name));
@@ -72,8 +93,10 @@ fn manifest(path: &Path) -> Result<Vec<Video>, RunError> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let (source, annotations) = line.split_once('\t').unzip();
-        let source = beside.join(source.unwrap_or(line));
+        let mut columns = line.split('\t').map(str::trim);
+        let source = beside.join(columns.next().unwrap_or_default());
+        let annotations = columns.next().filter(|path| !path.is_empty());
+        let name = columns.next().filter(|name| !name.is_empty());
         if !source.exists() {
             return Err(wrong(number, format!("{} is not there", source.display()), "a video"));
         }
@@ -85,9 +108,24 @@ fn manifest(path: &Path) -> Result<Vec<Video>, RunError> {
             let problem = format!("{} has no annotations", source.display());
             wrong(number, problem, "a file VIDEO.json beside it, or the file's path after a tab")
         };
-        videos.push(video(&source, annotations.ok_or_else(missing)?));
+        let mut video = video(&source, annotations.ok_or_else(missing)?);
+        if let Some(name) = name {
+            video.name = name.replace(['/', '\\'], "_");
+        }
+        videos.push(video);
     }
     Ok(videos)
+}
+
+/// Videos of one name in different folders are called after their folder as well.
+fn tell_apart(videos: &mut [Video]) {
+    let names: Vec<String> = videos.iter().map(|video| video.name.clone()).collect();
+    for video in videos {
+        let folder = video.source.parent().and_then(Path::file_name);
+        if let (2.., Some(folder)) = (names.iter().filter(|name| **name == video.name).count(), folder) {
+            video.name = format!("{}_{}", folder.to_string_lossy(), video.name);
+        }
+    }
 }
 
 fn check(sources: &[PathBuf], videos: &[Video]) -> Result<(), RunError> {
@@ -95,7 +133,7 @@ fn check(sources: &[PathBuf], videos: &[Video]) -> Result<(), RunError> {
     if videos.is_empty() {
         return Err(RunError::Argument {
             argument: all(),
-            problem: "no video with annotations beside it (VIDEO.json)".to_owned(),
+            problem: "no video with annotations beside it (VIDEO.json or VIDEO.tsv)".to_owned(),
             expected: "at least one".to_owned(),
         });
     }
@@ -116,7 +154,7 @@ mod tests {
     use super::*;
 
     fn names(sources: &[PathBuf]) -> Result<Vec<String>, String> {
-        let videos = videos(sources).map_err(|error| error.to_string())?;
+        let videos = videos(sources, None).map_err(|error| error.to_string())?;
         Ok(videos.into_iter().map(|video| video.name).collect())
     }
 
@@ -124,15 +162,22 @@ mod tests {
     fn videos_folders_and_manifests() {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
-        for file in ["b.mp4", "b.json", "a.gif", "a.json", "alone.mp4", "elsewhere.json", "list.txt"] {
+        for file in ["b.mp4", "b.json", "b.srt", "a.gif", "a.json", "alone.mp4", "elsewhere.json", "list.txt"]
+        {
             std::fs::write(at(file), "").unwrap();
         }
         std::fs::create_dir(at("empty")).unwrap();
         assert_eq!(names(&[root.path().to_owned()]).unwrap(), ["a", "b"]);
         assert_eq!(names(&[at("b.mp4")]).unwrap(), ["b"]);
-        assert!(names(&[at("b.mp4"), at("b.mp4")]).unwrap_err().contains("two videos are called b"));
+        assert!(names(&[at("b.mp4"), at("b.mp4")]).unwrap_err().contains("two videos are called"));
         assert!(names(&[at("empty")]).unwrap_err().contains("expected at least one"));
         assert!(names(&[at("gone")]).unwrap_err().contains("expected a video"));
+
+        let elsewhere = at("elsewhere.json");
+        let one = videos(&[at("alone.mp4")], Some(&elsewhere)).unwrap();
+        assert_eq!(one[0].annotations, elsewhere);
+        let many = videos(&[root.path().to_owned()], Some(&elsewhere)).unwrap_err().to_string();
+        assert!(many.contains("is for one video"), "{many}");
 
         let manifest = |text: &str| {
             std::fs::write(at("list.txt"), text).unwrap();
@@ -142,6 +187,13 @@ mod tests {
         assert!(manifest("b.mp4\nalone.mp4\n").unwrap_err().contains("list.txt: line 2: "));
         assert!(manifest("gone.mp4").unwrap_err().contains("line 1: "));
         assert!(manifest("b.mp4\tgone.json").unwrap_err().contains("has no annotations"));
+        assert_eq!(manifest("b.mp4\t\tfirst/take\nb.mp4\n").unwrap(), ["first_take", "b"]);
+        for folder in ["s1", "s2"] {
+            std::fs::create_dir(at(folder)).unwrap();
+            std::fs::write(at(folder).join("cam.mp4"), "").unwrap();
+            std::fs::write(at(folder).join("cam.json"), "").unwrap();
+        }
+        assert_eq!(manifest("s1/cam.mp4\ns2/cam.mp4").unwrap(), ["s1_cam", "s2_cam"]);
         assert!(manifest("# nothing").unwrap_err().contains("expected at least one"));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::inputs::Inputs;
 use super::store::{RunResult, Store, SuiteDescription};
 use crate::error::RunError;
 use crate::evaluation::{StrategyRuns, StrategySummary, VideoRun, summarize};
@@ -22,7 +23,7 @@ pub struct Merged {
 /// Reads every result. A run that several folders have is taken from the first one in which it did not fail.
 ///
 /// # Errors
-/// A folder that is no suite's, folders of different suites, results that are missing.
+/// A folder that is no suite's, folders of different suites, results that are missing or were made from different things.
 pub fn merge(folders: &[PathBuf]) -> Result<Merged, RunError> {
     let stores: Vec<Store> = folders.iter().map(|folder| Store::new(folder)).collect();
     let mut description: Option<SuiteDescription> = None;
@@ -49,14 +50,34 @@ pub fn merge(folders: &[PathBuf]) -> Result<Merged, RunError> {
     Ok(Merged { description, strategies, summaries, folders })
 }
 
+/// Refuses results that were made from different things: they would stand in one table as if they could be compared.
+fn check_inputs(
+    name: &str,
+    first: &mut Option<Inputs>,
+    inputs: &Inputs,
+    same: SameInputs,
+) -> Result<(), RunError> {
+    let first = first.get_or_insert_with(|| inputs.clone());
+    if same(first, inputs) {
+        return Ok(());
+    }
+    Err(RunError::Argument {
+        argument: name.to_owned(),
+        problem: "has results of different settings, checkpoints, videos or annotations".to_owned(),
+        expected: "all of one kind: run the suite again, or in another --out".to_owned(),
+    })
+}
+
+type SameInputs = fn(&Inputs, &Inputs) -> bool;
 type Collected = (Vec<StrategyRuns>, Vec<Vec<PathBuf>>);
 
 fn collect(description: &SuiteDescription, stores: &[Store]) -> Result<Collected, RunError> {
     let (mut strategies, mut folders) = (Vec::new(), Vec::new());
     let (mut missing, mut first_missing) = (0, None);
+    let mut inputs_of_video = vec![None; description.videos.len()];
     for strategy in &description.strategies {
-        let (mut runs, mut places) = (Vec::new(), Vec::new());
-        for video in &description.videos {
+        let (mut runs, mut places, mut inputs_of_strategy) = (Vec::new(), Vec::new(), None);
+        for (video, inputs_of_video) in description.videos.iter().zip(&mut inputs_of_video) {
             let result = |store: &Store| {
                 let result = store.result(&strategy.folder, &video.name)?;
                 Some((result, store.run_folder(&strategy.folder, &video.name)))
@@ -66,6 +87,9 @@ fn collect(description: &SuiteDescription, stores: &[Store]) -> Result<Collected
             found.sort_by_key(|(result, _)| result.error.is_some());
             match found.into_iter().next() {
                 Some((result, place)) => {
+                    let inputs = &result.inputs;
+                    check_inputs(&strategy.name, &mut inputs_of_strategy, inputs, Inputs::is_same_strategy)?;
+                    check_inputs(&video.name, inputs_of_video, inputs, Inputs::is_same_video)?;
                     runs.push(video_run(video.name.clone(), result));
                     places.push(place);
                 }

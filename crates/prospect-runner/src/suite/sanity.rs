@@ -1,14 +1,16 @@
 //! The references as predictions, without a model.
 
+use std::sync::atomic::Ordering;
+
 use prospect_config::{OnCorruptFrame, Settings};
 
 use super::variant::SANITY;
 use crate::annotations::Annotations;
 use crate::error::RunError;
 use crate::evaluation::references_as_replies;
-use crate::run;
-use crate::session::RunStatistics;
-use crate::source;
+use crate::run::{self, INTERRUPTED};
+use crate::session::{RunStatistics, close_failed};
+use crate::source::{self, FrameSource};
 use crate::trace::{Event, SCHEMA_VERSION, StageTimes, TraceSink, Versions};
 
 /// Writes the trace of a run that says every reference at its frame.
@@ -24,9 +26,29 @@ pub(super) fn replay_references(
     let mut frames = source::open(source, run::source_options(settings))?;
     trace.record(&started(settings, frames.description()))?;
     let mut statistics = RunStatistics::default();
+    match replay(settings, frames.as_mut(), annotations, trace, &mut statistics) {
+        Ok(()) => {
+            trace.record(&statistics.finished())?;
+            trace.flush()
+        }
+        Err(error) => {
+            close_failed(trace, &error, &statistics)?;
+            Err(error)
+        }
+    }
+}
+
+fn replay(
+    settings: &Settings,
+    frames: &mut dyn FrameSource,
+    annotations: &Annotations,
+    trace: &mut dyn TraceSink,
+    statistics: &mut RunStatistics,
+) -> Result<(), RunError> {
     let mut seen = Vec::new();
     while let Some(frame) = frames.next_frame() {
         match frame {
+            _ if INTERRUPTED.load(Ordering::Relaxed) => return Err(RunError::Interrupted),
             Ok(frame) => seen.push((frame.index, frame.time)),
             Err(error) if settings.stream.on_corrupt_frame == OnCorruptFrame::Skip => {
                 statistics.frames_dropped += 1;
@@ -35,8 +57,11 @@ pub(super) fn replay_references(
             Err(error) => return Err(error.into()),
         }
     }
+    if seen.is_empty() {
+        return Err(RunError::NoFrames { source_name: frames.description().to_owned() });
+    }
     let times: Vec<f64> = seen.iter().map(|(_, time)| *time).collect();
-    let replies = references_as_replies(annotations, &times);
+    let replies = references_as_replies(annotations, &times, settings.stream.fps);
     for ((index, time), text) in seen.into_iter().zip(replies) {
         if let Some(text) = text {
             statistics.replies += 1;
@@ -52,8 +77,7 @@ pub(super) fn replay_references(
             times: StageTimes::default(),
         })?;
     }
-    trace.record(&statistics.finished())?;
-    trace.flush()
+    Ok(())
 }
 
 fn started(settings: &Settings, source: &str) -> Event {

@@ -20,32 +20,39 @@ impl Shard {
         run % self.count == self.index
     }
 
-    /// The shard that a job scheduler gave this process, by its variables: Slurm's `SLURM_ARRAY_TASK_ID` (counted from
-    /// `SLURM_ARRAY_TASK_MIN`) and `SLURM_ARRAY_TASK_COUNT`, or Kubernetes' `JOB_COMPLETION_INDEX` with
-    /// `JOB_COMPLETIONS`. `None` without them.
+    /// The shard that a job scheduler gave this process, by its variables: Slurm's `SLURM_ARRAY_TASK_ID` with
+    /// `SLURM_ARRAY_TASK_COUNT` (and `_MIN`, `_STEP`), or Kubernetes' `JOB_COMPLETION_INDEX` with `JOB_COMPLETIONS`, which
+    /// the job has to pass on itself. `None` without an index.
     ///
     /// # Errors
-    /// A variable whose value does not go with the others.
+    /// An index without a count, or one that does not go with it: a process that took this for the whole suite would do
+    /// what all others do.
     pub fn from_scheduler(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, RunError> {
         let families = [
-            ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN"),
-            ("JOB_COMPLETION_INDEX", "JOB_COMPLETIONS", ""),
+            (
+                "SLURM_ARRAY_TASK_ID",
+                "SLURM_ARRAY_TASK_COUNT",
+                "SLURM_ARRAY_TASK_MIN",
+                "SLURM_ARRAY_TASK_STEP",
+            ),
+            ("JOB_COMPLETION_INDEX", "JOB_COMPLETIONS", "", ""),
         ];
-        for (index_name, count_name, first_name) in families {
-            let (Some(index), Some(count)) = (variable(index_name), variable(count_name)) else { continue };
-            let first = variable(first_name).unwrap_or_else(|| "0".to_owned());
-            let number = |text: &str| text.parse::<usize>().ok();
-            let shard = match (number(&index), number(&count), number(&first)) {
-                (Some(index), Some(count), Some(first)) => {
-                    index.checked_sub(first).map(|index| (index, count))
-                }
-                _ => None,
+        for (index_name, count_name, first_name, step_name) in families {
+            let Some(index) = variable(index_name) else { continue };
+            let count = variable(count_name).unwrap_or_default();
+            let or = |name: &str, default: usize| match variable(name) {
+                Some(text) => text.parse::<usize>().ok(),
+                None => Some(default),
             };
-            let shard = shard.and_then(|(index, count)| Self::new(index, count));
-            return shard.map(Some).ok_or_else(|| RunError::Argument {
+            let shard = || {
+                let (first, step) = (or(first_name, 0)?, or(step_name, 1)?);
+                let index = index.parse::<usize>().ok()?.checked_sub(first)?.checked_div(step)?;
+                Self::new(index, count.parse().ok()?)
+            };
+            return shard().map(Some).ok_or_else(|| RunError::Argument {
                 argument: format!("{index_name}={index}, {count_name}={count}"),
                 problem: "no shard".to_owned(),
-                expected: "an index below the count".to_owned(),
+                expected: "an index below the count, or --shard INDEX/COUNT".to_owned(),
             });
         }
         Ok(None)
@@ -104,7 +111,16 @@ mod tests {
         assert_eq!(slurm.unwrap().unwrap().to_string(), "2/4");
         let kubernetes = from(&[("JOB_COMPLETION_INDEX", "0"), ("JOB_COMPLETIONS", "2")]);
         assert_eq!(kubernetes.unwrap().unwrap().to_string(), "0/2");
-        assert_eq!(from(&[("JOB_COMPLETION_INDEX", "0")]).unwrap(), None);
+        assert_eq!(from(&[]).unwrap(), None);
+        let stepped = from(&[
+            ("SLURM_ARRAY_TASK_ID", "30"),
+            ("SLURM_ARRAY_TASK_COUNT", "4"),
+            ("SLURM_ARRAY_TASK_MIN", "0"),
+            ("SLURM_ARRAY_TASK_STEP", "10"),
+        ]);
+        assert_eq!(stepped.unwrap().unwrap().to_string(), "3/4");
+        let alone = from(&[("JOB_COMPLETION_INDEX", "0")]).unwrap_err().to_string();
+        assert!(alone.contains("JOB_COMPLETIONS=") && alone.contains("or --shard"), "{alone}");
         let wrong = from(&[("SLURM_ARRAY_TASK_ID", "4"), ("SLURM_ARRAY_TASK_COUNT", "4")]).unwrap_err();
         assert!(wrong.to_string().contains("SLURM_ARRAY_TASK_ID=4"), "{wrong}");
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,11 @@ use crate::evaluation::{Cost, Judgement};
 const SUITE_FILE: &str = "suite.json";
 /// Name of a run's result.
 const RESULT_FILE: &str = "result.json";
+
+/// Name of a run's trace.
+pub(crate) const TRACE_FILE: &str = "trace.jsonl";
+/// End of the name of a file that is not whole yet.
+const TEMPORARY: &str = ".tmp";
 
 /// What belongs to a suite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,18 +99,26 @@ impl Store {
         write_json(&self.run_folder(strategy_folder, video).join(RESULT_FILE), result)
     }
 
-    /// Forgets the result of a run that is about to be made again.
+    /// Forgets a run that is about to be made again: its result, its trace, and what a process left that was killed while it
+    /// wrote them.
     ///
     /// # Errors
     /// [`RunError::Write`].
-    pub fn forget_result(&self, strategy_folder: &str, video: &str) -> Result<(), RunError> {
-        let path = self.run_folder(strategy_folder, video).join(RESULT_FILE);
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(RunError::Write { path, source })
+    pub fn forget_run(&self, strategy_folder: &str, video: &str) -> Result<(), RunError> {
+        let folder = self.run_folder(strategy_folder, video);
+        let failed = |source| RunError::Write { path: folder.clone(), source };
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
+            let path = entry.map_err(failed)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name == RESULT_FILE || name == TRACE_FILE || name.ends_with(TEMPORARY) {
+                fs::remove_file(&path).map_err(|source| RunError::Write { path: path.clone(), source })?;
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// What belongs to the suite.
@@ -152,13 +166,15 @@ fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunError> {
 }
 
 /// Writes a file so that it is there whole or not at all, whenever the process or the machine dies, also where another
-/// process writes the same one.
+/// process, on whatever machine, writes the same one.
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    // Containers on different machines tend to have the same process id; they do not start in the same nanosecond.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
+    temporary.push(format!(".{}-{now}{TEMPORARY}", std::process::id()));
     let temporary = PathBuf::from(temporary);
-    let mut file = fs::File::create(&temporary)?;
+    let mut file = fs::File::create_new(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, path)
@@ -186,8 +202,12 @@ mod tests {
         fs::create_dir_all(store.run_folder("drop_all", "v")).unwrap();
         fs::write(store.run_folder("drop_all", "v").join(RESULT_FILE), "{\"error\":").unwrap();
         assert_eq!(store.result("drop_all", "v"), None);
-        store.forget_result("drop_all", "v").unwrap();
-        store.forget_result("drop_all", "v").unwrap();
+        fs::write(store.run_folder("drop_all", "v").join("result.json.1-2.tmp"), "{").unwrap();
+        fs::write(store.run_folder("drop_all", "v").join(TRACE_FILE), "").unwrap();
+        store.forget_run("drop_all", "v").unwrap();
+        assert_eq!(fs::read_dir(store.run_folder("drop_all", "v")).unwrap().count(), 0);
+        store.forget_run("drop_all", "v").unwrap();
+        store.forget_run("drop_all", "never").unwrap();
         let complaint = store.description().unwrap_err().to_string();
         assert!(
             complaint.contains("suite.json") && complaint.ends_with("compare or eval wrote"),

@@ -1,6 +1,7 @@
 //! Does what a suite still lacks.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use super::dataset::Video;
 use super::inputs::Inputs;
@@ -12,14 +13,14 @@ use crate::annotations::Annotations;
 use crate::checkpoint::Checkpoint;
 use crate::display::Silent;
 use crate::error::RunError;
-use crate::evaluation::{Cost, Judge, Judgement, Similarity, Window};
-use crate::run;
+use crate::evaluation::{Cost, Judge, Similarity, Window};
+use crate::run::{self, INTERRUPTED};
 use crate::trace::{TraceWriter, broken_laws, read_trace};
 
 /// Videos, strategies, and what runs them.
 pub struct Suite<'a> {
-    /// Every video, in order.
-    pub videos: Vec<Video>,
+    /// Every video, in order, with its annotations.
+    pub videos: Vec<(Video, Annotations)>,
     /// Every strategy, in order.
     pub variants: Vec<Variant>,
     /// The strategy that the others are compared with.
@@ -32,8 +33,33 @@ pub struct Suite<'a> {
     pub similarity: &'a dyn Similarity,
 }
 
+/// What became of the runs of one shard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ShardOutcome {
+    /// Runs that were done now; the others had their result already.
+    pub done: usize,
+    /// Runs that failed.
+    pub failed: usize,
+    /// Laws that the runs' traces break.
+    pub broken_laws: usize,
+    /// Runs of the whole suite that have no result of these inputs yet.
+    pub missing: usize,
+}
+
 /// Is told of every run of a shard once it has its result.
 pub type Progress<'a> = dyn FnMut(&Variant, &Video) + 'a;
+
+/// Reads the annotations of every video.
+///
+/// # Errors
+/// The first file that is malformed.
+pub fn with_annotations(videos: Vec<Video>) -> Result<Vec<(Video, Annotations)>, RunError> {
+    let read = |video: Video| {
+        let annotations = Annotations::from_file(&video.annotations)?;
+        Ok((video, annotations))
+    };
+    videos.into_iter().map(read).collect()
+}
 
 impl Suite<'_> {
     /// Runs that `shard` has.
@@ -41,30 +67,45 @@ impl Suite<'_> {
         (0..self.variants.len() * self.videos.len()).filter(|run| shard.has(*run)).count()
     }
 
-    /// Does the runs of `shard` that have no result yet, and those that failed or were made from something else; returns
-    /// how many it did.
+    /// Does the runs of `shard` that have no result yet, and those that failed or were made from something else.
     ///
     /// # Errors
     /// [`RunError::Interrupted`], or results that cannot be written. A run that fails is a result, not an error.
-    pub fn run(&self, shard: Shard, progress: &mut Progress<'_>) -> Result<usize, RunError> {
+    pub fn run(&self, shard: Shard, progress: &mut Progress<'_>) -> Result<ShardOutcome, RunError> {
         self.store.put_description(&self.description())?;
-        let mut done = 0;
-        for (number, variant) in self.variants.iter().enumerate() {
-            for (index, video) in self.videos.iter().enumerate() {
-                if !shard.has(number * self.videos.len() + index) {
-                    continue;
-                }
-                let inputs = Inputs::of(variant, video)?;
-                let is_there = |result: &RunResult| result.error.is_none() && result.inputs == inputs;
-                if !self.store.result(&variant.folder(), &video.name).as_ref().is_some_and(is_there) {
-                    let result = self.one(variant, video, inputs)?;
-                    self.store.put_result(&variant.folder(), &video.name, &result)?;
-                    done += 1;
-                }
-                progress(variant, video);
+        let mut outcome = ShardOutcome::default();
+        for (number, variant, video, annotations) in self.jobs() {
+            let inputs = Inputs::of(variant, video)?;
+            let there = self.store.result(&variant.folder(), &video.name);
+            let there = there.filter(|result| result.inputs == inputs);
+            if !shard.has(number) {
+                outcome.missing += usize::from(there.is_none());
+                continue;
             }
+            if INTERRUPTED.load(Ordering::Relaxed) {
+                return Err(RunError::Interrupted);
+            }
+            let result = match there.filter(|result| result.error.is_none()) {
+                Some(result) => result,
+                None => {
+                    outcome.done += 1;
+                    self.one(variant, video, annotations, inputs)?
+                }
+            };
+            outcome.failed += usize::from(result.error.is_some());
+            outcome.broken_laws += result.broken_laws.len();
+            progress(variant, video);
         }
-        Ok(done)
+        Ok(outcome)
+    }
+
+    /// Every run with its number.
+    fn jobs(&self) -> impl Iterator<Item = (usize, &Variant, &Video, &Annotations)> {
+        let pairs =
+            self.variants.iter().flat_map(|variant| self.videos.iter().map(move |video| (variant, video)));
+        pairs
+            .enumerate()
+            .map(|(number, (variant, (video, annotations)))| (number, variant, video, annotations))
     }
 
     fn description(&self) -> SuiteDescription {
@@ -72,7 +113,10 @@ impl Suite<'_> {
             |variant: &Variant| StrategyEntry { name: variant.name.clone(), folder: variant.folder() };
         // The report is read elsewhere than here.
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let video = |video: &Video| VideoEntry { name: video.name.clone(), source: absolute(&video.source) };
+        let video = |(video, _): &(Video, Annotations)| VideoEntry {
+            name: video.name.clone(),
+            source: absolute(&video.source),
+        };
         SuiteDescription {
             strategies: self.variants.iter().map(strategy).collect(),
             videos: self.videos.iter().map(video).collect(),
@@ -81,49 +125,55 @@ impl Suite<'_> {
         }
     }
 
-    fn one(&self, variant: &Variant, video: &Video, inputs: Inputs) -> Result<RunResult, RunError> {
-        let failed = |inputs, judgement, error: RunError| match error {
-            RunError::Interrupted | RunError::Write { .. } => Err(error),
-            error => Ok(RunResult {
-                inputs,
-                error: Some(error.to_string()),
-                judgement,
-                cost: Cost::default(),
-                broken_laws: Vec::new(),
-            }),
+    /// Runs one video and writes its result; everything that is measured of it is read from its trace, also of a run that
+    /// failed.
+    fn one(
+        &self,
+        variant: &Variant,
+        video: &Video,
+        annotations: &Annotations,
+        inputs: Inputs,
+    ) -> Result<RunResult, RunError> {
+        self.store.forget_run(&variant.folder(), &video.name)?;
+        let mut trace = TraceWriter::in_folder(&self.store.run_folder(&variant.folder(), &video.name));
+        let failure = match self.stream(variant, video, annotations, &mut trace) {
+            Err(error @ (RunError::Interrupted | RunError::Write { .. })) => return Err(error),
+            outcome => outcome.err().map(|error| error.to_string()),
         };
-        let annotations = match Annotations::from_file(&video.annotations) {
-            Ok(annotations) => annotations,
-            Err(error) => return failed(inputs, Judgement::default(), error.into()),
+        // A run that failed before its first event has no trace.
+        let events = if trace.has_begun() { read_trace(trace.path())? } else { Vec::new() };
+        let result = RunResult {
+            inputs,
+            judgement: self.judge(variant).judge(&events, annotations)?,
+            cost: Cost::of(&events),
+            broken_laws: if events.is_empty() { Vec::new() } else { broken_laws(&events) },
+            error: failure,
         };
-        self.store.forget_result(&variant.folder(), &video.name)?;
-        match self.stream(variant, video, &annotations) {
-            Ok((judgement, cost, broken_laws)) => {
-                Ok(RunResult { inputs, error: None, judgement, cost, broken_laws })
-            }
-            // What a failed run was to say was not said.
-            Err(error) => failed(inputs, Judgement::silent(&annotations), error),
-        }
+        self.store.put_result(&variant.folder(), &video.name, &result)?;
+        Ok(result)
     }
 
-    /// Runs one video; everything that is measured of it is read from its trace.
     fn stream(
         &self,
         variant: &Variant,
         video: &Video,
         annotations: &Annotations,
-    ) -> Result<(Judgement, Cost, Vec<String>), RunError> {
+        trace: &mut TraceWriter,
+    ) -> Result<(), RunError> {
         let (settings, source) = (&variant.settings, video.source.display().to_string());
-        let mut trace = TraceWriter::in_folder(&self.store.run_folder(&variant.folder(), &video.name));
         if variant.is_sanity() {
-            replay_references(settings, &source, annotations, &mut trace)?;
-        } else {
-            run::run(settings, self.checkpoint, &source, Some(annotations), &mut trace, &mut Silent)?;
+            return replay_references(settings, &source, annotations, trace);
         }
-        let events = read_trace(trace.path())?;
-        let (evaluation, fps) = (&settings.evaluation, settings.stream.fps);
-        let window = Window::from_seconds(evaluation.reference_before, evaluation.reference_after, fps);
-        let judge = Judge { similarity: self.similarity, window, fps };
-        Ok((judge.judge(&events, annotations)?, Cost::of(&events), broken_laws(&events)))
+        run::run(settings, self.checkpoint, &source, Some(annotations), trace, &mut Silent).map(drop)
+    }
+
+    fn judge(&self, variant: &Variant) -> Judge<'_> {
+        let (evaluation, stream) = (&variant.settings.evaluation, &variant.settings.stream);
+        let window =
+            Window::from_seconds(evaluation.reference_before, evaluation.reference_after, stream.fps);
+        let start = stream.start.unwrap_or(0.0);
+        let most = stream.max_frames.map_or(f64::INFINITY, |frames| start + frames as f64 / stream.fps);
+        let range = (start, stream.end.unwrap_or(f64::INFINITY).min(most));
+        Judge { similarity: self.similarity, window, fps: stream.fps, range }
     }
 }

@@ -5,7 +5,7 @@ use prospect_context::SegmentKind;
 use serde::{Deserialize, Serialize};
 
 /// Version of the trace format; raised when a field changes its meaning.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// A segment that went into the cache.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     const SOUND: &str = r#"
-{"event":"run_started","schema_version":1,"config":{"context":{"max_seq_len":30}},"model":"m","source":"s","device":"cpu","threads":1,"dtype":"f32","strategy":"drop_middle","kv_bytes_per_token":4,"versions":{"prospect":"0"}}
+{"event":"run_started","schema_version":2,"config":{"context":{"max_seq_len":30}},"model":"m","source":"s","device":"cpu","threads":1,"dtype":"f32","strategy":"drop_middle","kv_bytes_per_token":4,"versions":{"prospect":"0"}}
 {"event":"message","role":"system","text":"hi","time":0.0}
 {"event":"reply","frame":0,"time":0.0,"text":"a","token_ids":[1,2]}
 {"event":"frame","index":0,"time":0.0,"segments":[{"kind":"system","tokens":10,"pinned":true},{"kind":"frame","tokens":9,"pinned":false}],"cache_tokens":19,"vision_ms":1.0,"decode_ms":1.0,"total_ms":2.0}

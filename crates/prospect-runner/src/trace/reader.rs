@@ -48,6 +48,7 @@ pub enum TraceError {
 pub fn read_trace(path: &Path) -> Result<Vec<Event>, TraceError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| TraceError::Unreadable { path: path.to_owned(), source })?;
+    check_version(&text, path)?;
     let mut events = Vec::new();
     for (number, line) in text.split_inclusive('\n').enumerate() {
         match serde_json::from_str(line.trim_end()) {
@@ -59,10 +60,21 @@ pub fn read_trace(path: &Path) -> Result<Vec<Event>, TraceError> {
             }
         }
     }
-    match events.first() {
-        Some(Event::RunStarted { schema_version: SCHEMA_VERSION, .. }) => Ok(events),
-        Some(Event::RunStarted { schema_version, .. }) => {
-            Err(TraceError::Version { path: path.to_owned(), version: *schema_version })
+    Ok(events)
+}
+
+/// An older version's events need not be this one's: it is looked at first.
+fn check_version(text: &str, path: &Path) -> Result<(), TraceError> {
+    #[derive(serde::Deserialize)]
+    struct Start {
+        event: String,
+        schema_version: u32,
+    }
+    let first = text.lines().next().and_then(|line| serde_json::from_str::<Start>(line).ok());
+    match first {
+        Some(start) if start.event == "run_started" && start.schema_version == SCHEMA_VERSION => Ok(()),
+        Some(start) if start.event == "run_started" => {
+            Err(TraceError::Version { path: path.to_owned(), version: start.schema_version })
         }
         _ => Err(TraceError::NoStart { path: path.to_owned() }),
     }
@@ -72,7 +84,7 @@ pub fn read_trace(path: &Path) -> Result<Vec<Event>, TraceError> {
 mod tests {
     use super::*;
 
-    const STARTED: &str = r#"{"event":"run_started","schema_version":1,"config":{},"model":"m","source":"s","device":"cpu","threads":1,"dtype":"f32","strategy":"none","kv_bytes_per_token":4,"versions":{"prospect":"0"}}"#;
+    const STARTED: &str = r#"{"event":"run_started","schema_version":2,"config":{},"model":"m","source":"s","device":"cpu","threads":1,"dtype":"f32","strategy":"none","kv_bytes_per_token":4,"versions":{"prospect":"0"}}"#;
     const MESSAGE: &str = r#"{"event":"message","role":"user","text":"hi","time":0.5}"#;
 
     fn read(text: &str) -> Result<Vec<Event>, String> {
@@ -101,8 +113,8 @@ mod tests {
         );
         assert_eq!(complaint(MESSAGE), "trace.jsonl: line 1: expected run_started");
         assert_eq!(complaint(""), "trace.jsonl: line 1: expected run_started");
-        let newer = STARTED.replace("\"schema_version\":1", "\"schema_version\":99");
-        assert_eq!(complaint(&newer), "trace.jsonl: schema_version is 99, expected 1");
+        let newer = STARTED.replace("\"schema_version\":2", "\"schema_version\":99");
+        assert_eq!(complaint(&newer), "trace.jsonl: schema_version is 99, expected 2");
         let missing = read_trace(Path::new("/nowhere/trace.jsonl")).unwrap_err();
         assert!(matches!(missing, TraceError::Unreadable { .. }));
     }

@@ -27,7 +27,10 @@ fn section<'a>(page: &'a str, id: &str) -> &'a str {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#x27;")
+    let pairs = [('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#x27;"), ('/', "&#x2f;")];
+    pairs
+        .iter()
+        .fold(text.replace('&', "&amp;"), |text, (character, escape)| text.replace(*character, escape))
 }
 
 fn of_kind<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
@@ -98,4 +101,43 @@ fn it_needs_no_network_and_no_script() {
         let id = reference.split('"').next().unwrap();
         assert!(page.contains(&format!("id=\"{id}\"")), "{id}");
     }
+}
+
+/// What a video may say of itself, and must not do to the page.
+const HOSTILE: &str = "<script>alert('x')</script> & \"quoted\" </details>";
+
+#[test]
+fn hostile_words_failed_runs_and_a_video_that_is_gone_are_shown_as_what_they_are() {
+    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let video = folder.path().join("pictures.gif");
+    std::fs::copy(repository().join("fixtures/workbench/videos/video_002.mp4"), &video).unwrap();
+    let annotations = serde_json::json!({ "version": 1, "messages": [
+        { "time": 0.0, "role": "assistant", "text": HOSTILE },
+        { "time": 2.0, "role": "assistant", "text": "Nobody will say this." },
+    ] });
+    std::fs::write(video.with_extension("json"), annotations.to_string()).unwrap();
+    let (source, out_path) = (video.to_str().unwrap(), out.path().to_str().unwrap());
+    // Without substeps, the summary with dialogue states has nothing to work from.
+    let strategies = "sanity,none,summarize_with_dst";
+    let arguments = ["compare", source, "--strategies", strategies, "--out", out_path];
+    let output = program(&[&arguments[..], &["--set", "stream.max_frames=12"]].concat()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("1 of the runs failed"), "{}", text(&output.stderr));
+    let read = || std::fs::read_to_string(out.path().join("report.html")).unwrap();
+    let page = read();
+    assert!(!page.contains("<script") && page.contains(&escaped(HOSTILE)));
+    assert!(section(&page, "v0s0").contains("2 matched"));
+    assert!(section(&page, "v0s1").contains("data-missed=\"2\""), "{}", section(&page, "v0s1"));
+    let failed = section(&page, "v0s2");
+    assert!(failed.contains("Failed: context.strategy"), "{failed}");
+    assert_eq!(failed.matches("data-missed=").count(), 2, "{failed}");
+
+    // The pictures and one trace are gone: all that is left is still shown.
+    std::fs::remove_file(&video).unwrap();
+    std::fs::remove_file(out.path().join("none/pictures/trace.jsonl")).unwrap();
+    let merged = program(&["merge", out_path]).output().unwrap();
+    assert!(text(&merged.stdout).starts_with("strategy"), "{}", text(&merged.stderr));
+    let page = read();
+    assert!(page.contains("no pictures: ") && page.contains(&escaped(HOSTILE)));
+    assert!(section(&page, "v0s1").contains("No plots: "));
 }

@@ -99,7 +99,7 @@ fn compare_prints_a_table_of_strategies() {
     let output = program(&[&arguments[..], &more[..]].concat()).output().unwrap();
     let shown = text(&output.stdout);
     let (quality, cost) = shown.split_once("\n\n").unwrap();
-    for table in [quality, cost.split("\nreport: ").next().unwrap()] {
+    for table in [quality, cost.split("\nno intervals: ").next().unwrap()] {
         let rows: Vec<&str> = table.lines().collect();
         assert!(rows[0].starts_with("strategy") && rows.len() == 4, "{table}");
         assert!(rows[2].starts_with("drop_middle:legacy"), "{table}");
