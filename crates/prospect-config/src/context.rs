@@ -19,7 +19,7 @@ pub struct ContextSettings {
     pub rules: ContextRules,
     /// Most bytes of keys and values that the cache ever holds, where the budget was given in bytes.
     pub budget: Option<u64>,
-    /// Most tokens that the cache ever holds. With a [`Self::budget`], [`crate::Settings::with_kv_bytes_per_token`] makes it
+    /// Most tokens that the cache ever holds. With a [`Self::budget`], [`crate::Settings::fitted_to`] makes it
     /// of the bytes; before that it is [`usize::MAX`].
     pub max_seq_len: usize,
     /// Tokens below `max_seq_len` at which the cache counts as full; less than `max_seq_len`.
@@ -78,9 +78,8 @@ fn is_in_tokens(raw: &Raw) -> bool {
 }
 
 /// Puts the tokens in that `context.budget` buys.
-pub(crate) fn put_tokens(raw: &mut Raw, bytes: u64, kv_bytes_per_token: usize) {
+pub(crate) fn put_tokens(raw: &mut Raw, tokens: u64) {
     let Some(mut entry) = raw.entry("context.budget").cloned() else { return };
-    let tokens = bytes / (kv_bytes_per_token.max(1) as u64);
     entry.value = toml::Value::Integer(i64::try_from(tokens).unwrap_or(i64::MAX));
     entry.written = BUDGET_IN_TOKENS.to_owned();
     raw.insert("context.max_seq_len", entry);

@@ -116,19 +116,22 @@ fn a_budget_in_bytes_becomes_tokens_with_the_checkpoint() {
     };
     let settings = resolve(&["context.budget=8MiB"]).unwrap();
     assert_eq!((settings.context.budget, settings.context.max_seq_len), (Some(8 << 20), usize::MAX));
-    let fitted = settings.with_kv_bytes_per_token(4096).unwrap();
+    let fitted = settings.fitted_to(4096, 8192).unwrap();
     assert_eq!(fitted.context.max_seq_len, 2048);
+    // A model has only so many positions.
+    let long = resolve(&["context.budget=8GiB"]).unwrap().fitted_to(4096, 8192).unwrap();
+    assert_eq!(long.context.max_seq_len, 8192);
     // What is printed names the bytes, and reads back.
     let printed = fitted.to_toml();
     assert!(printed.contains("budget = \"8388608B\"\n# max_seq_len is not set"), "{printed}");
     let again = Layers::new().file_text(Path::new("printed"), &printed).unwrap().resolve().unwrap();
-    assert_eq!(again.with_kv_bytes_per_token(4096).unwrap(), fitted);
+    assert_eq!(again.fitted_to(4096, 8192).unwrap(), fitted);
 
-    let small = resolve(&["context.budget=100KiB"]).unwrap().with_kv_bytes_per_token(4096).unwrap_err();
+    let small = resolve(&["context.budget=100KiB"]).unwrap().fitted_to(4096, 8192).unwrap_err();
     let small = small.to_string();
     assert!(small.contains("--set: context.budget in tokens = 25: expected more than"), "{small}");
     let tokens = resolve(&["context.max_seq_len=2000"]).unwrap();
-    assert_eq!(tokens.with_kv_bytes_per_token(7).unwrap().context.max_seq_len, 2000);
+    assert_eq!(tokens.fitted_to(7, 8192).unwrap().context.max_seq_len, 2000);
 
     let both = resolve(&["context.budget=8MiB", "context.max_seq_len=2000"]).unwrap_err();
     assert!(both.contains("one of context.budget and context.max_seq_len, not both"), "{both}");

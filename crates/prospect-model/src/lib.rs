@@ -27,9 +27,9 @@ pub fn threads() -> usize {
     candle_core::utils::get_num_threads()
 }
 
-pub use cache::KvCache;
 #[doc(hidden)]
 pub use cache::ZeroToken;
+pub use cache::{CacheTail, KvCache};
 pub use config::ModelConfig;
 pub use error::ModelError;
 pub use eviction::EvictionPiece;

@@ -23,6 +23,16 @@ impl ImageEmbeddings {
         self.0.dims()[0]
     }
 
+    /// The cosine with the embeddings of another frame, token by token: what changes in one part of the picture is seen, though
+    /// all the rest is the same. 0 where one of them is zero.
+    pub fn cosine(&self, other: &Self) -> Result<f64> {
+        let dot = |a: &Tensor, b: &Tensor| -> Result<f64> {
+            Ok(f64::from((a * b)?.sum_all()?.to_scalar::<f32>()?))
+        };
+        let norms = (dot(&self.0, &self.0)? * dot(&other.0, &other.0)?).sqrt();
+        Ok(if norms > 0.0 { dot(&self.0, &other.0)? / norms } else { 0.0 })
+    }
+
     /// The values, `[image tokens, hidden]`, row-major: to keep them, or to compare them with another implementation.
     pub fn to_vec(&self) -> Result<Vec<f32>> {
         Ok(self.0.flatten_all()?.to_vec1()?)

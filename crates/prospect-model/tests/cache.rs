@@ -252,3 +252,45 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_tail_that_is_taken_out_and_put_back_leaves_no_trace() {
+    let (model, all) = (model(), ids(60));
+    for policy in POLICIES {
+        let mut cache = filled(model, policy, &all[..40]);
+        let (before, next) = (contents(model, &cache), cache.next_position());
+        let tail = cache.take_tail(25).unwrap();
+        assert_eq!((tail.len(), cache.len()), (15, 25));
+        // Something else goes on from there for a while.
+        put(model, &mut cache, &all[40..55]);
+        let other = cache.take_tail(25).unwrap();
+        cache.put_tail(&tail).unwrap();
+        assert_eq!((contents(model, &cache), cache.next_position()), (before, next), "{policy:?}");
+        // And goes on again, as if nothing had been between.
+        let mut whole = filled(model, policy, &[&all[..25], &all[40..55]].concat());
+        let tail = cache.take_tail(25).unwrap();
+        cache.put_tail(&other).unwrap();
+        let logits = put(model, &mut cache, &all[55..60]);
+        assert_eq!(logits, put(model, &mut whole, &all[55..60]), "{policy:?}");
+        drop(cache.take_tail(25).unwrap());
+        cache.put_tail(&tail).unwrap();
+        // An eviction after that has the embeddings that it needs.
+        model.evict(&mut cache, &[EvictionPiece::Keep(0..10), EvictionPiece::Keep(20..40)]).unwrap();
+        let mut never = filled(model, policy, &all[..40]);
+        model.evict(&mut never, &[EvictionPiece::Keep(0..10), EvictionPiece::Keep(20..40)]).unwrap();
+        assert_eq!(contents(model, &cache), contents(model, &never), "{policy:?}");
+    }
+}
+
+#[test]
+fn nothing_is_a_tail_too_and_one_beyond_the_cache_is_none() {
+    let model = model();
+    let mut cache = filled(model, PositionPolicy::Rerotate, &ids(10));
+    let before = contents(model, &cache);
+    let tail = cache.take_tail(10).unwrap();
+    assert!(tail.is_empty());
+    cache.put_tail(&tail).unwrap();
+    assert_eq!(contents(model, &cache), before);
+    assert!(matches!(cache.take_tail(11), Err(ModelError::KeepRange { start: 11, .. })));
+    assert_eq!(contents(model, &cache), before);
+}

@@ -42,27 +42,30 @@ impl Checkpoint {
         Ok(Self { name, model, processor })
     }
 
-    /// Loads a checkpoint to stream with, and checks the settings of the stream that depend on it.
+    /// Loads a checkpoint to stream with, and fits the settings to it.
     ///
     /// # Errors
-    /// As [`Self::load`], and a setting that the checkpoint does not allow.
-    pub fn load_for_stream(settings: &Settings) -> Result<Self, RunError> {
+    /// As [`Self::load`] and [`Self::fit`].
+    pub fn load_for_stream(settings: &Settings) -> Result<(Self, Settings), RunError> {
         let checkpoint = Self::load(settings)?;
-        checkpoint.check_stream(settings)?;
-        Ok(checkpoint)
+        let settings = checkpoint.fit(settings.clone())?;
+        Ok((checkpoint, settings))
     }
 
-    /// Checks the settings of a stream that depend on the checkpoint.
+    /// Turns a budget in bytes into tokens, and checks the settings of a stream that depend on the checkpoint.
     ///
     /// # Errors
     /// The setting, and what the checkpoint allows.
-    pub fn check_stream(&self, settings: &Settings) -> Result<(), RunError> {
-        let maximum = self.model.config().text_config.max_position_embeddings;
+    pub fn fit(&self, settings: Settings) -> Result<Settings, RunError> {
+        let config = self.model.config();
+        let maximum = config.text_config.max_position_embeddings;
+        let settings = settings.fitted_to(config.kv_bytes_per_token(), maximum)?;
         if settings.context.max_seq_len > maximum {
             let expected = format!("at most {maximum}, the model's max_position_embeddings");
             return Err(settings.checkpoint_error("context.max_seq_len", expected).into());
         }
-        self.check_summary_prompt(settings)
+        self.check_summary_prompt(&settings)?;
+        Ok(settings)
     }
 
     /// The summary's prompt, its answer and a frame have to fit beside the longest reply.

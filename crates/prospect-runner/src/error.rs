@@ -59,10 +59,20 @@ pub enum RunError {
         processor: usize,
     },
     /// A strategy that this program does not know.
-    #[error("context.custom.name = {name:?}: expected a strategy that this program registers: none")]
+    #[error("context.custom.name = {name:?}: expected a strategy that this program registers: {known}")]
     UnknownStrategy {
         /// The name.
         name: String,
+        /// What would be known.
+        known: String,
+    },
+    /// Parameters that a registered strategy refuses.
+    #[error("context.custom.params of {name}: {problem}")]
+    StrategyParameters {
+        /// The strategy's name.
+        name: String,
+        /// What is wrong, and what was expected.
+        problem: String,
     },
     /// A plan whose positions the cache was not made for.
     #[error("the plan wants positions {}, the cache was made for {}", plan.as_str(), cache.as_str())]
@@ -196,6 +206,7 @@ impl RunError {
             | Self::NoDefault { .. }
             | Self::ImageSeqLen { .. }
             | Self::UnknownStrategy { .. }
+            | Self::StrategyParameters { .. }
             | Self::NoFrames { .. }
             | Self::Argument { .. } => 2,
             Self::Model(error) if error.is_bad_checkpoint() => 2,

@@ -12,33 +12,34 @@ use crate::error::RunError;
 use crate::session::{Outcome, Reply, RunStatistics, Session, SessionOptions, close_failed};
 use crate::smolvlm::SmolVlmStream;
 use crate::source::{self, FrameSource, SourceOptions};
-use crate::strategies;
+use crate::strategies::Registry;
 use crate::stream_model::StreamModel;
 use crate::trace::{Event, SCHEMA_VERSION, TraceSink, Versions};
 
 /// Set by Ctrl-C; a run looks at it before each frame.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Streams `source` through a checkpoint as `settings` say, into `trace` and onto `display`. `annotations` are those of
+/// Streams `source` through a checkpoint as `settings`, fitted to it ([`Checkpoint::fit`]), say, into `trace` and onto `display`. `annotations` are those of
 /// [`annotations_of`].
 ///
 /// # Errors
 /// The source, or whatever ends the stream; the trace is closed in every case.
 pub fn run(
     settings: &Settings,
+    strategies: &Registry,
     checkpoint: &Checkpoint,
     source: &str,
     annotations: Option<&Annotations>,
     trace: &mut dyn TraceSink,
     display: &mut dyn Display,
 ) -> Result<Outcome, RunError> {
-    let rule = strategies::context_rule(&settings.context)?;
+    let rule = strategies.context_rule(&settings.context)?;
     let options = SessionOptions::new(settings, annotations);
     let mut frames = source::open(source, source_options(settings))?;
     let mut model = SmolVlmStream::new(
         checkpoint,
         options.max_seq_len,
-        strategies::positions(&settings.context),
+        rule.positions(),
         settings.stream.not_talk_threshold,
         settings.generation.sampling,
     )?;

@@ -4,7 +4,7 @@ use image::RgbImage;
 use prospect_config::{NotTalkThreshold, Sampling};
 use prospect_context::{PositionPolicy, Role};
 use prospect_model::{
-    EvictionPiece, Generator, ImageEmbeddings, KvCache, PixelValues, SmolVlm, StopReason, TalkRule,
+    CacheTail, EvictionPiece, Generator, ImageEmbeddings, KvCache, PixelValues, SmolVlm, StopReason, TalkRule,
 };
 use prospect_processor::{Encoded, Pixels, Processor};
 
@@ -80,8 +80,19 @@ pub(crate) fn pixel_values(pixels: &Pixels) -> PixelValues<'_> {
     PixelValues { values: &pixels.values, tiles: pixels.tiles, height: pixels.height, width: pixels.width }
 }
 
+/// An answer in the making.
+pub struct Fork {
+    /// Cache length where it branches off.
+    at: usize,
+    /// Its own tokens, while the stream goes on.
+    tail: CacheTail,
+    /// What goes in next: the question, then the last token of the answer.
+    next: Vec<u32>,
+}
+
 impl StreamModel for SmolVlmStream<'_> {
     type Features = ImageEmbeddings;
+    type Fork = Fork;
 
     fn encode_image(&mut self, image: &RgbImage) -> Result<ImageEmbeddings, RunError> {
         self.processor.frame_pixels_into(image, &mut self.pixels)?;
@@ -120,6 +131,34 @@ impl StreamModel for SmolVlmStream<'_> {
         let generated = self.generate(request.ids, request.frame, rule, request.max_new_tokens);
         self.cache.truncate(length);
         Ok(generated?.token_ids)
+    }
+
+    fn fork(&mut self, ids: &[u32]) -> Result<Fork, RunError> {
+        let at = self.cache.len();
+        Ok(Fork { at, tail: self.cache.take_tail(at)?, next: ids.to_vec() })
+    }
+
+    fn continue_fork(&mut self, fork: &mut Fork, max_new_tokens: usize) -> Result<Vec<u32>, RunError> {
+        let stream = self.cache.take_tail(fork.at)?;
+        let written = self.cache.put_tail(&fork.tail).map_err(RunError::from).and_then(|()| {
+            let generated = self.generate(&fork.next, None, None, max_new_tokens)?;
+            fork.tail = self.cache.take_tail(fork.at)?;
+            Ok(generated.token_ids)
+        });
+        // The stream goes on in any case.
+        self.cache.truncate(fork.at);
+        self.cache.put_tail(&stream)?;
+        let written = written?;
+        fork.next = written.last().copied().into_iter().collect();
+        Ok(written)
+    }
+
+    fn fork_tokens(&self, fork: &Fork) -> usize {
+        fork.at + fork.tail.len()
+    }
+
+    fn similarity(&self, one: &ImageEmbeddings, other: &ImageEmbeddings) -> Result<f64, RunError> {
+        Ok(one.cosine(other)?)
     }
 
     fn evict(&mut self, pieces: &[ResolvedPiece], positions: PositionPolicy) -> Result<Evicted, RunError> {

@@ -1,4 +1,10 @@
-//! From settings to the strategy that they name.
+//! From settings to the strategy that they name: a built-in one, or one that a program of someone else's registered.
+
+mod parameters;
+
+use std::collections::BTreeMap;
+
+pub use parameters::Parameters;
 
 use prospect_config::{ContextRules, ContextSettings, ExceedContextHandling};
 use prospect_context::strategies::{
@@ -10,27 +16,51 @@ use prospect_context::{ContextStrategy, PositionPolicy};
 use crate::error::RunError;
 use crate::session::ContextRule;
 
-/// What happens when the cache is full, as the settings say.
-///
-/// # Errors
-/// [`RunError::UnknownStrategy`] for a custom strategy, of which this program has none.
-pub fn context_rule(settings: &ContextSettings) -> Result<ContextRule, RunError> {
-    let strategy = match (&settings.strategy, settings.rules) {
-        (ExceedContextHandling::None, _) => return Ok(ContextRule::Stateless),
-        (ExceedContextHandling::Unlimited, _) => return Ok(ContextRule::Unlimited),
-        (strategy, ContextRules::Prospect) => own(strategy)?,
-        (strategy, ContextRules::ProAssist) => of_proassist(strategy)?,
-    };
-    Ok(ContextRule::Strategy(strategy))
+/// Makes a strategy from its parameters, or says in one line what is wrong with them.
+pub type StrategyBuilder = dyn Fn(&Parameters<'_>) -> Result<Box<dyn ContextStrategy>, String>;
+
+/// Strategies beside the built-in ones, by name.
+#[derive(Default)]
+pub struct Registry {
+    builders: BTreeMap<String, Box<StrategyBuilder>>,
 }
 
-/// The position policy that the settings' strategy wants of the cache.
-pub fn positions(settings: &ContextSettings) -> PositionPolicy {
-    match &settings.strategy {
-        ExceedContextHandling::DropMiddle { positions, .. }
-        | ExceedContextHandling::SinkWindow { positions, .. } => policy(*positions),
-        _ if settings.rules == ContextRules::ProAssist => PositionPolicy::Legacy,
-        _ => PositionPolicy::default(),
+impl Registry {
+    /// Adds a strategy; one of the same name is replaced.
+    pub fn register(&mut self, name: impl Into<String>, builder: Box<StrategyBuilder>) {
+        self.builders.insert(name.into(), builder);
+    }
+
+    /// Whether `name` is registered.
+    pub fn has(&self, name: &str) -> bool {
+        self.builders.contains_key(name)
+    }
+
+    /// What happens when the cache is full, as the settings say.
+    ///
+    /// # Errors
+    /// [`RunError::UnknownStrategy`], or [`RunError::StrategyParameters`] of a registered one.
+    pub fn context_rule(&self, settings: &ContextSettings) -> Result<ContextRule, RunError> {
+        let strategy = match (&settings.strategy, settings.rules) {
+            (ExceedContextHandling::None, _) => return Ok(ContextRule::Stateless),
+            (ExceedContextHandling::Unlimited, _) => return Ok(ContextRule::Unlimited),
+            (ExceedContextHandling::Custom { name, params }, _) => self.build(name, params)?,
+            (strategy, ContextRules::Prospect) => own(strategy)?,
+            (strategy, ContextRules::ProAssist) => of_proassist(strategy)?,
+        };
+        Ok(ContextRule::Strategy(strategy))
+    }
+
+    fn build(&self, name: &str, params: &toml::Table) -> Result<Box<dyn ContextStrategy>, RunError> {
+        let known = || match self.builders.is_empty() {
+            true => "none".to_owned(),
+            false => self.builders.keys().cloned().collect::<Vec<_>>().join(", "),
+        };
+        let unknown = || RunError::UnknownStrategy { name: name.to_owned(), known: known() };
+        let builder = self.builders.get(name).ok_or_else(unknown)?;
+        let parameters = Parameters::new(params);
+        let built = builder(&parameters).and_then(|strategy| parameters.check_all_read().map(|()| strategy));
+        built.map_err(|problem| RunError::StrategyParameters { name: name.to_owned(), problem })
     }
 }
 
@@ -83,12 +113,10 @@ fn of_proassist(strategy: &ExceedContextHandling) -> Result<Box<dyn ContextStrat
     })
 }
 
+/// Settings let no other through.
 fn unknown(strategy: &ExceedContextHandling) -> Result<Box<dyn ContextStrategy>, RunError> {
-    let name = match strategy {
-        ExceedContextHandling::Custom { name, .. } => name.clone(),
-        other => other.name().to_owned(),
-    };
-    Err(RunError::UnknownStrategy { name })
+    let (name, known) = (strategy.name().to_owned(), "another".to_owned());
+    Err(RunError::UnknownStrategy { name, known })
 }
 
 /// The same choice in the words of `prospect-context`, which knows no settings.

@@ -75,6 +75,9 @@ pub trait StreamModel {
     /// An encoded frame.
     type Features;
 
+    /// An answer that is written a few tokens at a time behind the cache as it once was, while the cache goes on.
+    type Fork;
+
     /// Turns a frame into the embeddings that stand at its image tokens.
     fn encode_image(&mut self, image: &RgbImage) -> Result<Self::Features, RunError>;
 
@@ -91,6 +94,18 @@ pub trait StreamModel {
 
     /// Generates on a fork of the cache, which is as before afterwards.
     fn generate_on_fork(&mut self, request: &ForkRequest<'_, Self::Features>) -> Result<Vec<u32>, RunError>;
+
+    /// A fork of the cache as it is now, on which `ids` are answered.
+    fn fork(&mut self, ids: &[u32]) -> Result<Self::Fork, RunError>;
+
+    /// At most `max_new_tokens` more tokens of a fork's answer; the stream's own cache is as before afterwards.
+    fn continue_fork(&mut self, fork: &mut Self::Fork, max_new_tokens: usize) -> Result<Vec<u32>, RunError>;
+
+    /// Tokens that a fork holds: what the cache held, what was asked and what has been answered.
+    fn fork_tokens(&self, fork: &Self::Fork) -> usize;
+
+    /// The cosine of two frames' embeddings.
+    fn similarity(&self, one: &Self::Features, other: &Self::Features) -> Result<f64, RunError>;
 
     /// Rebuilds the cache from `pieces`, in order.
     fn evict(&mut self, pieces: &[ResolvedPiece], positions: PositionPolicy) -> Result<Evicted, RunError>;

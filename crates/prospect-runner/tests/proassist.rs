@@ -14,7 +14,7 @@ use prospect_runner::error::RunError;
 use prospect_runner::session::{Session, SessionOptions};
 use prospect_runner::smolvlm::SmolVlmStream;
 use prospect_runner::source::{self, SourceOptions};
-use prospect_runner::strategies;
+use prospect_runner::strategies::Registry;
 use prospect_runner::stream_model::{
     AfterPrefill, Evicted, ForkRequest, Generated, ResolvedPiece, StreamModel,
 };
@@ -39,6 +39,7 @@ struct Recorder<M> {
 
 impl<M: StreamModel> StreamModel for Recorder<M> {
     type Features = M::Features;
+    type Fork = M::Fork;
 
     fn encode_image(&mut self, image: &RgbImage) -> Result<M::Features, RunError> {
         self.model.encode_image(image)
@@ -65,6 +66,22 @@ impl<M: StreamModel> StreamModel for Recorder<M> {
         self.query_ids = request.ids.to_vec();
         self.summary_ids = self.model.generate_on_fork(request)?;
         Ok(self.summary_ids.clone())
+    }
+
+    fn fork(&mut self, ids: &[u32]) -> Result<M::Fork, RunError> {
+        self.model.fork(ids)
+    }
+
+    fn continue_fork(&mut self, fork: &mut M::Fork, max_new_tokens: usize) -> Result<Vec<u32>, RunError> {
+        self.model.continue_fork(fork, max_new_tokens)
+    }
+
+    fn fork_tokens(&self, fork: &M::Fork) -> usize {
+        self.model.fork_tokens(fork)
+    }
+
+    fn similarity(&self, one: &M::Features, other: &M::Features) -> Result<f64, RunError> {
+        self.model.similarity(one, other)
     }
 
     fn evict(&mut self, pieces: &[ResolvedPiece], positions: PositionPolicy) -> Result<Evicted, RunError> {
@@ -146,12 +163,12 @@ fn replay(path: &Path) -> usize {
     let checkpoint = Checkpoint::load(&settings).unwrap();
     let knowledge = golden["settings"]["knowledge"].as_str().map(str::to_owned);
     let annotations = Annotations { task_knowledge: knowledge, ..Annotations::default() };
-    let rule = strategies::context_rule(&settings.context).unwrap();
+    let rule = Registry::default().context_rule(&settings.context).unwrap();
     let options = SessionOptions::new(&settings, Some(&annotations));
     let model = SmolVlmStream::new(
         &checkpoint,
         options.max_seq_len,
-        strategies::positions(&settings.context),
+        rule.positions(),
         settings.stream.not_talk_threshold,
         settings.generation.sampling,
     );

@@ -8,6 +8,7 @@ use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
 use prospect_runner::checkpoint::Checkpoint;
 use prospect_runner::display::Silent;
 use prospect_runner::run;
+use prospect_runner::strategies::Registry;
 use prospect_runner::trace::Event;
 use serde_json::Value;
 
@@ -30,11 +31,13 @@ fn ids(value: &Value) -> Vec<u32> {
 fn compare(golden: &Value) {
     let (video, strategy) = (golden["video"].as_str().unwrap(), golden["strategy"].as_str().unwrap());
     let settings = settings(strategy);
-    let checkpoint = Checkpoint::load_for_stream(&settings).unwrap();
+    let (checkpoint, settings) = Checkpoint::load_for_stream(&settings).unwrap();
     let source = workbench().join(format!("videos/{video}.mp4")).display().to_string();
     let mut events: Vec<Event> = Vec::new();
     let annotations = run::annotations_of(&settings, &source).unwrap();
-    run::run(&settings, &checkpoint, &source, annotations.as_ref(), &mut events, &mut Silent).unwrap();
+    let strategies = Registry::default();
+    run::run(&settings, &strategies, &checkpoint, &source, annotations.as_ref(), &mut events, &mut Silent)
+        .unwrap();
     let frames = golden["frames"].as_array().unwrap();
     let (mut seen, mut replies, mut summaries) = (0, 0, 0);
     for event in &events {

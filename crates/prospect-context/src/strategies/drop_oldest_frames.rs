@@ -9,8 +9,9 @@ use crate::view::CacheView;
 /// Drops frames, the oldest first, and keeps all that was said: a reply of ten tokens tells what a hundred frames showed.
 ///
 /// The dialogue as memory of the stream, after StreamingVLM (<https://arxiv.org/abs/2510.09608>), which keeps a long window
-/// of text beside a short one of pictures. A dialogue that fills the budget by itself loses its oldest messages, so that a
-/// stream of hours goes on.
+/// of text beside a short one of pictures. In a stream of hours even words would fill the budget: where they pass half of
+/// it, and the frames have no room beside them, the oldest messages go as well. A quarter of the budget is free afterwards,
+/// so that not every frame evicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DropOldestFrames {
     /// Most tokens of frames that stay; fewer stay where the budget is smaller.
@@ -25,13 +26,11 @@ impl ContextStrategy for DropOldestFrames {
     }
 
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {
-        let words = newest(view, free_beside(view, |_, segment| segment.pinned)?, is_dialogue);
-        let stays =
-            |index: usize, segment: &Segment| segment.pinned || (is_dialogue(segment) && index >= words);
-        let free = free_beside(view, stays)?.min(self.keep_frame_len);
-        let frames = newest(view, free, is_frame);
-        let stays =
-            |index: usize, segment: &Segment| stays(index, segment) || (is_frame(segment) && index >= frames);
+        let (words, room_for_frames) = dialogue_and_room(view, self.keep_frame_len)?;
+        let frames = newest(view, room_for_frames, is_frame);
+        let stays = |index: usize, segment: &Segment| {
+            segment.pinned || index >= if is_frame(segment) { frames } else { words }
+        };
         let mut pieces = kept(view, stays);
         pieces.push(Piece::PendingReply);
         EvictionPlan::new(pieces, self.positions, view)
@@ -42,13 +41,30 @@ impl ContextStrategy for DropOldestFrames {
     }
 }
 
+/// Index from which on the dialogue stays, and the tokens that frames may have beside it, at most `keep_frame_len`.
+///
+/// # Errors
+/// [`PlanError::BudgetTooSmall`] if the pinned segments alone pass the budget.
+pub(super) fn dialogue_and_room(
+    view: &CacheView<'_>,
+    keep_frame_len: usize,
+) -> Result<(usize, usize), PlanError> {
+    let free = free_beside(view, |_, segment| segment.pinned)?;
+    let headroom = view.budget.room_before(view.incoming).unwrap_or(0) / 4;
+    let usable = free.saturating_sub(headroom);
+    let words = newest(view, usable.saturating_sub(keep_frame_len).max(usable / 2), is_dialogue);
+    let said = view.segments[words..].iter().filter(|segment| is_dialogue(segment));
+    let said: usize = said.map(|segment| segment.range.len()).sum();
+    Ok((words, usable.saturating_sub(said).min(keep_frame_len)))
+}
+
 /// A frame that may be dropped.
 pub(super) fn is_frame(segment: &Segment) -> bool {
     segment.kind == SegmentKind::Frame && !segment.pinned
 }
 
 /// What was said, and may be dropped.
-pub(super) fn is_dialogue(segment: &Segment) -> bool {
+fn is_dialogue(segment: &Segment) -> bool {
     segment.kind != SegmentKind::Frame && !segment.pinned
 }
 

@@ -1,7 +1,7 @@
 //! `keyframes`: a frame much like the one before it goes first.
 
-use super::drop_oldest_frames::{is_dialogue, is_frame, newest};
-use super::survivors::{free_beside, kept};
+use super::drop_oldest_frames::{dialogue_and_room, is_frame, newest};
+use super::survivors::kept;
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
 use crate::segment::Segment;
 use crate::strategy::ContextStrategy;
@@ -30,15 +30,13 @@ impl ContextStrategy for Keyframes {
     }
 
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {
-        let words = newest(view, free_beside(view, |_, segment| segment.pinned)?, is_dialogue);
-        let stays =
-            |index: usize, segment: &Segment| segment.pinned || (is_dialogue(segment) && index >= words);
-        let free = free_beside(view, stays)?.min(self.keep_frame_len);
+        let (words, free) = dialogue_and_room(view, self.keep_frame_len)?;
         let recent = newest(view, free.min(self.recent_frame_len), is_frame);
         let left = free.saturating_sub(tokens_of_frames(&view.segments[recent..]));
         let chosen = most_different(view, recent, left);
-        let stays = |index: usize, segment: &Segment| {
-            stays(index, segment) || (is_frame(segment) && (index >= recent || chosen[index]))
+        let stays = |index: usize, segment: &Segment| match is_frame(segment) {
+            true => index >= recent || chosen[index],
+            false => segment.pinned || index >= words,
         };
         let mut pieces = kept(view, stays);
         pieces.push(Piece::PendingReply);

@@ -8,6 +8,7 @@ use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
 use super::print;
 use crate::annotations::Format;
 use crate::error::RunError;
+use crate::strategies::Registry;
 use crate::suite::Shard;
 
 /// The strategy that has no budget.
@@ -182,8 +183,8 @@ pub(super) struct CommonArguments {
 
 impl CommonArguments {
     /// Default settings, file, `--set`, flags, merged and checked; `None` if they were only to be printed.
-    pub(super) fn resolve_or_print(&self) -> Result<Option<Settings>, RunError> {
-        let settings = self.resolve()?;
+    pub(super) fn resolve_or_print(&self, registry: &Registry) -> Result<Option<Settings>, RunError> {
+        let settings = self.resolve(registry)?;
         if self.print_config {
             print(settings.to_toml().trim_end());
             return Ok(None);
@@ -192,16 +193,21 @@ impl CommonArguments {
     }
 
     /// Default settings, file, `--set`, flags, merged and checked.
-    pub(super) fn resolve(&self) -> Result<Settings, RunError> {
-        Ok(self.layers()?.resolve()?)
+    pub(super) fn resolve(&self, registry: &Registry) -> Result<Settings, RunError> {
+        Ok(self.layers(registry)?.resolve()?)
     }
 
     /// The same settings with another strategy: `NAME`, or `NAME:POSITIONS`. `unlimited` gets a cache of that many tokens,
     /// whatever the budget of the others is.
-    pub(super) fn with_strategy(&self, strategy: &str, unlimited: usize) -> Result<Settings, RunError> {
+    pub(super) fn with_strategy(
+        &self,
+        registry: &Registry,
+        strategy: &str,
+        unlimited: usize,
+    ) -> Result<Settings, RunError> {
         let (name, positions) = strategy.split_once(':').unzip();
         let name = name.unwrap_or(strategy);
-        let mut layers = self.layers()?.flag("--strategies", "context.strategy", name)?;
+        let mut layers = with_strategy(self.layers(registry)?, registry, "--strategies", name)?;
         if let Some(positions) = positions {
             layers = layers.flag("--strategies", "context.positions", positions)?;
         }
@@ -212,7 +218,7 @@ impl CommonArguments {
     }
 
     /// Without a model and a file, the settings of the small model that is run then.
-    fn layers(&self) -> Result<Layers, RunError> {
+    fn layers(&self, registry: &Registry) -> Result<Layers, RunError> {
         let names_model =
             self.model.is_some() || self.settings.iter().any(|set| set.starts_with("model.path"));
         let mut layers = match &self.config {
@@ -227,7 +233,6 @@ impl CommonArguments {
             ("--model", "model.path", &self.model),
             ("--device", "model.device", &self.device),
             ("--dtype", "model.dtype", &self.dtype),
-            ("--strategy", "context.strategy", &self.strategy),
             ("--annotations", "evaluation.annotations", &self.annotations),
             ("--out", "output.dir", &self.out),
             ("--max-new-tokens", "generation.max_new_tokens", &self.max_new_tokens),
@@ -237,9 +242,21 @@ impl CommonArguments {
                 layers = layers.flag(flag, key, value)?;
             }
         }
+        if let Some(name) = &self.strategy {
+            layers = with_strategy(layers, registry, "--strategy", name)?;
+        }
         if self.json {
             layers = layers.flag("--json", "output.json", "true")?;
         }
         Ok(layers)
     }
+}
+
+/// A registered strategy is named like a built-in one.
+fn with_strategy(layers: Layers, registry: &Registry, flag: &str, name: &str) -> Result<Layers, RunError> {
+    if registry.has(name) {
+        let layers = layers.flag(flag, "context.strategy", "custom")?;
+        return Ok(layers.flag(flag, "context.custom.name", name)?);
+    }
+    Ok(layers.flag(flag, "context.strategy", name)?)
 }

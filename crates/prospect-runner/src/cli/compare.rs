@@ -3,14 +3,16 @@
 use super::arguments::CompareArguments;
 use super::suite;
 use crate::error::RunError;
+use crate::strategies::Registry;
 use crate::suite::SANITY;
 
 /// What is compared where nothing else is asked for.
-const ALL: [&str; 14] = [
+const ALL: [&str; 17] = [
     SANITY,
     "unlimited",
     "summarize_and_drop",
     "summarize_with_dst",
+    "hybrid",
     "drop_middle:rerotate",
     "drop_middle:recompute",
     "drop_middle:preserve",
@@ -19,14 +21,17 @@ const ALL: [&str; 14] = [
     "sink_window:recompute",
     "sink_window:preserve",
     "sink_window:legacy",
+    "drop_oldest_frames",
+    "keyframes",
     "drop_all",
     "none",
 ];
 
-pub(super) fn compare(arguments: &CompareArguments) -> Result<(), RunError> {
+pub(super) fn compare(arguments: &CompareArguments, registry: &Registry) -> Result<(), RunError> {
     let strategies = match arguments.strategies.as_slice() {
         [] => ALL.map(str::to_owned).to_vec(),
         some => some.to_vec(),
     };
-    suite::run(&arguments.suite, &arguments.common, &arguments.sources, &strategies, "compare")
+    let (common, sources) = (&arguments.common, &arguments.sources);
+    suite::run(&arguments.suite, common, registry, sources, &strategies, "compare")
 }

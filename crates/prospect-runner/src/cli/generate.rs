@@ -11,6 +11,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
 use crate::smolvlm::{pixel_values, sampling_of};
 use crate::source::{self, Frame, SourceOptions};
+use crate::strategies::Registry;
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -20,8 +21,8 @@ struct Answer {
     token_ids: Vec<u32>,
 }
 
-pub(super) fn generate(arguments: &GenerateArguments) -> Result<(), RunError> {
-    let Some(settings) = arguments.common.resolve_or_print()? else { return Ok(()) };
+pub(super) fn generate(arguments: &GenerateArguments, strategies: &Registry) -> Result<(), RunError> {
+    let Some(settings) = arguments.common.resolve_or_print(strategies)? else { return Ok(()) };
     let checkpoint = Checkpoint::load(&settings)?;
     let (mut content, pixels) = media(arguments, &checkpoint, settings.stream.fps)?;
     content.push(Content::Text(arguments.prompt.clone()));

@@ -16,23 +16,64 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use clap::Parser;
+use prospect_context::ContextStrategy;
 
 use crate::error::RunError;
 use crate::run::INTERRUPTED;
+use crate::strategies::{Parameters, Registry};
 use arguments::{Arguments, Command};
 
 /// Exit code of a run that Ctrl-C ended.
 const EXIT_INTERRUPTED: i32 = 130;
 
-/// Parses the arguments of the process, runs the command and reports a failure as one line on standard error.
-pub fn main() -> ExitCode {
+/// The command line, with the strategies that a program adds to the built-in ones:
+///
+/// ```no_run
+/// use prospect_runner::cli::Cli;
+/// use prospect_context::strategies::DropAll;
+///
+/// fn main() -> std::process::ExitCode {
+///     Cli::new().with_strategy("forget", |_parameters| Ok(Box::new(DropAll))).main()
+/// }
+/// ```
+///
+/// `--strategy forget` then names it, and so does `strategy = "custom"` with `custom.name = "forget"` in a settings file.
+#[derive(Default)]
+pub struct Cli {
+    strategies: Registry,
+}
+
+impl Cli {
+    /// The built-in strategies alone.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a strategy under a name; `builder` makes it from `[context.custom.params]`, or says what is wrong with them.
+    #[must_use]
+    pub fn with_strategy(
+        mut self,
+        name: impl Into<String>,
+        builder: impl Fn(&Parameters<'_>) -> Result<Box<dyn ContextStrategy>, String> + 'static,
+    ) -> Self {
+        self.strategies.register(name, Box::new(builder));
+        self
+    }
+
+    /// Parses the arguments of the process, runs the command and reports a failure as one line on standard error.
+    pub fn main(self) -> ExitCode {
+        main(&self.strategies)
+    }
+}
+
+fn main(strategies: &Registry) -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match &arguments.command {
-        Command::Run(command) => handle_interrupts().and_then(|()| run::run(command)),
-        Command::Compare(command) => handle_interrupts().and_then(|()| compare::compare(command)),
-        Command::Eval(command) => handle_interrupts().and_then(|()| eval::eval(command)),
+        Command::Run(command) => handle_interrupts().and_then(|()| run::run(command, strategies)),
+        Command::Compare(command) => handle_interrupts().and_then(|()| compare::compare(command, strategies)),
+        Command::Eval(command) => handle_interrupts().and_then(|()| eval::eval(command, strategies)),
         Command::Merge(command) => merge::merge(command),
-        Command::Generate(command) => generate::generate(command),
+        Command::Generate(command) => generate::generate(command, strategies),
         Command::Inspect(command) => inspect::inspect(command),
         Command::Convert(command) => convert::convert(command),
     };

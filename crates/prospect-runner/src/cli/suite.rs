@@ -14,6 +14,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
 use crate::evaluation::{LEAST_VIDEOS, StrategySummary, similarity};
 use crate::report;
+use crate::strategies::Registry;
 use crate::suite::{
     Merged, SANITY, Shard, ShardOutcome, Store, Suite, Variant, Video, merge, videos, with_annotations,
 };
@@ -35,25 +36,27 @@ struct Printed<'a> {
 pub(super) fn run(
     arguments: &SuiteArguments,
     common: &CommonArguments,
+    registry: &Registry,
     sources: &[PathBuf],
     strategies: &[String],
     name: &str,
 ) -> Result<(), RunError> {
-    let Some(settings) = common.resolve_or_print()? else { return Ok(()) };
+    let Some(settings) = common.resolve_or_print(registry)? else { return Ok(()) };
     let shard = match arguments.shard {
         Some(shard) => shard,
         None => Shard::from_scheduler(|name| std::env::var(name).ok())?.unwrap_or(Shard::WHOLE),
     };
     check_strategies(strategies)?;
     let videos = with_annotations(videos(sources, settings.evaluation.annotations.as_deref())?)?;
-    let checkpoint = Checkpoint::load_for_stream(&settings)?;
+    let (checkpoint, settings) = Checkpoint::load_for_stream(&settings)?;
     let similarity = similarity(&settings)?;
     let folder = output_folder(&settings, name);
     let suite = Suite {
         videos,
-        variants: variants(common, strategies, &checkpoint)?,
+        variants: variants(common, registry, strategies, &checkpoint)?,
         baseline: baseline(arguments, strategies)?,
         store: Store::new(&folder),
+        strategies: registry,
         checkpoint: &checkpoint,
         similarity: similarity.as_ref(),
     };
@@ -135,16 +138,18 @@ pub(super) fn show(merged: &Merged, folder: &Path, json: bool) -> Result<(), Run
 
 fn variants(
     common: &CommonArguments,
+    registry: &Registry,
     strategies: &[String],
     checkpoint: &Checkpoint,
 ) -> Result<Vec<Variant>, RunError> {
     let unlimited = checkpoint.model.config().text_config.max_position_embeddings;
     let variant = |name: &String| {
         let settings = match name.as_str() {
-            SANITY => common.resolve()?,
-            name => common.with_strategy(name, unlimited)?,
+            SANITY => common.resolve(registry)?,
+            name => common.with_strategy(registry, name, unlimited)?,
         };
-        checkpoint.check_stream(&settings)?;
+        let settings = checkpoint.fit(settings)?;
+        registry.context_rule(&settings.context)?;
         Ok(Variant { name: name.clone(), settings })
     };
     strategies.iter().map(variant).collect()

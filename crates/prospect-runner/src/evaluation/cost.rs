@@ -83,6 +83,8 @@ mod tests {
             strategy: "s".into(),
             trigger: "no_room".into(),
             incoming: 9,
+            pending: 0,
+            initial_tokens: None,
             tokens_before: 90,
             tokens_after: tokens,
             kept,

@@ -223,7 +223,16 @@ mod tests {
             }
             let times = StageTimes::default();
             let (segments, not_talk_probability) = (vec![], None);
-            events.push(Event::Frame { index, time, segments, cache_tokens: 0, not_talk_probability, times });
+            let (cache_tokens, similarity) = (0, None);
+            events.push(Event::Frame {
+                index,
+                time,
+                segments,
+                cache_tokens,
+                similarity,
+                not_talk_probability,
+                times,
+            });
         }
         events.push(RunStatistics::default().finished());
         events

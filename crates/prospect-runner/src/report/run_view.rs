@@ -76,6 +76,8 @@ struct SummaryRow {
     time: String,
     prompt: String,
     text: String,
+    /// Of one that was written early, the slot before which it sums up.
+    covers: Option<usize>,
     ms: String,
 }
 
@@ -142,13 +144,11 @@ pub(super) struct FramePoint {
 
 impl Stream {
     fn of(events: &[Event]) -> Self {
-        let mut stream = Self::default();
+        let (mut stream, mut bounded) = (Self::default(), false);
         for event in events {
             match event {
-                Event::RunStarted { config, strategy, .. } if strategy != "unlimited" => {
-                    stream.max_seq_len =
-                        config["context"]["max_seq_len"].as_u64().map(|tokens| tokens as usize);
-                }
+                Event::RunStarted { strategy, .. } => bounded = strategy != "unlimited",
+                Event::Budget { max_seq_len, .. } => stream.max_seq_len = bounded.then_some(*max_seq_len),
                 Event::Frame { time, cache_tokens, times, .. } => {
                     let (time, cache_tokens, ms) = (*time, *cache_tokens, times.total_ms);
                     stream.frames.push(FramePoint { time, cache_tokens, ms });
@@ -210,7 +210,8 @@ fn eviction(event: &Event) -> Option<EvictionRow> {
 }
 
 fn summary(event: &Event) -> Option<SummaryRow> {
-    let Event::Summary { time, prompt, text, ms, .. } = event else { return None };
+    let Event::Summary { time, prompt, text, covers, ms, .. } = event else { return None };
     let (time, ms) = (clock(*time), format!("{ms:.0}"));
-    Some(SummaryRow { time, prompt: prompt.clone(), text: text.clone(), ms })
+    let covers = *covers;
+    Some(SummaryRow { time, prompt: prompt.clone(), text: text.clone(), covers, ms })
 }

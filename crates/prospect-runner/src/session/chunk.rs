@@ -93,21 +93,27 @@ impl<M: StreamModel> Session<'_, M> {
         last.filter(|kind| !is_opening(*kind)).unwrap_or(SegmentKind::Frame)
     }
 
-    /// Writes a chunk that went in into the ledger, and what the trace shows of it into `entries`.
+    /// Writes a chunk that went in into the ledger, and what the trace shows of it into `entries`; `similarity` is that of its
+    /// frame with the one before.
     pub(super) fn account(
         &mut self,
         chunk: &Chunk,
         time: f64,
+        similarity: Option<f64>,
         entries: &mut Vec<SegmentEntry>,
     ) -> Result<(), RunError> {
         for segment in &chunk.segments {
             let last = self.ledger.segments().last();
-            if segment.continues && last.is_some_and(|last| !last.pinned) {
-                self.ledger.extend_last(segment.tokens);
-            } else {
-                self.ledger.append(segment.kind, segment.tokens, time, segment.pinned);
+            let continues = segment.continues && last.is_some_and(|last| !last.pinned);
+            match segment.kind {
+                _ if continues => self.ledger.extend_last(segment.tokens),
+                SegmentKind::Frame if !segment.continues => {
+                    self.ledger.append_frame(segment.tokens, time, segment.pinned, similarity);
+                }
+                kind => self.ledger.append(kind, segment.tokens, time, segment.pinned),
             }
-            entries.push(SegmentEntry::new(segment.kind, segment.tokens, segment.pinned));
+            let entry = SegmentEntry::new(segment.kind, segment.tokens, segment.pinned);
+            entries.push(SegmentEntry { continues, ..entry });
         }
         if !self.opened {
             self.opened = true;

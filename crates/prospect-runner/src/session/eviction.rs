@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::time::Instant;
 
 use prospect_context::{
-    CacheView, ContextStrategy, EvictionPlan, Ledger, Opening, OverflowTrigger, Piece, Role, SegmentKind,
-    Signals, SummaryRequest, TokenCounter, Trigger,
+    CacheView, ContextStrategy, DialogueState, EarlySummary, EvictionPlan, FrameSimilarity, Ledger, Opening,
+    OverflowTrigger, Piece, Role, SegmentKind, Signals, SummaryRequest, TokenCounter, Trigger,
 };
 
 use super::chunk::is_opening;
@@ -90,8 +90,17 @@ impl<'a, M: StreamModel> Session<'a, M> {
         time: f64,
     ) -> Result<(), RunError> {
         let started = Instant::now();
-        let tokens_before = self.model.cache_tokens();
-        let plan = self.plan(strategy, incoming, time)?;
+        let (tokens_before, pending) = (self.model.cache_tokens(), self.waiting().len());
+        let early = self.finish_early(time)?;
+        let plan = strategy.plan(&CacheView {
+            early_summary: early.as_ref().map(|(text, covers)| EarlySummary { text, covers: *covers }),
+            ..self.view(
+                self.talk.dialogue_state(self.annotations, time).as_ref(),
+                incoming,
+                time,
+                &Counter(&*self.model),
+            )
+        })?;
         let mut resolved = self.resolve(&plan, strategy.trigger(), features, time)?;
         if !plan.keeps_pending() {
             self.pending.clear();
@@ -110,6 +119,8 @@ impl<'a, M: StreamModel> Session<'a, M> {
             strategy: strategy.name().to_owned(),
             trigger: trigger.as_str().to_owned(),
             incoming,
+            pending,
+            initial_tokens: self.initial_tokens,
             tokens_before,
             tokens_after: evicted.tokens_after,
             kept: plan.kept().map(|Range { start, end }| [start, end]).collect(),
@@ -121,14 +132,17 @@ impl<'a, M: StreamModel> Session<'a, M> {
         })
     }
 
-    fn plan(
-        &self,
-        strategy: &dyn ContextStrategy,
+    /// The cache as a strategy sees it.
+    pub(super) fn view<'v>(
+        &'v self,
+        dialogue_state: Option<&'v DialogueState>,
         incoming: usize,
         time: f64,
-    ) -> Result<EvictionPlan, RunError> {
-        let dialogue_state = self.talk.dialogue_state(self.annotations, time);
-        let view = CacheView {
+        token_counter: &'v dyn TokenCounter,
+    ) -> CacheView<'v> {
+        let signals = Signals::default();
+        let similarity = || FrameSimilarity::new(self.ledger.travelled());
+        CacheView {
             segments: self.ledger.segments(),
             budget: self.budget,
             incoming,
@@ -139,12 +153,14 @@ impl<'a, M: StreamModel> Session<'a, M> {
                 task_knowledge: self.options.task_knowledge.as_deref(),
             },
             initial_tokens: self.initial_tokens,
-            dialogue_state: dialogue_state.as_ref(),
-            token_counter: &Counter(&*self.model),
-            signals: Signals::default(),
+            dialogue_state,
+            token_counter,
+            signals: match self.signals().frame_similarity {
+                true => signals.with_frame_similarity(similarity()),
+                false => signals,
+            },
             early_summary: None,
-        };
-        Ok(strategy.plan(&view)?)
+        }
     }
 
     /// Turns the plan's texts into tokens; a summary is generated here, while the cache is still whole.
@@ -165,7 +181,10 @@ impl<'a, M: StreamModel> Session<'a, M> {
                     resolved.tokens(SegmentKind::from(*role), encoded.ids);
                 }
                 Piece::Summary(request) => {
-                    let summary = self.summarize(request, trigger, features, time)?;
+                    let summary = match &request.written {
+                        Some(written) => written.clone(),
+                        None => self.summarize(request, trigger, features, time)?,
+                    };
                     let text = format!("{}{summary}{}", request.prefix, request.suffix);
                     let encoded = self.model.encode_message(request.role, &text, first)?;
                     resolved.tokens(SegmentKind::Summary, encoded.ids);
@@ -185,14 +204,13 @@ impl<'a, M: StreamModel> Session<'a, M> {
         time: f64,
     ) -> Result<String, RunError> {
         let started = Instant::now();
-        let question = self.model.encode_message(Role::User, &request.prompt, false)?;
         let (ids, frame) = if request.with_current_frame {
+            let question = self.model.encode_message(Role::User, &request.prompt, false)?;
             // ProAssist: the current frame stands where the generation prompt would, and the pending token is lost.
             let shown = self.model.encode_frame(None)?;
             ([question.ids, shown.ids].concat(), features)
         } else {
-            let answer = self.model.encode_generation_prompt()?;
-            ([self.waiting(), question.ids, answer.ids].concat(), None)
+            (self.question(request)?, None)
         };
         let token_ids = self.model.generate_on_fork(&ForkRequest {
             ids: &ids,
@@ -214,9 +232,17 @@ impl<'a, M: StreamModel> Session<'a, M> {
             prompt: request.prompt.clone(),
             text: text.clone(),
             token_ids,
+            covers: None,
             ms: milliseconds(started),
         })?;
         Ok(text)
+    }
+
+    /// What goes in behind the cache to have a summary: the pending tokens, the prompt, and what stands before a reply.
+    pub(super) fn question(&self, request: &SummaryRequest) -> Result<Vec<u32>, RunError> {
+        let question = self.model.encode_message(Role::User, &request.prompt, false)?;
+        let answer = self.model.encode_generation_prompt()?;
+        Ok([self.waiting(), question.ids, answer.ids].concat())
     }
 
     /// Said, but not in the cache yet.
@@ -243,7 +269,7 @@ fn rebuilt<'a>(
     pieces: impl Iterator<Item = (&'a ResolvedPiece, Option<SegmentKind>)>,
     time: f64,
 ) -> Ledger {
-    let mut ledger = Ledger::new();
+    let mut ledger = Ledger::emptied(old);
     for (piece, kind) in pieces {
         match (piece, kind) {
             (ResolvedPiece::Keep(range), _) => ledger.append_from(old, range),

@@ -2,6 +2,7 @@
 
 mod chunk;
 mod dialogue;
+mod early;
 mod eviction;
 mod options;
 mod reply;
@@ -16,7 +17,7 @@ pub use statistics::RunStatistics;
 use std::time::Instant;
 
 use prospect_config::TalkPolicy;
-use prospect_context::{Budget, Ledger, SegmentKind};
+use prospect_context::{Budget, Ledger, SegmentKind, SignalRequest};
 
 use crate::annotations::{Annotations, Message};
 use crate::error::RunError;
@@ -24,6 +25,7 @@ use crate::source::Frame;
 use crate::stream_model::{Generated, StreamModel};
 use crate::trace::{Event, SegmentEntry, StageTimes, TraceSink};
 
+use early::EarlyWriting;
 use talk::TalkState;
 
 /// A reply of the assistant.
@@ -77,6 +79,10 @@ pub struct Session<'a, M: StreamModel> {
     initial_tokens: Option<usize>,
     next_request: usize,
     next_reference: usize,
+    /// The frame before, where the strategy asked how alike frames are.
+    last_features: Option<M::Features>,
+    /// A summary that is being written before the overflow.
+    early: Option<EarlyWriting<M::Fork>>,
     statistics: RunStatistics,
 }
 
@@ -112,6 +118,12 @@ impl<'a, M: StreamModel> Session<'a, M> {
             max_reply_tokens: longest_reply + prompt_room,
             max_summary_tokens,
         };
+        trace.record(&Event::Budget {
+            max_seq_len: budget.max_seq_len,
+            reserved_seq_len: budget.reserved_seq_len,
+            max_reply_tokens: budget.max_reply_tokens,
+            max_summary_tokens: budget.max_summary_tokens,
+        })?;
         Ok(Self {
             model,
             rule,
@@ -129,6 +141,8 @@ impl<'a, M: StreamModel> Session<'a, M> {
             initial_tokens: None,
             next_request: 0,
             next_reference: 0,
+            last_features: None,
+            early: None,
             statistics: RunStatistics::default(),
         })
     }
@@ -159,12 +173,13 @@ impl<'a, M: StreamModel> Session<'a, M> {
         let room = self.reply_room(chunk.ids.len())?;
         let vision = Instant::now();
         let features = self.model.encode_image(&frame.image)?;
+        let similarity = self.similarity(&features)?;
         let vision_ms = milliseconds(vision);
 
         let decoding = Instant::now();
         let generated = self.model.step(&chunk.ids, Some(&features), &self.talk.after_frame(room))?;
         let mut entries = Vec::with_capacity(4);
-        self.account(&chunk, frame.time, &mut entries)?;
+        self.account(&chunk, frame.time, similarity, &mut entries)?;
         let (before_reply, shown) = (self.ledger.tokens(), entries.len());
         let mut spoken = self.take_generated(&generated, frame.time, &mut entries);
         if let Some(turn) = self.talk.turn(self.model, self.annotations, room, frame.time)? {
@@ -179,11 +194,15 @@ impl<'a, M: StreamModel> Session<'a, M> {
         if chunk.requests > 0 && self.initial_tokens.is_none() {
             self.initial_tokens = Some(self.model.cache_tokens());
         }
+        if spoken.is_none() {
+            self.write_early(chunk.ids.len(), frame.time)?;
+        }
         let stages =
             StageTimes { vision_ms, decode_ms: milliseconds(decoding), total_ms: milliseconds(started) };
         let reply = spoken.map(|ids| self.reply(frame, ids)).transpose()?.flatten();
-        self.record_frame(frame, entries, &generated, stages)?;
+        self.record_frame(frame, entries, similarity, &generated, stages)?;
         self.evict_after_frame(&features, frame.time)?;
+        self.last_features = self.signals().frame_similarity.then_some(features);
         self.trace.flush()?;
         Ok(reply)
     }
@@ -214,6 +233,20 @@ impl<'a, M: StreamModel> Session<'a, M> {
         self.statistics.frames_dropped += 1;
         self.trace.record(&Event::FrameDropped { reason: reason.to_owned() })?;
         self.trace.flush()
+    }
+
+    /// The measurements that the strategy asked for.
+    fn signals(&self) -> SignalRequest {
+        match self.rule {
+            ContextRule::Strategy(strategy) => strategy.signals(),
+            ContextRule::Stateless | ContextRule::Unlimited => SignalRequest::default(),
+        }
+    }
+
+    /// How alike a frame is to the one before it, if the strategy wants to know.
+    fn similarity(&self, features: &M::Features) -> Result<Option<f64>, RunError> {
+        let before = self.last_features.as_ref().filter(|_| self.signals().frame_similarity);
+        before.map(|before| self.model.similarity(before, features)).transpose()
     }
 
     /// The stateless baseline forgets everything but the opening.
@@ -247,6 +280,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
         &mut self,
         frame: &Frame,
         segments: Vec<SegmentEntry>,
+        similarity: Option<f64>,
         generated: &Generated,
         times: StageTimes,
     ) -> Result<(), RunError> {
@@ -257,6 +291,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
             time: frame.time,
             segments,
             cache_tokens,
+            similarity,
             not_talk_probability: generated.not_talk_probability,
             times,
         })

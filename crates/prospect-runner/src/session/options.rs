@@ -1,7 +1,7 @@
 //! What a stream is told before it begins.
 
 use prospect_config::{Settings, TalkPolicy, UserRequest};
-use prospect_context::ContextStrategy;
+use prospect_context::{ContextStrategy, PositionPolicy};
 
 use crate::annotations::Annotations;
 
@@ -22,6 +22,16 @@ impl ContextRule {
             Self::Strategy(strategy) => strategy.name(),
             Self::Stateless => "none",
             Self::Unlimited => "unlimited",
+        }
+    }
+}
+
+impl ContextRule {
+    /// The position policy that the cache has to be made for.
+    pub fn positions(&self) -> PositionPolicy {
+        match self {
+            Self::Strategy(strategy) => strategy.positions(),
+            Self::Stateless | Self::Unlimited => PositionPolicy::default(),
         }
     }
 }

@@ -47,7 +47,7 @@ impl<M: StreamModel> Session<'_, M> {
         };
         chunk.push(&start, false);
         let generated = self.model.step(&chunk.ids, None, &AfterPrefill::Reply { max_new_tokens })?;
-        self.account(&chunk, time, entries)?;
+        self.account(&chunk, time, None, entries)?;
         Ok(self.take_generated(&generated, time, entries).unwrap_or_default())
     }
 

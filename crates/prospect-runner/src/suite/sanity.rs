@@ -73,6 +73,7 @@ fn replay(
             time,
             segments: Vec::new(),
             cache_tokens: 0,
+            similarity: None,
             not_talk_probability: None,
             times: StageTimes::default(),
         })?;

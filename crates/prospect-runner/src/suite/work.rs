@@ -15,6 +15,7 @@ use crate::display::Silent;
 use crate::error::RunError;
 use crate::evaluation::{Cost, Judge, Similarity, Window};
 use crate::run::{self, INTERRUPTED};
+use crate::strategies::Registry;
 use crate::trace::{TraceWriter, broken_laws, read_trace};
 
 /// Videos, strategies, and what runs them.
@@ -27,6 +28,8 @@ pub struct Suite<'a> {
     pub baseline: Option<String>,
     /// Where the results lie.
     pub store: Store,
+    /// Strategies beside the built-in ones.
+    pub strategies: &'a Registry,
     /// The model.
     pub checkpoint: &'a Checkpoint,
     /// Compares texts.
@@ -164,7 +167,8 @@ impl Suite<'_> {
         if variant.is_sanity() {
             return replay_references(settings, &source, annotations, trace);
         }
-        run::run(settings, self.checkpoint, &source, Some(annotations), trace, &mut Silent).map(drop)
+        let (registry, checkpoint) = (self.strategies, self.checkpoint);
+        run::run(settings, registry, checkpoint, &source, Some(annotations), trace, &mut Silent).map(drop)
     }
 
     fn judge(&self, variant: &Variant) -> Judge<'_> {

@@ -16,12 +16,20 @@ pub struct SegmentEntry {
     pub tokens: usize,
     /// Whether an eviction has to keep it or drop everything.
     pub pinned: bool,
+    /// Whether these tokens belong to the segment before them: a frame's silence token, the last token of a reply.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub continues: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl SegmentEntry {
     /// The entry of `tokens` tokens of one kind.
     pub fn new(kind: SegmentKind, tokens: usize, pinned: bool) -> Self {
-        Self { kind: kind.as_str().to_owned(), tokens, pinned }
+        Self { kind: kind.as_str().to_owned(), tokens, pinned, continues: false }
     }
 }
 
@@ -86,6 +94,17 @@ pub enum Event {
         /// What wrote the trace.
         versions: Versions,
     },
+    /// What the cache may hold; once, before the first frame.
+    Budget {
+        /// Most tokens in the cache.
+        max_seq_len: usize,
+        /// Tokens that stay free before a chunk goes in.
+        reserved_seq_len: usize,
+        /// Longest reply, with what asks for it.
+        max_reply_tokens: usize,
+        /// Largest summary, prompt and answer.
+        max_summary_tokens: usize,
+    },
     /// A system or user message that goes in with the next frame.
     Message {
         /// `system` or `user`.
@@ -105,6 +124,9 @@ pub enum Event {
         segments: Vec<SegmentEntry>,
         /// Cache length after the frame and its reply.
         cache_tokens: usize,
+        /// Cosine with the frame before it, where the strategy asked for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        similarity: Option<f64>,
         /// Probability of silence at the decision; absent where none was taken.
         #[serde(skip_serializing_if = "Option::is_none")]
         not_talk_probability: Option<f32>,
@@ -133,6 +155,12 @@ pub enum Event {
         trigger: String,
         /// Tokens about to come in.
         incoming: usize,
+        /// Of these, tokens that were generated and are not in the cache yet.
+        #[serde(default)]
+        pending: usize,
+        /// Cache length after the first step with a user message, where there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        initial_tokens: Option<usize>,
         /// Cache length before.
         tokens_before: usize,
         /// Cache length after.
@@ -161,6 +189,9 @@ pub enum Event {
         text: String,
         /// The generated ids.
         token_ids: Vec<u32>,
+        /// Of one that was written before the overflow: it sums up the slots before this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        covers: Option<usize>,
         /// Time it took.
         ms: f64,
     },

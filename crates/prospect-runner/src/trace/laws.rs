@@ -43,13 +43,13 @@ impl Check {
 
     fn event(&mut self, event: &Event, last: bool) {
         match event {
-            Event::RunStarted { config, strategy, .. } => {
+            Event::RunStarted { strategy, .. } => {
                 self.law(self.line == 1, || "run_started again".to_owned());
-                self.max_seq_len =
-                    config["context"]["max_seq_len"].as_u64().map_or(usize::MAX, |tokens| tokens as usize);
+                self.max_seq_len = usize::MAX;
                 self.stateless = strategy == "none";
                 self.cache_tokens = Some(0);
             }
+            Event::Budget { max_seq_len, .. } => self.max_seq_len = *max_seq_len,
             Event::Frame { index, time, segments, cache_tokens, .. } => {
                 let went_in = segments.iter().map(|segment| segment.tokens).sum();
                 self.frame((*index, *time), went_in, *cache_tokens);
@@ -129,7 +129,8 @@ mod tests {
     use super::*;
 
     const SOUND: &str = r#"
-{"event":"run_started","schema_version":2,"config":{"context":{"max_seq_len":30}},"model":"m","source":"s","device":"cpu","threads":1,"dtype":"f32","strategy":"drop_middle","kv_bytes_per_token":4,"versions":{"prospect":"0"}}
+{"event":"run_started","schema_version":2,"config":{},"model":"m","source":"s","device":"cpu","threads":1,"dtype":"f32","strategy":"drop_middle","kv_bytes_per_token":4,"versions":{"prospect":"0"}}
+{"event":"budget","max_seq_len":30,"reserved_seq_len":2,"max_reply_tokens":3,"max_summary_tokens":0}
 {"event":"message","role":"system","text":"hi","time":0.0}
 {"event":"reply","frame":0,"time":0.0,"text":"a","token_ids":[1,2]}
 {"event":"frame","index":0,"time":0.0,"segments":[{"kind":"system","tokens":10,"pinned":true},{"kind":"frame","tokens":9,"pinned":false}],"cache_tokens":19,"vision_ms":1.0,"decode_ms":1.0,"total_ms":2.0}
@@ -153,14 +154,14 @@ mod tests {
     #[test]
     fn every_law_can_be_broken() {
         for (from, to, complaint) in [
-            ("\"max_seq_len\":30", "\"max_seq_len\":22", "line 6: 23 tokens in the cache, the bound is 22"),
-            ("\"max_seq_len\":30", "\"max_seq_len\":24", "line 7: 25 tokens at the peak, the bound is 24"),
+            ("\"max_seq_len\":30", "\"max_seq_len\":22", "line 7: 23 tokens in the cache, the bound is 22"),
+            ("\"max_seq_len\":30", "\"max_seq_len\":24", "line 8: 25 tokens at the peak, the bound is 24"),
             (
                 "\"cache_tokens\":23",
                 "\"cache_tokens\":24",
-                "line 6: 14 tokens and 9 more, but cache_tokens is 24",
+                "line 7: 14 tokens and 9 more, but cache_tokens is 24",
             ),
-            ("\"tokens_before\":19", "\"tokens_before\":18", "line 5: tokens_before is 18, the cache had 19"),
+            ("\"tokens_before\":19", "\"tokens_before\":18", "line 6: tokens_before is 18, the cache had 19"),
             ("[15,17]", "[18,20]", "kept [18, 20) is out of order or out of bounds"),
             ("[[0,10],[15,17]]", "[[15,17],[0,10]]", "kept [0, 10) is out of order or out of bounds"),
             (

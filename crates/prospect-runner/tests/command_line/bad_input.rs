@@ -64,7 +64,7 @@ fn numbers_that_are_none_end_the_run_and_leave_a_trace() {
     let out = tempfile::tempdir().unwrap();
     let (message, code) = complaint(&stream(&frames(), model.path(), out.path(), &[]));
     assert!(message.contains("the logits hold NaN") && code == 1, "{code}: {message}");
-    assert_eq!(names(&trace(out.path())), ["run_started", "error", "run_finished"]);
+    assert_eq!(names(&trace(out.path())), ["run_started", "budget", "error", "run_finished"]);
 }
 
 /// A folder of five frames of which the third is none.

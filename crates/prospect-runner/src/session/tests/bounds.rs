@@ -5,10 +5,19 @@ use proptest::prelude::*;
 use super::fake::{FakeModel, run, settings};
 use crate::annotations::{Annotations, Message, Speaker, Substep};
 use crate::error::RunError;
-use crate::trace::Event;
+use crate::trace::{Event, broken_laws};
 
-const STRATEGIES: [&str; 6] =
-    ["drop_all", "drop_middle", "summarize_and_drop", "summarize_with_dst", "sink_window", "none"];
+const STRATEGIES: [&str; 9] = [
+    "drop_all",
+    "drop_middle",
+    "summarize_and_drop",
+    "summarize_with_dst",
+    "sink_window",
+    "drop_oldest_frames",
+    "keyframes",
+    "hybrid",
+    "none",
+];
 const TALKS: [&str; 4] = ["proactive", "on_transition", "every", "on_request"];
 
 fn annotations(substep_frames: usize, task_knowledge: bool) -> Annotations {
@@ -41,11 +50,22 @@ proptest! {
         frame_tokens in 1usize..40,
         reply_lengths in prop::collection::vec(1usize..60, 1..8),
         (fork_length, max_new_tokens, max_summary_len) in (1usize..60, 1usize..40, 1usize..40),
+        (early, early_tokens) in (prop::option::of(0.1f64..1.0), 1usize..9),
         (substep_frames, knowledge, detects, time_text, references) in (1usize..20, any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()),
     ) {
         let source = if detects { "model" } else { "annotations" };
-        let settings = settings(&[
+        let early = early.map(|at| format!("context.summarize_and_drop.summarize_at={at}"));
+        let tokens = format!("context.summarize_and_drop.early_tokens_per_frame={early_tokens}");
+        let sets = [
             &format!("context.strategy={strategy}"),
+            &tokens,
+            early.as_ref().unwrap_or(&tokens),
+            "context.drop_oldest_frames.keep_frame_len=60",
+            "context.keyframes.keep_frame_len=60",
+            "context.keyframes.recent_frame_len=20",
+            "context.hybrid.summary_prompt=sum up",
+            &format!("context.hybrid.max_summary_len={max_summary_len}"),
+            "context.hybrid.last_keep_len=60",
             &format!("context.max_seq_len={max_seq_len}"),
             &format!("context.reserved_seq_len={reserved}"),
             "context.drop_middle.last_keep_len=60",
@@ -64,7 +84,8 @@ proptest! {
             &format!("stream.frame_time_text={time_text}"),
             &format!("stream.reference_context={references}"),
             "stream.system_prompt=Help.",
-        ]);
+        ];
+        let settings = settings(&sets);
         let annotations = annotations(substep_frames, knowledge);
         // A cache of exactly the bound: the fake panics where a token too many goes in.
         let mut model = FakeModel::new(max_seq_len, frame_tokens, &reply_lengths, fork_length);
@@ -75,6 +96,9 @@ proptest! {
             None | Some(RunError::Plan(_) | RunError::NoRoom { .. } | RunError::EmptySummary { .. })
         );
         prop_assert!(refused, "{:?}", run.error);
+        // Without run_started, the laws do not know that the stateless baseline resets its cache.
+        let broken = if strategy == "none" { Vec::new() } else { broken_laws(&run.events) };
+        prop_assert!(broken.is_empty(), "{broken:?}");
         let Some(Event::RunFinished { peak_cache_tokens, .. }) = run.events.last() else {
             return Err(TestCaseError::fail("the trace is not closed"));
         };
@@ -86,9 +110,17 @@ proptest! {
         (strategy, talk) in (prop::sample::select(&STRATEGIES[..]), prop::sample::select(&TALKS[..])),
         reply_lengths in prop::collection::vec(1usize..20, 1..8),
         (substep_frames, references) in (3usize..12, any::<bool>()),
+        early in prop::sample::select(vec!["context.summarize_and_drop.summarize_at=0.7", "stream.fps=2"]),
     ) {
         let settings = settings(&[
             &format!("context.strategy={strategy}"),
+            early,
+            "context.drop_oldest_frames.keep_frame_len=60",
+            "context.keyframes.keep_frame_len=60",
+            "context.keyframes.recent_frame_len=20",
+            "context.hybrid.summary_prompt=sum up",
+            "context.hybrid.max_summary_len=20",
+            "context.hybrid.last_keep_len=60",
             &format!("stream.talk={talk}"),
             "stream.on_transition.dialogue_prompt={curr_substep}",
             "stream.every.seconds=2",

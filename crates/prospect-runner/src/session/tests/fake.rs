@@ -9,7 +9,7 @@ use crate::annotations::Annotations;
 use crate::error::RunError;
 use crate::session::{ContextRule, Reply, Session, SessionOptions};
 use crate::source::Frame;
-use crate::strategies;
+use crate::strategies::Registry;
 use crate::stream_model::{AfterPrefill, Evicted, ForkRequest, Generated, ResolvedPiece, StreamModel};
 use crate::trace::Event;
 
@@ -82,8 +82,15 @@ fn bytes(text: &str) -> Vec<u32> {
     text.bytes().map(u32::from).collect()
 }
 
+/// An answer in the making: what the cache held, then the question and what has been said.
+pub(super) struct FakeFork {
+    cache: Vec<u32>,
+    answered: usize,
+}
+
 impl StreamModel for FakeModel {
     type Features = ();
+    type Fork = FakeFork;
 
     fn encode_image(&mut self, _: &RgbImage) -> Result<(), RunError> {
         Ok(())
@@ -114,6 +121,29 @@ impl StreamModel for FakeModel {
         let ids = self.answer(self.fork_length, request.max_new_tokens);
         self.cache.truncate(before);
         Ok(ids)
+    }
+
+    fn fork(&mut self, ids: &[u32]) -> Result<FakeFork, RunError> {
+        self.fork_prompts.push(readable(ids));
+        Ok(FakeFork { cache: [&self.cache, ids].concat(), answered: 0 })
+    }
+
+    fn continue_fork(&mut self, fork: &mut FakeFork, max_new_tokens: usize) -> Result<Vec<u32>, RunError> {
+        let letters = (fork.answered..self.fork_length.saturating_sub(1))
+            .map(|index| u32::from(b'a') + index as u32 % 26);
+        let answer: Vec<u32> = letters.chain([END]).take(max_new_tokens).collect();
+        fork.answered += answer.len();
+        fork.cache.extend(&answer);
+        assert!(fork.cache.len() <= self.capacity + 1, "the last token is not in the cache");
+        Ok(answer)
+    }
+
+    fn fork_tokens(&self, fork: &FakeFork) -> usize {
+        fork.cache.len().min(self.capacity)
+    }
+
+    fn similarity(&self, (): &(), (): &()) -> Result<f64, RunError> {
+        self.decisions.is_multiple_of(5).then_some(Ok(0.1)).unwrap_or(Ok(0.99))
     }
 
     fn evict(&mut self, pieces: &[ResolvedPiece], _: PositionPolicy) -> Result<Evicted, RunError> {
@@ -181,7 +211,7 @@ pub(super) fn run(
     annotations: Option<&Annotations>,
     frames: usize,
 ) -> Run {
-    let rule: ContextRule = strategies::context_rule(&settings.context).unwrap();
+    let rule: ContextRule = Registry::default().context_rule(&settings.context).unwrap();
     let options = SessionOptions::new(settings, annotations);
     let mut events = Vec::new();
     let mut replies = Vec::new();

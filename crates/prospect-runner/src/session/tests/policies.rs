@@ -193,7 +193,7 @@ fn a_stream_that_starts_late_keeps_the_clock_of_the_video() {
     // Ten frames a second, so a period each; 0.3 is no whole number of tenths in binary.
     let image = || image::RgbImage::new(1, 1);
     let mut model = FakeModel::new(2000, 1, &[3], 1);
-    let rule = crate::strategies::context_rule(&every.context).unwrap();
+    let rule = crate::strategies::Registry::default().context_rule(&every.context).unwrap();
     let options = crate::session::SessionOptions::new(&every, None);
     let mut events: Vec<Event> = Vec::new();
     let mut session = crate::session::Session::new(&mut model, &rule, &options, None, &mut events).unwrap();
@@ -204,4 +204,75 @@ fn a_stream_that_starts_late_keeps_the_clock_of_the_video() {
         spoke.push(session.frame(&frame).unwrap().is_some());
     }
     assert_eq!(spoke, [false, true, true, true, true]);
+}
+
+fn summaries(run: &Run) -> Vec<(f64, String, Option<usize>)> {
+    let summary = |event: &Event| match event {
+        Event::Summary { time, text, covers, .. } => Some((*time, text.clone(), *covers)),
+        _ => None,
+    };
+    run.events.iter().filter_map(summary).collect()
+}
+
+/// One frame of ten tokens at a time under a summary of eight, with a budget for a dozen of them.
+fn summarized(sets: &[&str], reply_lengths: &[usize], frames: usize) -> (FakeModel, Run) {
+    let fixed = [
+        "context.strategy=summarize_and_drop",
+        "context.max_seq_len=200",
+        "context.reserved_seq_len=20",
+        "context.summarize_and_drop.max_summary_len=12",
+        "context.summarize_and_drop.summary_prompt=sum up",
+        "generation.max_new_tokens=20",
+        SYSTEM,
+    ];
+    let mut model = FakeModel::new(200, 10, reply_lengths, 9);
+    let run = run(&mut model, &settings(&[&fixed[..], sets].concat()), None, frames);
+    assert!(run.error.is_none(), "{:?}", run.error);
+    (model, run)
+}
+
+#[test]
+fn a_summary_written_early_is_there_at_the_overflow_and_what_came_since_is_kept() {
+    let (_, late) = summarized(&[], &[1], 20);
+    let early = [
+        "context.summarize_and_drop.summarize_at=0.5",
+        "context.summarize_and_drop.early_tokens_per_frame=2",
+    ];
+    let (model, run) = summarized(&early, &[1], 20);
+    let (late, early) = (summaries(&late), summaries(&run));
+    assert_eq!((late[0].0, late[0].2), (early[0].0, None), "both overflow at the same time");
+    assert_eq!(early[0].1, "abcdefgh", "in pieces it is the same text");
+    // Half of the budget was full: the opening of 8 tokens and six frames with their silence, the last of it pending.
+    let covers = early[0].2.unwrap();
+    assert!((60..100).contains(&covers), "{covers}");
+    let Some(Event::Overflow { tokens_before, tokens_after, kept, .. }) =
+        run.events.iter().find(|event| matches!(event, Event::Overflow { .. }))
+    else {
+        panic!("no overflow");
+    };
+    // What stands behind the covered slots is kept, but for the rest of the frame whose silence came later.
+    assert_eq!(kept[..], [[covers + 1, *tokens_before]]);
+    assert_eq!(*tokens_after, "<SHelp. abcdefgh|".len() + tokens_before - covers - 1);
+    assert!(model.text().starts_with("<SHelp. abcdefgh|##########|"), "{}", model.text());
+    assert_eq!(model.fork_prompts[0], "|<Usum up|A:");
+}
+
+#[test]
+fn a_summary_that_is_not_finished_is_finished_at_the_overflow() {
+    let early = [
+        "context.summarize_and_drop.summarize_at=0.9",
+        "context.summarize_and_drop.early_tokens_per_frame=1",
+    ];
+    let (_, run) = summarized(&early, &[1], 20);
+    let summaries = summaries(&run);
+    assert_eq!(summaries[0].1, "abcdefgh");
+    assert!(summaries[0].2.is_some_and(|covers| covers > 100), "{summaries:?}");
+}
+
+#[test]
+fn early_writing_goes_on_only_while_the_assistant_is_silent() {
+    let early = ["context.summarize_and_drop.summarize_at=0.1"];
+    // It speaks at every frame: nothing is begun, and the overflow asks for all of it.
+    let (_, run) = summarized(&early, &[3], 20);
+    assert!(summaries(&run).iter().all(|summary| summary.2.is_none()));
 }

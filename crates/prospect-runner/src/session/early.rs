@@ -1,0 +1,105 @@
+//! Summaries that are written before the overflow, a few tokens at each silent frame.
+
+use std::time::Instant;
+
+use prospect_context::{ContextStrategy, SummaryRequest, Trigger};
+
+use super::eviction::Counter;
+use super::options::ContextRule;
+use super::talk::fit;
+use super::{Session, milliseconds};
+use crate::error::RunError;
+use crate::stream_model::StreamModel;
+use crate::trace::Event;
+
+/// A summary in the making.
+pub(super) struct EarlyWriting<F> {
+    request: SummaryRequest,
+    fork: F,
+    /// It sums up the slots before this one.
+    covers: usize,
+    token_ids: Vec<u32>,
+    finished: bool,
+    ms: f64,
+}
+
+impl<'a, M: StreamModel> Session<'a, M> {
+    /// After a silent frame: begins a summary if the strategy wants one now, or goes on with the one that is begun.
+    pub(super) fn write_early(&mut self, incoming: usize, time: f64) -> Result<(), RunError> {
+        let rule: &'a ContextRule = self.rule;
+        let ContextRule::Strategy(strategy) = rule else { return Ok(()) };
+        if strategy.trigger() != Trigger::BeforeChunk {
+            return Ok(());
+        }
+        if self.early.is_none() {
+            self.begin_early(strategy.as_ref(), incoming, time)?;
+        }
+        if let Some(mut early) = self.early.take() {
+            self.go_on(&mut early, strategy.early_tokens_per_frame().max(1))?;
+            self.early = Some(early);
+        }
+        Ok(())
+    }
+
+    fn begin_early(
+        &mut self,
+        strategy: &dyn ContextStrategy,
+        incoming: usize,
+        time: f64,
+    ) -> Result<(), RunError> {
+        let state = self.talk.dialogue_state(self.annotations, time);
+        let request =
+            strategy.early_summary(&self.view(state.as_ref(), incoming, time, &Counter(&*self.model)));
+        let Some(request) = request else { return Ok(()) };
+        let started = Instant::now();
+        let question = self.question(&request)?;
+        let covers = self.ledger.tokens();
+        let room = self.budget.max_seq_len.saturating_sub(covers + question.len());
+        if room < request.max_new_tokens {
+            // Too late for this one: the overflow is about to come.
+            return Ok(());
+        }
+        let (fork, token_ids) = (self.model.fork(&question)?, Vec::new());
+        let ms = milliseconds(started);
+        self.early = Some(EarlyWriting { request, fork, covers, token_ids, finished: false, ms });
+        Ok(())
+    }
+
+    fn go_on(&mut self, early: &mut EarlyWriting<M::Fork>, most: usize) -> Result<(), RunError> {
+        let left = early.request.max_new_tokens.saturating_sub(early.token_ids.len());
+        if early.finished || left == 0 {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let written = self.model.continue_fork(&mut early.fork, left.min(most))?;
+        self.statistics.cache(self.model.fork_tokens(&early.fork));
+        early.finished = written.is_empty() || written.last() == Some(&self.model.end_of_utterance());
+        early.token_ids.extend(written);
+        early.ms += milliseconds(started);
+        Ok(())
+    }
+
+    /// At the overflow: what was written early, finished if it is not, and the slot before which it sums up. `None` if
+    /// nothing was begun, or the model had nothing to say: then it is asked again, with the whole cache before it.
+    pub(super) fn finish_early(&mut self, time: f64) -> Result<Option<(String, usize)>, RunError> {
+        let Some(mut early) = self.early.take() else { return Ok(None) };
+        while !early.finished && early.token_ids.len() < early.request.max_new_tokens {
+            self.go_on(&mut early, usize::MAX)?;
+        }
+        let EarlyWriting { request, covers, token_ids, ms, .. } = early;
+        let text = fit(&*self.model, &self.model.clean_reply(&token_ids)?, request.max_new_tokens)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let (prompt, covered) = (request.prompt, Some(covers));
+        self.trace.record(&Event::Summary {
+            time,
+            prompt,
+            text: text.clone(),
+            token_ids,
+            covers: covered,
+            ms,
+        })?;
+        Ok(Some((text, covers)))
+    }
+}
