@@ -25,16 +25,28 @@ pub(crate) fn run() -> Result<(), String> {
     step("package prospect-context", "cargo", &["package", "-p", "prospect-context", "--allow-dirty"], &[])?;
     step("test", "cargo", &["test", "--workspace", "--all-features"], &[])?;
     main_job()?;
+    custom_strategy()?;
     announce("e2e");
     e2e::run(&e2e::Arguments::for_ci())
 }
 
-/// The README's first command, and whether its trace shows what it should: overflows, replies, an orderly end.
+/// The README's first command.
 fn main_job() -> Result<(), String> {
-    let out = workspace_root().join("target/main-job");
+    streams("main job", &["run", "--release", "-p", "prospect-runner", "--", "run"])
+}
+
+/// A strategy of someone else's crate, named on the command line of their own binary.
+fn custom_strategy() -> Result<(), String> {
+    let example = ["run", "--release", "-p", "prospect-runner", "--example", "custom_strategy", "--"];
+    let stream = ["run", "--strategy", "every_other_frame", "--set", "context.custom.params.keep_one_of=3"];
+    streams("custom strategy", &[&example[..], &stream[..]].concat())
+}
+
+/// Runs a stream and looks whether its trace shows what it should: overflows, replies, an orderly end.
+fn streams(name: &str, command: &[&str]) -> Result<(), String> {
+    let out = workspace_root().join("target").join(name.replace(' ', "-"));
     let folder = out.display().to_string();
-    let command = ["run", "--release", "-p", "prospect-runner", "--", "run", "--out", &folder];
-    step("main job", "cargo", &command, &[])?;
+    step(name, "cargo", &[command, &["--out", &folder]].concat(), &[])?;
     let trace = out.join("trace.jsonl");
     let text = std::fs::read_to_string(&trace).map_err(|error| format!("{}: {error}", trace.display()))?;
     let last: serde_json::Value = text
