@@ -37,6 +37,13 @@ impl Ledger {
         Self { now_travelled: old.now_travelled, ..Self::default() }
     }
 
+    /// As [`Self::emptied`], in the buffers of a ledger that is not needed any more.
+    pub(crate) fn emptied_into(old: &Self, mut spare: Self) -> Self {
+        spare.clear();
+        spare.now_travelled = old.now_travelled;
+        spare
+    }
+
     /// The segments, in the order of their slots.
     pub fn segments(&self) -> &[Segment] {
         &self.segments

@@ -64,6 +64,7 @@ mod ledger;
 mod plan;
 mod random;
 mod segment;
+pub mod simulator;
 pub mod strategies;
 mod strategy;
 mod view;

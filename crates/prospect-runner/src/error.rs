@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use prospect_context::simulator::SimulatorError;
+use prospect_context::simulator::recorded::{Difference, RecordingError};
 use prospect_context::{PlanError, PositionPolicy};
 use prospect_model::ModelError;
 use prospect_processor::ProcessorError;
@@ -22,6 +24,25 @@ pub enum RunError {
     /// A trace that is read back.
     #[error(transparent)]
     Trace(#[from] TraceError),
+    /// A trace that tells of no stream.
+    #[error("{}: {source}", path.display())]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit together.
+        source: RecordingError,
+    },
+    /// A simulation that cannot go on.
+    #[error("simulation: {0}")]
+    Simulator(#[from] SimulatorError),
+    /// A replay that does not do what the run did.
+    #[error("{}: {difference}: expected the same evictions", path.display())]
+    Replay {
+        /// The trace.
+        path: PathBuf,
+        /// Where the two part.
+        difference: Box<Difference>,
+    },
     /// The annotation file.
     #[error(transparent)]
     Annotations(#[from] AnnotationsError),
@@ -198,6 +219,7 @@ impl RunError {
             Self::Settings(_)
             | Self::Source(_)
             | Self::Trace(_)
+            | Self::Recording { .. }
             | Self::Read { .. }
             | Self::Annotations(_)
             | Self::Processor(_)
@@ -213,6 +235,8 @@ impl RunError {
             Self::Interrupted => 130,
             Self::Model(_)
             | Self::FailedRuns { .. }
+            | Self::Simulator(_)
+            | Self::Replay { .. }
             | Self::MissingResults { .. }
             | Self::Report { .. }
             | Self::BrokenLaws { .. }

@@ -13,6 +13,7 @@ pub mod error;
 pub mod evaluation;
 pub mod histogram;
 pub mod hub;
+pub mod recording;
 pub mod report;
 pub mod run;
 pub mod session;

@@ -32,6 +32,8 @@ pub(super) enum Command {
     Compare(CompareArguments),
     /// Run a dataset under the settings' strategy; started again, it does what is missing.
     Eval(EvalArguments),
+    /// What other strategies would have kept of a run's stream, from its trace and without a model.
+    Simulate(SimulateArguments),
     /// Bring the results of several shards together.
     Merge(MergeArguments),
     /// Show a checkpoint's shapes, parameters and what its cache costs.
@@ -100,6 +102,17 @@ pub(super) struct SuiteArguments {
     /// The strategy that the others are compared with; without it unlimited, or else the first.
     #[arg(long, value_name = "STRATEGY")]
     pub(super) baseline: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SimulateArguments {
+    /// `trace.jsonl` of a run, or the folder it lies in.
+    pub(super) trace: PathBuf,
+    /// Strategies beside the run's own, as for compare.
+    #[arg(long, value_delimiter = ',')]
+    pub(super) strategies: Vec<String>,
+    #[command(flatten)]
+    pub(super) common: CommonArguments,
 }
 
 #[derive(Debug, Args)]

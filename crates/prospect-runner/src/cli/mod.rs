@@ -8,6 +8,7 @@ mod generate;
 mod inspect;
 mod merge;
 mod run;
+mod simulate;
 mod suite;
 mod table;
 mod tables;
@@ -72,6 +73,7 @@ fn main(strategies: &Registry) -> ExitCode {
         Command::Run(command) => handle_interrupts().and_then(|()| run::run(command, strategies)),
         Command::Compare(command) => handle_interrupts().and_then(|()| compare::compare(command, strategies)),
         Command::Eval(command) => handle_interrupts().and_then(|()| eval::eval(command, strategies)),
+        Command::Simulate(command) => simulate::simulate(command, strategies),
         Command::Merge(command) => merge::merge(command),
         Command::Generate(command) => generate::generate(command, strategies),
         Command::Inspect(command) => inspect::inspect(command),

@@ -143,7 +143,7 @@ impl StreamModel for FakeModel {
     }
 
     fn similarity(&self, (): &(), (): &()) -> Result<f64, RunError> {
-        self.decisions.is_multiple_of(5).then_some(Ok(0.1)).unwrap_or(Ok(0.99))
+        Ok(if self.decisions.is_multiple_of(5) { 0.1 } else { 0.99 })
     }
 
     fn evict(&mut self, pieces: &[ResolvedPiece], _: PositionPolicy) -> Result<Evicted, RunError> {

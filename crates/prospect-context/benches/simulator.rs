@@ -1,0 +1,150 @@
+//! What a simulation costs: steps a second for each strategy, and how the time of a plan grows with the cache.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use prospect_context::simulator::{Simulator, SimulatorOptions, StreamParameters, StreamStep, WordCounter};
+use prospect_context::strategies::{
+    DropAll, DropMiddle, DropOldestFrames, Hybrid, Keyframes, SinkWindow, SummarizeAndDrop, SummarizeWithDst,
+    proassist,
+};
+use prospect_context::{
+    Budget, CacheView, ContextStrategy, DialogueState, FrameSimilarity, Ledger, Opening, PositionPolicy,
+    SegmentKind, Signals,
+};
+
+const STEPS: usize = 100_000;
+const FRAME_TOKENS: usize = 16;
+
+/// Every built-in strategy; those that keep something keep half of a cache of `max_seq_len` tokens.
+fn strategies(max_seq_len: usize) -> Vec<(String, Box<dyn ContextStrategy>)> {
+    let (half, positions) = (max_seq_len / 2, PositionPolicy::Rerotate);
+    let prompt = "Sum up what has happened.".to_owned();
+    let summarize = |summarize_at| SummarizeAndDrop {
+        prompt: prompt.clone(),
+        max_summary_len: 64,
+        summarize_at,
+        early_tokens_per_frame: 4,
+    };
+    let named = |strategy: Box<dyn ContextStrategy>| (strategy.name().to_owned(), strategy);
+    vec![
+        named(Box::new(DropAll)),
+        named(Box::new(DropMiddle { last_keep_len: half, positions })),
+        named(Box::new(DropOldestFrames { keep_frame_len: half, positions })),
+        named(Box::new(Keyframes { keep_frame_len: half, recent_frame_len: half / 4, positions })),
+        named(Box::new(Hybrid {
+            prompt: prompt.clone(),
+            max_summary_len: 64,
+            last_keep_len: half,
+            positions,
+        })),
+        named(Box::new(SinkWindow { n_sink: 4, window: half, positions })),
+        named(Box::new(summarize(None))),
+        ("summarize_and_drop at 0.8".to_owned(), Box::new(summarize(Some(0.8)))),
+        named(Box::new(SummarizeWithDst { prompt: prompt.clone(), max_summary_len: 64, max_state_len: 32 })),
+        ("proassist drop_all".to_owned(), Box::new(proassist::DropAll)),
+        ("proassist drop_middle".to_owned(), Box::new(proassist::DropMiddle { last_keep_len: half })),
+        (
+            "proassist summarize_and_drop".to_owned(),
+            Box::new(proassist::SummarizeAndDrop { prompt, max_summary_len: 64 }),
+        ),
+    ]
+}
+
+fn parameters() -> StreamParameters {
+    StreamParameters { frames: STEPS, frame_tokens: FRAME_TOKENS, ..StreamParameters::default() }
+}
+
+fn budget(max_seq_len: usize) -> Budget {
+    Budget { max_seq_len, reserved_seq_len: 256, max_reply_tokens: 64, max_summary_tokens: 0 }
+}
+
+/// A stream made up while it is simulated.
+fn generated(criterion: &mut Criterion) {
+    let state = DialogueState::default();
+    for max_seq_len in [4_096, 131_072] {
+        let mut group = criterion.benchmark_group(format!("generated steps, {max_seq_len} tokens"));
+        group
+            .sample_size(10)
+            .measurement_time(Duration::from_secs(1))
+            .warm_up_time(Duration::from_millis(300));
+        group.throughput(Throughput::Elements(STEPS as u64));
+        let options =
+            SimulatorOptions { dialogue_state: Some(&state), ..SimulatorOptions::new(budget(max_seq_len)) };
+        for (name, strategy) in strategies(max_seq_len) {
+            group.bench_function(&name, |bencher| {
+                bencher.iter(|| {
+                    let simulator = Simulator::new(strategy.as_ref(), options);
+                    black_box(simulator.run(parameters().stream()).unwrap())
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
+/// A stream that is there, under a strategy that costs next to nothing: the loop alone.
+fn given(criterion: &mut Criterion) {
+    let steps: Vec<StreamStep> = parameters().stream().collect();
+    let mut group = criterion.benchmark_group("given steps, 131072 tokens");
+    group.sample_size(10).measurement_time(Duration::from_secs(1)).warm_up_time(Duration::from_millis(300));
+    group.throughput(Throughput::Elements(STEPS as u64));
+    group.bench_function("drop_all", |bencher| {
+        bencher.iter(|| {
+            black_box(Simulator::new(&DropAll, SimulatorOptions::new(budget(131_072))).run(&steps).unwrap())
+        });
+    });
+    group.finish();
+}
+
+fn ledger(segments: usize) -> Ledger {
+    let mut ledger = Ledger::new();
+    ledger.append(SegmentKind::System, 60, 0.0, true);
+    for index in 1..segments {
+        let time = index as f64 / 2.0;
+        match index % 20 {
+            19 => ledger.append(SegmentKind::Assistant, FRAME_TOKENS, time, false),
+            similar => {
+                let similarity = 0.9 + (similar * 7 % 19) as f64 / 200.0;
+                ledger.append_frame(FRAME_TOKENS, time, false, Some(similarity));
+            }
+        }
+    }
+    ledger
+}
+
+fn plan(criterion: &mut Criterion) {
+    let state = DialogueState::default();
+    let names = strategies(0).into_iter().map(|(name, _)| name).enumerate();
+    for (number, name) in names {
+        let mut group = criterion.benchmark_group(format!("plan, {name}"));
+        group.sample_size(20).measurement_time(Duration::from_millis(500));
+        group.warm_up_time(Duration::from_millis(200));
+        for segments in [250, 1_000, 4_000, 16_000] {
+            let ledger = ledger(segments);
+            let (_, strategy) = strategies(ledger.tokens()).swap_remove(number);
+            let view = CacheView {
+                segments: ledger.segments(),
+                budget: budget(ledger.tokens() + 256),
+                incoming: FRAME_TOKENS + 1,
+                pending: 1,
+                time: segments as f64 / 2.0,
+                opening: Opening { system_prompt: "Help.", task_knowledge: None },
+                initial_tokens: Some(80),
+                dialogue_state: Some(&state),
+                token_counter: &WordCounter,
+                signals: Signals::default().with_frame_similarity(FrameSimilarity::new(ledger.travelled())),
+                early_summary: None,
+            };
+            group.bench_function(BenchmarkId::from_parameter(segments), |bencher| {
+                bencher.iter(|| black_box(strategy.plan(black_box(&view)).unwrap()));
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, given, generated, plan);
+criterion_main!(benches);

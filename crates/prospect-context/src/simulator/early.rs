@@ -1,0 +1,60 @@
+//! Summaries that are written before the overflow.
+
+use super::simulate::Simulator;
+use super::stand_in;
+use crate::plan::SummaryRequest;
+use crate::view::TokenCounter;
+
+/// A summary in the making.
+#[derive(Debug, Clone)]
+pub(super) struct Early {
+    /// The whole of it.
+    pub(super) text: String,
+    /// It sums up the slots before this one.
+    pub(super) covers: usize,
+    /// What the model knew when it began.
+    pub(super) facts: Vec<u32>,
+    tokens: usize,
+    written: usize,
+}
+
+impl Early {
+    /// Tokens that are still to be written.
+    pub(super) fn left(&self) -> usize {
+        self.tokens - self.written
+    }
+}
+
+impl Simulator<'_> {
+    /// How long the summary that a request asks for turns out.
+    pub(super) fn summary_tokens(&self, request: &SummaryRequest) -> usize {
+        self.options.summary_tokens.min(request.max_new_tokens)
+    }
+
+    /// After a silent frame that `incoming` tokens brought: a few tokens more, or the question whether it is time to begin.
+    pub(super) fn go_on_with_early_summary(&mut self, incoming: usize, time: f64) {
+        if self.early.is_none() {
+            self.early = self.begin_early_summary(incoming, time);
+        }
+        if let Some(early) = &mut self.early {
+            let more = self.strategy.early_tokens_per_frame().max(1);
+            early.written = early.tokens.min(early.written.saturating_add(more));
+        }
+    }
+
+    fn begin_early_summary(&self, incoming: usize, time: f64) -> Option<Early> {
+        let request = self.strategy.early_summary(&self.view(incoming, time))?;
+        let covers = self.ledger.tokens();
+        let budget = self.options.budget;
+        let question = self.counter.prompt_tokens(&request.prompt);
+        let question = question.min(budget.max_summary_tokens.saturating_sub(request.max_new_tokens));
+        let taken = [question, self.waiting_tokens(), request.max_new_tokens];
+        if taken.into_iter().fold(covers, usize::saturating_add) > budget.max_seq_len {
+            // Too late for this one: the overflow is about to come.
+            return None;
+        }
+        let tokens = self.summary_tokens(&request);
+        let (text, facts) = (stand_in::summary(tokens), self.visible_facts());
+        Some(Early { text, covers, facts, tokens, written: 0 })
+    }
+}

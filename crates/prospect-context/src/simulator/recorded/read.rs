@@ -1,0 +1,225 @@
+//! From the events of a trace to steps and overflows.
+
+use super::error::RecordingError;
+use super::event::{RecordedFrame, RecordedOverflow, RecordedSegment, TraceEvent};
+use crate::budget::Budget;
+use crate::segment::SegmentKind;
+use crate::simulator::options::SimulatorOptions;
+use crate::simulator::simulate::is_opening;
+use crate::simulator::stream::{StreamSegment, StreamStep};
+
+/// A run, as its trace tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recording {
+    strategy: Option<String>,
+    budget: Budget,
+    steps: Vec<StreamStep>,
+    overflows: Vec<(usize, RecordedOverflow)>,
+}
+
+impl Recording {
+    /// Reads a run. Of a run that was killed between an eviction and the frame it made room for, the eviction is left out.
+    ///
+    /// # Errors
+    /// What does not fit together.
+    pub fn from_events(events: impl IntoIterator<Item = TraceEvent>) -> Result<Self, RecordingError> {
+        let mut reader = Reader::default();
+        events.into_iter().try_for_each(|event| reader.event(event))?;
+        let budget = reader.budget.ok_or(RecordingError::NoBudget)?;
+        if let Some(overflow) = reader.overflow.take().filter(|overflow| overflow.is_after_frame) {
+            reader.say(waiting_tokens(overflow.event.incoming));
+            reader.overflows.push((reader.steps.len() - 1, overflow.event));
+        }
+        Ok(Self { strategy: reader.strategy, budget, steps: reader.steps, overflows: reader.overflows })
+    }
+
+    /// Name of the run's strategy.
+    pub fn strategy(&self) -> Option<&str> {
+        self.strategy.as_deref()
+    }
+
+    /// The run's budget.
+    pub fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    /// What came in, without what evictions put back: a stream for any strategy.
+    pub fn steps(&self) -> &[StreamStep] {
+        &self.steps
+    }
+
+    /// The run's evictions, each with the number of the step, from 0, at which it came.
+    pub fn overflows(&self) -> &[(usize, RecordedOverflow)] {
+        &self.overflows
+    }
+
+    /// Options for a simulation of another strategy on this stream, under the run's budget.
+    pub fn options(&self) -> SimulatorOptions<'static> {
+        SimulatorOptions::new(self.budget)
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    strategy: Option<String>,
+    budget: Option<Budget>,
+    steps: Vec<StreamStep>,
+    overflows: Vec<(usize, RecordedOverflow)>,
+    /// The one since the last frame.
+    overflow: Option<Overflow>,
+    cache_tokens: usize,
+}
+
+struct Overflow {
+    event: RecordedOverflow,
+    is_after_frame: bool,
+}
+
+/// What went in with a frame, told apart.
+struct Chunk {
+    /// What the step before said.
+    said: Option<StreamSegment>,
+    own: Vec<StreamSegment>,
+}
+
+impl Reader {
+    fn event(&mut self, event: TraceEvent) -> Result<(), RecordingError> {
+        match event {
+            TraceEvent::RunStarted { strategy } => self.strategy = Some(strategy),
+            TraceEvent::Budget(_) if self.budget.is_some() => return Err(RecordingError::SecondBudget),
+            TraceEvent::Budget(budget) => self.budget = Some(budget.into()),
+            TraceEvent::Frame(frame) => return self.frame(&frame),
+            TraceEvent::Overflow(overflow) => return self.overflow(overflow),
+            TraceEvent::Other => {}
+        }
+        Ok(())
+    }
+
+    fn overflow(&mut self, event: RecordedOverflow) -> Result<(), RecordingError> {
+        let time = event.time;
+        if self.overflow.is_some() {
+            return Err(RecordingError::SecondOverflow { time });
+        }
+        if event.tokens_before != self.cache_tokens {
+            let (expected, found) = (self.cache_tokens, event.tokens_before);
+            return Err(RecordingError::TokensBefore { time, expected, found });
+        }
+        // A check after the frame counts the pending token alone.
+        let is_after_frame = event.incoming <= 1 && self.steps.last().is_some_and(|last| last.time == time);
+        let (mut kept, mut before) = (0, 0);
+        for &[start, end] in &event.kept {
+            if start >= end || start < before || end > event.tokens_before {
+                return Err(RecordingError::KeptRange { time, start, end });
+            }
+            (kept, before) = (kept + end - start, end);
+        }
+        let put_back = event.put_back.iter().map(|put_back| put_back.tokens);
+        let expected = if is_after_frame { kept } else { put_back.fold(kept, usize::saturating_add) };
+        if event.tokens_after != expected {
+            return Err(RecordingError::TokensAfter { time, expected, found: event.tokens_after });
+        }
+        self.cache_tokens = event.tokens_after;
+        self.overflow = Some(Overflow { event, is_after_frame });
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: &RecordedFrame) -> Result<(), RecordingError> {
+        let RecordedFrame { index, time, cache_tokens: found, .. } = *frame;
+        if self.budget.is_none() {
+            return Err(RecordingError::NoBudget);
+        }
+        if let Some(previous) = self.steps.last().map(|last| last.time).filter(|previous| *previous > time) {
+            return Err(RecordingError::TimeFalls { index, time, previous });
+        }
+        let is_frame = |segment: &RecordedSegment| segment.kind == SegmentKind::Frame && !segment.continues;
+        let shown = frame.segments.iter().rposition(is_frame).ok_or(RecordingError::NoFrame { index })?;
+        let tokens = frame.segments.iter().map(|segment| segment.tokens);
+        let expected = tokens.fold(self.cache_tokens, usize::saturating_add);
+        if expected != found {
+            return Err(RecordingError::CacheTokens { index, expected, found });
+        }
+        let chunk = self.chunk(index, &frame.segments[..shown])?;
+        let step = StreamStep {
+            time,
+            before: chunk.own,
+            frame: stream_segment(&frame.segments[shown]),
+            similarity: frame.similarity,
+            reply: frame.segments[shown + 1..].iter().map(stream_segment).collect(),
+            waiting: None,
+        };
+        self.said_before(chunk.said, step.chunk_tokens())?;
+        self.cache_tokens = found;
+        self.steps.push(step);
+        Ok(())
+    }
+
+    /// Tells apart what an eviction put back, what the step before said, and what came in with this one.
+    fn chunk(&self, index: usize, segments: &[RecordedSegment]) -> Result<Chunk, RecordingError> {
+        let after_frame = self.overflow.iter().filter(|overflow| overflow.is_after_frame);
+        let mut put_back = after_frame.flat_map(|overflow| &overflow.event.put_back).peekable();
+        let mut chunk = Chunk { said: None, own: Vec::new() };
+        for segment in segments {
+            let is_put_back = put_back.next_if(|put_back| {
+                let pinned = is_opening(put_back.kind);
+                let expected = (put_back.kind, put_back.tokens, pinned, false);
+                expected == (segment.kind, segment.tokens, segment.pinned, segment.continues)
+            });
+            let is_said = segment.continues || segment.kind == SegmentKind::Assistant;
+            match is_put_back {
+                Some(_) => {}
+                None if is_said && chunk.said.is_none() => chunk.said = Some(stream_segment(segment)),
+                None => chunk.own.push(stream_segment(segment)),
+            }
+        }
+        match put_back.any(|put_back| put_back.tokens > 0) {
+            true => Err(RecordingError::PutBackMissing { index }),
+            false => Ok(chunk),
+        }
+    }
+
+    /// Gives the step before what it said: `said` went in with this one, of `own` tokens; or an eviction dropped it.
+    fn said_before(&mut self, said: Option<StreamSegment>, own: usize) -> Result<(), RecordingError> {
+        let said_tokens = said.map_or(0, |said| said.tokens);
+        let Some(Overflow { event, is_after_frame }) = self.overflow.take() else {
+            self.say(said);
+            return Ok(());
+        };
+        let (time, found) = (event.time, event.incoming);
+        let brought = if is_after_frame { 0 } else { own };
+        let Some(waiting) = found.checked_sub(brought) else {
+            return Err(RecordingError::Incoming { time, expected: brought + said_tokens, found });
+        };
+        let contradicts = event.pending > 0 && !is_after_frame && waiting != event.pending;
+        if (said.is_some_and(|said| said.continues || !is_after_frame) && waiting != said_tokens)
+            || contradicts
+        {
+            let expected = brought + said_tokens.max(event.pending);
+            return Err(RecordingError::Incoming { time, expected, found });
+        }
+        self.say(said.or_else(|| waiting_tokens(waiting)));
+        let step = self.steps.len();
+        self.overflows.push((if is_after_frame { step - 1 } else { step }, event));
+        Ok(())
+    }
+
+    /// The last step said this, and it was not in the cache yet.
+    fn say(&mut self, waiting: Option<StreamSegment>) {
+        if let Some(last) = self.steps.last_mut() {
+            last.waiting = waiting;
+        }
+    }
+}
+
+/// Tokens that an eviction dropped before they went in: the last token of a generation, or a message in place of a reply.
+fn waiting_tokens(tokens: usize) -> Option<StreamSegment> {
+    match tokens {
+        0 => None,
+        1 => Some(StreamSegment::last_token(SegmentKind::Frame)),
+        _ => Some(StreamSegment::new(SegmentKind::Assistant, tokens)),
+    }
+}
+
+fn stream_segment(recorded: &RecordedSegment) -> StreamSegment {
+    let RecordedSegment { kind, tokens, pinned, continues } = *recorded;
+    StreamSegment { kind, tokens, pinned, fact: None, continues }
+}

@@ -1,0 +1,52 @@
+//! The trace of a run as a stream for the simulator of `prospect-context`.
+
+use std::path::Path;
+
+use prospect_config::{Layers, Settings};
+use prospect_context::ContextStrategy;
+use prospect_context::simulator::recorded::{Recording, TraceEvent};
+
+use crate::error::RunError;
+use crate::session::ContextRule;
+use crate::strategies::Registry;
+use crate::trace::{Event, read_trace};
+
+/// A run, as its trace tells it, with the settings that it had.
+pub struct RecordedRun {
+    /// What came in, and what every overflow did.
+    pub recording: Recording,
+    /// The run's settings.
+    pub settings: Settings,
+}
+
+/// Reads a trace.
+///
+/// # Errors
+/// A file that is no trace, or one whose events do not fit together.
+pub fn read_recording(path: &Path) -> Result<RecordedRun, RunError> {
+    let events = read_trace(path)?;
+    let failed = |source| RunError::Recording { path: path.to_owned(), source };
+    // One crate writes the events, the other reads of them what it needs: JSON is what both agree on.
+    let line = |event: &Event| serde_json::to_value(event).and_then(serde_json::from_value::<TraceEvent>);
+    let lines = events.iter().map(|event| line(event).unwrap_or(TraceEvent::Other));
+    let recording = Recording::from_events(lines).map_err(failed)?;
+    let config = match events.first() {
+        Some(Event::RunStarted { config, .. }) => toml::Table::try_from(config).unwrap_or_default(),
+        _ => toml::Table::new(),
+    };
+    let settings = Layers::new().file_text(path, &config.to_string())?.resolve()?;
+    Ok(RecordedRun { recording, settings })
+}
+
+impl RecordedRun {
+    /// The run's own strategy; `None` for the baselines, which have none.
+    ///
+    /// # Errors
+    /// A strategy that this program does not know.
+    pub fn strategy(&self, registry: &Registry) -> Result<Option<Box<dyn ContextStrategy>>, RunError> {
+        match registry.context_rule(&self.settings.context)? {
+            ContextRule::Strategy(strategy) => Ok(Some(strategy)),
+            ContextRule::Stateless | ContextRule::Unlimited => Ok(None),
+        }
+    }
+}
