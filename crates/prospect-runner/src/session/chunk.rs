@@ -113,7 +113,7 @@ impl<M: StreamModel> Session<'_, M> {
                 kind => self.ledger.append(kind, segment.tokens, time, segment.pinned),
             }
             let entry = SegmentEntry::new(segment.kind, segment.tokens, segment.pinned);
-            entries.push(SegmentEntry { continues, ..entry });
+            entries.push(SegmentEntry { continues: segment.continues, ..entry });
         }
         if !self.opened {
             self.opened = true;

@@ -16,7 +16,8 @@ pub struct SegmentEntry {
     pub tokens: usize,
     /// Whether an eviction has to keep it or drop everything.
     pub pinned: bool,
-    /// Whether these tokens belong to the segment before them: a frame's silence token, the last token of a reply.
+    /// Whether these tokens were generated at the step before: a frame's silence token, the last token of a reply. They
+    /// belong to the segment before them, unless an eviction left a pinned one there.
     #[serde(default, skip_serializing_if = "is_false")]
     pub continues: bool,
 }

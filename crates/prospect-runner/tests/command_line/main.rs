@@ -6,6 +6,7 @@ mod convert;
 mod interrupt;
 mod report;
 mod reproducible;
+mod simulate;
 mod suite;
 mod support;
 mod usage;

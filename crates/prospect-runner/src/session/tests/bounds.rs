@@ -3,8 +3,14 @@
 use proptest::prelude::*;
 
 use super::fake::{FakeModel, run, settings};
+use prospect_context::simulator::SimulatorOptions;
+use prospect_context::simulator::recorded::{Difference, Recording, TraceEvent};
+use prospect_context::{ContextStrategy, DialogueState, Opening, Role, TokenCounter};
+
 use crate::annotations::{Annotations, Message, Speaker, Substep};
 use crate::error::RunError;
+use crate::session::ContextRule;
+use crate::strategies::Registry;
 use crate::trace::{Event, broken_laws};
 
 const STRATEGIES: [&str; 9] = [
@@ -36,6 +42,31 @@ fn annotations(substep_frames: usize, task_knowledge: bool) -> Annotations {
         messages: (0..60).map(message).collect(),
         task_knowledge: task_knowledge.then(|| "Cups are blue.".into()),
         ..Annotations::default()
+    }
+}
+
+/// The simulator's way through the same stream: where it first parts from the run.
+fn replay(events: &[Event], strategy: &dyn ContextStrategy) -> Result<Option<Difference>, String> {
+    let line = |event| serde_json::from_value::<TraceEvent>(serde_json::to_value(event).unwrap()).unwrap();
+    let recording = Recording::from_events(events.iter().map(line)).map_err(|error| error.to_string())?;
+    let counter = BytesAroundThree;
+    let state = DialogueState::default();
+    let options = SimulatorOptions {
+        token_counter: &counter,
+        opening: Some(Opening { system_prompt: "Help.", task_knowledge: Some("Cups are blue.") }),
+        dialogue_state: Some(&state),
+        ..recording.options()
+    };
+    let replay = recording.replay_with(strategy, options).map_err(|error| error.to_string())?;
+    Ok(replay.difference)
+}
+
+/// What a text costs the fake model.
+struct BytesAroundThree;
+
+impl TokenCounter for BytesAroundThree {
+    fn message_tokens(&self, _: Role, text: &str) -> usize {
+        text.len() + 3
     }
 }
 
@@ -144,6 +175,12 @@ proptest! {
         let is_overflow = |event: &&Event| matches!(event, Event::Overflow { .. });
         let overflows = run.events.iter().filter(is_overflow).count();
         prop_assert!(strategy == "none" || overflows > 2, "{overflows} overflows");
+        if strategy != "none" && !references {
+            let rule = Registry::default().context_rule(&settings.context).unwrap();
+            let ContextRule::Strategy(strategy) = rule else { panic!("a strategy") };
+            let difference = replay(&run.events, strategy.as_ref()).map_err(TestCaseError::fail)?;
+            prop_assert!(difference.is_none(), "{difference:?}");
+        }
         // Nothing piles up that an eviction keeps for ever: they do not come closer together.
         prop_assert!(overflows < 400 / 3, "{overflows} overflows in 400 frames");
     }

@@ -1,0 +1,71 @@
+//! A real run's trace, replayed without a model.
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::support::{complaint, program, repository, text};
+
+fn stream(out: &Path, strategy: &str, sets: &[&str]) {
+    let video = repository().join("fixtures/workbench/videos/video_001.mp4");
+    let mut arguments =
+        vec!["run", video.to_str().unwrap(), "--strategy", strategy, "--out", out.to_str().unwrap()];
+    sets.iter().for_each(|set| arguments.extend(["--set", set]));
+    let output = program(&arguments).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+fn simulate(out: &Path, more: &[&str]) -> Output {
+    program(&[&["simulate", out.to_str().unwrap()], more].concat()).output().unwrap()
+}
+
+#[test]
+fn every_strategys_run_is_replayed_eviction_by_eviction() {
+    let early = ["context.summarize_and_drop.summarize_at=0.7"];
+    let runs: [(&str, &[&str]); 9] = [
+        ("drop_all", &[]),
+        ("drop_middle", &[]),
+        ("sink_window", &["context.sink_window.positions=recompute"]),
+        ("drop_oldest_frames", &[]),
+        ("keyframes", &[]),
+        ("summarize_and_drop", &[]),
+        ("summarize_and_drop", &early),
+        ("summarize_with_dst", &[]),
+        ("hybrid", &[]),
+    ];
+    for (strategy, sets) in runs {
+        let out = tempfile::tempdir().unwrap();
+        stream(out.path(), strategy, sets);
+        let output = simulate(out.path(), &["--strategies", "drop_all,drop_middle:legacy"]);
+        let shown = text(&output.stdout);
+        assert!(output.status.success(), "{strategy}: {}", text(&output.stderr));
+        let replayed = shown.lines().next().unwrap();
+        let evictions = replayed.strip_prefix(&format!("{strategy}, replayed: the ")).unwrap();
+        let evictions = evictions.strip_suffix(" evictions of the run").unwrap();
+        assert!(evictions.parse::<usize>().unwrap() > 1, "{replayed}");
+        // A heading, the run's strategy and the two others.
+        assert_eq!(shown.lines().count(), 5, "{shown}");
+    }
+}
+
+#[test]
+fn a_replay_that_does_something_else_and_a_trace_that_does_not_add_up_are_told() {
+    let out = tempfile::tempdir().unwrap();
+    stream(out.path(), "drop_middle", &[]);
+    let path = out.path().join("trace.jsonl");
+    let written = std::fs::read_to_string(&path).unwrap();
+    // A run of another parameter would have kept something else.
+    std::fs::write(&path, written.replacen("\"last_keep_len\":128", "\"last_keep_len\":60", 1)).unwrap();
+    let (line, code) = complaint(&simulate(out.path(), &[]));
+    assert!(line.contains("the run kept") && line.contains("the replay") && code == 1, "{line}");
+
+    std::fs::write(&path, written.replacen("\"event\":\"budget\"", "\"event\":\"message\"", 1)).unwrap();
+    assert_eq!(complaint(&simulate(out.path(), &[])).1, 2);
+    let cut: String = written.split_inclusive('\n').filter(|line| !line.contains("\"budget\"")).collect();
+    std::fs::write(&path, cut).unwrap();
+    let (line, code) = complaint(&simulate(out.path(), &[]));
+    assert!(line.contains("expected a `budget` event") && code == 2, "{line}");
+
+    std::fs::write(&path, &written).unwrap();
+    let (line, code) = complaint(&simulate(out.path(), &["--strategies", "unlimited"]));
+    assert!(line.contains("evicts nothing") && code == 2, "{line}");
+}
