@@ -7,55 +7,53 @@
 //! The laws: kept ranges lie in bounds, sorted and disjoint; a frame is kept whole or not at all; pinned segments are
 //! kept, summed up, or everything is dropped; what is left does not overflow again at once; equal views give equal plans.
 //!
+//! # A way in
+//!
+//! **Simulate** a stream under a strategy, without a model: [`simulator`].
+//!
+//! ```
+//! use prospect_context::simulator::{Simulator, SimulatorError, SimulatorOptions, StreamParameters, table};
+//! use prospect_context::strategies::{DropAll, DropMiddle};
+//! use prospect_context::{Budget, PositionPolicy};
+//!
+//! let budget =
+//!     Budget { max_seq_len: 4096, reserved_seq_len: 128, max_reply_tokens: 64, max_summary_tokens: 0 };
+//! let options = SimulatorOptions::new(budget);
+//! let stream = StreamParameters { frames: 7_200, fps: 2.0, ..StreamParameters::default() };
+//! let drop_middle = DropMiddle { last_keep_len: 2048, positions: PositionPolicy::Rerotate };
+//!
+//! let forgetful = Simulator::new(&DropAll, options).run(stream.stream())?;
+//! let windowed = Simulator::new(&drop_middle, options).run(stream.stream())?;
+//! assert!(windowed.facts_in_cache().count() >= forgetful.facts_in_cache().count());
+//! println!("{}", table(&[forgetful, windowed]));
+//! # Ok::<(), SimulatorError>(())
+//! ```
+//!
+//! **Write** a strategy, **check** it against the laws on streams you would not think of, and simulate it like any other:
+//!
 //! ```
 //! use prospect_context::{
-//!     Budget, CacheView, ContextStrategy, EvictionPlan, Ledger, Opening, Piece, PlanError, PositionPolicy, Role,
-//!     SegmentKind, Signals, TokenCounter,
+//!     CacheView, ContextStrategy, EvictionPlan, Piece, PlanError, PositionPolicy, SegmentKind, laws,
 //! };
 //!
-//! /// Keeps the system prompt and nothing else.
-//! struct OnlySystem;
+//! /// Keeps what is pinned and what the user said.
+//! struct OnlyUser;
 //!
-//! impl ContextStrategy for OnlySystem {
+//! impl ContextStrategy for OnlyUser {
 //!     fn name(&self) -> &str {
-//!         "only_system"
+//!         "only_user"
 //!     }
 //!     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {
-//!         let system = view.segments.iter().filter(|segment| segment.kind == SegmentKind::System);
-//!         let mut pieces: Vec<Piece> = system.map(|segment| Piece::Keep(segment.range.clone())).collect();
+//!         let said = view.segments.iter().filter(|segment| segment.pinned || segment.kind == SegmentKind::User);
+//!         let mut pieces: Vec<Piece> = said.map(|segment| Piece::Keep(segment.range.clone())).collect();
 //!         pieces.push(Piece::PendingReply);
 //!         EvictionPlan::new(pieces, PositionPolicy::Rerotate, view)
 //!     }
 //! }
 //!
-//! struct Words;
-//! impl TokenCounter for Words {
-//!     fn message_tokens(&self, _role: Role, text: &str) -> usize {
-//!         text.split_whitespace().count() + 4
-//!     }
-//! }
-//!
-//! let mut ledger = Ledger::new();
-//! ledger.append(SegmentKind::System, 20, 0.0, true);
-//! for frame in 0..8 {
-//!     ledger.append(SegmentKind::Frame, 8, f64::from(frame) / 2.0, false);
-//! }
-//! let view = CacheView {
-//!     segments: ledger.segments(),
-//!     budget: Budget { max_seq_len: 100, reserved_seq_len: 16, max_reply_tokens: 12, max_summary_tokens: 0 },
-//!     incoming: 8,
-//!     pending: 1,
-//!     time: 4.0,
-//!     opening: Opening { system_prompt: "Watch.", task_knowledge: None },
-//!     initial_tokens: None,
-//!     dialogue_state: None,
-//!     token_counter: &Words,
-//!     signals: Signals::default(),
-//!     early_summary: None,
-//! };
-//! let plan = OnlySystem.plan(&view)?;
-//! assert_eq!(plan.kept().collect::<Vec<_>>(), [0..20]);
-//! # Ok::<(), PlanError>(())
+//! let lawful = laws::check_strategy(&OnlyUser, 1_000)?;
+//! assert!(lawful > 100, "{lawful} of 1,000 streams had a plan");
+//! # Ok::<(), laws::Counterexample>(())
 //! ```
 
 mod budget;

@@ -44,6 +44,7 @@ fn stream(frames: usize) -> Vec<StreamStep> {
     (0..frames).map(step).collect()
 }
 
+#[expect(clippy::unwrap_used, reason = "a test helper")]
 fn simulate(strategy: &dyn ContextStrategy, frames: usize) -> Simulation {
     Simulator::new(strategy, options()).run(stream(frames)).unwrap()
 }

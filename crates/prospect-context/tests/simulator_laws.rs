@@ -31,6 +31,7 @@ fn simulate(
 }
 
 /// The tokens of the cache after each step, counted from what came in and what evictions left and put back.
+#[expect(clippy::unwrap_used, reason = "a test helper")]
 fn check(simulation: &Simulation, budget: Budget, told: &BTreeSet<u32>) {
     let name = &simulation.strategy;
     assert!(simulation.peak_cache_tokens <= budget.max_seq_len, "{name}");

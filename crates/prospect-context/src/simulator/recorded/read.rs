@@ -75,6 +75,15 @@ struct Overflow {
     is_after_frame: bool,
 }
 
+impl Overflow {
+    /// Whether a segment that opens a chunk is the last token of a generation, whose own segment the eviction dropped: then
+    /// it is one of its own.
+    fn orphaned(&self, segment: &RecordedSegment) -> bool {
+        let waiting = if self.is_after_frame { self.event.incoming } else { self.event.pending };
+        segment.kind == SegmentKind::Frame && segment.tokens == waiting
+    }
+}
+
 /// What went in with a frame, told apart.
 struct Chunk {
     /// What the step before said.
@@ -164,10 +173,15 @@ impl Reader {
                 let expected = (put_back.kind, put_back.tokens, pinned, false);
                 expected == (segment.kind, segment.tokens, segment.pinned, segment.continues)
             });
-            let is_said = segment.continues || segment.kind == SegmentKind::Assistant;
+            let orphan = self.overflow.as_ref().is_some_and(|overflow| overflow.orphaned(segment));
+            let orphan = orphan && chunk.own.is_empty();
+            let is_said = segment.continues || orphan || segment.kind == SegmentKind::Assistant;
             match is_put_back {
                 Some(_) => {}
-                None if is_said && chunk.said.is_none() => chunk.said = Some(stream_segment(segment)),
+                None if is_said && chunk.said.is_none() => {
+                    let continues = segment.continues || orphan;
+                    chunk.said = Some(StreamSegment { continues, ..stream_segment(segment) });
+                }
                 None => chunk.own.push(stream_segment(segment)),
             }
         }
