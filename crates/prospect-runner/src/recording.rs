@@ -9,7 +9,7 @@ use prospect_context::simulator::recorded::{Recording, TraceEvent};
 use crate::error::RunError;
 use crate::session::ContextRule;
 use crate::strategies::Registry;
-use crate::trace::{Event, read_trace};
+use crate::trace::{Event, TraceError, read_trace};
 
 /// A run, as its trace tells it, with the settings that it had.
 pub struct RecordedRun {
@@ -27,9 +27,17 @@ pub fn read_recording(path: &Path) -> Result<RecordedRun, RunError> {
     let events = read_trace(path)?;
     let failed = |source| RunError::Recording { path: path.to_owned(), source };
     // One crate writes the events, the other reads of them what it needs: JSON is what both agree on.
-    let line = |event: &Event| serde_json::to_value(event).and_then(serde_json::from_value::<TraceEvent>);
-    let lines = events.iter().map(|event| line(event).unwrap_or(TraceEvent::Other));
-    let recording = Recording::from_events(lines).map_err(failed)?;
+    let event = |(number, event): (usize, &Event)| {
+        let read = serde_json::to_value(event).and_then(serde_json::from_value::<TraceEvent>);
+        let malformed = |error: serde_json::Error| TraceError::Malformed {
+            path: path.to_owned(),
+            line: number + 1,
+            message: error.to_string(),
+        };
+        read.map_err(malformed)
+    };
+    let recorded = events.iter().enumerate().map(event).collect::<Result<Vec<_>, _>>()?;
+    let recording = Recording::from_events(recorded).map_err(failed)?;
     let config = match events.first() {
         Some(Event::RunStarted { config, .. }) => toml::Table::try_from(config).unwrap_or_default(),
         _ => toml::Table::new(),
