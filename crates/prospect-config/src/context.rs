@@ -146,7 +146,11 @@ fn check_proassist(raw: &Raw, settings: &ContextSettings) -> Result<(), Settings
     match &settings.strategy {
         ExceedContextHandling::DropMiddle { positions: PositionPolicy::Legacy, .. }
         | ExceedContextHandling::DropAll
-        | ExceedContextHandling::SummarizeAndDrop { .. } => Ok(()),
+        | ExceedContextHandling::SummarizeAndDrop { summarize_at: None, .. } => Ok(()),
+        ExceedContextHandling::SummarizeAndDrop { .. } => Err(raw.conflict(
+            "context.summarize_and_drop.summarize_at",
+            "no value under context.rules = \"proassist\", which sums up at the overflow",
+        )),
         ExceedContextHandling::DropMiddle { positions, .. } => {
             let (rules, key) = ("context.rules", "context.drop_middle.positions");
             if raw.is_stronger(rules, key) {

@@ -33,6 +33,7 @@ pub(crate) const KEYS: &[&str] = &[
     "context.summarize_and_drop.max_summary_len",
     "context.summarize_and_drop.summarize_at",
     "context.summarize_and_drop.early_tokens_per_frame",
+    "context.summarize_and_drop.positions",
     "context.summarize_with_dst.summary_prompt",
     "context.summarize_with_dst.max_summary_len",
     "context.summarize_with_dst.max_state_len",

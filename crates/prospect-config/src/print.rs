@@ -170,14 +170,7 @@ fn strategy_value(strategy: &ExceedContextHandling, name: &str) -> Option<Option
             count(*keep_frame_len)
         }
         (Keyframes { recent_frame_len, .. }, "recent_frame_len") => count(*recent_frame_len),
-        (
-            DropMiddle { positions, .. }
-            | SinkWindow { positions, .. }
-            | DropOldestFrames { positions, .. }
-            | Keyframes { positions, .. }
-            | Hybrid { positions, .. },
-            "positions",
-        ) => text(positions.as_str()),
+        (strategy, "positions") => text(strategy.positions()?.as_str()),
         (
             SummarizeAndDrop { summary_prompt, .. }
             | SummarizeWithDst { summary_prompt, .. }

@@ -51,16 +51,16 @@ impl Settings {
         Ok(Self { model, stream, context, generation, evaluation, output, raw })
     }
 
-    /// These settings for a checkpoint whose cache takes this many bytes a token and has this many positions: a
-    /// `context.budget` in bytes becomes `context.max_seq_len`, of at most `max_positions`.
+    /// These settings for a checkpoint whose cache takes this many bytes a token: a `context.budget` in bytes becomes
+    /// `context.max_seq_len`.
     ///
     /// # Errors
     /// A budget that does not hold what the other settings ask for.
-    pub fn fitted_to(self, kv_bytes_per_token: usize, max_positions: usize) -> Result<Self, SettingsError> {
+    pub fn fitted_to(self, kv_bytes_per_token: usize) -> Result<Self, SettingsError> {
         let Some(bytes) = self.context.budget else { return Ok(self) };
         let mut raw = self.raw;
         let tokens = bytes / (kv_bytes_per_token.max(1) as u64);
-        context::put_tokens(&mut raw, tokens.min(max_positions as u64));
+        context::put_tokens(&mut raw, tokens);
         Self::validate(raw)
     }
 

@@ -26,6 +26,8 @@ pub enum ExceedContextHandling {
         summarize_at: Option<f64>,
         /// Tokens of an early summary that are generated at each silent frame.
         early_tokens_per_frame: usize,
+        /// Positions of what is kept behind an early summary.
+        positions: PositionPolicy,
     },
     /// The same, the summary prompted from the dialogue state.
     SummarizeWithDst {
@@ -149,6 +151,25 @@ impl ExceedContextHandling {
         self.kind().as_str()
     }
 
+    /// Whether `name` is one that settings know.
+    pub fn is_built_in(name: &str) -> bool {
+        use crate::choice::Choice;
+        StrategyName::CHOICES.iter().any(|(known, _)| *known == name)
+    }
+
+    /// Positions of what is kept, where it is a setting.
+    pub fn positions(&self) -> Option<PositionPolicy> {
+        match self {
+            Self::DropMiddle { positions, .. }
+            | Self::SinkWindow { positions, .. }
+            | Self::DropOldestFrames { positions, .. }
+            | Self::Keyframes { positions, .. }
+            | Self::SummarizeAndDrop { positions, .. }
+            | Self::Hybrid { positions, .. } => Some(*positions),
+            _ => None,
+        }
+    }
+
     /// Tokens kept after an eviction by count, and the key that says so.
     pub(crate) fn kept(&self) -> Option<(&'static str, usize)> {
         match self {
@@ -243,6 +264,7 @@ fn summarizing(raw: &Raw) -> Result<[ExceedContextHandling; 3], SettingsError> {
             early_tokens_per_frame: raw
                 .need("context.summarize_and_drop.early_tokens_per_frame")?
                 .count(1)?,
+            positions: raw.need("context.summarize_and_drop.positions")?.one_of()?,
         },
         ExceedContextHandling::SummarizeWithDst {
             summary_prompt: raw.need("context.summarize_with_dst.summary_prompt")?.prompt(&steps)?,

@@ -75,6 +75,7 @@ fn workbench_file_fits_the_small_model() {
         max_summary_len: 56,
         summarize_at: None,
         early_tokens_per_frame: 4,
+        positions: PositionPolicy::Rerotate,
     };
     assert_eq!(settings.context.strategy, expected);
     assert_eq!((settings.context.max_seq_len, settings.context.reserved_seq_len), (384, 96));
@@ -116,28 +117,28 @@ fn a_budget_in_bytes_becomes_tokens_with_the_checkpoint() {
     };
     let settings = resolve(&["context.budget=8MiB"]).unwrap();
     assert_eq!((settings.context.budget, settings.context.max_seq_len), (Some(8 << 20), usize::MAX));
-    let fitted = settings.fitted_to(4096, 8192).unwrap();
+    let fitted = settings.fitted_to(4096).unwrap();
     assert_eq!(fitted.context.max_seq_len, 2048);
-    // A model has only so many positions.
-    let long = resolve(&["context.budget=8GiB"]).unwrap().fitted_to(4096, 8192).unwrap();
-    assert_eq!(long.context.max_seq_len, 8192);
     // What is printed names the bytes, and reads back.
     let printed = fitted.to_toml();
     assert!(printed.contains("budget = \"8388608B\"\n# max_seq_len is not set"), "{printed}");
     let again = Layers::new().file_text(Path::new("printed"), &printed).unwrap().resolve().unwrap();
-    assert_eq!(again.fitted_to(4096, 8192).unwrap(), fitted);
+    assert_eq!(again.fitted_to(4096).unwrap(), fitted);
 
-    let small = resolve(&["context.budget=100KiB"]).unwrap().fitted_to(4096, 8192).unwrap_err();
+    let small = resolve(&["context.budget=100KiB"]).unwrap().fitted_to(4096).unwrap_err();
     let small = small.to_string();
     assert!(small.contains("--set: context.budget in tokens = 25: expected more than"), "{small}");
     let tokens = resolve(&["context.max_seq_len=2000"]).unwrap();
-    assert_eq!(tokens.fitted_to(7, 8192).unwrap().context.max_seq_len, 2000);
+    assert_eq!(tokens.fitted_to(7).unwrap().context.max_seq_len, 2000);
 
     let both = resolve(&["context.budget=8MiB", "context.max_seq_len=2000"]).unwrap_err();
     assert!(both.contains("one of context.budget and context.max_seq_len, not both"), "{both}");
     let file = Layers::new().file_text(Path::new("a.toml"), "[context]\nbudget = 8000000").unwrap();
     let stronger = file.set("context.max_seq_len=2000").unwrap().resolve().unwrap();
     assert_eq!((stronger.context.budget, stronger.context.max_seq_len), (None, 2000));
+    let proassist =
+        ["context.rules=proassist", "context.strategy=summarize_and_drop", "context.summarize_at=0.5"];
+    assert!(resolve(&proassist).unwrap_err().contains("no value under context.rules"));
     assert!(resolve(&["context.budget=lots"]).unwrap_err().contains("like \"256MiB\""));
     assert!(resolve(&["context.budget=true"]).unwrap_err().contains("like \"256MiB\""));
 }

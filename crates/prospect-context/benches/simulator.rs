@@ -11,8 +11,7 @@ use prospect_context::strategies::{
     proassist,
 };
 use prospect_context::{
-    Budget, CacheView, ContextStrategy, DialogueState, FrameSimilarity, Ledger, Opening, PositionPolicy,
-    SegmentKind, Signals,
+    Budget, CacheView, ContextStrategy, DialogueState, Ledger, Opening, PositionPolicy, SegmentKind, Signals,
 };
 
 const STEPS: usize = 100_000;
@@ -27,6 +26,7 @@ fn strategies(max_seq_len: usize) -> Vec<(String, Box<dyn ContextStrategy>)> {
         max_summary_len: 64,
         summarize_at,
         early_tokens_per_frame: 4,
+        positions: PositionPolicy::Rerotate,
     };
     let named = |strategy: Box<dyn ContextStrategy>| (strategy.name().to_owned(), strategy);
     vec![
@@ -135,7 +135,7 @@ fn plan(criterion: &mut Criterion) {
                 initial_tokens: Some(80),
                 dialogue_state: Some(&state),
                 token_counter: &WordCounter,
-                signals: Signals::default().with_frame_similarity(FrameSimilarity::new(ledger.travelled())),
+                signals: Signals::default().with_frame_similarity(ledger.frame_similarity()),
                 early_summary: None,
             };
             group.bench_function(BenchmarkId::from_parameter(segments), |bencher| {

@@ -8,8 +8,8 @@ use prospect_context::strategies::{
     DropAll, DropMiddle, DropOldestFrames, Hybrid, Keyframes, SinkWindow, SummarizeAndDrop, SummarizeWithDst,
 };
 use prospect_context::{
-    Budget, CacheView, ContextStrategy, DialogueState, EarlySummary, EvictionPlan, FrameSimilarity, Ledger,
-    Opening, Piece, PlanError, PositionPolicy, Role, Segment, SegmentKind, Signals, TokenCounter,
+    Budget, CacheView, ContextStrategy, DialogueState, EarlySummary, EvictionPlan, Ledger, Opening, Piece,
+    PlanError, PositionPolicy, Role, Segment, SegmentKind, Signals, TokenCounter,
 };
 
 const WIDTH: usize = 720;
@@ -28,6 +28,7 @@ fn strategies() -> Vec<(&'static str, Box<dyn ContextStrategy>)> {
         max_summary_len: 30,
         summarize_at,
         early_tokens_per_frame: 4,
+        positions: PositionPolicy::Rerotate,
     };
     let with_dst =
         SummarizeWithDst { prompt: "{steps_done}?".to_owned(), max_summary_len: 30, max_state_len: 20 };
@@ -85,7 +86,7 @@ fn picture(name: &str, strategy: &dyn ContextStrategy) -> Result<String, PlanErr
         initial_tokens: None,
         dialogue_state: Some(&state),
         token_counter: &FourLettersAToken,
-        signals: Signals::default().with_frame_similarity(FrameSimilarity::new(ledger.travelled())),
+        signals: Signals::default().with_frame_similarity(ledger.frame_similarity()),
         early_summary: (name == "summarize_early").then_some(early),
     };
     Ok(draw(name, &strategy.plan(&view)?, &view))

@@ -17,7 +17,7 @@ use crate::plan::{EvictionPlan, Piece};
 use crate::random::Random;
 use crate::segment::{Role, SegmentKind};
 use crate::strategy::ContextStrategy;
-use crate::view::{CacheView, DialogueState, EarlySummary, FrameSimilarity, Opening, Signals, TokenCounter};
+use crate::view::{CacheView, DialogueState, EarlySummary, Opening, Signals, TokenCounter};
 
 /// A law that a plan breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +53,17 @@ pub enum BrokenLaw {
         /// Upper bound of the tokens left.
         tokens_after: usize,
     },
+    /// Something is kept under another position policy than [`ContextStrategy::positions`] says.
+    #[error("the plan keeps slots under positions {plan}, the strategy's positions are {strategy}")]
+    Positions {
+        /// The plan's policy.
+        plan: &'static str,
+        /// The strategy's.
+        strategy: &'static str,
+    },
+    /// A summary is asked for, and no room for it is set aside.
+    #[error("a summary is asked for, but max_summary_tokens is 0")]
+    NoSummaryRoom,
     /// Equal views gave different plans.
     #[error("equal views gave different plans")]
     Undetermined,
@@ -87,7 +98,8 @@ pub fn check_plan(plan: &EvictionPlan, view: &CacheView<'_>) -> Result<(), Broke
             return Err(BrokenLaw::DroppedPinned { start });
         }
     }
-    let incoming = if plan.keeps_pending() { view.incoming } else { view.incoming - view.pending };
+    let incoming =
+        if plan.keeps_pending() { view.incoming } else { view.incoming.saturating_sub(view.pending) };
     let tokens_after = plan.tokens_after(view);
     match view.budget.overflows(tokens_after, incoming) {
         None => Ok(()),
@@ -107,12 +119,24 @@ pub fn check_strategy(strategy: &dyn ContextStrategy, streams: usize) -> Result<
     for stream in 0..streams {
         let hostile = HostileStream::new(stream as u64);
         let broken = hostile.with_view(|view| {
-            let plan = strategy.plan(view);
-            if plan != strategy.plan(view) {
+            let (plan, early) = (strategy.plan(view), strategy.early_summary(view));
+            if plan != strategy.plan(view) || early != strategy.early_summary(view) {
                 return Err(BrokenLaw::Undetermined);
+            }
+            let summarizes =
+                |plan: &EvictionPlan| plan.pieces().iter().any(|piece| matches!(piece, Piece::Summary(_)));
+            let asks = early.is_some() || plan.as_ref().is_ok_and(summarizes);
+            let before_chunk = strategy.trigger() == Trigger::BeforeChunk;
+            if asks && before_chunk && strategy.max_summary_tokens(view.token_counter) == 0 {
+                return Err(BrokenLaw::NoSummaryRoom);
             }
             let Ok(plan) = plan else { return Ok(()) };
             lawful += 1;
+            let (of_plan, of_strategy) = (plan.positions(), strategy.positions());
+            if of_plan != of_strategy && plan.kept().next().is_some() {
+                let (plan, strategy) = (of_plan.as_str(), of_strategy.as_str());
+                return Err(BrokenLaw::Positions { plan, strategy });
+            }
             match strategy.trigger() {
                 Trigger::BeforeChunk => check_plan(&plan, view),
                 Trigger::AfterFrame => check_ranges(&plan, view),
@@ -190,7 +214,7 @@ impl HostileStream {
     }
 
     fn with_view<T>(&self, look: impl FnOnce(&CacheView<'_>) -> T) -> T {
-        let similarity = FrameSimilarity::new(self.ledger.travelled());
+        let similarity = self.ledger.frame_similarity();
         let signals = Signals::default();
         look(&CacheView {
             segments: self.ledger.segments(),

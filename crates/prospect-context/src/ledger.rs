@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::segment::{Segment, SegmentKind};
+use crate::view::FrameSimilarity;
 
 /// Contiguous segments that cover the cache from slot 0 to its length.
 ///
@@ -20,7 +21,8 @@ use crate::segment::{Segment, SegmentKind};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ledger {
     segments: Vec<Segment>,
-    /// Per segment, see [`Self::travelled`].
+    /// Per segment, see [`FrameSimilarity::new`].
+    changes: Vec<f64>,
     travelled: Vec<f64>,
     /// The same at the end of the stream so far.
     now_travelled: f64,
@@ -59,6 +61,7 @@ impl Ledger {
         let start = self.tokens();
         if tokens > 0 {
             self.segments.push(Segment { kind, range: start..start + tokens, time, pinned });
+            self.changes.push(0.0);
             self.travelled.push(self.now_travelled);
         }
     }
@@ -66,14 +69,17 @@ impl Ledger {
     /// A frame goes in whose embedding has this cosine with that of the frame before it in the stream; `None` where it was
     /// not measured, or there was none before.
     pub fn append_frame(&mut self, tokens: usize, time: f64, pinned: bool, similarity: Option<f64>) {
-        self.now_travelled += similarity.map_or(0.0, |cosine| cosine.clamp(-1.0, 1.0).acos());
+        let change = similarity.map(|cosine| cosine.clamp(-1.0, 1.0).acos());
+        self.now_travelled += change.unwrap_or(0.0);
+        let segments = self.segments.len();
         self.append(SegmentKind::Frame, tokens, time, pinned);
+        // Without one before it, a frame is as new as can be.
+        self.changes[segments..].fill(change.unwrap_or(std::f64::consts::PI));
     }
 
-    /// Per segment, the sum of the angles between neighbouring frames from the beginning of the stream to it, in radians:
-    /// what [`crate::FrameSimilarity`] is made of. All alike where no similarity was measured.
-    pub fn travelled(&self) -> &[f64] {
-        &self.travelled
+    /// How much the frames are alike; all of them alike where no similarity was measured.
+    pub fn frame_similarity(&self) -> FrameSimilarity<'_> {
+        FrameSimilarity::new(&self.changes, &self.travelled)
     }
 
     /// `tokens` more belong to the last segment: a frame's silence token, a reply's last token. Without a segment there
@@ -87,12 +93,17 @@ impl Ledger {
     /// The slots `range` of another ledger go in at the end; segments across its borders are clipped.
     pub fn append_from(&mut self, other: &Self, range: &Range<usize>) {
         let first = other.segments.partition_point(|segment| segment.range.end <= range.start);
-        let from_first = other.segments[first..].iter().zip(&other.travelled[first..]);
-        for (segment, travelled) in from_first.take_while(|(segment, _)| segment.range.start < range.end) {
+        let from_first = first..other.segments.len();
+        for index in from_first {
+            let segment = &other.segments[index];
+            if segment.range.start >= range.end {
+                break;
+            }
             let tokens = segment.range.end.min(range.end) - segment.range.start.max(range.start);
             let segments = self.segments.len();
             self.append(segment.kind, tokens, segment.time, segment.pinned);
-            self.travelled[segments..].fill(*travelled);
+            self.changes[segments..].fill(other.changes[index]);
+            self.travelled[segments..].fill(other.travelled[index]);
         }
     }
 
@@ -105,6 +116,7 @@ impl Ledger {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.segments.clear();
+        self.changes.clear();
         self.travelled.clear();
     }
 
@@ -156,18 +168,24 @@ mod tests {
             ledger.append(SegmentKind::Assistant, 2, index as f64, false);
         }
         let third = std::f64::consts::FRAC_PI_3;
-        let change = |ledger: &Ledger, earlier, later| {
-            crate::FrameSimilarity::new(ledger.travelled()).change(earlier, later) / third
-        };
+        let change =
+            |ledger: &Ledger, earlier, later| ledger.frame_similarity().change(earlier, later) / third;
         assert!((change(&ledger, 0, 4) - 1.0).abs() < 1e-9 && change(&ledger, 0, 3) == 0.0);
         // The two frames in the middle go; what they had travelled is still known.
         ledger.keep(&[0..6, 18..30]);
-        assert!((change(&ledger, 0, 2) - 2.0).abs() < 1e-9, "{:?}", ledger.travelled());
+        assert!((change(&ledger, 0, 2) - 2.0).abs() < 1e-9, "{:?}", ledger.frame_similarity());
         assert!((change(&ledger, 0, 4) - 3.0).abs() < 1e-9, "no angle is larger than pi");
-        assert!((crate::FrameSimilarity::new(ledger.travelled()).cosine(0, 2) + 0.5).abs() < 1e-9);
+        assert!((ledger.frame_similarity().cosine(0, 2) + 0.5).abs() < 1e-9);
         let mut again = Ledger::emptied(&ledger);
         again.append_frame(4, 9.0, false, Some(1.0));
-        assert_eq!(again.travelled()[0], *ledger.travelled().last().unwrap());
+        assert_eq!(again.travelled[0], *ledger.travelled.last().unwrap());
+        // What was measured when a frame came in stays its own.
+        let own: Vec<f64> =
+            (0..4).map(|segment| ledger.frame_similarity().change_on_arrival(segment)).collect();
+        assert!(
+            (own[2] / third - 1.0).abs() < 1e-9 && own[0] == std::f64::consts::PI && own[1] == 0.0,
+            "{own:?}"
+        );
     }
 
     #[test]

@@ -86,7 +86,8 @@ pub struct Segment {
     pub kind: SegmentKind,
     /// Its cache slots; one slot is one token.
     pub range: Range<usize>,
-    /// Stream time in seconds at which it went in.
+    /// Stream time in seconds at which it went in; what an eviction puts back at the beginning has the time of what stood there
+    /// before, for which it stands.
     pub time: f64,
     /// Whether an eviction has to keep it or drop everything.
     pub pinned: bool,

@@ -77,21 +77,36 @@ impl SignalRequest {
     }
 }
 
-/// How much the frames of a cache are alike, measured between neighbours when they came in.
+/// How much the frames of a cache are alike, measured between neighbours of the stream when they came in.
 ///
-/// The cosine of two embeddings is the cosine of the angle between them, and angles obey the triangle inequality: over frames
+/// [`Self::change_on_arrival`] is what was measured. Between any two frames it bounds more: the cosine of two embeddings is the cosine of the angle between them, and angles obey the triangle inequality: over frames
 /// that have been dropped since, the angles add up to at most what lies between those that are left. So one number a segment
 /// tells how alike any two frames are *at least*, also long after an eviction, and no embedding has to be kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FrameSimilarity<'a> {
+    changes: &'a [f64],
     travelled: &'a [f64],
 }
 
 impl<'a> FrameSimilarity<'a> {
-    /// From, per segment, the sum of the angles between neighbouring frames from the beginning of the stream to it, in
-    /// radians ([`crate::Ledger::travelled`]).
-    pub fn new(travelled: &'a [f64]) -> Self {
-        Self { travelled }
+    /// From, per segment, the angle between its frame and the frame before it in the stream, and the sum of these angles from
+    /// the beginning of the stream to it, both in radians ([`crate::Ledger::frame_similarity`] has them). A segment that is
+    /// no frame has an angle of 0.
+    ///
+    /// # Panics
+    /// If there are not as many of one as of the other.
+    pub fn new(changes: &'a [f64], travelled: &'a [f64]) -> Self {
+        assert_eq!(changes.len(), travelled.len(), "one angle and one sum a segment");
+        Self { changes, travelled }
+    }
+
+    /// By how much the frame of a segment differed from the frame before it in the stream, as an angle in radians from 0
+    /// (alike) to pi; pi where there was none before it, or where it was not measured.
+    ///
+    /// # Panics
+    /// If there is no such segment.
+    pub fn change_on_arrival(&self, segment: usize) -> f64 {
+        self.changes[segment]
     }
 
     /// The most by which the frames of two segments differ, as an angle in radians from 0 (alike) to pi.

@@ -6,8 +6,8 @@ use prospect_context::strategies::{
     proassist,
 };
 use prospect_context::{
-    Budget, CacheView, ContextStrategy, DialogueState, EvictionPlan, FrameSimilarity, Ledger, Opening, Piece,
-    PlanError, PositionPolicy, Role, SegmentKind, Signals, TokenCounter,
+    Budget, CacheView, ContextStrategy, DialogueState, EvictionPlan, Ledger, Opening, Piece, PlanError,
+    PositionPolicy, Role, SegmentKind, Signals, TokenCounter,
 };
 
 /// Streams per strategy.
@@ -21,6 +21,7 @@ fn strategies() -> Vec<Box<dyn ContextStrategy>> {
         max_summary_len: 30,
         summarize_at,
         early_tokens_per_frame: 4,
+        positions: PositionPolicy::Rerotate,
     };
     vec![
         Box::new(DropAll),
@@ -86,7 +87,7 @@ fn view<'a>(ledger: &'a Ledger, state: Option<&'a DialogueState>) -> CacheView<'
         initial_tokens: None,
         dialogue_state: state,
         token_counter: &OneTokenPerByte,
-        signals: Signals::default().with_frame_similarity(FrameSimilarity::new(ledger.travelled())),
+        signals: Signals::default().with_frame_similarity(ledger.frame_similarity()),
         early_summary: None,
     }
 }
@@ -125,6 +126,10 @@ impl ContextStrategy for Unlawful {
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {
         Ok((self.0)(view))
     }
+
+    fn positions(&self) -> PositionPolicy {
+        PositionPolicy::Legacy
+    }
 }
 
 #[test]
@@ -153,6 +158,74 @@ fn the_check_finds_each_broken_law() {
     };
     let counterexample = laws::check_strategy(&Unlawful(everything), 100).unwrap_err();
     assert!(matches!(counterexample.law, BrokenLaw::OverflowsAgain { .. }), "{counterexample}");
+}
+
+/// Keeps all there is room for, under one policy, and says another.
+struct TwoPolicies;
+
+impl ContextStrategy for TwoPolicies {
+    fn name(&self) -> &str {
+        "two_policies"
+    }
+
+    fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {
+        DropMiddle { last_keep_len: 50, positions: PositionPolicy::Preserve }.plan(view)
+    }
+}
+
+/// Asks for a summary and sets no room aside.
+struct NoRoom;
+
+impl ContextStrategy for NoRoom {
+    fn name(&self) -> &str {
+        "no_room"
+    }
+
+    fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {
+        let positions = PositionPolicy::Rerotate;
+        Hybrid { prompt: "?".into(), max_summary_len: 9, last_keep_len: 9, positions }.plan(view)
+    }
+}
+
+#[test]
+fn what_would_fail_in_a_run_is_found_before_it() {
+    let law = |strategy: &dyn ContextStrategy| laws::check_strategy(strategy, 1_000).unwrap_err().law;
+    assert_eq!(law(&TwoPolicies), BrokenLaw::Positions { plan: "preserve", strategy: "rerotate" });
+    assert_eq!(law(&NoRoom), BrokenLaw::NoSummaryRoom);
+}
+
+#[test]
+fn more_pending_than_incoming_is_no_panic() {
+    let ledger = ledger(40);
+    let view = CacheView { incoming: 0, pending: 3, ..view(&ledger, None) };
+    let plan = DropAll.plan(&view).unwrap();
+    assert_eq!(laws::check_plan(&plan, &view), Ok(()));
+}
+
+#[test]
+fn keyframes_keep_the_cuts_over_many_evictions() {
+    // Quiet frames that are never quite alike, and a cut every twelve frames.
+    let strategy =
+        Keyframes { keep_frame_len: 120, recent_frame_len: 40, positions: PositionPolicy::Rerotate };
+    let mut ledger = Ledger::new();
+    ledger.append(SegmentKind::System, 20, 0.0, true);
+    let mut evictions = 0;
+    for frame in 0..200 {
+        let cut = frame % 12 == 0;
+        let angle: f64 = if cut { 1.6 } else { 0.4 };
+        if BUDGET.overflows(ledger.tokens(), 11).is_some() {
+            let kept: Vec<_> = strategy.plan(&view(&ledger, None)).unwrap().kept().collect();
+            ledger.keep(&kept);
+            evictions += 1;
+        }
+        ledger.append_frame(10, f64::from(frame) / 2.0, false, (frame > 0).then_some(angle.cos()));
+    }
+    let times = ledger.segments().iter().filter(|segment| segment.kind == SegmentKind::Frame);
+    let frames: Vec<usize> = times.map(|segment| (segment.time * 2.0) as usize).collect();
+    // What is not recent is a cut.
+    let old: Vec<usize> = frames.iter().copied().filter(|frame| *frame < 192).collect();
+    assert!(old.len() >= 4 && old.iter().all(|frame| frame % 12 == 0), "{frames:?}");
+    assert!(evictions > 20, "{evictions} evictions");
 }
 
 /// Gives another plan each time it is asked.

@@ -130,6 +130,7 @@ fn summarize_and_drop_restarts_from_one_system_message() {
         max_summary_len: 12,
         summarize_at: None,
         early_tokens_per_frame: 4,
+        positions: PositionPolicy::Rerotate,
     };
     assert_eq!(plan(&strategy).pieces(), summary("Progress?", false));
     assert_eq!(strategy.max_summary_tokens(&OneTokenPerByte), 9 + 12);

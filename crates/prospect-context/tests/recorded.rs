@@ -51,26 +51,23 @@ fn segment(segment: &StreamSegment) -> RecordedSegment {
     RecordedSegment { kind, tokens, pinned, continues }
 }
 
+fn opening_events(strategy: &dyn ContextStrategy) -> Vec<TraceEvent> {
+    let Budget { max_seq_len, reserved_seq_len, max_reply_tokens, max_summary_tokens } = budget(strategy);
+    let recorded = RecordedBudget { max_seq_len, reserved_seq_len, max_reply_tokens, max_summary_tokens };
+    let started = TraceEvent::RunStarted { strategy: strategy.name().to_owned() };
+    vec![started, TraceEvent::Budget(recorded), TraceEvent::Other]
+}
+
 /// The trace that a run of this stream writes.
 #[expect(clippy::unwrap_used, reason = "a test helper")]
 fn record(strategy: &dyn ContextStrategy, stream: &[StreamStep]) -> Vec<TraceEvent> {
     let state = DialogueState::default();
-    let Budget { max_seq_len, reserved_seq_len, max_reply_tokens, max_summary_tokens } = budget(strategy);
     let options = SimulatorOptions {
         summary_tokens: 23,
         dialogue_state: Some(&state),
         ..SimulatorOptions::new(budget(strategy))
     };
-    let mut events = vec![
-        TraceEvent::RunStarted { strategy: strategy.name().to_owned() },
-        TraceEvent::Budget(RecordedBudget {
-            max_seq_len,
-            reserved_seq_len,
-            max_reply_tokens,
-            max_summary_tokens,
-        }),
-        TraceEvent::Other,
-    ];
+    let mut events = opening_events(strategy);
     let mut simulator = Simulator::new(strategy, options);
     let mut waiting: Vec<RecordedSegment> = Vec::new();
     for (index, step) in stream.iter().enumerate() {
@@ -101,8 +98,15 @@ fn record(strategy: &dyn ContextStrategy, stream: &[StreamStep]) -> Vec<TraceEve
         }
         let mut segments = said;
         segments.extend(step.before.iter().chain([&step.frame]).chain(&step.reply).map(segment));
-        let (time, similarity) = (step.time, step.similarity);
-        events.push(TraceEvent::Frame(RecordedFrame { index, time, segments, cache_tokens, similarity }));
+        let (time, similarity, spoke) = (step.time, step.similarity, Some(step.spoke));
+        events.push(TraceEvent::Frame(RecordedFrame {
+            index,
+            time,
+            segments,
+            cache_tokens,
+            spoke,
+            similarity,
+        }));
         if let Some(eviction) = eviction.as_ref().filter(|_| after) {
             events.push(overflow(eviction));
             waiting.extend(eviction.put_back.iter().map(|it| RecordedSegment {
@@ -134,9 +138,9 @@ fn every_strategy_is_replayed_exactly() {
         assert_eq!((recording.strategy(), recording.budget()), (Some(name), budget(strategy.as_ref())));
         let replay = recording.replay(strategy.as_ref()).unwrap();
         assert_eq!(replay.difference, None, "{name}");
-        assert_eq!(replay.evictions.len(), recording.overflows().len(), "{name}");
-        assert!(replay.evictions.len() > 3, "{name}");
-        for (eviction, (step, recorded)) in replay.evictions.iter().zip(recording.overflows()) {
+        assert_eq!(replay.simulation.evictions.len(), recording.overflows().len(), "{name}");
+        assert!(replay.simulation.evictions.len() > 3, "{name}");
+        for (eviction, (step, recorded)) in replay.simulation.evictions.iter().zip(recording.overflows()) {
             assert_eq!((eviction.step, eviction.tokens_after), (*step, recorded.tokens_after), "{name}");
         }
         // The steps are the stream that the run saw, whatever its strategy was.
@@ -171,7 +175,7 @@ fn a_replay_says_where_it_parts_from_the_run() {
     let other = DropMiddle { last_keep_len: 80, positions: Default::default() };
     let replay = recording.replay(&other).unwrap();
     let step = recording.overflows()[0].0;
-    assert_eq!(replay.evictions.len(), 1);
+    assert_eq!(replay.simulation.evictions.len(), 1);
     assert!(matches!(replay.difference, Some(Difference::Kept { step: at, .. }) if at == step));
     let keyframes = Keyframes { keep_frame_len: 90, recent_frame_len: 9, positions: Default::default() };
     assert!(recording.replay(&keyframes).unwrap().difference.is_some());
@@ -187,7 +191,14 @@ fn a_replay_says_where_it_parts_from_the_run() {
         RecordedSegment { kind: SegmentKind::Frame, tokens: 9, pinned: false, continues: false },
     ];
     let (index, time) = (frame.index + 1, frame.time + 0.5);
-    late.push(TraceEvent::Frame(RecordedFrame { index, time, segments, cache_tokens, similarity: None }));
+    late.push(TraceEvent::Frame(RecordedFrame {
+        index,
+        time,
+        segments,
+        cache_tokens,
+        spoke: None,
+        similarity: None,
+    }));
     let replay = Recording::from_events(late).unwrap().replay(&strategy).unwrap();
     assert_eq!(replay.difference, Some(Difference::Unexpected { step }));
 }

@@ -129,6 +129,7 @@ fn summarize(summarize_at: Option<f64>) -> SummarizeAndDrop {
         max_summary_len: 10,
         summarize_at,
         early_tokens_per_frame: 2,
+        positions: PositionPolicy::Rerotate,
     }
 }
 

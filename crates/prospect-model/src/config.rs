@@ -37,6 +37,8 @@ pub struct ModelConfig {
     pub tie_word_embeddings: bool,
 }
 
+const EXPECTED: &str = "the configuration of a SmolVLM or Idefics3 checkpoint";
+
 fn default_scale_factor() -> usize {
     2
 }
@@ -48,8 +50,19 @@ impl ModelConfig {
     /// [`ModelError::Read`], [`ModelError::Config`], [`ModelError::Shape`].
     pub fn from_dir(folder: &Path) -> Result<Self> {
         let path = folder.join("config.json");
-        let config: Self = read_json(&path, "the configuration of a SmolVLM or Idefics3 checkpoint")?;
+        let config: Self = read_json(&path, EXPECTED)?;
         config.check(&Checker { path: &path })?;
+        Ok(config)
+    }
+
+    /// Checks the text of a config.json; `path` is what errors name.
+    ///
+    /// # Errors
+    /// As [`Self::from_dir`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        let malformed = |source| ModelError::Config { path: path.to_owned(), source, expected: EXPECTED };
+        let config: Self = serde_json::from_str(text).map_err(malformed)?;
+        config.check(&Checker { path })?;
         Ok(config)
     }
 

@@ -83,13 +83,21 @@ impl SmolVlm {
     /// Anything for which [`ModelError::is_bad_checkpoint`] holds.
     pub fn load(folder: &Path) -> Result<Self> {
         let config = ModelConfig::from_dir(folder)?;
+        Self::of(config, &Weights::open(folder, &Device::Cpu)?)
+    }
+
+    /// A model of these shapes with random weights, the same ones every time: to measure speed, and nothing else.
+    pub fn random(config: ModelConfig) -> Result<Self> {
+        Self::of(config, &Weights::random(&Device::Cpu))
+    }
+
+    fn of(config: ModelConfig, weights: &Weights) -> Result<Self> {
         let device = Device::Cpu;
-        let weights = Weights::open(folder, &device)?;
         let (vision, text) = (&config.vision_config, &config.text_config);
         Ok(Self {
-            vision: VisionTower::load(&weights, vision)?,
-            connector: Connector::load(&weights, vision.hidden_size, text.hidden_size, config.scale_factor)?,
-            decoder: Decoder::load(&weights, text, config.tie_word_embeddings, &device)?,
+            vision: VisionTower::load(weights, vision)?,
+            connector: Connector::load(weights, vision.hidden_size, text.hidden_size, config.scale_factor)?,
+            decoder: Decoder::load(weights, text, config.tie_word_embeddings, &device)?,
             config,
             device,
         })

@@ -1,4 +1,5 @@
-//! Weights of a checkpoint folder: memory-mapped, checked by name and shape, converted to f32 once.
+//! Weights of a checkpoint folder: memory-mapped, checked by name and shape, converted to f32 once. Or random ones of any
+//! shape, for measurements.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,9 +12,13 @@ use crate::error::{ModelError, Result, first_line};
 
 /// The tensors of one checkpoint.
 pub(crate) struct Weights {
-    folder: PathBuf,
-    tensors: MmapedSafetensors,
+    source: Source,
     device: Device,
+}
+
+enum Source {
+    Files { folder: PathBuf, tensors: MmapedSafetensors },
+    Random,
 }
 
 #[derive(Deserialize)]
@@ -36,18 +41,31 @@ impl Weights {
             let path = at_fault.map_or(folder, PathBuf::as_path).to_owned();
             ModelError::Safetensors { path, message: parser_message(error) }
         })?;
-        Ok(Self { folder: folder.to_owned(), tensors, device: device.clone() })
+        Ok(Self { source: Source::Files { folder: folder.to_owned(), tensors }, device: device.clone() })
+    }
+
+    /// Tensors of any name and shape, the same ones every time: norms are ones, biases zeros, and what a layer puts out is
+    /// about as large as what goes in.
+    pub(crate) fn random(device: &Device) -> Self {
+        Self { source: Source::Random, device: device.clone() }
     }
 
     /// Whether there is a tensor of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.tensors.get(name).is_ok()
+        match &self.source {
+            Source::Files { tensors, .. } => tensors.get(name).is_ok(),
+            Source::Random => true,
+        }
     }
 
     /// The tensor `name` in f32.
     pub(crate) fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
-        let (folder, name, expected) = (|| self.folder.clone(), name.to_owned(), shape.to_vec());
-        let Ok(view) = self.tensors.get(&name) else {
+        let (folder, tensors) = match &self.source {
+            Source::Files { folder, tensors } => (folder, tensors),
+            Source::Random => return Ok(Tensor::from_vec(random(name, shape), shape, &self.device)?),
+        };
+        let (folder, name, expected) = (|| folder.clone(), name.to_owned(), shape.to_vec());
+        let Ok(view) = tensors.get(&name) else {
             return Err(ModelError::MissingTensor { folder: folder(), name, expected });
         };
         if view.shape() != shape {
@@ -56,11 +74,34 @@ impl Weights {
         }
         match DType::try_from(view.dtype()) {
             Ok(DType::F32 | DType::BF16 | DType::F16) => {
-                Ok(self.tensors.load(&name, &self.device)?.to_dtype(DType::F32)?)
+                Ok(tensors.load(&name, &self.device)?.to_dtype(DType::F32)?)
             }
             _ => {
                 Err(ModelError::TensorType { folder: folder(), name, actual: format!("{:?}", view.dtype()) })
             }
+        }
+    }
+}
+
+/// Uniform, with the variance that keeps a layer's output as large as its input.
+fn random(name: &str, shape: &[usize]) -> Vec<f32> {
+    let count = shape.iter().product();
+    match shape {
+        [_] if name.ends_with("bias") => vec![0.0; count],
+        [_] => vec![1.0; count],
+        _ => {
+            let inputs: usize = shape[1..].iter().product();
+            let width = (12.0 / inputs as f32).sqrt();
+            // SplitMix64 over the name and the index.
+            let seed =
+                name.bytes().fold(0u64, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+            let value = |index: usize| {
+                let mut z = seed.wrapping_add((index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+                z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+                z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+                ((z >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * width
+            };
+            (0..count).map(value).collect()
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use prospect_config::{DType, Device, ExceedContextHandling, Settings};
+use prospect_config::{DType, Device, ExceedContextHandling, PositionPolicy, Settings};
 use prospect_model::SmolVlm;
 use prospect_processor::Processor;
 
@@ -59,7 +59,12 @@ impl Checkpoint {
     pub fn fit(&self, settings: Settings) -> Result<Settings, RunError> {
         let config = self.model.config();
         let maximum = config.text_config.max_position_embeddings;
-        let settings = settings.fitted_to(config.kv_bytes_per_token(), maximum)?;
+        // What is computed again is kept as input embeddings beside keys and values.
+        let embedding = match settings.context.strategy.positions() {
+            Some(PositionPolicy::Recompute) => config.text_config.hidden_size * size_of::<f32>(),
+            _ => 0,
+        };
+        let settings = settings.fitted_to(config.kv_bytes_per_token() + embedding)?;
         if settings.context.max_seq_len > maximum {
             let expected = format!("at most {maximum}, the model's max_position_embeddings");
             return Err(settings.checkpoint_error("context.max_seq_len", expected).into());

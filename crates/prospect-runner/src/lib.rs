@@ -6,6 +6,7 @@
 //! [`smolvlm::SmolVlmStream`] is the real one.
 
 pub mod annotations;
+pub mod bench;
 pub mod checkpoint;
 pub mod cli;
 pub mod display;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use prospect_config::{Layers, Settings};
+use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
 use prospect_context::ContextStrategy;
 use prospect_context::simulator::recorded::{Recording, TraceEvent};
 
@@ -17,13 +17,15 @@ pub struct RecordedRun {
     pub recording: Recording,
     /// The run's settings.
     pub settings: Settings,
+    /// The layers that they came of, for others on top.
+    pub layers: Layers,
 }
 
-/// Reads a trace.
+/// Reads a trace. `base` are the settings under those that the trace has; without it the ones that `run` takes.
 ///
 /// # Errors
 /// A file that is no trace, or one whose events do not fit together.
-pub fn read_recording(path: &Path) -> Result<RecordedRun, RunError> {
+pub fn read_recording(path: &Path, base: Option<&Path>) -> Result<RecordedRun, RunError> {
     let events = read_trace(path)?;
     let failed = |source| RunError::Recording { path: path.to_owned(), source };
     // One crate writes the events, the other reads of them what it needs: JSON is what both agree on.
@@ -42,8 +44,15 @@ pub fn read_recording(path: &Path) -> Result<RecordedRun, RunError> {
         Some(Event::RunStarted { config, .. }) => toml::Table::try_from(config).unwrap_or_default(),
         _ => toml::Table::new(),
     };
-    let settings = Layers::new().file_text(path, &config.to_string())?.resolve()?;
-    Ok(RecordedRun { recording, settings })
+    // A trace has the parameters of its own strategy; those of the others are where the run took them from.
+    let names_model = config.get("model").is_some_and(|model| model.get("path").is_some());
+    let mut layers = match (base, names_model) {
+        (Some(base), _) => Layers::new().file(base)?,
+        (None, true) => Layers::new(),
+        (None, false) => Layers::new().file_text("configs/workbench.toml".as_ref(), WORKBENCH_CONFIG)?,
+    };
+    layers = layers.file_text(path, &config.to_string())?;
+    Ok(RecordedRun { recording, settings: layers.clone().resolve()?, layers })
 }
 
 impl RecordedRun {

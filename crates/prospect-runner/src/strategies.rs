@@ -15,6 +15,7 @@ use prospect_context::{ContextStrategy, PositionPolicy};
 
 use crate::error::RunError;
 use crate::session::ContextRule;
+use crate::suite::SANITY;
 
 /// Makes a strategy from its parameters, or says in one line what is wrong with them.
 pub type StrategyBuilder = dyn Fn(&Parameters<'_>) -> Result<Box<dyn ContextStrategy>, String>;
@@ -27,8 +28,19 @@ pub struct Registry {
 
 impl Registry {
     /// Adds a strategy; one of the same name is replaced.
-    pub fn register(&mut self, name: impl Into<String>, builder: Box<StrategyBuilder>) {
-        self.builders.insert(name.into(), builder);
+    ///
+    /// # Errors
+    /// [`RunError::Argument`] for the name of a built-in one: settings would mean the one, flags the other.
+    pub fn register(&mut self, name: &str, builder: Box<StrategyBuilder>) -> Result<(), RunError> {
+        if name == SANITY || ExceedContextHandling::is_built_in(name) {
+            return Err(RunError::Argument {
+                argument: format!("the strategy {name}"),
+                problem: "has the name of a built-in one".to_owned(),
+                expected: "another".to_owned(),
+            });
+        }
+        self.builders.insert(name.to_owned(), builder);
+        Ok(())
     }
 
     /// Whether `name` is registered.
@@ -58,10 +70,27 @@ impl Registry {
         };
         let unknown = || RunError::UnknownStrategy { name: name.to_owned(), known: known() };
         let builder = self.builders.get(name).ok_or_else(unknown)?;
-        let parameters = Parameters::new(params);
+        let own = parameters_of(name, params);
+        let parameters = Parameters::new(&own);
         let built = builder(&parameters).and_then(|strategy| parameters.check_all_read().map(|()| strategy));
         built.map_err(|problem| RunError::StrategyParameters { name: name.to_owned(), problem })
     }
+}
+
+/// The parameters of one strategy: those under its name (`context.custom.params.<name>.<key>`), so that several strategies of
+/// one comparison may have different ones; without any, all that are under no name.
+fn parameters_of(name: &str, params: &toml::Table) -> toml::Table {
+    let mut own = params.get(name).and_then(toml::Value::as_table).cloned().unwrap_or_default();
+    for (key, value) in params {
+        if let Some((_, key)) = key.split_once('.').filter(|(of, _)| *of == name) {
+            own.insert(key.to_owned(), value.clone());
+        }
+    }
+    if own.is_empty() {
+        let unnamed = params.iter().filter(|(key, value)| !key.contains('.') && !value.is_table());
+        own.extend(unnamed.map(|(key, value)| (key.clone(), value.clone())));
+    }
+    own
 }
 
 fn own(strategy: &ExceedContextHandling) -> Result<Box<dyn ContextStrategy>, RunError> {
@@ -77,7 +106,14 @@ fn own(strategy: &ExceedContextHandling) -> Result<Box<dyn ContextStrategy>, Run
             max_summary_len,
             summarize_at,
             early_tokens_per_frame,
-        } => Box::new(SummarizeAndDrop { prompt, max_summary_len, summarize_at, early_tokens_per_frame }),
+            positions,
+        } => Box::new(SummarizeAndDrop {
+            prompt,
+            max_summary_len,
+            summarize_at,
+            early_tokens_per_frame,
+            positions: policy(positions),
+        }),
         ExceedContextHandling::Hybrid {
             summary_prompt: prompt,
             max_summary_len,
@@ -126,5 +162,56 @@ fn policy(positions: prospect_config::PositionPolicy) -> PositionPolicy {
         prospect_config::PositionPolicy::Preserve => PositionPolicy::Preserve,
         prospect_config::PositionPolicy::Rerotate => PositionPolicy::Rerotate,
         prospect_config::PositionPolicy::Recompute => PositionPolicy::Recompute,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prospect_config::Layers;
+
+    use super::*;
+
+    fn registry() -> Registry {
+        let mut registry = Registry::default();
+        for name in ["a", "b"] {
+            let build = |parameters: &Parameters<'_>| {
+                let last_keep_len = parameters.count("keep", 7)?;
+                let positions = PositionPolicy::Rerotate;
+                Ok(Box::new(DropMiddle { last_keep_len, positions }) as Box<dyn ContextStrategy>)
+            };
+            registry.register(name, Box::new(build)).unwrap();
+        }
+        registry
+    }
+
+    fn build(name: &str, sets: &[&str]) -> Result<(), String> {
+        let named = [format!("context.custom.name={name}"), "context.strategy=custom".to_owned()];
+        let all = named.iter().map(String::as_str).chain(sets.iter().copied());
+        let layers = all.fold(Layers::new(), |layers, set| layers.set(set).unwrap());
+        let settings = layers.resolve().unwrap();
+        registry().context_rule(&settings.context).map(drop).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn strategies_have_parameters_of_their_own_or_share_those_without_a_name() {
+        assert_eq!(build("a", &["context.custom.params.keep=3"]), Ok(()));
+        assert_eq!(
+            build("a", &["context.custom.params.a.keep=3", "context.custom.params.b.other=1"]),
+            Ok(())
+        );
+        let wrong = build("b", &["context.custom.params.a.keep=3", "context.custom.params.b.other=1"]);
+        assert!(wrong.unwrap_err().contains("context.custom.params of b: other: no such parameter"));
+        assert!(
+            build("a", &["context.custom.params.keep=no"]).unwrap_err().contains("keep = \"no\": expected")
+        );
+        assert!(build("c", &[]).unwrap_err().contains("that this program registers: a, b"));
+    }
+
+    #[test]
+    fn a_built_in_name_is_taken() {
+        for name in ["drop_all", "custom", "none", "sanity"] {
+            let taken = registry().register(name, Box::new(|_| Ok(Box::new(DropAll)))).unwrap_err();
+            assert!(taken.to_string().contains("built-in"), "{taken}");
+        }
     }
 }

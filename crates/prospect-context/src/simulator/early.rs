@@ -31,7 +31,7 @@ impl Simulator<'_> {
         self.options.summary_tokens.min(request.max_new_tokens)
     }
 
-    /// After a silent frame that `incoming` tokens brought: a few tokens more, or the question whether it is time to begin.
+    /// After a silent frame; a frame like it will bring `incoming` tokens: a few tokens more, or the question whether it is time to begin.
     pub(super) fn go_on_with_early_summary(&mut self, incoming: usize, time: f64) {
         if self.early.is_none() {
             self.early = self.begin_early_summary(incoming, time);

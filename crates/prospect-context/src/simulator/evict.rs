@@ -15,6 +15,8 @@ use crate::view::TokenCounter;
 /// The cache while it is filled again.
 struct Rebuilt {
     ledger: Ledger,
+    /// When the cache's first segment went in.
+    opened: f64,
     kept_tokens: TokensByKind,
     moves: Vec<Move>,
     put_back: Vec<PutBack>,
@@ -46,6 +48,8 @@ impl Rebuilt {
             return self.deferred.push(Deferred { segment, summarised: facts, is_put_back: true });
         }
         let start = self.ledger.tokens();
+        // What opens the cache again stands for what opened it.
+        let time = if start == 0 && pinned { self.opened } else { time };
         self.ledger.append(kind, tokens, time, pinned);
         let range = start..self.ledger.tokens();
         let labels = facts.into_iter().map(Label::Summarised);
@@ -138,6 +142,7 @@ impl Simulator<'_> {
         time: f64,
     ) -> Result<Rebuilt, SimulatorError> {
         let mut rebuilt = Rebuilt {
+            opened: self.ledger.segments().first().map_or(time, |first| first.time),
             ledger: Ledger::emptied_into(&self.ledger, spare),
             kept_tokens: TokensByKind::default(),
             moves: Vec::new(),

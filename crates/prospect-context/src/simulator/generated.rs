@@ -128,7 +128,7 @@ impl Iterator for GeneratedStream {
         let reply = StreamSegment::new(SegmentKind::Assistant, parameters.reply_tokens - 1);
         let reply = StreamSegment { fact: self.untold.take(), ..reply };
         let waiting = Some(StreamSegment::last_token(SegmentKind::Assistant));
-        Some(StreamStep { reply: vec![reply], waiting, ..silent })
+        Some(StreamStep { reply: vec![reply], spoke: true, waiting, ..silent })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

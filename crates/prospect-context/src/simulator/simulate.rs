@@ -12,7 +12,7 @@ use crate::budget::{OverflowTrigger, Trigger};
 use crate::ledger::Ledger;
 use crate::segment::{Role, SegmentKind};
 use crate::strategy::ContextStrategy;
-use crate::view::{CacheView, EarlySummary, FrameSimilarity, Opening, Signals, TokenCounter};
+use crate::view::{CacheView, EarlySummary, Opening, Signals, TokenCounter};
 
 /// Feeds a strategy a stream, by the rules of a run: the check before what comes in goes in, or after the frame; the tokens
 /// that were generated and are not in the cache yet; the plan, and the cache rebuilt from it.
@@ -188,8 +188,10 @@ impl<'a> Simulator<'a> {
         if self.initial_tokens.is_none() && step.before.iter().any(is_request) {
             self.initial_tokens = Some(self.ledger.tokens());
         }
-        if step.reply.is_empty() && self.strategy.trigger() == Trigger::BeforeChunk {
-            self.go_on_with_early_summary(incoming, time);
+        let silent = step.reply.is_empty() && !step.spoke;
+        if silent && self.strategy.trigger() == Trigger::BeforeChunk {
+            let next = step.frame.tokens.saturating_add(self.waiting_tokens());
+            self.go_on_with_early_summary(next, time);
         }
         if self.strategy.trigger() == Trigger::AfterFrame
             && self.options.budget.reserve_is_touched(self.ledger.tokens())
@@ -338,7 +340,7 @@ impl<'a> Simulator<'a> {
         let of_stream = Opening { system_prompt: &self.opening_text, task_knowledge: None };
         let mut signals = Signals::default();
         if self.measures_frames {
-            signals = signals.with_frame_similarity(FrameSimilarity::new(self.ledger.travelled()));
+            signals = signals.with_frame_similarity(self.ledger.frame_similarity());
         }
         let early = self.early.as_ref();
         CacheView {

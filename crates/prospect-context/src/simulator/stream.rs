@@ -52,8 +52,11 @@ pub struct StreamStep {
     pub frame: StreamSegment,
     /// Cosine of the frame's embedding with that of the frame before it in the stream, where it is known.
     pub similarity: Option<f64>,
-    /// What the assistant says to it, the prompt for it included; empty where it is silent.
+    /// What the assistant says to it, the prompt for it included; empty where it is silent, and where what it said is one
+    /// token or was taken out again.
     pub reply: Vec<StreamSegment>,
+    /// Whether the assistant spoke though `reply` is empty.
+    pub spoke: bool,
     /// What was said at this step and goes in with the next one: the silence token, or the last token of the reply
     /// ([`StreamSegment::last_token`]), or a message that stands for the reply.
     pub waiting: Option<StreamSegment>,
@@ -68,6 +71,7 @@ impl StreamStep {
             frame: StreamSegment::new(SegmentKind::Frame, frame_tokens),
             similarity: None,
             reply: Vec::new(),
+            spoke: false,
             waiting: Some(StreamSegment::last_token(SegmentKind::Frame)),
         }
     }

@@ -5,15 +5,13 @@ use super::survivors::kept;
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
 use crate::segment::Segment;
 use crate::strategy::ContextStrategy;
-use crate::view::{CacheView, FrameSimilarity, SignalRequest};
+use crate::view::{CacheView, SignalRequest};
 
-/// Keeps what was said, the most recent frames, and of the older ones those that differ most from the frame before them in
-/// the cache.
+/// Keeps what was said, the most recent frames, and of the older ones those that differed most from the frame before them when
+/// they came in.
 ///
 /// After the merging of like frames in MovieChat (<https://arxiv.org/abs/2307.16449>), but nothing is merged: what is kept is
-/// what the model saw. Where frames between two have been dropped, the two differ by at most the way between them
-/// ([`FrameSimilarity`]), so that a scene that changes slowly is not lost. In a run without the similarity of frames all
-/// frames count as alike, and the newest are kept.
+/// what the model saw. In a run without the similarity of frames all frames count as alike, and the newest are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keyframes {
     /// Most tokens of frames that stay; fewer stay where the budget is smaller.
@@ -56,36 +54,22 @@ fn tokens_of_frames(segments: &[Segment]) -> usize {
     segments.iter().filter(|segment| is_frame(segment)).map(|segment| segment.range.len()).sum()
 }
 
-/// Per segment, whether it is one of the frames before `end` that differ most from the frame before them, of `tokens` tokens
-/// together. Of frames that differ alike, the later ones. Linear in the number of segments.
+/// Per segment, whether it is one of the frames before `end` that differed most from the frame before them, of `tokens` tokens
+/// together. Of frames that differed alike, the later ones. Linear in the number of segments.
 fn most_different(view: &CacheView<'_>, end: usize, tokens: usize) -> Vec<bool> {
     let mut chosen = vec![false; view.segments.len()];
-    let mut frames = changes(view, end);
-    let longest = frames.iter().map(|frame| view.segments[frame.index].range.len()).max().unwrap_or(1);
+    let change = |index: usize| {
+        let similarity = view.signals.frame_similarity;
+        similarity.map_or(0.0, |similarity| similarity.change_on_arrival(index))
+    };
+    let frames = view.segments[..end].iter().enumerate().filter(|(_, segment)| is_frame(segment));
+    let mut frames: Vec<(f64, usize)> = frames.map(|(index, _)| (change(index), index)).collect();
+    let longest = frames.iter().map(|(_, index)| view.segments[*index].range.len()).max().unwrap_or(1);
     // Frames of one model are all of one length, but for a token or two: these counts are near each other.
     let count = (tokens / longest.max(1)).min(frames.len());
-    let by_change = |a: &Change, b: &Change| b.angle.total_cmp(&a.angle).then(b.index.cmp(&a.index));
     if count < frames.len() && count > 0 {
-        frames.select_nth_unstable_by(count - 1, by_change);
+        frames.select_nth_unstable_by(count - 1, |a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
     }
-    frames[..count].iter().for_each(|frame| chosen[frame.index] = true);
+    frames[..count].iter().for_each(|(_, index)| chosen[*index] = true);
     chosen
-}
-
-struct Change {
-    index: usize,
-    /// To the frame before it in the cache, in radians; the first frame is as new as can be.
-    angle: f64,
-}
-
-fn changes(view: &CacheView<'_>, end: usize) -> Vec<Change> {
-    let similarity = view.signals.frame_similarity;
-    let change = |earlier: Option<usize>, later: usize| match (similarity, earlier) {
-        (None, _) => 0.0,
-        (Some(_), None) => std::f64::consts::PI,
-        (Some(similarity), Some(earlier)) => FrameSimilarity::change(&similarity, earlier, later),
-    };
-    let mut before = None;
-    let frames = view.segments[..end].iter().enumerate().filter(|(_, segment)| is_frame(segment));
-    frames.map(|(index, _)| Change { index, angle: change(before.replace(index), index) }).collect()
 }

@@ -23,6 +23,8 @@ pub struct SummarizeAndDrop {
     pub summarize_at: Option<f64>,
     /// Tokens of an early summary that are generated at each silent frame, at least 1.
     pub early_tokens_per_frame: usize,
+    /// Where the keys stand afterwards of what is kept behind an early summary.
+    pub positions: PositionPolicy,
 }
 
 impl ContextStrategy for SummarizeAndDrop {
@@ -36,7 +38,11 @@ impl ContextStrategy for SummarizeAndDrop {
             None => vec![Piece::Summary(request)],
             Some(early) => written_early(view, request, early),
         };
-        EvictionPlan::new(pieces, PositionPolicy::default(), view)
+        EvictionPlan::new(pieces, self.positions, view)
+    }
+
+    fn positions(&self) -> PositionPolicy {
+        self.positions
     }
 
     fn max_summary_tokens(&self, counter: &dyn TokenCounter) -> usize {

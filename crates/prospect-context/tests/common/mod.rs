@@ -15,6 +15,7 @@ pub(crate) fn strategies() -> Vec<Box<dyn ContextStrategy>> {
         max_summary_len: 30,
         summarize_at,
         early_tokens_per_frame: 4,
+        positions,
     };
     vec![
         Box::new(DropAll),

@@ -36,6 +36,8 @@ pub(super) enum Command {
     Simulate(SimulateArguments),
     /// Bring the results of several shards together.
     Merge(MergeArguments),
+    /// Measure every stage at a published size, with random weights: nothing is downloaded.
+    Bench(BenchArguments),
     /// Show a checkpoint's shapes, parameters and what its cache costs.
     Inspect(InspectArguments),
     /// Write an annotation file in another format.
@@ -108,11 +110,15 @@ pub(super) struct SuiteArguments {
 pub(super) struct SimulateArguments {
     /// `trace.jsonl` of a run, or the folder it lies in.
     pub(super) trace: PathBuf,
-    /// Strategies beside the run's own, as for compare.
+    /// Strategies beside the run's own, as for compare; their settings are those of the run.
     #[arg(long, value_delimiter = ',')]
     pub(super) strategies: Vec<String>,
-    #[command(flatten)]
-    pub(super) common: CommonArguments,
+    /// Settings file of the run, for the parameters of the other strategies.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Any setting, over those of the run; may be given more than once.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    pub(super) settings: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -124,6 +130,22 @@ pub(super) struct MergeArguments {
     #[arg(long, value_name = "FOLDER")]
     pub(super) out: Option<PathBuf>,
     /// JSON on standard output.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BenchArguments {
+    /// 256m, 500m or 2.2b.
+    #[arg(long, default_value = "256m")]
+    pub(super) shape: String,
+    /// Cache lengths in tokens, comma-separated.
+    #[arg(long, value_delimiter = ',', default_values_t = [0, 1024, 3968])]
+    pub(super) cache: Vec<usize>,
+    /// Runs per stage; the median counts.
+    #[arg(long, default_value_t = 7)]
+    pub(super) repeats: usize,
+    /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -218,13 +240,8 @@ impl CommonArguments {
         strategy: &str,
         unlimited: usize,
     ) -> Result<Settings, RunError> {
-        let (name, positions) = strategy.split_once(':').unzip();
-        let name = name.unwrap_or(strategy);
-        let mut layers = with_strategy(self.layers(registry)?, registry, "--strategies", name)?;
-        if let Some(positions) = positions {
-            layers = layers.flag("--strategies", "context.positions", positions)?;
-        }
-        if name == UNLIMITED {
+        let mut layers = with_positions(self.layers(registry)?, registry, strategy)?;
+        if strategy == UNLIMITED {
             layers = layers.flag("--strategies", "context.max_seq_len", &unlimited.to_string())?;
         }
         Ok(layers.resolve()?)
@@ -262,6 +279,20 @@ impl CommonArguments {
             layers = layers.flag("--json", "output.json", "true")?;
         }
         Ok(layers)
+    }
+}
+
+/// `NAME` or `NAME:POSITIONS`, as `--strategies` has them.
+pub(super) fn with_positions(
+    layers: Layers,
+    registry: &Registry,
+    strategy: &str,
+) -> Result<Layers, RunError> {
+    let (name, positions) = strategy.split_once(':').unzip();
+    let layers = with_strategy(layers, registry, "--strategies", name.unwrap_or(strategy))?;
+    match positions {
+        Some(positions) => Ok(layers.flag("--strategies", "context.positions", positions)?),
+        None => Ok(layers),
     }
 }
 

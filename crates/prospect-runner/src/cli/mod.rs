@@ -1,6 +1,7 @@
 //! The command line: arguments in, one command each, an exit code out.
 
 mod arguments;
+mod bench;
 mod compare;
 mod convert;
 mod eval;
@@ -42,6 +43,8 @@ const EXIT_INTERRUPTED: i32 = 130;
 #[derive(Default)]
 pub struct Cli {
     strategies: Registry,
+    /// A strategy that could not be registered.
+    refused: Option<RunError>,
 }
 
 impl Cli {
@@ -54,40 +57,45 @@ impl Cli {
     #[must_use]
     pub fn with_strategy(
         mut self,
-        name: impl Into<String>,
+        name: &str,
         builder: impl Fn(&Parameters<'_>) -> Result<Box<dyn ContextStrategy>, String> + 'static,
     ) -> Self {
-        self.strategies.register(name, Box::new(builder));
+        let refused = self.strategies.register(name, Box::new(builder)).err();
+        self.refused = self.refused.or(refused);
         self
     }
 
     /// Parses the arguments of the process, runs the command and reports a failure as one line on standard error.
     pub fn main(self) -> ExitCode {
-        main(&self.strategies)
+        let arguments = Arguments::parse();
+        let outcome = match self.refused {
+            None => run_command(&arguments.command, &self.strategies),
+            Some(refused) => Err(refused),
+        };
+        match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                #[expect(clippy::print_stderr, reason = "the one place where a failure reaches the person")]
+                {
+                    eprintln!("error: {error}");
+                }
+                ExitCode::from(error.exit_code())
+            }
+        }
     }
 }
 
-fn main(strategies: &Registry) -> ExitCode {
-    let arguments = Arguments::parse();
-    let outcome = match &arguments.command {
+fn run_command(command: &Command, strategies: &Registry) -> Result<(), RunError> {
+    match command {
         Command::Run(command) => handle_interrupts().and_then(|()| run::run(command, strategies)),
         Command::Compare(command) => handle_interrupts().and_then(|()| compare::compare(command, strategies)),
         Command::Eval(command) => handle_interrupts().and_then(|()| eval::eval(command, strategies)),
         Command::Simulate(command) => simulate::simulate(command, strategies),
         Command::Merge(command) => merge::merge(command),
         Command::Generate(command) => generate::generate(command, strategies),
+        Command::Bench(command) => bench::bench(command),
         Command::Inspect(command) => inspect::inspect(command),
         Command::Convert(command) => convert::convert(command),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            #[expect(clippy::print_stderr, reason = "the one place where a failure reaches the person")]
-            {
-                eprintln!("error: {error}");
-            }
-            ExitCode::from(error.exit_code())
-        }
     }
 }
 

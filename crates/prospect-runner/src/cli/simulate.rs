@@ -1,10 +1,9 @@
 //! `prospect-runner simulate`: a run's stream under other strategies, without a model.
 
-use prospect_context::ContextStrategy;
 use prospect_context::simulator::{Simulation, Simulator, SimulatorOptions, table};
-use prospect_context::{DialogueState, Opening};
+use prospect_context::{ContextStrategy, DialogueState, SegmentKind};
 
-use super::arguments::SimulateArguments;
+use super::arguments::{SimulateArguments, with_positions};
 use super::print;
 use crate::error::RunError;
 use crate::recording::{RecordedRun, read_recording};
@@ -16,29 +15,21 @@ pub(super) fn simulate(arguments: &SimulateArguments, registry: &Registry) -> Re
         true => arguments.trace.join("trace.jsonl"),
         false => arguments.trace.clone(),
     };
-    let run = read_recording(&path)?;
+    let run = read_recording(&path, arguments.config.as_deref())?;
     let mut simulations = Vec::new();
     let mut difference = None;
     if let Some(own) = run.strategy(registry)? {
         let replay = run.recording.replay(own.as_ref())?;
         if replay.difference.is_none() {
-            print(&format!("{}, replayed: the {} evictions of the run", own.name(), replay.evictions.len()));
+            let evictions = replay.simulation.evictions.len();
+            print(&format!("{}, replayed: the {evictions} evictions of the run", own.name()));
         }
         difference = replay.difference;
-        simulations.push(simulation(&run, own.as_ref())?);
+        let strategy = format!("{} (the run)", own.name());
+        simulations.push(Simulation { strategy, ..replay.simulation });
     }
     for name in &arguments.strategies {
-        let settings = arguments.common.with_strategy(registry, name, usize::MAX)?;
-        match registry.context_rule(&settings.context)? {
-            ContextRule::Strategy(strategy) => simulations.push(simulation(&run, strategy.as_ref())?),
-            ContextRule::Stateless | ContextRule::Unlimited => {
-                return Err(RunError::Argument {
-                    argument: format!("--strategies {name}"),
-                    problem: "evicts nothing".to_owned(),
-                    expected: "strategies that do".to_owned(),
-                });
-            }
-        }
+        simulations.push(other(arguments, registry, &run, name)?);
     }
     print(table(&simulations).trim_end());
     match difference {
@@ -47,14 +38,42 @@ pub(super) fn simulate(arguments: &SimulateArguments, registry: &Registry) -> Re
     }
 }
 
-fn simulation(run: &RecordedRun, strategy: &dyn ContextStrategy) -> Result<Simulation, RunError> {
-    let (state, stream) = (DialogueState::default(), &run.settings.stream);
-    let system_prompt = stream.system_prompt.as_deref().unwrap_or(&stream.default_system_prompt);
-    let opening = Opening { system_prompt, task_knowledge: None };
-    let options = SimulatorOptions {
-        dialogue_state: Some(&state),
-        opening: stream.system_prompt.is_some().then_some(opening),
-        ..run.recording.options()
+/// The run's stream under another strategy, or under other parameters.
+fn other(
+    arguments: &SimulateArguments,
+    registry: &Registry,
+    run: &RecordedRun,
+    name: &str,
+) -> Result<Simulation, RunError> {
+    let mut layers = run.layers.clone();
+    for set in &arguments.settings {
+        layers = layers.set(set)?;
+    }
+    let settings = with_positions(layers, registry, name)?.resolve()?;
+    let ContextRule::Strategy(strategy) = registry.context_rule(&settings.context)? else {
+        return Err(RunError::Argument {
+            argument: format!("--strategies {name}"),
+            problem: "evicts nothing".to_owned(),
+            expected: "strategies that do".to_owned(),
+        });
     };
+    let simulation = simulated(run, strategy.as_ref())?;
+    Ok(Simulation { strategy: name.to_owned(), ..simulation })
+}
+
+/// Summaries turn out as long as those of the run did, if it had some.
+fn simulated(run: &RecordedRun, strategy: &dyn ContextStrategy) -> Result<Simulation, RunError> {
+    let state = DialogueState::default();
+    let put_back = run.recording.overflows().iter().flat_map(|(_, overflow)| &overflow.put_back);
+    let summaries: Vec<usize> = put_back
+        .filter(|put_back| put_back.kind == SegmentKind::Summary)
+        .map(|put_back| put_back.tokens)
+        .collect();
+    let options = run.recording.options();
+    let summary_tokens = match summaries.len() {
+        0 => options.summary_tokens,
+        count => summaries.iter().sum::<usize>() / count,
+    };
+    let options = SimulatorOptions { dialogue_state: Some(&state), summary_tokens, ..options };
     Ok(Simulator::new(strategy, options).run(run.recording.steps())?)
 }

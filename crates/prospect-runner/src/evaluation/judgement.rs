@@ -229,6 +229,7 @@ mod tests {
                 time,
                 segments,
                 cache_tokens,
+                spoke: false,
                 similarity,
                 not_talk_probability,
                 times,

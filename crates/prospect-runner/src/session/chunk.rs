@@ -33,6 +33,8 @@ pub(super) struct Chunk {
     messages: Vec<(Role, String)>,
     /// User messages in it.
     pub(super) requests: usize,
+    /// Tokens of its frame.
+    pub(super) frame_tokens: usize,
 }
 
 impl Chunk {
@@ -77,7 +79,9 @@ impl<M: StreamModel> Session<'_, M> {
             chunk.requests += 1;
         }
         let time = self.options.frame_time_text.then_some(frame.time);
-        chunk.push(&self.model.encode_frame(time)?, false);
+        let encoded = self.model.encode_frame(time)?;
+        chunk.frame_tokens = encoded.ids.len();
+        chunk.push(&encoded, false);
         Ok(chunk)
     }
 

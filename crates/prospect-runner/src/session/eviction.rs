@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::time::Instant;
 
 use prospect_context::{
-    CacheView, ContextStrategy, DialogueState, EarlySummary, EvictionPlan, FrameSimilarity, Ledger, Opening,
-    OverflowTrigger, Piece, Role, SegmentKind, Signals, SummaryRequest, TokenCounter, Trigger,
+    CacheView, ContextStrategy, DialogueState, EarlySummary, EvictionPlan, Ledger, Opening, OverflowTrigger,
+    Piece, Role, SegmentKind, Signals, SummaryRequest, TokenCounter, Trigger,
 };
 
 use super::chunk::is_opening;
@@ -141,7 +141,6 @@ impl<'a, M: StreamModel> Session<'a, M> {
         token_counter: &'v dyn TokenCounter,
     ) -> CacheView<'v> {
         let signals = Signals::default();
-        let similarity = || FrameSimilarity::new(self.ledger.travelled());
         CacheView {
             segments: self.ledger.segments(),
             budget: self.budget,
@@ -156,7 +155,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
             dialogue_state,
             token_counter,
             signals: match self.signals().frame_similarity {
-                true => signals.with_frame_similarity(similarity()),
+                true => signals.with_frame_similarity(self.ledger.frame_similarity()),
                 false => signals,
             },
             early_summary: None,
@@ -245,6 +244,10 @@ impl<'a, M: StreamModel> Session<'a, M> {
         Ok([self.waiting(), question.ids, answer.ids].concat())
     }
 
+    pub(super) fn waiting_tokens(&self) -> usize {
+        self.waiting().len()
+    }
+
     /// Said, but not in the cache yet.
     fn waiting(&self) -> Vec<u32> {
         let deferred = self.deferred.iter().flat_map(|(_, ids)| ids);
@@ -270,11 +273,14 @@ fn rebuilt<'a>(
     time: f64,
 ) -> Ledger {
     let mut ledger = Ledger::emptied(old);
+    let opened = old.segments().first().map_or(time, |first| first.time);
     for (piece, kind) in pieces {
         match (piece, kind) {
             (ResolvedPiece::Keep(range), _) => ledger.append_from(old, range),
             (ResolvedPiece::Tokens(ids), kind) => {
                 let kind = kind.unwrap_or(SegmentKind::System);
+                // What opens the cache again stands for what opened it.
+                let time = if ledger.tokens() == 0 && is_opening(kind) { opened } else { time };
                 ledger.append(kind, ids.len(), time, is_opening(kind));
             }
         }

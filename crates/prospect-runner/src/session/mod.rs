@@ -194,13 +194,15 @@ impl<'a, M: StreamModel> Session<'a, M> {
         if chunk.requests > 0 && self.initial_tokens.is_none() {
             self.initial_tokens = Some(self.model.cache_tokens());
         }
-        if spoken.is_none() {
-            self.write_early(chunk.ids.len(), frame.time)?;
+        let spoke = spoken.is_some();
+        if !spoke {
+            // The next silent frame brings as much as this one's picture, and what is pending.
+            self.write_early(chunk.frame_tokens + self.waiting_tokens(), frame.time)?;
         }
         let stages =
             StageTimes { vision_ms, decode_ms: milliseconds(decoding), total_ms: milliseconds(started) };
         let reply = spoken.map(|ids| self.reply(frame, ids)).transpose()?.flatten();
-        self.record_frame(frame, entries, similarity, &generated, stages)?;
+        self.record_frame(frame, entries, (spoke, similarity), &generated, stages)?;
         self.evict_after_frame(&features, frame.time)?;
         self.last_features = self.signals().frame_similarity.then_some(features);
         self.trace.flush()?;
@@ -280,7 +282,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
         &mut self,
         frame: &Frame,
         segments: Vec<SegmentEntry>,
-        similarity: Option<f64>,
+        (spoke, similarity): (bool, Option<f64>),
         generated: &Generated,
         times: StageTimes,
     ) -> Result<(), RunError> {
@@ -291,6 +293,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
             time: frame.time,
             segments,
             cache_tokens,
+            spoke,
             similarity,
             not_talk_probability: generated.not_talk_probability,
             times,

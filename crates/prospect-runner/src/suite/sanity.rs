@@ -63,6 +63,7 @@ fn replay(
     let times: Vec<f64> = seen.iter().map(|(_, time)| *time).collect();
     let replies = references_as_replies(annotations, &times, settings.stream.fps);
     for ((index, time), text) in seen.into_iter().zip(replies) {
+        let spoke = text.is_some();
         if let Some(text) = text {
             statistics.replies += 1;
             trace.record(&Event::Reply { frame: index, time, text, token_ids: Vec::new() })?;
@@ -73,6 +74,7 @@ fn replay(
             time,
             segments: Vec::new(),
             cache_tokens: 0,
+            spoke,
             similarity: None,
             not_talk_probability: None,
             times: StageTimes::default(),

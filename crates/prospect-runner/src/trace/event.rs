@@ -125,6 +125,10 @@ pub enum Event {
         segments: Vec<SegmentEntry>,
         /// Cache length after the frame and its reply.
         cache_tokens: usize,
+        /// Whether the assistant spoke, though nothing of it may be in the cache: one token, or a reply that a reference
+        /// stands for.
+        #[serde(default)]
+        spoke: bool,
         /// Cosine with the frame before it, where the strategy asked for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         similarity: Option<f64>,

@@ -21,7 +21,9 @@ fn simulate(out: &Path, more: &[&str]) -> Output {
 #[test]
 fn every_strategys_run_is_replayed_eviction_by_eviction() {
     let early = ["context.summarize_and_drop.summarize_at=0.7"];
-    let runs: [(&str, &[&str]); 9] = [
+    let spoken_for = ["context.summarize_and_drop.summarize_at=0.4", "stream.reference_context=true"];
+    let words = ["context.summarize_and_drop.summarize_at=0.5", "generation.max_new_tokens=1"];
+    let runs: [(&str, &[&str]); 11] = [
         ("drop_all", &[]),
         ("drop_middle", &[]),
         ("sink_window", &["context.sink_window.positions=recompute"]),
@@ -29,6 +31,8 @@ fn every_strategys_run_is_replayed_eviction_by_eviction() {
         ("keyframes", &[]),
         ("summarize_and_drop", &[]),
         ("summarize_and_drop", &early),
+        ("summarize_and_drop", &spoken_for),
+        ("summarize_and_drop", &words),
         ("summarize_with_dst", &[]),
         ("hybrid", &[]),
     ];
@@ -55,6 +59,9 @@ fn a_replay_that_does_something_else_and_a_trace_that_does_not_add_up_are_told()
     let written = std::fs::read_to_string(&path).unwrap();
     // A run of another parameter would have kept something else.
     std::fs::write(&path, written.replacen("\"last_keep_len\":128", "\"last_keep_len\":60", 1)).unwrap();
+    let set = ["--strategies", "drop_middle", "--set", "context.last_keep_len=60"];
+    let other = text(&simulate(out.path(), &set).stdout);
+    assert!(other.contains("drop_middle (the run)") && other.contains("\ndrop_middle  "), "{other}");
     let (line, code) = complaint(&simulate(out.path(), &[]));
     assert!(line.contains("the run kept") && line.contains("the replay") && code == 1, "{line}");
 

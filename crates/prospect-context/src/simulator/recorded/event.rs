@@ -72,6 +72,9 @@ pub struct RecordedFrame {
     pub segments: Vec<RecordedSegment>,
     /// Tokens in the cache after the reply.
     pub cache_tokens: usize,
+    /// Whether the assistant spoke; without it, where a reply stands behind the frame.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spoke: Option<bool>,
     /// Cosine of the frame's embedding with that of the frame before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub similarity: Option<f64>,

@@ -16,7 +16,7 @@
 //! let recording = Recording::from_events(events)?;
 //!
 //! let replay = recording.replay(&DropAll)?;
-//! assert_eq!((replay.evictions.len(), replay.difference), (1, None));
+//! assert_eq!((replay.simulation.evictions.len(), replay.difference), (1, None));
 //!
 //! let other = DropMiddle { last_keep_len: 16, positions: Default::default() };
 //! println!("{}", table(&[Simulator::new(&other, recording.options()).run(recording.steps())?]));

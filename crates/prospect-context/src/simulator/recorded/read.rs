@@ -154,6 +154,7 @@ impl Reader {
             frame: stream_segment(&frame.segments[shown]),
             similarity: frame.similarity,
             reply: frame.segments[shown + 1..].iter().map(stream_segment).collect(),
+            spoke: frame.spoke.unwrap_or(shown + 1 < frame.segments.len()),
             waiting: None,
         };
         self.said_before(chunk.said, step.chunk_tokens())?;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::event::RecordedOverflow;
 use super::read::Recording;
 use crate::simulator::options::{SimulatorError, SimulatorOptions};
-use crate::simulator::report::{Eviction, PutBack};
+use crate::simulator::report::{Eviction, PutBack, Simulation};
 use crate::simulator::simulate::{Recorded, Simulator};
 use crate::strategy::ContextStrategy;
 use crate::view::DialogueState;
@@ -13,8 +13,8 @@ use crate::view::DialogueState;
 /// What a replay did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Replay {
-    /// Its evictions, up to the first that differs, this one included.
-    pub evictions: Vec<Eviction>,
+    /// Its figures, with its evictions: up to the first that differs, this one included.
+    pub simulation: Simulation,
     /// Where it first parts from the run; the replay ends there.
     pub difference: Option<Difference>,
 }
@@ -97,7 +97,6 @@ impl Recording {
         let options = SimulatorOptions { budget: self.budget(), ..options };
         let mut simulator = Simulator::with_exact_budget(strategy, options);
         let mut overflows = self.overflows().iter().peekable();
-        let mut evictions = Vec::new();
         for (step, came_in) in self.steps().iter().enumerate() {
             let run = overflows.next_if(|(at, _)| *at == step).map(|(_, overflow)| overflow);
             simulator.recorded = Recorded {
@@ -111,12 +110,11 @@ impl Recording {
                 (None, Some(_)) => Some(Difference::Unexpected { step }),
                 (Some(run), Some(replayed)) => difference(run, replayed),
             };
-            evictions.extend(replayed);
             if difference.is_some() {
-                return Ok(Replay { evictions, difference });
+                return Ok(Replay { simulation: simulator.finish(), difference });
             }
         }
-        Ok(Replay { evictions, difference: None })
+        Ok(Replay { simulation: simulator.finish(), difference: None })
     }
 }
 

@@ -175,7 +175,7 @@ proptest! {
         let is_overflow = |event: &&Event| matches!(event, Event::Overflow { .. });
         let overflows = run.events.iter().filter(is_overflow).count();
         prop_assert!(strategy == "none" || overflows > 2, "{overflows} overflows");
-        if strategy != "none" && !references {
+        if strategy != "none" {
             let rule = Registry::default().context_rule(&settings.context).unwrap();
             let ContextRule::Strategy(strategy) = rule else { panic!("a strategy") };
             let difference = replay(&run.events, strategy.as_ref()).map_err(TestCaseError::fail)?;

@@ -276,3 +276,25 @@ fn early_writing_goes_on_only_while_the_assistant_is_silent() {
     let (_, run) = summarized(&early, &[3], 20);
     assert!(summaries(&run).iter().all(|summary| summary.2.is_none()));
 }
+
+#[test]
+fn messages_behind_a_summary_do_not_become_its_opening() {
+    let settings = settings(&[
+        "context.strategy=hybrid",
+        "context.max_seq_len=400",
+        "context.reserved_seq_len=40",
+        "context.hybrid.max_summary_len=12",
+        "context.hybrid.summary_prompt=sum up",
+        "context.hybrid.last_keep_len=60",
+        "generation.max_new_tokens=16",
+        SYSTEM,
+    ]);
+    // Something is asked at every other frame, for ten minutes.
+    let asks = |frame: u32| message(f64::from(frame), Speaker::User, "and now?");
+    let annotations = Annotations { messages: (0..600).map(asks).collect(), ..Annotations::default() };
+    let mut model = FakeModel::new(400, 8, &[1], 9);
+    let run = run(&mut model, &settings, Some(&annotations), 1200);
+    assert!(run.error.is_none(), "{:?}", run.error);
+    let overflows = run.events.iter().filter(|event| matches!(event, Event::Overflow { .. })).count();
+    assert!((20..120).contains(&overflows), "{overflows} overflows");
+}
