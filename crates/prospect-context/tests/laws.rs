@@ -1,10 +1,10 @@
 //! The laws of eviction over every strategy and random streams, hostile ones included.
 
+mod common;
+
+use common::strategies;
 use prospect_context::laws::{self, BrokenLaw};
-use prospect_context::strategies::{
-    DropAll, DropMiddle, DropOldestFrames, Hybrid, Keyframes, SinkWindow, SummarizeAndDrop, SummarizeWithDst,
-    proassist,
-};
+use prospect_context::strategies::{DropAll, DropMiddle, Hybrid, Keyframes, SummarizeWithDst};
 use prospect_context::{
     Budget, CacheView, ContextStrategy, DialogueState, EvictionPlan, Ledger, Opening, Piece, PlanError,
     PositionPolicy, Role, SegmentKind, Signals, TokenCounter,
@@ -12,37 +12,6 @@ use prospect_context::{
 
 /// Streams per strategy.
 const STREAMS: usize = 10_000;
-
-fn strategies() -> Vec<Box<dyn ContextStrategy>> {
-    let positions = PositionPolicy::Rerotate;
-    let prompt = "Progress? {steps_done}".to_owned();
-    let summarize = |summarize_at| SummarizeAndDrop {
-        prompt: prompt.clone(),
-        max_summary_len: 30,
-        summarize_at,
-        early_tokens_per_frame: 4,
-        positions: PositionPolicy::Rerotate,
-    };
-    vec![
-        Box::new(DropAll),
-        Box::new(DropMiddle { last_keep_len: 64, positions }),
-        Box::new(DropMiddle { last_keep_len: usize::MAX, positions }),
-        Box::new(DropOldestFrames { keep_frame_len: 60, positions }),
-        Box::new(DropOldestFrames { keep_frame_len: usize::MAX, positions }),
-        Box::new(Keyframes { keep_frame_len: 120, recent_frame_len: 40, positions }),
-        Box::new(Keyframes { keep_frame_len: usize::MAX, recent_frame_len: 0, positions }),
-        Box::new(Hybrid { prompt: prompt.clone(), max_summary_len: 30, last_keep_len: 64, positions }),
-        Box::new(Hybrid { prompt: prompt.clone(), max_summary_len: 0, last_keep_len: usize::MAX, positions }),
-        Box::new(SinkWindow { n_sink: 4, window: 100, positions }),
-        Box::new(SinkWindow { n_sink: 0, window: 0, positions }),
-        Box::new(summarize(None)),
-        Box::new(summarize(Some(0.8))),
-        Box::new(SummarizeWithDst { prompt: prompt.clone(), max_summary_len: 30, max_state_len: 20 }),
-        Box::new(proassist::DropAll),
-        Box::new(proassist::DropMiddle { last_keep_len: 64 }),
-        Box::new(proassist::SummarizeAndDrop { prompt, max_summary_len: 30 }),
-    ]
-}
 
 #[test]
 fn every_strategy_keeps_the_laws_on_every_stream_or_says_why_not() {

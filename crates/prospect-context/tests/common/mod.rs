@@ -1,4 +1,4 @@
-//! Every built-in strategy, for the tests of the simulator.
+//! Every built-in strategy, with ordinary and with extreme parameters.
 
 use prospect_context::strategies::{
     DropAll, DropMiddle, DropOldestFrames, Hybrid, Keyframes, SinkWindow, SummarizeAndDrop, SummarizeWithDst,
@@ -26,6 +26,7 @@ pub(crate) fn strategies() -> Vec<Box<dyn ContextStrategy>> {
         Box::new(Keyframes { keep_frame_len: 120, recent_frame_len: 40, positions }),
         Box::new(Keyframes { keep_frame_len: usize::MAX, recent_frame_len: 0, positions: recompute }),
         Box::new(Hybrid { prompt: prompt.clone(), max_summary_len: 30, last_keep_len: 64, positions }),
+        Box::new(Hybrid { prompt: prompt.clone(), max_summary_len: 0, last_keep_len: usize::MAX, positions }),
         Box::new(SinkWindow { n_sink: 4, window: 100, positions }),
         Box::new(SinkWindow { n_sink: 0, window: 0, positions }),
         Box::new(summarize(None)),

@@ -7,6 +7,7 @@ mod comparison;
 mod page;
 mod plots;
 mod run_view;
+mod stream;
 mod thumbnails;
 mod timeline;
 

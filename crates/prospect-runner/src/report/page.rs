@@ -9,10 +9,11 @@ use serde::Serialize;
 
 use super::comparison::{Comparison, comparison};
 use super::run_view::{RunView, run_view};
+use super::stream::frame_of_reply;
 use super::thumbnails::{Thumbnails, thumbnails};
 use crate::error::RunError;
 use crate::suite::{Merged, TRACE_FILE};
-use crate::trace::{Event, TraceError, read_trace};
+use crate::trace::{TraceError, read_trace};
 
 /// Everything that the template shows of a video.
 #[derive(Debug, Serialize)]
@@ -62,13 +63,6 @@ fn video(merged: &Merged, index: usize) -> Result<VideoView, RunError> {
     }
     let source = entry.source.display().to_string();
     Ok(VideoView { name: entry.name.clone(), source, thumbnails, runs })
-}
-
-pub(super) fn frame_of_reply(event: &Event) -> Option<usize> {
-    match event {
-        Event::Reply { frame, .. } => Some(*frame),
-        _ => None,
-    }
 }
 
 /// The run that is unfolded from the start: of the first video, the first that evicted something.

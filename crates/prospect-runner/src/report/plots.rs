@@ -6,7 +6,7 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use super::clock;
-use super::run_view::{FramePoint, Stream};
+use super::stream::{FramePoint, Stream};
 use crate::error::RunError;
 use crate::evaluation::Figure;
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::stream::{Stream, frame_of_reply};
 use super::thumbnails::Thumbnails;
 use super::timeline::{Timeline, timeline};
 use super::{clock, plots};
@@ -90,7 +91,7 @@ pub(super) fn run_view(
 ) -> Result<RunView, RunError> {
     let stream = Stream::of(events);
     let judgement = &run.judgement;
-    let frames_of_replies: Vec<usize> = events.iter().filter_map(super::page::frame_of_reply).collect();
+    let frames_of_replies: Vec<usize> = events.iter().filter_map(frame_of_reply).collect();
     let replies = judgement.replies.iter().enumerate().map(|(index, reply)| ReplyRow {
         number: index + 1,
         time: clock(reply.time),
@@ -123,49 +124,6 @@ pub(super) fn run_view(
         cache_plot: stream.has_cache().then(|| plots::cache(&stream)).transpose()?,
         time_plot: stream.has_cache().then(|| plots::frame_times(&stream)).transpose()?,
     })
-}
-
-/// What the plots show.
-#[derive(Debug, Default)]
-pub(super) struct Stream {
-    pub(super) frames: Vec<FramePoint>,
-    /// The cache's bound in tokens.
-    pub(super) max_seq_len: Option<usize>,
-    /// Per overflow, stream time and cache length before and after.
-    pub(super) overflows: Vec<(f64, usize, usize)>,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct FramePoint {
-    pub(super) time: f64,
-    pub(super) cache_tokens: usize,
-    pub(super) ms: f64,
-}
-
-impl Stream {
-    fn of(events: &[Event]) -> Self {
-        let (mut stream, mut bounded) = (Self::default(), false);
-        for event in events {
-            match event {
-                Event::RunStarted { strategy, .. } => bounded = strategy != "unlimited",
-                Event::Budget { max_seq_len, .. } => stream.max_seq_len = bounded.then_some(*max_seq_len),
-                Event::Frame { time, cache_tokens, times, .. } => {
-                    let (time, cache_tokens, ms) = (*time, *cache_tokens, times.total_ms);
-                    stream.frames.push(FramePoint { time, cache_tokens, ms });
-                }
-                Event::Overflow { time, tokens_before, tokens_after, .. } => {
-                    stream.overflows.push((*time, *tokens_before, *tokens_after));
-                }
-                _ => {}
-            }
-        }
-        stream
-    }
-
-    /// The run that replays the references has none.
-    fn has_cache(&self) -> bool {
-        self.frames.iter().any(|frame| frame.cache_tokens > 0)
-    }
 }
 
 fn outcome(run: &VideoRun) -> String {

@@ -1,0 +1,54 @@
+//! What the plots and pictures of a run are made from, read from its trace.
+
+use crate::trace::Event;
+
+/// What the plots show.
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    pub(super) frames: Vec<FramePoint>,
+    /// The cache's bound in tokens.
+    pub(super) max_seq_len: Option<usize>,
+    /// Per overflow, stream time and cache length before and after.
+    pub(super) overflows: Vec<(f64, usize, usize)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FramePoint {
+    pub(super) time: f64,
+    pub(super) cache_tokens: usize,
+    pub(super) ms: f64,
+}
+
+impl Stream {
+    pub(super) fn of(events: &[Event]) -> Self {
+        let (mut stream, mut bounded) = (Self::default(), false);
+        for event in events {
+            match event {
+                Event::RunStarted { strategy, .. } => bounded = strategy != "unlimited",
+                Event::Budget { max_seq_len, .. } => stream.max_seq_len = bounded.then_some(*max_seq_len),
+                Event::Frame { time, cache_tokens, times, .. } => {
+                    let (time, cache_tokens, ms) = (*time, *cache_tokens, times.total_ms);
+                    stream.frames.push(FramePoint { time, cache_tokens, ms });
+                }
+                Event::Overflow { time, tokens_before, tokens_after, .. } => {
+                    stream.overflows.push((*time, *tokens_before, *tokens_after));
+                }
+                _ => {}
+            }
+        }
+        stream
+    }
+
+    /// The run that replays the references has none.
+    pub(super) fn has_cache(&self) -> bool {
+        self.frames.iter().any(|frame| frame.cache_tokens > 0)
+    }
+}
+
+/// The frame after which a reply was given.
+pub(super) fn frame_of_reply(event: &Event) -> Option<usize> {
+    match event {
+        Event::Reply { frame, .. } => Some(*frame),
+        _ => None,
+    }
+}
