@@ -32,21 +32,20 @@ pub(crate) fn run() -> Result<(), String> {
 
 /// The README's first command.
 fn main_job() -> Result<(), String> {
-    streams("main job", &["run", "--release", "-p", "prospect-runner", "--", "run"])
+    streams("main job", "cargo", &["run", "--release", "-p", "prospect-runner", "--", "run"])
 }
 
-/// A strategy of someone else's crate, named on the command line of their own binary.
+/// A strategy of someone else's crate, named on the command line of their own binary, which the tests have built.
 fn custom_strategy() -> Result<(), String> {
-    let example = ["run", "--release", "-p", "prospect-runner", "--example", "custom_strategy", "--"];
     let stream = ["run", "--strategy", "every_other_frame", "--set", "context.custom.params.keep_one_of=3"];
-    streams("custom strategy", &[&example[..], &stream[..]].concat())
+    streams("custom strategy", "target/debug/examples/custom_strategy", &stream)
 }
 
 /// Runs a stream and looks whether its trace shows what it should: overflows, replies, an orderly end.
-fn streams(name: &str, command: &[&str]) -> Result<(), String> {
+fn streams(name: &str, program: &str, arguments: &[&str]) -> Result<(), String> {
     let out = workspace_root().join("target").join(name.replace(' ', "-"));
     let folder = out.display().to_string();
-    step(name, "cargo", &[command, &["--out", &folder]].concat(), &[])?;
+    step(name, program, &[arguments, &["--out", &folder]].concat(), &[])?;
     let trace = out.join("trace.jsonl");
     let text = std::fs::read_to_string(&trace).map_err(|error| format!("{}: {error}", trace.display()))?;
     let last: serde_json::Value = text

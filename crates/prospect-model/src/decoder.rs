@@ -5,6 +5,7 @@ use candle_nn::{Activation, Module};
 
 use crate::cache::KvCache;
 use crate::error::Result;
+use crate::fused;
 use crate::layers::{Linear, RmsNorm};
 use crate::rotary::Rotary;
 use crate::text_config::TextConfig;
@@ -67,12 +68,10 @@ impl Decoder {
     pub(crate) fn forward(&self, embeddings: &Tensor, cache: &mut KvCache) -> Result<Tensor> {
         let tokens = embeddings.dim(0)?;
         cache.check_room(tokens)?;
-        let mask =
-            if tokens > 1 { Some(causal_mask(cache.len(), tokens, embeddings.device())?) } else { None };
         let mut x = embeddings.clone();
         for (index, layer) in self.layers.iter().enumerate() {
             let normed = layer.input_layernorm.forward(&x)?;
-            x = (x + self.attention(layer, index, &normed, mask.as_ref(), cache)?)?;
+            x = (x + self.attention(layer, index, &normed, cache)?)?;
             x = (&x + layer.mlp(&layer.post_attention_layernorm.forward(&x)?, self.config.hidden_act)?)?;
         }
         cache.commit(embeddings)?;
@@ -84,17 +83,10 @@ impl Decoder {
         self.lm_head.forward(hidden)
     }
 
-    fn attention(
-        &self,
-        layer: &Layer,
-        index: usize,
-        x: &Tensor,
-        mask: Option<&Tensor>,
-        cache: &KvCache,
-    ) -> Result<Tensor> {
+    fn attention(&self, layer: &Layer, index: usize, x: &Tensor, cache: &KvCache) -> Result<Tensor> {
         let (heads, kv_heads, head_dim) =
             (self.config.num_attention_heads, self.config.kv_heads(), self.config.head_dim());
-        let (tokens, group) = (x.dim(0)?, heads / kv_heads);
+        let tokens = x.dim(0)?;
         let split = |x: Tensor, heads: usize| -> Result<Tensor> {
             Ok(x.reshape((1, tokens, heads, head_dim))?.transpose(1, 2)?)
         };
@@ -103,17 +95,7 @@ impl Decoder {
         let keys = self.rotary.apply(&split(layer.k_proj.forward(x)?, kv_heads)?, start)?;
         let values = split(layer.v_proj.forward(x)?, kv_heads)?;
         let (keys, values) = cache.write(index, &keys, &values)?;
-        // The query heads of one group lie behind each other, so that one product per key head serves them all.
-        let query = (query.reshape((kv_heads, group * tokens, head_dim))? * (head_dim as f64).powf(-0.5))?;
-        let mut scores = query.matmul(&keys.squeeze(0)?.t()?)?;
-        if let Some(mask) = mask {
-            let total = scores.dim(2)?;
-            let by_head = scores.reshape((kv_heads, group, tokens, total))?;
-            scores = by_head.broadcast_add(mask)?.reshape((kv_heads, group * tokens, total))?;
-        }
-        let weights = candle_nn::ops::softmax_last_dim(&scores)?;
-        let mixed = weights.matmul(&values.squeeze(0)?)?.reshape((heads, tokens, head_dim))?;
-        layer.o_proj.forward(&mixed.transpose(0, 1)?.reshape((tokens, heads * head_dim))?)
+        layer.o_proj.forward(&fused::causal(&query, &keys, &values)?)
     }
 }
 
@@ -159,13 +141,4 @@ fn table_and_head(weights: &Weights, config: &TextConfig, tied: bool) -> Result<
         return Ok((shared.clone(), shared));
     }
     Ok((get(table)?, get(head)?))
-}
-
-/// `[tokens, cached + tokens]`: 0 where a token may look, minus infinity where it may not.
-fn causal_mask(cached: usize, tokens: usize, device: &Device) -> Result<Tensor> {
-    let total = cached + tokens;
-    let entry = |row: usize, column: usize| if column <= cached + row { 0.0 } else { f32::NEG_INFINITY };
-    let mask: Vec<f32> =
-        (0..tokens).flat_map(|row| (0..total).map(move |column| entry(row, column))).collect();
-    Ok(Tensor::from_vec(mask, (tokens, total), device)?)
 }

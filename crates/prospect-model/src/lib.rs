@@ -4,12 +4,14 @@
 //! holds one stream. The reference is `transformers`' `models/smolvlm`; shapes come from config.json, never from constants.
 //! With the feature `sentence-encoder` there is also a `SentenceEncoder`, which compares texts in an evaluation.
 
+pub mod attention;
 mod cache;
 mod config;
 mod connector;
 mod decoder;
 mod error;
 mod eviction;
+mod fused;
 mod generate;
 mod layers;
 mod parameters;

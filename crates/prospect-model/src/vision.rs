@@ -5,6 +5,7 @@ use candle_nn::{Activation, Module};
 use serde::Deserialize;
 
 use crate::error::Result;
+use crate::fused;
 use crate::layers::{LayerNorm, Linear};
 use crate::weights::Weights;
 
@@ -149,17 +150,15 @@ impl Layer {
     }
 
     fn attention(&self, x: &Tensor, tiles: usize, config: &VisionConfig) -> Result<Tensor> {
-        let heads = config.num_attention_heads;
-        let head_dim = config.hidden_size / heads;
+        let (query, keys, values) =
+            (self.q_proj.forward(x)?, self.k_proj.forward(x)?, self.v_proj.forward(x)?);
         let patches = x.dim(0)? / tiles;
-        let split = |x: Tensor| -> Result<Tensor> {
-            Ok(x.reshape((tiles, patches, heads, head_dim))?.transpose(1, 2)?.contiguous()?)
+        let tile = |tile: usize| {
+            let part = |x: &Tensor| x.narrow(0, tile * patches, patches);
+            fused::full(&part(&query)?, &part(&keys)?, &part(&values)?, config.num_attention_heads)
         };
-        let query = (split(self.q_proj.forward(x)?)? * (head_dim as f64).powf(-0.5))?;
-        let scores = query.matmul(&split(self.k_proj.forward(x)?)?.t()?)?;
-        let weights = candle_nn::ops::softmax_last_dim(&scores)?;
-        let mixed = weights.matmul(&split(self.v_proj.forward(x)?)?)?;
-        self.out_proj.forward(&mixed.transpose(1, 2)?.reshape((tiles * patches, config.hidden_size))?)
+        let mixed = (0..tiles).map(tile).collect::<Result<Vec<_>>>()?;
+        self.out_proj.forward(&Tensor::cat(&mixed, 0)?)
     }
 }
 

@@ -1,0 +1,35 @@
+//! One row of attention in f64, for what f32 cannot hold: two passes over the slots, no memory.
+
+use super::{Inputs, Mask};
+
+/// Features at a time: sums of this many fit the stack at any width.
+const FEATURES: usize = 64;
+
+/// Writes the output of one query row, `[head_dim]`.
+#[cold]
+pub(super) fn row(inputs: &Inputs, group: usize, head: usize, token: usize, output: &mut [f32]) {
+    let slots = match inputs.mask {
+        Mask::Causal { cached } => 0..cached + token + 1,
+        Mask::None => 0..inputs.keys.tokens,
+    };
+    let query = inputs.queries.row(head, token);
+    let score = |slot: usize| {
+        let key = inputs.keys.row(head / group, slot);
+        let product: f64 = query.iter().zip(key).map(|(q, k)| f64::from(*q) * f64::from(*k)).sum();
+        product / (query.len() as f64).sqrt()
+    };
+    let max = slots.clone().map(score).fold(f64::MIN, f64::max);
+    let weight = |slot: usize| (score(slot) - max).exp();
+    let total: f64 = slots.clone().map(weight).sum();
+    for (part, output) in output.chunks_mut(FEATURES).enumerate() {
+        let mut sums = [0.0; FEATURES];
+        for slot in slots.clone() {
+            let share = weight(slot) / total;
+            let values = &inputs.values.row(head / group, slot)[part * FEATURES..];
+            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += share * f64::from(*value));
+        }
+        // A mean of floats may round to just beyond the largest.
+        let limit = f64::from(f32::MAX);
+        output.iter_mut().zip(sums).for_each(|(to, sum)| *to = sum.clamp(-limit, limit) as f32);
+    }
+}

@@ -1,0 +1,248 @@
+//! Vectors of floats: what the kernels need of them, for each set of instructions.
+//!
+//! A part of the kernel: its `unsafe` says that the machine must have the instructions, and its loads and stores touch
+//! [`Lanes::COUNT`] floats and nothing else.
+#![allow(unsafe_code)]
+
+/// A vector of [`Self::COUNT`] floats.
+///
+/// # Safety
+/// Every function needs the instructions of the type that implements it; loads and stores need as many floats behind the
+/// pointer as they say.
+pub(super) trait Lanes: Copy {
+    /// Floats in a vector.
+    const COUNT: usize;
+    unsafe fn splat(value: f32) -> Self;
+    unsafe fn load(from: *const f32) -> Self;
+    /// The first `count` floats, fewer than [`Self::COUNT`], and zeros.
+    unsafe fn load_first(from: *const f32, count: usize) -> Self;
+    unsafe fn store(self, to: *mut f32);
+    unsafe fn add(self, other: Self) -> Self;
+    unsafe fn sub(self, other: Self) -> Self;
+    unsafe fn mul(self, other: Self) -> Self;
+    /// The larger; `other` if either is NaN.
+    unsafe fn max(self, other: Self) -> Self;
+    /// `self + left * right`, rounded once where the machine can.
+    unsafe fn fma(self, left: Self, right: Self) -> Self;
+    /// The last 8 bits of each float as the exponent of a power of two.
+    unsafe fn low_bits_to_exponent(self) -> Self;
+    /// The sum over lanes of each.
+    unsafe fn sums(vectors: [Self; 4]) -> [f32; 4];
+    /// The largest lane.
+    unsafe fn largest(self) -> f32;
+}
+
+/// An array that the compiler vectorises as it can: four floats fit the registers of every machine.
+#[derive(Clone, Copy)]
+pub(super) struct Scalars([f32; 4]);
+
+impl Scalars {
+    /// Slots of a wide tile at a time: AArch64 has 32 registers for its sums, x86-64 without AVX has 16.
+    pub(super) const SLOTS: usize = if cfg!(target_arch = "aarch64") { 8 } else { 4 };
+
+    #[inline(always)]
+    fn zip(self, other: Self, with: impl Fn(f32, f32) -> f32) -> Self {
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        Self([with(a, e), with(b, f), with(c, g), with(d, h)])
+    }
+}
+
+impl Lanes for Scalars {
+    const COUNT: usize = 4;
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Self([value; 4])
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: four floats, at any alignment.
+        Self(unsafe { from.cast::<[f32; 4]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> Self {
+        let mut lanes = [0.0; 4];
+        for (index, lane) in lanes.iter_mut().enumerate().take(count) {
+            // SAFETY: `count` floats.
+            *lane = unsafe { *from.add(index) };
+        }
+        Self(lanes)
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: four floats, at any alignment.
+        unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        self.zip(other, |a, b| a - b)
+    }
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        self.zip(other, |a, b| a * b)
+    }
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    unsafe fn fma(self, left: Self, right: Self) -> Self {
+        // Where a fused product is not an instruction, `mul_add` is a call.
+        let fused = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
+        let ([a, b, c, d], product) = (self.0, left.zip(right, |l, r| l * r).0);
+        if !fused {
+            return Self([a + product[0], b + product[1], c + product[2], d + product[3]]);
+        }
+        let (l, r) = (left.0, right.0);
+        Self([l[0].mul_add(r[0], a), l[1].mul_add(r[1], b), l[2].mul_add(r[2], c), l[3].mul_add(r[3], d)])
+    }
+    #[inline(always)]
+    unsafe fn low_bits_to_exponent(self) -> Self {
+        self.zip(self, |a, _| f32::from_bits(a.to_bits() << 23))
+    }
+    #[inline(always)]
+    unsafe fn sums(vectors: [Self; 4]) -> [f32; 4] {
+        vectors.map(|Self([a, b, c, d])| (a + c) + (b + d))
+    }
+    #[inline(always)]
+    unsafe fn largest(self) -> f32 {
+        self.0.into_iter().fold(f32::NEG_INFINITY, |a, b| if a > b { a } else { b })
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::Lanes;
+
+    /// The functions that are one instruction each.
+    macro_rules! instructions {
+        ($vector:ty, $set1:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $mul:ident, $max:ident, $fma:ident) => {
+            #[inline(always)]
+            unsafe fn splat(value: f32) -> Self {
+                unsafe { $set1(value) }
+            }
+            #[inline(always)]
+            unsafe fn load(from: *const f32) -> Self {
+                unsafe { $load(from) }
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut f32) {
+                unsafe { $store(to, self) }
+            }
+            #[inline(always)]
+            unsafe fn add(self, other: Self) -> Self {
+                unsafe { $add(self, other) }
+            }
+            #[inline(always)]
+            unsafe fn sub(self, other: Self) -> Self {
+                unsafe { $sub(self, other) }
+            }
+            #[inline(always)]
+            unsafe fn mul(self, other: Self) -> Self {
+                unsafe { $mul(self, other) }
+            }
+            #[inline(always)]
+            unsafe fn max(self, other: Self) -> Self {
+                unsafe { $max(self, other) }
+            }
+            #[inline(always)]
+            unsafe fn fma(self, left: Self, right: Self) -> Self {
+                unsafe { $fma(left, right, self) }
+            }
+        };
+    }
+
+    impl Lanes for __m512 {
+        const COUNT: usize = 16;
+        instructions!(
+            __m512,
+            _mm512_set1_ps,
+            _mm512_loadu_ps,
+            _mm512_storeu_ps,
+            _mm512_add_ps,
+            _mm512_sub_ps,
+            _mm512_mul_ps,
+            _mm512_max_ps,
+            _mm512_fmadd_ps
+        );
+        #[inline(always)]
+        unsafe fn load_first(from: *const f32, count: usize) -> Self {
+            // SAFETY: lanes behind the mask are not read.
+            unsafe { _mm512_maskz_loadu_ps((1u16 << count) - 1, from) }
+        }
+        #[inline(always)]
+        unsafe fn low_bits_to_exponent(self) -> Self {
+            unsafe { _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(self), 23)) }
+        }
+        #[inline(always)]
+        unsafe fn sums([a, b, c, d]: [Self; 4]) -> [f32; 4] {
+            // Halves, then quarters: each quarter of `quarters` holds what is left of one vector.
+            unsafe {
+                let ab = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
+                let cd = _mm512_add_ps(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xEE));
+                let quarters =
+                    _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
+                let pairs = _mm512_add_ps(quarters, _mm512_shuffle_ps(quarters, quarters, 0x4E));
+                let all = _mm512_add_ps(pairs, _mm512_shuffle_ps(pairs, pairs, 0xB1));
+                let first = _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, all));
+                let mut sums = [0.0; 4];
+                _mm_storeu_ps(sums.as_mut_ptr(), first);
+                sums
+            }
+        }
+        #[inline(always)]
+        unsafe fn largest(self) -> f32 {
+            unsafe { _mm512_reduce_max_ps(self) }
+        }
+    }
+
+    impl Lanes for __m256 {
+        const COUNT: usize = 8;
+        instructions!(
+            __m256,
+            _mm256_set1_ps,
+            _mm256_loadu_ps,
+            _mm256_storeu_ps,
+            _mm256_add_ps,
+            _mm256_sub_ps,
+            _mm256_mul_ps,
+            _mm256_max_ps,
+            _mm256_fmadd_ps
+        );
+        #[inline(always)]
+        unsafe fn load_first(from: *const f32, count: usize) -> Self {
+            const MASK: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+            // SAFETY: `count` is at most 8, so the mask ends at its end; lanes behind it are not read.
+            unsafe {
+                let mask = _mm256_loadu_si256(MASK.as_ptr().add(8 - count).cast());
+                _mm256_maskload_ps(from, mask)
+            }
+        }
+        #[inline(always)]
+        unsafe fn low_bits_to_exponent(self) -> Self {
+            unsafe { _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(self), 23)) }
+        }
+        #[inline(always)]
+        unsafe fn sums([a, b, c, d]: [Self; 4]) -> [f32; 4] {
+            unsafe {
+                let halves = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+                let all = _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1));
+                let mut sums = [0.0; 4];
+                _mm_storeu_ps(sums.as_mut_ptr(), all);
+                sums
+            }
+        }
+        #[inline(always)]
+        unsafe fn largest(self) -> f32 {
+            let mut lanes = [0.0; 8];
+            // SAFETY: eight floats.
+            unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), self) };
+            lanes.into_iter().fold(f32::NEG_INFINITY, |a, b| if a > b { a } else { b })
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The partial results of the chunks of a row, made one.
+
+use super::Inputs;
+use super::exact;
+use super::plan::Plan;
+
+/// Writes one token's output, `[heads * head_dim]`.
+pub(super) fn token(plan: &Plan, partials: &[f32], inputs: &Inputs, token: usize, output: &mut [f32]) {
+    for (head, output) in output.chunks_exact_mut(plan.head_dim).enumerate() {
+        let row =
+            Row { plan, partials, kv_head: head / plan.group, row: token * plan.group + head % plan.group };
+        if !row.merge(output) {
+            exact::row(inputs, plan.group, head, token, output);
+        }
+    }
+}
+
+struct Row<'a> {
+    plan: &'a Plan,
+    partials: &'a [f32],
+    kv_head: usize,
+    row: usize,
+}
+
+impl<'a> Row<'a> {
+    /// What a chunk found: mixed values, their largest score, their sum of weights.
+    fn chunk(&self, chunk: usize) -> (&'a [f32], f32, f32) {
+        let Plan { tile_rows, head_dim, .. } = *self.plan;
+        let (tile, lane) = (self.row / tile_rows, self.row % tile_rows);
+        let size = self.plan.partial_size();
+        let partial = &self.partials[self.plan.index(self.kv_head, chunk, tile) * size..][..size];
+        let state = tile_rows * head_dim;
+        let mixed = &partial[lane * head_dim..][..head_dim];
+        (mixed, partial[state + lane], partial[state + tile_rows + lane])
+    }
+
+    /// Chunks in their order, each against the largest score of all. Whether every sum was finite.
+    fn merge(&self, output: &mut [f32]) -> bool {
+        let chunks = 0..self.plan.chunks();
+        let max = chunks.clone().map(|chunk| self.chunk(chunk).1).fold(f32::MIN, f32::max);
+        let weight = |own: f32| (own - max).exp2();
+        let parts = chunks.clone().map(|chunk| self.chunk(chunk));
+        let sum: f32 = parts.map(|(_, own, sum)| sum * weight(own)).sum();
+        if !(sum.is_finite() && sum > 0.0) {
+            return false;
+        }
+        output.fill(0.0);
+        for (mixed, own, _) in chunks.map(|chunk| self.chunk(chunk)) {
+            let share = weight(own) / sum;
+            output.iter_mut().zip(mixed).for_each(|(to, from)| *to += from * share);
+        }
+        output.iter().fold(0.0, |zero, value| zero + value * 0.0) == 0.0
+    }
+}

@@ -1,0 +1,134 @@
+//! Fused attention in f32 on the CPU: scores, softmax and mixing of values in one pass, a block of slots at a time.
+//!
+//! The softmax is the online one of Milakov & Gimelshein 2018 (arXiv 1805.02867), in blocks as in FlashAttention (Dao 2022,
+//! arXiv 2205.14135); where there are few query rows, slots are cut into chunks that are merged at the end, as in
+//! Flash-Decoding (Dao 2023). Query heads that share a key head are rows of the same tile, so keys are never expanded, and keys
+//! and values are read where they lie. The cut depends on shapes and on the vectors of the machine, never on threads:
+//! one thread and many give the same bits.
+
+mod exact;
+mod kernel;
+mod merge;
+mod plan;
+#[cfg(test)]
+mod tests;
+mod tile;
+mod view;
+
+use rayon::prelude::*;
+
+pub use kernel::Kernel;
+pub use view::{Heads, ShapeError};
+
+use plan::Plan;
+
+/// Products below which a second thread costs more than it brings.
+const PARALLEL_PRODUCTS: usize = 1 << 18;
+
+/// Which slots a query sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mask {
+    /// Query `i` sees slots `0..=cached + i`.
+    Causal {
+        /// Slots before those of the queries.
+        cached: usize,
+    },
+    /// Every query sees every slot.
+    None,
+}
+
+/// What attention reads; scores are scaled by `head_dim ^ -0.5`.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// `[heads, tokens, head_dim]`.
+    pub queries: Heads<'a>,
+    /// `[kv_heads, slots, head_dim]`, `slots` being `cached + tokens` or, without a mask, any number.
+    pub keys: Heads<'a>,
+    /// As `keys`.
+    pub values: Heads<'a>,
+    /// Which slots a query sees.
+    pub mask: Mask,
+}
+
+/// Memory that calls reuse: it grows to the largest shape and stays.
+#[derive(Debug)]
+pub struct Scratch {
+    kernel: Kernel,
+    partials: Vec<f32>,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new(Kernel::detect())
+    }
+}
+
+impl Scratch {
+    /// For these instructions.
+    pub fn new(kernel: Kernel) -> Self {
+        Self { kernel, partials: Vec::new() }
+    }
+}
+
+/// Attention into `output [tokens, heads * head_dim]`, row-major, in the pool of threads of the caller.
+///
+/// Where f32 overflows, a row is computed again in f64, slowly: no row is NaN if all inputs are finite.
+///
+/// # Errors
+/// [`ShapeError`] if shapes do not fit; nothing is written then.
+pub fn attend(scratch: &mut Scratch, inputs: &Inputs, output: &mut [f32]) -> Result<(), ShapeError> {
+    inputs.check(output.len())?;
+    let Heads { heads, tokens, head_dim, .. } = inputs.queries;
+    if output.is_empty() {
+        return Ok(());
+    }
+    let kernel = scratch.kernel;
+    let plan = Plan::new(kernel, [heads, inputs.keys.heads, head_dim], tokens, inputs.keys.tokens);
+    let (size, needed) = (plan.partial_size(), plan.tasks() * plan.partial_size());
+    if scratch.partials.len() < needed {
+        scratch.partials.resize(needed, 0.0);
+    }
+    let partials = &mut scratch.partials[..needed];
+    let alone = plan.products() < PARALLEL_PRODUCTS || rayon::current_num_threads() == 1;
+    let compute = |(index, partial): (usize, &mut [f32])| {
+        tile::compute(kernel, &plan, plan.task(index), inputs, partial);
+    };
+    match alone {
+        true => partials.chunks_exact_mut(size).enumerate().for_each(compute),
+        false => partials.par_chunks_exact_mut(size).enumerate().for_each(compute),
+    }
+    let (partials, width) = (&*partials, heads * head_dim);
+    let finish = |(token, row): (usize, &mut [f32])| merge::token(&plan, partials, inputs, token, row);
+    // A merged row is a copy of its partial results: a task for a thread is many of them.
+    match alone || tokens < 2 * MERGED_ROWS {
+        true => output.chunks_exact_mut(width).enumerate().for_each(finish),
+        false => {
+            output.par_chunks_exact_mut(width).enumerate().with_min_len(MERGED_ROWS).for_each(finish);
+        }
+    }
+    Ok(())
+}
+
+/// Fewest tokens that a thread merges.
+const MERGED_ROWS: usize = 32;
+
+impl Inputs<'_> {
+    fn check(&self, output: usize) -> Result<(), ShapeError> {
+        let Self { queries, keys, values, .. } = self;
+        let same = |what, found, expected| match found == expected {
+            true => Ok(()),
+            false => Err(ShapeError { what, found, expected }),
+        };
+        same("heads of the values", values.heads, keys.heads)?;
+        same("slots of the values", values.tokens, keys.tokens)?;
+        same("features of a key", keys.head_dim, queries.head_dim)?;
+        same("features of a value", values.head_dim, queries.head_dim)?;
+        let whole = queries.heads.checked_rem(keys.heads) == Some(0);
+        same("query heads a key head, left over", usize::from(!whole), 0)?;
+        same("floats of the output", output, queries.tokens * queries.heads * queries.head_dim)?;
+        match self.mask {
+            Mask::Causal { cached } => same("slots", keys.tokens, cached + queries.tokens),
+            Mask::None => same("slots, if there are none", usize::from(keys.tokens > 0), 1),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! One task of attention: some query rows of one key head against some slots, in memory of its own.
+
+use std::cell::RefCell;
+
+use super::kernel::{Block, Kernel, SLOTS};
+use super::plan::{Plan, Task};
+use super::{Inputs, Mask};
+
+/// Query rows and what the online softmax knows of them so far. The kernel says how the matrices lie.
+pub(super) struct Tile<'a> {
+    /// Whether a lane of a vector is a row; else it is a feature.
+    pub(super) wide: bool,
+    pub(super) rows: usize,
+    pub(super) head_dim: usize,
+    pub(super) queries: &'a mut [f32],
+    pub(super) scores: &'a mut [f32],
+    pub(super) mixed: &'a mut [f32],
+    /// What makes products of queries and keys exponents of 2: `head_dim ^ -0.5 * log2 e`. It is applied to what a score
+    /// differs from the largest by, in one rounding: in the queries it would round twice more, and large scores would show it.
+    pub(super) scale: f32,
+    /// Largest score by row, as an exponent; finite, so that a difference to it is never NaN where all scores are finite.
+    pub(super) max: &'a mut [f32],
+    /// Sum of weights by row.
+    pub(super) sum: &'a mut [f32],
+    /// What the last block corrected earlier weights by.
+    pub(super) correction: &'a mut [f32],
+}
+
+thread_local! {
+    /// Memory of the tile that a thread works on: taken once, kept, and small enough for the first caches.
+    static MEMORY: RefCell<(Vec<f32>, Vec<usize>)> = const { RefCell::new((Vec::new(), Vec::new())) };
+}
+
+/// Computes a task into its partial result: `mixed [tile rows, head_dim]`, then the largest score and the sum of weights by
+/// row. Not divided by the sum.
+pub(super) fn compute(kernel: Kernel, plan: &Plan, task: Task, inputs: &Inputs, partial: &mut [f32]) {
+    MEMORY.with_borrow_mut(|(memory, seen)| {
+        let mut tile = Tile::new(kernel, plan, task.rows.len(), memory);
+        tile.take_queries(kernel, plan, &task, inputs);
+        let visible = |row: usize| match inputs.mask {
+            Mask::Causal { cached } => cached + row / plan.group + 1,
+            Mask::None => plan.slots,
+        };
+        // Rows lie by token, so the last one sees most.
+        let end = task.slots.end.min(visible(task.rows.end - 1));
+        for start in (task.slots.start..end).step_by(SLOTS) {
+            let count = SLOTS.min(end - start);
+            seen.clear();
+            seen.extend(task.rows.clone().map(|row| visible(row).saturating_sub(start).min(count)));
+            let block = Block {
+                keys: inputs.keys.from(task.kv_head, start),
+                values: inputs.values.from(task.kv_head, start),
+                key_stride: inputs.keys.token_stride,
+                value_stride: inputs.values.token_stride,
+                count,
+                seen,
+            };
+            kernel.absorb(&mut tile, &block);
+        }
+        tile.write(kernel, plan, partial);
+    });
+}
+
+impl<'a> Tile<'a> {
+    fn new(kernel: Kernel, plan: &Plan, rows: usize, memory: &'a mut Vec<f32>) -> Self {
+        let (lanes, head_dim) = (kernel.lanes(), plan.head_dim);
+        let (padded_rows, padded) = (rows.next_multiple_of(lanes), head_dim.next_multiple_of(lanes));
+        let (matrix, state) = (padded_rows * padded, padded_rows.next_multiple_of(16));
+        let mut rest = aligned(memory, 2 * matrix + padded_rows * SLOTS + 3 * state);
+        let mut take = |length: usize| {
+            let (taken, behind) = std::mem::take(&mut rest).split_at_mut(length);
+            rest = behind;
+            taken
+        };
+        let (queries, mixed, scores) = (take(matrix), take(matrix), take(padded_rows * SLOTS));
+        let (max, sum, correction) = (take(state), take(state), take(state));
+        mixed.fill(0.0);
+        max.fill(f32::MIN);
+        sum.fill(0.0);
+        let scale = ((head_dim as f64).powf(-0.5) * std::f64::consts::LOG2_E) as f32;
+        Self { wide: plan.wide, rows, head_dim, scale, queries, scores, mixed, max, sum, correction }
+    }
+
+    /// Rows of a wide tile with those that fill its last vector.
+    pub(super) fn width(&self, lanes: usize) -> usize {
+        self.rows.next_multiple_of(lanes)
+    }
+
+    /// Features of a narrow tile with those that fill its last vector.
+    pub(super) fn padded(&self, lanes: usize) -> usize {
+        self.head_dim.next_multiple_of(lanes)
+    }
+
+    /// Where entry `[row, feature]` of queries and mixed values is.
+    fn strides(&self, kernel: Kernel) -> (usize, usize) {
+        match self.wide {
+            true => (1, self.width(kernel.lanes())),
+            false => (self.padded(kernel.lanes()), 1),
+        }
+    }
+
+    /// Queries as the kernel wants them; what fills vectors is 0.
+    fn take_queries(&mut self, kernel: Kernel, plan: &Plan, task: &Task, inputs: &Inputs) {
+        let (by_row, by_feature) = self.strides(kernel);
+        self.queries.fill(0.0);
+        for (index, row) in task.rows.clone().enumerate() {
+            let head = task.kv_head * plan.group + row % plan.group;
+            let query = inputs.queries.row(head, row / plan.group);
+            let to = self.queries[index * by_row..].iter_mut().step_by(by_feature);
+            to.zip(query).for_each(|(to, from)| *to = *from);
+        }
+    }
+
+    fn write(&self, kernel: Kernel, plan: &Plan, partial: &mut [f32]) {
+        let (by_row, by_feature) = self.strides(kernel);
+        let (mixed, state) = partial.split_at_mut(plan.tile_rows * self.head_dim);
+        for (index, row) in mixed.chunks_exact_mut(self.head_dim).take(self.rows).enumerate() {
+            let from = self.mixed[index * by_row..].iter().step_by(by_feature);
+            row.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        }
+        let (max, sum) = state.split_at_mut(plan.tile_rows);
+        max[..self.rows].copy_from_slice(&self.max[..self.rows]);
+        sum[..self.rows].copy_from_slice(&self.sum[..self.rows]);
+    }
+}
+
+/// The first `length` floats at the start of a cache line: a vector that crosses lines costs two loads.
+fn aligned(memory: &mut Vec<f32>, length: usize) -> &mut [f32] {
+    const LINE: usize = 64;
+    let room = length + LINE / size_of::<f32>();
+    if memory.len() < room {
+        memory.resize(room, 0.0);
+    }
+    let start = memory.as_ptr().align_offset(LINE).min(room - length);
+    &mut memory[start..start + length]
+}

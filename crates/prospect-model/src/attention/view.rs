@@ -1,0 +1,76 @@
+//! Heads of queries, keys or values where they lie.
+
+/// Shapes that do not fit each other.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("attention has {found} {what} where it needs {expected}")]
+pub struct ShapeError {
+    pub(super) what: &'static str,
+    pub(super) found: usize,
+    pub(super) expected: usize,
+}
+
+/// `[heads, tokens, head_dim]` in memory of any stride between heads and tokens; the features of a row lie side by side.
+#[derive(Debug, Clone, Copy)]
+pub struct Heads<'a> {
+    data: &'a [f32],
+    pub(super) heads: usize,
+    pub(super) tokens: usize,
+    pub(super) head_dim: usize,
+    head_stride: usize,
+    pub(super) token_stride: usize,
+}
+
+impl<'a> Heads<'a> {
+    /// `[heads, capacity, head_dim]`, of which the first `tokens` count: a side of the cache, or queries with a capacity of
+    /// their tokens.
+    ///
+    /// # Errors
+    /// [`ShapeError`] if `data` is shorter than that.
+    pub fn by_head(
+        data: &'a [f32],
+        [heads, capacity, head_dim]: [usize; 3],
+        tokens: usize,
+    ) -> Result<Self, ShapeError> {
+        if tokens > capacity {
+            return Err(ShapeError { what: "slots of capacity", found: capacity, expected: tokens });
+        }
+        Self::strided(data, [heads, tokens, head_dim], [capacity * head_dim, head_dim])
+    }
+
+    /// `[tokens, heads, head_dim]`, as a projection leaves it.
+    ///
+    /// # Errors
+    /// [`ShapeError`] if `data` is shorter than that.
+    pub fn by_token(data: &'a [f32], [tokens, heads, head_dim]: [usize; 3]) -> Result<Self, ShapeError> {
+        Self::strided(data, [heads, tokens, head_dim], [head_dim, heads * head_dim])
+    }
+
+    /// `[heads, tokens, head_dim]` with these strides between heads and between tokens: a part of a joint projection, say.
+    ///
+    /// # Errors
+    /// [`ShapeError`] if `data` is shorter than that.
+    pub fn strided(
+        data: &'a [f32],
+        [heads, tokens, head_dim]: [usize; 3],
+        [head_stride, token_stride]: [usize; 2],
+    ) -> Result<Self, ShapeError> {
+        let needed = match heads * tokens * head_dim {
+            0 => 0,
+            _ => (heads - 1) * head_stride + (tokens - 1) * token_stride + head_dim,
+        };
+        match needed <= data.len() {
+            true => Ok(Self { data, heads, tokens, head_dim, head_stride, token_stride }),
+            false => Err(ShapeError { what: "floats", found: data.len(), expected: needed }),
+        }
+    }
+
+    /// One row, `[head_dim]`.
+    pub(super) fn row(&self, head: usize, token: usize) -> &'a [f32] {
+        &self.from(head, token)[..self.head_dim]
+    }
+
+    /// Memory from a row on; the rows of later tokens are `token_stride` apart.
+    pub(super) fn from(&self, head: usize, token: usize) -> &'a [f32] {
+        &self.data[head * self.head_stride + token * self.token_stride..]
+    }
+}
