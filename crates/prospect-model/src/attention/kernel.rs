@@ -2,6 +2,7 @@
 //!
 //! All `unsafe` of attention is here and in the vectors below. What crosses the border is checked once a [`Block`]
 //! ([`Block::check`]); every pointer is derived from a slice that this check has measured.
+// Long: the loops that are unsafe stand in one file, so that their bounds are proven in one place.
 #![allow(unsafe_code)]
 
 mod lanes;
