@@ -7,6 +7,7 @@ use crate::cache::KvCache;
 use crate::error::Result;
 use crate::fused;
 use crate::layers::{Linear, RmsNorm};
+use crate::linear::PackedLinear;
 use crate::rotary::Rotary;
 use crate::text_config::TextConfig;
 use crate::weights::Weights;
@@ -37,21 +38,25 @@ impl Decoder {
     pub(crate) fn load(weights: &Weights, config: &TextConfig, tied: bool, device: &Device) -> Result<Self> {
         let prefix = "model.text_model";
         let (embed_tokens, head) = table_and_head(weights, config, tied)?;
-        Ok(Self {
+        let mut decoder = Self {
             config: config.clone(),
             embed_tokens,
             layers: (0..config.num_hidden_layers)
                 .map(|index| Layer::load(weights, config, &format!("{prefix}.layers.{index}")))
                 .collect::<Result<_>>()?,
             norm: RmsNorm::load(weights, &format!("{prefix}.norm"), config.hidden_size, config.rms_norm_eps)?,
-            lm_head: Linear::from_weight(head),
+            lm_head: Linear::from_weight(&head)?,
             rotary: Rotary::new(
                 config.head_dim(),
                 config.rope_theta(),
                 config.max_position_embeddings,
                 device,
             )?,
-        })
+        };
+        // Read from end to end for every token.
+        let layers = decoder.layers.iter_mut().flat_map(Layer::linears);
+        PackedLinear::gather(layers.chain([&mut decoder.lm_head]).map(Linear::packed));
+        Ok(decoder)
     }
 
     pub(crate) fn rotary(&self) -> &Rotary {
@@ -119,6 +124,18 @@ impl Layer {
             up_proj: linear("mlp.up_proj", inner, hidden)?,
             down_proj: linear("mlp.down_proj", hidden, inner)?,
         })
+    }
+
+    fn linears(&mut self) -> [&mut Linear; 7] {
+        [
+            &mut self.q_proj,
+            &mut self.k_proj,
+            &mut self.v_proj,
+            &mut self.o_proj,
+            &mut self.gate_proj,
+            &mut self.up_proj,
+            &mut self.down_proj,
+        ]
     }
 
     fn mlp(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {

@@ -198,6 +198,9 @@ pub enum ModelError {
     /// A failure inside the tensor library.
     #[error("tensor library: {}", first_line(.0))]
     Tensor(#[from] candle_core::Error),
+    /// A linear layer whose input does not fit it, or whose weights cannot be packed.
+    #[error(transparent)]
+    Linear(#[from] crate::linear::LinearError),
     /// Shapes of queries, keys and values that do not fit each other.
     #[error(transparent)]
     Attention(#[from] crate::attention::ShapeError),

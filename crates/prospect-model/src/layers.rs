@@ -1,15 +1,13 @@
 //! Layers that more than one sub-model uses.
 
-use candle_core::Tensor;
+use candle_core::{CpuStorage, Storage, Tensor};
 
 use crate::error::Result;
+use crate::linear::{PackedLinear, Precision};
 use crate::weights::Weights;
 
 /// `y = x W^T + b`.
-pub(crate) struct Linear {
-    weight: Tensor,
-    bias: Option<Tensor>,
-}
+pub(crate) struct Linear(PackedLinear);
 
 impl Linear {
     /// Weight `[output, input]` and bias `[output]`.
@@ -22,21 +20,43 @@ impl Linear {
     ) -> Result<Self> {
         let weight = weights.get(&format!("{name}.weight"), &[output, input])?;
         let bias = bias.then(|| weights.get(&format!("{name}.bias"), &[output])).transpose()?;
-        Ok(Self { weight, bias })
+        Self::pack(&weight, bias.as_ref())
     }
 
-    /// The layer of a weight that is already there.
-    pub(crate) fn from_weight(weight: Tensor) -> Self {
-        Self { weight, bias: None }
+    /// The layer of a weight `[output, input]` that is already there.
+    pub(crate) fn from_weight(weight: &Tensor) -> Result<Self> {
+        Self::pack(weight, None)
+    }
+
+    fn pack(weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
+        let (_, input) = weight.dims2()?;
+        let bias: Option<Vec<f32>> = bias.map(Tensor::to_vec1).transpose()?;
+        let packed = with_floats(weight, |weight| {
+            Ok(PackedLinear::new(Precision::F32, weight, bias.as_deref(), input)?)
+        })?;
+        Ok(Self(packed))
     }
 
     /// `[rows, input]` to `[rows, output]`.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = x.matmul(&self.weight.t()?)?;
-        Ok(match &self.bias {
-            Some(bias) => y.broadcast_add(bias)?,
-            None => y,
-        })
+        let rows = x.dim(0)?;
+        let mut output = vec![0.0f32; rows * self.0.outputs()];
+        with_floats(&x.contiguous()?, |x| Ok(self.0.forward_into(x, rows, &mut output)?))?;
+        Ok(Tensor::from_vec(output, (rows, self.0.outputs()), x.device())?)
+    }
+
+    /// The weights, to be gathered with those of other layers.
+    pub(crate) fn packed(&mut self) -> &mut PackedLinear {
+        &mut self.0
+    }
+}
+
+/// Lends the memory of a contiguous tensor.
+fn with_floats<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
+    let (storage, layout) = tensor.storage_and_layout();
+    match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(CpuStorage::F32(data)), Some((start, end))) => read(&data[start..end]),
+        _ => Err(candle_core::Error::msg("linear layers are computed in f32 on the CPU").into()),
     }
 }
 

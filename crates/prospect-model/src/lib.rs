@@ -14,6 +14,7 @@ mod eviction;
 mod fused;
 mod generate;
 mod layers;
+pub mod linear;
 mod parameters;
 mod rotary;
 mod sampling;

@@ -1,0 +1,60 @@
+//! The kernels without intrinsics: the fallback of every machine, and the reference for the others.
+
+use super::kernels::{F32Tile, Int8Tile};
+use super::panels::{F32Step, MAX_QUANTISED, PANEL, QUAD};
+
+/// 1.5 * 2^23: added to an f32 of magnitude below 2^22, it leaves the nearest integer in the low bits of the mantissa. Unlike
+/// `round`, it is one instruction everywhere.
+const ROUNDING: f32 = 12_582_912.0;
+
+/// One row against one panel.
+pub(super) fn f32_sums(tile: &F32Tile<'_>) -> [f32; PANEL] {
+    let mut sums = *tile.bias;
+    for (input, F32Step(weights)) in tile.rows.iter().zip(tile.steps) {
+        for (sum, weight) in sums.iter_mut().zip(weights) {
+            *sum += input * weight;
+        }
+    }
+    sums
+}
+
+/// One row against one panel, exactly. Each step is a few simple passes, which compilers turn into vector instructions where
+/// a single one would stay scalar (measured: 12 against 4.5 GOP/s with SSE2).
+pub(super) fn int8_sums(tile: &Int8Tile<'_>) -> [i32; PANEL] {
+    let mut halves = [0; 2 * PANEL];
+    for (input, step) in tile.rows.iter().zip(tile.steps) {
+        let input = input.to_le_bytes().map(|byte| i16::from(byte as i8));
+        let mut products = [0_i16; PANEL * QUAD];
+        for (products, weights) in
+            products.as_chunks_mut::<QUAD>().0.iter_mut().zip(step.0.as_chunks::<QUAD>().0)
+        {
+            for index in 0..QUAD {
+                products[index] = input[index] * i16::from(weights[index]);
+            }
+        }
+        for (sum, pair) in halves.iter_mut().zip(products.as_chunks::<2>().0) {
+            *sum += i32::from(pair[0]) + i32::from(pair[1]);
+        }
+    }
+    std::array::from_fn(|channel| halves[2 * channel] + halves[2 * channel + 1])
+}
+
+/// Quantises `row` into `bytes` with its largest magnitude at 127, combines every byte with `flip` (what an unsigned kernel
+/// needs), and returns the scale. Behind the last value stand zeros.
+///
+/// A row with an infinity or a NaN has the scale NaN, so that its product is NaN, as it is in floats. A row whose largest
+/// magnitude is below 2^-121, where 127 / largest overflows, becomes zeros.
+#[inline(always)]
+pub(super) fn quantise(row: &[f32], flip: u8, bytes: &mut [u8]) -> f32 {
+    // As integers, magnitudes have the order of their floats, with infinities and NaNs on top.
+    let largest = row.iter().fold(0, |largest: u32, value| largest.max(value.abs().to_bits()));
+    let largest = f32::from_bits(largest);
+    let factor = MAX_QUANTISED / largest;
+    let factor = if factor.is_finite() { factor } else { 0.0 };
+    let (values, padding) = bytes.split_at_mut(row.len());
+    for (byte, value) in values.iter_mut().zip(row) {
+        *byte = (value * factor + ROUNDING).to_bits() as u8 ^ flip;
+    }
+    padding.fill(flip);
+    if largest.is_finite() { largest / MAX_QUANTISED } else { f32::NAN }
+}

@@ -1,0 +1,296 @@
+//! Properties of packed layers against naive products.
+
+use proptest::prelude::*;
+
+use super::kernels::Isa;
+use super::panels::{MAX_INT8_INPUTS, MAX_QUANTISED};
+use super::{LinearError, PackedLinear, Part, Precision};
+
+/// Numbers in [-1, 1) that depend on nothing but the seed.
+fn random(seed: u64, count: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+struct Case {
+    rows: usize,
+    inputs: usize,
+    outputs: usize,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    input: Vec<f32>,
+}
+
+impl Case {
+    fn new(seed: u64, rows: usize, inputs: usize, outputs: usize) -> Self {
+        let weight = random(seed + 1, inputs * outputs);
+        let (bias, input) = (random(seed + 2, outputs), random(seed + 3, rows * inputs));
+        Self { rows, inputs, outputs, weight, bias, input }
+    }
+
+    fn layer(&self, precision: Precision) -> PackedLinear {
+        PackedLinear::new(precision, &self.weight, Some(&self.bias), self.inputs).unwrap()
+    }
+
+    fn forward(&self, layer: &PackedLinear) -> Vec<f32> {
+        let mut output = vec![f32::NAN; self.rows * self.outputs];
+        layer.forward_into(&self.input, self.rows, &mut output).unwrap();
+        output
+    }
+
+    /// Every instruction set of this machine, the portable one at least.
+    fn forwards(&self, precision: Precision) -> Vec<Vec<f32>> {
+        (0..Isa::available().len())
+            .map(|index| self.forward(&self.layer(precision).with_fallback(index).unwrap()))
+            .collect()
+    }
+
+    /// `(sum, sum of magnitudes)` of each output in f64, bias included.
+    fn naive(&self) -> Vec<(f64, f64)> {
+        let output = |row: &[f32], weights: &[f32], bias: f32| {
+            let products = row.iter().zip(weights).map(|(x, w)| f64::from(*x) * f64::from(*w));
+            products.chain([f64::from(bias)]).fold((0.0, 0.0), |(sum, size), x| (sum + x, size + x.abs()))
+        };
+        let outputs =
+            |row| self.weight.chunks(self.inputs).zip(&self.bias).map(move |(w, bias)| output(row, w, *bias));
+        self.input.chunks(self.inputs).flat_map(outputs).collect()
+    }
+
+    /// The int8 product from its definition, with integer sums in i64.
+    fn naive_int8(&self) -> Vec<f32> {
+        let quantised = |row: &[f32]| -> (Vec<i64>, f32) {
+            let largest = row.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+            let byte = |x: &f32| {
+                if largest > 0.0 { (x * (MAX_QUANTISED / largest)).round_ties_even() as i64 } else { 0 }
+            };
+            (row.iter().map(byte).collect(), largest / MAX_QUANTISED)
+        };
+        let weights: Vec<_> = self.weight.chunks(self.inputs).map(quantised).collect();
+        let mut all = Vec::new();
+        for row in self.input.chunks(self.inputs) {
+            let (row, scale) = quantised(row);
+            for ((weights, weight_scale), bias) in weights.iter().zip(&self.bias) {
+                let sum: i64 = row.iter().zip(weights).map(|(x, w)| x * w).sum();
+                all.push(sum as f32 * (scale * weight_scale) + bias);
+            }
+        }
+        all
+    }
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+fn row_counts() -> impl Strategy<Value = usize> {
+    prop_oneof![0..5_usize, 11..15_usize, 22..27_usize, Just(49), Just(101)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn f32_is_the_naive_product(seed in 0..1000_u64, rows in row_counts(), inputs in 1..150_usize, outputs in 1..140_usize) {
+        let case = Case::new(seed, rows, inputs, outputs);
+        let naive = case.naive();
+        for output in case.forwards(Precision::F32) {
+            for (actual, (expected, size)) in output.iter().zip(&naive) {
+                prop_assert!((f64::from(*actual) - expected).abs() <= 2e-6 * size, "{actual} for {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn int8_has_the_same_bits_everywhere(seed in 0..1000_u64, rows in row_counts(), inputs in 1..150_usize, outputs in 1..140_usize) {
+        let case = Case::new(seed, rows, inputs, outputs);
+        let all = case.forwards(Precision::Int8);
+        for output in &all {
+            prop_assert_eq!(bits(output), bits(&all[0]));
+        }
+        // A weight halfway between two integers may round either way; the rest is exact.
+        for (actual, expected) in all[0].iter().zip(case.naive_int8()) {
+            prop_assert!((actual - expected).abs() <= 1e-2 * (1.0 + expected.abs()), "{} for {}", actual, expected);
+        }
+    }
+
+    #[test]
+    fn a_row_does_not_depend_on_the_others(seed in 0..1000_u64, rows in 1..60_usize, inputs in 1..70_usize, outputs in 1..70_usize) {
+        let case = Case::new(seed, rows, inputs, outputs);
+        for precision in [Precision::F32, Precision::Int8] {
+            let layer = case.layer(precision);
+            let together = case.forward(&layer);
+            for (row, expected) in case.input.chunks(inputs).zip(together.chunks(outputs)) {
+                let mut output = vec![0.0; outputs];
+                layer.forward_into(row, 1, &mut output).unwrap();
+                prop_assert_eq!(bits(&output), bits(expected));
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_lengths_are_errors(rows in 0..5_usize, given in 0..40_usize, taken in 0..40_usize) {
+        for precision in [Precision::F32, Precision::Int8] {
+            let layer = Case::new(1, 0, 7, 5).layer(precision);
+            let mut output = vec![0.0; taken];
+            let result = layer.forward_into(&vec![1.0; given], rows, &mut output);
+            prop_assert_eq!(result.is_ok(), given == rows * 7 && taken == rows * 5);
+        }
+    }
+}
+
+/// The largest magnitudes everywhere: sums of pairs of bytes would saturate an i16 if one kernel used them carelessly.
+#[test]
+fn the_extremes_do_not_saturate() {
+    for (input_sign, weight_sign) in [(1.0, 1.0), (-1.0, 1.0), (1.0, -1.0), (-1.0, -1.0)] {
+        let (rows, inputs, outputs) = (25, 12_289, 33);
+        let case = Case {
+            rows,
+            inputs,
+            outputs,
+            weight: vec![weight_sign; inputs * outputs],
+            bias: vec![0.0; outputs],
+            input: vec![input_sign; rows * inputs],
+        };
+        for output in case.forwards(Precision::Int8) {
+            for value in output {
+                let expected = (127 * 127 * inputs) as f32 * (1.0 / 127.0_f32 * (1.0 / 127.0));
+                assert_eq!(value, expected * input_sign * weight_sign);
+            }
+        }
+    }
+}
+
+/// Whole numbers up to 127 quantise to themselves, so the integer sums can be read off the output.
+#[test]
+fn integer_sums_are_exact() {
+    let (rows, inputs, outputs) = (13, 1001, 65);
+    let whole = |values: Vec<f32>, width: usize| -> Vec<f32> {
+        let mut values: Vec<f32> = values.iter().map(|value| (value * 127.0).round()).collect();
+        values.iter_mut().step_by(width).for_each(|first| *first = 127.0);
+        values
+    };
+    let mut case = Case::new(5, rows, inputs, outputs);
+    case.weight = whole(case.weight, inputs);
+    case.input = whole(case.input, inputs);
+    case.bias.fill(0.0);
+    let expected: Vec<f32> = case.naive().iter().map(|(sum, _)| *sum as f32).collect();
+    for output in case.forwards(Precision::Int8) {
+        assert_eq!(output, expected);
+    }
+}
+
+#[test]
+fn stacked_layers_are_side_by_side() {
+    let (first, second) = (Case::new(1, 3, 20, 33), Case::new(2, 3, 20, 7));
+    for precision in [Precision::F32, Precision::Int8] {
+        let parts = [
+            Part { weight: &first.weight, bias: Some(&first.bias) },
+            Part { weight: &second.weight, bias: None },
+        ];
+        let layer = PackedLinear::stacked(precision, &parts, 20).unwrap();
+        let mut output = vec![0.0; 3 * 40];
+        layer.forward_into(&first.input, 3, &mut output).unwrap();
+        let alone = |weight, bias, outputs: usize| {
+            let mut output = vec![0.0; 3 * outputs];
+            let layer = PackedLinear::new(precision, weight, bias, 20).unwrap();
+            layer.forward_into(&first.input, 3, &mut output).unwrap();
+            output
+        };
+        let left = alone(&first.weight, Some(first.bias.as_slice()), 33);
+        let right = alone(&second.weight, None, 7);
+        for (row, output) in output.chunks(40).enumerate() {
+            assert_eq!(output[..33], left[row * 33..][..33]);
+            assert_eq!(output[33..], right[row * 7..][..7]);
+        }
+    }
+}
+
+/// Large enough for a large page, with a layer of the other precision in between.
+#[test]
+fn gathered_layers_give_the_same_bits() {
+    let cases: Vec<Case> = (0..3).map(|seed| Case::new(seed, 3, 900, 700)).collect();
+    let precisions = [Precision::F32, Precision::Int8, Precision::F32];
+    let mut layers: Vec<_> =
+        cases.iter().zip(precisions).map(|(case, precision)| case.layer(precision)).collect();
+    let forward = |layers: &[PackedLinear]| -> Vec<Vec<u32>> {
+        cases.iter().zip(layers).map(|(case, layer)| bits(&case.forward(layer))).collect()
+    };
+    let before = forward(&layers);
+    PackedLinear::gather(&mut layers);
+    assert_eq!(forward(&layers), before);
+    // Once more, out of a region that they share with a layer that stays there.
+    PackedLinear::gather(&mut layers[1..]);
+    assert_eq!(forward(&layers), before);
+}
+
+/// Products inside of products on the same threads: a thread that waits for one may be given a piece of another.
+#[test]
+fn products_may_run_side_by_side() {
+    let cases: Vec<Case> = (0..8).map(|seed| Case::new(seed, 1 + 13 * seed as usize, 300, 900)).collect();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    for precision in [Precision::F32, Precision::Int8] {
+        let alone: Vec<_> = cases.iter().map(|case| bits(&case.forward(&case.layer(precision)))).collect();
+        pool.scope(|scope| {
+            for (case, alone) in cases.iter().zip(&alone) {
+                scope.spawn(move |_| assert_eq!(&bits(&case.forward(&case.layer(precision))), alone));
+            }
+        });
+    }
+}
+
+#[test]
+fn values_that_are_not_finite_stay_so() {
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut case = Case::new(3, 2, 70, 40);
+        case.input[75] = bad;
+        for precision in [Precision::F32, Precision::Int8] {
+            for output in case.forwards(precision) {
+                assert!(output[..40].iter().all(|value| value.is_finite()));
+                assert!(output[40..].iter().all(|value| !value.is_finite()));
+            }
+        }
+    }
+}
+
+#[test]
+fn zeros_and_tiny_rows_give_the_bias() {
+    for value in [0.0, 1e-38, f32::MIN_POSITIVE / 2.0] {
+        let mut case = Case::new(4, 2, 9, 5);
+        case.input.fill(value);
+        for output in case.forwards(Precision::Int8) {
+            assert_eq!(output[..5], case.bias);
+        }
+        case.weight.fill(value);
+        case.input.fill(1.0);
+        for output in case.forwards(Precision::Int8) {
+            assert!(output[..5].iter().zip(&case.bias).all(|(actual, bias)| (actual - bias).abs() < 1e-6));
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_packed_is_an_error() {
+    let new = |precision, weight: &[f32], bias: Option<&[f32]>, inputs| {
+        PackedLinear::new(precision, weight, bias, inputs).err()
+    };
+    assert_eq!(new(Precision::F32, &[], None, 0), Some(LinearError::NoInputs));
+    assert_eq!(new(Precision::F32, &[1.0; 5], None, 2), Some(LinearError::Weights { actual: 5, inputs: 2 }));
+    assert_eq!(
+        new(Precision::Int8, &[1.0; 4], Some(&[0.0]), 2),
+        Some(LinearError::Bias { actual: 1, outputs: 2 })
+    );
+    let nan = [1.0, 1.0, 1.0, f32::NAN];
+    assert_eq!(new(Precision::Int8, &nan, None, 2), Some(LinearError::NotFinite { channel: 1 }));
+    let inputs = MAX_INT8_INPUTS + 1;
+    assert_eq!(
+        new(Precision::Int8, &vec![1.0; inputs], None, inputs),
+        Some(LinearError::TooManyInputs { inputs, limit: MAX_INT8_INPUTS })
+    );
+    assert!(new(Precision::F32, &[], None, 3).is_none());
+}
