@@ -11,6 +11,8 @@ use crate::error::RunError;
 use crate::evaluation::Figure;
 
 const WIDTH: u32 = 860;
+/// Of a plot that is shown whole on a phone.
+const NARROW_WIDTH: u32 = 480;
 const HEIGHT: u32 = 240;
 /// Roles; `page.css` gives them colours.
 const TEXT: RGBColor = RGBColor(1, 1, 1);
@@ -33,7 +35,7 @@ pub(super) fn cache(stream: &Stream) -> Result<String, RunError> {
     let evictions: Vec<(f64, f64, f64)> = evictions.collect();
     let top = points.iter().map(|point| point.1).chain(evictions.iter().map(|eviction| eviction.1));
     let top = top.chain(stream.max_seq_len.map(|tokens| tokens as f64)).fold(1.0, f64::max) * 1.08;
-    draw("cache length in tokens over time", HEIGHT, |area| {
+    draw("cache length in tokens over time", (WIDTH, HEIGHT), |area| {
         let mut chart = axes(area, last_time(stream), top, "tokens")?;
         chart.draw_series(LineSeries::new(points, SERIES.stroke_width(2)))?;
         if let Some(tokens) = stream.max_seq_len {
@@ -58,7 +60,7 @@ pub(super) fn frame_times(stream: &Stream) -> Result<String, RunError> {
     let evicting = |frame: &&FramePoint| stream.overflows.iter().any(|overflow| overflow.0 == frame.time);
     let stalls: Vec<(f64, f64)> =
         stream.frames.iter().filter(evicting).map(|frame| (frame.time, frame.ms)).collect();
-    draw("milliseconds per frame over time", HEIGHT, |area| {
+    draw("milliseconds per frame over time", (WIDTH, HEIGHT), |area| {
         let mut chart = axes(area, last_time(stream), top, "ms per frame")?;
         chart.draw_series(LineSeries::new(points, SERIES.stroke_width(1)))?;
         chart.draw_series(stalls.into_iter().map(|at| TriangleMarker::new(at, 5, MARK.filled())))?;
@@ -72,11 +74,12 @@ pub(super) fn intervals(label: &str, rows: &[(&str, Figure)]) -> Result<String, 
     let (count, row_height) = (rows.len() as f64, 26);
     let height = row_height * rows.len() as u32 + 60;
     let description = format!("{label} of every strategy with its 95% interval");
-    draw(&description, height, |area| {
+    draw(&description, (NARROW_WIDTH, height), |area| {
         let mut chart = ChartBuilder::on(area)
             .margin(8)
             .x_label_area_size(46)
-            .y_label_area_size(220)
+            .margin_right(16)
+            .y_label_area_size(186)
             .build_cartesian_2d(0.0..1.02, -0.5..count - 0.5)?;
         chart
             .configure_mesh()
@@ -86,6 +89,7 @@ pub(super) fn intervals(label: &str, rows: &[(&str, Figure)]) -> Result<String, 
             .bold_line_style(GRID)
             .light_line_style(TRANSPARENT)
             .label_style(FONT.into_font().color(&TEXT))
+            .x_labels(6)
             .x_desc(label)
             .draw()?;
         for (index, (name, figure)) in rows.iter().enumerate() {
@@ -158,16 +162,21 @@ where
 }
 
 /// An SVG element that fills the width it is given, described for those who do not see it.
-fn draw(description: &str, height: u32, plot: impl FnOnce(&Area<'_>) -> Drawn) -> Result<String, RunError> {
+fn draw(
+    description: &str,
+    (width, height): (u32, u32),
+    plot: impl FnOnce(&Area<'_>) -> Drawn,
+) -> Result<String, RunError> {
     let failed = |error: Box<dyn std::error::Error>| RunError::Report { problem: error.to_string() };
     let mut svg = String::new();
     {
-        let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+        let area = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
         plot(&area).map_err(failed)?;
         area.present().map_err(|error| failed(error.into()))?;
     }
-    let fixed = format!("<svg width=\"{WIDTH}\" height=\"{height}\"");
-    let fluid = format!("<svg class=\"plot\" role=\"img\" aria-label=\"{description}\"");
+    let fixed = format!("<svg width=\"{width}\" height=\"{height}\"");
+    let class = if width < WIDTH { "plot narrow" } else { "plot" };
+    let fluid = format!("<svg class=\"{class}\" role=\"img\" aria-label=\"{description}\"");
     Ok(svg.replacen(&fixed, &fluid, 1))
 }
 
