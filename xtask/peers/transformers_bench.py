@@ -61,7 +61,7 @@ def theirs(model, stage, repeats, dtype):
     def run():
         hidden = model.model.text_model(input_ids=ids, past_key_values=cache, use_cache=True)[0]
         model.lm_head(hidden[:, -1:])
-        cache.crop(stage["cache_tokens"])
+        cache.crop(-stage["tokens"])
 
     return median_ms(run, repeats)
 
