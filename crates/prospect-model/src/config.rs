@@ -7,7 +7,6 @@ use serde::Deserialize;
 use crate::error::{ModelError, Result};
 use crate::text_config::TextConfig;
 use crate::vision::VisionConfig;
-use crate::weights::read_json;
 
 /// The graphs this crate computes; they differ in nothing but their names.
 const MODEL_TYPES: [&str; 2] = ["smolvlm", "idefics3"];
@@ -37,8 +36,6 @@ pub struct ModelConfig {
     pub tie_word_embeddings: bool,
 }
 
-const EXPECTED: &str = "the configuration of a SmolVLM or Idefics3 checkpoint";
-
 fn default_scale_factor() -> usize {
     2
 }
@@ -50,9 +47,9 @@ impl ModelConfig {
     /// [`ModelError::Read`], [`ModelError::Config`], [`ModelError::Shape`].
     pub fn from_dir(folder: &Path) -> Result<Self> {
         let path = folder.join("config.json");
-        let config: Self = read_json(&path, EXPECTED)?;
-        config.check(&Checker { path: &path })?;
-        Ok(config)
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| ModelError::Read { path: path.clone(), source })?;
+        Self::parse(&text, &path)
     }
 
     /// Checks the text of a config.json; `path` is what errors name.
@@ -60,7 +57,8 @@ impl ModelConfig {
     /// # Errors
     /// As [`Self::from_dir`].
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
-        let malformed = |source| ModelError::Config { path: path.to_owned(), source, expected: EXPECTED };
+        let expected = "the configuration of a SmolVLM or Idefics3 checkpoint";
+        let malformed = |source| ModelError::Config { path: path.to_owned(), source, expected };
         let config: Self = serde_json::from_str(text).map_err(malformed)?;
         config.check(&Checker { path })?;
         Ok(config)

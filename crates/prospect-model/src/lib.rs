@@ -16,6 +16,7 @@ mod generate;
 mod layers;
 pub mod linear;
 mod parameters;
+mod random;
 mod rotary;
 mod sampling;
 #[cfg(feature = "sentence-encoder")]

@@ -1,5 +1,7 @@
 //! Picking the next token from logits: the likeliest one, or one drawn from the nucleus.
 
+use crate::random::SplitMix64;
+
 /// How tokens are picked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Sampling {
@@ -87,24 +89,6 @@ impl Sampler {
 pub(crate) fn argmax(logits: &[f32]) -> u32 {
     let better = |best: usize, index: usize| if logits[index] > logits[best] { index } else { best };
     (0..logits.len()).reduce(better).unwrap_or(0) as u32
-}
-
-/// Sebastiano Vigna's SplitMix64: a counter through a mixer, the same on every machine, enough for drawing tokens.
-#[derive(Debug, Clone)]
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Uniform in 0..1, from the upper 53 bits.
-    fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 
 use crate::error::{ModelError, Result, first_line};
+use crate::random::SplitMix64;
 
 /// The tensors of one checkpoint.
 pub(crate) struct Weights {
@@ -92,16 +93,11 @@ fn random(name: &str, shape: &[usize]) -> Vec<f32> {
         _ => {
             let inputs: usize = shape[1..].iter().product();
             let width = (12.0 / inputs as f32).sqrt();
-            // SplitMix64 over the name and the index.
             let seed =
                 name.bytes().fold(0u64, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
-            let value = |index: usize| {
-                let mut z = seed.wrapping_add((index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-                z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-                z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-                ((z >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * width
-            };
-            (0..count).map(value).collect()
+            let mut random = SplitMix64(seed);
+            let mut value = || ((random.next() >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * width;
+            (0..count).map(|_| value()).collect()
         }
     }
 }

@@ -15,7 +15,9 @@ use prospect_context::{ContextStrategy, PositionPolicy};
 
 use crate::error::RunError;
 use crate::session::ContextRule;
-use crate::suite::SANITY;
+
+/// The strategy that replays the references: whatever it does not get right, the evaluation got wrong.
+pub const SANITY: &str = "sanity";
 
 /// Makes a strategy from its parameters, or says in one line what is wrong with them.
 pub type StrategyBuilder = dyn Fn(&Parameters<'_>) -> Result<Box<dyn ContextStrategy>, String>;

@@ -1,5 +1,6 @@
 //! Properties against a naive attention in f64.
 
+use crate::random::SplitMix64;
 use proptest::prelude::*;
 
 use super::{Heads, Inputs, Kernel, Mask, Scratch, attend};
@@ -29,7 +30,7 @@ impl Case {
         seed: u64,
     ) -> Self {
         let (heads, slots, capacity) = (kv_heads * group, cached + tokens, cached + tokens + 3);
-        let mut random = Random(seed);
+        let mut random = Random(SplitMix64(seed));
         let mut take = |count: usize, scale: f32| -> Vec<f32> {
             (0..count).map(|_| random.uniform() * scale * 3f32.sqrt()).collect()
         };
@@ -91,17 +92,12 @@ impl Case {
     }
 }
 
-/// SplitMix64: the same numbers everywhere.
-struct Random(u64);
+struct Random(SplitMix64);
 
 impl Random {
     /// Within -1 and 1.
     fn uniform(&mut self) -> f32 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((bits ^ (bits >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
+        (self.0.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
     }
 }
 

@@ -72,10 +72,6 @@ pub(super) struct CompareArguments {
     /// Videos with annotations beside them, folders of such videos, or manifests (.txt, a video a line).
     #[arg(required = true)]
     pub(super) sources: Vec<PathBuf>,
-    /// Strategies, comma-separated; NAME:POSITIONS for those that keep something, `sanity` for the references as replies.
-    /// Without it: all of them.
-    #[arg(long, value_delimiter = ',')]
-    pub(super) strategies: Vec<String>,
     #[command(flatten)]
     pub(super) suite: SuiteArguments,
     #[command(flatten)]
@@ -86,9 +82,6 @@ pub(super) struct CompareArguments {
 pub(super) struct EvalArguments {
     /// Folder of videos with annotations beside them, or a manifest (.txt, a video a line).
     pub(super) dataset: PathBuf,
-    /// Strategies, as for compare. Without it: the one of the settings.
-    #[arg(long, value_delimiter = ',')]
-    pub(super) strategies: Vec<String>,
     #[command(flatten)]
     pub(super) suite: SuiteArguments,
     #[command(flatten)]
@@ -98,6 +91,10 @@ pub(super) struct EvalArguments {
 /// What every command takes that runs many videos.
 #[derive(Debug, Args)]
 pub(super) struct SuiteArguments {
+    /// Strategies, comma-separated; NAME:POSITIONS for those that keep something, `sanity` for the references as replies.
+    /// Without it: compare takes all of them, eval the one of the settings.
+    #[arg(long, value_delimiter = ',')]
+    pub(super) strategies: Vec<String>,
     /// Do only this part of the runs, INDEX from 0; without it the part that Slurm or Kubernetes gave this process, or all.
     #[arg(long, value_name = "INDEX/COUNT")]
     pub(super) shard: Option<Shard>,

@@ -3,8 +3,7 @@
 use super::arguments::CompareArguments;
 use super::suite;
 use crate::error::RunError;
-use crate::strategies::Registry;
-use crate::suite::SANITY;
+use crate::strategies::{Registry, SANITY};
 
 /// What is compared where nothing else is asked for.
 const ALL: [&str; 17] = [
@@ -28,7 +27,7 @@ const ALL: [&str; 17] = [
 ];
 
 pub(super) fn compare(arguments: &CompareArguments, registry: &Registry) -> Result<(), RunError> {
-    let strategies = match arguments.strategies.as_slice() {
+    let strategies = match arguments.suite.strategies.as_slice() {
         [] => ALL.map(str::to_owned).to_vec(),
         some => some.to_vec(),
     };

@@ -8,7 +8,7 @@ use crate::error::RunError;
 use crate::strategies::Registry;
 
 pub(super) fn eval(arguments: &EvalArguments, registry: &Registry) -> Result<(), RunError> {
-    let strategies = match arguments.strategies.as_slice() {
+    let strategies = match arguments.suite.strategies.as_slice() {
         [] => vec![strategy_name(&arguments.common.resolve(registry)?.context.strategy)],
         some => some.to_vec(),
     };

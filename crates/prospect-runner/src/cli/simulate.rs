@@ -9,10 +9,11 @@ use crate::error::RunError;
 use crate::recording::{RecordedRun, read_recording};
 use crate::session::ContextRule;
 use crate::strategies::Registry;
+use crate::trace::TRACE_FILE;
 
 pub(super) fn simulate(arguments: &SimulateArguments, registry: &Registry) -> Result<(), RunError> {
     let path = match arguments.trace.is_dir() {
-        true => arguments.trace.join("trace.jsonl"),
+        true => arguments.trace.join(TRACE_FILE),
         false => arguments.trace.clone(),
     };
     let run = read_recording(&path, arguments.config.as_deref())?;

@@ -14,9 +14,9 @@ use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
 use crate::evaluation::{LEAST_VIDEOS, StrategySummary, similarity};
 use crate::report;
-use crate::strategies::Registry;
+use crate::strategies::{Registry, SANITY};
 use crate::suite::{
-    Merged, SANITY, Shard, ShardOutcome, Store, Suite, Variant, Video, merge, videos, with_annotations,
+    Merged, Shard, ShardOutcome, Store, Suite, Variant, Video, merge, videos, with_annotations,
 };
 
 /// The strategy that the others are compared with where nothing else is asked for and it is among them.

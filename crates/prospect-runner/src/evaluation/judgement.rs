@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::exact::{ExactCounts, match_exactly};
 use super::matching::{Dialogue, Verdict, Window, match_replies};
 use super::similarity::Similarity;
+use super::text::words;
 use crate::annotations::{Annotations, Message, Speaker};
 use crate::error::RunError;
 use crate::session::Reply;
@@ -54,6 +55,17 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// Every matched reply with its reference, in order.
+    pub fn matched(&self) -> impl Iterator<Item = (&JudgedReply, &Reference)> {
+        let matched = self.replies.iter().filter(|reply| reply.verdict == Verdict::Matched);
+        matched.filter_map(|reply| Some((reply, &self.references[reply.reference?])))
+    }
+
+    /// The words of these.
+    pub fn matched_words(&self) -> impl Iterator<Item = (Vec<String>, Vec<String>)> {
+        self.matched().map(|(reply, reference)| (words(&reply.text), words(&reference.text)))
+    }
+
     /// Whether each reference was left over.
     pub fn missed(&self) -> Vec<bool> {
         let mut missed = vec![true; self.references.len()];

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::exact::ExactCounts;
 use super::judgement::Judgement;
 use super::matching::Verdict;
-use super::text::{BleuCounts, meteor, words};
+use super::text::{BleuCounts, meteor};
 
 /// Counts of one video, or of several added up.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -33,27 +33,25 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// The counts of one video. `cider` is the sum of its matched pairs' scores, which depend on the other videos.
-    pub fn of(judgement: &Judgement, cider: f64) -> Self {
+    /// The counts of one video. `pairs` are its [`Judgement::matched_words`], `cider` is the sum of their scores, which depend
+    /// on the other videos.
+    pub fn of(judgement: &Judgement, pairs: &[(Vec<String>, Vec<String>)], cider: f64) -> Self {
         let mut totals =
             Self { seconds: judgement.seconds, exact: judgement.exact, cider, ..Self::default() };
-        for reply in &judgement.replies {
-            match (reply.verdict, reply.reference) {
-                (Verdict::Matched, Some(reference)) => {
-                    let reference = &judgement.references[reference];
-                    let delay = reply.time - reference.time;
-                    let (said, right) = (words(&reply.text), words(&reference.text));
-                    totals.matched += 1;
-                    totals.similarity += reply.similarity;
-                    totals.time_difference += delay.abs();
-                    totals.delay += delay;
-                    totals.meteor += meteor(&said, &right);
-                    totals.bleu = totals.bleu + BleuCounts::of(&said, &right);
-                }
-                (Verdict::Mismatched, _) => totals.mismatched += 1,
-                _ => totals.redundant += 1,
-            }
+        for (reply, reference) in judgement.matched() {
+            let delay = reply.time - reference.time;
+            totals.matched += 1;
+            totals.similarity += reply.similarity;
+            totals.time_difference += delay.abs();
+            totals.delay += delay;
         }
+        for (said, right) in pairs {
+            totals.meteor += meteor(said, right);
+            totals.bleu = totals.bleu + BleuCounts::of(said, right);
+        }
+        let count = |verdict| judgement.replies.iter().filter(|reply| reply.verdict == verdict).count();
+        totals.mismatched = count(Verdict::Mismatched);
+        totals.redundant = count(Verdict::Redundant);
         totals.missed = judgement.missed().into_iter().filter(|missed| *missed).count();
         totals
     }
@@ -275,6 +273,11 @@ mod tests {
     use super::*;
     use crate::evaluation::{JudgedReply, Reference};
 
+    fn totals(judgement: &Judgement, cider: f64) -> Totals {
+        let pairs: Vec<_> = judgement.matched_words().collect();
+        Totals::of(judgement, &pairs, cider)
+    }
+
     fn figure(totals: &Totals, key: &str) -> f64 {
         (METRICS.iter().find(|metric| metric.key == key).unwrap().of)(totals)
     }
@@ -303,7 +306,7 @@ mod tests {
 
     #[test]
     fn figures_follow_from_the_verdicts() {
-        let totals = Totals::of(&judgement(), 10.0);
+        let totals = totals(&judgement(), 10.0);
         for (key, value) in [
             ("precision", 1.0 / 3.0),
             ("recall", 1.0 / 3.0),
@@ -324,14 +327,14 @@ mod tests {
 
     #[test]
     fn totals_add_up_and_nothing_to_say_is_right() {
-        let one = Totals::of(&judgement(), 10.0);
+        let one = totals(&judgement(), 10.0);
         let both: Totals = [&one, &one].into_iter().sum();
         assert_eq!((both.matched, both.missed, both.seconds), (2, 2, 60.0));
         for metric in METRICS {
             let (single, double) = ((metric.of)(&one), (metric.of)(&both));
             assert!((single - double).abs() < 1e-9, "{}: {single} and {double}", metric.key);
         }
-        let silent = Totals::of(&Judgement::default(), 0.0);
+        let silent = totals(&Judgement::default(), 0.0);
         assert_eq!((figure(&silent, "f1"), figure(&silent, "missing_rate")), (1.0, 0.0));
         assert!(figure(&silent, "delay").is_nan());
     }

@@ -7,9 +7,8 @@ use serde::Serialize;
 use super::bootstrap::{Interval, bootstrap};
 use super::cost::Cost;
 use super::judgement::Judgement;
-use super::matching::Verdict;
 use super::metrics::{METRICS, Totals};
-use super::text::{cider, words};
+use super::text::cider;
 
 /// One video under one strategy.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,16 +140,12 @@ fn totals(runs: &StrategyRuns) -> Vec<Totals> {
     let mut matched = Vec::with_capacity(runs.runs.len());
     for VideoRun { judgement, .. } in &runs.runs {
         let before = pairs.len();
-        for reply in judgement.replies.iter().filter(|reply| reply.verdict == Verdict::Matched) {
-            if let Some(reference) = reply.reference {
-                pairs.push((words(&reply.text), words(&judgement.references[reference].text)));
-            }
-        }
+        pairs.extend(judgement.matched_words());
         matched.push(before..pairs.len());
     }
     let scores = cider(&pairs);
     let total = |(run, matched): (&VideoRun, std::ops::Range<usize>)| {
-        Totals::of(&run.judgement, scores[matched].iter().sum())
+        Totals::of(&run.judgement, &pairs[matched.clone()], scores[matched].iter().sum())
     };
     runs.runs.iter().zip(matched).map(total).collect()
 }
@@ -225,7 +220,7 @@ fn cost(runs: &[VideoRun]) -> CostSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluation::{ExactCounts, JudgedReply, Reference};
+    use crate::evaluation::{ExactCounts, JudgedReply, Reference, Verdict};
 
     /// A video with `right` replies of `all` references.
     fn run(right: usize, all: usize) -> VideoRun {

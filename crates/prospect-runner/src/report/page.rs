@@ -12,8 +12,8 @@ use super::run_view::{RunView, run_view};
 use super::stream::frame_of_reply;
 use super::thumbnails::{Thumbnails, thumbnails};
 use crate::error::RunError;
-use crate::suite::{Merged, TRACE_FILE};
-use crate::trace::{TraceError, read_trace};
+use crate::suite::Merged;
+use crate::trace::{TRACE_FILE, TraceError, read_trace};
 
 /// Everything that the template shows of a video.
 #[derive(Debug, Serialize)]

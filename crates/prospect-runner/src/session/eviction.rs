@@ -90,7 +90,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
         time: f64,
     ) -> Result<(), RunError> {
         let started = Instant::now();
-        let (tokens_before, pending) = (self.model.cache_tokens(), self.waiting().len());
+        let (tokens_before, pending) = (self.model.cache_tokens(), self.waiting_tokens());
         let early = self.finish_early(time)?;
         let plan = strategy.plan(&CacheView {
             early_summary: early.as_ref().map(|(text, covers)| EarlySummary { text, covers: *covers }),
@@ -145,7 +145,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
             segments: self.ledger.segments(),
             budget: self.budget,
             incoming,
-            pending: self.waiting().len(),
+            pending: self.waiting_tokens(),
             time,
             opening: Opening {
                 system_prompt: &self.options.system_prompt,
@@ -244,14 +244,15 @@ impl<'a, M: StreamModel> Session<'a, M> {
         Ok([self.waiting(), question.ids, answer.ids].concat())
     }
 
-    pub(super) fn waiting_tokens(&self) -> usize {
-        self.waiting().len()
-    }
-
     /// Said, but not in the cache yet.
     fn waiting(&self) -> Vec<u32> {
         let deferred = self.deferred.iter().flat_map(|(_, ids)| ids);
         deferred.chain(&self.pending).copied().collect()
+    }
+
+    /// How many these are.
+    pub(super) fn waiting_tokens(&self) -> usize {
+        self.deferred.iter().map(|(_, ids)| ids.len()).sum::<usize>() + self.pending.len()
     }
 
     /// After a frame there is always a next chunk: texts go in with it, as ProAssist has it.

@@ -37,12 +37,16 @@ struct Stamp {
     digest: u64,
 }
 
-impl Inputs {
-    /// The inputs of one run.
-    ///
-    /// # Errors
-    /// A file that cannot be looked at.
-    pub fn of(variant: &Variant, video: &Video) -> Result<Self, RunError> {
+/// What all runs of a strategy depend on, looked at once.
+pub(super) struct SharedInputs {
+    config: serde_json::Value,
+    model: Stamp,
+    similarity: Stamp,
+    program: Stamp,
+}
+
+impl SharedInputs {
+    pub(super) fn of(variant: &Variant) -> Result<Self, RunError> {
         let settings = &variant.settings;
         let mut config = serde_json::to_value(settings).unwrap_or_default();
         if let Some(config) = config.as_object_mut() {
@@ -59,9 +63,24 @@ impl Inputs {
             config,
             model: stamp(model.as_deref())?,
             similarity: stamp(similarity.as_deref())?,
-            video: stamp(Some(&video.source))?,
-            annotations: stamp(Some(&video.annotations))?,
             program: stamp(program.as_deref())?,
+        })
+    }
+}
+
+impl Inputs {
+    /// The inputs of one run.
+    ///
+    /// # Errors
+    /// A file that cannot be looked at.
+    pub(super) fn of(shared: &SharedInputs, video: &Video) -> Result<Self, RunError> {
+        Ok(Self {
+            config: shared.config.clone(),
+            model: shared.model,
+            similarity: shared.similarity,
+            video: Stamp::of(&video.source)?,
+            annotations: Stamp::of(&video.annotations)?,
+            program: shared.program,
         })
     }
 

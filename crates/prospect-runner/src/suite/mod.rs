@@ -16,7 +16,6 @@ pub use dataset::{Video, videos};
 pub use inputs::Inputs;
 pub use merge::{Merged, merge};
 pub use shard::Shard;
-pub(crate) use store::TRACE_FILE;
 pub use store::{RunResult, Store, SuiteDescription};
-pub use variant::{SANITY, Variant};
+pub use variant::Variant;
 pub use work::{Progress, ShardOutcome, Suite, with_annotations};

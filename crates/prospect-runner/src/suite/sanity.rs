@@ -4,13 +4,13 @@ use std::sync::atomic::Ordering;
 
 use prospect_config::{OnCorruptFrame, Settings};
 
-use super::variant::SANITY;
 use crate::annotations::Annotations;
 use crate::error::RunError;
 use crate::evaluation::references_as_replies;
 use crate::run::{self, INTERRUPTED};
 use crate::session::{RunStatistics, close_failed};
 use crate::source::{self, FrameSource};
+use crate::strategies::SANITY;
 use crate::trace::{Event, SCHEMA_VERSION, StageTimes, TraceSink, Versions};
 
 /// Writes the trace of a run that says every reference at its frame.

@@ -11,14 +11,13 @@ use serde::{Deserialize, Serialize};
 use super::inputs::Inputs;
 use crate::error::RunError;
 use crate::evaluation::{Cost, Judgement};
+use crate::trace::TRACE_FILE;
 
 /// Name of the file that says what belongs to a suite.
 const SUITE_FILE: &str = "suite.json";
 /// Name of a run's result.
 const RESULT_FILE: &str = "result.json";
 
-/// Name of a run's trace.
-pub(crate) const TRACE_FILE: &str = "trace.jsonl";
 /// End of the name of a file that is not whole yet.
 const TEMPORARY: &str = ".tmp";
 

@@ -2,8 +2,7 @@
 
 use prospect_config::Settings;
 
-/// The strategy that replays the references: whatever it does not get right, the evaluation got wrong.
-pub const SANITY: &str = "sanity";
+use crate::strategies::SANITY;
 
 /// A strategy with its settings.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::dataset::Video;
-use super::inputs::Inputs;
+use super::inputs::{Inputs, SharedInputs};
 use super::sanity::replay_references;
 use super::shard::Shard;
 use super::store::{RunResult, Store, StrategyEntry, SuiteDescription, VideoEntry};
@@ -77,8 +77,10 @@ impl Suite<'_> {
     pub fn run(&self, shard: Shard, progress: &mut Progress<'_>) -> Result<ShardOutcome, RunError> {
         self.store.put_description(&self.description())?;
         let mut outcome = ShardOutcome::default();
+        let shared = self.variants.iter().map(SharedInputs::of).collect::<Result<Vec<_>, _>>()?;
         for (number, variant, video, annotations) in self.jobs() {
-            let inputs = Inputs::of(variant, video)?;
+            // Videos vary fastest.
+            let inputs = Inputs::of(&shared[number / self.videos.len()], video)?;
             let there = self.store.result(&variant.folder(), &video.name);
             let there = there.filter(|result| result.inputs == inputs);
             if !shard.has(number) {

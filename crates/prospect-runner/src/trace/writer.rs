@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::error::RunError;
 use crate::trace::Event;
 
+/// The file's name in the folder of its run.
+pub const TRACE_FILE: &str = "trace.jsonl";
+
 /// Takes the events of a run as they happen.
 pub trait TraceSink {
     /// Takes one event.
@@ -36,7 +39,7 @@ pub struct TraceWriter {
 impl TraceWriter {
     /// `trace.jsonl` in `folder`; the folder is made if it is missing.
     pub fn in_folder(folder: &Path) -> Self {
-        Self { path: folder.join("trace.jsonl"), file: None }
+        Self { path: folder.join(TRACE_FILE), file: None }
     }
 
     /// The file.
