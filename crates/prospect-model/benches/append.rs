@@ -22,7 +22,7 @@ fn shapes_of_256m() -> TextConfig {
 
 fn append(criterion: &mut Criterion) {
     let config = shapes_of_256m();
-    let token = KvCache::zero_token(&config).unwrap();
+    let token = KvCache::zero_token(&config);
     let mut group = criterion.benchmark_group("append a token (256M: 30 layers, 3 x 64)");
     for length in LENGTHS {
         let mut cache = KvCache::for_shapes(&config, CAPACITY, PositionPolicy::Rerotate).unwrap();
@@ -39,7 +39,7 @@ fn append(criterion: &mut Criterion) {
 
 fn decode(criterion: &mut Criterion) {
     let model = model();
-    let token = KvCache::zero_token(&model.config().text_config).unwrap();
+    let token = KvCache::zero_token(&model.config().text_config);
     let chunk = model.joint_embed(&[5], None).unwrap();
     let mut group = criterion.benchmark_group("decode a token (gqa-tied: 2 layers, 1 x 32)");
     for length in LENGTHS {
@@ -57,7 +57,7 @@ fn decode(criterion: &mut Criterion) {
 
 fn evict(criterion: &mut Criterion) {
     let model = model();
-    let token = KvCache::zero_token(&model.config().text_config).unwrap();
+    let token = KvCache::zero_token(&model.config().text_config);
     let mut group = criterion.benchmark_group("evict half of 3840 tokens (gqa-tied: 2 layers, 1 x 32)");
     group.sample_size(10).measurement_time(Duration::from_secs(3));
     let pieces = [EvictionPiece::Keep(0..128), EvictionPiece::Keep(2048..3840)];

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use candle_core::{DType, Device, Shape, Storage, Tensor};
+use candle_core::{Device, Shape, Storage, Tensor};
 use prospect_context::PositionPolicy;
 
+use crate::cpu::CacheRows;
 use crate::error::{ModelError, Result};
 use crate::rotary::Rotary;
 use crate::text_config::TextConfig;
@@ -150,25 +151,31 @@ impl KvCache {
         Ok(())
     }
 
-    /// Writes keys and values `[1, kv_heads, tokens, head_dim]` behind the cached ones and returns views of both, up to and
-    /// with the new tokens. They count only once [`Self::commit`] is called, after the last layer.
-    pub(crate) fn write(&self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<(Tensor, Tensor)> {
-        let LayerCache { keys: all_keys, values: all_values } = &self.layers[layer];
-        let total = self.len() + keys.dim(2)?;
-        all_keys.slice_set(&keys.contiguous()?, 2, self.len())?;
-        all_values.slice_set(&values.contiguous()?, 2, self.len())?;
-        Ok((all_keys.narrow(2, 0, total)?, all_values.narrow(2, 0, total)?))
+    /// Keys and values of one layer, `[1, kv_heads, capacity, head_dim]` each. What is written behind the cached tokens counts
+    /// once [`Self::commit`] is called, after the last layer.
+    pub(crate) fn sides(&self, layer: usize) -> (&Tensor, &Tensor) {
+        let LayerCache { keys, values } = &self.layers[layer];
+        (keys, values)
     }
 
-    pub(crate) fn commit(&mut self, embeddings: &Tensor) -> Result<()> {
-        let tokens = embeddings.dim(0)?;
-        if let Some(all) = &self.embeddings {
-            all.slice_set(&embeddings.contiguous()?, 0, self.len())?;
-        }
+    /// Keeps the input embeddings of a chunk that is about to go in, `[tokens, hidden]`, if they will be computed again.
+    pub(crate) fn keep_embeddings(&self, embeddings: &[f32]) -> Result<()> {
+        let Some(all) = &self.embeddings else { return Ok(()) };
+        let (capacity, hidden) = all.dims2()?;
+        let rows = CacheRows {
+            rows: embeddings,
+            stride: hidden,
+            tokens: embeddings.len() / hidden,
+            slot: self.len(),
+        };
+        rows.write_to(&all.reshape((1, 1, capacity, hidden))?)
+    }
+
+    /// Counts the tokens that were written to every layer.
+    pub(crate) fn commit(&mut self, tokens: usize) {
         self.positions
             .extend((self.next_position..self.next_position + tokens).map(|position| position as u32));
         self.next_position += tokens;
-        Ok(())
     }
 
     /// Copies `range` out of the cache: keys and values, or the embeddings that they are computed from again.
@@ -263,28 +270,31 @@ impl KvCache {
 
     /// A token of zeros for these shapes: for measurements.
     #[doc(hidden)]
-    pub fn zero_token(config: &TextConfig) -> Result<ZeroToken> {
-        let side = Tensor::zeros((1, config.kv_heads(), 1, config.head_dim()), DType::F32, &Device::Cpu)?;
-        let embedding = Tensor::zeros((1, config.hidden_size), DType::F32, &Device::Cpu)?;
-        Ok(ZeroToken { side, embedding })
+    pub fn zero_token(config: &TextConfig) -> ZeroToken {
+        let side = vec![0.0; config.kv_heads() * config.head_dim()];
+        ZeroToken { side, embedding: vec![0.0; config.hidden_size] }
     }
 
     /// Appends one token to every layer, exactly as a forward pass does: for measurements.
     #[doc(hidden)]
     pub fn append_zeros(&mut self, token: &ZeroToken) -> Result<()> {
         self.check_room(1)?;
-        for layer in 0..self.layers.len() {
-            self.write(layer, &token.side, &token.side)?;
+        self.keep_embeddings(&token.embedding)?;
+        let row = CacheRows { rows: &token.side, stride: token.side.len(), tokens: 1, slot: self.len() };
+        for layer in &self.layers {
+            row.write_to(&layer.keys)?;
+            row.write_to(&layer.values)?;
         }
-        self.commit(&token.embedding)
+        self.commit(1);
+        Ok(())
     }
 }
 
 /// Keys, values and embedding of one token, all zero.
 #[doc(hidden)]
 pub struct ZeroToken {
-    side: Tensor,
-    embedding: Tensor,
+    side: Vec<f32>,
+    embedding: Vec<f32>,
 }
 
 fn buffer_address(buffer: &Tensor) -> Result<usize> {

@@ -6,6 +6,7 @@ use candle_core::Tensor;
 use prospect_context::PositionPolicy;
 
 use crate::cache::{KvCache, SetAside};
+use crate::cpu::Chunk;
 use crate::error::{ModelError, Result};
 use crate::smolvlm::{Embeddings, SmolVlm};
 
@@ -67,15 +68,18 @@ impl SmolVlm {
     }
 
     fn rebuild(&self, cache: &mut KvCache, pieces: &[Prepared<'_>], turns: bool) -> Result<()> {
-        let decoder = self.decoder();
+        let (decoder, mut none) = (self.decoder(), Vec::new());
+        let mut compute = |embeddings, cache: &mut KvCache| {
+            decoder.forward(Chunk::Embeddings(embeddings), cache, 0, &mut none)
+        };
         cache.clear();
         for piece in pieces {
             match piece {
                 Prepared::Slots(slots) => match &slots.embeddings {
-                    Some(embeddings) => drop(decoder.forward(embeddings, cache)?),
+                    Some(embeddings) => compute(embeddings, cache)?,
                     None => cache.put_back(slots, turns.then(|| decoder.rotary()))?,
                 },
-                Prepared::Tokens(embeddings) => drop(decoder.forward(embeddings, cache)?),
+                Prepared::Tokens(embeddings) => compute(embeddings, cache)?,
             }
             if cache.policy() == PositionPolicy::Legacy {
                 cache.continue_at(cache.len());

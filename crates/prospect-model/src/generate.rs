@@ -48,12 +48,19 @@ pub struct Generator {
     pub end_of_utterance: u32,
     sampler: Sampler,
     last_not_talk_probability: Option<f32>,
+    /// Reused from token to token.
+    logits: Vec<f32>,
 }
 
 impl Generator {
     /// A generator that has taken no decision yet.
     pub fn new(end_of_utterance: u32, sampling: Sampling) -> Self {
-        Self { end_of_utterance, sampler: Sampler::new(sampling), last_not_talk_probability: None }
+        Self {
+            end_of_utterance,
+            sampler: Sampler::new(sampling),
+            last_not_talk_probability: None,
+            logits: Vec::new(),
+        }
     }
 
     /// Prefills `chunk` and generates at most `max_new_tokens` tokens; `rule` applies to the first one, `None` lets the
@@ -70,7 +77,8 @@ impl Generator {
         rule: Option<TalkRule>,
         max_new_tokens: usize,
     ) -> Result<Generated> {
-        let mut logits = model.prefill(chunk, cache)?;
+        let mut logits = std::mem::take(&mut self.logits);
+        model.prefill_into(chunk, cache, &mut logits)?;
         let not_talk_probability = probability(&logits, self.end_of_utterance);
         if let Some(rule) = rule {
             self.decide(rule, not_talk_probability, &mut logits);
@@ -92,8 +100,9 @@ impl Generator {
             if cache.len() == cache.capacity() {
                 break StopReason::CacheFull;
             }
-            logits = model.prefill(&model.embed_words(&[id])?, cache)?;
+            model.decode_into(id, cache, &mut logits)?;
         };
+        self.logits = logits;
         Ok(Generated { token_ids, not_talk_probability, stop })
     }
 

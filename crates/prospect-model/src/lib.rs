@@ -7,13 +7,10 @@
 pub mod attention;
 mod cache;
 mod config;
-mod connector;
-mod decoder;
+mod cpu;
 mod error;
 mod eviction;
-mod fused;
 mod generate;
-mod layers;
 pub mod linear;
 mod parameters;
 mod random;

@@ -2,6 +2,7 @@
 
 use candle_core::{Device, Tensor};
 
+use crate::cpu::with_floats;
 use crate::error::{ModelError, Result};
 
 /// Cosine and sine of every position, `[max positions, head_dim / 2]`.
@@ -28,15 +29,17 @@ impl Rotary {
         self.max_positions
     }
 
-    /// Turns `[1, heads, tokens, head_dim]` to the positions `start..start + tokens`.
-    pub(crate) fn apply(&self, x: &Tensor, start: usize) -> Result<Tensor> {
-        let tokens = x.dim(2)?;
-        let end = start + tokens;
-        if end > self.max_positions {
-            return Err(ModelError::Position { position: end - 1, max: self.max_positions - 1 });
+    /// Fails if one of the positions `start..start + tokens` is beyond the last one.
+    pub(crate) fn check(&self, start: usize, tokens: usize) -> Result<()> {
+        match start + tokens > self.max_positions {
+            true => Err(ModelError::Position { position: start + tokens - 1, max: self.max_positions - 1 }),
+            false => Ok(()),
         }
-        let (cos, sin) = (self.cos.narrow(0, start, tokens)?, self.sin.narrow(0, start, tokens)?);
-        Ok(candle_nn::rotary_emb::rope(&x.contiguous()?, &cos, &sin)?)
+    }
+
+    /// Lends cosines and sines, `[max positions, head_dim / 2]` each.
+    pub(crate) fn with_tables<T>(&self, read: impl FnOnce(&[f32], &[f32]) -> Result<T>) -> Result<T> {
+        with_floats(&self.cos, |cos| with_floats(&self.sin, |sin| read(cos, sin)))
     }
 
     /// Turns keys `[1, heads, tokens, head_dim]` from the positions `old` to the positions `new`, one of each a token. The

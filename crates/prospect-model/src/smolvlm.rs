@@ -7,10 +7,9 @@ use prospect_context::PositionPolicy;
 
 use crate::cache::KvCache;
 use crate::config::ModelConfig;
-use crate::connector::Connector;
-use crate::decoder::Decoder;
+use crate::cpu::{Chunk, Decoder, VisionEncoder};
 use crate::error::{ModelError, Result};
-use crate::vision::VisionTower;
+use crate::linear::Precision;
 use crate::weights::Weights;
 
 /// Embeddings that stand at image tokens, `[image tokens, hidden]`.
@@ -70,8 +69,7 @@ pub struct PixelValues<'a> {
 /// A loaded checkpoint. It holds its weights and no stream: the cache is the caller's.
 pub struct SmolVlm {
     config: ModelConfig,
-    vision: VisionTower,
-    connector: Connector,
+    vision: VisionEncoder,
     decoder: Decoder,
     device: Device,
 }
@@ -95,9 +93,14 @@ impl SmolVlm {
         let device = Device::Cpu;
         let (vision, text) = (&config.vision_config, &config.text_config);
         Ok(Self {
-            vision: VisionTower::load(weights, vision)?,
-            connector: Connector::load(weights, vision.hidden_size, text.hidden_size, config.scale_factor)?,
-            decoder: Decoder::load(weights, text, config.tie_word_embeddings, &device)?,
+            vision: VisionEncoder::load(
+                weights,
+                vision,
+                config.scale_factor,
+                text.hidden_size,
+                Precision::F32,
+            )?,
+            decoder: Decoder::load(weights, text, config.tie_word_embeddings, Precision::F32)?,
             config,
             device,
         })
@@ -115,25 +118,27 @@ impl SmolVlm {
 
     /// Vision tower: pixels to hidden states, `[tiles, patches, vision hidden]`, flattened row-major.
     pub fn vision_output(&self, pixels: PixelValues<'_>) -> Result<Vec<f32>> {
-        Ok(self.vision.forward(&self.pixels(pixels)?)?.flatten_all()?.to_vec1()?)
+        self.check_pixels(pixels)?;
+        self.vision.hidden_states(pixels.values, pixels.tiles)
     }
 
     /// Vision tower and connector: pixels to the embeddings of their image tokens, tile by tile.
     pub fn encode_image(&self, pixels: PixelValues<'_>) -> Result<ImageEmbeddings> {
-        Ok(ImageEmbeddings(self.connector.forward(&self.vision.forward(&self.pixels(pixels)?)?)?))
+        self.check_pixels(pixels)?;
+        self.image_embeddings(self.vision.encode(pixels.values, pixels.tiles)?)
     }
 
     /// Embeddings that were computed before ([`ImageEmbeddings::to_vec`]), `[image tokens, hidden]`, row-major.
     ///
     /// # Errors
     /// [`ModelError::ImageValues`] unless they are whole rows.
-    pub fn image_embeddings(&self, values: &[f32]) -> Result<ImageEmbeddings> {
+    pub fn image_embeddings(&self, values: Vec<f32>) -> Result<ImageEmbeddings> {
         let hidden_size = self.config.text_config.hidden_size;
         if !values.len().is_multiple_of(hidden_size) {
             return Err(ModelError::ImageValues { values: values.len(), hidden_size });
         }
         let shape = (values.len() / hidden_size, hidden_size);
-        Ok(ImageEmbeddings(Tensor::from_slice(values, shape, &self.device)?))
+        Ok(ImageEmbeddings(Tensor::from_vec(values, shape, &self.device)?))
     }
 
     /// Token embeddings of words: what the model itself said, even if that was an image token.
@@ -141,11 +146,11 @@ impl SmolVlm {
     /// # Errors
     /// [`ModelError::TokenId`].
     pub fn embed_words(&self, ids: &[u32]) -> Result<Embeddings> {
-        let vocab_size = self.config.text_config.vocab_size;
-        if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
-            return Err(ModelError::TokenId { id, vocab_size });
-        }
-        Ok(Embeddings(self.decoder.embed(&Tensor::new(ids, &self.device)?)?))
+        self.check_words(ids)?;
+        let hidden_size = self.config.text_config.hidden_size;
+        let mut rows = vec![0.0; ids.len() * hidden_size];
+        self.decoder.embed(ids, &mut rows);
+        Ok(Embeddings(Tensor::from_vec(rows, (ids.len(), hidden_size), &self.device)?))
     }
 
     /// Token embeddings with `images` in the places of the image tokens, in order.
@@ -197,7 +202,26 @@ impl SmolVlm {
     /// Every error leaves the cache as it was: [`ModelError::EmptyChunk`], [`ModelError::CacheFull`],
     /// [`ModelError::Position`], [`ModelError::NonFiniteLogits`].
     pub fn prefill(&self, chunk: &Embeddings, cache: &mut KvCache) -> Result<Vec<f32>> {
-        self.forward(chunk, cache, 1)
+        let mut logits = Vec::new();
+        self.prefill_into(chunk, cache, &mut logits)?;
+        Ok(logits)
+    }
+
+    /// As [`Self::prefill`], into a buffer that lives from chunk to chunk.
+    ///
+    /// # Errors
+    /// As [`Self::prefill`].
+    pub fn prefill_into(&self, chunk: &Embeddings, cache: &mut KvCache, logits: &mut Vec<f32>) -> Result<()> {
+        self.forward(Chunk::Embeddings(&chunk.0), chunk.tokens(), cache, 1, logits)
+    }
+
+    /// Puts one word into the cache, as [`Self::embed_words`] and [`Self::prefill_into`] do, and allocates nothing.
+    ///
+    /// # Errors
+    /// As [`Self::embed_words`] and [`Self::prefill`].
+    pub fn decode_into(&self, id: u32, cache: &mut KvCache, logits: &mut Vec<f32>) -> Result<()> {
+        self.check_words(&[id])?;
+        self.forward(Chunk::Words(&[id]), 1, cache, 1, logits)
     }
 
     /// As [`Self::prefill`], with the logits of every token, `[tokens][vocab]`: for comparison with other implementations.
@@ -205,32 +229,32 @@ impl SmolVlm {
     /// # Errors
     /// As [`Self::prefill`].
     pub fn prefill_all_logits(&self, chunk: &Embeddings, cache: &mut KvCache) -> Result<Vec<Vec<f32>>> {
-        let logits = self.forward(chunk, cache, chunk.tokens())?;
+        let mut logits = Vec::new();
+        self.forward(Chunk::Embeddings(&chunk.0), chunk.tokens(), cache, chunk.tokens(), &mut logits)?;
         Ok(logits.chunks_exact(self.config.text_config.vocab_size).map(<[f32]>::to_vec).collect())
     }
 
-    /// Logits of the last `rows` tokens, `[rows, vocab]`, row-major.
-    fn forward(&self, chunk: &Embeddings, cache: &mut KvCache, rows: usize) -> Result<Vec<f32>> {
-        let (tokens, cached) = (chunk.tokens(), cache.len());
+    /// Logits of the last `rows` of `tokens` tokens, `[rows, vocab]`, row-major.
+    fn forward(
+        &self,
+        chunk: Chunk<'_>,
+        tokens: usize,
+        cache: &mut KvCache,
+        rows: usize,
+        logits: &mut Vec<f32>,
+    ) -> Result<()> {
+        let cached = cache.len();
         if tokens == 0 {
             return Err(ModelError::EmptyChunk);
         }
-        let hidden = self.decoder.forward(&chunk.0, cache)?;
-        let logits = self.finite_logits(&hidden.narrow(0, tokens - rows, rows)?);
-        if logits.is_err() {
-            cache.truncate(cached);
-        }
-        logits
-    }
-
-    fn finite_logits(&self, hidden: &Tensor) -> Result<Vec<f32>> {
-        let logits: Vec<f32> = self.decoder.logits(hidden)?.flatten_all()?.to_vec1()?;
+        self.decoder.forward(chunk, cache, rows, logits)?;
         match logits.iter().position(|value| !value.is_finite()) {
             Some(at) => {
+                cache.truncate(cached);
                 let token = at % self.config.text_config.vocab_size;
                 Err(ModelError::NonFiniteLogits { value: logits[at], token })
             }
-            None => Ok(logits),
+            None => Ok(()),
         }
     }
 
@@ -238,7 +262,15 @@ impl SmolVlm {
         &self.decoder
     }
 
-    fn pixels(&self, pixels: PixelValues<'_>) -> Result<Tensor> {
+    fn check_words(&self, ids: &[u32]) -> Result<()> {
+        let vocab_size = self.config.text_config.vocab_size;
+        match ids.iter().find(|&&id| id as usize >= vocab_size) {
+            Some(&id) => Err(ModelError::TokenId { id, vocab_size }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_pixels(&self, pixels: PixelValues<'_>) -> Result<()> {
         let PixelValues { values, tiles, height, width } = pixels;
         let side = self.config.vision_config.image_size;
         // Divided, not multiplied: the caller's numbers may be anything.
@@ -246,6 +278,6 @@ impl SmolVlm {
         if !whole || tiles == 0 || height != side || width != side {
             return Err(ModelError::Pixels { values: values.len(), tiles, height, width, side });
         }
-        Ok(Tensor::from_slice(values, (tiles, 3, height, width), self.vision.device())?)
+        Ok(())
     }
 }

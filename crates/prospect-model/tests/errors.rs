@@ -149,7 +149,7 @@ fn bad_calls_are_refused_by_what_was_expected() {
     assert_eq!(line(&error), "token id 424 is not in the vocabulary: expected less than 424");
     let error = model.joint_embed(&[3, 418], None).unwrap_err();
     assert_eq!(line(&error), "1 image tokens for 0 image embeddings: expected as many");
-    let error = model.image_embeddings(&[0.0; 97]).unwrap_err();
+    let error = model.image_embeddings(vec![0.0; 97]).unwrap_err();
     assert_eq!(line(&error), "97 values of image embeddings: expected a multiple of the hidden size, 96");
     let error = model.prefill(&model.joint_embed(&[], None).unwrap(), &mut cache).unwrap_err();
     assert_eq!(line(&error), "the chunk holds no token: expected at least one");

@@ -79,7 +79,7 @@ fn swapped_pixel_shuffle_axes_fail_the_goldens() {
             let (tile, token) = (row / tokens, row % tokens);
             rows[tile * tokens + token % side * side + token / side]
         });
-        let transposed = wrong.image_embeddings(&transposed.copied().collect::<Vec<_>>()).unwrap();
+        let transposed = wrong.image_embeddings(transposed.copied().collect()).unwrap();
         let chunk = wrong.joint_embed(&case.ids, Some(&transposed)).unwrap();
         let logits = wrong.prefill_all_logits(&chunk, &mut common::cache(&wrong)).unwrap().concat();
         check(name, "swapped_shuffle", max_difference(&logits, &case.logits_of(&model)));
@@ -116,7 +116,7 @@ fn logits_behind_a_gap(model: &SmolVlm, case: &OneShot, half: usize) -> Vec<f32>
     let is_image = |id: &&u32| **id == model.config().image_token_id;
     let seen = first.iter().filter(is_image).count() * model.config().text_config.hidden_size;
     let embed = |ids: &[u32], images: &[f32]| {
-        model.joint_embed(ids, Some(&model.image_embeddings(images).unwrap())).unwrap()
+        model.joint_embed(ids, Some(&model.image_embeddings(images.to_vec()).unwrap())).unwrap()
     };
     let mut cache = model.new_cache(512, PositionPolicy::Preserve).unwrap();
     model.prefill(&embed(first, &images[..seen]), &mut cache).unwrap();

@@ -21,6 +21,7 @@ mod tests;
 pub use error::LinearError;
 use kernels::Isa;
 use panels::{F32Panels, Int8Panels};
+pub(crate) use schedule::{BLOCK_ROWS, SPLIT_ROWS};
 
 /// The type that weights are kept and multiplied in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +140,30 @@ impl PackedLinear {
         if !output.is_empty() {
             self.schedule(input, rows, output);
         }
+        Ok(())
+    }
+
+    /// SHIM
+    pub fn forward_block(&self, input: &[f32], rows: usize, output: &mut [f32]) -> Result<(), LinearError> {
+        if !output.is_empty() {
+            self.one_block(input, rows, output);
+        }
+        Ok(())
+    }
+
+    /// SHIM
+    pub fn add_block(&self, input: &[f32], rows: usize, output: &mut [f32]) -> Result<(), LinearError> {
+        let mut product = vec![0.0; output.len()];
+        self.forward_block(input, rows, &mut product)?;
+        output.iter_mut().zip(product).for_each(|(o, p)| *o += p);
+        Ok(())
+    }
+
+    /// SHIM
+    pub fn add_into(&self, input: &[f32], rows: usize, output: &mut [f32]) -> Result<(), LinearError> {
+        let mut product = vec![0.0; output.len()];
+        self.forward_into(input, rows, &mut product)?;
+        output.iter_mut().zip(product).for_each(|(o, p)| *o += p);
         Ok(())
     }
 

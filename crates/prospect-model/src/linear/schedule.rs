@@ -8,10 +8,10 @@ use super::panels::{PANEL, QUAD};
 use super::{PackedLinear, Precision, Weights};
 
 /// Rows of a block, whose packed inputs stay in the L2 cache while all panels pass by: 48 rows of 3072 f32 are 590 KB.
-const BLOCK_ROWS: usize = 48;
+pub(crate) const BLOCK_ROWS: usize = 48;
 
 /// With fewer rows, every thread would read all weights for too little arithmetic, so panels are split instead of rows.
-const SPLIT_ROWS: usize = 24;
+pub(crate) const SPLIT_ROWS: usize = 24;
 
 /// Weights that are worth handing to another thread: 2 us at 16 GB/s.
 const SPLIT_BYTES: usize = 32 * 1024;
@@ -104,6 +104,10 @@ impl PackedLinear {
             let blocks = rows.div_ceil(BLOCK_ROWS).next_multiple_of(threads);
             self.split_rows(input, output, rows.div_ceil(blocks).max(1));
         }
+    }
+
+    pub(super) fn one_block(&self, input: &[f32], rows: usize, output: &mut [f32]) {
+        with_scratch(|scratch| self.block(input, rows, &mut scratch.packed, output));
     }
 
     /// Halves the rows until a block is left.

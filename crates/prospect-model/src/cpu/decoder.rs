@@ -1,0 +1,246 @@
+//! The Llama decoder over buffers: grouped-query attention over the cache where it lies.
+
+use candle_core::Tensor;
+
+use super::activation::gate;
+use super::elementwise::{rms_norm, rotate};
+use super::lend::{CacheRows, Spare, sized, with_floats, with_heads};
+use super::load::{Named, Table, floats, stacked};
+use super::stage::{for_rows, in_pool};
+use crate::attention::{Heads, Inputs, Mask, Scratch, attend};
+use crate::cache::KvCache;
+use crate::error::{ModelError, Result};
+use crate::linear::{PackedLinear, Precision};
+use crate::rotary::Rotary;
+use crate::text_config::TextConfig;
+use crate::weights::Weights;
+
+struct Layer {
+    input_layernorm: Vec<f32>,
+    /// Queries, keys and values side by side.
+    qkv_proj: PackedLinear,
+    o_proj: PackedLinear,
+    post_attention_layernorm: Vec<f32>,
+    gate_up_proj: PackedLinear,
+    down_proj: PackedLinear,
+}
+
+/// The decoder with its embedding table and head.
+pub(crate) struct Decoder {
+    config: TextConfig,
+    embed_tokens: Table,
+    layers: Vec<Layer>,
+    norm: Vec<f32>,
+    lm_head: PackedLinear,
+    rotary: Rotary,
+    buffers: Spare<Buffers>,
+}
+
+#[derive(Debug, Default)]
+struct Buffers {
+    /// The residual stream, `[tokens, hidden]`.
+    x: Vec<f32>,
+    /// `[tokens, (heads + 2 * kv_heads) * head_dim]`
+    qkv: Vec<f32>,
+    /// What attention mixes, `[tokens, heads * head_dim]`.
+    mixed: Vec<f32>,
+    /// `[rows of logits, hidden]`
+    normed: Vec<f32>,
+    attention: Scratch,
+}
+
+/// What goes into the decoder.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Chunk<'a> {
+    /// Ids of words, all in the vocabulary.
+    Words(&'a [u32]),
+    /// `[tokens, hidden]`
+    Embeddings(&'a Tensor),
+}
+
+impl Decoder {
+    pub(crate) fn load(
+        weights: &Weights,
+        config: &TextConfig,
+        tied: bool,
+        precision: Precision,
+    ) -> Result<Self> {
+        let (hidden, prefix) = (config.hidden_size, "model.text_model");
+        let (table, head) = table_and_head(weights, tied);
+        let head = Named { name: head, outputs: config.vocab_size };
+        let mut decoder = Self {
+            config: config.clone(),
+            embed_tokens: Table::new(
+                floats(weights, &format!("{table}.weight"), &[config.vocab_size, hidden])?,
+                hidden,
+            ),
+            layers: (0..config.num_hidden_layers)
+                .map(|index| Layer::load(weights, config, &format!("{prefix}.layers.{index}"), precision))
+                .collect::<Result<_>>()?,
+            norm: floats(weights, &format!("{prefix}.norm.weight"), &[hidden])?,
+            lm_head: stacked(weights, precision, &[head], hidden, false)?,
+            rotary: Rotary::new(
+                config.head_dim(),
+                config.rope_theta(),
+                config.max_position_embeddings,
+                &candle_core::Device::Cpu,
+            )?,
+            buffers: Spare::default(),
+        };
+        // Read from end to end for every token.
+        let layers = decoder.layers.iter_mut().flat_map(Layer::linears);
+        PackedLinear::gather(layers.chain([&mut decoder.lm_head]));
+        Ok(decoder)
+    }
+
+    pub(crate) fn rotary(&self) -> &Rotary {
+        &self.rotary
+    }
+
+    /// Writes the embeddings of token ids, `[tokens, hidden]`.
+    pub(crate) fn embed(&self, ids: &[u32], rows: &mut [f32]) {
+        for (id, row) in ids.iter().zip(rows.chunks_exact_mut(self.config.hidden_size)) {
+            self.embed_tokens.read(*id as usize, row);
+        }
+    }
+
+    /// Runs a chunk behind what `cache` holds and leaves its tokens in it. The logits of its last `rows` tokens, `[rows, vocab]`,
+    /// replace what is in `logits`.
+    pub(crate) fn forward(
+        &self,
+        chunk: Chunk<'_>,
+        cache: &mut KvCache,
+        rows: usize,
+        logits: &mut Vec<f32>,
+    ) -> Result<()> {
+        let hidden = self.config.hidden_size;
+        self.buffers.lend(|buffers| {
+            let tokens = match chunk {
+                Chunk::Words(ids) => {
+                    self.embed(ids, sized(&mut buffers.x, ids.len() * hidden));
+                    ids.len()
+                }
+                Chunk::Embeddings(embeddings) => with_floats(embeddings, |embeddings| {
+                    sized(&mut buffers.x, embeddings.len()).copy_from_slice(embeddings);
+                    Ok(embeddings.len() / hidden)
+                })?,
+            };
+            cache.check_room(tokens)?;
+            self.rotary.check(cache.next_position(), tokens)?;
+            cache.keep_embeddings(&buffers.x[..tokens * hidden])?;
+            in_pool(|| {
+                self.layers(buffers, tokens, cache)?;
+                let normed = sized(&mut buffers.normed, rows * hidden);
+                let last = &buffers.x[(tokens - rows) * hidden..tokens * hidden];
+                rms_norm(last, &self.norm, self.config.rms_norm_eps as f32, normed);
+                logits.resize(rows * self.config.vocab_size, 0.0);
+                Ok::<_, ModelError>(self.lm_head.forward_into(normed, rows, logits)?)
+            })?;
+            cache.commit(tokens);
+            Ok(())
+        })
+    }
+
+    fn layers(&self, buffers: &mut Buffers, tokens: usize, cache: &KvCache) -> Result<()> {
+        let config = &self.config;
+        let (hidden, head_dim) = (config.hidden_size, config.head_dim());
+        let (queries, kv) = (config.num_attention_heads * head_dim, config.kv_heads() * head_dim);
+        let width = queries + 2 * kv;
+        let x = &mut buffers.x[..tokens * hidden];
+        let qkv = sized(&mut buffers.qkv, tokens * width);
+        let mixed = sized(&mut buffers.mixed, tokens * queries);
+        for (index, layer) in self.layers.iter().enumerate() {
+            self.before_attention(layer, x, qkv, cache.next_position())?;
+            let (keys, values) = cache.sides(index);
+            let slot = cache.len();
+            CacheRows { rows: &qkv[queries..], stride: width, tokens, slot }.write_to(keys)?;
+            CacheRows { rows: &qkv[queries + kv..], stride: width, tokens, slot }.write_to(values)?;
+            let shape = [config.num_attention_heads, tokens, head_dim];
+            let queries = Heads::strided(qkv, shape, [head_dim, width])?;
+            with_heads(keys, slot + tokens, |keys| {
+                with_heads(values, slot + tokens, |values| {
+                    let inputs = Inputs { queries, keys, values, mask: Mask::Causal { cached: slot } };
+                    Ok(attend(&mut buffers.attention, &inputs, mixed)?)
+                })
+            })?;
+            self.after_attention(layer, mixed, x)?;
+        }
+        Ok(())
+    }
+
+    /// Residual stream to rotated queries and keys, and values.
+    fn before_attention(&self, layer: &Layer, x: &[f32], qkv: &mut [f32], start: usize) -> Result<()> {
+        let config = &self.config;
+        let (hidden, head_dim) = (config.hidden_size, config.head_dim());
+        let turned = (config.num_attention_heads + config.kv_heads()) * head_dim;
+        let width = turned + config.kv_heads() * head_dim;
+        self.rotary.with_tables(|cos, sin| {
+            for_rows(qkv, width, hidden, |threads, first, qkv, normed| {
+                let x = &x[first * hidden..][..normed.len()];
+                rms_norm(x, &layer.input_layernorm, config.rms_norm_eps as f32, normed);
+                threads.product(&layer.qkv_proj, normed, qkv)?;
+                for (row, position) in qkv.chunks_exact_mut(width).zip(start + first..) {
+                    let angles = position * head_dim / 2..(position + 1) * head_dim / 2;
+                    rotate(&mut row[..turned], &cos[angles.clone()], &sin[angles]);
+                }
+                Ok(())
+            })
+        })
+    }
+
+    /// What attention mixed, through projection and MLP, onto the residual stream.
+    fn after_attention(&self, layer: &Layer, mixed: &[f32], x: &mut [f32]) -> Result<()> {
+        let config = &self.config;
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let queries = config.num_attention_heads * config.head_dim();
+        for_rows(x, hidden, hidden + 3 * inner, |threads, first, x, memory| {
+            let rows = x.len() / hidden;
+            threads.add_product(&layer.o_proj, &mixed[first * queries..][..rows * queries], x)?;
+            let (normed, memory) = memory.split_at_mut(rows * hidden);
+            let (gates, gated) = memory.split_at_mut(rows * 2 * inner);
+            rms_norm(x, &layer.post_attention_layernorm, config.rms_norm_eps as f32, normed);
+            threads.product(&layer.gate_up_proj, normed, gates)?;
+            gate(config.hidden_act, gates, inner, gated)?;
+            threads.add_product(&layer.down_proj, gated, x)
+        })
+    }
+}
+
+impl Layer {
+    fn load(weights: &Weights, config: &TextConfig, name: &str, precision: Precision) -> Result<Self> {
+        let (hidden, inner, head_dim) = (config.hidden_size, config.intermediate_size, config.head_dim());
+        let (queries, kv) = (config.num_attention_heads * head_dim, config.kv_heads() * head_dim);
+        let norm = |part: &str| floats(weights, &format!("{name}.{part}.weight"), &[hidden]);
+        let linear = |parts: &[(&str, usize)], inputs| {
+            let names: Vec<String> = parts.iter().map(|(part, _)| format!("{name}.{part}")).collect();
+            let layers =
+                names.iter().zip(parts).map(|(name, (_, outputs))| Named { name, outputs: *outputs });
+            stacked(weights, precision, &layers.collect::<Vec<_>>(), inputs, false)
+        };
+        let qkv = [("self_attn.q_proj", queries), ("self_attn.k_proj", kv), ("self_attn.v_proj", kv)];
+        Ok(Self {
+            input_layernorm: norm("input_layernorm")?,
+            qkv_proj: linear(&qkv, hidden)?,
+            o_proj: linear(&[("self_attn.o_proj", hidden)], queries)?,
+            post_attention_layernorm: norm("post_attention_layernorm")?,
+            gate_up_proj: linear(&[("mlp.gate_proj", inner), ("mlp.up_proj", inner)], hidden)?,
+            down_proj: linear(&[("mlp.down_proj", hidden)], inner)?,
+        })
+    }
+
+    fn linears(&mut self) -> [&mut PackedLinear; 4] {
+        [&mut self.qkv_proj, &mut self.o_proj, &mut self.gate_up_proj, &mut self.down_proj]
+    }
+}
+
+/// Names of embedding table and head as `transformers` 5 reads them: an untied checkpoint has both; a tied one has either, and
+/// where it has both, they are taken as they are.
+fn table_and_head(weights: &Weights, tied: bool) -> (&'static str, &'static str) {
+    let (table, head) = ("model.text_model.embed_tokens", "lm_head");
+    let has = |name: &str| weights.has(&format!("{name}.weight"));
+    match tied {
+        true if !has(head) => (table, table),
+        true if !has(table) => (head, head),
+        _ => (table, head),
+    }
+}

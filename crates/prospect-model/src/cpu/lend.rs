@@ -1,0 +1,97 @@
+//! Memory that is lent: that of tensors to the kernels, and that of the buffers from call to call.
+
+use std::sync::{Mutex, PoisonError};
+
+use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, Tensor};
+
+use crate::attention::Heads;
+use crate::error::Result;
+
+/// Lends the memory of a contiguous tensor.
+pub(crate) fn with_floats<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
+    let (storage, layout) = tensor.storage_and_layout();
+    match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(CpuStorage::F32(data)), Some((start, end))) => read(&data[start..end]),
+        _ => Err(candle_core::Error::msg("a contiguous tensor in f32 on the CPU was expected").into()),
+    }
+}
+
+/// Lends the first `tokens` slots of a side of the cache, `[1, kv_heads, capacity, head_dim]`.
+pub(super) fn with_heads<T>(
+    side: &Tensor,
+    tokens: usize,
+    read: impl FnOnce(Heads<'_>) -> Result<T>,
+) -> Result<T> {
+    let (_, heads, capacity, head_dim) = side.dims4()?;
+    with_floats(side, |data| read(Heads::by_head(data, [heads, capacity, head_dim], tokens)?))
+}
+
+/// Rows of keys or values of one layer, on their way into the cache: `[tokens, kv_heads * head_dim]`, each `stride` behind the
+/// last.
+pub(crate) struct CacheRows<'a> {
+    pub(crate) rows: &'a [f32],
+    pub(crate) stride: usize,
+    pub(crate) tokens: usize,
+    /// The slot of the first one.
+    pub(crate) slot: usize,
+}
+
+impl CacheRows<'_> {
+    /// Into a side of the cache, `[1, kv_heads, capacity, head_dim]`, in place.
+    pub(crate) fn write_to(&self, side: &Tensor) -> Result<()> {
+        Ok(side.inplace_op1(self)?)
+    }
+}
+
+impl InplaceOp1 for CacheRows<'_> {
+    fn name(&self) -> &'static str {
+        "write into the cache"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+        let (_, heads, capacity, head_dim) = layout.shape().dims4()?;
+        let CpuStorage::F32(side) = storage else {
+            return Err(candle_core::Error::msg("the cache is kept in f32"));
+        };
+        for (token, row) in self.rows.chunks(self.stride).take(self.tokens).enumerate() {
+            for (head, features) in row[..heads * head_dim].chunks_exact(head_dim).enumerate() {
+                let start = layout.start_offset() + (head * capacity + self.slot + token) * head_dim;
+                side[start..start + head_dim].copy_from_slice(features);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Buffers that nobody uses at the moment: as many as calls ever ran at once.
+#[derive(Debug)]
+pub(super) struct Spare<T>(Mutex<Vec<T>>);
+
+impl<T> Default for Spare<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Default> Spare<T> {
+    /// Lends buffers as the last call left them.
+    pub(super) fn lend<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
+        let mut buffers = self.list().pop().unwrap_or_default();
+        let result = work(&mut buffers);
+        self.list().push(buffers);
+        result
+    }
+
+    fn list(&self) -> std::sync::MutexGuard<'_, Vec<T>> {
+        // A list of buffers is whole whatever happened to the thread that held it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The first `length` floats of a buffer that grows to the largest length it has seen.
+pub(super) fn sized(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
+    if buffer.len() < length {
+        buffer.resize(length, 0.0);
+    }
+    &mut buffer[..length]
+}

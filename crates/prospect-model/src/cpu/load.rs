@@ -1,0 +1,85 @@
+//! Weights in the form that the passes hold.
+
+use half::bf16;
+
+use crate::error::Result;
+use crate::linear::{PackedLinear, Part, Precision};
+use crate::weights::Weights;
+
+/// A tensor's values, row-major.
+pub(super) fn floats(weights: &Weights, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    Ok(weights.get(name, shape)?.flatten_all()?.to_vec1()?)
+}
+
+/// A layer `[output, input]` of a checkpoint.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub(super) name: &'a str,
+    pub(super) outputs: usize,
+}
+
+/// Layers of the same input as one, whose outputs stand side by side.
+pub(super) fn stacked(
+    weights: &Weights,
+    precision: Precision,
+    layers: &[Named<'_>],
+    inputs: usize,
+    bias: bool,
+) -> Result<PackedLinear> {
+    let read = |layer: &Named<'_>| -> Result<(Vec<f32>, Option<Vec<f32>>)> {
+        let weight = floats(weights, &format!("{}.weight", layer.name), &[layer.outputs, inputs])?;
+        let bias = bias.then(|| floats(weights, &format!("{}.bias", layer.name), &[layer.outputs]));
+        Ok((weight, bias.transpose()?))
+    };
+    let read = layers.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let parts: Vec<Part<'_>> =
+        read.iter().map(|(weight, bias)| Part { weight, bias: bias.as_deref() }).collect();
+    Ok(PackedLinear::stacked(precision, &parts, inputs)?)
+}
+
+/// Scale and shift of a layer norm.
+pub(super) struct LayerNorm {
+    pub(super) weight: Vec<f32>,
+    pub(super) bias: Vec<f32>,
+}
+
+impl LayerNorm {
+    pub(super) fn load(weights: &Weights, name: &str, size: usize) -> Result<Self> {
+        let read = |part: &str| floats(weights, &format!("{name}.{part}"), &[size]);
+        Ok(Self { weight: read("weight")?, bias: read("bias")? })
+    }
+}
+
+/// An embedding table `[rows, width]`, in half the memory where that loses nothing.
+pub(super) struct Table {
+    width: usize,
+    values: TableValues,
+}
+
+enum TableValues {
+    Floats(Vec<f32>),
+    Halves(Vec<bf16>),
+}
+
+impl Table {
+    pub(super) fn new(values: Vec<f32>, width: usize) -> Self {
+        let halves = values.iter().all(|value| bf16::from_f32(*value).to_f32().to_bits() == value.to_bits());
+        let values = match halves {
+            true => TableValues::Halves(values.into_iter().map(bf16::from_f32).collect()),
+            false => TableValues::Floats(values),
+        };
+        Self { width, values }
+    }
+
+    /// # Panics
+    /// If there is no such row.
+    pub(super) fn read(&self, row: usize, into: &mut [f32]) {
+        let range = row * self.width..(row + 1) * self.width;
+        match &self.values {
+            TableValues::Floats(values) => into.copy_from_slice(&values[range]),
+            TableValues::Halves(values) => {
+                into.iter_mut().zip(&values[range]).for_each(|(into, value)| *into = value.to_f32());
+            }
+        }
+    }
+}

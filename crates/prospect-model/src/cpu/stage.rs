@@ -1,0 +1,84 @@
+//! How the rows of a stage are cut over threads.
+
+use std::cell::RefCell;
+
+use rayon::prelude::*;
+
+use super::lend::sized;
+use crate::error::Result;
+use crate::linear::{BLOCK_ROWS, PackedLinear, SPLIT_ROWS};
+
+/// Who computes a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Threads {
+    /// The thread that asks; others have rows of their own.
+    One,
+    /// All of the pool, each some of the outputs.
+    All,
+}
+
+impl Threads {
+    /// `output = input W^T + b`
+    pub(super) fn product(self, linear: &PackedLinear, input: &[f32], output: &mut [f32]) -> Result<()> {
+        let rows = input.len() / linear.inputs();
+        match self {
+            Self::One => linear.forward_block(input, rows, output)?,
+            Self::All => linear.forward_into(input, rows, output)?,
+        }
+        Ok(())
+    }
+
+    /// `output += input W^T + b`
+    pub(super) fn add_product(self, linear: &PackedLinear, input: &[f32], output: &mut [f32]) -> Result<()> {
+        let rows = input.len() / linear.inputs();
+        match self {
+            Self::One => linear.add_block(input, rows, output)?,
+            Self::All => linear.add_into(input, rows, output)?,
+        }
+        Ok(())
+    }
+}
+
+thread_local! {
+    /// What a stage needs between its products, kept by every thread.
+    static BETWEEN: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `stage(threads, first row, rows of the output, memory)` over `output` `[rows, width]`, block by block; `memory` holds
+/// `between` floats a row, and what they are is not said.
+pub(super) fn for_rows(
+    output: &mut [f32],
+    width: usize,
+    between: usize,
+    stage: impl Fn(Threads, usize, &mut [f32], &mut [f32]) -> Result<()> + Sync,
+) -> Result<()> {
+    let run = |threads, first: usize, output: &mut [f32]| {
+        // Taken out meanwhile: a thread that waits in a product may be given a piece of another stream's.
+        let mut memory = BETWEEN.take();
+        let floats = output.len() / width * between;
+        let result = stage(threads, first, output, sized(&mut memory, floats));
+        BETWEEN.set(memory);
+        result
+    };
+    let rows = output.len() / width;
+    if rows < SPLIT_ROWS {
+        return run(Threads::All, 0, output);
+    }
+    let block = block_rows(rows, rayon::current_num_threads());
+    let blocks = output.par_chunks_mut(block * width).enumerate();
+    blocks.try_for_each(|(index, output)| run(Threads::One, index * block, output))
+}
+
+/// Rows of a block: all about as many, and a multiple of the threads of blocks.
+fn block_rows(rows: usize, threads: usize) -> usize {
+    let blocks = rows.div_ceil(BLOCK_ROWS).next_multiple_of(threads.max(1));
+    rows.div_ceil(blocks).max(1)
+}
+
+/// Runs `work` in the pool of threads: what it splits wakes one thread instead of two.
+pub(super) fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    match rayon::current_thread_index().is_some() || rayon::current_num_threads() == 1 {
+        true => work(),
+        false => rayon::scope(|_| work()),
+    }
+}

@@ -1,0 +1,224 @@
+//! The SigLIP vision tower and the connector over buffers: pixels to the embeddings of image tokens.
+
+use super::activation::activate;
+use super::elementwise::{add, layer_norm};
+use super::lend::{Spare, sized};
+use super::load::{LayerNorm, Named, floats, stacked};
+use super::patches::{patch_pixels, square_of_patches};
+use super::stage::{for_rows, in_pool};
+use crate::attention::{Heads, Inputs, Mask, Scratch, attend};
+use crate::error::Result;
+use crate::linear::{PackedLinear, Precision};
+use crate::vision::{VisionConfig, position_ids};
+use crate::weights::Weights;
+
+struct Layer {
+    layer_norm1: LayerNorm,
+    /// Queries, keys and values side by side.
+    qkv_proj: PackedLinear,
+    out_proj: PackedLinear,
+    layer_norm2: LayerNorm,
+    fc1: PackedLinear,
+    fc2: PackedLinear,
+}
+
+/// Vision tower and connector.
+pub(crate) struct VisionEncoder {
+    config: VisionConfig,
+    /// The convolution, which is a linear layer of a patch's pixels: patches do not overlap.
+    patch_embedding: PackedLinear,
+    /// Of every patch of a tile, `[patches, hidden]`.
+    positions: Vec<f32>,
+    layers: Vec<Layer>,
+    post_layernorm: LayerNorm,
+    scale_factor: usize,
+    projection: PackedLinear,
+    buffers: Spare<Buffers>,
+}
+
+#[derive(Debug, Default)]
+struct Buffers {
+    /// The residual stream, `[tiles * patches, hidden]`.
+    x: Vec<f32>,
+    /// `[tiles * patches, 3 * hidden]`
+    qkv: Vec<f32>,
+    /// What attention mixes, and in the end the normed hidden states, `[tiles * patches, hidden]`.
+    mixed: Vec<f32>,
+    attention: Scratch,
+}
+
+impl VisionEncoder {
+    /// `text_hidden` is the width of the embeddings.
+    pub(crate) fn load(
+        weights: &Weights,
+        config: &VisionConfig,
+        scale_factor: usize,
+        text_hidden: usize,
+        precision: Precision,
+    ) -> Result<Self> {
+        let (hidden, patch, side) = (config.hidden_size, config.patch_size, config.patches_per_side());
+        let prefix = "model.vision_model";
+        let embeddings = format!("{prefix}.embeddings");
+        let table = format!("{embeddings}.position_embedding.weight");
+        let table = floats(weights, &table, &[side * side, hidden])?;
+        let position = |id: u32| table[id as usize * hidden..][..hidden].iter().copied();
+        let projection = Named { name: "model.connector.modality_projection.proj", outputs: text_hidden };
+        Ok(Self {
+            config: config.clone(),
+            patch_embedding: patch_embedding(weights, &embeddings, hidden, patch)?,
+            positions: position_ids(side, side, side).into_iter().flat_map(position).collect(),
+            layers: (0..config.num_hidden_layers)
+                .map(|index| {
+                    Layer::load(weights, config, &format!("{prefix}.encoder.layers.{index}"), precision)
+                })
+                .collect::<Result<_>>()?,
+            post_layernorm: LayerNorm::load(weights, &format!("{prefix}.post_layernorm"), hidden)?,
+            scale_factor,
+            projection: stacked(
+                weights,
+                precision,
+                &[projection],
+                hidden * scale_factor * scale_factor,
+                false,
+            )?,
+            buffers: Spare::default(),
+        })
+    }
+
+    /// Pixels `[tiles, 3, side, side]` to embeddings of their image tokens, tile by tile, `[image tokens, text hidden]`.
+    pub(crate) fn encode(&self, pixels: &[f32], tiles: usize) -> Result<Vec<f32>> {
+        let (hidden, scale) = (self.config.hidden_size, self.scale_factor);
+        let patches = self.config.patches_per_side().pow(2);
+        let squares = (self.config.patches_per_side() / scale).pow(2);
+        let (inputs, outputs) = (self.projection.inputs(), self.projection.outputs());
+        let mut embeddings = vec![0.0; tiles * squares * outputs];
+        self.buffers.lend(|buffers| {
+            in_pool(|| {
+                let states = self.states(buffers, pixels, tiles)?;
+                for_rows(&mut embeddings, outputs, inputs, |threads, first, embeddings, shuffled| {
+                    for (row, square) in shuffled.chunks_exact_mut(inputs).zip(first..) {
+                        let tile = &states[square / squares * patches * hidden..][..patches * hidden];
+                        square_of_patches(tile, hidden, scale, square % squares, row);
+                    }
+                    threads.product(&self.projection, shuffled, embeddings)
+                })
+            })
+        })?;
+        Ok(embeddings)
+    }
+
+    /// Pixels `[tiles, 3, side, side]` to the normed hidden states of the last layer, `[tiles * patches, hidden]`.
+    pub(crate) fn hidden_states(&self, pixels: &[f32], tiles: usize) -> Result<Vec<f32>> {
+        self.buffers.lend(|buffers| in_pool(|| Ok(self.states(buffers, pixels, tiles)?.to_vec())))
+    }
+
+    fn states<'a>(&self, buffers: &'a mut Buffers, pixels: &[f32], tiles: usize) -> Result<&'a [f32]> {
+        let (hidden, eps) = (self.config.hidden_size, self.config.layer_norm_eps as f32);
+        let rows = tiles * self.config.patches_per_side().pow(2);
+        let x = sized(&mut buffers.x, rows * hidden);
+        let qkv = sized(&mut buffers.qkv, rows * 3 * hidden);
+        let mixed = sized(&mut buffers.mixed, rows * hidden);
+        self.embed(pixels, tiles, x)?;
+        for layer in &self.layers {
+            layer.before_attention(&self.config, x, qkv)?;
+            for tile in 0..tiles {
+                self.mix(&mut buffers.attention, tile, tiles, qkv, mixed)?;
+            }
+            layer.after_attention(&self.config, mixed, x)?;
+        }
+        let x = &*x;
+        for_rows(mixed, hidden, 0, |_, first, normed, _| {
+            let x = &x[first * hidden..][..normed.len()];
+            layer_norm(x, &self.post_layernorm.weight, &self.post_layernorm.bias, eps, normed);
+            Ok(())
+        })?;
+        Ok(mixed)
+    }
+
+    fn embed(&self, pixels: &[f32], tiles: usize, x: &mut [f32]) -> Result<()> {
+        let VisionConfig { hidden_size: hidden, patch_size, image_size, .. } = self.config;
+        let inputs = self.patch_embedding.inputs();
+        let (tile_pixels, patches) = (pixels.len() / tiles, self.positions.len() / hidden);
+        for_rows(x, hidden, inputs, |threads, first, x, gathered| {
+            for (row, patch) in gathered.chunks_exact_mut(inputs).zip(first..) {
+                let tile = &pixels[patch / patches * tile_pixels..][..tile_pixels];
+                patch_pixels(tile, image_size, patch_size, patch % patches, row);
+            }
+            threads.product(&self.patch_embedding, gathered, x)?;
+            for (row, patch) in x.chunks_exact_mut(hidden).zip(first..) {
+                add(row, &self.positions[patch % patches * hidden..][..hidden]);
+            }
+            Ok(())
+        })
+    }
+
+    /// Attention of all patches of one tile to all.
+    fn mix(
+        &self,
+        scratch: &mut Scratch,
+        tile: usize,
+        tiles: usize,
+        qkv: &[f32],
+        mixed: &mut [f32],
+    ) -> Result<()> {
+        let (hidden, heads) = (self.config.hidden_size, self.config.num_attention_heads);
+        let (patches, head_dim) = (mixed.len() / tiles / hidden, hidden / heads);
+        let qkv = &qkv[tile * patches * 3 * hidden..];
+        let part = |part: usize| {
+            Heads::strided(&qkv[part * hidden..], [heads, patches, head_dim], [head_dim, 3 * hidden])
+        };
+        let inputs = Inputs { queries: part(0)?, keys: part(1)?, values: part(2)?, mask: Mask::None };
+        let mixed = &mut mixed[tile * patches * hidden..][..patches * hidden];
+        Ok(attend(scratch, &inputs, mixed)?)
+    }
+}
+
+impl Layer {
+    fn load(weights: &Weights, config: &VisionConfig, name: &str, precision: Precision) -> Result<Self> {
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let norm = |part: &str| LayerNorm::load(weights, &format!("{name}.{part}"), hidden);
+        let linear = |parts: &[&str], outputs, inputs| {
+            let names: Vec<String> = parts.iter().map(|part| format!("{name}.{part}")).collect();
+            let layers: Vec<Named<'_>> = names.iter().map(|name| Named { name, outputs }).collect();
+            stacked(weights, precision, &layers, inputs, true)
+        };
+        Ok(Self {
+            layer_norm1: norm("layer_norm1")?,
+            qkv_proj: linear(&["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"], hidden, hidden)?,
+            out_proj: linear(&["self_attn.out_proj"], hidden, hidden)?,
+            layer_norm2: norm("layer_norm2")?,
+            fc1: linear(&["mlp.fc1"], inner, hidden)?,
+            fc2: linear(&["mlp.fc2"], hidden, inner)?,
+        })
+    }
+
+    fn before_attention(&self, config: &VisionConfig, x: &[f32], qkv: &mut [f32]) -> Result<()> {
+        let (hidden, eps) = (config.hidden_size, config.layer_norm_eps as f32);
+        for_rows(qkv, 3 * hidden, hidden, |threads, first, qkv, normed| {
+            let x = &x[first * hidden..][..normed.len()];
+            layer_norm(x, &self.layer_norm1.weight, &self.layer_norm1.bias, eps, normed);
+            threads.product(&self.qkv_proj, normed, qkv)
+        })
+    }
+
+    fn after_attention(&self, config: &VisionConfig, mixed: &[f32], x: &mut [f32]) -> Result<()> {
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        for_rows(x, hidden, hidden + inner, |threads, first, x, memory| {
+            threads.add_product(&self.out_proj, &mixed[first * hidden..][..x.len()], x)?;
+            let (normed, activated) = memory.split_at_mut(x.len());
+            let eps = config.layer_norm_eps as f32;
+            layer_norm(x, &self.layer_norm2.weight, &self.layer_norm2.bias, eps, normed);
+            threads.product(&self.fc1, normed, activated)?;
+            activate(config.hidden_act, activated)?;
+            threads.add_product(&self.fc2, activated, x)
+        })
+    }
+}
+
+/// Pixels are no hidden states: the first layer stays exact whatever the others are.
+fn patch_embedding(weights: &Weights, name: &str, hidden: usize, patch: usize) -> Result<PackedLinear> {
+    let name = format!("{name}.patch_embedding");
+    let weight = floats(weights, &format!("{name}.weight"), &[hidden, 3, patch, patch])?;
+    let bias = floats(weights, &format!("{name}.bias"), &[hidden])?;
+    Ok(PackedLinear::new(Precision::F32, &weight, Some(&bias), 3 * patch * patch)?)
+}
