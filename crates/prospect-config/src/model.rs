@@ -15,6 +15,54 @@ pub struct ModelSettings {
     pub device: Device,
     /// Number format of weights and cache.
     pub dtype: DType,
+    /// What the four settings below are unless they say otherwise. They are of the CPU.
+    pub quantize: Quantize,
+    /// Weights of vision tower and connector.
+    pub vision_weights: WeightFormat,
+    /// Weights of decoder and head.
+    pub decoder_weights: WeightFormat,
+    /// What attention between patches multiplies.
+    pub vision_attention: FloatFormat,
+    /// What the cache holds keys and values in.
+    pub kv_cache: FloatFormat,
+}
+
+impl ModelSettings {
+    /// Whether the weights of vision tower and connector become int8.
+    pub fn quantizes_vision(&self) -> bool {
+        self.quantizes(self.vision_weights)
+    }
+
+    /// Whether the weights of decoder and head become int8.
+    pub fn quantizes_decoder(&self) -> bool {
+        self.quantizes(self.decoder_weights)
+    }
+
+    /// Whether attention between patches multiplies in bfloat16.
+    pub fn halves_vision_attention(&self) -> bool {
+        self.halves(self.vision_attention)
+    }
+
+    /// Whether keys and values are kept in bfloat16.
+    pub fn halves_kv_cache(&self) -> bool {
+        self.halves(self.kv_cache)
+    }
+
+    fn quantizes(&self, weights: WeightFormat) -> bool {
+        match weights {
+            WeightFormat::Auto => self.quantize == Quantize::Q8,
+            WeightFormat::Exact => false,
+            WeightFormat::Q8 => true,
+        }
+    }
+
+    fn halves(&self, floats: FloatFormat) -> bool {
+        match floats {
+            FloatFormat::Auto => self.quantize == Quantize::Q8,
+            FloatFormat::F32 => false,
+            FloatFormat::Bf16 => true,
+        }
+    }
 }
 
 /// Where the model runs.
@@ -52,11 +100,50 @@ choice! {
     }
 }
 
+choice! {
+    /// How much accuracy speed may cost.
+    pub Quantize {
+        /// None.
+        None = "none",
+        /// int8 weights, bfloat16 attention between patches, bfloat16 cache.
+        Q8 = "q8",
+    }
+}
+
+choice! {
+    /// What the weights of linear layers are held and multiplied in.
+    pub WeightFormat {
+        /// As `model.quantize` says.
+        Auto = "auto",
+        /// As the checkpoint has them.
+        Exact = "exact",
+        /// int8, and the layer's input as well.
+        Q8 = "q8",
+    }
+}
+
+choice! {
+    /// What attention reads.
+    pub FloatFormat {
+        /// As `model.quantize` says.
+        Auto = "auto",
+        /// 32-bit floats.
+        F32 = "f32",
+        /// bfloat16, summed up in f32.
+        Bf16 = "bf16",
+    }
+}
+
 pub(crate) fn validate(raw: &Raw) -> Result<ModelSettings, SettingsError> {
     Ok(ModelSettings {
         path: raw.find("model.path").map(Field::filled_text).transpose()?,
         device: device(raw.need("model.device")?)?,
         dtype: raw.need("model.dtype")?.one_of()?,
+        quantize: raw.need("model.quantize")?.one_of()?,
+        vision_weights: raw.need("model.vision_weights")?.one_of()?,
+        decoder_weights: raw.need("model.decoder_weights")?.one_of()?,
+        vision_attention: raw.need("model.vision_attention")?.one_of()?,
+        kv_cache: raw.need("model.kv_cache")?.one_of()?,
     })
 }
 

@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
-use candle_core::{Device, Shape, Storage, Tensor};
+use candle_core::{CpuStorage, DType, Device, Shape, Storage, Tensor};
+use half::bf16;
 use prospect_context::PositionPolicy;
 
 use crate::cpu::CacheRows;
 use crate::error::{ModelError, Result};
+use crate::precisions::FloatType;
 use crate::rotary::Rotary;
 use crate::text_config::TextConfig;
 
@@ -59,14 +61,17 @@ impl KvCache {
         config: &TextConfig,
         capacity: usize,
         policy: PositionPolicy,
+        float: FloatType,
         device: &Device,
     ) -> Result<Self> {
-        let side = || reserved((1, config.kv_heads(), capacity, config.head_dim()), device);
+        let side = || reserved((1, config.kv_heads(), capacity, config.head_dim()), float, device);
         let layers = (0..config.num_hidden_layers)
             .map(|_| Ok(LayerCache { keys: side()?, values: side()? }))
             .collect::<Result<_>>()?;
         let embeddings = match policy {
-            PositionPolicy::Recompute => Some(reserved((capacity, config.hidden_size), device)?),
+            PositionPolicy::Recompute => {
+                Some(reserved((capacity, config.hidden_size), FloatType::F32, device)?)
+            }
             _ => None,
         };
         let positions = Vec::with_capacity(capacity);
@@ -252,7 +257,7 @@ impl KvCache {
     }
 
     fn read(&self, side: &Tensor) -> Result<Vec<f32>> {
-        Ok(side.narrow(2, 0, self.len())?.flatten_all()?.to_vec1()?)
+        Ok(side.narrow(2, 0, self.len())?.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?)
     }
 
     /// Where every buffer of the cache lies in memory: keys and values of each layer. They stay there for as long as the
@@ -265,7 +270,7 @@ impl KvCache {
     /// A cache for these shapes, without a model: for measurements.
     #[doc(hidden)]
     pub fn for_shapes(config: &TextConfig, capacity: usize, policy: PositionPolicy) -> Result<Self> {
-        Self::new(config, capacity, policy, &Device::Cpu)
+        Self::new(config, capacity, policy, FloatType::F32, &Device::Cpu)
     }
 
     /// A token of zeros for these shapes: for measurements.
@@ -300,14 +305,19 @@ pub struct ZeroToken {
 fn buffer_address(buffer: &Tensor) -> Result<usize> {
     let (storage, layout) = buffer.storage_and_layout();
     match &*storage {
-        Storage::Cpu(storage) => Ok(storage.as_slice::<f32>()?[layout.start_offset()..].as_ptr().addr()),
+        Storage::Cpu(CpuStorage::F32(data)) => Ok(data[layout.start_offset()..].as_ptr().addr()),
+        Storage::Cpu(CpuStorage::BF16(data)) => Ok(data[layout.start_offset()..].as_ptr().addr()),
         _ => Err(candle_core::Error::msg("the address of a buffer is known on the CPU only").into()),
     }
 }
 
 /// A buffer whose memory is taken now and not page by page as the stream fills it: a run that begins goes on. The values are
 /// NaN, so that a slot that is read before it is written shows at once.
-fn reserved(shape: impl Into<Shape>, device: &Device) -> Result<Tensor> {
+fn reserved(shape: impl Into<Shape>, float: FloatType, device: &Device) -> Result<Tensor> {
     let shape = shape.into();
-    Ok(Tensor::from_vec(vec![f32::NAN; shape.elem_count()], shape, device)?)
+    let count = shape.elem_count();
+    Ok(match float {
+        FloatType::F32 => Tensor::from_vec(vec![f32::NAN; count], shape, device)?,
+        FloatType::Bf16 => Tensor::from_vec(vec![bf16::NAN; count], shape, device)?,
+    })
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{ModelError, Result};
+use crate::precisions::FloatType;
 use crate::text_config::TextConfig;
 use crate::vision::VisionConfig;
 
@@ -69,10 +70,10 @@ impl ModelConfig {
         (self.vision_config.patches_per_side() / self.scale_factor).pow(2)
     }
 
-    /// Bytes of cache that one token takes in f32.
-    pub fn kv_bytes_per_token(&self) -> usize {
+    /// Bytes of cache that one token takes.
+    pub fn kv_bytes_per_token(&self, float: FloatType) -> usize {
         let text = &self.text_config;
-        text.num_hidden_layers * 2 * text.kv_heads() * text.head_dim() * size_of::<f32>()
+        text.num_hidden_layers * 2 * text.kv_heads() * text.head_dim() * float.bytes()
     }
 
     fn check(&self, checker: &Checker<'_>) -> Result<()> {

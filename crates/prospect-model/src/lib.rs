@@ -13,6 +13,7 @@ mod eviction;
 mod generate;
 pub mod linear;
 mod parameters;
+mod precisions;
 mod random;
 mod rotary;
 mod sampling;
@@ -35,6 +36,8 @@ pub use config::ModelConfig;
 pub use error::ModelError;
 pub use eviction::EvictionPiece;
 pub use generate::{Generated, Generator, StopReason, TalkRule};
+pub use linear::Precision;
+pub use precisions::{FloatType, Precisions};
 pub use sampling::Sampling;
 #[cfg(feature = "sentence-encoder")]
 pub use sentence_encoder::SentenceEncoder;

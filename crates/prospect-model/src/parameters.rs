@@ -8,19 +8,6 @@ impl ModelConfig {
         self.vision_parameters() + self.connector_parameters() + self.decoder_parameters()
     }
 
-    /// Bytes of f32 weights that every frame goes through: vision tower and connector.
-    pub fn vision_bytes(&self) -> usize {
-        (self.vision_parameters() + self.connector_parameters()) * size_of::<f32>()
-    }
-
-    /// Bytes of f32 weights that every token goes through: the decoder with its head, but of the embedding table no more than
-    /// a row.
-    pub fn decoder_bytes(&self) -> usize {
-        let text = &self.text_config;
-        let table = if self.tie_word_embeddings { 0 } else { text.vocab_size * text.hidden_size };
-        (self.decoder_parameters() - table) * size_of::<f32>()
-    }
-
     fn vision_parameters(&self) -> usize {
         let vision = &self.vision_config;
         let (hidden, inner) = (vision.hidden_size, vision.intermediate_size);

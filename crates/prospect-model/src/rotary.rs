@@ -1,6 +1,6 @@
 //! Rotary position embedding, and turning keys from one position to another.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use crate::cpu::with_floats;
 use crate::error::{ModelError, Result};
@@ -52,6 +52,7 @@ impl Rotary {
         let ((cos_old, sin_old), (cos_new, sin_new)) = (rows(old)?, rows(new)?);
         let cos = ((&cos_new * &cos_old)? + (&sin_new * &sin_old)?)?;
         let sin = ((&sin_new * &cos_old)? - (&cos_new * &sin_old)?)?;
-        Ok(candle_nn::rotary_emb::rope(&keys.contiguous()?, &cos, &sin)?)
+        let turned = candle_nn::rotary_emb::rope(&keys.to_dtype(DType::F32)?.contiguous()?, &cos, &sin)?;
+        Ok(turned.to_dtype(keys.dtype())?)
     }
 }

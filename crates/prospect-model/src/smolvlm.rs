@@ -9,7 +9,7 @@ use crate::cache::KvCache;
 use crate::config::ModelConfig;
 use crate::cpu::{Chunk, Decoder, VisionEncoder};
 use crate::error::{ModelError, Result};
-use crate::linear::Precision;
+use crate::precisions::Precisions;
 use crate::weights::Weights;
 
 /// Embeddings that stand at image tokens, `[image tokens, hidden]`.
@@ -71,6 +71,7 @@ pub struct SmolVlm {
     config: ModelConfig,
     vision: VisionEncoder,
     decoder: Decoder,
+    precisions: Precisions,
     device: Device,
 }
 
@@ -80,27 +81,30 @@ impl SmolVlm {
     /// # Errors
     /// Anything for which [`ModelError::is_bad_checkpoint`] holds.
     pub fn load(folder: &Path) -> Result<Self> {
+        Self::load_with(folder, Precisions::EXACT)
+    }
+
+    /// As [`Self::load`], computing in these precisions.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_with(folder: &Path, precisions: Precisions) -> Result<Self> {
         let config = ModelConfig::from_dir(folder)?;
-        Self::of(config, &Weights::open(folder, &Device::Cpu)?)
+        Self::of(config, &Weights::open(folder, &Device::Cpu)?, precisions)
     }
 
     /// A model of these shapes with random weights, the same ones every time: to measure speed, and nothing else.
-    pub fn random(config: ModelConfig) -> Result<Self> {
-        Self::of(config, &Weights::random(&Device::Cpu))
+    pub fn random(config: ModelConfig, precisions: Precisions) -> Result<Self> {
+        Self::of(config, &Weights::random(&Device::Cpu), precisions)
     }
 
-    fn of(config: ModelConfig, weights: &Weights) -> Result<Self> {
+    fn of(config: ModelConfig, weights: &Weights, precisions: Precisions) -> Result<Self> {
         let device = Device::Cpu;
         let (vision, text) = (&config.vision_config, &config.text_config);
         Ok(Self {
-            vision: VisionEncoder::load(
-                weights,
-                vision,
-                config.scale_factor,
-                text.hidden_size,
-                Precision::F32,
-            )?,
-            decoder: Decoder::load(weights, text, config.tie_word_embeddings, Precision::F32)?,
+            vision: VisionEncoder::load(weights, vision, config.scale_factor, text.hidden_size, precisions)?,
+            decoder: Decoder::load(weights, text, config.tie_word_embeddings, precisions.decoder)?,
+            precisions,
             config,
             device,
         })
@@ -113,7 +117,28 @@ impl SmolVlm {
 
     /// An empty cache of at most `max_seq_len` tokens.
     pub fn new_cache(&self, max_seq_len: usize, policy: PositionPolicy) -> Result<KvCache> {
-        KvCache::new(&self.config.text_config, max_seq_len, policy, &self.device)
+        let (config, float) = (&self.config.text_config, self.precisions.kv_cache);
+        KvCache::new(config, max_seq_len, policy, float, &self.device)
+    }
+
+    /// What it computes in.
+    pub fn precisions(&self) -> Precisions {
+        self.precisions
+    }
+
+    /// Bytes of keys and values that one token takes in the cache.
+    pub fn kv_bytes_per_token(&self) -> usize {
+        self.config.kv_bytes_per_token(self.precisions.kv_cache)
+    }
+
+    /// Bytes of weights that every frame goes through, as they are held: vision tower and connector.
+    pub fn vision_weight_bytes(&self) -> usize {
+        self.vision.weight_bytes()
+    }
+
+    /// Bytes of weights that every token goes through, as they are held: the decoder and its head.
+    pub fn decoder_weight_bytes(&self) -> usize {
+        self.decoder.weight_bytes()
     }
 
     /// Vision tower: pixels to hidden states, `[tiles, patches, vision hidden]`, flattened row-major.

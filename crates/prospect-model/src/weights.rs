@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{DType, Device, Tensor};
+use half::bf16;
 use serde::Deserialize;
 
 use crate::error::{ModelError, Result, first_line};
@@ -84,7 +85,7 @@ impl Weights {
     }
 }
 
-/// Uniform, with the variance that keeps a layer's output as large as its input.
+/// Uniform, with the variance that keeps a layer's output as large as its input; bf16, as published weights are.
 fn random(name: &str, shape: &[usize]) -> Vec<f32> {
     let count = shape.iter().product();
     match shape {
@@ -97,7 +98,7 @@ fn random(name: &str, shape: &[usize]) -> Vec<f32> {
                 name.bytes().fold(0u64, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
             let mut random = SplitMix64(seed);
             let mut value = || ((random.next() >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * width;
-            (0..count).map(|_| value()).collect()
+            (0..count).map(|_| bf16::from_f32(value()).to_f32()).collect()
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use prospect_config::{DType, Device, ExceedContextHandling, PositionPolicy, Settings};
-use prospect_model::SmolVlm;
+use prospect_config::{DType, Device, ExceedContextHandling, ModelSettings, PositionPolicy, Settings};
+use prospect_model::{FloatType, Precision, Precisions, SmolVlm};
 use prospect_processor::Processor;
 
 use crate::error::RunError;
@@ -31,7 +31,7 @@ impl Checkpoint {
         check_build(settings)?;
         let folder = find(settings.model.path.as_deref())?;
         let processor = Processor::from_dir(&folder)?;
-        let model = SmolVlm::load(&folder)?;
+        let model = SmolVlm::load_with(&folder, precisions_of(&settings.model))?;
         let name = folder
             .file_name()
             .map_or_else(|| folder.display().to_string(), |n| n.to_string_lossy().into_owned());
@@ -64,7 +64,7 @@ impl Checkpoint {
             Some(PositionPolicy::Recompute) => config.text_config.hidden_size * size_of::<f32>(),
             _ => 0,
         };
-        let settings = settings.fitted_to(config.kv_bytes_per_token() + embedding)?;
+        let settings = settings.fitted_to(self.model.kv_bytes_per_token() + embedding)?;
         if settings.context.max_seq_len > maximum {
             let expected = format!("at most {maximum}, the model's max_position_embeddings");
             return Err(settings.checkpoint_error("context.max_seq_len", expected).into());
@@ -98,6 +98,18 @@ impl Checkpoint {
             return Err(settings.checkpoint_error(key, expected).into());
         }
         Ok(())
+    }
+}
+
+/// The settings' number formats, as the model takes them.
+pub(crate) fn precisions_of(settings: &ModelSettings) -> Precisions {
+    let weights = |quantizes: bool| if quantizes { Precision::Int8 } else { Precision::F32 };
+    let floats = |halves: bool| if halves { FloatType::Bf16 } else { FloatType::F32 };
+    Precisions {
+        vision: weights(settings.quantizes_vision()),
+        decoder: weights(settings.quantizes_decoder()),
+        vision_attention: floats(settings.halves_vision_attention()),
+        kv_cache: floats(settings.halves_kv_cache()),
     }
 }
 

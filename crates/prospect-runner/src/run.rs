@@ -133,9 +133,9 @@ fn started(settings: &Settings, checkpoint: &Checkpoint, source: &str, strategy:
         source: source.to_owned(),
         device: "cpu".to_owned(),
         threads: prospect_model::threads(),
-        dtype: "f32".to_owned(),
+        dtype: checkpoint.model.precisions().to_string(),
         strategy: strategy.to_owned(),
-        kv_bytes_per_token: checkpoint.model.config().kv_bytes_per_token(),
+        kv_bytes_per_token: checkpoint.model.kv_bytes_per_token(),
         versions: Versions::of_this_program(),
     }
 }

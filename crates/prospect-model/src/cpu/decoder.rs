@@ -88,9 +88,15 @@ impl Decoder {
             buffers: Spare::default(),
         };
         // Read from end to end for every token.
-        let layers = decoder.layers.iter_mut().flat_map(Layer::linears);
+        let layers = decoder.layers.iter_mut().flat_map(Layer::linears_mut);
         PackedLinear::gather(layers.chain([&mut decoder.lm_head]));
         Ok(decoder)
+    }
+
+    /// Bytes of weights that every token reads.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        let layers = self.layers.iter().flat_map(Layer::linears);
+        layers.chain([&self.lm_head]).map(PackedLinear::weight_bytes).sum()
     }
 
     pub(crate) fn rotary(&self) -> &Rotary {
@@ -228,7 +234,11 @@ impl Layer {
         })
     }
 
-    fn linears(&mut self) -> [&mut PackedLinear; 4] {
+    fn linears(&self) -> [&PackedLinear; 4] {
+        [&self.qkv_proj, &self.o_proj, &self.gate_up_proj, &self.down_proj]
+    }
+
+    fn linears_mut(&mut self) -> [&mut PackedLinear; 4] {
         [&mut self.qkv_proj, &mut self.o_proj, &mut self.gate_up_proj, &mut self.down_proj]
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, Tensor};
+use half::bf16;
 
 use crate::attention::Heads;
 use crate::error::Result;
@@ -41,6 +42,15 @@ impl CacheRows<'_> {
     pub(crate) fn write_to(&self, side: &Tensor) -> Result<()> {
         Ok(side.inplace_op1(self)?)
     }
+
+    fn copy<T>(&self, [heads, capacity, head_dim]: [usize; 3], side: &mut [T], round: impl Fn(f32) -> T) {
+        for (token, row) in self.rows.chunks(self.stride).take(self.tokens).enumerate() {
+            for (head, features) in row[..heads * head_dim].chunks_exact(head_dim).enumerate() {
+                let slot = &mut side[(head * capacity + self.slot + token) * head_dim..][..head_dim];
+                slot.iter_mut().zip(features).for_each(|(slot, feature)| *slot = round(*feature));
+            }
+        }
+    }
 }
 
 impl InplaceOp1 for CacheRows<'_> {
@@ -50,14 +60,11 @@ impl InplaceOp1 for CacheRows<'_> {
 
     fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
         let (_, heads, capacity, head_dim) = layout.shape().dims4()?;
-        let CpuStorage::F32(side) = storage else {
-            return Err(candle_core::Error::msg("the cache is kept in f32"));
-        };
-        for (token, row) in self.rows.chunks(self.stride).take(self.tokens).enumerate() {
-            for (head, features) in row[..heads * head_dim].chunks_exact(head_dim).enumerate() {
-                let start = layout.start_offset() + (head * capacity + self.slot + token) * head_dim;
-                side[start..start + head_dim].copy_from_slice(features);
-            }
+        let shape = [heads, capacity, head_dim];
+        match storage {
+            CpuStorage::F32(side) => self.copy(shape, &mut side[layout.start_offset()..], |value| value),
+            CpuStorage::BF16(side) => self.copy(shape, &mut side[layout.start_offset()..], bf16::from_f32),
+            _ => return Err(candle_core::Error::msg("the cache is kept in f32 or bf16")),
         }
         Ok(())
     }

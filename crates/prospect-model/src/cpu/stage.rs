@@ -32,8 +32,8 @@ impl Threads {
     pub(super) fn add_product(self, linear: &PackedLinear, input: &[f32], output: &mut [f32]) -> Result<()> {
         let rows = input.len() / linear.inputs();
         match self {
-            Self::One => linear.add_block(input, rows, output)?,
-            Self::All => linear.add_into(input, rows, output)?,
+            Self::One => linear.accumulate_block(input, rows, output)?,
+            Self::All => linear.accumulate_into(input, rows, output)?,
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use super::stage::{for_rows, in_pool};
 use crate::attention::{Heads, Inputs, Mask, Scratch, attend};
 use crate::error::Result;
 use crate::linear::{PackedLinear, Precision};
+use crate::precisions::Precisions;
 use crate::vision::{VisionConfig, position_ids};
 use crate::weights::Weights;
 
@@ -54,8 +55,9 @@ impl VisionEncoder {
         config: &VisionConfig,
         scale_factor: usize,
         text_hidden: usize,
-        precision: Precision,
+        precisions: Precisions,
     ) -> Result<Self> {
+        let precision = precisions.vision;
         let (hidden, patch, side) = (config.hidden_size, config.patch_size, config.patches_per_side());
         let prefix = "model.vision_model";
         let embeddings = format!("{prefix}.embeddings");
@@ -83,6 +85,12 @@ impl VisionEncoder {
             )?,
             buffers: Spare::default(),
         })
+    }
+
+    /// Bytes of weights that every frame reads.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        let layers = self.layers.iter().flat_map(Layer::linears);
+        layers.chain([&self.patch_embedding, &self.projection]).map(PackedLinear::weight_bytes).sum()
     }
 
     /// Pixels `[tiles, 3, side, side]` to embeddings of their image tokens, tile by tile, `[image tokens, text hidden]`.
@@ -190,6 +198,10 @@ impl Layer {
             fc1: linear(&["mlp.fc1"], inner, hidden)?,
             fc2: linear(&["mlp.fc2"], hidden, inner)?,
         })
+    }
+
+    fn linears(&self) -> [&PackedLinear; 4] {
+        [&self.qkv_proj, &self.out_proj, &self.fc1, &self.fc2]
     }
 
     fn before_attention(&self, config: &VisionConfig, x: &[f32], qkv: &mut [f32]) -> Result<()> {

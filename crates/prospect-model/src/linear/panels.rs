@@ -3,7 +3,10 @@
 //! The layout does not depend on the instruction set, so one copy serves one row (read at memory speed) and many rows
 //! (kept in cache, reused by every tile of rows), and a fallback can be forced without packing anew.
 
+use std::ops::Range;
+
 use super::error::LinearError;
+use super::kernels::FloatSteps;
 use super::memory::Steps;
 
 /// Output channels of a panel: two AVX-512 registers of f32 or i32.
@@ -24,17 +27,29 @@ pub(super) const MAX_QUANTISED: f32 = 127.0;
 #[repr(C, align(64))]
 pub(super) struct F32Step(pub(super) [f32; PANEL]);
 
+/// As [`F32Step`], of weights that are bf16 as they come: half the memory, and the same values once they are widened.
+///
+/// Channel i stands beside channel i + 16, so that a shift and a mask widen 16 pairs at once to two registers of f32.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Bf16Step(pub(super) [[u16; 2]; PANEL / 2]);
+
 /// The weights of four inputs for the channels of a panel, `[channel, 4]`.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub(super) struct Int8Step(pub(super) [i8; PANEL * QUAD]);
 
-/// A matrix `[outputs, inputs]` of f32.
-pub(super) struct F32Panels {
-    /// `[panel, input]`
-    pub(super) steps: Steps<F32Step>,
+/// A matrix `[outputs, inputs]` of floats.
+pub(super) struct FloatPanels {
+    pub(super) steps: FloatWeights,
     /// `[panel]`
     pub(super) bias: Vec<[f32; PANEL]>,
+}
+
+/// `[panel, input]`
+pub(super) enum FloatWeights {
+    F32(Steps<F32Step>),
+    Bf16(Steps<Bf16Step>),
 }
 
 /// A matrix `[outputs, inputs]` of int8, `weight = scale[output] * quantised`.
@@ -54,20 +69,72 @@ pub(super) struct Int8Channels {
     pub(super) shift: [i32; PANEL],
 }
 
-impl F32Panels {
+impl F32Step {
+    fn set(&mut self, channel: usize, weight: f32) {
+        self.0[channel] = weight;
+    }
+}
+
+impl Bf16Step {
+    /// Whether `weight` is a bf16, which ends 16 bits earlier than an f32.
+    fn holds(weight: f32) -> bool {
+        weight.to_bits() & 0xFFFF == 0
+    }
+
+    fn set(&mut self, channel: usize, weight: f32) {
+        let half = PANEL / 2;
+        self.0[channel % half][channel / half] = (weight.to_bits() >> 16) as u16;
+    }
+
+    pub(super) fn widen(&self) -> [f32; PANEL] {
+        let half = PANEL / 2;
+        std::array::from_fn(|channel| f32::from_bits(u32::from(self.0[channel % half][channel / half]) << 16))
+    }
+}
+
+impl FloatPanels {
     /// Packs the rows of `weight` with their biases, each `[inputs]` and scalar.
     pub(super) fn pack(rows: &[&[f32]], bias: &[f32], inputs: usize) -> Self {
-        let panels = rows.len().div_ceil(PANEL);
-        let mut steps = vec![F32Step([0.0; PANEL]); panels * inputs];
-        for (panel, rows) in steps.chunks_exact_mut(inputs).zip(rows.chunks(PANEL)) {
-            for (channel, row) in rows.iter().enumerate() {
-                for (step, &weight) in panel.iter_mut().zip(*row) {
-                    step.0[channel] = weight;
-                }
+        let steps = if rows.iter().copied().flatten().copied().all(Bf16Step::holds) {
+            FloatWeights::Bf16(pack_steps(rows, inputs, Bf16Step([[0; 2]; PANEL / 2]), Bf16Step::set))
+        } else {
+            FloatWeights::F32(pack_steps(rows, inputs, F32Step([0.0; PANEL]), F32Step::set))
+        };
+        Self { steps, bias: bias.chunks(PANEL).map(|bias| padded(bias, 0.0)).collect() }
+    }
+
+    pub(super) fn weight_bytes(&self) -> usize {
+        match &self.steps {
+            FloatWeights::F32(steps) => size_of_val(&**steps),
+            FloatWeights::Bf16(steps) => size_of_val(&**steps),
+        }
+    }
+
+    /// The steps of some panels of `inputs`.
+    pub(super) fn steps(&self, panels: Range<usize>, inputs: usize) -> FloatSteps<'_> {
+        let range = panels.start * inputs..panels.end * inputs;
+        match &self.steps {
+            FloatWeights::F32(steps) => FloatSteps::F32(&steps[range]),
+            FloatWeights::Bf16(steps) => FloatSteps::Bf16(&steps[range]),
+        }
+    }
+}
+
+fn pack_steps<Step: Copy>(
+    rows: &[&[f32]],
+    inputs: usize,
+    zero: Step,
+    set: impl Fn(&mut Step, usize, f32),
+) -> Steps<Step> {
+    let mut steps = vec![zero; rows.len().div_ceil(PANEL) * inputs];
+    for (panel, rows) in steps.chunks_exact_mut(inputs).zip(rows.chunks(PANEL)) {
+        for (channel, row) in rows.iter().enumerate() {
+            for (step, &weight) in panel.iter_mut().zip(*row) {
+                set(step, channel, weight);
             }
         }
-        Self { steps: steps.into(), bias: bias.chunks(PANEL).map(|bias| padded(bias, 0.0)).collect() }
     }
+    steps.into()
 }
 
 impl Int8Panels {

@@ -3,12 +3,13 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::kernels::{F32Tile, GROUP, Int8Tile, Isa};
+use super::kernels::{FloatTile, GROUP, Int8Tile, Isa, MAX_TILE_ROWS, Store, Target};
 use super::panels::{PANEL, QUAD};
 use super::{PackedLinear, Precision, Weights};
 
 /// Rows of a block, whose packed inputs stay in the L2 cache while all panels pass by: 48 rows of 3072 f32 are 590 KB.
-pub(crate) const BLOCK_ROWS: usize = 48;
+/// [`PackedLinear::forward_block`] is best given as many; more are computed block after block.
+pub const BLOCK_ROWS: usize = 48;
 
 /// With fewer rows, every thread would read all weights for too little arithmetic, so panels are split instead of rows.
 pub(crate) const SPLIT_ROWS: usize = 24;
@@ -96,47 +97,65 @@ fn interleave(source: &[f32], inputs: usize, rows: usize, packed: &mut [f32]) {
 }
 
 impl PackedLinear {
-    pub(super) fn schedule(&self, input: &[f32], rows: usize, output: &mut [f32]) {
-        if rows < SPLIT_ROWS {
-            self.split_panels(input, rows, output);
+    /// Splits the product over the threads of the pool.
+    pub(super) fn schedule(&self, input: &[f32], rows: usize, output: &mut [f32], store: Store) {
+        if output.is_empty() {
+            // Nothing to split.
+        } else if rows < SPLIT_ROWS {
+            self.split_panels(input, rows, output, store);
         } else {
             let threads = rayon::current_num_threads();
             let blocks = rows.div_ceil(BLOCK_ROWS).next_multiple_of(threads);
-            self.split_rows(input, output, rows.div_ceil(blocks).max(1));
+            self.split_rows(input, output, rows.div_ceil(blocks).max(1), store);
         }
     }
 
-    pub(super) fn one_block(&self, input: &[f32], rows: usize, output: &mut [f32]) {
-        with_scratch(|scratch| self.block(input, rows, &mut scratch.packed, output));
+    /// Computes the whole product in this thread.
+    pub(super) fn blocks(&self, input: &[f32], output: &mut [f32], store: Store) {
+        if output.is_empty() {
+            return;
+        }
+        let blocks = input.chunks(BLOCK_ROWS * self.inputs);
+        for (input, output) in blocks.zip(output.chunks_mut(BLOCK_ROWS * self.outputs)) {
+            with_scratch(|scratch| self.block(input, &mut scratch.packed, output, store));
+        }
     }
 
     /// Halves the rows until a block is left.
-    fn split_rows(&self, input: &[f32], output: &mut [f32], block: usize) {
+    fn split_rows(&self, input: &[f32], output: &mut [f32], block: usize, store: Store) {
         let rows = input.len() / self.inputs;
         if rows <= block {
-            with_scratch(|scratch| self.block(input, rows, &mut scratch.packed, output));
+            with_scratch(|scratch| self.block(input, &mut scratch.packed, output, store));
             return;
         }
         let half = rows.div_ceil(block) / 2 * block;
         let (input, rest) = input.split_at(half * self.inputs);
         let (output, output_rest) = output.split_at_mut(half * self.outputs);
-        rayon::join(|| self.split_rows(input, output, block), || self.split_rows(rest, output_rest, block));
+        rayon::join(
+            || self.split_rows(input, output, block, store),
+            || self.split_rows(rest, output_rest, block, store),
+        );
     }
 
     /// All panels for a block of rows.
-    fn block(&self, input: &[f32], rows: usize, packed: &mut Packed, output: &mut [f32]) {
+    fn block(&self, input: &[f32], packed: &mut Packed, output: &mut [f32], store: Store) {
+        let rows = input.len() / self.inputs;
         self.pack(input, packed);
+        if rows == 1 {
+            return self.panels(packed, 0, 1, output, usize::MAX, store);
+        }
         for panel in 0..self.outputs.div_ceil(PANEL) {
             let width = PANEL.min(self.outputs - panel * PANEL);
             for tile in tiles(rows, self.isa.tile_rows(self.precision())) {
                 let output = &mut output[tile.start * self.outputs..tile.end * self.outputs];
                 if width == PANEL {
-                    self.tile(packed, panel, tile, &mut output[panel * PANEL..], self.outputs);
+                    let values = &mut output[panel * PANEL..];
+                    self.tile(packed, panel, tile, Target { values, stride: self.outputs, store });
                 } else {
-                    let mut whole = [0.0; 12 * PANEL];
-                    self.tile(packed, panel, tile, &mut whole, PANEL);
+                    let mut whole = [0.0; MAX_TILE_ROWS * PANEL];
+                    self.tile(packed, panel, tile, stripe_target(&mut whole, Store::Replace));
                     for (row, whole) in output.chunks_exact_mut(self.outputs).zip(whole.chunks_exact(PANEL)) {
-                        row[panel * PANEL..].copy_from_slice(&whole[..width]);
+                        store.write(&mut row[panel * PANEL..], &whole[..width]);
                     }
                 }
             }
@@ -144,72 +163,80 @@ impl PackedLinear {
     }
 
     /// Packs the rows once and halves the panels.
-    fn split_panels(&self, input: &[f32], rows: usize, output: &mut [f32]) {
+    fn split_panels(&self, input: &[f32], rows: usize, output: &mut [f32], store: Store) {
         with_scratch(|scratch| {
             self.pack(input, &mut scratch.packed);
             let panel_bytes = self.weight_bytes() / self.outputs.div_ceil(PANEL);
             let alone = rayon::current_num_threads() == 1;
             let least = if alone { usize::MAX } else { SPLIT_BYTES.div_ceil(panel_bytes) };
             if rows == 1 {
-                return self.panels(&scratch.packed, 0, 1, output, least);
+                return self.panels(&scratch.packed, 0, 1, output, least, store);
             }
             let size = self.outputs.next_multiple_of(PANEL) * rows;
             scratch.stripes.resize(scratch.stripes.len().max(size), 0.0);
             let stripes = &mut scratch.stripes[..size];
-            self.panels(&scratch.packed, 0, rows, stripes, least);
+            self.panels(&scratch.packed, 0, rows, stripes, least, Store::Replace);
             for (panel, stripe) in stripes.chunks_exact(PANEL * rows).enumerate() {
                 for (row, values) in output.chunks_exact_mut(self.outputs).zip(stripe.chunks_exact(PANEL)) {
                     let row = &mut row[panel * PANEL..];
                     let width = row.len().min(PANEL);
-                    row[..width].copy_from_slice(&values[..width]);
+                    store.write(&mut row[..width], &values[..width]);
                 }
             }
         });
     }
 
     /// Panels from `first` on, `[panel, rows, PANEL]`, as many as `stripes` holds; the last one may be cut where there is one row.
-    fn panels(&self, packed: &Packed, first: usize, rows: usize, stripes: &mut [f32], least: usize) {
+    fn panels(
+        &self,
+        packed: &Packed,
+        first: usize,
+        rows: usize,
+        stripes: &mut [f32],
+        least: usize,
+        store: Store,
+    ) {
         let count = stripes.len().div_ceil(PANEL * rows);
         if count > least {
             let half = (count / 2).next_multiple_of(GROUP).min(count - 1);
             let (stripes, rest) = stripes.split_at_mut(half * PANEL * rows);
             rayon::join(
-                || self.panels(packed, first, rows, stripes, least),
-                || self.panels(packed, first + half, rows, rest, least),
+                || self.panels(packed, first, rows, stripes, least, store),
+                || self.panels(packed, first + half, rows, rest, least, store),
             );
             return;
         }
-        let whole = if rows == 1 { self.groups(packed, first, stripes) } else { 0 };
+        let whole = if rows == 1 { self.groups(packed, first, stripes, store) } else { 0 };
         let (first, stripes) = (first + whole, &mut stripes[whole * PANEL..]);
         for (panel, stripe) in stripes.chunks_mut(PANEL * rows).enumerate() {
             if stripe.len() < PANEL * rows {
                 let mut whole = [0.0; PANEL];
-                self.tile(packed, first + panel, 0..1, &mut whole, PANEL);
-                stripe.copy_from_slice(&whole[..stripe.len()]);
+                self.tile(packed, first + panel, 0..1, stripe_target(&mut whole, Store::Replace));
+                store.write(stripe, &whole[..stripe.len()]);
                 continue;
             }
             for tile in tiles(rows, self.isa.tile_rows(self.precision())) {
                 let stripe = &mut stripe[tile.start * PANEL..tile.end * PANEL];
-                self.tile(packed, first + panel, tile, stripe, PANEL);
+                self.tile(packed, first + panel, tile, stripe_target(stripe, store));
             }
         }
     }
 
     /// Whole groups of panels for one row, from panel `first` on; returns how many panels that were.
-    fn groups(&self, packed: &Packed, first: usize, output: &mut [f32]) -> usize {
+    fn groups(&self, packed: &Packed, first: usize, output: &mut [f32], store: Store) -> usize {
         let mut panel = first;
         for output in output.chunks_exact_mut(GROUP * PANEL) {
+            let (group, target) = (panel..panel + GROUP, stripe_target(output, store));
             let done = match &self.weights {
-                Weights::F32(panels) => {
-                    let steps = &panels.steps[panel * self.inputs..][..GROUP * self.inputs];
-                    let row = &packed.floats[..self.inputs];
-                    self.isa.f32_group(row, steps, &panels.bias[panel..][..GROUP], output)
+                Weights::Float(panels) => {
+                    let steps = panels.steps(group.clone(), self.inputs);
+                    self.isa.float_group(&packed.floats[..self.inputs], steps, &panels.bias[group], target)
                 }
                 Weights::Int8(panels) => {
                     let quads = self.inputs.div_ceil(QUAD);
-                    let steps = &panels.steps[panel * quads..][..GROUP * quads];
+                    let steps = &panels.steps[group.start * quads..group.end * quads];
                     let row = (&packed.quads[..quads], packed.scales[0]);
-                    self.isa.int8_group(row, steps, &panels.channels[panel..][..GROUP], output)
+                    self.isa.int8_group(row, steps, &panels.channels[group], target)
                 }
             };
             if !done {
@@ -222,28 +249,32 @@ impl PackedLinear {
 
     fn pack(&self, input: &[f32], packed: &mut Packed) {
         match self.weights {
-            Weights::F32(_) => packed.floats(input, self.inputs, self.isa),
+            Weights::Float(_) => packed.floats(input, self.inputs, self.isa),
             Weights::Int8(_) => packed.quantised(input, self.inputs, self.isa),
         }
     }
 
     /// One tile of packed rows against one whole panel.
-    fn tile(&self, packed: &Packed, panel: usize, tile: Range<usize>, output: &mut [f32], stride: usize) {
+    fn tile(&self, packed: &Packed, panel: usize, tile: Range<usize>, target: Target<'_>) {
         let count = tile.len();
         match &self.weights {
-            Weights::F32(panels) => {
+            Weights::Float(panels) => {
                 let rows = &packed.floats[tile.start * self.inputs..tile.end * self.inputs];
-                let steps = &panels.steps[panel * self.inputs..][..self.inputs];
-                let tile = F32Tile { rows, count, steps, bias: &panels.bias[panel] };
-                self.isa.f32_tile(&tile, output, stride);
+                let steps = panels.steps(panel..panel + 1, self.inputs);
+                self.isa.float_tile(&FloatTile { rows, count, steps, bias: &panels.bias[panel] }, target);
             }
             Weights::Int8(panels) => {
                 let quads = self.inputs.div_ceil(QUAD);
                 let rows = &packed.quads[tile.start * quads..tile.end * quads];
                 let steps = &panels.steps[panel * quads..][..quads];
                 let (scales, channels) = (&packed.scales[tile], &panels.channels[panel]);
-                self.isa.int8_tile(&Int8Tile { rows, count, scales, steps, channels }, output, stride);
+                self.isa.int8_tile(&Int8Tile { rows, count, scales, steps, channels }, target);
             }
         }
     }
+}
+
+/// Rows of one panel, or panels of one row, without anything in between.
+fn stripe_target(values: &mut [f32], store: Store) -> Target<'_> {
+    Target { values, stride: PANEL, store }
 }

@@ -18,6 +18,7 @@ fn random(seed: u64, count: usize) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
+#[derive(Clone)]
 struct Case {
     rows: usize,
     inputs: usize,
@@ -32,6 +33,12 @@ impl Case {
         let weight = random(seed + 1, inputs * outputs);
         let (bias, input) = (random(seed + 2, outputs), random(seed + 3, rows * inputs));
         Self { rows, inputs, outputs, weight, bias, input }
+    }
+
+    /// The same with weights that are all bf16.
+    fn with_bf16_weights(mut self) -> Self {
+        self.weight.iter_mut().for_each(|weight| *weight = f32::from_bits(weight.to_bits() & !0xFFFF));
+        self
     }
 
     fn layer(&self, precision: Precision) -> PackedLinear {
@@ -107,6 +114,48 @@ proptest! {
     }
 
     #[test]
+    fn bf16_weights_give_the_bits_of_f32_weights(seed in 0..1000_u64, rows in row_counts(), inputs in 1..150_usize, outputs in 1..140_usize) {
+        let case = Case::new(seed, rows, inputs, outputs).with_bf16_weights();
+        prop_assert_eq!(case.layer(Precision::F32).weight_bytes(), outputs.next_multiple_of(32) * inputs * 2);
+        // One weight that is no bf16, in an output of its own, keeps all of them f32.
+        let longer = vec![0.1; inputs];
+        let parts = [Part { weight: &case.weight, bias: Some(&case.bias) }, Part { weight: &longer, bias: None }];
+        for index in 0..Isa::available().len() {
+            let floats = PackedLinear::stacked(Precision::F32, &parts, inputs).unwrap().with_fallback(index).unwrap();
+            prop_assert_eq!(floats.weight_bytes(), (outputs + 1).next_multiple_of(32) * inputs * 4);
+            let mut expected = vec![0.0; rows * (outputs + 1)];
+            floats.forward_into(&case.input, rows, &mut expected).unwrap();
+            let actual = case.forward(&case.layer(Precision::F32).with_fallback(index).unwrap());
+            for (actual, expected) in actual.chunks(outputs).zip(expected.chunks(outputs + 1)) {
+                prop_assert_eq!(bits(actual), bits(&expected[..outputs]));
+            }
+        }
+    }
+
+    #[test]
+    fn every_entry_gives_the_same_bits(seed in 0..1000_u64, rows in row_counts(), inputs in 1..150_usize, outputs in 1..140_usize) {
+        let case = Case::new(seed, rows, inputs, outputs);
+        let residual = random(seed + 4, rows * outputs);
+        for (precision, bf16) in [(Precision::F32, false), (Precision::F32, true), (Precision::Int8, false)] {
+            let case = if bf16 { Case::new(seed, rows, inputs, outputs).with_bf16_weights() } else { case.clone() };
+            for index in 0..Isa::available().len() {
+                let layer = case.layer(precision).with_fallback(index).unwrap();
+                let product = case.forward(&layer);
+                let mut block = vec![f32::NAN; rows * outputs];
+                layer.forward_block(&case.input, rows, &mut block).unwrap();
+                prop_assert_eq!(bits(&block), bits(&product));
+                let added: Vec<f32> = residual.iter().zip(&product).map(|(old, product)| old + product).collect();
+                let mut split = residual.clone();
+                layer.accumulate_into(&case.input, rows, &mut split).unwrap();
+                prop_assert_eq!(bits(&split), bits(&added));
+                let mut block = residual.clone();
+                layer.accumulate_block(&case.input, rows, &mut block).unwrap();
+                prop_assert_eq!(bits(&block), bits(&added));
+            }
+        }
+    }
+
+    #[test]
     fn int8_has_the_same_bits_everywhere(seed in 0..1000_u64, rows in row_counts(), inputs in 1..150_usize, outputs in 1..140_usize) {
         let case = Case::new(seed, rows, inputs, outputs);
         let all = case.forwards(Precision::Int8);
@@ -138,8 +187,17 @@ proptest! {
         for precision in [Precision::F32, Precision::Int8] {
             let layer = Case::new(1, 0, 7, 5).layer(precision);
             let mut output = vec![0.0; taken];
-            let result = layer.forward_into(&vec![1.0; given], rows, &mut output);
-            prop_assert_eq!(result.is_ok(), given == rows * 7 && taken == rows * 5);
+            let input = vec![1.0; given];
+            let entries = [
+                PackedLinear::forward_into,
+                PackedLinear::accumulate_into,
+                PackedLinear::forward_block,
+                PackedLinear::accumulate_block,
+            ];
+            for entry in entries {
+                let result = entry(&layer, &input, rows, &mut output);
+                prop_assert_eq!(result.is_ok(), given == rows * 7 && taken == rows * 5);
+            }
         }
     }
 }

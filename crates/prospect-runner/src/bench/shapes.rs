@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use prospect_model::{ModelConfig, SmolVlm};
+use prospect_model::{ModelConfig, Precisions, SmolVlm};
 
 use crate::error::RunError;
 
@@ -20,11 +20,11 @@ const PUBLISHED: [(&str, &str); 3] = [
     ("2.2b", include_str!("../../../../configs/shapes/2.2b.json")),
 ];
 
-/// The published size of this name with random weights.
+/// The published size of this name with random weights, computing in these precisions.
 ///
 /// # Errors
 /// [`RunError::Argument`] if there is none.
-pub fn shape(name: &str) -> Result<Shape, RunError> {
+pub fn shape(name: &str, precisions: Precisions) -> Result<Shape, RunError> {
     let found = PUBLISHED.iter().find(|(published, _)| *published == name);
     let (name, text) = found.ok_or_else(|| RunError::Argument {
         argument: format!("--shape {name}"),
@@ -32,11 +32,13 @@ pub fn shape(name: &str) -> Result<Shape, RunError> {
         expected: format!("one of {}", PUBLISHED.map(|(name, _)| name).join(", ")),
     })?;
     let config = ModelConfig::parse(text, Path::new(name))?;
-    Ok(Shape { name: (*name).to_owned(), model: SmolVlm::random(config)? })
+    Ok(Shape { name: (*name).to_owned(), model: SmolVlm::random(config, precisions)? })
 }
 
 #[cfg(test)]
 mod tests {
+    use prospect_model::FloatType;
+
     use super::*;
 
     #[test]
@@ -47,8 +49,11 @@ mod tests {
         {
             let config = ModelConfig::parse(text, Path::new("config.json")).unwrap();
             let millions = config.parameters() / 1_000_000;
-            assert_eq!((millions, config.image_seq_len(), config.kv_bytes_per_token()), expected);
+            assert_eq!(
+                (millions, config.image_seq_len(), config.kv_bytes_per_token(FloatType::F32)),
+                expected
+            );
         }
-        assert!(shape("1b").err().unwrap().to_string().contains("256m, 500m, 2.2b"));
+        assert!(shape("1b", Precisions::EXACT).err().unwrap().to_string().contains("256m, 500m, 2.2b"));
     }
 }

@@ -68,7 +68,7 @@ fn vision(model: &SmolVlm, repeats: usize) -> Result<Measured, RunError> {
     let pixels = PixelValues { values: &values, tiles: 1, height: side, width: side };
     let times = times(repeats, || model.encode_image(pixels).map(drop).map_err(RunError::from))?;
     let tokens = model.config().image_seq_len();
-    Ok(row(Stage::Vision, None, tokens, &times, model.config().vision_bytes()))
+    Ok(row(Stage::Vision, None, tokens, &times, model.vision_weight_bytes()))
 }
 
 fn behind(
@@ -79,12 +79,13 @@ fn behind(
 ) -> Result<Measured, RunError> {
     let (length, ids) = (cache.len(), word_ids(tokens));
     let chunk = model.embed_words(&ids)?;
+    let mut logits = Vec::new();
     let times = times(repeats, || {
-        model.prefill(&chunk, cache)?;
+        model.prefill_into(&chunk, cache, &mut logits)?;
         cache.truncate(length);
         Ok(())
     })?;
-    let bytes = model.config().decoder_bytes() + length * model.config().kv_bytes_per_token();
+    let bytes = model.decoder_weight_bytes() + length * model.kv_bytes_per_token();
     Ok(row(stage, Some(length), tokens, &times, bytes))
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
+use prospect_config::{Layers, ModelSettings, Settings, WORKBENCH_CONFIG};
 
 use super::print;
 use crate::annotations::Format;
@@ -142,9 +142,29 @@ pub(super) struct BenchArguments {
     /// Runs per stage; the median counts.
     #[arg(long, default_value_t = 7)]
     pub(super) repeats: usize,
+    /// none or q8.
+    #[arg(long)]
+    quantize: Option<String>,
+    /// A setting of the section model; may be given more than once.
+    #[arg(long = "set", value_name = "MODEL.KEY=VALUE")]
+    settings: Vec<String>,
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+impl BenchArguments {
+    /// How the model is to run.
+    pub(super) fn model_settings(&self) -> Result<ModelSettings, RunError> {
+        let mut layers = Layers::new();
+        for set in &self.settings {
+            layers = layers.set(set)?;
+        }
+        if let Some(quantize) = &self.quantize {
+            layers = layers.flag("--quantize", "model.quantize", quantize)?;
+        }
+        Ok(layers.resolve()?.model)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -193,6 +213,9 @@ pub(super) struct CommonArguments {
     /// auto, f32, bf16 or f16.
     #[arg(long)]
     dtype: Option<String>,
+    /// none or q8: int8 weights and bf16 attention, faster on a CPU and less exact.
+    #[arg(long)]
+    quantize: Option<String>,
     /// What happens when the cache is full.
     #[arg(long)]
     strategy: Option<String>,
@@ -260,6 +283,7 @@ impl CommonArguments {
             ("--model", "model.path", &self.model),
             ("--device", "model.device", &self.device),
             ("--dtype", "model.dtype", &self.dtype),
+            ("--quantize", "model.quantize", &self.quantize),
             ("--annotations", "evaluation.annotations", &self.annotations),
             ("--out", "output.dir", &self.out),
             ("--max-new-tokens", "generation.max_new_tokens", &self.max_new_tokens),

@@ -6,23 +6,31 @@ use super::arguments::BenchArguments;
 use super::print;
 use super::table::aligned;
 use crate::bench::{Measured, Stage, measure, read_bandwidth, shape};
+use crate::checkpoint::precisions_of;
 use crate::error::RunError;
 
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Report {
     shape: String,
+    precisions: String,
     threads: usize,
     read_bandwidth_gb_s: f64,
     stages: Vec<Measured>,
 }
 
 pub(super) fn bench(arguments: &BenchArguments) -> Result<(), RunError> {
-    let shape = shape(&arguments.shape)?;
+    let shape = shape(&arguments.shape, precisions_of(&arguments.model_settings()?))?;
     let threads = prospect_model::threads();
     let bandwidth = read_bandwidth(threads);
     let stages = measure(&shape.model, &arguments.cache, arguments.repeats)?;
-    let report = Report { shape: shape.name, threads, read_bandwidth_gb_s: bandwidth / 1e9, stages };
+    let report = Report {
+        shape: shape.name,
+        precisions: shape.model.precisions().to_string(),
+        threads,
+        read_bandwidth_gb_s: bandwidth / 1e9,
+        stages,
+    };
     if arguments.json {
         // Numbers always serialise.
         print(&serde_json::to_string_pretty(&report).unwrap_or_default());
@@ -53,8 +61,9 @@ fn text(report: &Report, bandwidth: f64) -> String {
         ]);
     }
     format!(
-        "{} with random weights in f32, {} threads, memory read at {:.0} GB/s\n{}",
+        "{} with random weights in {}, {} threads, memory read at {:.0} GB/s\n{}",
         report.shape,
+        report.precisions,
         report.threads,
         report.read_bandwidth_gb_s,
         aligned(&rows)

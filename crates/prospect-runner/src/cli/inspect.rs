@@ -1,6 +1,6 @@
 //! `prospect-runner inspect`: a checkpoint's shapes and what its cache costs.
 
-use prospect_model::ModelConfig;
+use prospect_model::{FloatType, ModelConfig};
 use serde::Serialize;
 
 use super::arguments::InspectArguments;
@@ -34,6 +34,7 @@ struct Report {
     parameters: usize,
     weight_bytes_f32: usize,
     kv_bytes_per_token_f32: usize,
+    kv_bytes_per_token_bf16: usize,
 }
 
 pub(super) fn inspect(arguments: &InspectArguments) -> Result<(), RunError> {
@@ -68,7 +69,8 @@ fn report(config: &ModelConfig) -> Report {
         rope_theta: text.rope_theta(),
         parameters: config.parameters(),
         weight_bytes_f32: config.parameters() * BYTES_PER_PARAMETER,
-        kv_bytes_per_token_f32: config.kv_bytes_per_token(),
+        kv_bytes_per_token_f32: config.kv_bytes_per_token(FloatType::F32),
+        kv_bytes_per_token_bf16: config.kv_bytes_per_token(FloatType::Bf16),
     }
 }
 
@@ -102,7 +104,13 @@ fn text(name: &str, report: &Report) -> String {
             "parameters",
             format!("{:.1} M, {} in f32", report.parameters as f64 / 1e6, mebibytes(report.weight_bytes_f32)),
         ),
-        row("cache", format!("{} bytes a token in f32", report.kv_bytes_per_token_f32)),
+        row(
+            "cache",
+            format!(
+                "{} bytes a token in f32, {} in bf16; in f32:",
+                report.kv_bytes_per_token_f32, report.kv_bytes_per_token_bf16
+            ),
+        ),
     ];
     for tokens in CACHE_TOKENS {
         rows.push(row("", format!("{tokens} tokens: {}", mebibytes(tokens * report.kv_bytes_per_token_f32))));

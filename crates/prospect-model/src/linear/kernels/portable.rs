@@ -1,26 +1,45 @@
 //! The kernels without intrinsics: the fallback of every machine, and the reference for the others.
 
-use super::kernels::{F32Tile, Int8Tile};
-use super::panels::{F32Step, MAX_QUANTISED, PANEL, QUAD};
+use super::super::panels::{Bf16Step, MAX_QUANTISED, PANEL, QUAD};
+use super::{FloatSteps, FloatTile, Int8Tile, Target};
 
 /// 1.5 * 2^23: added to an f32 of magnitude below 2^22, it leaves the nearest integer in the low bits of the mantissa. Unlike
 /// `round`, it is one instruction everywhere.
 const ROUNDING: f32 = 12_582_912.0;
 
-/// One row against one panel.
-pub(super) fn f32_sums(tile: &F32Tile<'_>) -> [f32; PANEL] {
+/// A tile of the portable kernels has one row, see [`super::Isa::tile_rows`].
+pub(super) fn float_tile(tile: &FloatTile<'_>, mut target: Target<'_>) {
+    debug_assert_eq!(tile.count, 1);
     let mut sums = *tile.bias;
-    for (input, F32Step(weights)) in tile.rows.iter().zip(tile.steps) {
+    match tile.steps {
+        FloatSteps::F32(steps) => float_sums(tile.rows, steps.iter().map(|step| step.0), &mut sums),
+        FloatSteps::Bf16(steps) => float_sums(tile.rows, steps.iter().map(Bf16Step::widen), &mut sums),
+    }
+    let store = target.store;
+    store.write(target.row(0), &sums);
+}
+
+fn float_sums(row: &[f32], steps: impl Iterator<Item = [f32; PANEL]>, sums: &mut [f32; PANEL]) {
+    for (input, weights) in row.iter().zip(steps) {
         for (sum, weight) in sums.iter_mut().zip(weights) {
             *sum += input * weight;
         }
     }
-    sums
+}
+
+pub(super) fn int8_tile(tile: &Int8Tile<'_>, mut target: Target<'_>) {
+    debug_assert_eq!(tile.count, 1);
+    let (sums, channels) = (int8_sums(tile), tile.channels);
+    let outputs: [f32; PANEL] = std::array::from_fn(|channel| {
+        sums[channel] as f32 * (tile.scales[0] * channels.scale[channel]) + channels.bias[channel]
+    });
+    let store = target.store;
+    store.write(target.row(0), &outputs);
 }
 
 /// One row against one panel, exactly. Each step is a few simple passes, which compilers turn into vector instructions where
 /// a single one would stay scalar (measured: 12 against 4.5 GOP/s with SSE2).
-pub(super) fn int8_sums(tile: &Int8Tile<'_>) -> [i32; PANEL] {
+fn int8_sums(tile: &Int8Tile<'_>) -> [i32; PANEL] {
     let mut halves = [0; 2 * PANEL];
     for (input, step) in tile.rows.iter().zip(tile.steps) {
         let input = input.to_le_bytes().map(|byte| i16::from(byte as i8));

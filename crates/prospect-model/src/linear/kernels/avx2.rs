@@ -1,0 +1,148 @@
+//! AVX2 and FMA: half a panel or a quarter of one at a time, so that the sums fit 16 registers.
+
+use std::arch::x86_64::*;
+
+use super::super::panels::{Bf16Step, Int8Step, PANEL};
+use super::{FloatSteps, FloatTile, Int8Tile, Store, Target, portable, with_count};
+
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn quantise(row: &[f32], flip: u8, bytes: &mut [u8]) -> f32 {
+    portable::quantise(row, flip, bytes)
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn float_tile(tile: &FloatTile<'_>, target: Target<'_>) {
+    with_count!(tile, [1 2 3 4 5 6], float_rows(target));
+}
+
+/// 6 rows of 16 channels fill 12 registers.
+#[target_feature(enable = "avx2,fma")]
+fn float_rows<const ROWS: usize>(tile: &FloatTile<'_>, mut target: Target<'_>) {
+    let rows = tile.rows.as_chunks::<ROWS>().0;
+    for half in 0..2 {
+        let bias = load_half(tile.bias, half);
+        let sums = match (tile.steps, half) {
+            (FloatSteps::F32(steps), _) => float_sums(rows, steps, |step| load_half(&step.0, half), bias),
+            (FloatSteps::Bf16(steps), 0) => float_sums(rows, steps, |step| widen_lower(step), bias),
+            (FloatSteps::Bf16(steps), _) => float_sums(rows, steps, |step| widen_upper(step), bias),
+        };
+        for (row, sums) in sums.iter().enumerate() {
+            store_half(&mut target, row, half, sums);
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn float_sums<const ROWS: usize, Step>(
+    rows: &[[f32; ROWS]],
+    steps: &[Step],
+    load: impl Fn(&Step) -> [__m256; 2],
+    bias: [__m256; 2],
+) -> [[__m256; 2]; ROWS] {
+    let mut sums = [bias; ROWS];
+    for (inputs, step) in rows.iter().zip(steps) {
+        let weights = load(step);
+        for (sums, input) in sums.iter_mut().zip(inputs) {
+            let input = _mm256_set1_ps(*input);
+            sums[0] = _mm256_fmadd_ps(input, weights[0], sums[0]);
+            sums[1] = _mm256_fmadd_ps(input, weights[1], sums[1]);
+        }
+    }
+    // A copy, so that the sums of the loop need no address and stay in registers.
+    sums.map(|sums| sums)
+}
+
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn int8_tile(tile: &Int8Tile<'_>, target: Target<'_>) {
+    with_count!(tile, [1 2 3], int8_rows(target));
+}
+
+/// `vpmaddubsw` multiplies unsigned by signed bytes and adds pairs in an i16, where 255 * 127 twice would saturate. So it
+/// gets |weight| and the input with the weight's sign: 127 * 127 twice fits.
+#[target_feature(enable = "avx2,fma")]
+fn int8_rows<const ROWS: usize>(tile: &Int8Tile<'_>, mut target: Target<'_>) {
+    let channels = tile.channels;
+    let ones = _mm256_set1_epi16(1);
+    let mut sums = [[_mm256_setzero_si256(); 4]; ROWS];
+    for (inputs, step) in tile.rows.as_chunks::<ROWS>().0.iter().zip(tile.steps) {
+        for quarter in 0..4 {
+            let weights = load_quarter(step, quarter);
+            let magnitudes = _mm256_abs_epi8(weights);
+            for (sums, input) in sums.iter_mut().zip(inputs) {
+                let signed = _mm256_sign_epi8(_mm256_set1_epi32(*input), weights);
+                let pairs = _mm256_maddubs_epi16(magnitudes, signed);
+                sums[quarter] = _mm256_add_epi32(sums[quarter], _mm256_madd_epi16(pairs, ones));
+            }
+        }
+    }
+    for half in 0..2 {
+        let (scales, bias) = (load_half(&channels.scale, half), load_half(&channels.bias, half));
+        for (row, (sums, scale)) in sums.iter().zip(tile.scales).enumerate() {
+            let row_scale = _mm256_set1_ps(*scale);
+            let finished: [__m256; 2] = std::array::from_fn(|part| {
+                let scale = _mm256_mul_ps(row_scale, scales[part]);
+                let sum = _mm256_cvtepi32_ps(sums[half * 2 + part]);
+                _mm256_add_ps(_mm256_mul_ps(sum, scale), bias[part])
+            });
+            store_half(&mut target, row, half, &finished);
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_half(values: &[f32; PANEL], half: usize) -> [__m256; 2] {
+    let values: &[f32; 16] = &values.as_chunks().0[half];
+    // SAFETY: the array holds 16 floats, two loads of 8; unaligned loads ask for no alignment.
+    unsafe { [_mm256_loadu_ps(values.as_ptr()), _mm256_loadu_ps(values.as_ptr().add(8))] }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_pairs(step: &Bf16Step) -> [__m256i; 2] {
+    let pairs = step.0.as_ptr().cast::<__m256i>();
+    // SAFETY: the array holds 64 bytes, two loads of 32; unaligned loads ask for no alignment.
+    unsafe { [_mm256_loadu_si256(pairs), _mm256_loadu_si256(pairs.add(1))] }
+}
+
+/// Channels 0 to 15. A bf16 is the upper half of the f32 that it stands for.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn widen_lower(step: &Bf16Step) -> [__m256; 2] {
+    load_pairs(step).map(|pairs| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(pairs)))
+}
+
+/// Channels 16 to 31.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn widen_upper(step: &Bf16Step) -> [__m256; 2] {
+    load_pairs(step).map(|pairs| _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(!0xFFFF))))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_quarter(step: &Int8Step, quarter: usize) -> __m256i {
+    let bytes: &[i8; 32] = &step.0.as_chunks().0[quarter];
+    // SAFETY: the array holds 32 bytes, one load; unaligned loads ask for no alignment.
+    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+}
+
+/// # Panics
+/// Where the target ends before this row does.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_half(target: &mut Target<'_>, row: usize, half: usize, values: &[__m256; 2]) {
+    let store = target.store;
+    let output = &mut target.row(row)[half * 16..];
+    for (output, value) in output.as_chunks_mut::<8>().0.iter_mut().zip(values) {
+        // SAFETY: the array holds 8 floats, one load and one store; unaligned ones ask for no alignment.
+        unsafe {
+            let value = match store {
+                Store::Replace => *value,
+                Store::Add => _mm256_add_ps(_mm256_loadu_ps(output.as_ptr()), *value),
+            };
+            _mm256_storeu_ps(output.as_mut_ptr(), value);
+        }
+    }
+}
