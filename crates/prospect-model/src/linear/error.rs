@@ -28,15 +28,6 @@ pub enum LinearError {
         outputs: usize,
     },
 
-    /// A sum over this many products of bytes may leave an i32.
-    #[error("{inputs} inputs are more than the {limit} that an int8 layer can add up")]
-    TooManyInputs {
-        /// Inputs of the layer.
-        inputs: usize,
-        /// The most that there may be.
-        limit: usize,
-    },
-
     /// A weight is infinite or not a number, so its channel has no scale.
     #[error("output channel {channel} has a weight that is not finite")]
     NotFinite {

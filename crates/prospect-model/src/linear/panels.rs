@@ -15,8 +15,11 @@ pub(super) const PANEL: usize = 32;
 /// Inputs whose int8 products one 32-bit lane adds up at once.
 pub(super) const QUAD: usize = 4;
 
-/// The most inputs of an int8 layer: 255 * 127 * 65,536 stays below 2^31.
-pub(super) const MAX_INT8_INPUTS: usize = 1 << 16;
+/// Inputs that share a scale in int8. The published widths are multiples of it, but for one.
+pub(super) const GROUP: usize = 64;
+
+/// Quads of a group.
+pub(super) const GROUP_QUADS: usize = GROUP / QUAD;
 
 /// Largest magnitude of a quantised value. -128 is left out, so that a value has a negative and |a * b| stays below 2^14,
 /// two of which fit the i16 that AVX2 adds pairs of products in.
@@ -34,10 +37,19 @@ pub(super) struct F32Step(pub(super) [f32; PANEL]);
 #[repr(C, align(64))]
 pub(super) struct Bf16Step(pub(super) [[u16; 2]; PANEL / 2]);
 
-/// The weights of four inputs for the channels of a panel, `[channel, 4]`.
+/// The weights of four inputs for the channels of a panel, `[channel, 4]`, each with 128 added: VNNI multiplies unsigned by
+/// signed bytes.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct Int8Step(pub(super) [i8; PANEL * QUAD]);
+pub(super) struct Int8Step(pub(super) [u8; PANEL * QUAD]);
+
+/// The weights of [`GROUP`] inputs for the channels of a panel: `weight = scale[channel] * (byte - 128)`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct Int8Group {
+    pub(super) scales: Bf16Step,
+    pub(super) steps: [Int8Step; GROUP_QUADS],
+}
 
 /// A matrix `[outputs, inputs]` of floats.
 pub(super) struct FloatPanels {
@@ -52,21 +64,12 @@ pub(super) enum FloatWeights {
     Bf16(Steps<Bf16Step>),
 }
 
-/// A matrix `[outputs, inputs]` of int8, `weight = scale[output] * quantised`.
+/// A matrix `[outputs, inputs]` of int8.
 pub(super) struct Int8Panels {
-    /// `[panel, input / 4]`, zero behind the last input.
-    pub(super) steps: Steps<Int8Step>,
-    /// Per channel, `[panel]`.
-    pub(super) channels: Vec<Int8Channels>,
-}
-
-/// What the channels of an int8 panel need besides their weights.
-#[derive(Clone)]
-pub(super) struct Int8Channels {
-    pub(super) scale: [f32; PANEL],
-    pub(super) bias: [f32; PANEL],
-    /// -128 * the sum of the quantised weights: what a kernel whose activations are shifted by 128 starts from.
-    pub(super) shift: [i32; PANEL],
+    /// `[panel, input / GROUP]`, zero behind the last input.
+    pub(super) groups: Steps<Int8Group>,
+    /// `[panel]`
+    pub(super) bias: Vec<[f32; PANEL]>,
 }
 
 impl F32Step {
@@ -76,6 +79,8 @@ impl F32Step {
 }
 
 impl Bf16Step {
+    const ZERO: Self = Self([[0; 2]; PANEL / 2]);
+
     /// Whether `weight` is a bf16, which ends 16 bits earlier than an f32.
     fn holds(weight: f32) -> bool {
         weight.to_bits() & 0xFFFF == 0
@@ -96,11 +101,11 @@ impl FloatPanels {
     /// Packs the rows of `weight` with their biases, each `[inputs]` and scalar.
     pub(super) fn pack(rows: &[&[f32]], bias: &[f32], inputs: usize) -> Self {
         let steps = if rows.iter().copied().flatten().copied().all(Bf16Step::holds) {
-            FloatWeights::Bf16(pack_steps(rows, inputs, Bf16Step([[0; 2]; PANEL / 2]), Bf16Step::set))
+            FloatWeights::Bf16(pack_steps(rows, inputs, Bf16Step::ZERO, Bf16Step::set))
         } else {
             FloatWeights::F32(pack_steps(rows, inputs, F32Step([0.0; PANEL]), F32Step::set))
         };
-        Self { steps, bias: bias.chunks(PANEL).map(|bias| padded(bias, 0.0)).collect() }
+        Self { steps, bias: padded_panels(bias) }
     }
 
     pub(super) fn weight_bytes(&self) -> usize {
@@ -138,45 +143,43 @@ fn pack_steps<Step: Copy>(
 }
 
 impl Int8Panels {
-    /// Quantises and packs the rows, each with the scale that maps its largest magnitude to 127.
+    /// Quantises and packs the rows, each group of inputs with the scale that maps its largest magnitude to 127.
     pub(super) fn pack(rows: &[&[f32]], bias: &[f32], inputs: usize) -> Result<Self, LinearError> {
-        if inputs > MAX_INT8_INPUTS {
-            return Err(LinearError::TooManyInputs { inputs, limit: MAX_INT8_INPUTS });
+        if let Some(channel) = rows.iter().position(|row| !row.iter().all(|weight| weight.is_finite())) {
+            return Err(LinearError::NotFinite { channel });
         }
-        let (panels, quads) = (rows.len().div_ceil(PANEL), inputs.div_ceil(QUAD));
-        let mut steps = vec![Int8Step([0; PANEL * QUAD]); panels * quads];
-        let mut channels = Vec::with_capacity(panels);
-        for (index, (panel, rows)) in steps.chunks_exact_mut(quads).zip(rows.chunks(PANEL)).enumerate() {
-            let bias = padded(&bias[index * PANEL..][..rows.len()], 0.0);
-            let mut of_panel = Int8Channels { scale: [0.0; PANEL], bias, shift: [0; PANEL] };
+        let count = inputs.div_ceil(GROUP);
+        let zero = Int8Group { scales: Bf16Step::ZERO, steps: [Int8Step([128; PANEL * QUAD]); GROUP_QUADS] };
+        let mut groups = vec![zero; rows.len().div_ceil(PANEL) * count];
+        for (panel, rows) in groups.chunks_exact_mut(count).zip(rows.chunks(PANEL)) {
             for (channel, row) in rows.iter().enumerate() {
-                let largest = row.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
-                if !row.iter().all(|weight| weight.is_finite()) {
-                    return Err(LinearError::NotFinite { channel: index * PANEL + channel });
+                for (group, weights) in panel.iter_mut().zip(row.chunks(GROUP)) {
+                    group.set(channel, weights);
                 }
-                of_panel.scale[channel] = largest / MAX_QUANTISED;
-                of_panel.shift[channel] = -128 * pack_channel(panel, channel, row, largest);
             }
-            channels.push(of_panel);
         }
-        Ok(Self { steps: steps.into(), channels })
+        Ok(Self { groups: groups.into(), bias: padded_panels(bias) })
     }
 }
 
-/// Writes one quantised row into its panel and returns the sum of the quantised weights.
-fn pack_channel(panel: &mut [Int8Step], channel: usize, row: &[f32], largest: f32) -> i32 {
-    let mut sum = 0;
-    for (step, weights) in panel.iter_mut().zip(row.chunks(QUAD)) {
-        for (slot, &weight) in step.0[channel * QUAD..].iter_mut().zip(weights) {
-            // Divided in f64, because 127 / largest overflows for the smallest f32; 0 / 0 is a NaN, which becomes 0.
-            let quantised = (f64::from(weight) * f64::from(MAX_QUANTISED) / f64::from(largest)).round() as i8;
-            *slot = quantised;
-            sum += i32::from(quantised);
+impl Int8Group {
+    /// Quantises the weights of one channel.
+    fn set(&mut self, channel: usize, weights: &[f32]) {
+        let largest = weights.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
+        // Rounded up to a bf16, so that no weight is larger than 127 of it.
+        let scale = f32::from_bits((largest / MAX_QUANTISED).to_bits().next_multiple_of(1 << 16));
+        self.scales.set(channel, scale);
+        for (step, weights) in self.steps.iter_mut().zip(weights.chunks(QUAD)) {
+            for (slot, &weight) in step.0[channel * QUAD..].iter_mut().zip(weights) {
+                // 0 / 0 is a NaN, which becomes 0.
+                *slot = ((f64::from(weight) / f64::from(scale)).round() as i8).cast_unsigned() ^ 0x80;
+            }
         }
     }
-    sum
 }
 
-fn padded<T: Copy>(values: &[T], padding: T) -> [T; PANEL] {
-    std::array::from_fn(|index| values.get(index).copied().unwrap_or(padding))
+/// `[outputs]` to `[panel, channel]`, zero behind the last output.
+fn padded_panels(bias: &[f32]) -> Vec<[f32; PANEL]> {
+    let padded = |bias: &[f32]| std::array::from_fn(|index| bias.get(index).copied().unwrap_or(0.0));
+    bias.chunks(PANEL).map(padded).collect()
 }

@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::kernels::{FloatTile, GROUP, Int8Tile, Isa, MAX_TILE_ROWS, Store, Target};
-use super::panels::{PANEL, QUAD};
-use super::{PackedLinear, Precision, Weights};
+use super::kernels::{FloatTile, Int8Tile, MAX_TILE_ROWS, PANELS_AT_ONCE, Store, Target};
+use super::panels::{GROUP, GROUP_QUADS, PANEL};
+use super::rows::{PackedRows, tiles};
+use super::{PackedLinear, Weights};
 
 /// Rows of a block, whose packed inputs stay in the L2 cache while all panels pass by: 48 rows of 3072 f32 are 590 KB.
 /// [`PackedLinear::forward_block`] is best given as many; more are computed block after block.
@@ -20,18 +21,9 @@ const SPLIT_BYTES: usize = 32 * 1024;
 /// Buffers of one thread.
 #[derive(Default)]
 struct Scratch {
-    packed: Packed,
+    packed: PackedRows,
     /// Outputs of a split by panels, `[panel, row, PANEL]`.
     stripes: Vec<f32>,
-}
-
-/// Rows as the kernels read them, tile by tile, `[inputs, rows of the tile]` each.
-#[derive(Default)]
-struct Packed {
-    floats: Vec<f32>,
-    quads: Vec<i32>,
-    scales: Vec<f32>,
-    bytes: Vec<u8>,
 }
 
 thread_local! {
@@ -44,56 +36,6 @@ fn with_scratch(work: impl FnOnce(&mut Scratch)) {
     let mut scratch = SCRATCH.take();
     work(&mut scratch);
     SCRATCH.set(scratch);
-}
-
-/// The tiles of `rows` rows: as few as possible, and as equal as possible.
-fn tiles(rows: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
-    let count = rows.div_ceil(most);
-    let start = move |index: usize| index * rows / count;
-    (0..count).map(move |index| start(index)..start(index + 1))
-}
-
-impl Packed {
-    fn floats(&mut self, input: &[f32], inputs: usize, isa: Isa) {
-        let rows = input.len() / inputs;
-        self.floats.resize(self.floats.len().max(input.len()), 0.0);
-        for tile in tiles(rows, isa.tile_rows(Precision::F32)) {
-            let packed = &mut self.floats[tile.start * inputs..tile.end * inputs];
-            let source = &input[tile.start * inputs..tile.end * inputs];
-            interleave(source, inputs, tile.len(), packed);
-        }
-    }
-
-    fn quantised(&mut self, input: &[f32], inputs: usize, isa: Isa) {
-        let (rows, quads) = (input.len() / inputs, inputs.div_ceil(QUAD));
-        self.quads.resize(self.quads.len().max(rows * quads), 0);
-        self.scales.resize(self.scales.len().max(rows), 0.0);
-        self.bytes.resize(quads * QUAD, 0);
-        for tile in tiles(rows, isa.tile_rows(Precision::Int8)) {
-            let packed = &mut self.quads[tile.start * quads..tile.end * quads];
-            for (index, row) in tile.clone().enumerate() {
-                self.scales[row] = isa.quantise(&input[row * inputs..][..inputs], &mut self.bytes);
-                let slots = packed[index..].iter_mut().step_by(tile.len());
-                for (slot, quad) in slots.zip(self.bytes.as_chunks::<QUAD>().0) {
-                    *slot = i32::from_le_bytes(*quad);
-                }
-            }
-        }
-    }
-}
-
-/// `[rows, inputs]` to `[inputs, rows]`, a cache line of each row at a time.
-fn interleave(source: &[f32], inputs: usize, rows: usize, packed: &mut [f32]) {
-    const LINE: usize = 16;
-    for start in (0..inputs).step_by(LINE) {
-        let end = inputs.min(start + LINE);
-        for (row, values) in source.chunks_exact(inputs).enumerate() {
-            let slots = packed[start * rows..end * rows].iter_mut().skip(row).step_by(rows);
-            for (slot, value) in slots.zip(&values[start..end]) {
-                *slot = *value;
-            }
-        }
-    }
 }
 
 impl PackedLinear {
@@ -138,7 +80,7 @@ impl PackedLinear {
     }
 
     /// All panels for a block of rows.
-    fn block(&self, input: &[f32], packed: &mut Packed, output: &mut [f32], store: Store) {
+    fn block(&self, input: &[f32], packed: &mut PackedRows, output: &mut [f32], store: Store) {
         let rows = input.len() / self.inputs;
         self.pack(input, packed);
         if rows == 1 {
@@ -189,7 +131,7 @@ impl PackedLinear {
     /// Panels from `first` on, `[panel, rows, PANEL]`, as many as `stripes` holds; the last one may be cut where there is one row.
     fn panels(
         &self,
-        packed: &Packed,
+        packed: &PackedRows,
         first: usize,
         rows: usize,
         stripes: &mut [f32],
@@ -198,7 +140,7 @@ impl PackedLinear {
     ) {
         let count = stripes.len().div_ceil(PANEL * rows);
         if count > least {
-            let half = (count / 2).next_multiple_of(GROUP).min(count - 1);
+            let half = (count / 2).next_multiple_of(PANELS_AT_ONCE).min(count - 1);
             let (stripes, rest) = stripes.split_at_mut(half * PANEL * rows);
             rayon::join(
                 || self.panels(packed, first, rows, stripes, least, store),
@@ -206,7 +148,7 @@ impl PackedLinear {
             );
             return;
         }
-        let whole = if rows == 1 { self.groups(packed, first, stripes, store) } else { 0 };
+        let whole = if rows == 1 { self.panels_at_once(packed, first, stripes, store) } else { 0 };
         let (first, stripes) = (first + whole, &mut stripes[whole * PANEL..]);
         for (panel, stripe) in stripes.chunks_mut(PANEL * rows).enumerate() {
             if stripe.len() < PANEL * rows {
@@ -222,40 +164,40 @@ impl PackedLinear {
         }
     }
 
-    /// Whole groups of panels for one row, from panel `first` on; returns how many panels that were.
-    fn groups(&self, packed: &Packed, first: usize, output: &mut [f32], store: Store) -> usize {
+    /// As many panels as one row meets [`PANELS_AT_ONCE`] at once, from panel `first` on; returns how many that were.
+    fn panels_at_once(&self, packed: &PackedRows, first: usize, output: &mut [f32], store: Store) -> usize {
         let mut panel = first;
-        for output in output.chunks_exact_mut(GROUP * PANEL) {
-            let (group, target) = (panel..panel + GROUP, stripe_target(output, store));
+        for output in output.chunks_exact_mut(PANELS_AT_ONCE * PANEL) {
+            let (range, target) = (panel..panel + PANELS_AT_ONCE, stripe_target(output, store));
             let done = match &self.weights {
                 Weights::Float(panels) => {
-                    let steps = panels.steps(group.clone(), self.inputs);
-                    self.isa.float_group(&packed.floats[..self.inputs], steps, &panels.bias[group], target)
+                    let steps = panels.steps(range.clone(), self.inputs);
+                    self.isa.float_panels(&packed.floats[..self.inputs], steps, &panels.bias[range], target)
                 }
                 Weights::Int8(panels) => {
-                    let quads = self.inputs.div_ceil(QUAD);
-                    let steps = &panels.steps[group.start * quads..group.end * quads];
-                    let row = (&packed.quads[..quads], packed.scales[0]);
-                    self.isa.int8_group(row, steps, &panels.channels[group], target)
+                    let count = self.inputs.div_ceil(GROUP);
+                    let row = (&packed.quads[..count * GROUP_QUADS], &packed.row_groups[..count]);
+                    let groups = &panels.groups[range.start * count..range.end * count];
+                    self.isa.int8_panels(row, groups, &panels.bias[range], target)
                 }
             };
             if !done {
                 break;
             }
-            panel += GROUP;
+            panel += PANELS_AT_ONCE;
         }
         panel - first
     }
 
-    fn pack(&self, input: &[f32], packed: &mut Packed) {
+    fn pack(&self, input: &[f32], packed: &mut PackedRows) {
         match self.weights {
-            Weights::Float(_) => packed.floats(input, self.inputs, self.isa),
-            Weights::Int8(_) => packed.quantised(input, self.inputs, self.isa),
+            Weights::Float(_) => packed.pack_floats(input, self.inputs, self.isa),
+            Weights::Int8(_) => packed.quantise(input, self.inputs, self.isa),
         }
     }
 
     /// One tile of packed rows against one whole panel.
-    fn tile(&self, packed: &Packed, panel: usize, tile: Range<usize>, target: Target<'_>) {
+    fn tile(&self, packed: &PackedRows, panel: usize, tile: Range<usize>, target: Target<'_>) {
         let count = tile.len();
         match &self.weights {
             Weights::Float(panels) => {
@@ -264,11 +206,16 @@ impl PackedLinear {
                 self.isa.float_tile(&FloatTile { rows, count, steps, bias: &panels.bias[panel] }, target);
             }
             Weights::Int8(panels) => {
-                let quads = self.inputs.div_ceil(QUAD);
-                let rows = &packed.quads[tile.start * quads..tile.end * quads];
-                let steps = &panels.steps[panel * quads..][..quads];
-                let (scales, channels) = (&packed.scales[tile], &panels.channels[panel]);
-                self.isa.int8_tile(&Int8Tile { rows, count, scales, steps, channels }, target);
+                let count_of_groups = self.inputs.div_ceil(GROUP);
+                let range = tile.start * count_of_groups..tile.end * count_of_groups;
+                let tile = Int8Tile {
+                    quads: &packed.quads[range.start * GROUP_QUADS..range.end * GROUP_QUADS],
+                    row_groups: &packed.row_groups[range],
+                    count,
+                    groups: &panels.groups[panel * count_of_groups..][..count_of_groups],
+                    bias: &panels.bias[panel],
+                };
+                self.isa.int8_tile(&tile, target);
             }
         }
     }

@@ -2,12 +2,12 @@
 
 use std::arch::x86_64::*;
 
-use super::super::panels::{Bf16Step, Int8Step, PANEL};
-use super::{FloatSteps, FloatTile, Int8Tile, Store, Target, portable, with_count};
+use super::super::panels::{Bf16Step, GROUP, GROUP_QUADS, Int8Step, PANEL};
+use super::{FloatSteps, FloatTile, Int8Tile, RowGroup, Store, Target, portable, with_count};
 
 #[target_feature(enable = "avx2,fma")]
-pub(super) fn quantise(row: &[f32], flip: u8, bytes: &mut [u8]) -> f32 {
-    portable::quantise(row, flip, bytes)
+pub(super) fn quantise(row: &[f32], bytes: &mut [[i8; GROUP]], groups: &mut [RowGroup]) {
+    portable::quantise(row, bytes, groups);
 }
 
 #[target_feature(enable = "avx2,fma")]
@@ -49,8 +49,7 @@ fn float_sums<const ROWS: usize, Step>(
             sums[1] = _mm256_fmadd_ps(input, weights[1], sums[1]);
         }
     }
-    // A copy, so that the sums of the loop need no address and stay in registers.
-    sums.map(|sums| sums)
+    sums
 }
 
 #[target_feature(enable = "avx2,fma")]
@@ -62,31 +61,36 @@ pub(super) fn int8_tile(tile: &Int8Tile<'_>, target: Target<'_>) {
 /// gets |weight| and the input with the weight's sign: 127 * 127 twice fits.
 #[target_feature(enable = "avx2,fma")]
 fn int8_rows<const ROWS: usize>(tile: &Int8Tile<'_>, mut target: Target<'_>) {
-    let channels = tile.channels;
-    let ones = _mm256_set1_epi16(1);
-    let mut sums = [[_mm256_setzero_si256(); 4]; ROWS];
-    for (inputs, step) in tile.rows.as_chunks::<ROWS>().0.iter().zip(tile.steps) {
-        for quarter in 0..4 {
-            let weights = load_quarter(step, quarter);
-            let magnitudes = _mm256_abs_epi8(weights);
-            for (sums, input) in sums.iter_mut().zip(inputs) {
-                let signed = _mm256_sign_epi8(_mm256_set1_epi32(*input), weights);
-                let pairs = _mm256_maddubs_epi16(magnitudes, signed);
-                sums[quarter] = _mm256_add_epi32(sums[quarter], _mm256_madd_epi16(pairs, ones));
+    let (lower, upper) = (load_half(tile.bias, 0), load_half(tile.bias, 1));
+    let mut outputs = [[lower[0], lower[1], upper[0], upper[1]]; ROWS];
+    let quads = tile.quads.as_chunks::<ROWS>().0.as_chunks::<GROUP_QUADS>().0;
+    let row_groups = tile.row_groups.as_chunks::<ROWS>().0;
+    for ((quads, row_groups), group) in quads.iter().zip(row_groups).zip(tile.groups) {
+        let mut sums = [[_mm256_setzero_si256(); 4]; ROWS];
+        for (inputs, step) in quads.iter().zip(&group.steps) {
+            for quarter in 0..4 {
+                let weights = load_quarter(step, quarter);
+                let magnitudes = _mm256_abs_epi8(weights);
+                for (sums, input) in sums.iter_mut().zip(inputs) {
+                    let signed = _mm256_sign_epi8(_mm256_set1_epi32(*input), weights);
+                    let pairs = _mm256_maddubs_epi16(magnitudes, signed);
+                    let products = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+                    sums[quarter] = _mm256_add_epi32(sums[quarter], products);
+                }
+            }
+        }
+        let (lower, upper) = (widen_lower(&group.scales), widen_upper(&group.scales));
+        let scales = [lower[0], lower[1], upper[0], upper[1]];
+        for ((outputs, sums), row_group) in outputs.iter_mut().zip(sums).zip(row_groups) {
+            for ((output, sum), scale) in outputs.iter_mut().zip(sums).zip(scales) {
+                let scale = _mm256_mul_ps(_mm256_set1_ps(row_group.scale), scale);
+                *output = _mm256_add_ps(*output, _mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale));
             }
         }
     }
-    for half in 0..2 {
-        let (scales, bias) = (load_half(&channels.scale, half), load_half(&channels.bias, half));
-        for (row, (sums, scale)) in sums.iter().zip(tile.scales).enumerate() {
-            let row_scale = _mm256_set1_ps(*scale);
-            let finished: [__m256; 2] = std::array::from_fn(|part| {
-                let scale = _mm256_mul_ps(row_scale, scales[part]);
-                let sum = _mm256_cvtepi32_ps(sums[half * 2 + part]);
-                _mm256_add_ps(_mm256_mul_ps(sum, scale), bias[part])
-            });
-            store_half(&mut target, row, half, &finished);
-        }
+    for (row, outputs) in outputs.iter().enumerate() {
+        store_half(&mut target, row, 0, &[outputs[0], outputs[1]]);
+        store_half(&mut target, row, 1, &[outputs[2], outputs[3]]);
     }
 }
 
@@ -120,12 +124,14 @@ fn widen_upper(step: &Bf16Step) -> [__m256; 2] {
     load_pairs(step).map(|pairs| _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(!0xFFFF))))
 }
 
+/// Signed weights of 8 channels.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load_quarter(step: &Int8Step, quarter: usize) -> __m256i {
-    let bytes: &[i8; 32] = &step.0.as_chunks().0[quarter];
+    let bytes: &[u8; 32] = &step.0.as_chunks().0[quarter];
     // SAFETY: the array holds 32 bytes, one load; unaligned loads ask for no alignment.
-    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+    let shifted = unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) };
+    _mm256_xor_si256(shifted, _mm256_set1_epi8(i8::MIN))
 }
 
 /// # Panics

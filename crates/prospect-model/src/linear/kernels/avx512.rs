@@ -2,12 +2,12 @@
 
 use std::arch::x86_64::*;
 
-use super::super::panels::{Bf16Step, Int8Channels, Int8Step, PANEL};
-use super::{FloatSteps, FloatTile, GROUP, Int8Tile, Store, Target, portable, with_count};
+use super::super::panels::{Bf16Step, GROUP, GROUP_QUADS, Int8Group, Int8Step, PANEL};
+use super::{FloatSteps, FloatTile, Int8Tile, PANELS_AT_ONCE, RowGroup, Store, Target, portable, with_count};
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
-pub(super) fn quantise(row: &[f32], flip: u8, bytes: &mut [u8]) -> f32 {
-    portable::quantise(row, flip, bytes)
+pub(super) fn quantise(row: &[f32], bytes: &mut [[i8; GROUP]], groups: &mut [RowGroup]) {
+    portable::quantise(row, bytes, groups);
 }
 
 #[target_feature(enable = "avx512f")]
@@ -44,15 +44,19 @@ fn float_sums<const ROWS: usize, Step>(
             sums[1] = _mm512_fmadd_ps(input, weights[1], sums[1]);
         }
     }
-    // A copy, so that the sums of the loop need no address and stay in registers.
-    sums.map(|sums| sums)
+    sums
 }
 
 #[target_feature(enable = "avx512f")]
-pub(super) fn float_group(row: &[f32], steps: FloatSteps<'_>, bias: &[[f32; PANEL]], mut target: Target<'_>) {
+pub(super) fn float_panels(
+    row: &[f32],
+    steps: FloatSteps<'_>,
+    bias: &[[f32; PANEL]],
+    mut target: Target<'_>,
+) {
     let sums = match steps {
-        FloatSteps::F32(steps) => float_group_sums(row, steps, |step| load_f32x32(&step.0), bias),
-        FloatSteps::Bf16(steps) => float_group_sums(row, steps, |step| widen(step), bias),
+        FloatSteps::F32(steps) => float_panels_sums(row, steps, |step| load_f32x32(&step.0), bias),
+        FloatSteps::Bf16(steps) => float_panels_sums(row, steps, |step| widen(step), bias),
     };
     for (panel, sums) in sums.iter().enumerate() {
         store_f32x32(&mut target, panel, sums);
@@ -61,15 +65,15 @@ pub(super) fn float_group(row: &[f32], steps: FloatSteps<'_>, bias: &[[f32; PANE
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn float_group_sums<Step>(
+fn float_panels_sums<Step>(
     row: &[f32],
     steps: &[Step],
     load: impl Fn(&Step) -> [__m512; 2],
     bias: &[[f32; PANEL]],
-) -> [[__m512; 2]; GROUP] {
+) -> [[__m512; 2]; PANELS_AT_ONCE] {
     let panel = |index: usize| &steps[index * row.len()..][..row.len()];
-    let [first, second, third, fourth]: [&[Step]; GROUP] = std::array::from_fn(panel);
-    let mut sums = [[_mm512_setzero_ps(); 2]; GROUP];
+    let [first, second, third, fourth]: [&[Step]; PANELS_AT_ONCE] = std::array::from_fn(panel);
+    let mut sums = [[_mm512_setzero_ps(); 2]; PANELS_AT_ONCE];
     for (sums, bias) in sums.iter_mut().zip(bias) {
         *sums = load_f32x32(bias);
     }
@@ -83,34 +87,41 @@ fn float_group_sums<Step>(
             sums[1] = _mm512_fmadd_ps(input, weights[1], sums[1]);
         }
     }
-    sums.map(|sums| sums)
+    sums
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub(super) fn int8_group(
-    (row, scale): (&[i32], f32),
-    steps: &[Int8Step],
-    channels: &[Int8Channels],
+pub(super) fn int8_panels(
+    (quads, row_groups): (&[i32], &[RowGroup]),
+    groups: &[Int8Group],
+    bias: &[[f32; PANEL]],
     mut target: Target<'_>,
 ) {
-    let panel = |index: usize| &steps[index * row.len()..][..row.len()];
-    let [first, second, third, fourth]: [&[Int8Step]; GROUP] = std::array::from_fn(panel);
-    let mut sums = [[_mm512_setzero_si512(); 2]; GROUP];
-    for (sums, channels) in sums.iter_mut().zip(channels) {
-        *sums = load_i32x32(&channels.shift);
+    let panel = |index: usize| &groups[index * row_groups.len()..][..row_groups.len()];
+    let [first, second, third, fourth]: [&[Int8Group]; PANELS_AT_ONCE] = std::array::from_fn(panel);
+    let mut outputs = [[_mm512_setzero_ps(); 2]; PANELS_AT_ONCE];
+    for (outputs, bias) in outputs.iter_mut().zip(bias) {
+        *outputs = load_f32x32(bias);
     }
-    for ((((input, first), second), third), fourth) in
-        row.iter().zip(first).zip(second).zip(third).zip(fourth)
-    {
-        let input = _mm512_set1_epi32(*input);
-        for (sums, step) in sums.iter_mut().zip([first, second, third, fourth]) {
-            let weights = load_int8_step(step);
-            sums[0] = _mm512_dpbusd_epi32(sums[0], input, weights[0]);
-            sums[1] = _mm512_dpbusd_epi32(sums[1], input, weights[1]);
+    let panels = first.iter().zip(second).zip(third).zip(fourth);
+    let row = quads.as_chunks::<GROUP_QUADS>().0.iter().zip(row_groups);
+    for ((quads, row_group), (((first, second), third), fourth)) in row.zip(panels) {
+        let groups = [first, second, third, fourth];
+        let mut sums = [[_mm512_set1_epi32(row_group.shift); 2]; PANELS_AT_ONCE];
+        for (index, input) in quads.iter().enumerate() {
+            let input = _mm512_set1_epi32(*input);
+            for (sums, group) in sums.iter_mut().zip(groups) {
+                let weights = load_int8_step(&group.steps[index]);
+                sums[0] = _mm512_dpbusd_epi32(sums[0], weights[0], input);
+                sums[1] = _mm512_dpbusd_epi32(sums[1], weights[1], input);
+            }
+        }
+        for ((outputs, sums), group) in outputs.iter_mut().zip(sums).zip(groups) {
+            add_group(outputs, sums, row_group.scale, widen(&group.scales));
         }
     }
-    for (panel, (sums, channels)) in sums.iter().zip(channels).enumerate() {
-        store_f32x32(&mut target, panel, &finish(*sums, scale, channels));
+    for (panel, outputs) in outputs.iter().enumerate() {
+        store_f32x32(&mut target, panel, outputs);
     }
 }
 
@@ -119,35 +130,54 @@ pub(super) fn int8_tile(tile: &Int8Tile<'_>, target: Target<'_>) {
     with_count!(tile, [1 2 3 4 5 6 7 8 9 10 11 12], int8_rows(target));
 }
 
+/// The sums of a group are in registers; the outputs, which they are added to once per group, lie in the L1 cache.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn int8_rows<const ROWS: usize>(tile: &Int8Tile<'_>, mut target: Target<'_>) {
-    let channels = tile.channels;
-    let mut sums = [load_i32x32(&channels.shift); ROWS];
-    for (inputs, step) in tile.rows.as_chunks::<ROWS>().0.iter().zip(tile.steps) {
-        let weights = load_int8_step(step);
-        for (sums, input) in sums.iter_mut().zip(inputs) {
-            let input = _mm512_set1_epi32(*input);
-            sums[0] = _mm512_dpbusd_epi32(sums[0], input, weights[0]);
-            sums[1] = _mm512_dpbusd_epi32(sums[1], input, weights[1]);
+    let mut outputs = [load_f32x32(tile.bias); ROWS];
+    let quads = tile.quads.as_chunks::<ROWS>().0.as_chunks::<GROUP_QUADS>().0;
+    let row_groups = tile.row_groups.as_chunks::<ROWS>().0;
+    for ((quads, row_groups), group) in quads.iter().zip(row_groups).zip(tile.groups) {
+        let sums = group_sums(quads, row_groups, group);
+        let scales = widen(&group.scales);
+        for ((outputs, sums), row_group) in outputs.iter_mut().zip(sums).zip(row_groups) {
+            add_group(outputs, sums, row_group.scale, scales);
         }
     }
-    // A copy, so that the sums of the loop need no address and stay in registers.
-    let sums = sums.map(|sums| sums);
-    for (row, (sums, scale)) in sums.into_iter().zip(tile.scales).enumerate() {
-        store_f32x32(&mut target, row, &finish(sums, *scale, channels));
+    for (row, outputs) in outputs.iter().enumerate() {
+        store_f32x32(&mut target, row, outputs);
     }
 }
 
-/// Integer sums to outputs. No fused multiply and add, which would round once less than elsewhere.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn group_sums<const ROWS: usize>(
+    quads: &[[i32; ROWS]; GROUP_QUADS],
+    row_groups: &[RowGroup; ROWS],
+    group: &Int8Group,
+) -> [[__m512i; 2]; ROWS] {
+    let mut sums = [[_mm512_setzero_si512(); 2]; ROWS];
+    for (sums, row_group) in sums.iter_mut().zip(row_groups) {
+        *sums = [_mm512_set1_epi32(row_group.shift); 2];
+    }
+    for (inputs, step) in quads.iter().zip(&group.steps) {
+        let weights = load_int8_step(step);
+        for (sums, input) in sums.iter_mut().zip(inputs) {
+            let input = _mm512_set1_epi32(*input);
+            sums[0] = _mm512_dpbusd_epi32(sums[0], weights[0], input);
+            sums[1] = _mm512_dpbusd_epi32(sums[1], weights[1], input);
+        }
+    }
+    sums
+}
+
+/// Adds the sums of a group to the outputs. No fused multiply and add, which would round once less than elsewhere.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn finish(sums: [__m512i; 2], row_scale: f32, channels: &Int8Channels) -> [__m512; 2] {
-    let (scales, bias) = (load_f32x32(&channels.scale), load_f32x32(&channels.bias));
-    let finish = |half: usize| {
-        let scale = _mm512_mul_ps(_mm512_set1_ps(row_scale), scales[half]);
-        _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sums[half]), scale), bias[half])
-    };
-    [finish(0), finish(1)]
+fn add_group(outputs: &mut [__m512; 2], sums: [__m512i; 2], row_scale: f32, scales: [__m512; 2]) {
+    for ((output, sum), scale) in outputs.iter_mut().zip(sums).zip(scales) {
+        let scale = _mm512_mul_ps(_mm512_set1_ps(row_scale), scale);
+        *output = _mm512_add_ps(*output, _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale));
+    }
 }
 
 #[inline]
@@ -155,13 +185,6 @@ fn finish(sums: [__m512i; 2], row_scale: f32, channels: &Int8Channels) -> [__m51
 fn load_f32x32(values: &[f32; PANEL]) -> [__m512; 2] {
     // SAFETY: the array holds 32 floats, two loads of 16; unaligned loads ask for no alignment.
     unsafe { [_mm512_loadu_ps(values.as_ptr()), _mm512_loadu_ps(values.as_ptr().add(16))] }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load_i32x32(values: &[i32; PANEL]) -> [__m512i; 2] {
-    // SAFETY: the array holds 32 integers, two loads of 16; unaligned loads ask for no alignment.
-    unsafe { [_mm512_loadu_epi32(values.as_ptr()), _mm512_loadu_epi32(values.as_ptr().add(16))] }
 }
 
 /// A bf16 is the upper half of the f32 that it stands for.
@@ -177,8 +200,9 @@ fn widen(step: &Bf16Step) -> [__m512; 2] {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn load_int8_step(step: &Int8Step) -> [__m512i; 2] {
+    let bytes = step.0.as_ptr().cast::<i8>();
     // SAFETY: the array holds 128 bytes, two loads of 64; unaligned loads ask for no alignment.
-    unsafe { [_mm512_loadu_epi8(step.0.as_ptr()), _mm512_loadu_epi8(step.0.as_ptr().add(64))] }
+    unsafe { [_mm512_loadu_epi8(bytes), _mm512_loadu_epi8(bytes.add(64))] }
 }
 
 /// # Panics

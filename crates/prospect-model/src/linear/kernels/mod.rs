@@ -13,7 +13,7 @@ mod avx512;
 mod portable;
 
 use super::Precision;
-use super::panels::{Bf16Step, F32Step, Int8Channels, Int8Step, PANEL};
+use super::panels::{Bf16Step, F32Step, GROUP, Int8Group, PANEL};
 
 /// Instructions that a kernel may use. Only [`Isa::available`] makes one, after it has asked the processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ enum Kind {
 }
 
 /// Panels that one row meets at once.
-pub(super) const GROUP: usize = 4;
+pub(super) const PANELS_AT_ONCE: usize = 4;
 
 /// The most rows of a tile with any instructions.
 pub(super) const MAX_TILE_ROWS: usize = 12;
@@ -54,17 +54,25 @@ pub(super) struct FloatTile<'a> {
     pub(super) bias: &'a [f32; PANEL],
 }
 
+/// What one quantised group of inputs of one row needs besides its bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RowGroup {
+    pub(super) scale: f32,
+    /// -128 * the sum of the bytes: what a sum starts from whose weights have 128 added.
+    pub(super) shift: i32,
+}
+
 /// Quantised rows and the panel that they meet.
 pub(super) struct Int8Tile<'a> {
-    /// `[inputs / 4, count]`, four signed bytes each, combined with [`Isa::flip`].
-    pub(super) rows: &'a [i32],
+    /// `[groups, GROUP_QUADS, count]`, four signed bytes each.
+    pub(super) quads: &'a [i32],
+    /// `[groups, count]`
+    pub(super) row_groups: &'a [RowGroup],
     /// Rows of the tile, 1 to [`Isa::tile_rows`].
     pub(super) count: usize,
-    /// `[count]`
-    pub(super) scales: &'a [f32],
-    /// `[inputs / 4]`
-    pub(super) steps: &'a [Int8Step],
-    pub(super) channels: &'a Int8Channels,
+    /// `[groups]`
+    pub(super) groups: &'a [Int8Group],
+    pub(super) bias: &'a [f32; PANEL],
 }
 
 /// What becomes of the values that an output holds.
@@ -160,16 +168,6 @@ impl Isa {
         }
     }
 
-    /// What quantised inputs are combined with by exclusive or: VNNI multiplies unsigned by signed bytes, so its inputs are
-    /// shifted by 128, and [`Int8Channels::shift`] takes the surplus out again.
-    pub(super) fn flip(self) -> u8 {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => 0x80,
-            _ => 0,
-        }
-    }
-
     /// `bias + rows * steps` for whole panels, added up input by input.
     ///
     /// # Panics
@@ -186,8 +184,8 @@ impl Isa {
         }
     }
 
-    /// `sum * (scales[row] * scale[channel]) + bias[channel]` for whole panels. The sums are exact and the rest is two
-    /// roundings everywhere, so that all instruction sets agree to the bit.
+    /// `bias`, and for group after group `+ sum * (scale of the row's group * scale of the channel's group)`, for whole
+    /// panels. The sums are exact and every other step is rounded everywhere, so that all instruction sets agree to the bit.
     ///
     /// # Panics
     /// Where the target ends before the last row does.
@@ -203,12 +201,12 @@ impl Isa {
         }
     }
 
-    /// One row against [`GROUP`] panels at once, side by side in the target: several streams from memory are read faster than
+    /// One row against [`PANELS_AT_ONCE`] panels at once, side by side in the target: several streams from memory are read faster than
     /// one. Tiles for one row and each of the panels give the same bits.
     ///
     /// Returns whether there is such a kernel; without one, nothing happens.
     #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
-    pub(super) fn float_group(
+    pub(super) fn float_panels(
         self,
         row: &[f32],
         steps: FloatSteps<'_>,
@@ -219,43 +217,43 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => {
                 // SAFETY: this `Isa` exists only where the processor has the features of the function.
-                unsafe { avx512::float_group(row, steps, bias, target) };
+                unsafe { avx512::float_panels(row, steps, bias, target) };
                 true
             }
             _ => false,
         }
     }
 
-    /// As [`Isa::float_group`], for a quantised row.
+    /// As [`Isa::float_panels`], for a quantised row.
     #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
-    pub(super) fn int8_group(
+    pub(super) fn int8_panels(
         self,
-        (row, scale): (&[i32], f32),
-        steps: &[Int8Step],
-        channels: &[Int8Channels],
+        row: (&[i32], &[RowGroup]),
+        groups: &[Int8Group],
+        bias: &[[f32; PANEL]],
         target: Target<'_>,
     ) -> bool {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => {
                 // SAFETY: this `Isa` exists only where the processor has the features of the function.
-                unsafe { avx512::int8_group((row, scale), steps, channels, target) };
+                unsafe { avx512::int8_panels(row, groups, bias, target) };
                 true
             }
             _ => false,
         }
     }
 
-    /// [`portable::quantise`], compiled for the widest registers.
-    pub(super) fn quantise(self, row: &[f32], bytes: &mut [u8]) -> f32 {
+    /// Quantises `row` into `bytes`, both in groups of [`GROUP`], the last of which may be shorter in `row`.
+    pub(super) fn quantise(self, row: &[f32], bytes: &mut [[i8; GROUP]], groups: &mut [RowGroup]) {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: this `Isa` exists only where the processor has the features of the function.
-            Kind::Avx512 => unsafe { avx512::quantise(row, self.flip(), bytes) },
+            Kind::Avx512 => unsafe { avx512::quantise(row, bytes, groups) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Kind::Avx2 => unsafe { avx2::quantise(row, self.flip(), bytes) },
-            Kind::Portable => portable::quantise(row, self.flip(), bytes),
+            Kind::Avx2 => unsafe { avx2::quantise(row, bytes, groups) },
+            Kind::Portable => portable::quantise(row, bytes, groups),
         }
     }
 }

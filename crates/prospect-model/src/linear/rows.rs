@@ -1,0 +1,80 @@
+//! Rows of inputs as the kernels read them.
+
+use std::ops::Range;
+
+use super::Precision;
+use super::kernels::{Isa, RowGroup};
+use super::panels::{GROUP, GROUP_QUADS, QUAD};
+
+/// Rows tile by tile; of each tile, the rows side by side for every input. The buffers grow and keep what they once held.
+#[derive(Default)]
+pub(super) struct PackedRows {
+    /// `[inputs, rows of the tile]` of each tile.
+    pub(super) floats: Vec<f32>,
+    /// `[groups, GROUP_QUADS, rows of the tile]` of each tile.
+    pub(super) quads: Vec<i32>,
+    /// `[groups, rows of the tile]` of each tile.
+    pub(super) row_groups: Vec<RowGroup>,
+    /// One quantised row.
+    row: (Vec<[i8; GROUP]>, Vec<RowGroup>),
+}
+
+/// The tiles of `rows` rows: as few as possible, and as equal as possible.
+pub(super) fn tiles(rows: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = rows.div_ceil(most);
+    let start = move |index: usize| index * rows / count;
+    (0..count).map(move |index| start(index)..start(index + 1))
+}
+
+impl PackedRows {
+    pub(super) fn pack_floats(&mut self, input: &[f32], inputs: usize, isa: Isa) {
+        let rows = input.len() / inputs;
+        grow(&mut self.floats, input.len());
+        for tile in tiles(rows, isa.tile_rows(Precision::F32)) {
+            let values = tile.start * inputs..tile.end * inputs;
+            interleave(&input[values.clone()], inputs, tile.len(), &mut self.floats[values]);
+        }
+    }
+
+    pub(super) fn quantise(&mut self, input: &[f32], inputs: usize, isa: Isa) {
+        let (rows, groups) = (input.len() / inputs, inputs.div_ceil(GROUP));
+        grow(&mut self.quads, rows * groups * GROUP_QUADS);
+        grow(&mut self.row_groups, rows * groups);
+        self.row.0.resize(groups, [0; GROUP]);
+        self.row.1.resize(groups, RowGroup::default());
+        for tile in tiles(rows, isa.tile_rows(Precision::Int8)) {
+            let row_groups = &mut self.row_groups[tile.start * groups..tile.end * groups];
+            let quads = &mut self.quads[tile.start * groups * GROUP_QUADS..tile.end * groups * GROUP_QUADS];
+            for (index, row) in tile.clone().enumerate() {
+                isa.quantise(&input[row * inputs..][..inputs], &mut self.row.0, &mut self.row.1);
+                for (slot, group) in row_groups[index..].iter_mut().step_by(tile.len()).zip(&self.row.1) {
+                    *slot = *group;
+                }
+                let bytes = self.row.0.as_flattened().as_chunks::<QUAD>().0;
+                for (slot, quad) in quads[index..].iter_mut().step_by(tile.len()).zip(bytes) {
+                    *slot = i32::from_le_bytes(quad.map(i8::cast_unsigned));
+                }
+            }
+        }
+    }
+}
+
+fn grow<T: Clone + Default>(buffer: &mut Vec<T>, length: usize) {
+    if buffer.len() < length {
+        buffer.resize(length, T::default());
+    }
+}
+
+/// `[rows, inputs]` to `[inputs, rows]`, a cache line of each row at a time.
+fn interleave(source: &[f32], inputs: usize, rows: usize, packed: &mut [f32]) {
+    const LINE: usize = 16;
+    for start in (0..inputs).step_by(LINE) {
+        let end = inputs.min(start + LINE);
+        for (row, values) in source.chunks_exact(inputs).enumerate() {
+            let slots = packed[start * rows..end * rows].iter_mut().skip(row).step_by(rows);
+            for (slot, value) in slots.zip(&values[start..end]) {
+                *slot = *value;
+            }
+        }
+    }
+}
