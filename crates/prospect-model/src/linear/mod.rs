@@ -8,7 +8,7 @@
 //!
 //! int8 is symmetric, with a scale for every 64 inputs: of each output channel for the weights, and of each row, at run time,
 //! for the inputs. A few channels of a language model's activations are many times larger than the rest; so they coarsen
-//! their neighbours alone (measured: TABLE). Integer sums are exact and floats are added in one order, so
+//! their neighbours alone. Integer sums are exact and floats are added in one order, so
 //! that every instruction set gives the same bits.
 //!
 //! Work is split with rayon's work stealing on the current pool: a helper without work yields a few times and then sleeps, and
