@@ -7,9 +7,9 @@
 //! arithmetic); AVX-512 with VNNI, AVX2 and a portable fallback are chosen at run time.
 //!
 //! int8 is symmetric, with a scale for every 64 inputs: of each output channel for the weights, and of each row, at run time,
-//! for the inputs. A few channels of a language model's activations are many times larger than the rest; so they coarsen
-//! their neighbours alone. Integer sums are exact and floats are added in one order, so
-//! that every instruction set gives the same bits.
+//! for the inputs. A few channels of a language model's activations are many times larger than the rest; this way they
+//! coarsen their neighbours alone. Integer sums are exact and floats are added in one order, so that every instruction set
+//! gives the same bits.
 //!
 //! Work is split with rayon's work stealing on the current pool: a helper without work yields a few times and then sleeps, and
 //! one that wakes up late finds less left to take instead of being waited for. Callers that run many layers should do so
