@@ -1,13 +1,19 @@
 //! One row of attention in f64, for what f32 cannot hold: two passes over the slots, no memory.
 
-use super::{Inputs, Mask};
+use super::{Element, Inputs, Mask};
 
 /// Features at a time: sums of this many fit the stack at any width.
 const FEATURES: usize = 64;
 
 /// Writes the output of one query row, `[head_dim]`.
 #[cold]
-pub(super) fn row(inputs: &Inputs, group: usize, head: usize, token: usize, output: &mut [f32]) {
+pub(super) fn row<T: Element>(
+    inputs: &Inputs<T>,
+    group: usize,
+    head: usize,
+    token: usize,
+    output: &mut [f32],
+) {
     let slots = match inputs.mask {
         Mask::Causal { cached } => 0..cached + token + 1,
         Mask::None => 0..inputs.keys.tokens,
@@ -15,7 +21,7 @@ pub(super) fn row(inputs: &Inputs, group: usize, head: usize, token: usize, outp
     let query = inputs.queries.row(head, token);
     let score = |slot: usize| {
         let key = inputs.keys.row(head / group, slot);
-        let product: f64 = query.iter().zip(key).map(|(q, k)| f64::from(*q) * f64::from(*k)).sum();
+        let product: f64 = query.iter().zip(key).map(|(q, &k)| f64::from(*q) * k.into()).sum();
         product / (query.len() as f64).sqrt()
     };
     let max = slots.clone().map(score).fold(f64::MIN, f64::max);
@@ -26,7 +32,7 @@ pub(super) fn row(inputs: &Inputs, group: usize, head: usize, token: usize, outp
         for slot in slots.clone() {
             let share = weight(slot) / total;
             let values = &inputs.values.row(head / group, slot)[part * FEATURES..];
-            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += share * f64::from(*value));
+            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += share * (*value).into());
         }
         // A mean of floats may round to just beyond the largest.
         let limit = f64::from(f32::MAX);

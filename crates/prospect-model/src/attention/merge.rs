@@ -1,11 +1,17 @@
 //! The partial results of the chunks of a row, made one.
 
-use super::Inputs;
 use super::exact;
 use super::plan::Plan;
+use super::{Element, Inputs};
 
 /// Writes one token's output, `[heads * head_dim]`.
-pub(super) fn token(plan: &Plan, partials: &[f32], inputs: &Inputs, token: usize, output: &mut [f32]) {
+pub(super) fn token<T: Element>(
+    plan: &Plan,
+    partials: &[f32],
+    inputs: &Inputs<T>,
+    token: usize,
+    output: &mut [f32],
+) {
     for (head, output) in output.chunks_exact_mut(plan.head_dim).enumerate() {
         let row =
             Row { plan, partials, kv_head: head / plan.group, row: token * plan.group + head % plan.group };

@@ -1,15 +1,21 @@
-//! Fused attention in f32 on the CPU: scores, softmax and mixing of values in one pass, a block of slots at a time.
+//! Fused attention on the CPU over keys and values in f32 or bf16: scores, softmax and mixing of values in one pass, a block
+//! of slots at a time. Queries, outputs and all sums are f32.
 //!
 //! The softmax is the online one of Milakov & Gimelshein 2018 (arXiv 1805.02867), in blocks as in FlashAttention (Dao 2022,
 //! arXiv 2205.14135); where there are few query rows, slots are cut into chunks that are merged at the end, as in
 //! Flash-Decoding (Dao 2023). Query heads that share a key head are rows of the same tile, so keys are never expanded, and keys
 //! and values are read where they lie. The cut depends on shapes and on the vectors of the machine, never on threads:
 //! one thread and many give the same bits.
+//!
+//! What bf16 costs and brings depends on the rows of a tile. Few rows wait for memory: numbers become f32 as they are read, and
+//! nothing else is rounded. Many rows wait for products: where the machine multiplies pairs of bf16 (`vdpbf16ps`), queries and
+//! weights are rounded to bf16 as well; elsewhere a block becomes f32 before its turn, and costs what f32 costs.
 
 mod exact;
 mod kernel;
 mod merge;
 mod plan;
+mod rounded;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -17,7 +23,8 @@ mod view;
 
 use rayon::prelude::*;
 
-pub use kernel::Kernel;
+pub use kernel::{Element, Kernel};
+pub use rounded::Rounded;
 pub use view::{Heads, ShapeError};
 
 use plan::Plan;
@@ -39,13 +46,13 @@ pub enum Mask {
 
 /// What attention reads; scores are scaled by `head_dim ^ -0.5`.
 #[derive(Debug, Clone, Copy)]
-pub struct Inputs<'a> {
+pub struct Inputs<'a, T = f32> {
     /// `[heads, tokens, head_dim]`.
     pub queries: Heads<'a>,
     /// `[kv_heads, slots, head_dim]`, `slots` being `cached + tokens` or, without a mask, any number.
-    pub keys: Heads<'a>,
+    pub keys: Heads<'a, T>,
     /// As `keys`.
-    pub values: Heads<'a>,
+    pub values: Heads<'a, T>,
     /// Which slots a query sees.
     pub mask: Mask,
 }
@@ -76,14 +83,18 @@ impl Scratch {
 ///
 /// # Errors
 /// [`ShapeError`] if shapes do not fit; nothing is written then.
-pub fn attend(scratch: &mut Scratch, inputs: &Inputs, output: &mut [f32]) -> Result<(), ShapeError> {
+pub fn attend<T: Element>(
+    scratch: &mut Scratch,
+    inputs: &Inputs<T>,
+    output: &mut [f32],
+) -> Result<(), ShapeError> {
     inputs.check(output.len())?;
     let Heads { heads, tokens, head_dim, .. } = inputs.queries;
     if output.is_empty() {
         return Ok(());
     }
     let kernel = scratch.kernel;
-    let plan = Plan::new(kernel, [heads, inputs.keys.heads, head_dim], tokens, inputs.keys.tokens);
+    let plan = Plan::new::<T>(kernel, [heads, inputs.keys.heads, head_dim], tokens, inputs.keys.tokens);
     let (size, needed) = (plan.partial_size(), plan.tasks() * plan.partial_size());
     if scratch.partials.len() < needed {
         scratch.partials.resize(needed, 0.0);
@@ -112,7 +123,7 @@ pub fn attend(scratch: &mut Scratch, inputs: &Inputs, output: &mut [f32]) -> Res
 /// Fewest tokens that a thread merges.
 const MERGED_ROWS: usize = 32;
 
-impl Inputs<'_> {
+impl<T> Inputs<'_, T> {
     fn check(&self, output: usize) -> Result<(), ShapeError> {
         let Self { queries, keys, values, .. } = self;
         let same = |what, found, expected| match found == expected {

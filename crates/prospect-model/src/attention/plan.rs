@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use super::kernel::{Kernel, NARROW, SLOTS};
+use super::kernel::{Element, Kernel, NARROW, SLOTS};
+use super::tile::Layout;
 
 /// Rows up to which a lane is a feature: a wide tile takes the same time for one row as for a vector of them.
 const MAX_NARROW_ROWS: usize = 8;
@@ -27,7 +28,7 @@ pub(super) struct Plan {
     /// Query rows a key head.
     pub(super) rows: usize,
     pub(super) slots: usize,
-    pub(super) wide: bool,
+    pub(super) layout: Layout,
     pub(super) tile_rows: usize,
     pub(super) chunk: usize,
 }
@@ -41,7 +42,7 @@ pub(super) struct Task {
 }
 
 impl Plan {
-    pub(super) fn new(
+    pub(super) fn new<T: Element>(
         kernel: Kernel,
         [heads, kv_heads, head_dim]: [usize; 3],
         tokens: usize,
@@ -49,12 +50,19 @@ impl Plan {
     ) -> Self {
         let group = heads / kv_heads;
         let rows = tokens * group;
-        let wide = rows > MAX_NARROW_ROWS;
-        let tile_rows = if wide { kernel.wide_rows() } else { NARROW }.min(rows);
-        let smallest = if wide { WIDE_CHUNK } else { NARROW_CHUNK };
+        let layout = match rows > MAX_NARROW_ROWS {
+            true if kernel.pairs::<T>(head_dim) => Layout::Paired,
+            true => Layout::Wide,
+            false => Layout::Narrow,
+        };
+        let (most, smallest) = match layout {
+            Layout::Narrow => (NARROW, NARROW_CHUNK),
+            Layout::Wide | Layout::Paired => (kernel.wide_rows(), WIDE_CHUNK),
+        };
+        let tile_rows = most.min(rows);
         let chunks = TASKS.div_ceil(kv_heads * rows.div_ceil(tile_rows));
         let chunk = slots.div_ceil(chunks).next_multiple_of(SLOTS).max(smallest);
-        Self { head_dim, kv_heads, group, rows, slots, wide, tile_rows, chunk }
+        Self { head_dim, kv_heads, group, rows, slots, layout, tile_rows, chunk }
     }
 
     pub(super) fn tiles(&self) -> usize {

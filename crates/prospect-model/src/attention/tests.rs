@@ -1,5 +1,7 @@
 //! Properties against a naive attention in f64.
 
+mod bf16;
+
 use crate::random::SplitMix64;
 use proptest::prelude::*;
 

@@ -2,14 +2,24 @@
 
 use std::cell::RefCell;
 
-use super::kernel::{Block, Kernel, SLOTS};
+use super::kernel::{Block, Element, Kernel, SLOTS};
 use super::plan::{Plan, Task};
-use super::{Inputs, Mask};
+use super::{Heads, Inputs, Mask};
+
+/// How the matrices of a tile lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// A lane of a vector is a feature.
+    Narrow,
+    /// A lane is a row.
+    Wide,
+    /// A lane is a row, and holds two features of its query in bf16.
+    Paired,
+}
 
 /// Query rows and what the online softmax knows of them so far. The kernel says how the matrices lie.
 pub(super) struct Tile<'a> {
-    /// Whether a lane of a vector is a row; else it is a feature.
-    pub(super) wide: bool,
+    pub(super) layout: Layout,
     pub(super) rows: usize,
     pub(super) head_dim: usize,
     pub(super) queries: &'a mut [f32],
@@ -28,15 +38,30 @@ pub(super) struct Tile<'a> {
 
 thread_local! {
     /// Memory of the tile that a thread works on: taken once, kept, and small enough for the first caches.
-    static MEMORY: RefCell<(Vec<f32>, Vec<usize>)> = const { RefCell::new((Vec::new(), Vec::new())) };
+    static MEMORY: RefCell<Memory> = RefCell::default();
+}
+
+#[derive(Default)]
+struct Memory {
+    tile: Vec<f32>,
+    packed: Vec<f32>,
+    seen: Vec<usize>,
 }
 
 /// Computes a task into its partial result: `mixed [tile rows, head_dim]`, then the largest score and the sum of weights by
 /// row. Not divided by the sum.
-pub(super) fn compute(kernel: Kernel, plan: &Plan, task: Task, inputs: &Inputs, partial: &mut [f32]) {
-    MEMORY.with_borrow_mut(|(memory, seen)| {
-        let mut tile = Tile::new(kernel, plan, task.rows.len(), memory);
-        tile.take_queries(kernel, plan, &task, inputs);
+pub(super) fn compute<T: Element>(
+    kernel: Kernel,
+    plan: &Plan,
+    task: Task,
+    inputs: &Inputs<T>,
+    partial: &mut [f32],
+) {
+    MEMORY.with_borrow_mut(|Memory { tile, packed, seen }| {
+        let mut tile = Tile::new(kernel, plan, task.rows.len(), tile);
+        let packed = aligned(packed, 2 * SLOTS * plan.head_dim);
+        tile.take_queries(kernel, plan, &task, &inputs.queries);
+        kernel.prepare::<T>(&mut tile);
         let visible = |row: usize| match inputs.mask {
             Mask::Causal { cached } => cached + row / plan.group + 1,
             Mask::None => plan.slots,
@@ -55,7 +80,7 @@ pub(super) fn compute(kernel: Kernel, plan: &Plan, task: Task, inputs: &Inputs, 
                 count,
                 seen,
             };
-            kernel.absorb(&mut tile, &block);
+            kernel.absorb(&mut tile, &block, packed);
         }
         tile.write(kernel, plan, partial);
     });
@@ -78,7 +103,7 @@ impl<'a> Tile<'a> {
         max.fill(f32::MIN);
         sum.fill(0.0);
         let scale = ((head_dim as f64).powf(-0.5) * std::f64::consts::LOG2_E) as f32;
-        Self { wide: plan.wide, rows, head_dim, scale, queries, scores, mixed, max, sum, correction }
+        Self { layout: plan.layout, rows, head_dim, scale, queries, scores, mixed, max, sum, correction }
     }
 
     /// Rows of a wide tile with those that fill its last vector.
@@ -93,19 +118,19 @@ impl<'a> Tile<'a> {
 
     /// Where entry `[row, feature]` of queries and mixed values is.
     fn strides(&self, kernel: Kernel) -> (usize, usize) {
-        match self.wide {
-            true => (1, self.width(kernel.lanes())),
-            false => (self.padded(kernel.lanes()), 1),
+        match self.layout {
+            Layout::Narrow => (self.padded(kernel.lanes()), 1),
+            Layout::Wide | Layout::Paired => (1, self.width(kernel.lanes())),
         }
     }
 
     /// Queries as the kernel wants them; what fills vectors is 0.
-    fn take_queries(&mut self, kernel: Kernel, plan: &Plan, task: &Task, inputs: &Inputs) {
+    fn take_queries(&mut self, kernel: Kernel, plan: &Plan, task: &Task, queries: &Heads) {
         let (by_row, by_feature) = self.strides(kernel);
         self.queries.fill(0.0);
         for (index, row) in task.rows.clone().enumerate() {
             let head = task.kv_head * plan.group + row % plan.group;
-            let query = inputs.queries.row(head, row / plan.group);
+            let query = queries.row(head, row / plan.group);
             let to = self.queries[index * by_row..].iter_mut().step_by(by_feature);
             to.zip(query).for_each(|(to, from)| *to = *from);
         }

@@ -11,23 +11,23 @@ pub struct ShapeError {
 
 /// `[heads, tokens, head_dim]` in memory of any stride between heads and tokens; the features of a row lie side by side.
 #[derive(Debug, Clone, Copy)]
-pub struct Heads<'a> {
-    data: &'a [f32],
+pub struct Heads<'a, T = f32> {
+    pub(super) data: &'a [T],
     pub(super) heads: usize,
     pub(super) tokens: usize,
     pub(super) head_dim: usize,
-    head_stride: usize,
+    pub(super) head_stride: usize,
     pub(super) token_stride: usize,
 }
 
-impl<'a> Heads<'a> {
+impl<'a, T> Heads<'a, T> {
     /// `[heads, capacity, head_dim]`, of which the first `tokens` count: a side of the cache, or queries with a capacity of
     /// their tokens.
     ///
     /// # Errors
     /// [`ShapeError`] if `data` is shorter than that.
     pub fn by_head(
-        data: &'a [f32],
+        data: &'a [T],
         [heads, capacity, head_dim]: [usize; 3],
         tokens: usize,
     ) -> Result<Self, ShapeError> {
@@ -41,7 +41,7 @@ impl<'a> Heads<'a> {
     ///
     /// # Errors
     /// [`ShapeError`] if `data` is shorter than that.
-    pub fn by_token(data: &'a [f32], [tokens, heads, head_dim]: [usize; 3]) -> Result<Self, ShapeError> {
+    pub fn by_token(data: &'a [T], [tokens, heads, head_dim]: [usize; 3]) -> Result<Self, ShapeError> {
         Self::strided(data, [heads, tokens, head_dim], [head_dim, heads * head_dim])
     }
 
@@ -50,7 +50,7 @@ impl<'a> Heads<'a> {
     /// # Errors
     /// [`ShapeError`] if `data` is shorter than that.
     pub fn strided(
-        data: &'a [f32],
+        data: &'a [T],
         [heads, tokens, head_dim]: [usize; 3],
         [head_stride, token_stride]: [usize; 2],
     ) -> Result<Self, ShapeError> {
@@ -65,12 +65,12 @@ impl<'a> Heads<'a> {
     }
 
     /// One row, `[head_dim]`.
-    pub(super) fn row(&self, head: usize, token: usize) -> &'a [f32] {
+    pub(super) fn row(&self, head: usize, token: usize) -> &'a [T] {
         &self.from(head, token)[..self.head_dim]
     }
 
     /// Memory from a row on; the rows of later tokens are `token_stride` apart.
-    pub(super) fn from(&self, head: usize, token: usize) -> &'a [f32] {
+    pub(super) fn from(&self, head: usize, token: usize) -> &'a [T] {
         &self.data[head * self.head_stride + token * self.token_stride..]
     }
 }

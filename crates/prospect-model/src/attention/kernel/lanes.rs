@@ -16,6 +16,8 @@ pub(super) trait Lanes: Copy {
     unsafe fn load(from: *const f32) -> Self;
     /// The first `count` floats, fewer than [`Self::COUNT`], and zeros.
     unsafe fn load_first(from: *const f32, count: usize) -> Self;
+    /// As many bf16 as the vector has lanes, by their bits.
+    unsafe fn load_bf16(from: *const u16) -> Self;
     unsafe fn store(self, to: *mut f32);
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
@@ -38,7 +40,7 @@ pub(super) struct Scalars([f32; 4]);
 
 impl Scalars {
     /// Slots of a wide tile at a time: AArch64 has 32 registers for its sums, x86-64 without AVX has 16.
-    pub(super) const SLOTS: usize = if cfg!(target_arch = "aarch64") { 8 } else { 4 };
+    pub(super) const SLOTS: usize = if cfg!(target_arch = "aarch64") { 8 } else { 3 };
 
     #[inline(always)]
     fn zip(self, other: Self, with: impl Fn(f32, f32) -> f32) -> Self {
@@ -66,6 +68,12 @@ impl Lanes for Scalars {
             *lane = unsafe { *from.add(index) };
         }
         Self(lanes)
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const u16) -> Self {
+        // SAFETY: four numbers, at any alignment.
+        let bits = unsafe { from.cast::<[u16; 4]>().read_unaligned() };
+        Self(bits.map(|bits| f32::from_bits(u32::from(bits) << 16)))
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
@@ -176,6 +184,14 @@ mod x86 {
             unsafe { _mm512_maskz_loadu_ps((1u16 << count) - 1, from) }
         }
         #[inline(always)]
+        unsafe fn load_bf16(from: *const u16) -> Self {
+            // SAFETY: 16 numbers of 2 bytes.
+            unsafe {
+                let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+                _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))
+            }
+        }
+        #[inline(always)]
         unsafe fn low_bits_to_exponent(self) -> Self {
             unsafe { _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(self), 23)) }
         }
@@ -221,6 +237,14 @@ mod x86 {
             unsafe {
                 let mask = _mm256_loadu_si256(MASK.as_ptr().add(8 - count).cast());
                 _mm256_maskload_ps(from, mask)
+            }
+        }
+        #[inline(always)]
+        unsafe fn load_bf16(from: *const u16) -> Self {
+            // SAFETY: 8 numbers of 2 bytes.
+            unsafe {
+                let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
+                _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16))
             }
         }
         #[inline(always)]

@@ -1,0 +1,112 @@
+//! What keys and values are made of, and how vectors of floats come from it.
+#![allow(unsafe_code)]
+
+use half::bf16;
+
+use super::lanes::Lanes;
+use super::{Block, SLOTS};
+
+/// Numbers of keys and values: `f32`, or `bf16` for half the memory.
+#[allow(private_bounds, reason = "only this room can add a type")]
+pub trait Element: Load {}
+
+impl Element for f32 {}
+impl Element for bf16 {}
+
+/// # Safety
+/// Every function needs the instructions of the vectors it makes.
+pub(super) trait Load: Copy + Send + Sync + Into<f64> {
+    /// Whether these are the numbers whose pairs a lane holds.
+    const BF16: bool;
+
+    /// [`Lanes::COUNT`] numbers.
+    unsafe fn load<V: Lanes>(from: *const Self) -> V;
+
+    /// The first `count` numbers, fewer than [`Lanes::COUNT`], and zeros.
+    unsafe fn load_first<V: Lanes>(from: *const Self, count: usize) -> V;
+
+    /// The block in f32: itself, or a copy in `packed`, which holds `2 * SLOTS * head_dim`.
+    unsafe fn widen<'a, V: Lanes>(
+        block: &Block<'a, Self>,
+        packed: &'a mut [f32],
+        head_dim: usize,
+    ) -> Block<'a, f32>;
+}
+
+impl Load for f32 {
+    const BF16: bool = false;
+
+    #[inline(always)]
+    unsafe fn load<V: Lanes>(from: *const Self) -> V {
+        // SAFETY: the caller's bounds.
+        unsafe { V::load(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first<V: Lanes>(from: *const Self, count: usize) -> V {
+        // SAFETY: the caller's bounds.
+        unsafe { V::load_first(from, count) }
+    }
+
+    #[inline(always)]
+    unsafe fn widen<'a, V: Lanes>(
+        block: &Block<'a, Self>,
+        _packed: &'a mut [f32],
+        _head_dim: usize,
+    ) -> Block<'a, f32> {
+        Block { ..*block }
+    }
+}
+
+impl Load for bf16 {
+    const BF16: bool = true;
+
+    #[inline(always)]
+    unsafe fn load<V: Lanes>(from: *const Self) -> V {
+        // SAFETY: the caller's bounds; a `bf16` is its 16 bits.
+        unsafe { V::load_bf16(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first<V: Lanes>(from: *const Self, count: usize) -> V {
+        // Behind the widest vector there is nothing to read.
+        let mut lanes = [0u16; 16];
+        // SAFETY: `count` numbers, fewer than a vector, and no vector has more than 16 lanes.
+        unsafe {
+            lanes.as_mut_ptr().copy_from_nonoverlapping(from.cast(), count);
+            V::load_bf16(lanes.as_ptr())
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn widen<'a, V: Lanes>(
+        block: &Block<'a, Self>,
+        packed: &'a mut [f32],
+        head_dim: usize,
+    ) -> Block<'a, f32> {
+        let (keys, values) = packed.split_at_mut(SLOTS * head_dim);
+        let whole = head_dim / V::COUNT * V::COUNT;
+        for (to, from, stride) in
+            [(&mut *keys, block.keys, block.key_stride), (&mut *values, block.values, block.value_stride)]
+        {
+            for (slot, to) in to.chunks_exact_mut(head_dim).take(block.count).enumerate() {
+                let from = &from[slot * stride..][..head_dim];
+                for feature in (0..whole).step_by(V::COUNT) {
+                    // SAFETY: whole vectors within both slices.
+                    unsafe {
+                        Self::load::<V>(from.as_ptr().add(feature)).store(to.as_mut_ptr().add(feature));
+                    }
+                }
+                to[whole..].iter_mut().zip(&from[whole..]).for_each(|(to, from)| *to = from.to_f32());
+            }
+        }
+        Block {
+            keys,
+            values,
+            key_stride: head_dim,
+            value_stride: head_dim,
+            count: block.count,
+            seen: block.seen,
+        }
+    }
+}
