@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::activation::gate;
 use super::elementwise::{rms_norm, rotate};
-use super::lend::{CacheRows, Spare, sized, with_floats, with_heads};
+use super::lend::{CacheRows, Sides, Spare, sized, with_floats, with_sides};
 use super::load::{Named, Table, floats, stacked};
 use super::stage::{for_rows, in_pool};
 use crate::attention::{Heads, Inputs, Mask, Scratch, attend};
@@ -163,11 +163,17 @@ impl Decoder {
             CacheRows { rows: &qkv[queries + kv..], stride: width, tokens, slot }.write_to(values)?;
             let shape = [config.num_attention_heads, tokens, head_dim];
             let queries = Heads::strided(qkv, shape, [head_dim, width])?;
-            with_heads(keys, slot + tokens, |keys| {
-                with_heads(values, slot + tokens, |values| {
-                    let inputs = Inputs { queries, keys, values, mask: Mask::Causal { cached: slot } };
-                    Ok(attend(&mut buffers.attention, &inputs, mixed)?)
-                })
+            let (scratch, mask) = (&mut buffers.attention, Mask::Causal { cached: slot });
+            with_sides((keys, values), slot + tokens, |sides| {
+                match sides {
+                    Sides::Floats([keys, values]) => {
+                        attend(scratch, &Inputs { queries, keys, values, mask }, mixed)?;
+                    }
+                    Sides::Halves([keys, values]) => {
+                        attend(scratch, &Inputs { queries, keys, values, mask }, mixed)?;
+                    }
+                }
+                Ok(())
             })?;
             self.after_attention(layer, mixed, x)?;
         }

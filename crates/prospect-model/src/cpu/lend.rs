@@ -17,14 +17,35 @@ pub(crate) fn with_floats<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> Resul
     }
 }
 
-/// Lends the first `tokens` slots of a side of the cache, `[1, kv_heads, capacity, head_dim]`.
-pub(super) fn with_heads<T>(
-    side: &Tensor,
+/// Keys and values of one layer where they lie.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Sides<'a> {
+    Floats([Heads<'a, f32>; 2]),
+    Halves([Heads<'a, bf16>; 2]),
+}
+
+/// Lends the first `tokens` slots of keys and values, `[1, kv_heads, capacity, head_dim]` each.
+pub(super) fn with_sides<T>(
+    (keys, values): (&Tensor, &Tensor),
     tokens: usize,
-    read: impl FnOnce(Heads<'_>) -> Result<T>,
+    read: impl FnOnce(Sides<'_>) -> Result<T>,
 ) -> Result<T> {
-    let (_, heads, capacity, head_dim) = side.dims4()?;
-    with_floats(side, |data| read(Heads::by_head(data, [heads, capacity, head_dim], tokens)?))
+    let (_, heads, capacity, head_dim) = keys.dims4()?;
+    let shape = [heads, capacity, head_dim];
+    let (keys, key_layout) = keys.storage_and_layout();
+    let (values, value_layout) = values.storage_and_layout();
+    let (keys_from, values_from) = (key_layout.start_offset(), value_layout.start_offset());
+    match (&*keys, &*values) {
+        (Storage::Cpu(CpuStorage::F32(keys)), Storage::Cpu(CpuStorage::F32(values))) => {
+            let keys = Heads::by_head(&keys[keys_from..], shape, tokens)?;
+            read(Sides::Floats([keys, Heads::by_head(&values[values_from..], shape, tokens)?]))
+        }
+        (Storage::Cpu(CpuStorage::BF16(keys)), Storage::Cpu(CpuStorage::BF16(values))) => {
+            let keys = Heads::by_head(&keys[keys_from..], shape, tokens)?;
+            read(Sides::Halves([keys, Heads::by_head(&values[values_from..], shape, tokens)?]))
+        }
+        _ => Err(candle_core::Error::msg("the cache is kept in f32 or bf16 on the CPU").into()),
+    }
 }
 
 /// Rows of keys or values of one layer, on their way into the cache: `[tokens, kv_heads * head_dim]`, each `stride` behind the

@@ -6,10 +6,10 @@ use super::lend::{Spare, sized};
 use super::load::{LayerNorm, Named, floats, stacked};
 use super::patches::{patch_pixels, square_of_patches};
 use super::stage::{for_rows, in_pool};
-use crate::attention::{Heads, Inputs, Mask, Scratch, attend};
+use crate::attention::{Heads, Inputs, Mask, Rounded, Scratch, attend};
 use crate::error::Result;
 use crate::linear::{PackedLinear, Precision};
-use crate::precisions::Precisions;
+use crate::precisions::{FloatType, Precisions};
 use crate::vision::{VisionConfig, position_ids};
 use crate::weights::Weights;
 
@@ -34,6 +34,8 @@ pub(crate) struct VisionEncoder {
     post_layernorm: LayerNorm,
     scale_factor: usize,
     projection: PackedLinear,
+    /// What attention multiplies.
+    attention: FloatType,
     buffers: Spare<Buffers>,
 }
 
@@ -46,6 +48,8 @@ struct Buffers {
     /// What attention mixes, and in the end the normed hidden states, `[tiles * patches, hidden]`.
     mixed: Vec<f32>,
     attention: Scratch,
+    /// Keys and values for attention in bf16.
+    rounded: [Rounded; 2],
 }
 
 impl VisionEncoder {
@@ -83,6 +87,7 @@ impl VisionEncoder {
                 hidden * scale_factor * scale_factor,
                 false,
             )?,
+            attention: precisions.vision_attention,
             buffers: Spare::default(),
         })
     }
@@ -130,7 +135,8 @@ impl VisionEncoder {
         for layer in &self.layers {
             layer.before_attention(&self.config, x, qkv)?;
             for tile in 0..tiles {
-                self.mix(&mut buffers.attention, tile, tiles, qkv, mixed)?;
+                let scratch = (&mut buffers.attention, &mut buffers.rounded);
+                self.mix(scratch, tile, tiles, qkv, mixed)?;
             }
             layer.after_attention(&self.config, mixed, x)?;
         }
@@ -163,7 +169,7 @@ impl VisionEncoder {
     /// Attention of all patches of one tile to all.
     fn mix(
         &self,
-        scratch: &mut Scratch,
+        (scratch, rounded): (&mut Scratch, &mut [Rounded; 2]),
         tile: usize,
         tiles: usize,
         qkv: &[f32],
@@ -175,9 +181,17 @@ impl VisionEncoder {
         let part = |part: usize| {
             Heads::strided(&qkv[part * hidden..], [heads, patches, head_dim], [head_dim, 3 * hidden])
         };
-        let inputs = Inputs { queries: part(0)?, keys: part(1)?, values: part(2)?, mask: Mask::None };
+        let (queries, keys, values, mask) = (part(0)?, part(1)?, part(2)?, Mask::None);
         let mixed = &mut mixed[tile * patches * hidden..][..patches * hidden];
-        Ok(attend(scratch, &inputs, mixed)?)
+        match self.attention {
+            FloatType::F32 => attend(scratch, &Inputs { queries, keys, values, mask }, mixed)?,
+            FloatType::Bf16 => {
+                let [rounded_keys, rounded_values] = rounded;
+                let (keys, values) = (rounded_keys.take(&keys), rounded_values.take(&values));
+                attend(scratch, &Inputs { queries, keys, values, mask }, mixed)?;
+            }
+        }
+        Ok(())
     }
 }
 
