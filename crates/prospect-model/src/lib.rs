@@ -12,6 +12,7 @@ mod error;
 mod eviction;
 mod generate;
 pub mod linear;
+mod names;
 mod parameters;
 mod precisions;
 mod random;
@@ -20,6 +21,7 @@ mod sampling;
 #[cfg(feature = "sentence-encoder")]
 mod sentence_encoder;
 mod smolvlm;
+mod tensor_file;
 mod text_config;
 mod vision;
 mod weights;

@@ -83,7 +83,7 @@ fn other_contents_than_the_list_says_are_no_checkpoint() {
         let (error, asked) = failure(file, &[Fault::Other]);
         assert!(matches!(error, HubError::Digest { .. }) && error.exit_code() == 1, "{error}");
         assert_eq!(asked, 1);
-        // Nothing of it is kept: a wrong beginning would spoil every later try.
+        // Pieces that do not belong together are fetched again, in one.
         assert_eq!(success(file, &[Fault::Cut(100), Fault::Other]), 3);
     }
 }

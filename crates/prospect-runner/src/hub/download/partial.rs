@@ -34,7 +34,8 @@ impl<'a> Partial<'a> {
         if bytes > target.bytes {
             partial.clear()?;
         }
-        partial.hash_what_is_there().map_err(failed)?;
+        let there = partial.file.metadata().map_err(failed)?.len();
+        partial.hash_what_is_there(there).map_err(failed)?;
         Ok(partial)
     }
 
@@ -76,16 +77,15 @@ impl<'a> Partial<'a> {
         std::fs::rename(&self.path, blob).map_err(|source| self.failed(source))
     }
 
-    fn hash_what_is_there(&mut self) -> std::io::Result<()> {
+    fn hash_what_is_there(&mut self, bytes: u64) -> std::io::Result<()> {
         let mut chunk = vec![0; CHUNK];
-        loop {
-            let read = self.file.read(&mut chunk)?;
-            if read == 0 {
-                return Ok(());
-            }
-            self.digest.update(&chunk[..read]);
-            self.bytes += read as u64;
+        while self.bytes < bytes {
+            let rest = CHUNK.min((bytes - self.bytes) as usize);
+            self.file.read_exact(&mut chunk[..rest])?;
+            self.digest.update(&chunk[..rest]);
+            self.bytes += rest as u64;
         }
+        Ok(())
     }
 
     fn failed(&self, source: std::io::Error) -> HubError {

@@ -66,42 +66,45 @@ impl<'a> Transfer<'a> {
         }
         let path = blob.with_extension("incomplete");
         let mut partial = Partial::open(&path, file)?;
-        let mut resumed = partial.bytes() > 0;
+        let (mut pieces, mut again) = (usize::from(partial.bytes() > 0), false);
         progress.there(partial.bytes());
         loop {
-            self.receive_all(file, &mut partial, progress)?;
+            pieces += self.receive_all(file, &mut partial, progress)?;
             let actual = partial.digest();
             if actual == file.digest {
                 return partial.move_to(&blob);
             }
-            // What was there before may have been something else; what comes in one go is the hub's.
             progress.lost(partial.bytes());
             partial.clear()?;
-            if !std::mem::take(&mut resumed) {
+            // Pieces may have been of different contents; what comes in one go is the hub's.
+            if pieces <= 1 || again {
                 return Err(HubError::Digest { url: self.url(file), actual, expected: file.digest.clone() });
             }
+            (pieces, again) = (0, true);
         }
     }
 
-    /// Receives until nothing is missing. A connection that brought something does not count as a failure when it breaks.
+    /// Receives until nothing is missing, and says over how many connections. One that brought something does not count as a
+    /// failure when it breaks.
     fn receive_all(
         &self,
         file: &RemoteFile,
         partial: &mut Partial<'_>,
         progress: &Progress,
-    ) -> Result<(), HubError> {
-        let mut failures = self.client.failures();
+    ) -> Result<usize, HubError> {
+        let (mut failures, mut connections) = (self.client.failures(), 0);
         while partial.missing() > 0 {
             let before = partial.bytes();
             let received = self.receive(file, partial, progress);
             if partial.bytes() > before {
                 failures.forget();
+                connections += 1;
             }
             if let Err(failure) = received {
                 failures.wait(failure)?;
             }
         }
-        Ok(())
+        Ok(connections)
     }
 
     /// One connection.
