@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::id::{HubId, is_hex, is_plain};
+use super::id::{HubId, is_plain};
 
 /// Name of the weights in one file.
 pub(super) const WEIGHTS: &str = "model.safetensors";
@@ -32,14 +32,18 @@ pub struct Snapshot {
 /// One model in the cache.
 pub(super) struct Repository {
     folder: PathBuf,
-    #[cfg_attr(not(feature = "download"), allow(dead_code, reason = "only a download locks"))]
+    #[cfg(feature = "download")]
     locks: PathBuf,
 }
 
 impl Repository {
     pub(super) fn new(cache: &Path, id: &HubId) -> Self {
         let name = id.folder_name();
-        Self { folder: cache.join(&name), locks: cache.join(".locks").join(name) }
+        Self {
+            folder: cache.join(&name),
+            #[cfg(feature = "download")]
+            locks: cache.join(".locks").join(name),
+        }
     }
 
     /// The snapshot of a branch, a tag or a commit, if any of it is there.
@@ -138,11 +142,6 @@ fn is_complete(folder: &Path) -> bool {
     let weights = has(WEIGHTS) || shards(&index).is_ok_and(|names| names.iter().all(|name| has(name)));
     let processor = has("processor_config.json") || has("preprocessor_config.json");
     has("config.json") && has("tokenizer.json") && processor && weights
-}
-
-/// Whether this is a commit in full.
-pub(super) fn is_commit(text: &str) -> bool {
-    is_hex(text, 40)
 }
 
 #[cfg(test)]

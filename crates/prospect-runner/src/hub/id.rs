@@ -59,7 +59,14 @@ pub(super) fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.chars().all(known) && !name.starts_with('.')
 }
 
-/// Whether this is a commit or a digest in hexadecimal digits.
+/// Whether this is a commit in full.
+#[cfg(feature = "download")]
+pub(super) fn is_commit(text: &str) -> bool {
+    is_hex(text, 40)
+}
+
+/// Whether this is a digest in hexadecimal digits.
+#[cfg(feature = "download")]
 pub(super) fn is_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

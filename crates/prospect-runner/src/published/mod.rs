@@ -1,5 +1,8 @@
 //! The sizes that SmolVLM2 is published in.
 
+mod folder;
+mod tokenizer;
+
 use std::path::Path;
 
 use prospect_model::ModelConfig;

@@ -3,9 +3,8 @@
 use serde::Deserialize;
 
 use super::client::Client;
-use crate::hub::cache::is_commit;
 use crate::hub::error::HubError;
-use crate::hub::id::{HubId, is_hex};
+use crate::hub::id::{HubId, is_commit, is_hex};
 
 /// The files of a revision.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use prospect_model::ModelConfig;
 use super::cache::{self, Repository, Snapshot, WEIGHTS, WEIGHTS_INDEX};
 use super::environment::Environment;
 use super::error::HubError;
-use super::id::HubId;
+use super::id::{HubId, is_commit};
 use client::Client;
 use listing::{Listing, RemoteFile};
 pub use patience::Patience;
@@ -66,7 +66,7 @@ pub(super) fn download(
         None => shards(&folder.join(WEIGHTS_INDEX), &listing, id)?,
     };
     transfer.fetch(&weights)?;
-    if !cache::is_commit(&id.revision) {
+    if !is_commit(&id.revision) {
         let written = repository.write_ref(&id.revision, &listing.commit);
         written.map_err(|source| HubError::Write { path: folder.clone(), source })?;
     }

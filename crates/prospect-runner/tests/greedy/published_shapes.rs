@@ -1,0 +1,16 @@
+//! A published size at its full shape, with random weights.
+
+use prospect_processor::Processor;
+use prospect_runner::published;
+
+use crate::support::{cases, check};
+
+#[test]
+fn the_smallest_published_size_says_what_transformers_says() {
+    let folder = tempfile::tempdir().unwrap();
+    published::find("256m").unwrap().write_random(folder.path()).unwrap();
+    check(folder.path(), &cases("256m"));
+    let special = *Processor::from_dir(folder.path()).unwrap().special();
+    assert_eq!((special.bos, special.pad, special.end_of_utterance), (1, 2, 49_279));
+    assert_eq!((special.image, special.global_image), (49_190, Some(49_152)));
+}
