@@ -57,7 +57,7 @@ pub enum RunError {
     #[error("context strategy: {0}")]
     Plan(#[from] PlanError),
     /// A model of the hub that cannot be had.
-    #[error("--model: {0}")]
+    #[error(transparent)]
     Hub(#[from] HubError),
     /// A checkpoint that is neither there nor a name on the hub.
     #[error("--model: {} is no folder: expected a checkpoint folder (config.json, model.safetensors, tokenizer.json, ...) or a hub id (OWNER/NAME or OWNER/NAME@REVISION)", folder.display())]

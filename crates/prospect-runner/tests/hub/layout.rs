@@ -1,10 +1,14 @@
 //! What is fetched, in which order, and where it lies.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use prospect_runner::hub::HubError;
 
 use crate::stand_in::{COMMIT, ID, StandIn, digest, id};
+
+/// The files of a repository by their names.
+type Files = BTreeMap<String, Vec<u8>>;
 
 fn model_folder(cache: &Path) -> PathBuf {
     cache.join("models--owner--Small-1.5")
@@ -106,7 +110,7 @@ fn the_token_is_shown_to_the_hub_and_to_nobody_else() {
 fn something_else_is_refused_before_its_weights_are_fetched() {
     let (server, cache) = (StandIn::serving("gqa-tied"), tempfile::tempdir().unwrap());
     let hub = server.hub(cache.path());
-    let refused = |change: &dyn Fn(&mut std::collections::BTreeMap<String, Vec<u8>>), commit: char| {
+    let refused = |change: &dyn Fn(&mut Files), commit: char| {
         server.commit(&commit.to_string().repeat(40), change);
         let error = hub.download(&id(ID)).unwrap_err();
         assert_eq!(error.exit_code(), 2);
