@@ -67,7 +67,10 @@ mod tests {
         for (size, expected) in SIZES.iter().zip(expected) {
             let config = size.config().unwrap();
             let millions = config.parameters() / 1_000_000;
-            assert_eq!((millions, config.image_seq_len(), config.kv_bytes_per_token(FloatType::F32)), expected);
+            assert_eq!(
+                (millions, config.image_seq_len(), config.kv_bytes_per_token(FloatType::F32)),
+                expected
+            );
         }
         assert!(find("1b").is_none());
     }
