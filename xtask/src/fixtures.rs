@@ -1,4 +1,4 @@
-//! `cargo xtask fixtures`: renders workbench videos.
+//! `cargo xtask fixtures`: renders workbench videos, or writes a random checkpoint of a published size.
 
 use std::fs;
 use std::io::Write;
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
+use crate::command::step;
 use crate::workbench::annotations::Annotations;
 use crate::workbench::render;
 use crate::workbench::script::{Kind, Script};
@@ -15,17 +16,22 @@ use crate::workbench::video;
 
 /// The weights of the committed checkpoint.
 const COMMITTED_MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/workbench/model.safetensors");
+/// Where videos go.
+const DEFAULT_OUT: &str = "out/workbench";
 /// Frames of the one-hour stream.
 const HOUR: usize = 7200;
 /// Least frames of a training video of several rounds.
 const TRAINING_ROUNDS: usize = 160;
 
-/// Renders workbench videos with their annotations.
+/// Renders workbench videos with their annotations, or writes a checkpoint of random weights at a published size.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Folder to write to.
-    #[arg(long, default_value = "out/workbench")]
-    out: PathBuf,
+    /// Folder to write to; without it `out/workbench`, or `out/random-SIZE`.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Write a checkpoint of random weights instead: 256m, 500m or 2.2b.
+    #[arg(long, value_name = "SIZE")]
+    random: Option<String>,
     /// The checkpoint whose bytes give the evaluation seeds.
     #[arg(long, default_value = COMMITTED_MODEL)]
     model: PathBuf,
@@ -64,6 +70,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     if let (Some(folder), Some(range)) = (&arguments.dump_training, arguments.seeds) {
         return dump_training(folder, range);
     }
+    if let Some(size) = &arguments.random {
+        let out = arguments.out.clone().unwrap_or_else(|| format!("out/random-{size}").into());
+        return random_checkpoint(size, &out);
+    }
     let (kind, name) = match (arguments.hour, arguments.repeats) {
         (true, _) => (Kind::Long(HOUR), "hour"),
         (false, true) => (Kind::Repeats, "repeats"),
@@ -73,7 +83,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
         Some(seed) => vec![seed],
         None => evaluation_seeds(&arguments.model, if arguments.hour { 1 } else { arguments.count })?,
     };
-    write_videos(&chosen, kind, name, &arguments.out, arguments.png)
+    let out = arguments.out.clone().unwrap_or_else(|| DEFAULT_OUT.into());
+    write_videos(&chosen, kind, name, &out, arguments.png)
+}
+
+/// The runner knows shapes and tensors; this chore knows none.
+fn random_checkpoint(size: &str, out: &Path) -> Result<(), String> {
+    let out = std::path::absolute(out).map_err(|error| at(out, &error))?.display().to_string();
+    let example =
+        ["run", "--release", "-p", "prospect-runner", "--example", "random_checkpoint", "--", size, &out];
+    step("random checkpoint", "cargo", &example, &[])
 }
 
 /// Renders the first `count` evaluation videos of the committed checkpoint into `folder`.

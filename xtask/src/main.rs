@@ -2,6 +2,7 @@
 
 mod ci;
 mod command;
+mod download;
 mod e2e;
 mod fixtures;
 mod tidy;
@@ -22,8 +23,10 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Render workbench videos with their annotations.
+    /// Render workbench videos with their annotations, or write a checkpoint of random weights at a published size.
     Fixtures(fixtures::Arguments),
+    /// Fetch a checkpoint from the hub into its cache.
+    Download(download::Arguments),
     /// The small model on unseen videos under every strategy: table, report, laws, floors.
     E2e(e2e::Arguments),
     /// Everything a change has to pass: format, lints, tidy, docs, tests, the main job.
@@ -35,6 +38,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Fixtures(arguments) => fixtures::run(&arguments),
+        Command::Download(arguments) => download::run(&arguments),
         Command::E2e(arguments) => e2e::run(&arguments),
         Command::Ci => ci::run(),
         Command::Tidy => tidy::run(),

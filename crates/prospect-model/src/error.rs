@@ -14,6 +14,14 @@ pub enum ModelError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file that cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A JSON file that lacks a key without default, or holds a value of the wrong type.
     #[error("{}: {source}: expected {expected}", path.display())]
     Config {

@@ -12,14 +12,18 @@ mod error;
 mod eviction;
 mod generate;
 pub mod linear;
+mod names;
 mod parameters;
 mod precisions;
 mod random;
+mod random_weights;
 mod rotary;
 mod sampling;
 #[cfg(feature = "sentence-encoder")]
 mod sentence_encoder;
 mod smolvlm;
+mod tensor_file;
+mod tensors;
 mod text_config;
 mod vision;
 mod weights;
@@ -38,6 +42,7 @@ pub use eviction::EvictionPiece;
 pub use generate::{Generated, Generator, StopReason, TalkRule};
 pub use linear::Precision;
 pub use precisions::{FloatType, Precisions};
+pub use random_weights::write_random_weights;
 pub use sampling::Sampling;
 #[cfg(feature = "sentence-encoder")]
 pub use sentence_encoder::SentenceEncoder;

@@ -90,12 +90,12 @@ impl SmolVlm {
     /// As [`Self::load`].
     pub fn load_with(folder: &Path, precisions: Precisions) -> Result<Self> {
         let config = ModelConfig::from_dir(folder)?;
-        Self::of(config, &Weights::open(folder, &Device::Cpu)?, precisions)
+        Self::of(config, &Weights::open(folder)?, precisions)
     }
 
     /// A model of these shapes with random weights, the same ones every time: to measure speed, and nothing else.
     pub fn random(config: ModelConfig, precisions: Precisions) -> Result<Self> {
-        Self::of(config, &Weights::random(&Device::Cpu), precisions)
+        Self::of(config, &Weights::Random, precisions)
     }
 
     fn of(config: ModelConfig, weights: &Weights, precisions: Precisions) -> Result<Self> {

@@ -21,8 +21,8 @@ pub struct SpecialTokens {
     pub pad: u32,
     /// Stands before and after image tokens.
     pub fake_token_around_image: u32,
-    /// Announces a whole image, not a tile.
-    pub global_image: u32,
+    /// Announces a whole image, not a tile; the first SmolVLM spells it in several tokens.
+    pub global_image: Option<u32>,
 }
 
 /// The tokens' texts.
@@ -76,7 +76,7 @@ impl Tokens {
             bos: id(&tokenizer, &path, &texts.bos)?,
             pad: id(&tokenizer, &path, &name("pad_token", "<|im_end|>"))?,
             fake_token_around_image: id(&tokenizer, &path, &texts.fake)?,
-            global_image: id(&tokenizer, &path, &texts.global)?,
+            global_image: tokenizer.token_to_id(&texts.global),
         };
         Ok(Self { tokenizer, ids, texts })
     }
@@ -95,8 +95,8 @@ impl Tokens {
     /// Whether the id is one of the tokens with a meaning of their own.
     pub(crate) fn is_special(&self, token: u32) -> bool {
         let ids = &self.ids;
-        [ids.image, ids.end_of_utterance, ids.bos, ids.pad, ids.fake_token_around_image, ids.global_image]
-            .contains(&token)
+        [ids.image, ids.end_of_utterance, ids.bos, ids.pad, ids.fake_token_around_image].contains(&token)
+            || ids.global_image == Some(token)
     }
 }
 

@@ -40,7 +40,7 @@ fn a_frame_is_its_time_and_its_image_tokens() {
     let plain = processor.encode_frame(None).unwrap();
     let timed = processor.encode_frame(Some(61.5)).unwrap();
     assert!(timed.ids.ends_with(&plain.ids));
-    assert_eq!(plain.ids[..2], [special.fake_token_around_image, special.global_image]);
+    assert_eq!(plain.ids[..2], [special.fake_token_around_image, special.global_image.unwrap()]);
     assert_eq!(plain.ids.last(), Some(&special.fake_token_around_image));
     assert_eq!(plain.ids.iter().filter(|&&id| id == special.image).count(), processor.image_seq_len());
     let text = processor.decode(&timed.ids).unwrap();

@@ -7,15 +7,28 @@ use prospect_model::{FloatType, Precision, Precisions, SmolVlm};
 use prospect_processor::Processor;
 
 use crate::error::RunError;
-use crate::hub;
+use crate::hub::{Hub, HubId, Snapshot};
 
 /// Where the embedded default lies in the repository.
 const DEFAULT_CHECKPOINT: &str = "fixtures/workbench";
 
+/// Where a checkpoint lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What the trace shows: the id on the hub, or the folder's name.
+    pub name: String,
+    /// The commit, of a checkpoint of the hub.
+    pub commit: Option<String>,
+}
+
 /// A loaded checkpoint.
 pub struct Checkpoint {
-    /// The folder's name, which the trace shows.
+    /// The id on the hub or the folder's name, which the trace shows.
     pub name: String,
+    /// The commit, of a checkpoint of the hub.
+    pub commit: Option<String>,
     /// Weights.
     pub model: SmolVlm,
     /// Tokens and pixels.
@@ -29,17 +42,14 @@ impl Checkpoint {
     /// The folder or a file in it, or a machine that the settings ask for and this build cannot use.
     pub fn load(settings: &Settings) -> Result<Self, RunError> {
         check_build(settings)?;
-        let folder = find(settings.model.path.as_deref())?;
+        let Location { folder, name, commit } = find(settings.model.path.as_deref())?;
         let processor = Processor::from_dir(&folder)?;
         let model = SmolVlm::load_with(&folder, precisions_of(&settings.model))?;
-        let name = folder
-            .file_name()
-            .map_or_else(|| folder.display().to_string(), |n| n.to_string_lossy().into_owned());
         let (by_shape, by_settings) = (model.config().image_seq_len(), processor.image_seq_len());
         if by_shape != by_settings {
             return Err(RunError::ImageSeqLen { model: by_shape, processor: by_settings });
         }
-        Ok(Self { name, model, processor })
+        Ok(Self { name, commit, model, processor })
     }
 
     /// Loads a checkpoint to stream with, and fits the settings to it.
@@ -128,14 +138,26 @@ fn check_build(settings: &Settings) -> Result<(), RunError> {
     }
 }
 
-/// The folder of a checkpoint: by its path or by a hub id that lies in the hub's cache, or the embedded default.
+/// Where a checkpoint lies: a folder, a model of the hub (downloaded if it is not in the cache), or the embedded default.
 ///
 /// # Errors
-/// [`RunError::NoCheckpoint`], or [`RunError::NoDefault`] if the binary was moved away from its repository.
-pub fn find(name: Option<&str>) -> Result<PathBuf, RunError> {
-    match name {
-        Some(name) => hub::resolve(name).ok_or_else(|| RunError::NoCheckpoint { folder: name.into() }),
-        None => default_checkpoint(),
+/// [`RunError::NoCheckpoint`], [`RunError::Hub`], or [`RunError::NoDefault`] if the binary was moved away from its repository.
+pub fn find(name: Option<&str>) -> Result<Location, RunError> {
+    let Some(name) = name else { return Ok(Location::of_folder(default_checkpoint()?)) };
+    if Path::new(name).is_dir() {
+        return Ok(Location::of_folder(name.into()));
+    }
+    let id: HubId = name.parse().map_err(|_| RunError::NoCheckpoint { folder: name.into() })?;
+    let Snapshot { folder, commit } = Hub::of_this_process()?.find(&id)?;
+    Ok(Location { folder, name: id.repository, commit: Some(commit) })
+}
+
+impl Location {
+    fn of_folder(folder: PathBuf) -> Self {
+        let name = folder
+            .file_name()
+            .map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned());
+        Self { folder, name, commit: None }
     }
 }
 

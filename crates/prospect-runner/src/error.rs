@@ -9,6 +9,7 @@ use prospect_model::ModelError;
 use prospect_processor::ProcessorError;
 
 use crate::annotations::AnnotationsError;
+use crate::hub::HubError;
 use crate::source::SourceError;
 use crate::trace::TraceError;
 
@@ -55,8 +56,11 @@ pub enum RunError {
     /// The context strategy could not make a lawful plan.
     #[error("context strategy: {0}")]
     Plan(#[from] PlanError),
-    /// A checkpoint folder that is not there.
-    #[error("--model: {} is no folder: expected a checkpoint folder (config.json, model.safetensors, tokenizer.json, ...) or a hub id that lies in the hub's cache", folder.display())]
+    /// A model of the hub that cannot be had.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// A checkpoint that is neither there nor a name on the hub.
+    #[error("--model: {} is no folder: expected a checkpoint folder (config.json, model.safetensors, tokenizer.json, ...) or a hub id (OWNER/NAME or OWNER/NAME@REVISION)", folder.display())]
     NoCheckpoint {
         /// What was looked for.
         folder: PathBuf,
@@ -232,6 +236,7 @@ impl RunError {
             | Self::NoFrames { .. }
             | Self::Argument { .. } => 2,
             Self::Model(error) if error.is_bad_checkpoint() => 2,
+            Self::Hub(error) => error.exit_code(),
             Self::Interrupted => 130,
             Self::Model(_)
             | Self::FailedRuns { .. }

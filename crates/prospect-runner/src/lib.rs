@@ -14,6 +14,7 @@ pub mod error;
 pub mod evaluation;
 pub mod histogram;
 pub mod hub;
+pub mod published;
 pub mod recording;
 pub mod report;
 pub mod run;

@@ -130,6 +130,7 @@ fn started(settings: &Settings, checkpoint: &Checkpoint, source: &str, strategy:
         schema_version: SCHEMA_VERSION,
         config: serde_json::to_value(settings).unwrap_or_default(),
         model: checkpoint.name.clone(),
+        commit: checkpoint.commit.clone(),
         source: source.to_owned(),
         device: "cpu".to_owned(),
         threads: prospect_model::threads(),

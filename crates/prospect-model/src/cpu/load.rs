@@ -8,7 +8,7 @@ use crate::weights::Weights;
 
 /// A tensor's values, row-major.
 pub(super) fn floats(weights: &Weights, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-    Ok(weights.get(name, shape)?.flatten_all()?.to_vec1()?)
+    weights.values(name, shape)
 }
 
 /// A layer `[output, input]` of a checkpoint.

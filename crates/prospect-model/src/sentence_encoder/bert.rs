@@ -79,7 +79,7 @@ impl Bert {
     /// Loads `config.json` and the weights in `folder`.
     pub(super) fn load(folder: &Path) -> Result<Self> {
         let config = BertConfig::from_dir(folder)?;
-        let tensors = config.tensors(&Weights::open(folder, &Device::Cpu)?)?;
+        let tensors = config.tensors(&Weights::open(folder)?)?;
         let builder = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
         Ok(Self { model: BertModel::load(builder, &config.for_candle())?, config })
     }
@@ -159,8 +159,8 @@ impl BertConfig {
         let mut tensors = HashMap::new();
         let layers = (0..self.num_hidden_layers).flat_map(|layer| self.layer(layer));
         for (name, shape) in shapes.into_iter().chain(layers) {
-            let tensor = weights.get(&format!("{prefix}{name}"), &shape)?;
-            tensors.insert(name, tensor);
+            let values = weights.values(&format!("{prefix}{name}"), &shape)?;
+            tensors.insert(name, Tensor::from_vec(values, shape, &Device::Cpu)?);
         }
         Ok(tensors)
     }

@@ -38,6 +38,8 @@ pub(super) enum Command {
     Merge(MergeArguments),
     /// Measure every stage at a published size, with random weights: nothing is downloaded.
     Bench(BenchArguments),
+    /// Fetch a checkpoint from the hub into its cache; started again, it goes on where it was.
+    Download(DownloadArguments),
     /// Show a checkpoint's shapes, parameters and what its cache costs.
     Inspect(InspectArguments),
     /// Write an annotation file in another format.
@@ -168,8 +170,14 @@ impl BenchArguments {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct DownloadArguments {
+    /// 256m, 500m or 2.2b, or a hub id: OWNER/NAME, or OWNER/NAME@REVISION with a branch, a tag or a commit.
+    pub(super) model: String,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct InspectArguments {
-    /// Checkpoint folder, or a hub id in the hub's cache; without it the small model of the repository.
+    /// Checkpoint folder or hub id; without it the small model of the repository.
     pub(super) model: Option<String>,
     /// Print JSON.
     #[arg(long)]
@@ -204,7 +212,7 @@ pub(super) struct CommonArguments {
     /// Any setting; may be given more than once.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     settings: Vec<String>,
-    /// Checkpoint folder, or a hub id in the hub's cache.
+    /// Checkpoint folder, or a hub id (OWNER/NAME or OWNER/NAME@REVISION): from the hub's cache, or downloaded into it.
     #[arg(long, value_name = "FOLDER|ID")]
     model: Option<String>,
     /// auto, cpu, cuda or cuda:N.

@@ -38,7 +38,7 @@ struct Report {
 }
 
 pub(super) fn inspect(arguments: &InspectArguments) -> Result<(), RunError> {
-    let folder = checkpoint::find(arguments.model.as_deref())?;
+    let folder = checkpoint::find(arguments.model.as_deref())?.folder;
     let config = ModelConfig::from_dir(&folder)?;
     let report = report(&config);
     if arguments.json {

@@ -4,6 +4,7 @@ mod arguments;
 mod bench;
 mod compare;
 mod convert;
+mod download;
 mod eval;
 mod generate;
 mod inspect;
@@ -94,6 +95,7 @@ fn run_command(command: &Command, strategies: &Registry) -> Result<(), RunError>
         Command::Merge(command) => merge::merge(command),
         Command::Generate(command) => generate::generate(command, strategies),
         Command::Bench(command) => bench::bench(command),
+        Command::Download(command) => handle_interrupts().and_then(|()| download::download(command)),
         Command::Inspect(command) => inspect::inspect(command),
         Command::Convert(command) => convert::convert(command),
     }

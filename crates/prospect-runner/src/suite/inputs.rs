@@ -54,7 +54,7 @@ impl SharedInputs {
         }
         let model = match variant.is_sanity() {
             true => None,
-            false => Some(checkpoint::find(settings.model.path.as_deref())?),
+            false => Some(checkpoint::find(settings.model.path.as_deref())?.folder),
         };
         let similarity = settings.evaluation.similarity.as_deref().and_then(hub::resolve);
         let program = std::env::current_exe().ok();

@@ -88,6 +88,7 @@ fn started(settings: &Settings, source: &str) -> Event {
         schema_version: SCHEMA_VERSION,
         config: serde_json::to_value(settings).unwrap_or_default(),
         model: "none".to_owned(),
+        commit: None,
         source: source.to_owned(),
         device: "none".to_owned(),
         threads: 1,

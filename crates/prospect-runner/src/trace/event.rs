@@ -78,8 +78,11 @@ pub enum Event {
         schema_version: u32,
         /// The resolved settings, as a JSON object.
         config: serde_json::Value,
-        /// Checkpoint folder name.
+        /// The checkpoint's id on the hub, or its folder's name.
         model: String,
+        /// The commit, of a checkpoint of the hub.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<String>,
         /// What the frames come from.
         source: String,
         /// Device the model runs on.

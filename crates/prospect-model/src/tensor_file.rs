@@ -1,0 +1,112 @@
+//! Safetensors files, read piece by piece: nothing of them stays in memory but the header.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use half::{bf16, f16};
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+
+use crate::error::{ModelError, Result};
+
+/// How much of a file is converted at once.
+const PIECE: usize = 1 << 20;
+/// A header is at most that long, as in the format's own library.
+const MAX_HEADER: u64 = 100_000_000;
+
+/// Bytes of one value, and how they are read.
+type Format = (usize, fn(&[u8]) -> f32);
+
+/// An open file.
+pub(crate) struct TensorFile {
+    path: PathBuf,
+    /// Its cursor belongs to whoever reads.
+    file: Mutex<File>,
+    header: Metadata,
+    /// Where the first tensor begins.
+    start: u64,
+}
+
+/// A tensor in a file.
+pub(crate) struct StoredTensor {
+    file: Arc<TensorFile>,
+    info: TensorInfo,
+}
+
+impl TensorFile {
+    /// Opens a file and reads its header.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let failed = |source| ModelError::Read { path: path.to_owned(), source };
+        let wrong = |message: String| ModelError::Safetensors { path: path.to_owned(), message };
+        let mut file = File::open(path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        let mut size = [0; 8];
+        file.read_exact(&mut size).map_err(|_| wrong("header too small".to_owned()))?;
+        let size = u64::from_le_bytes(size);
+        if size > MAX_HEADER || size > length - 8 {
+            return Err(wrong(format!("a header of {size} bytes in a file of {length}")));
+        }
+        let mut header = vec![0; size as usize];
+        file.read_exact(&mut header).map_err(failed)?;
+        let header: Metadata = serde_json::from_slice(&header).map_err(|error| wrong(error.to_string()))?;
+        let (start, expected) = (8 + size, 8 + size + header.data_len() as u64);
+        if length != expected {
+            return Err(wrong(format!("{length} bytes, by its header {expected}")));
+        }
+        Ok(Self { path: path.to_owned(), file: Mutex::new(file), header, start })
+    }
+
+    /// Names and tensors.
+    pub(crate) fn tensors(self: Arc<Self>) -> Vec<(String, StoredTensor)> {
+        let stored = |(name, info): (String, &TensorInfo)| {
+            (name, StoredTensor { file: Arc::clone(&self), info: info.clone() })
+        };
+        self.header.tensors().into_iter().map(stored).collect()
+    }
+
+    fn read(&self, start: u64, bytes: &mut [u8]) -> Result<()> {
+        // A reader that panicked left the cursor anywhere, and it is set here.
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(bytes));
+        read.map_err(|source| ModelError::Read { path: self.path.clone(), source })
+    }
+}
+
+impl StoredTensor {
+    pub(crate) fn shape(&self) -> &[usize] {
+        &self.info.shape
+    }
+
+    /// How values are read, or the type of a tensor that holds no weights.
+    fn format(&self) -> std::result::Result<Format, Dtype> {
+        match self.info.dtype {
+            Dtype::F32 => Ok((4, |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))),
+            Dtype::BF16 => Ok((2, |b| bf16::from_le_bytes([b[0], b[1]]).to_f32())),
+            Dtype::F16 => Ok((2, |b| f16::from_le_bytes([b[0], b[1]]).to_f32())),
+            other => Err(other),
+        }
+    }
+
+    /// The type's name, if the tensor holds no weights.
+    pub(crate) fn wrong_type(&self) -> Option<String> {
+        self.format().err().map(|dtype| format!("{dtype:?}"))
+    }
+
+    /// All values, converted to f32, row-major.
+    pub(crate) fn values(&self) -> Result<Vec<f32>> {
+        let Ok((size, read)) = self.format() else { return Ok(Vec::new()) };
+        let count: usize = self.info.shape.iter().product();
+        let start = self.file.start + self.info.data_offsets.0 as u64;
+        let mut values = Vec::with_capacity(count);
+        let mut piece = vec![0; (count * size).min(PIECE)];
+        while values.len() < count {
+            let done = values.len() * size;
+            let piece = &mut piece[..PIECE.min(count * size - done)];
+            self.file.read(start + done as u64, piece)?;
+            values.extend(piece.chunks_exact(size).map(read));
+        }
+        Ok(values)
+    }
+}

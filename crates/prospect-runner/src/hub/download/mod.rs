@@ -1,0 +1,93 @@
+//! Downloads into the hub's cache: what a checkpoint needs, in the order in which a mistake shows soonest.
+
+mod client;
+mod listing;
+mod partial;
+mod patience;
+mod progress;
+mod transfer;
+
+use std::path::Path;
+
+use prospect_model::ModelConfig;
+
+use super::cache::{self, Repository, Snapshot, WEIGHTS, WEIGHTS_INDEX};
+use super::environment::Environment;
+use super::error::HubError;
+use super::id::{HubId, is_commit};
+use client::Client;
+use listing::{Listing, RemoteFile};
+pub use patience::Patience;
+use transfer::Transfer;
+
+/// Looked at before anything else is fetched.
+const CONFIG: &str = "config.json";
+const TOKENIZER: &str = "tokenizer.json";
+const PREPROCESSOR: &str = "preprocessor_config.json";
+/// What a run reads beside these, of those that a repository has: not all have all.
+const SMALL_FILES: [&str; 6] = [
+    "processor_config.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.json",
+    "chat_template.jinja",
+    "generation_config.json",
+];
+
+/// Downloads what is missing of a model.
+pub(super) fn download(
+    environment: &Environment,
+    patience: Patience,
+    id: &HubId,
+) -> Result<Snapshot, HubError> {
+    let client = Client::new(environment, patience);
+    let listing = client.persistently(|| Listing::of(&client, id))?;
+    let repository = Repository::new(&environment.cache, id);
+    let folder = repository.snapshot_folder(&listing.commit);
+    let missing = |file| HubError::MissingFile { id: id.to_string(), file };
+    let mut transfer = Transfer::new(&client, &repository, id, &listing.commit);
+
+    transfer.fetch(&[listing.file(CONFIG).ok_or_else(|| missing(CONFIG))?])?;
+    check_config(&folder.join(CONFIG), id)?;
+
+    let mut small = vec![listing.file(TOKENIZER).ok_or_else(|| missing(TOKENIZER))?];
+    small.extend(listing.file(PREPROCESSOR));
+    small.extend(SMALL_FILES.iter().filter_map(|name| listing.file(name)));
+    let single = listing.file(WEIGHTS);
+    let index = listing.file(WEIGHTS_INDEX).filter(|_| single.is_none());
+    small.extend(index);
+    if single.or(index).is_none() {
+        return Err(missing(WEIGHTS));
+    }
+    transfer.fetch(&small)?;
+
+    let weights = match single {
+        Some(file) => vec![file],
+        None => shards(&folder.join(WEIGHTS_INDEX), &listing, id)?,
+    };
+    transfer.fetch(&weights)?;
+    if !is_commit(&id.revision) {
+        let written = repository.write_ref(&id.revision, &listing.commit);
+        written.map_err(|source| HubError::Write { path: folder.clone(), source })?;
+    }
+    Ok(Snapshot { folder, commit: listing.commit })
+}
+
+/// Whether this is a model that can be run, before gigabytes are fetched.
+fn check_config(path: &Path, id: &HubId) -> Result<(), HubError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| HubError::Write { path: path.to_owned(), source })?;
+    let named = format!("{id}/{CONFIG}");
+    ModelConfig::parse(&text, Path::new(&named)).map(drop).map_err(HubError::NotACheckpoint)
+}
+
+fn shards<'a>(index: &Path, listing: &'a Listing, id: &HubId) -> Result<Vec<&'a RemoteFile>, HubError> {
+    let wrong = |problem: String| HubError::Answer {
+        url: format!("{id}/{WEIGHTS_INDEX}"),
+        problem,
+        expected: "a weight_map of tensor names to files beside it",
+    };
+    let names = cache::shards(index).map_err(wrong)?;
+    let listed = |name: &String| listing.file(name).ok_or_else(|| wrong(format!("there is no {name}")));
+    names.iter().map(listed).collect()
+}
