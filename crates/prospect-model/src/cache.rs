@@ -8,6 +8,7 @@ use prospect_context::PositionPolicy;
 
 use crate::cpu::CacheRows;
 use crate::error::{ModelError, Result};
+use crate::linear::ask_for_large_pages;
 use crate::precisions::FloatType;
 use crate::rotary::Rotary;
 use crate::text_config::TextConfig;
@@ -317,7 +318,15 @@ fn reserved(shape: impl Into<Shape>, float: FloatType, device: &Device) -> Resul
     let shape = shape.into();
     let count = shape.elem_count();
     Ok(match float {
-        FloatType::F32 => Tensor::from_vec(vec![f32::NAN; count], shape, device)?,
-        FloatType::Bf16 => Tensor::from_vec(vec![bf16::NAN; count], shape, device)?,
+        FloatType::F32 => Tensor::from_vec(filled(count, f32::NAN), shape, device)?,
+        FloatType::Bf16 => Tensor::from_vec(filled(count, bf16::NAN), shape, device)?,
     })
+}
+
+/// In large pages where there are some: a token reads all of the cache.
+fn filled<T: Clone>(count: usize, value: T) -> Vec<T> {
+    let mut values = Vec::with_capacity(count);
+    ask_for_large_pages(&mut values);
+    values.resize(count, value);
+    values
 }

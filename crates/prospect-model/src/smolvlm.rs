@@ -101,9 +101,11 @@ impl SmolVlm {
     fn of(config: ModelConfig, weights: &Weights, precisions: Precisions) -> Result<Self> {
         let device = Device::Cpu;
         let (vision, text) = (&config.vision_config, &config.text_config);
+        // The larger one first: while a part is loaded, it takes more than afterwards.
+        let decoder = Decoder::load(weights, text, config.tie_word_embeddings, precisions.decoder)?;
         Ok(Self {
             vision: VisionEncoder::load(weights, vision, config.scale_factor, text.hidden_size, precisions)?,
-            decoder: Decoder::load(weights, text, config.tie_word_embeddings, precisions.decoder)?,
+            decoder,
             precisions,
             config,
             device,

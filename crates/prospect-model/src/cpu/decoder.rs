@@ -28,7 +28,8 @@ struct Layer {
 /// The decoder with its embedding table and head.
 pub(crate) struct Decoder {
     config: TextConfig,
-    embed_tokens: Table,
+    /// `None` where the head has the same weights, and has them exactly.
+    embed_tokens: Option<Table>,
     layers: Vec<Layer>,
     norm: Vec<f32>,
     lm_head: PackedLinear,
@@ -67,18 +68,19 @@ impl Decoder {
     ) -> Result<Self> {
         let (hidden, prefix) = (config.hidden_size, "model.text_model");
         let (table, head) = table_and_head(weights, tied);
-        let head = Named { name: head, outputs: config.vocab_size };
+        let shared = table == head && precision == Precision::F32;
+        // The largest matrices first: what they need while they are packed is free again before the rest is there.
+        let lm_head = [Named { name: head, outputs: config.vocab_size }];
+        let lm_head = stacked(weights, precision, &lm_head, hidden, false)?;
+        let read = || floats(weights, &format!("{table}.weight"), &[config.vocab_size, hidden]);
         let mut decoder = Self {
             config: config.clone(),
-            embed_tokens: Table::new(
-                floats(weights, &format!("{table}.weight"), &[config.vocab_size, hidden])?,
-                hidden,
-            ),
+            embed_tokens: if shared { None } else { Some(Table::new(read()?, hidden)) },
             layers: (0..config.num_hidden_layers)
                 .map(|index| Layer::load(weights, config, &format!("{prefix}.layers.{index}"), precision))
                 .collect::<Result<_>>()?,
             norm: floats(weights, &format!("{prefix}.norm.weight"), &[hidden])?,
-            lm_head: stacked(weights, precision, &[head], hidden, false)?,
+            lm_head,
             rotary: Rotary::new(
                 config.head_dim(),
                 config.rope_theta(),
@@ -106,7 +108,13 @@ impl Decoder {
     /// Writes the embeddings of token ids, `[tokens, hidden]`.
     pub(crate) fn embed(&self, ids: &[u32], rows: &mut [f32]) {
         for (id, row) in ids.iter().zip(rows.chunks_exact_mut(self.config.hidden_size)) {
-            self.embed_tokens.read(*id as usize, row);
+            match &self.embed_tokens {
+                Some(table) => table.read(*id as usize, row),
+                // Never false: only an exact head stands for the table.
+                None => {
+                    self.lm_head.read_exact(*id as usize, row);
+                }
+            }
         }
     }
 

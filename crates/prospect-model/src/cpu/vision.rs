@@ -69,7 +69,7 @@ impl VisionEncoder {
         let table = floats(weights, &table, &[side * side, hidden])?;
         let position = |id: u32| table[id as usize * hidden..][..hidden].iter().copied();
         let projection = Named { name: "model.connector.modality_projection.proj", outputs: text_hidden };
-        Ok(Self {
+        let mut encoder = Self {
             config: config.clone(),
             patch_embedding: patch_embedding(weights, &embeddings, hidden, patch)?,
             positions: position_ids(side, side, side).into_iter().flat_map(position).collect(),
@@ -89,7 +89,9 @@ impl VisionEncoder {
             )?,
             attention: precisions.vision_attention,
             buffers: Spare::default(),
-        })
+        };
+        PackedLinear::gather(encoder.layers.iter_mut().flat_map(Layer::linears_mut));
+        Ok(encoder)
     }
 
     /// Bytes of weights that every frame reads.
@@ -216,6 +218,10 @@ impl Layer {
 
     fn linears(&self) -> [&PackedLinear; 4] {
         [&self.qkv_proj, &self.out_proj, &self.fc1, &self.fc2]
+    }
+
+    fn linears_mut(&mut self) -> [&mut PackedLinear; 4] {
+        [&mut self.qkv_proj, &mut self.out_proj, &mut self.fc1, &mut self.fc2]
     }
 
     fn before_attention(&self, config: &VisionConfig, x: &[f32], qkv: &mut [f32]) -> Result<()> {

@@ -36,6 +36,7 @@ pub(super) fn gather<T: Copy>(mut parts: Vec<&mut Steps<T>>) {
         region.extend_from_slice(part);
         // The range in the new region, which does not exist before the last part is in it.
         **part = Steps { region: Arc::default(), range: start..region.len() };
+        give_back();
     }
     let region = Arc::new(region);
     for part in parts {
@@ -46,7 +47,7 @@ pub(super) fn gather<T: Copy>(mut parts: Vec<&mut Steps<T>>) {
 /// Where the system has no large pages, nothing changes but the speed, so that its answer is of no interest.
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code)]
-fn ask_for_large_pages<T>(region: &mut Vec<T>) {
+pub(crate) fn ask_for_large_pages<T>(region: &mut Vec<T>) {
     const LARGE: usize = 2 << 20;
     let memory = region.spare_capacity_mut();
     let (start, bytes) = (memory.as_mut_ptr().cast::<u8>(), size_of_val(memory));
@@ -63,4 +64,17 @@ fn ask_for_large_pages<T>(region: &mut Vec<T>) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn ask_for_large_pages<T>(_: &mut Vec<T>) {}
+pub(crate) fn ask_for_large_pages<T>(_: &mut Vec<T>) {}
+
+/// Returns what was freed to the system: an allocator that keeps it for later would hold the weights twice.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code)]
+fn give_back() {
+    // SAFETY: it frees what is not in use and touches nothing else.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn give_back() {}

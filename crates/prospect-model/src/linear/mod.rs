@@ -26,6 +26,7 @@ mod tests;
 
 pub use error::LinearError;
 use kernels::{Isa, Store};
+pub(crate) use memory::ask_for_large_pages;
 use panels::{FloatPanels, FloatWeights, Int8Panels};
 pub use schedule::BLOCK_ROWS;
 pub(crate) use schedule::SPLIT_ROWS;
@@ -130,6 +131,19 @@ impl PackedLinear {
             Weights::Float(panels) => panels.weight_bytes(),
             Weights::Int8(panels) => size_of_val(&*panels.groups),
         }
+    }
+
+    /// The weights of one output channel, `[inputs]`, as they were before they were packed; `false`, and nothing is written, if
+    /// they were quantised since.
+    ///
+    /// # Panics
+    /// If there is no such channel.
+    pub fn read_exact(&self, output: usize, weights: &mut [f32]) -> bool {
+        match &self.weights {
+            Weights::Float(panels) => panels.read(output, &mut weights[..self.inputs]),
+            Weights::Int8(_) => return false,
+        }
+        true
     }
 
     /// `input` `[rows, inputs]` to `output` `[rows, outputs]`, which is overwritten; the threads of the pool share the work.

@@ -91,9 +91,13 @@ impl Bf16Step {
         self.0[channel % half][channel / half] = (weight.to_bits() >> 16) as u16;
     }
 
-    pub(super) fn widen(&self) -> [f32; PANEL] {
+    fn get(&self, channel: usize) -> f32 {
         let half = PANEL / 2;
-        std::array::from_fn(|channel| f32::from_bits(u32::from(self.0[channel % half][channel / half]) << 16))
+        f32::from_bits(u32::from(self.0[channel % half][channel / half]) << 16)
+    }
+
+    pub(super) fn widen(&self) -> [f32; PANEL] {
+        std::array::from_fn(|channel| self.get(channel))
     }
 }
 
@@ -112,6 +116,19 @@ impl FloatPanels {
         match &self.steps {
             FloatWeights::F32(steps) => size_of_val(&**steps),
             FloatWeights::Bf16(steps) => size_of_val(&**steps),
+        }
+    }
+
+    /// The weights of one output channel, `[inputs]`.
+    pub(super) fn read(&self, channel: usize, weights: &mut [f32]) {
+        let (panel, channel) = (channel / PANEL, channel % PANEL);
+        match self.steps(panel..panel + 1, weights.len()) {
+            FloatSteps::F32(steps) => {
+                weights.iter_mut().zip(steps).for_each(|(weight, step)| *weight = step.0[channel]);
+            }
+            FloatSteps::Bf16(steps) => {
+                weights.iter_mut().zip(steps).for_each(|(weight, step)| *weight = step.get(channel));
+            }
         }
     }
 

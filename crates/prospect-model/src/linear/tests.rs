@@ -365,3 +365,17 @@ fn what_cannot_be_packed_is_an_error() {
     assert_eq!(new(Precision::Int8, &nan, None, 2), Some(LinearError::NotFinite { channel: 1 }));
     assert!(new(Precision::F32, &[], None, 3).is_none());
 }
+
+#[test]
+fn weights_are_read_back_as_they_came() {
+    let case = Case::new(5, 1, 70, 45);
+    for case in [case.clone(), case.with_bf16_weights()] {
+        let layer = case.layer(Precision::F32);
+        let mut row = [0.0; 70];
+        for (output, expected) in case.weight.chunks(70).enumerate() {
+            assert!(layer.read_exact(output, &mut row));
+            assert_eq!(row, expected);
+        }
+        assert!(!case.layer(Precision::Int8).read_exact(0, &mut row));
+    }
+}
