@@ -1,5 +1,8 @@
 //! The ledger: which segment stands where in the cache.
 
+#[cfg(feature = "serde")]
+mod written;
+
 use std::ops::Range;
 
 use crate::segment::{Segment, SegmentKind};
@@ -19,6 +22,11 @@ use crate::view::FrameSimilarity;
 /// assert_eq!(ledger.tokens(), 10);
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "written::WrittenLedger")
+)]
 pub struct Ledger {
     segments: Vec<Segment>,
     /// Per segment, see [`FrameSimilarity::new`].

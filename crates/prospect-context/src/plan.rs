@@ -34,6 +34,7 @@ impl PositionPolicy {
 
 /// Asks the model for a summary of the whole cache, before anything is dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SummaryRequest {
     /// What the model is asked, as a user message on a fork of the cache.
     pub prompt: String,

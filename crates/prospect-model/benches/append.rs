@@ -1,15 +1,16 @@
-//! What the cache costs: appending a token, decoding one, evicting half of it.
+//! What the cache costs: appending a token, decoding one, evicting half of it, writing it to a file and reading it back.
 //!
-//! Appends are measured at the shapes of SmolVLM2-256M, the rest on a small checkpoint of fixtures/goldens.
+//! Appends and files are measured at the shapes of SmolVLM2-256M, the rest on a small checkpoint of fixtures/goldens.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
 use std::hint::black_box;
+use std::io::BufWriter;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use prospect_context::PositionPolicy;
-use prospect_model::{EvictionPiece, KvCache, SmolVlm, TextConfig, ZeroToken};
+use prospect_model::{EvictionPiece, KvCache, SmolVlm, StoredTensors, TextConfig, ZeroToken, write_tensors};
 
 const LENGTHS: [usize; 2] = [256, 3840];
 const CAPACITY: usize = 4096;
@@ -34,6 +35,33 @@ fn append(criterion: &mut Criterion) {
             });
         });
     }
+    group.finish();
+}
+
+fn suspend(criterion: &mut Criterion) {
+    let config = shapes_of_256m();
+    let token = KvCache::zero_token(&config);
+    let mut cache = KvCache::for_shapes(&config, CAPACITY, PositionPolicy::Rerotate).unwrap();
+    fill(&mut cache, &token, CAPACITY);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let write = |cache: &KvCache| {
+        let mut to = BufWriter::with_capacity(1 << 20, std::fs::File::create(file.path()).unwrap());
+        let mut tensors = Vec::new();
+        let slots = cache.suspend("cache", &mut tensors).unwrap();
+        write_tensors(&mut to, "", &tensors).unwrap();
+        to.into_inner().unwrap().sync_all().unwrap();
+        slots
+    };
+    let mut group = criterion.benchmark_group("4,096 tokens in a file (256M)");
+    group.sample_size(10);
+    let slots = write(&cache);
+    group.bench_function("write", |bencher| bencher.iter(|| write(&cache)));
+    group.bench_function("read", |bencher| {
+        bencher.iter(|| {
+            let stored = StoredTensors::parse(std::fs::read(file.path()).unwrap()).unwrap();
+            cache.resume("cache", slots, &stored).unwrap();
+        });
+    });
     group.finish();
 }
 
@@ -109,5 +137,5 @@ fn model() -> SmolVlm {
     SmolVlm::load(longer.path()).unwrap()
 }
 
-criterion_group!(benches, append, decode, evict);
+criterion_group!(benches, append, suspend, decode, evict);
 criterion_main!(benches);

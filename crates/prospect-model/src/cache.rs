@@ -1,5 +1,9 @@
 //! The KV cache: one allocation a layer and side, filled in place.
 
+mod suspended;
+
+pub use suspended::SuspendedSlots;
+
 use std::ops::Range;
 
 use candle_core::{CpuStorage, DType, Device, Shape, Storage, Tensor};

@@ -1,5 +1,7 @@
 //! Generation over an explicit cache, with the talk decision of ProAssist.
 
+use serde::{Deserialize, Serialize};
+
 use crate::cache::KvCache;
 use crate::error::Result;
 use crate::sampling::{Sampler, Sampling, argmax};
@@ -52,6 +54,14 @@ pub struct Generator {
     logits: Vec<f32>,
 }
 
+/// What a [`Generator`] remembers from call to call.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GeneratorMemory {
+    random: u64,
+    last_not_talk_probability: Option<f32>,
+}
+
 impl Generator {
     /// A generator that has taken no decision yet.
     pub fn new(end_of_utterance: u32, sampling: Sampling) -> Self {
@@ -61,6 +71,20 @@ impl Generator {
             last_not_talk_probability: None,
             logits: Vec::new(),
         }
+    }
+
+    /// What another generator of the same sampling needs to go on as this one would.
+    pub fn memory(&self) -> GeneratorMemory {
+        let Self { end_of_utterance: _, sampler, logits: _, last_not_talk_probability } = self;
+        let last_not_talk_probability = *last_not_talk_probability;
+        GeneratorMemory { random: sampler.random_state(), last_not_talk_probability }
+    }
+
+    /// Goes on as the generator would whose [`Self::memory`] this is.
+    pub fn remember(&mut self, memory: GeneratorMemory) {
+        let GeneratorMemory { random, last_not_talk_probability } = memory;
+        self.sampler.set_random_state(random);
+        self.last_not_talk_probability = last_not_talk_probability;
     }
 
     /// Prefills `chunk` and generates at most `max_new_tokens` tokens; `rule` applies to the first one, `None` lets the

@@ -22,6 +22,7 @@ mod sampling;
 #[cfg(feature = "sentence-encoder")]
 mod sentence_encoder;
 mod smolvlm;
+mod stored;
 mod tensor_file;
 mod tensors;
 mod text_config;
@@ -35,11 +36,11 @@ pub fn threads() -> usize {
 
 #[doc(hidden)]
 pub use cache::ZeroToken;
-pub use cache::{CacheTail, KvCache};
+pub use cache::{CacheTail, KvCache, SuspendedSlots};
 pub use config::ModelConfig;
 pub use error::ModelError;
 pub use eviction::EvictionPiece;
-pub use generate::{Generated, Generator, StopReason, TalkRule};
+pub use generate::{Generated, Generator, GeneratorMemory, StopReason, TalkRule};
 pub use linear::Precision;
 pub use precisions::{FloatType, Precisions};
 pub use random_weights::write_random_weights;
@@ -47,5 +48,6 @@ pub use sampling::Sampling;
 #[cfg(feature = "sentence-encoder")]
 pub use sentence_encoder::SentenceEncoder;
 pub use smolvlm::{Embeddings, ImageEmbeddings, PixelValues, SmolVlm};
+pub use stored::{StoredError, StoredTensor, StoredTensors, write_tensors};
 pub use text_config::TextConfig;
 pub use vision::VisionConfig;

@@ -38,6 +38,16 @@ impl Sampler {
         Self { sampling, random: SplitMix64(seed), candidates: Vec::new() }
     }
 
+    /// Where the random numbers stand.
+    pub(crate) fn random_state(&self) -> u64 {
+        let Self { sampling: _, random: SplitMix64(state), candidates: _ } = self;
+        *state
+    }
+
+    pub(crate) fn set_random_state(&mut self, state: u64) {
+        self.random = SplitMix64(state);
+    }
+
     /// The next token by logits `[vocab]`, all finite.
     pub(crate) fn pick(&mut self, logits: &[f32]) -> u32 {
         match self.sampling {

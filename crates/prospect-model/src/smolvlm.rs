@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use prospect_context::PositionPolicy;
 
 use crate::cache::KvCache;
@@ -10,6 +10,7 @@ use crate::config::ModelConfig;
 use crate::cpu::{Chunk, Decoder, VisionEncoder};
 use crate::error::{ModelError, Result};
 use crate::precisions::Precisions;
+use crate::stored::{StoredError, StoredTensor, StoredTensors};
 use crate::weights::Weights;
 
 /// Embeddings that stand at image tokens, `[image tokens, hidden]`.
@@ -35,6 +36,16 @@ impl ImageEmbeddings {
     /// The values, `[image tokens, hidden]`, row-major: to keep them, or to compare them with another implementation.
     pub fn to_vec(&self) -> Result<Vec<f32>> {
         Ok(self.0.flatten_all()?.to_vec1()?)
+    }
+}
+
+impl ImageEmbeddings {
+    /// The embeddings as a tensor of a file.
+    ///
+    /// # Errors
+    /// [`StoredError::Tensor`].
+    pub fn suspend(&self, name: &str) -> std::result::Result<StoredTensor<'_>, StoredError> {
+        StoredTensor::floats(name.to_owned(), &self.0, 0, self.tokens())
     }
 }
 
@@ -166,6 +177,20 @@ impl SmolVlm {
         }
         let shape = (values.len() / hidden_size, hidden_size);
         Ok(ImageEmbeddings(Tensor::from_vec(values, shape, &self.device)?))
+    }
+
+    /// Embeddings that [`ImageEmbeddings::suspend`] put into a file.
+    ///
+    /// # Errors
+    /// Whatever does not fit this model.
+    pub fn resume_embeddings(
+        &self,
+        name: &str,
+        stored: &StoredTensors,
+    ) -> std::result::Result<ImageEmbeddings, StoredError> {
+        let hidden_size = self.config.text_config.hidden_size;
+        let tokens = stored.shape(name)?.first().copied().unwrap_or_default();
+        Ok(ImageEmbeddings(stored.tensor(name, &[tokens, hidden_size], DType::F32, &self.device)?))
     }
 
     /// Token embeddings of words: what the model itself said, even if that was an image token.

@@ -6,49 +6,10 @@ mod common;
 use std::sync::LazyLock;
 
 use common::Scratch;
+use common::mutations::{cases, mutate, mutations};
 use proptest::prelude::*;
 use prospect_context::PositionPolicy;
 use prospect_model::{PixelValues, SmolVlm};
-
-/// A change of bytes; places are shares of the length.
-#[derive(Debug, Clone)]
-enum Mutation {
-    Replace(f64, u8),
-    Insert(f64, u8),
-    Delete(f64),
-    Truncate(f64),
-}
-
-fn byte() -> impl Strategy<Value = u8> {
-    prop_oneof![any::<u8>(), b'0'..=b'9', prop::sample::select(&b"{}[],:\"-e. ntf"[..])]
-}
-
-fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
-    let place = || 0.0f64..1.0;
-    let mutation = prop_oneof![
-        6 => (place(), byte()).prop_map(|(at, byte)| Mutation::Replace(at, byte)),
-        4 => (place(), byte()).prop_map(|(at, byte)| Mutation::Insert(at, byte)),
-        2 => place().prop_map(Mutation::Delete),
-        1 => place().prop_map(Mutation::Truncate),
-    ];
-    prop::collection::vec(mutation, 1..4)
-}
-
-fn mutate(bytes: &mut Vec<u8>, mutations: &[Mutation]) {
-    for mutation in mutations {
-        let place = |at: f64| (at * bytes.len() as f64) as usize;
-        match *mutation {
-            _ if bytes.is_empty() => return,
-            Mutation::Replace(at, byte) => {
-                let place = place(at);
-                bytes[place] = byte;
-            }
-            Mutation::Insert(at, byte) => bytes.insert(place(at), byte),
-            Mutation::Delete(at) => drop(bytes.remove(place(at))),
-            Mutation::Truncate(at) => bytes.truncate(place(at)),
-        }
-    }
-}
 
 /// Uses a checkpoint that did load.
 fn exercise(model: &SmolVlm) {
@@ -71,7 +32,7 @@ fn load(scratch: &Scratch) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(cases(512)))]
 
     #[test]
     fn a_damaged_config_never_panics(mutations in mutations()) {

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use prospect_context::simulator::SimulatorError;
 use prospect_context::simulator::recorded::{Difference, RecordingError};
 use prospect_context::{PlanError, PositionPolicy};
-use prospect_model::ModelError;
+use prospect_model::{ModelError, StoredError};
 use prospect_processor::ProcessorError;
 
 use crate::annotations::AnnotationsError;
 use crate::hub::HubError;
 use crate::source::SourceError;
+use crate::suspend::SuspendError;
 use crate::trace::TraceError;
 
 /// Any failure of a command; its `Display` is one line.
@@ -25,6 +26,12 @@ pub enum RunError {
     /// A trace that is read back.
     #[error(transparent)]
     Trace(#[from] TraceError),
+    /// A stream that cannot be resumed.
+    #[error(transparent)]
+    Suspend(#[from] SuspendError),
+    /// A stream whose tensors cannot be written down.
+    #[error("the checkpoint: {0}")]
+    Stored(#[from] StoredError),
     /// A trace that tells of no stream.
     #[error("{}: {source}", path.display())]
     Recording {
@@ -223,6 +230,7 @@ impl RunError {
             Self::Settings(_)
             | Self::Source(_)
             | Self::Trace(_)
+            | Self::Suspend(_)
             | Self::Recording { .. }
             | Self::Read { .. }
             | Self::Annotations(_)
@@ -239,6 +247,7 @@ impl RunError {
             Self::Hub(error) => error.exit_code(),
             Self::Interrupted => 130,
             Self::Model(_)
+            | Self::Stored(_)
             | Self::FailedRuns { .. }
             | Self::Simulator(_)
             | Self::Replay { .. }

@@ -4,45 +4,77 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use prospect_config::{OnCorruptFrame, Settings};
+use serde::{Deserialize, Serialize};
 
 use crate::annotations::Annotations;
 use crate::checkpoint::Checkpoint;
 use crate::display::Display;
 use crate::error::RunError;
-use crate::session::{Outcome, Reply, RunStatistics, Session, SessionOptions, close_failed};
+use crate::session::{ContextRule, Outcome, Reply, RunStatistics, Session, SessionOptions, close_failed};
 use crate::smolvlm::SmolVlmStream;
 use crate::source::{self, FrameSource, SourceOptions};
 use crate::strategies::Registry;
 use crate::stream_model::StreamModel;
+use crate::suspend::{Keeper, SuspendError, SuspendedStream};
 use crate::trace::{Event, SCHEMA_VERSION, TraceSink, Versions};
 
 /// Set by Ctrl-C; a run looks at it before each frame.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Streams `source` through a checkpoint as `settings`, fitted to it ([`Checkpoint::fit`]), say, into `trace` and onto `display`. `annotations` are those of
-/// [`annotations_of`].
+/// What is streamed through what.
+#[derive(Clone, Copy)]
+pub struct RunInputs<'a> {
+    /// Fitted to the checkpoint ([`Checkpoint::fit`]).
+    pub settings: &'a Settings,
+    /// Strategies beside the built-in ones.
+    pub strategies: &'a Registry,
+    /// The model.
+    pub checkpoint: &'a Checkpoint,
+    /// Where the frames come from.
+    pub source: &'a str,
+    /// Those of [`annotations_of`].
+    pub annotations: Option<&'a Annotations>,
+}
+
+/// How far a run has come.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// What the source has given: frames, and such as could not be had.
+    pub items: usize,
+    /// Every reply so far.
+    pub replies: Vec<Reply>,
+    /// Stream time of the first and the last frame.
+    pub span: Option<(f64, f64)>,
+}
+
+/// Streams a source through a checkpoint, into `trace` and onto `display`.
 ///
 /// # Errors
 /// The source, or whatever ends the stream; the trace is closed in every case.
 pub fn run(
-    settings: &Settings,
-    strategies: &Registry,
-    checkpoint: &Checkpoint,
-    source: &str,
-    annotations: Option<&Annotations>,
+    inputs: RunInputs<'_>,
     trace: &mut dyn TraceSink,
     display: &mut dyn Display,
 ) -> Result<Outcome, RunError> {
+    run_kept(inputs, None, trace, display)
+}
+
+/// As [`run`], written down by `keeper` now and then: before the first frame, every so many, and after Ctrl-C.
+///
+/// # Errors
+/// As [`run`], and a checkpoint that cannot be written.
+pub fn run_kept(
+    inputs: RunInputs<'_>,
+    keeper: Option<&Keeper>,
+    trace: &mut dyn TraceSink,
+    display: &mut dyn Display,
+) -> Result<Outcome, RunError> {
+    let RunInputs { settings, strategies, checkpoint, source, annotations } = inputs;
     let rule = strategies.context_rule(&settings.context)?;
     let options = SessionOptions::new(settings, annotations);
     let mut frames = source::open(source, source_options(settings))?;
-    let mut model = SmolVlmStream::new(
-        checkpoint,
-        options.max_seq_len,
-        rule.positions(),
-        settings.stream.not_talk_threshold,
-        settings.generation.sampling,
-    )?;
+    let mut model = stream_model(settings, checkpoint, &rule, &options)?;
     trace.record(&started(settings, checkpoint, frames.description(), rule.name()))?;
     display.begin(frames.description(), frames.length(), annotations, settings.stream.fps);
     let mut session = match Session::new(&mut model, &rule, &options, annotations, &mut *trace) {
@@ -53,12 +85,63 @@ pub fn run(
             return Err(error);
         }
     };
-    let outcome = stream(&mut session, frames.as_mut(), settings.stream.on_corrupt_frame, display);
+    let (on_corrupt_frame, mut progress) = (settings.stream.on_corrupt_frame, Progress::default());
+    let begun = keeper.map_or(Ok(()), |keeper| keeper.keep(&mut session, &progress));
+    let outcome = match begun {
+        Ok(()) => stream(&mut session, frames.as_mut(), on_corrupt_frame, &mut progress, keeper, display),
+        Err(error) => session.fail(&error).and(Err(error)),
+    };
     display.end(outcome.as_ref().ok());
     outcome
 }
 
-/// Feeds every frame; closes the trace whatever happens.
+/// Goes on with a stream that `keeper` has written down, and with its trace.
+///
+/// # Errors
+/// As [`run_kept`]. What does not fit is found before the trace is touched.
+pub fn resume(
+    inputs: RunInputs<'_>,
+    keeper: &Keeper,
+    suspended: SuspendedStream,
+    trace: &mut dyn TraceSink,
+    display: &mut dyn Display,
+) -> Result<Outcome, RunError> {
+    let RunInputs { settings, strategies, checkpoint, source, annotations } = inputs;
+    let rule = strategies.context_rule(&settings.context)?;
+    let options = SessionOptions::new(settings, annotations);
+    let mut frames = source::open(source, source_options(settings))?;
+    let mut model = stream_model(settings, checkpoint, &rule, &options)?;
+    let (items, path) = (suspended.progress().items, suspended.path().to_owned());
+    let mut session = Session::prepared(&mut model, &rule, &options, annotations, trace)?;
+    let mut progress = suspended.resume(&mut session)?;
+    let found = frames.skip(items);
+    if found < items {
+        return Err(SuspendError::SourceEnded { path, items, found }.into());
+    }
+    display.begin(frames.description(), frames.length(), annotations, settings.stream.fps);
+    let on_corrupt_frame = settings.stream.on_corrupt_frame;
+    let outcome =
+        stream(&mut session, frames.as_mut(), on_corrupt_frame, &mut progress, Some(keeper), display);
+    display.end(outcome.as_ref().ok());
+    outcome
+}
+
+fn stream_model<'a>(
+    settings: &Settings,
+    checkpoint: &'a Checkpoint,
+    rule: &ContextRule,
+    options: &SessionOptions,
+) -> Result<SmolVlmStream<'a>, RunError> {
+    SmolVlmStream::new(
+        checkpoint,
+        options.max_seq_len,
+        rule.positions(),
+        settings.stream.not_talk_threshold,
+        settings.generation.sampling,
+    )
+}
+
+/// Feeds every frame behind those of `progress`; closes the trace whatever happens.
 ///
 /// # Errors
 /// [`RunError::Interrupted`] after Ctrl-C, or the first failure that ends the run.
@@ -66,10 +149,17 @@ pub fn stream<M: StreamModel>(
     session: &mut Session<'_, M>,
     frames: &mut dyn FrameSource,
     on_corrupt_frame: OnCorruptFrame,
+    progress: &mut Progress,
+    keeper: Option<&Keeper>,
     display: &mut dyn Display,
 ) -> Result<Outcome, RunError> {
-    match feed(session, frames, on_corrupt_frame, display) {
-        Ok((replies, span)) => Ok(Outcome { statistics: session.finish()?, replies, span }),
+    let fed = feed(session, frames, on_corrupt_frame, progress, keeper, display);
+    let nothing = || RunError::NoFrames { source_name: frames.description().to_owned() };
+    match fed.and_then(|()| progress.span.ok_or_else(nothing)) {
+        Ok(span) => {
+            let replies = std::mem::take(&mut progress.replies);
+            Ok(Outcome { statistics: session.finish()?, replies, span })
+        }
         Err(error) => {
             session.fail(&error)?;
             Err(error)
@@ -77,22 +167,25 @@ pub fn stream<M: StreamModel>(
     }
 }
 
-/// Every reply, and the stream time of the first and the last frame.
 fn feed<M: StreamModel>(
     session: &mut Session<'_, M>,
     frames: &mut dyn FrameSource,
     on_corrupt_frame: OnCorruptFrame,
+    progress: &mut Progress,
+    keeper: Option<&Keeper>,
     display: &mut dyn Display,
-) -> Result<(Vec<Reply>, (f64, f64)), RunError> {
-    let (mut replies, mut span) = (Vec::new(), None);
+) -> Result<(), RunError> {
     while let Some(item) = frames.next_frame() {
         match item {
-            _ if INTERRUPTED.load(Ordering::Relaxed) => return Err(RunError::Interrupted),
+            _ if INTERRUPTED.load(Ordering::Relaxed) => {
+                keeper.map_or(Ok(()), |keeper| keeper.keep(session, progress))?;
+                return Err(RunError::Interrupted);
+            }
             Ok(frame) => {
                 let reply = session.frame(&frame)?;
-                span = Some((span.map_or(frame.time, |(first, _)| first), frame.time));
+                progress.span = Some((progress.span.map_or(frame.time, |(first, _)| first), frame.time));
                 display.frame(&frame, reply.as_ref());
-                replies.extend(reply);
+                progress.replies.extend(reply);
             }
             Err(error) if on_corrupt_frame == OnCorruptFrame::Skip => {
                 display.note(&error.to_string());
@@ -100,9 +193,16 @@ fn feed<M: StreamModel>(
             }
             Err(error) => return Err(error.into()),
         }
+        progress.items += 1;
+        keeper.map_or(Ok(()), |keeper| keeper.keep_if_due(session, progress))?;
     }
-    let nothing = || RunError::NoFrames { source_name: frames.description().to_owned() };
-    Ok((replies, span.ok_or_else(nothing)?))
+    Ok(())
+}
+
+/// The annotation file that the settings name, or the one beside the video.
+pub(crate) fn annotations_file(settings: &Settings, source: &str) -> Option<PathBuf> {
+    let named = settings.evaluation.annotations.clone();
+    named.or_else(|| Annotations::beside(source.as_ref()))
 }
 
 /// The annotations that the settings name, or those beside the video.
@@ -110,8 +210,7 @@ fn feed<M: StreamModel>(
 /// # Errors
 /// The file cannot be read or is malformed.
 pub fn annotations_of(settings: &Settings, source: &str) -> Result<Option<Annotations>, RunError> {
-    let named = settings.evaluation.annotations.clone();
-    let path: Option<PathBuf> = named.or_else(|| Annotations::beside(source.as_ref()));
+    let path = annotations_file(settings, source);
     Ok(path.map(|path| Annotations::from_file(&path)).transpose()?)
 }
 

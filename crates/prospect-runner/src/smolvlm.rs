@@ -4,13 +4,19 @@ use image::RgbImage;
 use prospect_config::{NotTalkThreshold, Sampling};
 use prospect_context::{PositionPolicy, Role};
 use prospect_model::{
-    CacheTail, EvictionPiece, Generator, ImageEmbeddings, KvCache, PixelValues, SmolVlm, StopReason, TalkRule,
+    CacheTail, EvictionPiece, Generator, GeneratorMemory, ImageEmbeddings, KvCache, PixelValues, SmolVlm,
+    StopReason, StoredError, StoredTensors, SuspendedSlots, TalkRule,
 };
 use prospect_processor::{Encoded, Pixels, Processor};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
-use crate::stream_model::{AfterPrefill, Evicted, ForkRequest, Generated, ResolvedPiece, StreamModel};
+use crate::stream_model::{
+    AfterPrefill, Evicted, ForkRequest, Generated, ResolvedPiece, ResumedModel, StreamModel, SuspendedModel,
+};
+use crate::suspend::UnfitError;
 
 /// ProAssist's threshold where a call names none.
 const DEFAULT_THRESHOLD: TalkRule = TalkRule::Threshold(0.5);
@@ -89,6 +95,30 @@ pub struct Fork {
     /// What goes in next: the question, then the last token of the answer.
     next: Vec<u32>,
 }
+
+/// What of a suspended stream is no tensor.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Memory {
+    generator: GeneratorMemory,
+    cache: SuspendedSlots,
+    fork: Option<ForkMemory>,
+    /// Whether the features of the frame before are among the tensors.
+    last_frame: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ForkMemory {
+    at: usize,
+    tail: SuspendedSlots,
+    next: Vec<u32>,
+}
+
+/// Names of tensors in the file, and what they begin with.
+const CACHE: &str = "cache";
+const FORK: &str = "fork";
+const LAST_FRAME: &str = "last_frame";
 
 impl StreamModel for SmolVlmStream<'_> {
     type Features = ImageEmbeddings;
@@ -178,6 +208,43 @@ impl StreamModel for SmolVlmStream<'_> {
     fn truncate(&mut self, tokens: usize) -> Result<(), RunError> {
         self.cache.truncate(tokens);
         Ok(())
+    }
+
+    fn suspend<'a>(
+        &'a self,
+        fork: Option<&'a Fork>,
+        last_frame: Option<&'a ImageEmbeddings>,
+    ) -> Result<SuspendedModel<'a>, RunError> {
+        let Self { cache, generator, model: _, processor: _, talk_rule: _, pixels: _ } = self;
+        let mut tensors = Vec::new();
+        let cache = cache.suspend(CACHE, &mut tensors)?;
+        let fork = fork.map(|Fork { at, tail, next }| {
+            let tail = tail.suspend(FORK, &mut tensors)?;
+            Ok::<_, StoredError>(ForkMemory { at: *at, tail, next: next.clone() })
+        });
+        let fork = fork.transpose()?;
+        if let Some(features) = last_frame {
+            tensors.push(features.suspend(LAST_FRAME)?);
+        }
+        let last_frame = last_frame.is_some();
+        let memory = Memory { generator: generator.memory(), cache, fork, last_frame };
+        // Plain numbers always become JSON.
+        Ok(SuspendedModel { description: serde_json::to_value(memory).unwrap_or_default(), tensors })
+    }
+
+    fn resume(
+        &mut self,
+        description: &Value,
+        tensors: &StoredTensors,
+    ) -> Result<ResumedModel<Fork, ImageEmbeddings>, UnfitError> {
+        let Memory { generator, cache, fork, last_frame } = Memory::deserialize(description)?;
+        self.generator.remember(generator);
+        self.cache.resume(CACHE, cache, tensors)?;
+        let fork = fork.map(|ForkMemory { at, tail, next }| {
+            Ok::<_, StoredError>(Fork { at, tail: self.cache.resume_tail(FORK, tail, tensors)?, next })
+        });
+        let last_frame = last_frame.then(|| self.model.resume_embeddings(LAST_FRAME, tensors));
+        Ok(ResumedModel { fork: fork.transpose()?, last_frame: last_frame.transpose()? })
     }
 
     fn encode_message(&self, role: Role, text: &str, first: bool) -> Result<Encoded, RunError> {

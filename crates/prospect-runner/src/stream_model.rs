@@ -7,9 +7,12 @@ use std::ops::Range;
 
 use image::RgbImage;
 use prospect_context::{PositionPolicy, Role};
+use prospect_model::{StoredTensor, StoredTensors};
 use prospect_processor::Encoded;
+use serde_json::Value;
 
 use crate::error::RunError;
+use crate::suspend::UnfitError;
 
 /// What a prefill is followed by.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +73,22 @@ pub struct Evicted {
     pub positions_reset: bool,
 }
 
+/// What a model remembers, on its way into a file.
+pub struct SuspendedModel<'a> {
+    /// What is no tensor.
+    pub description: Value,
+    /// Borrowed from where they lie.
+    pub tensors: Vec<StoredTensor<'a>>,
+}
+
+/// What the loop holds of a model that goes on.
+pub struct ResumedModel<K, F> {
+    /// The answer in the making, if there was one.
+    pub fork: Option<K>,
+    /// The frame before, if the loop had kept it.
+    pub last_frame: Option<F>,
+}
+
 /// A model with one accumulating cache.
 pub trait StreamModel {
     /// An encoded frame.
@@ -112,6 +131,21 @@ pub trait StreamModel {
 
     /// Cuts the cache back to `tokens`.
     fn truncate(&mut self, tokens: usize) -> Result<(), RunError>;
+
+    /// Everything that has to be known to go on in another process: the cache, what `fork` has of its own, the features that
+    /// the loop keeps, the state of random numbers and decisions.
+    fn suspend<'a>(
+        &'a self,
+        fork: Option<&'a Self::Fork>,
+        last_frame: Option<&'a Self::Features>,
+    ) -> Result<SuspendedModel<'a>, RunError>;
+
+    /// Goes on from what [`Self::suspend`] gave. After an error nothing can be done with the model.
+    fn resume(
+        &mut self,
+        description: &Value,
+        tensors: &StoredTensors,
+    ) -> Result<ResumedModel<Self::Fork, Self::Features>, UnfitError>;
 
     /// A message in the middle of the stream (`first`: at the start of an empty cache).
     fn encode_message(&self, role: Role, text: &str, first: bool) -> Result<Encoded, RunError>;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 use prospect_config::{Layers, Settings};
 use prospect_context::{PositionPolicy, Role};
+use prospect_model::StoredTensors;
 use prospect_processor::Encoded;
 use prospect_runner::annotations::Annotations;
 use prospect_runner::checkpoint::Checkpoint;
@@ -16,8 +17,9 @@ use prospect_runner::smolvlm::SmolVlmStream;
 use prospect_runner::source::{self, SourceOptions};
 use prospect_runner::strategies::Registry;
 use prospect_runner::stream_model::{
-    AfterPrefill, Evicted, ForkRequest, Generated, ResolvedPiece, StreamModel,
+    AfterPrefill, Evicted, ForkRequest, Generated, ResolvedPiece, ResumedModel, StreamModel, SuspendedModel,
 };
+use prospect_runner::suspend::UnfitError;
 use prospect_runner::trace::Event;
 use serde_json::Value;
 
@@ -90,6 +92,22 @@ impl<M: StreamModel> StreamModel for Recorder<M> {
 
     fn truncate(&mut self, tokens: usize) -> Result<(), RunError> {
         self.model.truncate(tokens)
+    }
+
+    fn suspend<'a>(
+        &'a self,
+        fork: Option<&'a M::Fork>,
+        last_frame: Option<&'a M::Features>,
+    ) -> Result<SuspendedModel<'a>, RunError> {
+        self.model.suspend(fork, last_frame)
+    }
+
+    fn resume(
+        &mut self,
+        description: &Value,
+        tensors: &StoredTensors,
+    ) -> Result<ResumedModel<M::Fork, M::Features>, UnfitError> {
+        self.model.resume(description, tensors)
     }
 
     fn encode_message(&self, role: Role, text: &str, first: bool) -> Result<Encoded, RunError> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use prospect_config::{Layers, WORKBENCH_CONFIG};
 use prospect_runner::checkpoint::Checkpoint;
 use prospect_runner::display::Silent;
-use prospect_runner::run;
+use prospect_runner::run::{self, RunInputs};
 use prospect_runner::strategies::Registry;
 use prospect_runner::trace::Event;
 
@@ -29,8 +29,14 @@ fn run(video: &str, quantize: &str) -> Decided {
     let source = videos.join(video).display().to_string();
     let annotations = run::annotations_of(&settings, &source).unwrap();
     let (mut events, strategies) = (Vec::new(), Registry::default());
-    run::run(&settings, &strategies, &checkpoint, &source, annotations.as_ref(), &mut events, &mut Silent)
-        .unwrap();
+    let inputs = RunInputs {
+        settings: &settings,
+        strategies: &strategies,
+        checkpoint: &checkpoint,
+        source: &source,
+        annotations: annotations.as_ref(),
+    };
+    run::run(inputs, &mut events, &mut Silent).unwrap();
     let mut decided = Decided::default();
     for event in events {
         match event {

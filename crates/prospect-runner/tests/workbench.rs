@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
 use prospect_runner::checkpoint::Checkpoint;
 use prospect_runner::display::Silent;
-use prospect_runner::run;
+use prospect_runner::run::{self, RunInputs};
 use prospect_runner::strategies::Registry;
 use prospect_runner::trace::Event;
 use serde_json::Value;
@@ -36,8 +36,14 @@ fn compare(golden: &Value) {
     let mut events: Vec<Event> = Vec::new();
     let annotations = run::annotations_of(&settings, &source).unwrap();
     let strategies = Registry::default();
-    run::run(&settings, &strategies, &checkpoint, &source, annotations.as_ref(), &mut events, &mut Silent)
-        .unwrap();
+    let inputs = RunInputs {
+        settings: &settings,
+        strategies: &strategies,
+        checkpoint: &checkpoint,
+        source: &source,
+        annotations: annotations.as_ref(),
+    };
+    run::run(inputs, &mut events, &mut Silent).unwrap();
     let frames = golden["frames"].as_array().unwrap();
     let (mut seen, mut replies, mut summaries) = (0, 0, 0);
     for event in &events {

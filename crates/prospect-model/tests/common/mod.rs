@@ -6,6 +6,8 @@
     reason = "test helpers; each test file uses some of them"
 )]
 
+pub mod mutations;
+
 use std::path::{Path, PathBuf};
 
 use prospect_context::PositionPolicy;

@@ -197,6 +197,11 @@ impl Annotations {
         ENDINGS.iter().map(|ending| video.with_extension(ending)).find(|file| file.is_file())
     }
 
+    /// Takes over the steps, substeps and actions of another file about the same video.
+    pub fn take_steps_of(&mut self, other: Self) {
+        (self.steps, self.substeps, self.actions) = (other.steps, other.substeps, other.actions);
+    }
+
     /// The reference replies, in order.
     pub fn references(&self) -> impl Iterator<Item = &Message> {
         self.messages.iter().filter(|message| message.role == Speaker::Assistant)

@@ -1,5 +1,6 @@
 //! The arguments as written, and the settings that come of them.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -51,7 +52,23 @@ pub(super) struct RunArguments {
     /// Video file, folder or glob of images, animated GIF or WebP, or what ffmpeg opens.
     pub(super) source: Option<String>,
     #[command(flatten)]
+    pub(super) keeping: KeepingArguments,
+    #[command(flatten)]
     pub(super) common: CommonArguments,
+}
+
+/// How a stream outlives its process. No settings: they say nothing of the stream, and its trace is the same without them.
+#[derive(Debug, Args)]
+pub(super) struct KeepingArguments {
+    /// Write the stream down here now and then, and at Ctrl-C, so that --resume can go on with it.
+    #[arg(long, value_name = "FILE")]
+    pub(super) checkpoint: Option<PathBuf>,
+    /// Frames from one checkpoint to the next.
+    #[arg(long, value_name = "FRAMES", default_value = "120", requires = "checkpoint")]
+    pub(super) checkpoint_every: NonZeroUsize,
+    /// Go on with the stream of --checkpoint FILE, which has to be of the same source, model and settings.
+    #[arg(long, requires = "checkpoint")]
+    pub(super) resume: bool,
 }
 
 #[derive(Debug, Args)]

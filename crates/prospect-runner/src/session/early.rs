@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use prospect_context::{ContextStrategy, SummaryRequest, Trigger};
+use serde::{Deserialize, Serialize};
 
 use super::eviction::Counter;
 use super::options::ContextRule;
@@ -12,15 +13,38 @@ use crate::error::RunError;
 use crate::stream_model::StreamModel;
 use crate::trace::Event;
 
-/// A summary in the making.
+/// A summary in the making: where it is written, and what has been written.
 pub(super) struct EarlyWriting<F> {
-    request: SummaryRequest,
     fork: F,
+    answer: EarlyAnswer,
+}
+
+impl<F> EarlyWriting<F> {
+    pub(super) fn of(fork: F, answer: EarlyAnswer) -> Self {
+        Self { fork, answer }
+    }
+
+    pub(super) fn parts(&self) -> (&F, &EarlyAnswer) {
+        (&self.fork, &self.answer)
+    }
+}
+
+/// As much of a summary as has been written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EarlyAnswer {
+    request: SummaryRequest,
     /// It sums up the slots before this one.
     covers: usize,
     token_ids: Vec<u32>,
     finished: bool,
     ms: f64,
+}
+
+impl EarlyAnswer {
+    pub(super) fn covers(&self) -> usize {
+        self.covers
+    }
 }
 
 impl<'a, M: StreamModel> Session<'a, M> {
@@ -61,21 +85,23 @@ impl<'a, M: StreamModel> Session<'a, M> {
         }
         let (fork, token_ids) = (self.model.fork(&question)?, Vec::new());
         let ms = milliseconds(started);
-        self.early = Some(EarlyWriting { request, fork, covers, token_ids, finished: false, ms });
+        let answer = EarlyAnswer { request, covers, token_ids, finished: false, ms };
+        self.early = Some(EarlyWriting { fork, answer });
         Ok(())
     }
 
     fn go_on(&mut self, early: &mut EarlyWriting<M::Fork>, most: usize) -> Result<(), RunError> {
-        let left = early.request.max_new_tokens.saturating_sub(early.token_ids.len());
-        if early.finished || left == 0 {
+        let EarlyWriting { fork, answer } = early;
+        let left = answer.request.max_new_tokens.saturating_sub(answer.token_ids.len());
+        if answer.finished || left == 0 {
             return Ok(());
         }
         let started = Instant::now();
-        let written = self.model.continue_fork(&mut early.fork, left.min(most))?;
-        self.statistics.cache(self.model.fork_tokens(&early.fork));
-        early.finished = written.is_empty() || written.last() == Some(&self.model.end_of_utterance());
-        early.token_ids.extend(written);
-        early.ms += milliseconds(started);
+        let written = self.model.continue_fork(fork, left.min(most))?;
+        self.statistics.cache(self.model.fork_tokens(fork));
+        answer.finished = written.is_empty() || written.last() == Some(&self.model.end_of_utterance());
+        answer.token_ids.extend(written);
+        answer.ms += milliseconds(started);
         Ok(())
     }
 
@@ -83,10 +109,10 @@ impl<'a, M: StreamModel> Session<'a, M> {
     /// nothing was begun, or the model had nothing to say: then it is asked again, with the whole cache before it.
     pub(super) fn finish_early(&mut self, time: f64) -> Result<Option<(String, usize)>, RunError> {
         let Some(mut early) = self.early.take() else { return Ok(None) };
-        while !early.finished && early.token_ids.len() < early.request.max_new_tokens {
+        while !early.answer.finished && early.answer.token_ids.len() < early.answer.request.max_new_tokens {
             self.go_on(&mut early, usize::MAX)?;
         }
-        let EarlyWriting { request, covers, token_ids, ms, .. } = early;
+        let EarlyAnswer { request, covers, token_ids, ms, .. } = early.answer;
         let text = fit(&*self.model, &self.model.clean_reply(&token_ids)?, request.max_new_tokens)?;
         if text.is_empty() {
             return Ok(None);

@@ -7,17 +7,20 @@ mod eviction;
 mod options;
 mod reply;
 mod statistics;
+mod suspended;
 mod talk;
 #[cfg(test)]
 mod tests;
 
 pub use options::{ContextRule, SessionOptions};
 pub use statistics::RunStatistics;
+pub use suspended::{SessionMemory, SuspendedSession};
 
 use std::time::Instant;
 
 use prospect_config::TalkPolicy;
 use prospect_context::{Budget, Ledger, SegmentKind, SignalRequest};
+use serde::{Deserialize, Serialize};
 
 use crate::annotations::{Annotations, Message};
 use crate::error::RunError;
@@ -29,7 +32,7 @@ use early::EarlyWriting;
 use talk::TalkState;
 
 /// A reply of the assistant.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reply {
     /// Frame after which it was given.
     pub frame: usize,
@@ -87,12 +90,34 @@ pub struct Session<'a, M: StreamModel> {
 }
 
 impl<'a, M: StreamModel> Session<'a, M> {
-    /// A stream that has seen nothing yet.
+    /// A stream that has seen nothing yet; the trace gets its budget.
+    ///
+    /// # Errors
+    /// As [`Self::prepared`], and the trace cannot be written.
+    pub fn new(
+        model: &'a mut M,
+        rule: &'a ContextRule,
+        options: &'a SessionOptions,
+        annotations: Option<&'a Annotations>,
+        trace: &'a mut dyn TraceSink,
+    ) -> Result<Self, RunError> {
+        let session = Self::prepared(model, rule, options, annotations, trace)?;
+        let budget = session.budget;
+        session.trace.record(&Event::Budget {
+            max_seq_len: budget.max_seq_len,
+            reserved_seq_len: budget.reserved_seq_len,
+            max_reply_tokens: budget.max_reply_tokens,
+            max_summary_tokens: budget.max_summary_tokens,
+        })?;
+        Ok(session)
+    }
+
+    /// The same for a trace that has the budget already: for [`Self::resume`].
     ///
     /// # Errors
     /// [`RunError::MissingDialogueState`] if the strategy works from one and the run has none; a prompt that cannot be
     /// encoded.
-    pub fn new(
+    pub fn prepared(
         model: &'a mut M,
         rule: &'a ContextRule,
         options: &'a SessionOptions,
@@ -118,12 +143,6 @@ impl<'a, M: StreamModel> Session<'a, M> {
             max_reply_tokens: longest_reply + prompt_room,
             max_summary_tokens,
         };
-        trace.record(&Event::Budget {
-            max_seq_len: budget.max_seq_len,
-            reserved_seq_len: budget.reserved_seq_len,
-            max_reply_tokens: budget.max_reply_tokens,
-            max_summary_tokens: budget.max_summary_tokens,
-        })?;
         Ok(Self {
             model,
             rule,

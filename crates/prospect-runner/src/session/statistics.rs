@@ -1,10 +1,13 @@
 //! The figures that close a trace.
 
+use serde::{Deserialize, Serialize};
+
 use crate::histogram::Histogram;
 use crate::trace::Event;
 
 /// Counts and times of a run, in a fixed amount of memory however long it lasts.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RunStatistics {
     /// Frames that went in.
     pub frames: usize,

@@ -2,6 +2,7 @@
 
 use prospect_config::{SubstepSource, TalkPolicy};
 use prospect_context::{DialogueState, Role};
+use serde::{Deserialize, Serialize};
 
 use crate::annotations::Annotations;
 use crate::error::RunError;
@@ -24,9 +25,16 @@ pub(super) struct Turn {
     pub(super) generation_prompt: Option<String>,
 }
 
-/// What a talk policy remembers from frame to frame.
+/// A talk policy and what it remembers.
 pub(super) struct TalkState {
     policy: TalkPolicy,
+    memory: TalkMemory,
+}
+
+/// What a talk policy remembers from frame to frame.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TalkMemory {
     /// Whole periods that have passed under [`TalkPolicy::Every`].
     periods: Option<f64>,
     /// A user message went in with this frame.
@@ -37,7 +45,15 @@ pub(super) struct TalkState {
 
 impl TalkState {
     pub(super) fn new(policy: &TalkPolicy) -> Self {
-        Self { policy: policy.clone(), periods: None, asked: false, substeps: Vec::new() }
+        Self { policy: policy.clone(), memory: TalkMemory::default() }
+    }
+
+    pub(super) fn memory(&self) -> &TalkMemory {
+        &self.memory
+    }
+
+    pub(super) fn remember(&mut self, memory: TalkMemory) {
+        self.memory = memory;
     }
 
     /// What the model does right after a frame.
@@ -50,7 +66,7 @@ impl TalkState {
 
     /// Tells the policy that a user message went in.
     pub(super) fn asked(&mut self) {
-        self.asked = true;
+        self.memory.asked = true;
     }
 
     /// The dialogue state: annotated, or else what the model named.
@@ -60,7 +76,7 @@ impl TalkState {
         time: f64,
     ) -> Option<DialogueState> {
         let annotated = annotations.and_then(|annotations| annotated_state(annotations, time));
-        annotated.or_else(|| detected_state(&self.substeps))
+        annotated.or_else(|| detected_state(&self.memory.substeps))
     }
 
     /// Whether the run will ever have a dialogue state.
@@ -78,7 +94,7 @@ impl TalkState {
         max_new_tokens: usize,
         time: f64,
     ) -> Result<Option<Turn>, RunError> {
-        let asked = std::mem::take(&mut self.asked);
+        let asked = std::mem::take(&mut self.memory.asked);
         let plain = Turn { prompt: None, generation_prompt: None };
         match &self.policy {
             TalkPolicy::Proactive => Ok(None),
@@ -86,7 +102,7 @@ impl TalkState {
             TalkPolicy::Every { seconds } => {
                 let periods = ((time + TOLERANCE) / seconds).floor();
                 // The first frame only starts the clock, wherever in the video it is.
-                let due = self.periods.replace(periods).is_some_and(|before| periods > before);
+                let due = self.memory.periods.replace(periods).is_some_and(|before| periods > before);
                 Ok(due.then_some(plain))
             }
             TalkPolicy::OnTransition { substep_source, detection_prompt, .. } => {
@@ -106,15 +122,15 @@ impl TalkState {
         let TalkPolicy::OnTransition { dialogue_prompt, generation_prompt, .. } = &self.policy else {
             return None;
         };
-        if self.substeps.last() == Some(&substep) {
+        if self.memory.substeps.last() == Some(&substep) {
             return None;
         }
-        let before = self.substeps.last().map_or(NO_SUBSTEP, String::as_str);
+        let before = self.memory.substeps.last().map_or(NO_SUBSTEP, String::as_str);
         let turn = Turn {
             prompt: Some(fill(dialogue_prompt, before, &substep)),
             generation_prompt: generation_prompt.clone(),
         };
-        self.substeps.push(substep);
+        self.memory.substeps.push(substep);
         Some(turn)
     }
 

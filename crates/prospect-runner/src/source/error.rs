@@ -51,6 +51,51 @@ pub enum SourceError {
         /// Height in pixels.
         height: u32,
     },
+    /// An Arrow file, in a program without the feature that reads them.
+    #[error("{}: frames in an Arrow stream: expected a program built with --features arrow", path.display())]
+    NeedsArrow {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that is no Arrow stream.
+    #[error("{}: not a readable Arrow IPC stream: {message}", path.display())]
+    NotArrow {
+        /// The file.
+        path: PathBuf,
+        /// What the reader said.
+        message: String,
+    },
+    /// An Arrow stream without pictures.
+    #[error(
+        "{}: the columns are {found}: expected frame or image, of text (base64) or bytes",
+        path.display()
+    )]
+    NoColumn {
+        /// The file.
+        path: PathBuf,
+        /// The columns with their types.
+        found: String,
+    },
+    /// One row that is no picture. The source goes on with the next one.
+    #[error("{}: row {row}: not a readable image: {message}", path.display())]
+    CorruptRow {
+        /// The file.
+        path: PathBuf,
+        /// The row, from 0.
+        row: usize,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// An Arrow stream that is damaged or cut off behind its first batch; the rows before have been delivered.
+    #[error("{}: the stream breaks off after {rows} rows: {message}", path.display())]
+    ArrowEnds {
+        /// The file.
+        path: PathBuf,
+        /// Rows before.
+        rows: usize,
+        /// What the reader said.
+        message: String,
+    },
     /// An mp4 file whose boxes do not parse.
     #[error("{}: not a readable mp4: {message}", path.display())]
     NotMp4 {

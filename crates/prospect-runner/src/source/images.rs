@@ -87,6 +87,14 @@ impl FrameSource for ImageFiles {
         Some(read(path).map(|image| Frame { index, time, image, name: Some(name(path)) }))
     }
 
+    /// Without opening them.
+    fn skip(&mut self, items: usize) -> usize {
+        let skipped = items.min(self.stop.saturating_sub(self.next));
+        self.next += skipped;
+        self.index += skipped;
+        skipped
+    }
+
     fn length(&self) -> Option<usize> {
         Some(self.index + (self.stop.saturating_sub(self.next)))
     }

@@ -3,6 +3,8 @@
 //! Every source streams: at most a decoder's own reference pictures and two more frames are in memory.
 
 mod animation;
+#[cfg(feature = "arrow")]
+mod arrow;
 mod error;
 mod ffmpeg;
 mod images;
@@ -70,6 +72,12 @@ pub trait FrameSource: Send {
     /// The next frame; `None` at the end.
     fn next_frame(&mut self) -> Option<Result<Frame, SourceError>>;
 
+    /// Passes over the first items of a source that has given none yet, as if they had been taken; returns over how many,
+    /// fewer where the source ends before.
+    fn skip(&mut self, items: usize) -> usize {
+        (0..items).take_while(|_| self.next_frame().is_some()).count()
+    }
+
     /// Frames the whole source will deliver, if that is known.
     fn length(&self) -> Option<usize>;
 
@@ -103,6 +111,7 @@ pub fn open(spec: &str, options: SourceOptions) -> Result<Box<dyn FrameSource>, 
         Kind::Mp4 => open_mp4(spec, path, options),
         Kind::Gif => animation::open_gif(path, options),
         Kind::WebP => animation::open_webp(path, options),
+        Kind::Arrow => open_arrow(path, options),
         Kind::Image => Ok(Box::new(images::ImageFiles::single(path, options))),
         Kind::Other => Ok(Box::new(ffmpeg::Ffmpeg::open(spec, "this format", options)?)),
     }
@@ -112,6 +121,7 @@ enum Kind {
     Mp4,
     Gif,
     WebP,
+    Arrow,
     Image,
     Other,
 }
@@ -132,11 +142,21 @@ fn kind(path: &Path) -> Result<Kind, SourceError> {
         Kind::Gif
     } else if at(0, b"RIFF") && at(8, b"WEBP") {
         Kind::WebP
+    } else if at(0, b"\xff\xff\xff\xff") || path.extension().is_some_and(|extension| extension == "arrow") {
+        Kind::Arrow
     } else if at(0, b"\x89PNG") || at(0, b"\xff\xd8\xff") || at(0, b"BM") {
         Kind::Image
     } else {
         Kind::Other
     })
+}
+
+#[cfg(feature = "arrow")]
+use arrow::open as open_arrow;
+
+#[cfg(not(feature = "arrow"))]
+fn open_arrow(path: &Path, _: SourceOptions) -> Result<Box<dyn FrameSource>, SourceError> {
+    Err(SourceError::NeedsArrow { path: path.to_owned() })
 }
 
 fn open_mp4(spec: &str, path: &Path, options: SourceOptions) -> Result<Box<dyn FrameSource>, SourceError> {

@@ -109,6 +109,11 @@ impl<D: Pictures> FrameSource for Sampled<D> {
         Some(Ok(Frame { index: self.index - 1, time, image, name: None }))
     }
 
+    /// Decoded, as the pictures behind them need them, but not turned into RGB.
+    fn skip(&mut self, items: usize) -> usize {
+        (0..items).take_while(|_| self.advance().is_some()).count()
+    }
+
     fn length(&self) -> Option<usize> {
         self.length
     }

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::annotations::Annotations;
+use super::proassist;
+use crate::annotations::{Annotations, Choice};
 use crate::error::RunError;
 
 /// A video with what is known about it.
@@ -14,6 +15,10 @@ pub struct Video {
     pub source: PathBuf,
     /// Its annotations.
     pub annotations: PathBuf,
+    /// Which of several dialogues in that file.
+    pub choice: Choice,
+    /// Where its steps stand, if not in that file.
+    pub states: Option<PathBuf>,
 }
 
 /// Extensions of what a folder of videos may hold; folders of images besides.
@@ -22,7 +27,8 @@ const VIDEO_EXTENSIONS: [&str; 14] =
 
 /// Every video that `sources` name, in order: a video with annotations beside it, a folder of such videos, or a manifest
 /// (`.txt`: one video a line, relative to the manifest; its annotations after a tab where they do not lie beside it, its
-/// name after another one where it shall have one of its own; `#` starts a comment). A single video may have its
+/// name after another one where it shall have one of its own; `#` starts a comment), or a folder in ProAssist's layout or
+/// one split of it (`super::proassist`). A single video may have its
 /// `annotations` anywhere.
 ///
 /// # Errors
@@ -43,10 +49,13 @@ pub fn videos(sources: &[PathBuf], annotations: Option<&Path>) -> Result<Vec<Vid
     }
     let mut videos = Vec::new();
     for source in sources {
-        let found = match Annotations::beside(source) {
-            Some(annotations) => vec![video(source, annotations)],
-            None if source.extension().is_some_and(|extension| extension == "txt") => manifest(source)?,
-            None => folder(source)?,
+        let found = match (Annotations::beside(source), proassist::samples(source)) {
+            (Some(annotations), _) => vec![video(source, annotations)],
+            (None, Some(samples)) => samples?,
+            (None, None) if source.extension().is_some_and(|extension| extension == "txt") => {
+                manifest(source)?
+            }
+            (None, None) => folder(source)?,
         };
         videos.extend(found);
     }
@@ -57,7 +66,8 @@ pub fn videos(sources: &[PathBuf], annotations: Option<&Path>) -> Result<Vec<Vid
 
 fn video(source: &Path, annotations: PathBuf) -> Video {
     let name = source.file_stem().unwrap_or(source.as_os_str()).to_string_lossy().into_owned();
-    Video { name, source: source.to_owned(), annotations }
+    let (choice, states) = (Choice::default(), None);
+    Video { name, source: source.to_owned(), annotations, choice, states }
 }
 
 fn folder(folder: &Path) -> Result<Vec<Video>, RunError> {

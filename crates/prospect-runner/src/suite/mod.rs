@@ -6,6 +6,7 @@
 mod dataset;
 mod inputs;
 mod merge;
+mod proassist;
 mod sanity;
 mod shard;
 mod store;

@@ -14,7 +14,7 @@ use crate::checkpoint::Checkpoint;
 use crate::display::Silent;
 use crate::error::RunError;
 use crate::evaluation::{Cost, Judge, Similarity, Window};
-use crate::run::{self, INTERRUPTED};
+use crate::run::{self, INTERRUPTED, RunInputs};
 use crate::strategies::Registry;
 use crate::trace::{TraceWriter, broken_laws, read_trace};
 
@@ -58,7 +58,10 @@ pub type Progress<'a> = dyn FnMut(&Variant, &Video) + 'a;
 /// The first file that is malformed.
 pub fn with_annotations(videos: Vec<Video>) -> Result<Vec<(Video, Annotations)>, RunError> {
     let read = |video: Video| {
-        let annotations = Annotations::from_file(&video.annotations)?;
+        let mut annotations = Annotations::from_file_choosing(&video.annotations, &video.choice)?;
+        if let Some(states) = &video.states {
+            annotations.take_steps_of(Annotations::from_file(states)?);
+        }
         Ok((video, annotations))
     };
     videos.into_iter().map(read).collect()
@@ -169,8 +172,14 @@ impl Suite<'_> {
         if variant.is_sanity() {
             return replay_references(settings, &source, annotations, trace);
         }
-        let (registry, checkpoint) = (self.strategies, self.checkpoint);
-        run::run(settings, registry, checkpoint, &source, Some(annotations), trace, &mut Silent).map(drop)
+        let inputs = RunInputs {
+            settings,
+            strategies: self.strategies,
+            checkpoint: self.checkpoint,
+            source: &source,
+            annotations: Some(annotations),
+        };
+        run::run(inputs, trace, &mut Silent).map(drop)
     }
 
     fn judge(&self, variant: &Variant) -> Judge<'_> {

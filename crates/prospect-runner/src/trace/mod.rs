@@ -8,4 +8,4 @@ mod writer;
 pub use event::{Event, PutBack, SCHEMA_VERSION, SegmentEntry, StageTimes, Versions};
 pub use laws::broken_laws;
 pub use reader::{TraceError, read_trace};
-pub use writer::{TRACE_FILE, Tee, TraceSink, TraceWriter};
+pub use writer::{TRACE_FILE, Tee, TraceEndError, TracePosition, TraceSink, TraceWriter};

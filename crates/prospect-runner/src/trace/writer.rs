@@ -1,8 +1,10 @@
 //! Writes events as JSON lines.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use crate::error::RunError;
 use crate::trace::Event;
@@ -10,12 +12,32 @@ use crate::trace::Event;
 /// The file's name in the folder of its run.
 pub const TRACE_FILE: &str = "trace.jsonl";
 
+/// How far a trace has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TracePosition {
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// CRC-32 of these bytes.
+    pub crc32: u32,
+}
+
+impl TracePosition {
+    fn go_on(&mut self, bytes: &[u8]) {
+        let mut sum = crc32fast::Hasher::new_with_initial(self.crc32);
+        sum.update(bytes);
+        *self = Self { bytes: self.bytes + bytes.len() as u64, crc32: sum.finalize() };
+    }
+}
+
 /// Takes the events of a run as they happen.
 pub trait TraceSink {
     /// Takes one event.
     fn record(&mut self, event: &Event) -> Result<(), RunError>;
     /// Makes everything so far readable to others.
     fn flush(&mut self) -> Result<(), RunError>;
+    /// How far the trace has come; everything so far outlives a crash of the machine afterwards.
+    fn position(&mut self) -> Result<TracePosition, RunError>;
 }
 
 impl TraceSink for Vec<Event> {
@@ -27,19 +49,78 @@ impl TraceSink for Vec<Event> {
     fn flush(&mut self) -> Result<(), RunError> {
         Ok(())
     }
+
+    /// Counted in events.
+    fn position(&mut self) -> Result<TracePosition, RunError> {
+        Ok(TracePosition { bytes: self.len() as u64, crc32: 0 })
+    }
 }
 
-/// `trace.jsonl` on disk. The file is made with the first event, so that a run that never begins leaves an older one alone.
+/// `trace.jsonl` on disk. The file is made, or cut back to where it goes on, with the first event, so that a run that never
+/// begins leaves an older one alone.
 #[derive(Debug)]
 pub struct TraceWriter {
     path: PathBuf,
     file: Option<BufWriter<File>>,
+    written: TracePosition,
+    /// Reused from event to event.
+    line: Vec<u8>,
+}
+
+/// Why a trace cannot be gone on with.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceEndError {
+    /// It is not there, or cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[from] std::io::Error),
+    /// It has lost events.
+    #[error("has {found} bytes: expected at least {expected}")]
+    Short {
+        /// Its length.
+        found: u64,
+        /// The length that is known of it.
+        expected: u64,
+    },
+    /// Somebody has changed it.
+    #[error("was changed in its first {bytes} bytes: expected them as they were written")]
+    Changed {
+        /// The length that is known of it.
+        bytes: u64,
+    },
 }
 
 impl TraceWriter {
     /// `trace.jsonl` in `folder`; the folder is made if it is missing.
     pub fn in_folder(folder: &Path) -> Self {
-        Self { path: folder.join(TRACE_FILE), file: None }
+        Self::at(folder, TracePosition::default())
+    }
+
+    /// The trace in `folder` from a position on; what stands behind it is cut off with the first event.
+    ///
+    /// # Errors
+    /// The file is not the one that had come to this position.
+    pub fn continued(folder: &Path, position: TracePosition) -> Result<Self, TraceEndError> {
+        let writer = Self::at(folder, position);
+        let mut found = TracePosition::default();
+        let mut known = File::open(&writer.path)?.take(position.bytes);
+        let mut bytes = vec![0; 64 * 1024];
+        loop {
+            match known.read(&mut bytes)? {
+                0 => break,
+                read => found.go_on(&bytes[..read]),
+            }
+        }
+        match found {
+            found if found == position => Ok(writer),
+            TracePosition { bytes, .. } if bytes < position.bytes => {
+                Err(TraceEndError::Short { found: bytes, expected: position.bytes })
+            }
+            TracePosition { bytes, .. } => Err(TraceEndError::Changed { bytes }),
+        }
+    }
+
+    fn at(folder: &Path, written: TracePosition) -> Self {
+        Self { path: folder.join(TRACE_FILE), file: None, written, line: Vec::new() }
     }
 
     /// The file.
@@ -52,18 +133,32 @@ impl TraceWriter {
         self.file.is_some()
     }
 
-    fn open(path: &Path) -> std::io::Result<BufWriter<File>> {
-        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-        File::create(path).map(BufWriter::new)
+    fn open(&self) -> std::io::Result<BufWriter<File>> {
+        if self.written.bytes == 0 {
+            self.path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+            return File::create(&self.path).map(BufWriter::new);
+        }
+        let mut file = File::options().write(true).open(&self.path)?;
+        file.set_len(self.written.bytes)?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(BufWriter::new(file))
     }
 
     fn write(&mut self, event: &Event) -> std::io::Result<()> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(Self::open(&self.path)?),
-        };
-        serde_json::to_writer(&mut *file, event)?;
-        file.write_all(b"\n")
+        if self.file.is_none() {
+            self.file = Some(self.open()?);
+        }
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, event)?;
+        self.line.push(b'\n');
+        self.written.go_on(&self.line);
+        self.file.as_mut().map_or(Ok(()), |file| file.write_all(&self.line))
+    }
+
+    fn sync(&mut self) -> std::io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.flush()?;
+        file.get_ref().sync_data()
     }
 }
 
@@ -75,6 +170,11 @@ impl TraceSink for TraceWriter {
     fn flush(&mut self) -> Result<(), RunError> {
         let flushed = self.file.as_mut().map_or(Ok(()), Write::flush);
         flushed.map_err(|source| RunError::Write { path: self.path.clone(), source })
+    }
+
+    fn position(&mut self) -> Result<TracePosition, RunError> {
+        self.sync().map_err(|source| RunError::Write { path: self.path.clone(), source })?;
+        Ok(self.written)
     }
 }
 
@@ -101,5 +201,9 @@ impl<W: Write> TraceSink for Tee<'_, W> {
     fn flush(&mut self) -> Result<(), RunError> {
         let _ = self.lines.flush();
         self.trace.flush()
+    }
+
+    fn position(&mut self) -> Result<TracePosition, RunError> {
+        self.trace.position()
     }
 }

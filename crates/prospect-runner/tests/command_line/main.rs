@@ -9,4 +9,5 @@ mod reproducible;
 mod simulate;
 mod suite;
 mod support;
+mod suspend;
 mod usage;

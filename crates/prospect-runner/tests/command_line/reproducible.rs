@@ -1,18 +1,6 @@
 //! The same config on the same machine writes the same trace, measurements aside, with one thread or two.
 
-use serde_json::Value;
-
-use crate::support::{program, text, trace};
-
-/// Without times, memory and the number of threads.
-fn reproducible(events: Vec<Value>) -> Vec<String> {
-    let measured = |key: &str| key.ends_with("ms") || key.ends_with("_bytes") || key == "threads";
-    let strip = |mut event: Value| {
-        event.as_object_mut().unwrap().retain(|key, _| !measured(key));
-        event.to_string()
-    };
-    events.into_iter().map(strip).collect()
-}
+use crate::support::{program, reproducible, text, trace};
 
 #[test]
 fn two_runs_write_the_same_bytes_whatever_the_threads() {

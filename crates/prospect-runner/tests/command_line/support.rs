@@ -64,3 +64,13 @@ pub(crate) fn trace(out: &Path) -> Vec<Value> {
 pub(crate) fn names(trace: &[Value]) -> Vec<&str> {
     trace.iter().map(|event| event["event"].as_str().unwrap()).collect()
 }
+
+/// Without times, memory and the number of threads.
+pub(crate) fn reproducible(events: Vec<Value>) -> Vec<String> {
+    let measured = |key: &str| key.ends_with("ms") || key.ends_with("_bytes") || key == "threads";
+    let strip = |mut event: Value| {
+        event.as_object_mut().unwrap().retain(|key, _| !measured(key));
+        event.to_string()
+    };
+    events.into_iter().map(strip).collect()
+}

@@ -13,7 +13,7 @@ use crate::session::ContextRule;
 use crate::strategies::Registry;
 use crate::trace::{Event, broken_laws};
 
-const STRATEGIES: [&str; 9] = [
+pub(super) const STRATEGIES: [&str; 9] = [
     "drop_all",
     "drop_middle",
     "summarize_and_drop",
@@ -24,9 +24,9 @@ const STRATEGIES: [&str; 9] = [
     "hybrid",
     "none",
 ];
-const TALKS: [&str; 4] = ["proactive", "on_transition", "every", "on_request"];
+pub(super) const TALKS: [&str; 4] = ["proactive", "on_transition", "every", "on_request"];
 
-fn annotations(substep_frames: usize, task_knowledge: bool) -> Annotations {
+pub(super) fn annotations(substep_frames: usize, task_knowledge: bool) -> Annotations {
     let length = substep_frames as f64 / 2.0;
     let substep = |k: usize| Substep {
         name: format!("step {k}"),

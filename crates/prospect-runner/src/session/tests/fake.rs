@@ -3,14 +3,20 @@
 use image::RgbImage;
 use prospect_config::{Layers, Settings};
 use prospect_context::{PositionPolicy, Role, SegmentKind};
+use prospect_model::StoredTensors;
 use prospect_processor::Encoded;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::annotations::Annotations;
 use crate::error::RunError;
 use crate::session::{ContextRule, Reply, Session, SessionOptions};
 use crate::source::Frame;
 use crate::strategies::Registry;
-use crate::stream_model::{AfterPrefill, Evicted, ForkRequest, Generated, ResolvedPiece, StreamModel};
+use crate::stream_model::{
+    AfterPrefill, Evicted, ForkRequest, Generated, ResolvedPiece, ResumedModel, StreamModel, SuspendedModel,
+};
+use crate::suspend::UnfitError;
 use crate::trace::Event;
 
 pub(super) const END: u32 = 1000;
@@ -82,7 +88,16 @@ fn bytes(text: &str) -> Vec<u32> {
     text.bytes().map(u32::from).collect()
 }
 
+#[derive(Serialize, Deserialize)]
+struct Memory {
+    cache: Vec<u32>,
+    decisions: usize,
+    fork: Option<FakeFork>,
+    last_frame: bool,
+}
+
 /// An answer in the making: what the cache held, then the question and what has been said.
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct FakeFork {
     cache: Vec<u32>,
     answered: usize,
@@ -160,6 +175,30 @@ impl StreamModel for FakeModel {
     fn truncate(&mut self, tokens: usize) -> Result<(), RunError> {
         self.cache.truncate(tokens);
         Ok(())
+    }
+
+    fn suspend<'a>(
+        &'a self,
+        fork: Option<&'a FakeFork>,
+        last_frame: Option<&'a ()>,
+    ) -> Result<SuspendedModel<'a>, RunError> {
+        let memory = Memory {
+            cache: self.cache.clone(),
+            decisions: self.decisions,
+            fork: fork.cloned(),
+            last_frame: last_frame.is_some(),
+        };
+        Ok(SuspendedModel { description: serde_json::to_value(memory).unwrap(), tensors: Vec::new() })
+    }
+
+    fn resume(
+        &mut self,
+        description: &Value,
+        _: &StoredTensors,
+    ) -> Result<ResumedModel<FakeFork, ()>, UnfitError> {
+        let Memory { cache, decisions, fork, last_frame } = Memory::deserialize(description)?;
+        (self.cache, self.decisions) = (cache, decisions);
+        Ok(ResumedModel { fork, last_frame: last_frame.then_some(()) })
     }
 
     fn encode_message(&self, role: Role, text: &str, _: bool) -> Result<Encoded, RunError> {

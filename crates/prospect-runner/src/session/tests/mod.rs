@@ -3,4 +3,5 @@
 mod bounds;
 mod fake;
 mod policies;
+mod suspended;
 mod trace_format;

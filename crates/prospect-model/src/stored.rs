@@ -1,0 +1,350 @@
+//! Tensors in a file: safetensors with a text of the caller's in front and a checksum of everything behind it at the end.
+//!
+//! Written in one pass and without a copy of what is written, which may be larger than what is left of the memory. Any
+//! program that reads safetensors reads such a file; the checksum is its last tensor.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
+use crc32fast::Hasher;
+use half::bf16;
+use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
+
+use crate::error::first_line;
+
+/// The key of the caller's text in the file's metadata.
+const TEXT: &str = "prospect_stream";
+/// How every such file goes on behind the eight bytes of its header's length.
+const SIGNATURE: &[u8] = br#"{"__metadata__":{"prospect_stream":"#;
+/// The last tensor: CRC-32 of all bytes before its own.
+const CHECKSUM: &str = "crc32";
+const HEADER_LENGTH_BYTES: usize = 8;
+/// Values that are turned into bytes at a time.
+const VALUES_AT_A_TIME: usize = 16 * 1024;
+
+/// Why tensors cannot be written to a file, or a file is not one of these.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoredError {
+    /// The file cannot be written.
+    #[error("{0}")]
+    Write(#[from] io::Error),
+    /// A file that is shorter or longer than its header says.
+    #[error("it is cut off, or something was appended: expected as many bytes as its header names")]
+    Length,
+    /// A file of another kind.
+    #[error("it is none: expected a file that --checkpoint wrote")]
+    Foreign,
+    /// A header that is damaged.
+    #[error("its header is damaged: {message}")]
+    Header {
+        /// What the parser said.
+        message: String,
+    },
+    /// Bytes that are not those that were written.
+    #[error("it is damaged: its checksum is {found:08x}, expected {expected:08x}")]
+    Checksum {
+        /// Of the bytes that are there.
+        found: u32,
+        /// What the file says.
+        expected: u32,
+    },
+    /// A tensor that should be there.
+    #[error("the tensor {name} is missing")]
+    Missing {
+        /// Its name.
+        name: String,
+    },
+    /// A tensor of another shape or type than the model's.
+    #[error("the tensor {name} is {found}: expected {expected}")]
+    Shape {
+        /// Its name.
+        name: String,
+        /// Type and shape in the file.
+        found: String,
+        /// Type and shape that it should have.
+        expected: String,
+    },
+    /// More tokens than the cache holds.
+    #[error("it holds {tokens} tokens: expected at most {capacity}")]
+    Tokens {
+        /// In the file.
+        tokens: usize,
+        /// What there is room for.
+        capacity: usize,
+    },
+    /// A failure inside the tensor library.
+    #[error("tensor library: {}", first_line(.0))]
+    Tensor(#[from] candle_core::Error),
+}
+
+type Result<T> = std::result::Result<T, StoredError>;
+
+/// A tensor under its name, on its way into a file.
+pub struct StoredTensor<'a> {
+    name: String,
+    shape: Vec<usize>,
+    values: Values<'a>,
+}
+
+enum Values<'a> {
+    Ids(&'a [u32]),
+    /// `runs` runs of `length` values of a contiguous tensor, `stride` apart.
+    Floats {
+        tensor: Tensor,
+        runs: usize,
+        length: usize,
+        stride: usize,
+    },
+}
+
+impl<'a> StoredTensor<'a> {
+    /// Whole numbers, `[ids]`.
+    pub(crate) fn ids(name: String, ids: &'a [u32]) -> Self {
+        Self { name, shape: vec![ids.len()], values: Values::Ids(ids) }
+    }
+
+    /// The first `filled` entries of a tensor along `dim`.
+    pub(crate) fn floats(name: String, tensor: &'a Tensor, dim: usize, filled: usize) -> Result<Self> {
+        // Contiguous already wherever it is large: then nothing is copied.
+        let tensor = tensor.contiguous()?;
+        let mut shape = tensor.dims().to_vec();
+        let entry: usize = shape[dim + 1..].iter().product();
+        let runs = shape[..dim].iter().product();
+        let stride = shape[dim] * entry;
+        shape[dim] = filled.min(shape[dim]);
+        let length = shape[dim] * entry;
+        Ok(Self { name, shape, values: Values::Floats { tensor, runs, length, stride } })
+    }
+
+    fn info(&self, start: usize) -> TensorInfo {
+        let dtype = match &self.values {
+            Values::Ids(_) => Dtype::U32,
+            Values::Floats { tensor, .. } => name_of(tensor.dtype()),
+        };
+        let bytes = self.shape.iter().product::<usize>() * dtype.bitsize() / 8;
+        TensorInfo { dtype, shape: self.shape.clone(), data_offsets: (start, start + bytes) }
+    }
+
+    /// No value is copied but into the bytes that are written.
+    fn write(&self, to: &mut Summed<'_>) -> Result<()> {
+        match &self.values {
+            Values::Ids(ids) => Ok(to.write_values(ids, |id| id.to_le_bytes())?),
+            Values::Floats { tensor, runs, length, stride } => {
+                let place = Runs { runs: *runs, length: *length, stride: *stride };
+                let (storage, layout) = tensor.storage_and_layout();
+                let start = layout.start_offset();
+                match &*storage {
+                    Storage::Cpu(CpuStorage::F32(values)) => {
+                        to.write_runs(&values[start..], place, |value| value.to_le_bytes())?;
+                    }
+                    Storage::Cpu(CpuStorage::BF16(values)) => {
+                        to.write_runs(&values[start..], place, |value| value.to_le_bytes())?;
+                    }
+                    _ => {
+                        return Err(candle_core::Error::msg("only f32 and bf16 on the CPU are stored").into());
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn name_of(dtype: DType) -> Dtype {
+    match dtype {
+        DType::BF16 => Dtype::BF16,
+        _ => Dtype::F32,
+    }
+}
+
+/// Where values lie: `runs` times `length` of them, `stride` apart.
+#[derive(Clone, Copy)]
+struct Runs {
+    runs: usize,
+    length: usize,
+    stride: usize,
+}
+
+/// A writer that knows the checksum of what went through it.
+struct Summed<'w> {
+    to: &'w mut dyn Write,
+    sum: Hasher,
+    buffer: Vec<u8>,
+}
+
+impl Summed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.sum.update(bytes);
+        self.to.write_all(bytes)
+    }
+
+    fn write_runs<T: Copy, const BYTES: usize>(
+        &mut self,
+        values: &[T],
+        Runs { runs, length, stride }: Runs,
+        bytes_of: impl Fn(T) -> [u8; BYTES] + Copy,
+    ) -> io::Result<()> {
+        (0..runs).try_for_each(|run| {
+            let start = run * stride;
+            self.write_values(&values[start..start + length], bytes_of)
+        })
+    }
+
+    fn write_values<T: Copy, const BYTES: usize>(
+        &mut self,
+        values: &[T],
+        bytes_of: impl Fn(T) -> [u8; BYTES],
+    ) -> io::Result<()> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        for some in values.chunks(VALUES_AT_A_TIME) {
+            buffer.resize(some.len() * BYTES, 0);
+            for (bytes, &value) in buffer.chunks_exact_mut(BYTES).zip(some) {
+                bytes.copy_from_slice(&bytes_of(value));
+            }
+            self.write(&buffer)?;
+        }
+        self.buffer = buffer;
+        Ok(())
+    }
+}
+
+/// Writes `tensors` behind `text`, which says what they are.
+///
+/// # Errors
+/// [`StoredError::Write`].
+pub fn write_tensors(to: &mut dyn Write, text: &str, tensors: &[StoredTensor<'_>]) -> Result<()> {
+    let mut end = 0;
+    let mut infos: Vec<(String, TensorInfo)> = Vec::with_capacity(tensors.len() + 1);
+    for tensor in tensors {
+        let info = tensor.info(end);
+        end = info.data_offsets.1;
+        infos.push((tensor.name.clone(), info));
+    }
+    let data_offsets = (end, end + size_of::<u32>());
+    infos.push((CHECKSUM.to_owned(), TensorInfo { dtype: Dtype::U32, shape: vec![1], data_offsets }));
+    let text = HashMap::from([(TEXT.to_owned(), text.to_owned())]);
+    let metadata = Metadata::new(Some(text), infos).map_err(io::Error::other)?;
+    let mut header = serde_json::to_vec(&metadata).map_err(io::Error::other)?;
+    header.resize(header.len().next_multiple_of(HEADER_LENGTH_BYTES), b' ');
+    let mut to = Summed { to, sum: Hasher::new(), buffer: Vec::new() };
+    to.write(&(header.len() as u64).to_le_bytes())?;
+    to.write(&header)?;
+    tensors.iter().try_for_each(|tensor| tensor.write(&mut to))?;
+    let sum = to.sum.finalize();
+    Ok(to.to.write_all(&sum.to_le_bytes())?)
+}
+
+/// A file that [`write_tensors`] wrote, checked.
+pub struct StoredTensors {
+    bytes: Vec<u8>,
+    data_start: usize,
+    metadata: Metadata,
+}
+
+impl std::fmt::Debug for StoredTensors {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("StoredTensors").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
+
+impl StoredTensors {
+    /// Whether a file that begins like this is one of these, sound or damaged.
+    pub fn has_signature(head: &[u8]) -> bool {
+        head.get(HEADER_LENGTH_BYTES..).is_some_and(|header| header.starts_with(SIGNATURE))
+    }
+
+    /// Bytes that tell.
+    pub const SIGNATURE_BYTES: usize = HEADER_LENGTH_BYTES + SIGNATURE.len();
+
+    /// Checks the bytes of a file, every one of them.
+    ///
+    /// # Errors
+    /// [`StoredError::Length`], [`StoredError::Foreign`], [`StoredError::Header`], [`StoredError::Checksum`].
+    pub fn parse(bytes: Vec<u8>) -> Result<Self> {
+        if !Self::has_signature(&bytes) {
+            let is_beginning = bytes.len() < Self::SIGNATURE_BYTES
+                && SIGNATURE.starts_with(bytes.get(HEADER_LENGTH_BYTES..).unwrap_or_default());
+            return Err(if is_beginning { StoredError::Length } else { StoredError::Foreign });
+        }
+        let (header, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| match error {
+            SafeTensorError::InvalidHeaderLength | SafeTensorError::MetadataIncompleteBuffer => {
+                StoredError::Length
+            }
+            error => StoredError::Header { message: error.to_string().replace('\n', " ") },
+        })?;
+        let (summed, sum) = bytes.split_at(bytes.len() - size_of::<u32>());
+        let found = crc32fast::hash(summed);
+        let expected = u32::from_le_bytes(sum.try_into().unwrap_or_default());
+        if found != expected {
+            return Err(StoredError::Checksum { found, expected });
+        }
+        let data_start = HEADER_LENGTH_BYTES + header;
+        Ok(Self { bytes, data_start, metadata })
+    }
+
+    /// The text that says what the tensors are.
+    pub fn text(&self) -> &str {
+        // The signature is its key.
+        self.metadata.metadata().as_ref().and_then(|texts| texts.get(TEXT)).map_or("", String::as_str)
+    }
+
+    /// A tensor of this shape and type.
+    pub(crate) fn tensor(
+        &self,
+        name: &str,
+        shape: &[usize],
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Tensor> {
+        let (info, bytes) = self.find(name)?;
+        let expected = name_of(dtype);
+        if info.dtype != expected || info.shape != shape {
+            return Err(unexpected(name, info, format!("{expected:?} {shape:?}")));
+        }
+        Ok(match expected {
+            Dtype::BF16 => {
+                let values: Vec<bf16> =
+                    bytes.as_chunks().0.iter().map(|value| bf16::from_le_bytes(*value)).collect();
+                Tensor::from_vec(values, shape, device)?
+            }
+            _ => {
+                let values: Vec<f32> =
+                    bytes.as_chunks().0.iter().map(|value| f32::from_le_bytes(*value)).collect();
+                Tensor::from_vec(values, shape, device)?
+            }
+        })
+    }
+
+    /// The shape of a tensor.
+    pub(crate) fn shape(&self, name: &str) -> Result<&[usize]> {
+        Ok(&self.find(name)?.0.shape)
+    }
+
+    /// The whole numbers of a list of any length.
+    pub(crate) fn ids(&self, name: &str) -> Result<Vec<u32>> {
+        let (info, bytes) = self.find(name)?;
+        if info.dtype != Dtype::U32 || info.shape.len() != 1 {
+            return Err(unexpected(name, info, "U32 of one dimension".to_owned()));
+        }
+        Ok(bytes.as_chunks().0.iter().map(|value| u32::from_le_bytes(*value)).collect())
+    }
+
+    fn find(&self, name: &str) -> Result<(&TensorInfo, &[u8])> {
+        let info = self.metadata.info(name).ok_or_else(|| StoredError::Missing { name: name.to_owned() })?;
+        let (start, end) = info.data_offsets;
+        // The parser has checked that all offsets lie within the file.
+        let bytes = self.bytes.get(self.data_start + start..self.data_start + end).unwrap_or_default();
+        Ok((info, bytes))
+    }
+}
+
+fn unexpected(name: &str, info: &TensorInfo, expected: String) -> StoredError {
+    StoredError::Shape {
+        name: name.to_owned(),
+        found: format!("{:?} {:?}", info.dtype, info.shape),
+        expected,
+    }
+}

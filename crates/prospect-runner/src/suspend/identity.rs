@@ -1,0 +1,124 @@
+//! What a suspended stream was a stream of: it cannot go on over anything else.
+
+use std::path::Path;
+
+use prospect_config::Settings;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::SuspendError;
+use crate::checkpoint;
+use crate::error::RunError;
+use crate::run::annotations_file;
+use crate::stamp::Stamp;
+
+/// Everything that a stream depends on, but for its own past.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Identity {
+    prospect: String,
+    settings: Value,
+    model: Input,
+    source: Input,
+    annotations: Input,
+}
+
+/// A file or folder, as it was.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    name: String,
+    stamp: Stamp,
+}
+
+impl Input {
+    /// What is no file, such as a pattern or a camera, is known by its name alone.
+    fn of(path: Option<&Path>) -> Result<Self, RunError> {
+        let Some(path) = path else { return Ok(Self { name: "none".to_owned(), stamp: Stamp::default() }) };
+        let stamp = if path.exists() { Stamp::of(path)? } else { Stamp::default() };
+        Ok(Self { name: path.display().to_string(), stamp })
+    }
+}
+
+impl Identity {
+    /// # Errors
+    /// A file that cannot be looked at.
+    pub(super) fn of(settings: &Settings, source: &str) -> Result<Self, RunError> {
+        Ok(Self {
+            prospect: env!("CARGO_PKG_VERSION").to_owned(),
+            // Settings are numbers, words and lists: they always become JSON.
+            settings: serde_json::to_value(settings).unwrap_or_default(),
+            model: Input::of(Some(&checkpoint::find(settings.model.path.as_deref())?.folder))?,
+            source: Input::of(Some(source.as_ref()))?,
+            annotations: Input::of(annotations_file(settings, source).as_deref())?,
+        })
+    }
+
+    /// # Errors
+    /// The first thing in which a checkpoint's identity (`self`) is not that of the run that would go on.
+    pub(super) fn check(&self, run: &Self, path: &Path) -> Result<(), SuspendError> {
+        let Self { prospect, settings, model, source, annotations } = self;
+        let path = || path.to_owned();
+        if *prospect != run.prospect {
+            let version = |version: &str| format!("prospect {version}");
+            let (found, expected) = (version(prospect), version(&run.prospect));
+            return Err(SuspendError::Version { path: path(), found, expected });
+        }
+        if let Some((key, found, expected)) = first_difference(settings, &run.settings) {
+            return Err(SuspendError::Settings { path: path(), key, found, expected });
+        }
+        let inputs = [
+            ("model", model, &run.model),
+            ("source", source, &run.source),
+            ("annotations file", annotations, &run.annotations),
+        ];
+        match inputs.into_iter().find(|(_, was, is)| was != is) {
+            Some((what, was, is)) => Err(SuspendError::Other {
+                path: path(),
+                what,
+                found: was.name.clone(),
+                expected: is.name.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The first place at which two JSON values differ, with what stands there.
+fn first_difference(one: &Value, other: &Value) -> Option<(String, String, String)> {
+    if one == other {
+        return None;
+    }
+    if let (Some(one), Some(other)) = (one.as_object(), other.as_object()) {
+        let keys = one.keys().chain(other.keys().filter(|key| !one.contains_key(*key)));
+        let within = |key: &String| {
+            let value = |of: &serde_json::Map<String, Value>| of.get(key).cloned().unwrap_or_default();
+            first_difference(&value(one), &value(other)).map(|(place, one, other)| match place.as_str() {
+                "" => (key.clone(), one, other),
+                _ => (format!("{key}.{place}"), one, other),
+            })
+        };
+        return keys.filter_map(within).next();
+    }
+    Some((String::new(), one.to_string(), other.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_first_difference_names_its_key() {
+        let one = json!({"a": 1, "context": {"max_seq_len": 384, "x": null}});
+        let other = json!({"a": 1, "context": {"max_seq_len": 512, "x": null}});
+        assert_eq!(
+            first_difference(&one, &other),
+            Some(("context.max_seq_len".into(), "384".into(), "512".into()))
+        );
+        let more = json!({"a": 1, "b": 2, "context": {"max_seq_len": 384, "x": null}});
+        assert_eq!(first_difference(&one, &more), Some(("b".into(), "null".into(), "2".into())));
+        assert_eq!(first_difference(&one, &one), None);
+    }
+}

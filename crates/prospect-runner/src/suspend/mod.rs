@@ -1,0 +1,131 @@
+//! A stream that is written down now and then, so that it outlives its process: `--checkpoint` and `--resume`. (A checkpoint
+//! of the *model* is [`crate::checkpoint`].)
+//!
+//! [`Keeper`] writes; [`SuspendedStream`] is what comes back. The file holds everything that the rest of the stream depends
+//! on: the cache with its positions, the state of session, model and statistics, how far source and trace had come. It
+//! belongs to one model, one source, the same settings and annotations and one trace, and is refused with anything else.
+
+mod document;
+mod error;
+mod identity;
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Read, Write};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use prospect_config::Settings;
+use prospect_model::StoredTensors;
+
+pub use document::SuspendedStream;
+pub use error::{SuspendError, UnfitError};
+
+use crate::error::RunError;
+use crate::run::Progress;
+use crate::session::Session;
+use crate::stream_model::StreamModel;
+use identity::Identity;
+
+/// Larger than any tensor's row, small beside the cache.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// Writes a stream down every so many frames.
+#[derive(Debug)]
+pub struct Keeper {
+    path: PathBuf,
+    every: NonZeroUsize,
+    identity: Identity,
+}
+
+impl Keeper {
+    /// Keeps the stream of `source` under these settings, fitted to their model, in the file `path`.
+    ///
+    /// # Errors
+    /// [`SuspendError::Taken`], or a file of the stream that cannot be looked at.
+    pub fn new(
+        path: &Path,
+        every: NonZeroUsize,
+        settings: &Settings,
+        source: &str,
+    ) -> Result<Self, RunError> {
+        refuse_to_overwrite(path)?;
+        Ok(Self { path: path.to_owned(), every, identity: Identity::of(settings, source)? })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The stream that the file holds, if this run can go on with it.
+    ///
+    /// # Errors
+    /// Every way in which it cannot, but for what only the model can tell.
+    pub fn suspended(&self) -> Result<SuspendedStream, RunError> {
+        let stream = SuspendedStream::read(&self.path)?;
+        stream.check(&self.identity)?;
+        Ok(stream)
+    }
+
+    /// Writes the stream down if so many frames have passed.
+    ///
+    /// # Errors
+    /// As [`Self::keep`].
+    pub fn keep_if_due<M: StreamModel>(
+        &self,
+        session: &mut Session<'_, M>,
+        progress: &Progress,
+    ) -> Result<(), RunError> {
+        match progress.items.is_multiple_of(self.every.get()) {
+            true => self.keep(session, progress),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes the stream down. The file is the old one or the new one at any moment, also when the machine goes down.
+    ///
+    /// # Errors
+    /// The trace or the file cannot be written.
+    pub fn keep<M: StreamModel>(
+        &self,
+        session: &mut Session<'_, M>,
+        progress: &Progress,
+    ) -> Result<(), RunError> {
+        let failed = |source| RunError::Write { path: self.path.clone(), source };
+        let folder = folder_of(&self.path);
+        fs::create_dir_all(folder).map_err(failed)?;
+        let mut beside = self.path.as_os_str().to_owned();
+        beside.push(".part");
+        let beside = PathBuf::from(beside);
+        let file = File::create(&beside).map_err(failed)?;
+        let mut file = BufWriter::with_capacity(BUFFER_BYTES, file);
+        document::write(&mut file, session, progress, &self.identity, &self.path)?;
+        let replace = |mut file: BufWriter<File>| {
+            file.flush()?;
+            file.get_ref().sync_all()?;
+            fs::rename(&beside, &self.path)?;
+            // The name itself has to reach the disk as well.
+            File::open(folder)?.sync_all()
+        };
+        replace(file).map_err(failed)
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A name that was mistyped must not cost a file, least of all the weights of a model.
+fn refuse_to_overwrite(path: &Path) -> Result<(), RunError> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        file => file,
+    };
+    let mut head = Vec::new();
+    file.and_then(|file| file.take(StoredTensors::SIGNATURE_BYTES as u64).read_to_end(&mut head))
+        .map_err(|source| RunError::Read { path: path.to_owned(), source })?;
+    match StoredTensors::has_signature(&head) {
+        true => Ok(()),
+        false => Err(SuspendError::Taken { path: path.to_owned() }.into()),
+    }
+}
