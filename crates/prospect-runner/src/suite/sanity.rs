@@ -9,7 +9,7 @@ use crate::error::RunError;
 use crate::evaluation::references_as_replies;
 use crate::run::{self, INTERRUPTED};
 use crate::session::{RunStatistics, close_failed};
-use crate::source::{self, FrameSource};
+use crate::source::{self, Aftermath, FrameSource};
 use crate::strategies::SANITY;
 use crate::trace::{Event, SCHEMA_VERSION, StageTimes, TraceSink, Versions};
 
@@ -50,9 +50,12 @@ fn replay(
         match frame {
             _ if INTERRUPTED.load(Ordering::Relaxed) => return Err(RunError::Interrupted),
             Ok(frame) => seen.push((frame.index, frame.time)),
-            Err(error) if settings.stream.on_corrupt_frame == OnCorruptFrame::Skip => {
+            Err(error)
+                if settings.stream.on_corrupt_frame == OnCorruptFrame::Skip
+                    && error.aftermath() == Aftermath::NextFrame =>
+            {
                 statistics.frames_dropped += 1;
-                trace.record(&Event::FrameDropped { reason: error.to_string() })?;
+                trace.record(&Event::FrameDropped { reason: error.to_string(), index: None, time: None })?;
             }
             Err(error) => return Err(error.into()),
         }
@@ -77,6 +80,7 @@ fn replay(
             spoke,
             similarity: None,
             not_talk_probability: None,
+            pace: None,
             times: StageTimes::default(),
         })?;
     }
