@@ -10,6 +10,16 @@ pub(crate) const KEYS: &[&str] = &[
     "model.decoder_weights",
     "model.vision_attention",
     "model.kv_cache",
+    "source.live",
+    "source.realtime",
+    "source.policy",
+    "source.stall_timeout",
+    "source.reconnect_initial",
+    "source.reconnect_max",
+    "source.reconnect_attempts",
+    "source.give_up_after",
+    "source.ffmpeg",
+    "source.ffmpeg_input",
     "stream.fps",
     "stream.frame_time_text",
     "stream.start",
@@ -191,6 +201,6 @@ mod tests {
         assert_eq!(hint("stream.max_seq_len"), "; did you mean context.max_seq_len?");
         assert_eq!(hint("max_seq_len"), "; did you mean context.max_seq_len?");
         assert!(hint("output.xylophone").starts_with("; valid in output: dir, json"));
-        assert!(hint("zzz").starts_with("; valid sections: model, stream, context"));
+        assert!(hint("zzz").starts_with("; valid sections: model, source, stream, context"));
     }
 }

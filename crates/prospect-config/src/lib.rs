@@ -32,6 +32,7 @@ mod output;
 mod print;
 mod raw;
 mod settings;
+mod source;
 mod strategy;
 mod stream;
 mod talk;
@@ -45,6 +46,7 @@ pub use model::{DType, Device, FloatFormat, ModelSettings, Quantize, WeightForma
 pub use origin::Origin;
 pub use output::OutputSettings;
 pub use settings::Settings;
+pub use source::{FramePolicy, SourceSettings};
 pub use strategy::{ExceedContextHandling, PositionPolicy};
 pub use stream::{OnCorruptFrame, StreamSettings, UserRequest};
 pub use talk::{NotTalkThreshold, SubstepSource, TalkPolicy};

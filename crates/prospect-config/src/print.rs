@@ -60,6 +60,7 @@ impl Settings {
     fn value(&self, key: &str) -> Option<Option<Value>> {
         match key.split_once('.')? {
             ("model", name) => self.model_value(name),
+            ("source", name) => self.source_value(name),
             ("stream", name) => self.stream_value(name).or_else(|| talk_value(&self.stream.talk, name)),
             ("context", name) => {
                 self.context_value(name).or_else(|| strategy_value(&self.context.strategy, name))
@@ -87,6 +88,23 @@ impl Settings {
             "kv_cache" => Some(Some(text(self.model.kv_cache.as_str()))),
             _ => None,
         }
+    }
+
+    fn source_value(&self, name: &str) -> Option<Option<Value>> {
+        let source = &self.source;
+        Some(match name {
+            "live" => source.live.map(Value::Boolean),
+            "realtime" => Some(source.realtime.into()),
+            "policy" => Some(text(&source.policy.to_string())),
+            "stall_timeout" => Some(source.stall_timeout.into()),
+            "reconnect_initial" => Some(source.reconnect_initial.into()),
+            "reconnect_max" => Some(source.reconnect_max.into()),
+            "reconnect_attempts" => source.reconnect_attempts.map(count),
+            "give_up_after" => source.give_up_after.map(Value::Float),
+            "ffmpeg" => Some(path(&source.ffmpeg)),
+            "ffmpeg_input" => Some(Value::Array(source.ffmpeg_input.iter().map(|part| text(part)).collect())),
+            _ => return None,
+        })
     }
 
     fn stream_value(&self, name: &str) -> Option<Option<Value>> {

@@ -8,6 +8,7 @@ use crate::model::{self, ModelSettings};
 use crate::origin::Origin;
 use crate::output::{self, OutputSettings};
 use crate::raw::Raw;
+use crate::source::{self, SourceSettings};
 use crate::stream::{self, StreamSettings};
 
 /// All settings, checked; made by [`crate::Layers::resolve`]. Two are equal when their values are, wherever
@@ -16,6 +17,8 @@ use crate::stream::{self, StreamSettings};
 pub struct Settings {
     /// Which checkpoint, where it runs.
     pub model: ModelSettings,
+    /// How frames come from where they are.
+    pub source: SourceSettings,
     /// Which frames go in, when the model speaks.
     pub stream: StreamSettings,
     /// How large the cache gets, what happens when it is full.
@@ -32,6 +35,7 @@ pub struct Settings {
 impl PartialEq for Settings {
     fn eq(&self, other: &Self) -> bool {
         self.model == other.model
+            && self.source == other.source
             && self.stream == other.stream
             && self.context == other.context
             && self.generation == other.generation
@@ -43,12 +47,13 @@ impl PartialEq for Settings {
 impl Settings {
     pub(crate) fn validate(mut raw: Raw) -> Result<Self, SettingsError> {
         let model = model::validate(&raw)?;
+        let source = source::validate(&raw)?;
         let stream = stream::validate(&raw)?;
         let context = context::validate(&mut raw)?;
         let generation = generation::validate(&raw, &context)?;
         let evaluation = evaluation::validate(&raw)?;
         let output = output::validate(&raw)?;
-        Ok(Self { model, stream, context, generation, evaluation, output, raw })
+        Ok(Self { model, source, stream, context, generation, evaluation, output, raw })
     }
 
     /// These settings for a checkpoint whose cache takes this many bytes a token: a `context.budget` in bytes becomes

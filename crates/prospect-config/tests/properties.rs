@@ -42,6 +42,10 @@ fn arguments() -> impl Strategy<Value = Vec<String>> {
             list.push(format!("stream.talk={talk}"));
             list.push(format!("stream.every.seconds={number}"));
             list.push(format!("stream.fps={number}"));
+            list.push(format!("source.policy=queue:{length}"));
+            list.push(format!("source.live={}", length % 2 == 0));
+            list.push(format!("source.give_up_after={number}"));
+            list.push(format!("source.ffmpeg_input=['-x', {text}]"));
             list.push(format!("stream.not_talk_threshold={threshold}"));
             list.push(format!("stream.system_prompt={text}"));
             list.push(format!(

@@ -227,6 +227,8 @@ impl RunError {
     /// 2 for bad input, 130 for an interruption, 1 for a failure at work.
     pub fn exit_code(&self) -> u8 {
         match self {
+            // The source was good, until it was gone.
+            Self::Source(SourceError::Lost { .. }) => 1,
             Self::Settings(_)
             | Self::Source(_)
             | Self::Trace(_)

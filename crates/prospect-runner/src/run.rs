@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use prospect_config::{OnCorruptFrame, Settings};
+use prospect_config::{FramePolicy, OnCorruptFrame, Settings};
 use serde::{Deserialize, Serialize};
 
 use crate::annotations::Annotations;
@@ -12,7 +13,8 @@ use crate::display::Display;
 use crate::error::RunError;
 use crate::session::{ContextRule, Outcome, Reply, RunStatistics, Session, SessionOptions, close_failed};
 use crate::smolvlm::SmolVlmStream;
-use crate::source::{self, FrameSource, SourceOptions};
+use crate::source::delivery::{Delivered, Delivery, DeliveryPolicy, Next, Pace};
+use crate::source::{self, Aftermath, FrameSource, InputOptions, Reconnect, SourceOptions, StopSignal};
 use crate::strategies::Registry;
 use crate::stream_model::StreamModel;
 use crate::suspend::{Keeper, SuspendError, SuspendedStream};
@@ -20,6 +22,12 @@ use crate::trace::{Event, SCHEMA_VERSION, TraceSink, Versions};
 
 /// Set by Ctrl-C; a run looks at it before each frame.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// How often a run that waits for a frame looks for Ctrl-C.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Frames that are decoded while the model works, where the source waits for it.
+const READ_AHEAD: usize = 2;
 
 /// What is streamed through what.
 #[derive(Clone, Copy)]
@@ -73,7 +81,8 @@ pub fn run_kept(
     let RunInputs { settings, strategies, checkpoint, source, annotations } = inputs;
     let rule = strategies.context_rule(&settings.context)?;
     let options = SessionOptions::new(settings, annotations);
-    let mut frames = source::open(source, source_options(settings))?;
+    let (frames, stop) = open(settings, source)?;
+    let mut frames = deliver(settings, frames, stop);
     let mut model = stream_model(settings, checkpoint, &rule, &options)?;
     trace.record(&started(settings, checkpoint, frames.description(), rule.name()))?;
     display.begin(frames.description(), frames.length(), annotations, settings.stream.fps);
@@ -88,7 +97,7 @@ pub fn run_kept(
     let (on_corrupt_frame, mut progress) = (settings.stream.on_corrupt_frame, Progress::default());
     let begun = keeper.map_or(Ok(()), |keeper| keeper.keep(&mut session, &progress));
     let outcome = match begun {
-        Ok(()) => stream(&mut session, frames.as_mut(), on_corrupt_frame, &mut progress, keeper, display),
+        Ok(()) => stream(&mut session, &mut frames, on_corrupt_frame, &mut progress, keeper, display),
         Err(error) => session.fail(&error).and(Err(error)),
     };
     display.end(outcome.as_ref().ok());
@@ -109,19 +118,24 @@ pub fn resume(
     let RunInputs { settings, strategies, checkpoint, source, annotations } = inputs;
     let rule = strategies.context_rule(&settings.context)?;
     let options = SessionOptions::new(settings, annotations);
-    let mut frames = source::open(source, source_options(settings))?;
+    let (mut frames, stop) = open(settings, source)?;
     let mut model = stream_model(settings, checkpoint, &rule, &options)?;
     let (items, path) = (suspended.progress().items, suspended.path().to_owned());
     let mut session = Session::prepared(&mut model, &rule, &options, annotations, trace)?;
     let mut progress = suspended.resume(&mut session)?;
-    let found = frames.skip(items);
-    if found < items {
-        return Err(SuspendError::SourceEnded { path, items, found }.into());
+    if frames.is_live() {
+        let interval = 1.0 / settings.stream.fps;
+        frames = source::behind(frames, items, progress.span.map_or(0.0, |(_, last)| last + interval));
+    } else {
+        let found = frames.skip(items);
+        if found < items {
+            return Err(SuspendError::SourceEnded { path, items, found }.into());
+        }
     }
+    let mut frames = deliver(settings, frames, stop);
     display.begin(frames.description(), frames.length(), annotations, settings.stream.fps);
     let on_corrupt_frame = settings.stream.on_corrupt_frame;
-    let outcome =
-        stream(&mut session, frames.as_mut(), on_corrupt_frame, &mut progress, Some(keeper), display);
+    let outcome = stream(&mut session, &mut frames, on_corrupt_frame, &mut progress, Some(keeper), display);
     display.end(outcome.as_ref().ok());
     outcome
 }
@@ -147,7 +161,7 @@ fn stream_model<'a>(
 /// [`RunError::Interrupted`] after Ctrl-C, or the first failure that ends the run.
 pub fn stream<M: StreamModel>(
     session: &mut Session<'_, M>,
-    frames: &mut dyn FrameSource,
+    frames: &mut Delivery,
     on_corrupt_frame: OnCorruptFrame,
     progress: &mut Progress,
     keeper: Option<&Keeper>,
@@ -169,29 +183,42 @@ pub fn stream<M: StreamModel>(
 
 fn feed<M: StreamModel>(
     session: &mut Session<'_, M>,
-    frames: &mut dyn FrameSource,
+    frames: &mut Delivery,
     on_corrupt_frame: OnCorruptFrame,
     progress: &mut Progress,
     keeper: Option<&Keeper>,
     display: &mut dyn Display,
 ) -> Result<(), RunError> {
-    while let Some(item) = frames.next_frame() {
-        match item {
-            _ if INTERRUPTED.load(Ordering::Relaxed) => {
-                keeper.map_or(Ok(()), |keeper| keeper.keep(session, progress))?;
-                return Err(RunError::Interrupted);
-            }
-            Ok(frame) => {
+    loop {
+        let next = frames.next(PATIENCE);
+        if INTERRUPTED.load(Ordering::Relaxed) {
+            keeper.map_or(Ok(()), |keeper| keeper.keep(session, progress))?;
+            return Err(RunError::Interrupted);
+        }
+        match next {
+            Next::NotYet => continue,
+            Next::End => break,
+            Next::Item(Delivered::Dropped(frame)) => session.skip_frame(frame)?,
+            Next::Item(Delivered::Frame(frame, arrival, queued)) => {
+                if let Some(arrival) = arrival {
+                    session.arrived(arrival, queued);
+                }
                 let reply = session.frame(&frame)?;
                 progress.span = Some((progress.span.map_or(frame.time, |(first, _)| first), frame.time));
                 display.frame(&frame, reply.as_ref());
                 progress.replies.extend(reply);
             }
-            Err(error) if on_corrupt_frame == OnCorruptFrame::Skip => {
-                display.note(&error.to_string());
-                session.drop_frame(&error.to_string())?;
+            Next::Item(Delivered::Failed(error)) => {
+                let message = error.to_string();
+                match error.aftermath() {
+                    Aftermath::NextFrame if on_corrupt_frame == OnCorruptFrame::Skip => {
+                        session.lose_frame(&message)?;
+                    }
+                    Aftermath::Resumed => session.source_interrupted(&message)?,
+                    Aftermath::NextFrame | Aftermath::End => return Err(error.into()),
+                }
+                display.note(&message);
             }
-            Err(error) => return Err(error.into()),
         }
         progress.items += 1;
         keeper.map_or(Ok(()), |keeper| keeper.keep_if_due(session, progress))?;
@@ -222,6 +249,47 @@ pub(crate) fn source_options(settings: &Settings) -> SourceOptions {
         end: stream.end,
         max_frames: stream.max_frames,
     }
+}
+
+/// How the settings reach a source.
+pub(crate) fn input_options(settings: &Settings) -> InputOptions {
+    let source = &settings.source;
+    InputOptions {
+        live: source.live,
+        ffmpeg: source.ffmpeg.clone(),
+        ffmpeg_input: source.ffmpeg_input.clone(),
+        stall_timeout: Duration::from_secs_f64(source.stall_timeout),
+        reconnect: Reconnect {
+            initial: Duration::from_secs_f64(source.reconnect_initial),
+            longest: Duration::from_secs_f64(source.reconnect_max),
+            attempts: source.reconnect_attempts,
+            give_up_after: source.give_up_after.map(Duration::from_secs_f64),
+        },
+    }
+}
+
+fn open(settings: &Settings, source: &str) -> Result<(Box<dyn FrameSource>, StopSignal), RunError> {
+    let stop = StopSignal::default();
+    let frames = source::open_with(source, source_options(settings), &input_options(settings), &stop)?;
+    Ok((frames, stop))
+}
+
+/// Begins to read a source, which ends when it hears `stop`.
+fn deliver(settings: &Settings, frames: Box<dyn FrameSource>, stop: StopSignal) -> Delivery {
+    let pace = match (frames.is_live(), settings.source.realtime) {
+        (true, _) => Pace::Live,
+        (false, true) => Pace::Realtime,
+        (false, false) => Pace::Model,
+    };
+    let policy = match settings.source.policy {
+        FramePolicy::Latest => DeliveryPolicy::Newest(1),
+        FramePolicy::Queue(frames) => DeliveryPolicy::Newest(frames),
+        FramePolicy::Auto if pace != Pace::Model => DeliveryPolicy::Newest(1),
+        FramePolicy::Auto | FramePolicy::Block => DeliveryPolicy::Block(READ_AHEAD),
+    };
+    // Of slow streams a week is enough of a deadline.
+    let interval = Duration::from_secs_f64((1.0 / settings.stream.fps).min(604_800.0));
+    Delivery::start(frames, policy, pace, interval, stop)
 }
 
 fn started(settings: &Settings, checkpoint: &Checkpoint, source: &str, strategy: &str) -> Event {

@@ -49,7 +49,8 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
-    /// Video file, folder or glob of images, animated GIF or WebP, or what ffmpeg opens.
+    /// Video file, folder or glob of images, animated GIF or WebP, `-` for JPEG or PNG images or raw y4m frames on standard
+    /// input, or what ffmpeg opens: other files, rtsp:// and http:// streams, /dev/video0.
     pub(super) source: Option<String>,
     #[command(flatten)]
     pub(super) keeping: KeepingArguments,
@@ -253,6 +254,9 @@ pub(super) struct CommonArguments {
     /// Longest reply in tokens.
     #[arg(long, value_name = "TOKENS")]
     max_new_tokens: Option<String>,
+    /// Play the video at its own pace: frames that come while the model is busy are dropped.
+    #[arg(long)]
+    realtime: bool,
     /// JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -320,6 +324,9 @@ impl CommonArguments {
         }
         if let Some(name) = &self.strategy {
             layers = with_strategy(layers, registry, "--strategy", name)?;
+        }
+        if self.realtime {
+            layers = layers.flag("--realtime", "source.realtime", "true")?;
         }
         if self.json {
             layers = layers.flag("--json", "output.json", "true")?;

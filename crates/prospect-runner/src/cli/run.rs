@@ -11,6 +11,7 @@ use crate::checkpoint::{Checkpoint, from_repository};
 use crate::display::{Display, Lines, Silent, Terminal};
 use crate::error::RunError;
 use crate::run::{self, RunInputs};
+use crate::source::STDIN;
 use crate::strategies::Registry;
 use crate::suspend::{Keeper, SuspendError};
 use crate::trace::{TRACE_FILE, Tee, TraceSink, TraceWriter};
@@ -69,6 +70,7 @@ pub(super) fn run(arguments: &RunArguments, strategies: &Registry) -> Result<(),
 
 /// Where the trace goes: what the settings say, or a folder in `out/` named after the source.
 pub(super) fn output_folder(settings: &Settings, source: &str) -> PathBuf {
+    let source = if source == STDIN { "stdin" } else { source };
     let stem = Path::new(source).file_stem().map(|stem| stem.to_string_lossy().replace(['*', '?', '['], "_"));
     settings
         .output

@@ -129,6 +129,12 @@ impl<W: Write> Display for Lines<W> {
             "{} frames, {} replies, {} overflows, at most {} tokens in the cache; a frame took {p50:.1} ms (p95 {p95:.1} ms)",
             statistics.frames, statistics.replies, statistics.overflows, statistics.peak_cache_tokens
         ));
+        if let Some(pace) = statistics.pace_summary() {
+            self.line(&format!(
+                "{} frames dropped, {} deadlines missed, at most {} frames waiting; behind by {:.0} ms (p95 {:.0} ms)",
+                statistics.frames_dropped, pace.missed, pace.most_queued, pace.p50_lag_ms, pace.p95_lag_ms
+            ));
+        }
         let counts = exact_counts(outcome, &self.annotations, self.fps);
         if counts.references > 0 {
             let (f1, matched, of) = (counts.f1(), counts.matched, counts.references);

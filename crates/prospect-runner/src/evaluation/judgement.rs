@@ -243,6 +243,7 @@ mod tests {
                 cache_tokens,
                 spoke: false,
                 similarity,
+                pace: None,
                 not_talk_probability,
                 times,
             });

@@ -6,7 +6,7 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use super::clock;
-use super::stream::{FramePoint, Stream};
+use super::stream::{FramePoint, PacePoint, Stream};
 use crate::error::RunError;
 use crate::evaluation::Figure;
 
@@ -68,6 +68,41 @@ pub(super) fn frame_times(stream: &Stream) -> Result<String, RunError> {
     })
 }
 
+/// How far behind the stream the model was, with the deadlines that it missed and the frames that were dropped.
+pub(super) fn lag(stream: &Stream) -> Result<String, RunError> {
+    let lag = |point: &PacePoint| (point.time, point.lag_ms);
+    let missed: Vec<(f64, f64)> = stream.pace.iter().filter(|point| point.missed).map(lag).collect();
+    let points = thin(&stream.pace, lag);
+    let top = points.iter().map(|point| point.1).fold(1e-3, f64::max) * 1.08;
+    draw("milliseconds behind the stream over time", (WIDTH, HEIGHT), |area| {
+        let mut chart = axes(area, last_time(stream), top, "ms behind")?;
+        chart.draw_series(LineSeries::new(points, SERIES.stroke_width(1)))?;
+        chart.draw_series(missed.into_iter().map(|at| TriangleMarker::new(at, 5, MARK.filled())))?;
+        chart.draw_series(dropped(stream, top))?;
+        Ok(())
+    })
+}
+
+/// Frames that waited, with those that were dropped.
+pub(super) fn queue(stream: &Stream) -> Result<String, RunError> {
+    let points = thin(&stream.pace, |point| (point.time, point.queued as f64));
+    let top = points.iter().map(|point| point.1).fold(1.0, f64::max) * 1.08;
+    draw("frames waiting over time", (WIDTH, HEIGHT), |area| {
+        let mut chart = axes(area, last_time(stream), top, "frames waiting")?;
+        chart.draw_series(LineSeries::new(points, SERIES.stroke_width(1)))?;
+        chart.draw_series(dropped(stream, top))?;
+        Ok(())
+    })
+}
+
+/// A stroke at the foot for every frame that was dropped; where there are too many to tell apart, fewer.
+fn dropped(stream: &Stream, top: f64) -> impl Iterator<Item = PathElement<(f64, f64)>> + '_ {
+    let step = stream.dropped.len().div_ceil(MOST_POINTS).max(1);
+    let end = last_time(stream);
+    let times = stream.dropped.iter().step_by(step).filter(move |time| **time <= end);
+    times.map(move |time| PathElement::new(vec![(*time, 0.0), (*time, top * 0.06)], BOUND.stroke_width(2)))
+}
+
 /// One metric of every strategy with its interval.
 pub(super) fn intervals(label: &str, rows: &[(&str, Figure)]) -> Result<String, RunError> {
     let rows: Vec<(&str, Figure)> = rows.iter().filter(|row| !row.1.value.is_nan()).copied().collect();
@@ -113,15 +148,18 @@ pub(super) fn intervals(label: &str, rows: &[(&str, Figure)]) -> Result<String, 
 
 /// A point per frame, or of many frames the least and the largest of every stretch.
 fn points(frames: &[FramePoint], value: impl Fn(&FramePoint) -> f64) -> Vec<(f64, f64)> {
-    let point = |frame: &FramePoint| (frame.time, value(frame));
-    if frames.len() <= MOST_POINTS {
-        return frames.iter().map(point).collect();
+    thin(frames, |frame| (frame.time, value(frame)))
+}
+
+fn thin<T>(items: &[T], point: impl Fn(&T) -> (f64, f64)) -> Vec<(f64, f64)> {
+    if items.len() <= MOST_POINTS {
+        return items.iter().map(point).collect();
     }
     let mut points = Vec::with_capacity(MOST_POINTS);
-    for stretch in frames.chunks(frames.len().div_ceil(MOST_POINTS / 2)) {
-        let by_value = |a: &&FramePoint, b: &&FramePoint| value(a).total_cmp(&value(b));
-        let ends = [stretch.iter().min_by(by_value), stretch.iter().max_by(by_value)];
-        let mut ends: Vec<(f64, f64)> = ends.into_iter().flatten().map(point).collect();
+    for stretch in items.chunks(items.len().div_ceil(MOST_POINTS / 2)) {
+        let by_value = |a: &(f64, f64), b: &(f64, f64)| a.1.total_cmp(&b.1);
+        let ends = [stretch.iter().map(&point).min_by(by_value), stretch.iter().map(&point).max_by(by_value)];
+        let mut ends: Vec<(f64, f64)> = ends.into_iter().flatten().collect();
         ends.sort_by(|a, b| a.0.total_cmp(&b.0));
         points.extend(ends);
     }
@@ -206,8 +244,13 @@ mod tests {
             ],
             max_seq_len: Some(10),
             overflows: vec![(0.5, 9, 2)],
+            pace: vec![PacePoint { time: 0.5, lag_ms: 700.0, queued: 1, missed: true }],
+            dropped: vec![0.25, 9.0],
         };
-        let drawn = cache(&stream).unwrap() + &frame_times(&stream).unwrap();
+        let drawn = cache(&stream).unwrap()
+            + &frame_times(&stream).unwrap()
+            + &lag(&stream).unwrap()
+            + &queue(&stream).unwrap();
         let style = include_str!("page.css");
         for colour in drawn.split('#').skip(1).map(|rest| &rest[..6]) {
             assert!(style.contains(&format!("\"#{colour}\"")), "{colour}");

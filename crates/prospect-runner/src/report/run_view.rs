@@ -28,6 +28,15 @@ pub(super) struct RunView {
     summaries: Vec<SummaryRow>,
     cache_plot: Option<String>,
     time_plot: Option<String>,
+    /// Of a stream with a pace of its own, in words and drawn.
+    pace: Option<PaceView>,
+}
+
+#[derive(Debug, Serialize)]
+struct PaceView {
+    outcome: String,
+    lag_plot: String,
+    queue_plot: String,
 }
 
 impl RunView {
@@ -123,6 +132,17 @@ pub(super) fn run_view(
         summaries: events.iter().filter_map(summary).collect(),
         cache_plot: stream.has_cache().then(|| plots::cache(&stream)).transpose()?,
         time_plot: stream.has_cache().then(|| plots::frame_times(&stream)).transpose()?,
+        pace: (!stream.pace.is_empty()).then(|| pace(&stream)).transpose()?,
+    })
+}
+
+fn pace(stream: &Stream) -> Result<PaceView, RunError> {
+    let missed = stream.pace.iter().filter(|point| point.missed).count();
+    let (frames, dropped) = (stream.pace.len(), stream.dropped.len());
+    Ok(PaceView {
+        outcome: format!("{missed} of {frames} deadlines missed, {dropped} frames dropped"),
+        lag_plot: plots::lag(stream)?,
+        queue_plot: plots::queue(stream)?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! What the plots and pictures of a run are made from, read from its trace.
 
-use crate::trace::Event;
+use crate::trace::{Event, PaceEntry};
 
 /// What the plots show.
 #[derive(Debug, Default)]
@@ -10,6 +10,18 @@ pub(super) struct Stream {
     pub(super) max_seq_len: Option<usize>,
     /// Per overflow, stream time and cache length before and after.
     pub(super) overflows: Vec<(f64, usize, usize)>,
+    /// Of a stream with a pace of its own, how each frame fared.
+    pub(super) pace: Vec<PacePoint>,
+    /// Stream times of the frames that were dropped.
+    pub(super) dropped: Vec<f64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PacePoint {
+    pub(super) time: f64,
+    pub(super) lag_ms: f64,
+    pub(super) queued: usize,
+    pub(super) missed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +38,14 @@ impl Stream {
             match event {
                 Event::RunStarted { strategy, .. } => bounded = strategy != "unlimited",
                 Event::Budget { max_seq_len, .. } => stream.max_seq_len = bounded.then_some(*max_seq_len),
-                Event::Frame { time, cache_tokens, times, .. } => {
+                Event::FrameDropped { time, .. } => stream.dropped.extend(*time),
+                Event::Frame { time, cache_tokens, times, pace, .. } => {
+                    stream.pace.extend(pace.map(|PaceEntry { lag_ms, queued, missed, .. }| PacePoint {
+                        time: *time,
+                        lag_ms,
+                        queued,
+                        missed,
+                    }));
                     let (time, cache_tokens, ms) = (*time, *cache_tokens, times.total_ms);
                     stream.frames.push(FramePoint { time, cache_tokens, ms });
                 }

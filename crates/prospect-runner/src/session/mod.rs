@@ -5,6 +5,7 @@ mod dialogue;
 mod early;
 mod eviction;
 mod options;
+mod pace;
 mod reply;
 mod statistics;
 mod suspended;
@@ -86,6 +87,8 @@ pub struct Session<'a, M: StreamModel> {
     last_features: Option<M::Features>,
     /// A summary that is being written before the overflow.
     early: Option<EarlyWriting<M::Fork>>,
+    /// Of the frame that goes in next, where the stream has a pace of its own.
+    arrival: Option<pace::InTurn>,
     statistics: RunStatistics,
 }
 
@@ -162,6 +165,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
             next_reference: 0,
             last_features: None,
             early: None,
+            arrival: None,
             statistics: RunStatistics::default(),
         })
     }
@@ -246,16 +250,6 @@ impl<'a, M: StreamModel> Session<'a, M> {
         close_failed(self.trace, error, &self.statistics)
     }
 
-    /// Records a frame that never reached the model.
-    ///
-    /// # Errors
-    /// The trace cannot be written.
-    pub fn drop_frame(&mut self, reason: &str) -> Result<(), RunError> {
-        self.statistics.frames_dropped += 1;
-        self.trace.record(&Event::FrameDropped { reason: reason.to_owned() })?;
-        self.trace.flush()
-    }
-
     /// The measurements that the strategy asked for.
     fn signals(&self) -> SignalRequest {
         match self.rule {
@@ -307,6 +301,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
     ) -> Result<(), RunError> {
         let cache_tokens = self.model.cache_tokens();
         self.statistics.frame(times.total_ms, cache_tokens);
+        let pace = self.pace_of_frame();
         self.trace.record(&Event::Frame {
             index: frame.index,
             time: frame.time,
@@ -315,6 +310,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
             spoke,
             similarity,
             not_talk_probability: generated.not_talk_probability,
+            pace,
             times,
         })
     }

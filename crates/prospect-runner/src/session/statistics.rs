@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::histogram::Histogram;
-use crate::trace::Event;
+use crate::trace::{Event, PaceEntry, PaceSummary};
 
 /// Counts and times of a run, in a fixed amount of memory however long it lasts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,17 @@ pub struct RunStatistics {
     /// Largest cache length seen, in tokens.
     pub peak_cache_tokens: usize,
     frame_ms: Histogram,
+    pace: Option<PaceStatistics>,
+}
+
+/// How a stream's own pace is kept.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PaceStatistics {
+    missed: usize,
+    most_queued: usize,
+    interruptions: usize,
+    lag_ms: Histogram,
 }
 
 impl RunStatistics {
@@ -31,6 +42,29 @@ impl RunStatistics {
 
     pub(crate) fn cache(&mut self, cache_tokens: usize) {
         self.peak_cache_tokens = self.peak_cache_tokens.max(cache_tokens);
+    }
+
+    pub(crate) fn pace(&mut self, entry: &PaceEntry) {
+        let pace = self.pace.get_or_insert_default();
+        pace.missed += usize::from(entry.missed);
+        pace.most_queued = pace.most_queued.max(entry.queued);
+        pace.lag_ms.add(entry.lag_ms);
+    }
+
+    pub(crate) fn interruption(&mut self) {
+        self.pace.get_or_insert_default().interruptions += 1;
+    }
+
+    /// How the stream's own pace was kept; `None` where it has none.
+    pub fn pace_summary(&self) -> Option<PaceSummary> {
+        self.pace.as_ref().map(|pace| PaceSummary {
+            missed: pace.missed,
+            most_queued: pace.most_queued,
+            interruptions: pace.interruptions,
+            p50_lag_ms: pace.lag_ms.percentile(0.50),
+            p95_lag_ms: pace.lag_ms.percentile(0.95),
+            p99_lag_ms: pace.lag_ms.percentile(0.99),
+        })
     }
 
     /// The frame time in milliseconds below which `share` (0 to 1) of the frames lie, within 1%; 0 without frames.
@@ -49,6 +83,7 @@ impl RunStatistics {
             p50_ms: self.percentile_ms(0.50),
             p95_ms: self.percentile_ms(0.95),
             p99_ms: self.percentile_ms(0.99),
+            pace: self.pace_summary(),
         }
     }
 }

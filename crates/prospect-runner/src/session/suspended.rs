@@ -70,6 +70,8 @@ impl<M: StreamModel> Session<'_, M> {
             annotations: _,
             budget: _,
             prompt_room: _,
+            // Of a frame; there is none between two.
+            arrival: _,
         } = self;
         let (fork, answer) = early.as_ref().map(EarlyWriting::parts).unzip();
         let memory = SessionMemory {

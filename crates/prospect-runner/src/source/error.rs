@@ -2,6 +2,19 @@
 
 use std::path::PathBuf;
 
+use super::pipe::PipeError;
+
+/// What an error says of the frames that follow it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aftermath {
+    /// One frame is lost, the source goes on.
+    NextFrame,
+    /// No frame is lost that the source had; it was away and is back.
+    Resumed,
+    /// None follows.
+    End,
+}
+
 /// A source that cannot be opened, or one frame of it that cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
@@ -148,7 +161,7 @@ pub enum SourceError {
     },
     /// A format that needs ffmpeg, and there is none.
     #[error(
-        "{spec}: {what} needs ffmpeg, which is not installed; built in are mp4 with H.264, animated GIF and WebP, \
+        "{spec}: {what} needs ffmpeg, and {program:?} is not installed; built in are mp4 with H.264, y4m, animated GIF and WebP, \
          folders and globs of PNG, JPEG, BMP and WebP images"
     )]
     NeedsFfmpeg {
@@ -156,6 +169,8 @@ pub enum SourceError {
         spec: String,
         /// The format, in words.
         what: String,
+        /// The program that was looked for.
+        program: String,
     },
     /// ffmpeg ran and failed.
     #[error("{spec}: ffmpeg: {message}")]
@@ -164,6 +179,38 @@ pub enum SourceError {
         spec: String,
         /// Its first line of complaint.
         message: String,
+    },
+    /// A live source was lost and is back; the source goes on.
+    #[error("{spec}: back after {seconds:.1} s ({attempts} tries): {cause}")]
+    Interrupted {
+        /// The source as given.
+        spec: String,
+        /// What ended the connection.
+        cause: String,
+        /// Time without a frame.
+        seconds: f64,
+        /// Tries that it took.
+        attempts: usize,
+    },
+    /// A live source was lost and did not come back.
+    #[error("{spec}: lost: {cause}: no frame for {seconds:.1} s ({attempts} tries)")]
+    Lost {
+        /// The source as given.
+        spec: String,
+        /// What ended the connection.
+        cause: String,
+        /// Time without a frame.
+        seconds: f64,
+        /// Tries in vain.
+        attempts: usize,
+    },
+    /// A stream of bytes that is none of frames.
+    #[error("{name}: {source}")]
+    Pipe {
+        /// What is read.
+        name: String,
+        /// What is wrong with it.
+        source: PipeError,
     },
     /// A setting of the sampling that makes no sense.
     #[error("source option {name} is {value}, expected {expected}")]
@@ -175,4 +222,35 @@ pub enum SourceError {
         /// What is accepted.
         expected: &'static str,
     },
+}
+
+impl SourceError {
+    /// What follows, where it came in the place of a frame.
+    pub fn aftermath(&self) -> Aftermath {
+        match self {
+            Self::CorruptImage { .. }
+            | Self::ZeroSize { .. }
+            | Self::CorruptFrame { .. }
+            | Self::CorruptRow { .. }
+            | Self::Unreadable { .. } => Aftermath::NextFrame,
+            Self::Interrupted { .. } => Aftermath::Resumed,
+            Self::NotFound { .. }
+            | Self::Pattern { .. }
+            | Self::NoImages { .. }
+            | Self::NeedsArrow { .. }
+            | Self::NotArrow { .. }
+            | Self::NoColumn { .. }
+            | Self::ArrowEnds { .. }
+            | Self::NotMp4 { .. }
+            | Self::NoIndex { .. }
+            | Self::NoVideoTrack { .. }
+            | Self::NoFrames { .. }
+            | Self::Truncated { .. }
+            | Self::NeedsFfmpeg { .. }
+            | Self::Ffmpeg { .. }
+            | Self::Lost { .. }
+            | Self::Pipe { .. }
+            | Self::Option { .. } => Aftermath::End,
+        }
+    }
 }

@@ -1,22 +1,40 @@
-//! Where frames come from: image folders, animations, video files.
+//! Where frames come from: image folders, animations, video files, standard input, cameras and network streams.
 //!
-//! Every source streams: at most a decoder's own reference pictures and two more frames are in memory.
+//! Every source streams: at most a decoder's own reference pictures and two more frames are in memory, and under
+//! [`delivery`] those that wait for the model.
 
 mod animation;
 #[cfg(feature = "arrow")]
 mod arrow;
+mod clock;
+pub mod delivery;
 mod error;
 mod ffmpeg;
 mod images;
+mod input;
+mod live;
 mod mp4;
+mod pipe;
+mod resumed;
 mod sample;
+mod stop;
 mod yuv;
 
+use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use image::RgbImage;
 
-pub use error::SourceError;
+pub use clock::{Clock, SystemClock};
+pub use error::{Aftermath, SourceError};
+pub use input::{InputOptions, Reconnect};
+pub use pipe::PipeError;
+pub use resumed::behind;
+pub use stop::StopSignal;
+
+/// What standard input is called as a source.
+pub const STDIN: &str = "-";
 
 /// One frame of the stream, after sampling.
 #[derive(Debug, Clone)]
@@ -67,7 +85,8 @@ impl SourceOptions {
     }
 }
 
-/// A stream of frames. An `Err` item is one frame that could not be had; the caller may go on to the next item.
+/// A stream of frames. An `Err` item is what there is in the place of a frame; [`SourceError::aftermath`] says what follows
+/// it, and the caller may go on to the next item. A file gives the same frames each time, numbered from 0.
 pub trait FrameSource: Send {
     /// The next frame; `None` at the end.
     fn next_frame(&mut self) -> Option<Result<Frame, SourceError>>;
@@ -83,37 +102,102 @@ pub trait FrameSource: Send {
 
     /// What is being read, in a few words.
     fn description(&self) -> &str;
+
+    /// Whether it goes on by itself, and its time is the clock's.
+    fn is_live(&self) -> bool {
+        false
+    }
 }
 
-/// Opens a video file, an animation, an image, a folder of images or a glob of images.
+/// Opens a video file, an animation, an image, a folder of images, a glob of images, `-` for standard input, or what ffmpeg
+/// opens.
 ///
 /// Videos and animations are sampled: the frame at stream time `start + k / fps` is the latest one whose time stamp
-/// is not after it. In a folder or glob every image is one frame, number k at `k / fps`.
+/// is not after it. In a folder, a glob or a stream of images every image is one frame, number k at `k / fps`. Live frames
+/// have the time at which they came, from the first one on.
 ///
 /// # Errors
 /// One variant of [`SourceError`] for every way in which `spec` is no source.
 pub fn open(spec: &str, options: SourceOptions) -> Result<Box<dyn FrameSource>, SourceError> {
+    open_with(spec, options, &InputOptions::default(), &StopSignal::default())
+}
+
+/// [`open`], reached as `input` says. A source that waits for its next frame ends when it hears `stop`.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(
+    spec: &str,
+    options: SourceOptions,
+    input: &InputOptions,
+    stop: &StopSignal,
+) -> Result<Box<dyn FrameSource>, SourceError> {
     options.check()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    if live::is_stream(spec) && input.live != Some(false) {
+        return live::open(spec, options, input, &clock, stop);
+    }
+    if input.live == Some(true) {
+        let all = SourceOptions::at(options.fps);
+        return Ok(Box::new(live::Stamped::new(open_file(spec, all, input, stop)?, options, clock)));
+    }
+    open_file(spec, options, input, stop)
+}
+
+/// What has a start, and time stamps of its own.
+fn open_file(
+    spec: &str,
+    options: SourceOptions,
+    input: &InputOptions,
+    stop: &StopSignal,
+) -> Result<Box<dyn FrameSource>, SourceError> {
+    if spec == STDIN {
+        return Ok(Box::new(pipe::Pipe::new("standard input", Box::new(pipe::Stdin::open(stop)), options)));
+    }
     let path = Path::new(spec);
     if path.is_dir() {
         return Ok(Box::new(images::ImageFiles::folder(path, options)?));
     }
     if !path.exists() {
         if spec.contains("://") {
-            return Ok(Box::new(ffmpeg::Ffmpeg::open(spec, "a network stream", options)?));
+            return Ok(Box::new(ffmpeg::FfmpegFile::open(spec, "a network stream", options, input, stop)?));
         }
         if spec.contains(['*', '?', '[']) {
             return Ok(Box::new(images::ImageFiles::pattern(spec, options)?));
         }
         return Err(SourceError::NotFound { path: path.to_owned() });
     }
+    let bytes = || {
+        let unreadable = |source| SourceError::Unreadable { path: path.to_owned(), source };
+        File::open(path)
+            .map(|file| Box::new(pipe::Pipe::new(spec, Box::new(file), options)))
+            .map_err(unreadable)
+    };
+    if is_fifo(path) {
+        return Ok(bytes()?);
+    }
     match kind(path)? {
-        Kind::Mp4 => open_mp4(spec, path, options),
+        Kind::Mp4 => open_mp4(spec, path, options, input, stop),
         Kind::Gif => animation::open_gif(path, options),
         Kind::WebP => animation::open_webp(path, options),
         Kind::Arrow => open_arrow(path, options),
+        Kind::Y4m => Ok(bytes()?),
         Kind::Image => Ok(Box::new(images::ImageFiles::single(path, options))),
-        Kind::Other => Ok(Box::new(ffmpeg::Ffmpeg::open(spec, "this format", options)?)),
+        Kind::Other => Ok(Box::new(ffmpeg::FfmpegFile::open(spec, "this format", options, input, stop)?)),
+    }
+}
+
+/// A named pipe cannot be looked into first.
+fn is_fifo(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
     }
 }
 
@@ -122,6 +206,7 @@ enum Kind {
     Gif,
     WebP,
     Arrow,
+    Y4m,
     Image,
     Other,
 }
@@ -131,7 +216,7 @@ fn kind(path: &Path) -> Result<Kind, SourceError> {
     use std::io::Read;
     let unreadable = |source| SourceError::Unreadable { path: path.to_owned(), source };
     let mut head = Vec::new();
-    std::fs::File::open(path).and_then(|file| file.take(12).read_to_end(&mut head)).map_err(unreadable)?;
+    File::open(path).and_then(|file| file.take(12).read_to_end(&mut head)).map_err(unreadable)?;
     if head.is_empty() {
         return Err(SourceError::NoFrames { path: path.to_owned() });
     }
@@ -144,6 +229,8 @@ fn kind(path: &Path) -> Result<Kind, SourceError> {
         Kind::WebP
     } else if at(0, b"\xff\xff\xff\xff") || path.extension().is_some_and(|extension| extension == "arrow") {
         Kind::Arrow
+    } else if at(0, pipe::Y4M) {
+        Kind::Y4m
     } else if at(0, b"\x89PNG") || at(0, b"\xff\xd8\xff") || at(0, b"BM") {
         Kind::Image
     } else {
@@ -159,13 +246,21 @@ fn open_arrow(path: &Path, _: SourceOptions) -> Result<Box<dyn FrameSource>, Sou
     Err(SourceError::NeedsArrow { path: path.to_owned() })
 }
 
-fn open_mp4(spec: &str, path: &Path, options: SourceOptions) -> Result<Box<dyn FrameSource>, SourceError> {
+fn open_mp4(
+    spec: &str,
+    path: &Path,
+    options: SourceOptions,
+    input: &InputOptions,
+    stop: &StopSignal,
+) -> Result<Box<dyn FrameSource>, SourceError> {
     match mp4::Mp4Video::open(path)? {
         mp4::Opened::Video(video) => {
             let length = sample::count(video.times(), video.end(), options);
             let description = format!("{spec} (mp4, H.264)");
             Ok(Box::new(sample::Sampled::new(*video, options, Some(length), description)))
         }
-        mp4::Opened::Foreign(what) => Ok(Box::new(ffmpeg::Ffmpeg::open(spec, &what, options)?)),
+        mp4::Opened::Foreign(what) => {
+            Ok(Box::new(ffmpeg::FfmpegFile::open(spec, &what, options, input, stop)?))
+        }
     }
 }

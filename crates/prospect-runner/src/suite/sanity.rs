@@ -9,7 +9,7 @@ use crate::error::RunError;
 use crate::evaluation::references_as_replies;
 use crate::run::{self, INTERRUPTED};
 use crate::session::{RunStatistics, close_failed};
-use crate::source::{self, FrameSource};
+use crate::source::{self, Aftermath, FrameSource, StopSignal};
 use crate::strategies::SANITY;
 use crate::trace::{Event, SCHEMA_VERSION, StageTimes, TraceSink, Versions};
 
@@ -23,7 +23,8 @@ pub(super) fn replay_references(
     annotations: &Annotations,
     trace: &mut dyn TraceSink,
 ) -> Result<(), RunError> {
-    let mut frames = source::open(source, run::source_options(settings))?;
+    let (options, input) = (run::source_options(settings), run::input_options(settings));
+    let mut frames = source::open_with(source, options, &input, &StopSignal::default())?;
     trace.record(&started(settings, frames.description()))?;
     let mut statistics = RunStatistics::default();
     match replay(settings, frames.as_mut(), annotations, trace, &mut statistics) {
@@ -50,9 +51,12 @@ fn replay(
         match frame {
             _ if INTERRUPTED.load(Ordering::Relaxed) => return Err(RunError::Interrupted),
             Ok(frame) => seen.push((frame.index, frame.time)),
-            Err(error) if settings.stream.on_corrupt_frame == OnCorruptFrame::Skip => {
+            Err(error)
+                if settings.stream.on_corrupt_frame == OnCorruptFrame::Skip
+                    && error.aftermath() == Aftermath::NextFrame =>
+            {
                 statistics.frames_dropped += 1;
-                trace.record(&Event::FrameDropped { reason: error.to_string() })?;
+                trace.record(&Event::FrameDropped { reason: error.to_string(), index: None, time: None })?;
             }
             Err(error) => return Err(error.into()),
         }
@@ -77,6 +81,7 @@ fn replay(
             spoke,
             similarity: None,
             not_talk_probability: None,
+            pace: None,
             times: StageTimes::default(),
         })?;
     }

@@ -1,5 +1,5 @@
-//! The events of a trace. Fields whose names end in `ms` or `_bytes`, and `threads`, are measurements of the machine; all
-//! others are reproducible.
+//! The events of a trace. Fields whose names end in `ms` or `_bytes`, `threads` and `pace` are measurements of the machine; all
+//! others are reproducible, but where frames are dropped.
 
 use prospect_context::SegmentKind;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,36 @@ pub struct StageTimes {
     pub decode_ms: f64,
     /// The whole frame, an eviction before it included.
     pub total_ms: f64,
+}
+
+/// How a frame of a stream with a pace of its own fared: measurements of the machine, all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PaceEntry {
+    /// From its arrival to its turn, in milliseconds.
+    pub wait_ms: f64,
+    /// From its arrival until the model was done with it.
+    pub lag_ms: f64,
+    /// Frames that waited behind it at its turn.
+    pub queued: usize,
+    /// Whether the model was done only after the next frame was due.
+    pub missed: bool,
+}
+
+/// The sum of all [`PaceEntry`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PaceSummary {
+    /// Deadlines missed.
+    pub missed: usize,
+    /// Most frames that waited.
+    pub most_queued: usize,
+    /// Times that a live source was lost and came back.
+    pub interruptions: usize,
+    /// Median lag.
+    pub p50_lag_ms: f64,
+    /// 95th percentile of lags.
+    pub p95_lag_ms: f64,
+    /// 99th percentile of lags.
+    pub p99_lag_ms: f64,
 }
 
 /// A text that an eviction put back.
@@ -138,6 +168,9 @@ pub enum Event {
         /// Probability of silence at the decision; absent where none was taken.
         #[serde(skip_serializing_if = "Option::is_none")]
         not_talk_probability: Option<f32>,
+        /// How it fared against the stream's own pace, where it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pace: Option<PaceEntry>,
         /// How long it took.
         #[serde(flatten)]
         times: StageTimes,
@@ -207,6 +240,17 @@ pub enum Event {
     FrameDropped {
         /// Why.
         reason: String,
+        /// Its number, where the source had one for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        index: Option<usize>,
+        /// Its stream time in seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        time: Option<f64>,
+    },
+    /// A live source was lost and is back.
+    SourceInterrupted {
+        /// What happened, in one line.
+        message: String,
     },
     /// A failure; the run ends after it.
     Error {
@@ -234,5 +278,8 @@ pub enum Event {
         p95_ms: f64,
         /// 99th percentile of frame times.
         p99_ms: f64,
+        /// How the stream's own pace was kept, where it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pace: Option<PaceSummary>,
     },
 }

@@ -29,6 +29,10 @@ struct Check {
     last_frame: Option<(usize, f64)>,
     frames: usize,
     frames_dropped: usize,
+    /// The last frame that was dropped, of those that have a number.
+    last_dropped: Option<usize>,
+    missed: usize,
+    interruptions: usize,
     replies: usize,
     overflows: usize,
     peak_cache_tokens: usize,
@@ -50,7 +54,8 @@ impl Check {
                 self.cache_tokens = Some(0);
             }
             Event::Budget { max_seq_len, .. } => self.max_seq_len = *max_seq_len,
-            Event::Frame { index, time, segments, cache_tokens, .. } => {
+            Event::Frame { index, time, segments, cache_tokens, pace, .. } => {
+                self.missed += usize::from(pace.is_some_and(|pace| pace.missed));
                 let went_in = segments.iter().map(|segment| segment.tokens).sum();
                 self.frame((*index, *time), went_in, *cache_tokens);
             }
@@ -63,8 +68,17 @@ impl Check {
                 let put_back = put_back.iter().map(|piece| piece.tokens).sum();
                 self.overflow(*tokens_before, *tokens_after, kept, put_back);
             }
-            Event::FrameDropped { .. } => self.frames_dropped += 1,
-            Event::RunFinished { frames, frames_dropped, replies, overflows, peak_cache_tokens, .. } => {
+            Event::FrameDropped { index, .. } => self.dropped(*index),
+            Event::SourceInterrupted { .. } => self.interruptions += 1,
+            Event::RunFinished {
+                frames,
+                frames_dropped,
+                replies,
+                overflows,
+                peak_cache_tokens,
+                pace,
+                ..
+            } => {
                 self.law(last, || "events after run_finished".to_owned());
                 let counted = (self.frames, self.frames_dropped, self.replies, self.overflows);
                 let closing = (*frames, *frames_dropped, *replies, *overflows);
@@ -75,6 +89,11 @@ impl Check {
                 self.law(peak <= max, || format!("{peak} tokens at the peak, the bound is {max}"));
                 let seen = self.peak_cache_tokens;
                 self.law(peak >= seen, || format!("peak_cache_tokens is {peak}, a frame had {seen}"));
+                let counted = (self.missed, self.interruptions);
+                let closing = pace.map_or((0, 0), |pace| (pace.missed, pace.interruptions));
+                self.law(counted == closing, || {
+                    format!("missed deadlines and interruptions are {closing:?}, counted {counted:?}")
+                });
             }
             Event::Message { .. } | Event::Summary { .. } | Event::Error { .. } => {}
         }
@@ -84,6 +103,8 @@ impl Check {
         self.frames += 1;
         let after = self.last_frame.is_none_or(|(before, then)| index > before && time > then);
         self.law(after, || format!("frame {index} at {time} s comes after a later one"));
+        let after = self.last_dropped.is_none_or(|dropped| index > dropped);
+        self.law(after, || format!("frame {index} comes after a later one that was dropped"));
         self.last_frame = Some((index, time));
         self.bounded(cache_tokens);
         if let Some(before) = self.cache_tokens {
@@ -92,6 +113,16 @@ impl Check {
             });
         }
         self.cache_tokens = (!self.stateless).then_some(cache_tokens);
+    }
+
+    fn dropped(&mut self, index: Option<usize>) {
+        self.frames_dropped += 1;
+        let Some(index) = index else { return };
+        let last = self.last_frame.map(|(frame, _)| frame).max(self.last_dropped);
+        self.law(last.is_none_or(|last| index > last), || {
+            format!("frame {index} is dropped after a later one")
+        });
+        self.last_dropped = Some(index);
     }
 
     fn overflow(&mut self, before: usize, after: usize, kept: &[[usize; 2]], put_back: usize) {

@@ -5,7 +5,7 @@ mod laws;
 mod reader;
 mod writer;
 
-pub use event::{Event, PutBack, SCHEMA_VERSION, SegmentEntry, StageTimes, Versions};
+pub use event::{Event, PaceEntry, PaceSummary, PutBack, SCHEMA_VERSION, SegmentEntry, StageTimes, Versions};
 pub use laws::broken_laws;
 pub use reader::{TraceError, read_trace};
 pub use writer::{TRACE_FILE, Tee, TraceEndError, TracePosition, TraceSink, TraceWriter};

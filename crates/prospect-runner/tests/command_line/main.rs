@@ -7,6 +7,7 @@ mod interrupt;
 mod report;
 mod reproducible;
 mod simulate;
+mod sources;
 mod suite;
 mod support;
 mod suspend;

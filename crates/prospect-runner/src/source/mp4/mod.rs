@@ -1,18 +1,25 @@
 //! mp4 with H.264, demuxed and decoded in the process.
 
+mod boxes;
+mod edits;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use openh264::OpenH264API;
 use openh264::decoder::{DecodedYUV, Decoder, DecoderConfig, Flush};
 use openh264::formats::YUVSource;
-use re_mp4::{Mp4, StsdBoxContent, Track};
+use re_mp4::{StsdBoxContent, Track};
 
 use super::SourceError;
 use super::sample::{Pictures, Timed};
 use super::yuv::{Rotation, YuvPicture, unpad};
+use boxes::{parsable_end, parse, rotation};
+use edits::Edit;
 
 /// Profiles above it (High 10, 4:2:2, 4:4:4) are not what the built-in decoder knows.
 const HIGHEST_PROFILE: u8 = 100;
@@ -29,7 +36,9 @@ struct Sample {
     offset: u64,
     size: u64,
     sync: bool,
+    /// When it is shown, of those that are.
     ticks: i64,
+    shown: bool,
 }
 
 /// The video track of one mp4 file. Only the index is in memory; samples are read when they are needed.
@@ -39,7 +48,7 @@ pub(super) struct Mp4Video {
     bytes: u64,
     timescale: f64,
     samples: Vec<Sample>,
-    /// Presentation ticks of all samples, sorted, and the tick at which the last one ends.
+    /// Presentation ticks of all samples that are shown, sorted, and the tick at which the last one ends.
     order: Vec<i64>,
     end: i64,
     parameter_sets: Vec<u8>,
@@ -49,7 +58,7 @@ pub(super) struct Mp4Video {
     next: usize,
     /// Presentation ticks of what went in and did not come out. The decoder gives pictures in display order, so
     /// each one that comes out is the earliest of these.
-    waiting: BTreeSet<(i64, usize)>,
+    waiting: BTreeSet<(i64, usize, bool)>,
     ready: VecDeque<Result<Timed<YuvPicture>, SourceError>>,
     finished: bool,
 }
@@ -79,7 +88,10 @@ impl Mp4Video {
         }
         let length_size = usize::from(config.length_size_minus_one & 3) + 1;
         let rotation = rotation(track, &mp4);
-        Self::build(path, file, bytes, track, (parameter_sets, length_size, rotation))
+        let Some(edit) = edits::edit(track.trak(&mp4), u64::from(mp4.moov.mvhd.timescale)) else {
+            return Ok(Opened::Foreign("mp4 with an edit list of several parts".to_owned()));
+        };
+        Self::build(path, file, bytes, track, (parameter_sets, length_size, rotation, &edit))
     }
 
     fn build(
@@ -87,15 +99,16 @@ impl Mp4Video {
         file: File,
         bytes: u64,
         track: &Track,
-        (parameter_sets, length_size, rotation): (Vec<u8>, usize, Rotation),
+        (parameter_sets, length_size, rotation, edit): (Vec<u8>, usize, Rotation, &Edit),
     ) -> Result<Opened, SourceError> {
-        if track.samples.is_empty() {
-            return Err(SourceError::NoFrames { path: path.to_owned() });
-        }
         let not_mp4 = |message: String| SourceError::NotMp4 { path: path.to_owned(), message };
         if track.timescale == 0 {
             return Err(not_mp4("the track's time scale is 0, expected ticks per second".to_owned()));
         }
+        let shown = track.samples.iter().map(|sample| sample.composition_timestamp);
+        let first = shown.filter(|ticks| edit.shown.contains(ticks)).min();
+        let Some(first) = first else { return Err(SourceError::NoFrames { path: path.to_owned() }) };
+        let shift = edit.begins.map_or(0, |begins| begins.saturating_sub(first));
         let samples: Vec<_> = track
             .samples
             .iter()
@@ -103,13 +116,13 @@ impl Mp4Video {
                 offset: s.offset,
                 size: s.size,
                 sync: s.is_sync,
-                ticks: s.composition_timestamp,
+                ticks: s.composition_timestamp.saturating_add(shift),
+                shown: edit.shown.contains(&s.composition_timestamp),
             })
             .collect();
-        let mut order: Vec<_> = samples.iter().map(|sample| sample.ticks).collect();
+        let mut order: Vec<_> = samples.iter().filter(|sample| sample.shown).map(|s| s.ticks).collect();
         order.sort_unstable();
-        let ends = track.samples.iter().map(|s| s.composition_timestamp.saturating_add_unsigned(s.duration));
-        let end = ends.max().unwrap_or_default();
+        let end = last_end(track, edit).saturating_add(shift);
         let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
         let decoder = Decoder::with_api_config(OpenH264API::from_source(), config)
             .map_err(|error| not_mp4(format!("the H.264 decoder does not start: {error}")))?;
@@ -158,13 +171,13 @@ impl Mp4Video {
                 return;
             }
         };
-        self.waiting.insert((sample.ticks, number));
+        self.waiting.insert((sample.ticks, number, sample.shown));
         let decoded = self.decoder.decode(&packet).map(|picture| picture.map(|p| planes(&p, self.rotation)));
         match decoded {
             Ok(Some(picture)) => self.deliver(picture),
             Ok(None) => {}
             Err(error) => {
-                self.waiting.remove(&(sample.ticks, number));
+                self.waiting.remove(&(sample.ticks, number, sample.shown));
                 self.ready.push_back(Err(self.corrupt(number, error.to_string())));
             }
         }
@@ -179,14 +192,14 @@ impl Mp4Video {
             Ok(pictures) => pictures.into_iter().for_each(|picture| self.deliver(picture)),
             Err(error) => self.ready.push_back(Err(self.corrupt(self.next, error.to_string()))),
         }
-        for (_, number) in std::mem::take(&mut self.waiting) {
+        for (_, number, _) in std::mem::take(&mut self.waiting) {
             let error = self.corrupt(number, "the decoder gave no picture for it".to_owned());
             self.ready.push_back(Err(error));
         }
     }
 
     fn deliver(&mut self, picture: YuvPicture) {
-        let Some((ticks, _)) = self.waiting.pop_first() else { return };
+        let Some((ticks, _, true)) = self.waiting.pop_first() else { return };
         let after = self.order.partition_point(|other| *other <= ticks);
         let until = self.order.get(after).copied().unwrap_or(self.end);
         let (time, end) = (ticks as f64 / self.timescale, until as f64 / self.timescale);
@@ -243,6 +256,19 @@ impl Pictures for Mp4Video {
     }
 }
 
+/// When the last frame ends that is shown, in ticks of the media. The demuxer takes the last sample's duration from the
+/// track's, which may be shorter than its samples: then it is as long as the one before it.
+fn last_end(track: &Track, edit: &Edit) -> i64 {
+    let plausible = |duration: u64| i64::try_from(duration).ok().filter(|ticks| *ticks < i64::MAX / 4);
+    let mut before = 0;
+    let shown = track.samples.iter().filter(|sample| edit.shown.contains(&sample.composition_timestamp));
+    let ends = shown.map(|sample| {
+        before = plausible(sample.duration).unwrap_or(before);
+        sample.composition_timestamp.saturating_add(before)
+    });
+    ends.max().unwrap_or_default().min(edit.shown.end)
+}
+
 fn start_unit(out: &mut Vec<u8>, unit: &[u8]) {
     out.extend_from_slice(&[0, 0, 0, 1]);
     out.extend_from_slice(unit);
@@ -266,57 +292,8 @@ fn planes(picture: &DecodedYUV<'_>, rotation: Rotation) -> YuvPicture {
         y: unpad(picture.y(), y, width, height),
         u: unpad(picture.u(), u, half_width, half_height),
         v: unpad(picture.v(), v, half_width, half_height),
+        subsampling: (2, 2),
+        full_range: false,
         rotation,
-    }
-}
-
-fn rotation(track: &Track, mp4: &Mp4) -> Rotation {
-    let matrix = &track.trak(mp4).tkhd.matrix;
-    match (matrix.a.signum(), matrix.b.signum(), matrix.c.signum(), matrix.d.signum()) {
-        (0, 1, -1, 0) => Rotation::Clockwise90,
-        (-1, 0, 0, -1) => Rotation::Half,
-        (0, -1, 1, 0) => Rotation::Clockwise270,
-        _ => Rotation::None,
-    }
-}
-
-/// Where the demuxer must stop: the declared end of the last top-level box that can be parsed. Media data may be cut
-/// off, an index may not; `None` if there is no whole `moov`.
-fn parsable_end(file: &mut File, bytes: u64) -> std::io::Result<Option<u64>> {
-    let (mut at, mut has_index) = (0_u64, false);
-    while at + 8 <= bytes {
-        let mut header = [0_u8; 16];
-        file.seek(SeekFrom::Start(at))?;
-        let read = (bytes - at).min(16) as usize;
-        file.read_exact(&mut header[..read])?;
-        let [s0, s1, s2, s3, k0, k1, k2, k3, large @ ..] = header;
-        let kind = [k0, k1, k2, k3];
-        let size = match u32::from_be_bytes([s0, s1, s2, s3]) {
-            0 => bytes - at,
-            1 => u64::from_be_bytes(large),
-            size => u64::from(size),
-        };
-        let end = at.saturating_add(size);
-        if size < 8 || (end > bytes && &kind != b"mdat") {
-            break;
-        }
-        has_index |= &kind == b"moov";
-        at = end;
-    }
-    file.seek(SeekFrom::Start(0))?;
-    Ok(has_index.then_some(at))
-}
-
-/// The demuxer indexes tables without looking at their lengths, so damage shows as a panic in it. It is caught, and its
-/// message kept off standard error: what reaches the person is our one line.
-fn parse(file: &File, end: u64, path: &Path) -> Result<Mp4, SourceError> {
-    let not_mp4 = |message: String| SourceError::NotMp4 { path: path.to_owned(), message };
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let parsed = std::panic::catch_unwind(|| Mp4::read(BufReader::new(file), end));
-    std::panic::set_hook(hook);
-    match parsed {
-        Ok(result) => result.map_err(|error| not_mp4(error.to_string())),
-        Err(_) => Err(not_mp4("its tables of samples contradict each other".to_owned())),
     }
 }

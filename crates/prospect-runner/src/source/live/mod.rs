@@ -1,0 +1,28 @@
+//! Sources that go on by themselves: cameras, network streams.
+
+mod reconnecting;
+mod stamped;
+
+use std::sync::Arc;
+
+use super::{Clock, FrameSource, InputOptions, SourceError, SourceOptions, StopSignal};
+
+pub(super) use stamped::Stamped;
+
+/// Whether a source goes on by itself, by its name alone.
+pub(super) fn is_stream(spec: &str) -> bool {
+    spec.contains("://") || spec.starts_with("/dev/video")
+}
+
+/// # Errors
+/// ffmpeg cannot be started.
+pub(super) fn open(
+    spec: &str,
+    options: SourceOptions,
+    input: &InputOptions,
+    clock: &Arc<dyn Clock>,
+    stop: &StopSignal,
+) -> Result<Box<dyn FrameSource>, SourceError> {
+    let frames = reconnecting::Reconnecting::open(spec, options.fps, input, clock, stop)?;
+    Ok(Box::new(Stamped::new(Box::new(frames), options, Arc::clone(clock))))
+}

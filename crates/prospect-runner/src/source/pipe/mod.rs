@@ -1,0 +1,100 @@
+//! Frames from a stream of bytes that cannot be read twice: standard input, a named pipe, a y4m file.
+
+mod error;
+mod images;
+mod stdin;
+#[cfg(test)]
+mod tests;
+mod y4m;
+
+use std::io::{BufRead, BufReader, Read};
+
+use super::sample::Sampled;
+use super::{Frame, FrameSource, SourceError, SourceOptions};
+
+pub use error::PipeError;
+pub(super) use stdin::Stdin;
+
+/// How y4m begins.
+pub(super) const Y4M: &[u8] = b"YUV4MPEG2 ";
+
+type Bytes = Box<dyn Read + Send>;
+
+/// What kind of stream it is shows with its first bytes, and these are waited for when the first frame is asked for.
+pub(super) struct Pipe {
+    name: String,
+    options: SourceOptions,
+    state: State,
+}
+
+enum State {
+    Unread(Bytes),
+    Open(Box<dyn FrameSource>),
+    Over,
+}
+
+impl Pipe {
+    pub(super) fn new(name: &str, bytes: Bytes, options: SourceOptions) -> Self {
+        Self { name: name.to_owned(), options, state: State::Unread(bytes) }
+    }
+
+    fn open(&self, bytes: Bytes) -> Result<Box<dyn FrameSource>, PipeError> {
+        let mut bytes = bytes;
+        let mut head = Vec::new();
+        bytes.by_ref().take(Y4M.len() as u64).read_to_end(&mut head)?;
+        let whole = BufReader::new(std::io::Cursor::new(head.clone()).chain(bytes));
+        if head == Y4M {
+            let video = y4m::Y4mVideo::open(whole, &self.name)?;
+            return Ok(Box::new(Sampled::new(video, self.options, None, self.name.clone())));
+        }
+        if images::format(&head).is_none() && !head.is_empty() {
+            return Err(PipeError::Unknown { found: shown(&head) });
+        }
+        Ok(Box::new(images::ImageStream::new(whole, &self.name, self.options)))
+    }
+}
+
+impl FrameSource for Pipe {
+    fn next_frame(&mut self) -> Option<Result<Frame, SourceError>> {
+        self.state = match std::mem::replace(&mut self.state, State::Over) {
+            State::Unread(bytes) => match self.open(bytes) {
+                Ok(source) => State::Open(source),
+                Err(error) => return Some(Err(damaged(&self.name, error))),
+            },
+            state => state,
+        };
+        match &mut self.state {
+            State::Open(source) => source.next_frame(),
+            State::Unread(_) | State::Over => None,
+        }
+    }
+
+    fn length(&self) -> Option<usize> {
+        None
+    }
+
+    fn description(&self) -> &str {
+        &self.name
+    }
+}
+
+fn damaged(name: &str, source: PipeError) -> SourceError {
+    SourceError::Pipe { name: name.to_owned(), source }
+}
+
+/// The first bytes of something, for a person.
+fn shown(bytes: &[u8]) -> String {
+    let first = &bytes[..bytes.len().min(8)];
+    if first.is_empty() { "nothing".to_owned() } else { format!("\"{}\"", first.escape_ascii()) }
+}
+
+/// Whether there is nothing more to read.
+fn at_end(bytes: &mut impl BufRead) -> std::io::Result<bool> {
+    loop {
+        match bytes.fill_buf() {
+            Ok(buffer) => return Ok(buffer.is_empty()),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
