@@ -1,0 +1,345 @@
+//! Flash attention as a candle operation: queries, keys and values are read by their strides, so that a cache is read where it lies
+//! and only as far as it is filled.
+
+use std::ffi::{c_int, c_void};
+
+use candle_core::backend::BackendStorage;
+use candle_core::cuda_backend::cudarc::driver::sys::CUdevice_attribute;
+use candle_core::cuda_backend::cudarc::driver::{CudaSlice, DevicePtr, DevicePtrMut, DeviceRepr};
+use candle_core::cuda_backend::{CudaDType, CudaDevice};
+use candle_core::{CpuStorage, CudaStorage, CustomOp3, DType, Error, Layout, Result, Shape, Tensor};
+use half::{bf16, f16};
+
+/// Slots of a cache that one block of the kernel reads at once.
+const BLOCK_SLOTS: usize = 256;
+/// Query rows of one block of the kernel.
+const BLOCK_ROWS: usize = 64;
+/// As many as the merging kernel has room for.
+const MAX_SPLITS: usize = 32;
+
+/// Whether [`attend`] has a kernel for this.
+pub fn supports(head_dim: usize, dtype: DType) -> bool {
+    let stock = cfg!(feature = "flash-attn-stock") && head_dim <= 256;
+    let compiled = head_dim == 64 || (head_dim > 64 && head_dim < 96);
+    is_half(dtype) && head_dim.is_multiple_of(8) && (compiled || stock)
+}
+
+/// Whether [`attend_cache`] has a kernel for this.
+pub fn supports_cache(head_dim: usize, dtype: DType) -> bool {
+    let stock = cfg!(feature = "flash-attn-stock") && head_dim <= 256 && head_dim.is_multiple_of(8);
+    is_half(dtype) && (head_dim == 64 || stock)
+}
+
+fn is_half(dtype: DType) -> bool {
+    matches!(dtype, DType::BF16 | DType::F16)
+}
+
+/// Attention of all tokens to all: `[batch, tokens, heads, head_dim]` each, of any strides but the last. Returns the same shape,
+/// contiguous.
+///
+/// # Errors
+/// A shape without kernel ([`supports`]), shapes that do not fit each other, a failure of the driver.
+pub fn attend(queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
+    let head_dim = queries.dim(3)?;
+    if head_dim != 64 && !(head_dim > 64 && head_dim < 96) {
+        return stock(queries, keys, values, false);
+    }
+    queries.apply_op3_no_bwd(keys, values, &Flash { over_cache: false })
+}
+
+/// Attention of the last tokens of a cache to all before them: queries `[1, tokens, heads, head_dim]`, keys and values
+/// `[1, slots, kv_heads, head_dim]` with the tokens' own at the end, of any strides but the last. Returns the queries' shape,
+/// contiguous.
+///
+/// # Errors
+/// A shape without kernel ([`supports_cache`]), shapes that do not fit each other, a failure of the driver.
+pub fn attend_cache(queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
+    if queries.dim(3)? != 64 {
+        return stock(queries, keys, values, true);
+    }
+    queries.apply_op3_no_bwd(keys, values, &Flash { over_cache: true })
+}
+
+#[cfg(feature = "flash-attn-stock")]
+fn stock(queries: &Tensor, keys: &Tensor, values: &Tensor, causal: bool) -> Result<Tensor> {
+    let scale = (queries.dim(3)? as f32).powf(-0.5);
+    candle_flash_attn::flash_attn(queries, keys, values, scale, causal)
+}
+
+#[cfg(not(feature = "flash-attn-stock"))]
+fn stock(queries: &Tensor, _: &Tensor, _: &Tensor, _: bool) -> Result<Tensor> {
+    candle_core::bail!(
+        "flash attention is compiled for heads of 64, not of {}: expected the feature flash-attn-stock",
+        queries.dim(3)?
+    )
+}
+
+/// As `ProspectFlashArguments` in kernels/flash.cuh.
+#[repr(C)]
+struct Arguments {
+    pointers: [*mut c_void; 4],
+    sums: [*mut f32; 3],
+    stream: *mut c_void,
+    strides: [[i64; 3]; 4],
+    batch: i32,
+    heads: i32,
+    kv_heads: i32,
+    head_dim: i32,
+    tokens: i32,
+    slots: i32,
+    causal: i32,
+    cached: i32,
+    splits: i32,
+    scale: f32,
+}
+
+#[allow(unsafe_code)]
+unsafe extern "C" {
+    fn prospect_flash_bf16(arguments: *const Arguments) -> c_int;
+    fn prospect_flash_f16(arguments: *const Arguments) -> c_int;
+}
+
+struct Flash {
+    over_cache: bool,
+}
+
+/// Sizes, and how rows and heads of queries are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Plan {
+    batch: usize,
+    heads: usize,
+    kv_heads: usize,
+    head_dim: usize,
+    tokens: usize,
+    slots: usize,
+    /// Strides of batch, token and head; of queries and of the output.
+    queries: [usize; 3],
+    output: [usize; 3],
+    causal: bool,
+}
+
+impl Plan {
+    fn new(over_cache: bool, queries: &Layout, keys: &Layout, values: &Layout) -> Result<Self> {
+        let (batch, tokens, heads, head_dim) = queries.shape().dims4()?;
+        let (_, slots, kv_heads, _) = keys.shape().dims4()?;
+        let same = keys.dims() == [batch, slots, kv_heads, head_dim] && values.dims() == keys.dims();
+        let whole = kv_heads > 0 && heads.is_multiple_of(kv_heads);
+        let side_by_side = [queries, keys, values].iter().all(|layout| layout.stride()[3] == 1);
+        if !same || !whole || !side_by_side || tokens == 0 || slots == 0 || (over_cache && tokens > slots) {
+            candle_core::bail!(
+                "flash attention of queries {queries:?}, keys {keys:?} and values {values:?}: expected shapes that fit each other, with the features of a row side by side"
+            )
+        }
+        let output = [tokens * heads * head_dim, heads * head_dim, head_dim];
+        let plan = Self {
+            batch,
+            heads,
+            kv_heads,
+            head_dim,
+            tokens,
+            slots,
+            queries: first_three(queries),
+            output,
+            causal: over_cache && tokens > 1,
+        };
+        Ok(if over_cache && tokens == 1 { plan.with_heads_as_rows() } else { plan })
+    }
+
+    /// One token sees every slot, so that the query heads of a key head are rows of one block, and keys are read once for all.
+    fn with_heads_as_rows(self) -> Self {
+        let group = self.heads / self.kv_heads;
+        let turned = |[batch, _, head]: [usize; 3]| [batch, head, group * head];
+        Self {
+            heads: self.kv_heads,
+            tokens: group,
+            queries: turned(self.queries),
+            output: turned(self.output),
+            ..self
+        }
+    }
+
+    /// Into how many parts the slots are cut so that `processors` have work.
+    fn splits(&self, processors: usize) -> usize {
+        let blocks = self.batch * self.heads * self.tokens.div_ceil(BLOCK_ROWS);
+        let slot_blocks = self.slots.div_ceil(BLOCK_SLOTS);
+        // Two blocks fit a processor at once.
+        let wanted = (2 * processors / blocks).clamp(1, MAX_SPLITS.min(slot_blocks));
+        // None of them is empty.
+        slot_blocks.div_ceil(slot_blocks.div_ceil(wanted))
+    }
+}
+
+fn first_three(layout: &Layout) -> [usize; 3] {
+    let stride = layout.stride();
+    [stride[0], stride[1], stride[2]]
+}
+
+impl Flash {
+    fn run<T: CudaDType + DeviceRepr>(
+        &self,
+        inputs: [(&CudaStorage, &Layout); 3],
+        function: unsafe extern "C" fn(*const Arguments) -> c_int,
+    ) -> Result<(CudaStorage, Shape)> {
+        let [(queries, query_layout), (keys, key_layout), (values, value_layout)] = inputs;
+        let device = queries.device();
+        let stream = device.cuda_stream();
+        let plan = Plan::new(self.over_cache, query_layout, key_layout, value_layout)?;
+        let splits = if self.over_cache { plan.splits(processors(device)?) } else { 1 };
+        let shape = query_layout.shape().clone();
+
+        // The kernel writes a block of sums at a time, and whole vectors of outputs.
+        let rows = (plan.batch * plan.heads * plan.tokens).next_multiple_of(8);
+        let partial = if splits > 1 { splits * rows * (1 + plan.head_dim) } else { 0 };
+        // SAFETY: both are written before they are read, by the kernels that are launched below, or never read.
+        #[allow(unsafe_code)]
+        let (mut output, mut sums): (CudaSlice<T>, CudaSlice<f32>) =
+            unsafe { (device.alloc(shape.elem_count())?, device.alloc(rows + partial)?) };
+
+        let queries = queries.as_cuda_slice::<T>()?.slice(query_layout.start_offset()..);
+        let keys = keys.as_cuda_slice::<T>()?.slice(key_layout.start_offset()..);
+        let values = values.as_cuda_slice::<T>()?.slice(value_layout.start_offset()..);
+        let status = {
+            let (queries, _queries) = queries.device_ptr(&stream);
+            let (keys, _keys) = keys.device_ptr(&stream);
+            let (values, _values) = values.device_ptr(&stream);
+            let (output, _output) = output.device_ptr_mut(&stream);
+            let (sums, _sums) = sums.device_ptr_mut(&stream);
+            let sums = sums as *mut f32;
+            let strides = [plan.queries, first_three(key_layout), first_three(value_layout), plan.output];
+            let arguments = Arguments {
+                pointers: [queries, keys, values, output].map(|address| address as *mut c_void),
+                // `wrapping_add` makes an address and reads nothing.
+                sums: [sums, sums.wrapping_add(rows), sums.wrapping_add(rows + splits * rows)],
+                stream: stream.cu_stream().cast(),
+                strides: strides.map(|strides| strides.map(|stride| stride as i64)),
+                batch: plan.batch as i32,
+                heads: plan.heads as i32,
+                kv_heads: plan.kv_heads as i32,
+                head_dim: plan.head_dim as i32,
+                tokens: plan.tokens as i32,
+                slots: plan.slots as i32,
+                causal: i32::from(plan.causal),
+                cached: i32::from(self.over_cache),
+                splits: splits as i32,
+                scale: (plan.head_dim as f32).powf(-0.5),
+            };
+            // SAFETY: shapes and strides are those of tensors that live until the kernels are in the stream, and memory is freed
+            // in the order of the same stream; the kernels read rows below `tokens` and `slots` and features below `head_dim`
+            // only, and write the output and the sums, whose sizes are above.
+            #[allow(unsafe_code)]
+            unsafe {
+                function(&arguments)
+            }
+        };
+        if status != 0 {
+            return Err(Error::msg(format!("flash attention: CUDA error {status}")));
+        }
+        Ok((CudaStorage::wrap_cuda_slice(output, device.clone()), shape))
+    }
+}
+
+fn processors(device: &CudaDevice) -> Result<usize> {
+    let attribute = CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT;
+    let count = device.cuda_stream().context().attribute(attribute).map_err(Error::wrap)?;
+    Ok(count.max(1) as usize)
+}
+
+impl CustomOp3 for Flash {
+    fn name(&self) -> &'static str {
+        "flash-attention"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        candle_core::bail!("flash attention is computed on a GPU only")
+    }
+
+    fn cuda_fwd(
+        &self,
+        queries: &CudaStorage,
+        query_layout: &Layout,
+        keys: &CudaStorage,
+        key_layout: &Layout,
+        values: &CudaStorage,
+        value_layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let inputs = [(queries, query_layout), (keys, key_layout), (values, value_layout)];
+        match queries.dtype() {
+            DType::BF16 => self.run::<bf16>(inputs, prospect_flash_bf16),
+            DType::F16 => self.run::<f16>(inputs, prospect_flash_f16),
+            other => candle_core::bail!("flash attention computes in bf16 and f16, not in {other:?}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(shape: [usize; 4], stride: [usize; 4]) -> Layout {
+        Layout::new(Shape::from(shape.to_vec()), stride.to_vec(), 0)
+    }
+
+    /// A cache of 3 key heads and a capacity of 8,192 at `slots` slots, as the model lends it.
+    fn over_cache(tokens: usize, slots: usize) -> Plan {
+        let cache = layout([1, slots, 3, 64], [3 * 8192 * 64, 64, 8192 * 64, 1]);
+        let queries = Layout::contiguous((1, tokens, 9, 64));
+        Plan::new(true, &queries, &cache, &cache).unwrap()
+    }
+
+    #[test]
+    fn the_heads_of_one_token_are_rows() {
+        let plan = over_cache(1, 1000);
+        assert_eq!((plan.heads, plan.tokens, plan.causal), (3, 3, false));
+        // Row 2 of key head 1 is query head 5.
+        assert_eq!(2 * plan.queries[1] + plan.queries[2], 5 * 64);
+        assert_eq!(plan.output[1..], [64, 3 * 64]);
+    }
+
+    #[test]
+    fn a_chunk_sees_what_is_before_it() {
+        let plan = over_cache(80, 1000);
+        assert_eq!((plan.heads, plan.tokens, plan.causal), (9, 80, true));
+        assert_eq!(plan.queries, [80 * 9 * 64, 9 * 64, 64]);
+    }
+
+    #[test]
+    fn splits_grow_with_the_filled_part_and_none_is_empty() {
+        for slots in 1..8192 {
+            let plan = over_cache(1, slots);
+            let (splits, blocks) = (plan.splits(132), slots.div_ceil(BLOCK_SLOTS));
+            assert!((1..=MAX_SPLITS).contains(&splits));
+            assert!(blocks.div_ceil(splits) * (splits - 1) < blocks, "{splits} splits of {blocks} blocks");
+        }
+        assert_eq!(over_cache(1, 200).splits(132), 1);
+        assert_eq!(over_cache(1, 8192).splits(132), 32);
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_refused() {
+        let queries = Layout::contiguous((1, 4, 9, 64));
+        for keys in [(1, 8, 2, 64), (1, 8, 3, 32), (2, 8, 3, 64), (1, 3, 3, 64)] {
+            let keys = Layout::contiguous(keys);
+            assert!(Plan::new(true, &queries, &keys, &keys).is_err(), "{keys:?}");
+        }
+        let strided = layout([1, 8, 3, 64], [8 * 3 * 128, 3 * 128, 128, 2]);
+        assert!(Plan::new(true, &queries, &strided, &strided).is_err());
+    }
+
+    #[test]
+    fn only_what_is_compiled_is_offered() {
+        assert!(supports(64, DType::BF16) && supports(72, DType::F16) && supports_cache(64, DType::F16));
+        assert!(!supports(64, DType::F32) && !supports_cache(64, DType::F32));
+        assert!(!supports(68, DType::F16));
+        if cfg!(not(feature = "flash-attn-stock")) {
+            assert!(!supports(32, DType::BF16) && !supports_cache(72, DType::BF16));
+        }
+    }
+}
