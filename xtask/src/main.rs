@@ -2,6 +2,7 @@
 
 mod ci;
 mod command;
+mod cuda;
 mod download;
 mod e2e;
 mod fixtures;
@@ -29,6 +30,8 @@ enum Command {
     Download(download::Arguments),
     /// The small model on unseen videos under every strategy: table, report, laws, floors.
     E2e(e2e::Arguments),
+    /// The binary for NVIDIA GPUs, with a compiler from PyPI if the machine has none (docs/gpu.md).
+    CudaBuild(cuda::Arguments),
     /// Everything a change has to pass: format, lints, tidy, docs, tests, the main job.
     Ci,
     /// Check the rules of docs/ARCHITECTURE.md that no compiler checks.
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Command::Fixtures(arguments) => fixtures::run(&arguments),
         Command::Download(arguments) => download::run(&arguments),
         Command::E2e(arguments) => e2e::run(&arguments),
+        Command::CudaBuild(arguments) => cuda::run(&arguments),
         Command::Ci => ci::run(),
         Command::Tidy => tidy::run(),
     };

@@ -13,15 +13,16 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("prospect-config", &[]),
     ("prospect-context", &[]),
     ("prospect-processor", &["prospect-context"]),
-    ("prospect-model", &["prospect-context", "prospect-processor"]),
+    ("prospect-cuda", &[]),
+    ("prospect-model", &["prospect-context", "prospect-cuda", "prospect-processor"]),
     ("prospect-runner", &["prospect-config", "prospect-context", "prospect-model", "prospect-processor"]),
 ];
 
 /// The crates from which no tensor crate may be reachable.
 const TENSOR_FREE: &[&str] = &["prospect-config", "prospect-context", "prospect-processor"];
 
-/// The one crate that may name candle.
-const TENSOR_CRATE: &str = "prospect-model";
+/// The crates that may name candle: the model, and what it needs of a GPU.
+const TENSOR_CRATES: &[&str] = &["prospect-model", "prospect-cuda"];
 
 /// A Rust file longer than this wants a reason on a line that starts with `// Long:`.
 const MAX_FILE_LINES: usize = 500;
@@ -102,8 +103,10 @@ impl DependencyGraph {
                     found.push(format!("{name} depends on {dependency}: expected only {allowed:?} of ours"));
                 }
             }
-            if *name != TENSOR_CRATE && self.direct(name).iter().any(|crate_| crate_.starts_with("candle")) {
-                found.push(format!("{name} names candle: expected only {TENSOR_CRATE} to"));
+            if !TENSOR_CRATES.contains(name)
+                && self.direct(name).iter().any(|crate_| crate_.starts_with("candle"))
+            {
+                found.push(format!("{name} names candle: expected only {} to", TENSOR_CRATES.join(" and ")));
             }
         }
         for name in TENSOR_FREE {
@@ -186,7 +189,10 @@ mod tests {
     #[test]
     fn the_runner_may_not_name_candle() {
         let graph = graph(&[("prospect-runner", &["candle-core"])]);
-        assert_eq!(graph.violations(), ["prospect-runner names candle: expected only prospect-model to"]);
+        assert_eq!(
+            graph.violations(),
+            ["prospect-runner names candle: expected only prospect-model and prospect-cuda to"]
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub(crate) const KEYS: &[&str] = &[
     "model.path",
     "model.device",
     "model.dtype",
+    "model.kernels",
     "model.quantize",
     "model.vision_weights",
     "model.decoder_weights",

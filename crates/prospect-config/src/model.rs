@@ -15,6 +15,8 @@ pub struct ModelSettings {
     pub device: Device,
     /// Number format of weights and cache.
     pub dtype: DType,
+    /// Which code computes.
+    pub kernels: Kernels,
     /// What the four settings below are unless they say otherwise. They are of the CPU.
     pub quantize: Quantize,
     /// Weights of vision tower and connector.
@@ -68,7 +70,7 @@ impl ModelSettings {
 /// Where the model runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Device {
-    /// The best that the build can use: the CPU, as long as no other is built in.
+    /// The first CUDA device where the build and the machine have one, else the CPU.
     Auto,
     /// The CPU.
     Cpu,
@@ -89,7 +91,7 @@ impl fmt::Display for Device {
 choice! {
     /// Number format of weights and cache.
     pub DType {
-        /// What suits the device: f32 on the CPU, the checkpoint's own on a GPU.
+        /// What suits the device: f32 on the CPU, bf16 on a GPU.
         Auto = "auto",
         /// 32-bit floats.
         F32 = "f32",
@@ -97,6 +99,16 @@ choice! {
         Bf16 = "bf16",
         /// 16-bit floats.
         F16 = "f16",
+    }
+}
+
+choice! {
+    /// Which code computes.
+    pub Kernels {
+        /// The fastest that the device has.
+        Auto = "auto",
+        /// Operations of the tensor library alone, the same on every device: to compare with.
+        Plain = "plain",
     }
 }
 
@@ -139,6 +151,7 @@ pub(crate) fn validate(raw: &Raw) -> Result<ModelSettings, SettingsError> {
         path: raw.find("model.path").map(Field::filled_text).transpose()?,
         device: device(raw.need("model.device")?)?,
         dtype: raw.need("model.dtype")?.one_of()?,
+        kernels: raw.need("model.kernels")?.one_of()?,
         quantize: raw.need("model.quantize")?.one_of()?,
         vision_weights: raw.need("model.vision_weights")?.one_of()?,
         decoder_weights: raw.need("model.decoder_weights")?.one_of()?,

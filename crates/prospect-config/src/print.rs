@@ -81,6 +81,7 @@ impl Settings {
             "path" => Some(self.model.path.as_deref().map(text)),
             "device" => Some(Some(self.model.device.to_string().into())),
             "dtype" => Some(Some(text(self.model.dtype.as_str()))),
+            "kernels" => Some(Some(text(self.model.kernels.as_str()))),
             "quantize" => Some(Some(text(self.model.quantize.as_str()))),
             "vision_weights" => Some(Some(text(self.model.vision_weights.as_str()))),
             "decoder_weights" => Some(Some(text(self.model.decoder_weights.as_str()))),

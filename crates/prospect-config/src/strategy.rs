@@ -157,6 +157,12 @@ impl ExceedContextHandling {
         StrategyName::CHOICES.iter().any(|(known, _)| *known == name)
     }
 
+    /// The names of the built-in ones.
+    pub fn built_in() -> impl Iterator<Item = &'static str> {
+        use crate::choice::Choice;
+        StrategyName::CHOICES.iter().map(|(name, _)| *name)
+    }
+
     /// Positions of what is kept, where it is a setting.
     pub fn positions(&self) -> Option<PositionPolicy> {
         match self {

@@ -63,7 +63,9 @@ pub(crate) fn compile() {
 fn capabilities() -> Vec<String> {
     let Ok(list) = std::env::var(CAPABILITIES) else {
         return match detect_compute_cap() {
-            Ok(architecture) => vec![format!("{}{}", architecture.base, architecture.suffix.unwrap_or_default())],
+            Ok(architecture) => {
+                vec![format!("{}{}", architecture.base, architecture.suffix.unwrap_or_default())]
+            }
             Err(error) => panic!("no GPU to build for: set {CAPABILITIES} or CUDA_COMPUTE_CAP: {error}"),
         };
     };

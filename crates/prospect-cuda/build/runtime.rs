@@ -23,8 +23,8 @@ pub(crate) fn link() {
         return;
     };
     let folder = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join("cudart");
-    let copied = std::fs::create_dir_all(&folder)
-        .and_then(|()| std::fs::copy(&archive, folder.join("libcudart.a")));
+    let copied =
+        std::fs::create_dir_all(&folder).and_then(|()| std::fs::copy(&archive, folder.join("libcudart.a")));
     if let Err(error) = copied {
         panic!("cannot copy {} to {}: {error}", archive.display(), folder.display());
     }
@@ -33,7 +33,8 @@ pub(crate) fn link() {
 
 fn find(toolkit: &CudaToolkit) -> Option<PathBuf> {
     let root = toolkit.nvcc_path.parent().and_then(Path::parent)?;
-    let folders = ["lib64", "lib", "targets/x86_64-linux/lib", "targets/sbsa-linux/lib", "lib/x86_64-linux-gnu"];
+    let folders =
+        ["lib64", "lib", "targets/x86_64-linux/lib", "targets/sbsa-linux/lib", "lib/x86_64-linux-gnu"];
     let mut archives = folders.iter().map(|folder| root.join(folder).join("libcudart_static.a"));
     archives.find(|archive| archive.exists())
 }

@@ -74,8 +74,8 @@ pub fn check(index: usize) -> Result<(), DriverError> {
 /// As [`check`], and [`DriverError::Open`].
 pub fn open(index: usize) -> Result<Device, DriverError> {
     check(index)?;
-    let device =
-        Device::new_cuda(index).map_err(|error| DriverError::Open { index, message: one_line(&error) })?;
+    let device = Device::new_cuda_with_stream(index)
+        .map_err(|error| DriverError::Open { index, message: one_line(&error) })?;
     if let Device::Cuda(cuda) = &device {
         // SAFETY: everything is computed in the device's one stream, in its order, so that no event has to keep streams apart.
         #[allow(unsafe_code)]
@@ -114,7 +114,10 @@ mod tests {
     fn a_machine_without_a_driver_is_told_apart() {
         // On a machine with one, a device that no machine has.
         let error = check(4096).unwrap_err();
-        assert!(matches!(error, DriverError::NoDriver | DriverError::Start { .. } | DriverError::NoDevice { .. }));
+        assert!(matches!(
+            error,
+            DriverError::NoDriver | DriverError::Start { .. } | DriverError::NoDevice { .. }
+        ));
         assert_eq!(error.to_string().lines().count(), 1);
     }
 }

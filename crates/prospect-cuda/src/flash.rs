@@ -10,12 +10,7 @@ use candle_core::cuda_backend::{CudaDType, CudaDevice};
 use candle_core::{CpuStorage, CudaStorage, CustomOp3, DType, Error, Layout, Result, Shape, Tensor};
 use half::{bf16, f16};
 
-/// Slots of a cache that one block of the kernel reads at once.
-const BLOCK_SLOTS: usize = 256;
-/// Query rows of one block of the kernel.
-const BLOCK_ROWS: usize = 64;
-/// As many as the merging kernel has room for.
-const MAX_SPLITS: usize = 32;
+use crate::plan::{Plan, View};
 
 /// Whether [`attend`] has a kernel for this.
 pub fn supports(head_dim: usize, dtype: DType) -> bool {
@@ -103,77 +98,6 @@ struct Flash {
     over_cache: bool,
 }
 
-/// Sizes, and how rows and heads of queries are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Plan {
-    batch: usize,
-    heads: usize,
-    kv_heads: usize,
-    head_dim: usize,
-    tokens: usize,
-    slots: usize,
-    /// Strides of batch, token and head; of queries and of the output.
-    queries: [usize; 3],
-    output: [usize; 3],
-    causal: bool,
-}
-
-impl Plan {
-    fn new(over_cache: bool, queries: &Layout, keys: &Layout, values: &Layout) -> Result<Self> {
-        let (batch, tokens, heads, head_dim) = queries.shape().dims4()?;
-        let (_, slots, kv_heads, _) = keys.shape().dims4()?;
-        let same = keys.dims() == [batch, slots, kv_heads, head_dim] && values.dims() == keys.dims();
-        let whole = kv_heads > 0 && heads.is_multiple_of(kv_heads);
-        let side_by_side = [queries, keys, values].iter().all(|layout| layout.stride()[3] == 1);
-        if !same || !whole || !side_by_side || tokens == 0 || slots == 0 || (over_cache && tokens > slots) {
-            candle_core::bail!(
-                "flash attention of queries {queries:?}, keys {keys:?} and values {values:?}: expected shapes that fit each other, with the features of a row side by side"
-            )
-        }
-        let output = [tokens * heads * head_dim, heads * head_dim, head_dim];
-        let plan = Self {
-            batch,
-            heads,
-            kv_heads,
-            head_dim,
-            tokens,
-            slots,
-            queries: first_three(queries),
-            output,
-            causal: over_cache && tokens > 1,
-        };
-        Ok(if over_cache && tokens == 1 { plan.with_heads_as_rows() } else { plan })
-    }
-
-    /// One token sees every slot, so that the query heads of a key head are rows of one block, and keys are read once for all.
-    fn with_heads_as_rows(self) -> Self {
-        let group = self.heads / self.kv_heads;
-        let turned = |[batch, _, head]: [usize; 3]| [batch, head, group * head];
-        Self {
-            heads: self.kv_heads,
-            tokens: group,
-            queries: turned(self.queries),
-            output: turned(self.output),
-            ..self
-        }
-    }
-
-    /// Into how many parts the slots are cut so that `processors` have work.
-    fn splits(&self, processors: usize) -> usize {
-        let blocks = self.batch * self.heads * self.tokens.div_ceil(BLOCK_ROWS);
-        let slot_blocks = self.slots.div_ceil(BLOCK_SLOTS);
-        // Two blocks fit a processor at once.
-        let wanted = (2 * processors / blocks).clamp(1, MAX_SPLITS.min(slot_blocks));
-        // None of them is empty.
-        slot_blocks.div_ceil(slot_blocks.div_ceil(wanted))
-    }
-}
-
-fn first_three(layout: &Layout) -> [usize; 3] {
-    let stride = layout.stride();
-    [stride[0], stride[1], stride[2]]
-}
-
 impl Flash {
     fn run<T: CudaDType + DeviceRepr>(
         &self,
@@ -183,7 +107,13 @@ impl Flash {
         let [(queries, query_layout), (keys, key_layout), (values, value_layout)] = inputs;
         let device = queries.device();
         let stream = device.cuda_stream();
-        let plan = Plan::new(self.over_cache, query_layout, key_layout, value_layout)?;
+        let layouts = [query_layout, key_layout, value_layout];
+        let views = layouts.map(|layout| View { dims: layout.dims(), strides: layout.stride() });
+        let Some(plan) = Plan::new(self.over_cache, views) else {
+            candle_core::bail!(
+                "flash attention of {layouts:?}: expected shapes that fit each other, with the features of a row side by side"
+            )
+        };
         let splits = if self.over_cache { plan.splits(processors(device)?) } else { 1 };
         let shape = query_layout.shape().clone();
 
@@ -205,7 +135,7 @@ impl Flash {
             let (output, _output) = output.device_ptr_mut(&stream);
             let (sums, _sums) = sums.device_ptr_mut(&stream);
             let sums = sums as *mut f32;
-            let strides = [plan.queries, first_three(key_layout), first_three(value_layout), plan.output];
+            let strides = [plan.queries, plan.keys, plan.values, plan.output];
             let arguments = Arguments {
                 pointers: [queries, keys, values, output].map(|address| address as *mut c_void),
                 // `wrapping_add` makes an address and reads nothing.
@@ -282,56 +212,6 @@ impl CustomOp3 for Flash {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn layout(shape: [usize; 4], stride: [usize; 4]) -> Layout {
-        Layout::new(Shape::from(shape.to_vec()), stride.to_vec(), 0)
-    }
-
-    /// A cache of 3 key heads and a capacity of 8,192 at `slots` slots, as the model lends it.
-    fn over_cache(tokens: usize, slots: usize) -> Plan {
-        let cache = layout([1, slots, 3, 64], [3 * 8192 * 64, 64, 8192 * 64, 1]);
-        let queries = Layout::contiguous((1, tokens, 9, 64));
-        Plan::new(true, &queries, &cache, &cache).unwrap()
-    }
-
-    #[test]
-    fn the_heads_of_one_token_are_rows() {
-        let plan = over_cache(1, 1000);
-        assert_eq!((plan.heads, plan.tokens, plan.causal), (3, 3, false));
-        // Row 2 of key head 1 is query head 5.
-        assert_eq!(2 * plan.queries[1] + plan.queries[2], 5 * 64);
-        assert_eq!(plan.output[1..], [64, 3 * 64]);
-    }
-
-    #[test]
-    fn a_chunk_sees_what_is_before_it() {
-        let plan = over_cache(80, 1000);
-        assert_eq!((plan.heads, plan.tokens, plan.causal), (9, 80, true));
-        assert_eq!(plan.queries, [80 * 9 * 64, 9 * 64, 64]);
-    }
-
-    #[test]
-    fn splits_grow_with_the_filled_part_and_none_is_empty() {
-        for slots in 1..8192 {
-            let plan = over_cache(1, slots);
-            let (splits, blocks) = (plan.splits(132), slots.div_ceil(BLOCK_SLOTS));
-            assert!((1..=MAX_SPLITS).contains(&splits));
-            assert!(blocks.div_ceil(splits) * (splits - 1) < blocks, "{splits} splits of {blocks} blocks");
-        }
-        assert_eq!(over_cache(1, 200).splits(132), 1);
-        assert_eq!(over_cache(1, 8192).splits(132), 32);
-    }
-
-    #[test]
-    fn shapes_that_do_not_fit_are_refused() {
-        let queries = Layout::contiguous((1, 4, 9, 64));
-        for keys in [(1, 8, 2, 64), (1, 8, 3, 32), (2, 8, 3, 64), (1, 3, 3, 64)] {
-            let keys = Layout::contiguous(keys);
-            assert!(Plan::new(true, &queries, &keys, &keys).is_err(), "{keys:?}");
-        }
-        let strided = layout([1, 8, 3, 64], [8 * 3 * 128, 3 * 128, 128, 2]);
-        assert!(Plan::new(true, &queries, &strided, &strided).is_err());
-    }
 
     #[test]
     fn only_what_is_compiled_is_offered() {

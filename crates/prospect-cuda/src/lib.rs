@@ -6,6 +6,8 @@
 mod driver;
 #[cfg(feature = "flash-attn")]
 mod flash;
+#[cfg(any(test, feature = "flash-attn"))]
+mod plan;
 
 #[cfg(feature = "cuda")]
 pub use driver::{DriverError, Memory, check, memory, open};

@@ -13,7 +13,8 @@ use prospect_context::PositionPolicy;
 use crate::cpu::CacheRows;
 use crate::error::{ModelError, Result};
 use crate::linear::ask_for_large_pages;
-use crate::precisions::FloatType;
+use crate::passes::to_floats;
+use crate::placement::Compute;
 use crate::rotary::Rotary;
 use crate::text_config::TextConfig;
 
@@ -66,16 +67,16 @@ impl KvCache {
         config: &TextConfig,
         capacity: usize,
         policy: PositionPolicy,
-        float: FloatType,
-        device: &Device,
+        compute: &Compute,
     ) -> Result<Self> {
-        let side = || reserved((1, config.kv_heads(), capacity, config.head_dim()), float, device);
+        let shape = (1, config.kv_heads(), capacity, config.head_dim());
+        let side = || reserved(shape, compute.cache_dtype(), compute);
         let layers = (0..config.num_hidden_layers)
             .map(|_| Ok(LayerCache { keys: side()?, values: side()? }))
             .collect::<Result<_>>()?;
         let embeddings = match policy {
             PositionPolicy::Recompute => {
-                Some(reserved((capacity, config.hidden_size), FloatType::F32, device)?)
+                Some(reserved((capacity, config.hidden_size), compute.dtype, compute)?)
             }
             _ => None,
         };
@@ -181,6 +182,24 @@ impl KvCache {
         rows.write_to(&all.reshape((1, 1, capacity, hidden))?)
     }
 
+    /// As [`Self::keep_embeddings`], of a tensor.
+    pub(crate) fn keep_embedding_rows(&self, embeddings: &Tensor) -> Result<()> {
+        if let Some(all) = &self.embeddings {
+            all.slice_set(&embeddings.contiguous()?, 0, self.len())?;
+        }
+        Ok(())
+    }
+
+    /// Writes keys and values `[1, kv_heads, tokens, head_dim]` behind the cached ones and returns views of both, up to and
+    /// with the new tokens.
+    pub(crate) fn write(&self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<(Tensor, Tensor)> {
+        let (all_keys, all_values) = self.sides(layer);
+        let total = self.len() + keys.dim(2)?;
+        all_keys.slice_set(&keys.contiguous()?, 2, self.len())?;
+        all_values.slice_set(&values.contiguous()?, 2, self.len())?;
+        Ok((all_keys.narrow(2, 0, total)?, all_values.narrow(2, 0, total)?))
+    }
+
     /// Counts the tokens that were written to every layer.
     pub(crate) fn commit(&mut self, tokens: usize) {
         self.positions
@@ -220,12 +239,12 @@ impl KvCache {
             Some(_) => (next..next + kept.positions.len() as u32).collect(),
             None => kept.positions.clone(),
         };
+        let moved = rotary.filter(|_| positions != kept.positions);
+        let turn = moved.map(|rotary| rotary.turn(&kept.positions, &positions)).transpose()?;
         for (layer, (keys, values)) in self.layers.iter().zip(&kept.layers) {
-            match rotary {
-                Some(rotary) if positions != kept.positions => {
-                    layer.keys.slice_set(&rotary.turn(keys, &kept.positions, &positions)?, 2, start)?;
-                }
-                _ => layer.keys.slice_set(keys, 2, start)?,
+            match &turn {
+                Some(turn) => layer.keys.slice_set(&turn.apply(keys)?, 2, start)?,
+                None => layer.keys.slice_set(keys, 2, start)?,
             }
             layer.values.slice_set(values, 2, start)?;
         }
@@ -262,7 +281,7 @@ impl KvCache {
     }
 
     fn read(&self, side: &Tensor) -> Result<Vec<f32>> {
-        Ok(side.narrow(2, 0, self.len())?.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?)
+        to_floats(&side.narrow(2, 0, self.len())?)
     }
 
     /// Where every buffer of the cache lies in memory: keys and values of each layer. They stay there for as long as the
@@ -275,7 +294,7 @@ impl KvCache {
     /// A cache for these shapes, without a model: for measurements.
     #[doc(hidden)]
     pub fn for_shapes(config: &TextConfig, capacity: usize, policy: PositionPolicy) -> Result<Self> {
-        Self::new(config, capacity, policy, FloatType::F32, &Device::Cpu)
+        Self::new(config, capacity, policy, &Compute::cpu())
     }
 
     /// A token of zeros for these shapes: for measurements.
@@ -318,12 +337,13 @@ fn buffer_address(buffer: &Tensor) -> Result<usize> {
 
 /// A buffer whose memory is taken now and not page by page as the stream fills it: a run that begins goes on. The values are
 /// NaN, so that a slot that is read before it is written shows at once.
-fn reserved(shape: impl Into<Shape>, float: FloatType, device: &Device) -> Result<Tensor> {
+fn reserved(shape: impl Into<Shape>, dtype: DType, compute: &Compute) -> Result<Tensor> {
     let shape = shape.into();
     let count = shape.elem_count();
-    Ok(match float {
-        FloatType::F32 => Tensor::from_vec(filled(count, f32::NAN), shape, device)?,
-        FloatType::Bf16 => Tensor::from_vec(filled(count, bf16::NAN), shape, device)?,
+    Ok(match (&compute.device, dtype) {
+        (Device::Cpu, DType::F32) => Tensor::from_vec(filled(count, f32::NAN), shape, &Device::Cpu)?,
+        (Device::Cpu, DType::BF16) => Tensor::from_vec(filled(count, bf16::NAN), shape, &Device::Cpu)?,
+        (device, _) => Tensor::full(f32::NAN, shape, device)?.to_dtype(dtype)?,
     })
 }
 

@@ -203,6 +203,20 @@ pub enum ModelError {
         /// Its token id.
         token: usize,
     },
+    /// A GPU that this build or this machine does not have.
+    #[error("{problem}")]
+    Gpu {
+        /// What is missing.
+        problem: String,
+    },
+    /// A type or a precision that the device does not compute in.
+    #[error("{what} is not computed: expected {expected}")]
+    Unsupported {
+        /// What is asked for.
+        what: &'static str,
+        /// What is there.
+        expected: &'static str,
+    },
     /// A failure inside the tensor library.
     #[error("tensor library: {}", first_line(.0))]
     Tensor(#[from] candle_core::Error),

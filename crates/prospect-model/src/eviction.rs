@@ -58,7 +58,7 @@ impl SmolVlm {
         let stream_position = cache.next_position();
         // Room for a cache that fills up again from here; past that, keys could no longer keep their rotation.
         let positions_reset =
-            preserves && stream_position + cache.capacity() > self.decoder().rotary().max_positions();
+            preserves && stream_position + cache.capacity() > self.passes().rotary().max_positions();
         let turns = cache.policy() == PositionPolicy::Rerotate || positions_reset;
         self.rebuild(cache, &prepared, turns).inspect_err(|_| cache.clear())?;
         if preserves && !positions_reset {
@@ -68,16 +68,16 @@ impl SmolVlm {
     }
 
     fn rebuild(&self, cache: &mut KvCache, pieces: &[Prepared<'_>], turns: bool) -> Result<()> {
-        let (decoder, mut none) = (self.decoder(), Vec::new());
+        let (passes, mut none) = (self.passes(), Vec::new());
         let mut compute = |embeddings, cache: &mut KvCache| {
-            decoder.forward(Chunk::Embeddings(embeddings), cache, 0, &mut none)
+            passes.forward(Chunk::Embeddings(embeddings), cache, 0, &mut none)
         };
         cache.clear();
         for piece in pieces {
             match piece {
                 Prepared::Slots(slots) => match &slots.embeddings {
                     Some(embeddings) => compute(embeddings, cache)?,
-                    None => cache.put_back(slots, turns.then(|| decoder.rotary()))?,
+                    None => cache.put_back(slots, turns.then(|| passes.rotary()))?,
                 },
                 Prepared::Tokens(embeddings) => compute(embeddings, cache)?,
             }

@@ -108,11 +108,12 @@ impl Generator {
             self.decide(rule, not_talk_probability, &mut logits);
         }
         let mut token_ids = Vec::new();
+        let mut likeliest = None;
         let stop = loop {
             if token_ids.len() >= max_new_tokens {
                 break StopReason::MaxNewTokens;
             }
-            let id = self.sampler.pick(&logits);
+            let id = likeliest.unwrap_or_else(|| self.sampler.pick(&logits));
             token_ids.push(id);
             if id == self.end_of_utterance {
                 let silent = token_ids.len() == 1 && rule.is_some();
@@ -124,7 +125,10 @@ impl Generator {
             if cache.len() == cache.capacity() {
                 break StopReason::CacheFull;
             }
-            model.decode_into(id, cache, &mut logits)?;
+            match self.sampler.is_greedy() {
+                true => likeliest = Some(model.decode_likeliest(id, cache, &mut logits)?),
+                false => model.decode_into(id, cache, &mut logits)?,
+            }
         };
         self.logits = logits;
         Ok(Generated { token_ids, not_talk_probability, stop })

@@ -14,9 +14,12 @@ mod generate;
 pub mod linear;
 mod names;
 mod parameters;
+mod passes;
+mod placement;
 mod precisions;
 mod random;
 mod random_weights;
+mod rates;
 mod rotary;
 mod sampling;
 #[cfg(feature = "sentence-encoder")]
@@ -28,6 +31,11 @@ mod tensors;
 mod text_config;
 mod vision;
 mod weights;
+
+/// Whether this build computes on NVIDIA GPUs, where there is one.
+pub const fn has_cuda() -> bool {
+    cfg!(feature = "cuda")
+}
 
 /// Threads that the computation uses: `RAYON_NUM_THREADS`, or as many as the machine has.
 pub fn threads() -> usize {
@@ -42,6 +50,7 @@ pub use error::ModelError;
 pub use eviction::EvictionPiece;
 pub use generate::{Generated, Generator, GeneratorMemory, StopReason, TalkRule};
 pub use linear::Precision;
+pub use placement::{ComputeDevice, ComputeType, DeviceMemory, Kernels, Placement};
 pub use precisions::{FloatType, Precisions};
 pub use random_weights::write_random_weights;
 pub use sampling::Sampling;

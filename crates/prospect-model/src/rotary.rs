@@ -4,25 +4,40 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::cpu::with_floats;
 use crate::error::{ModelError, Result};
+use crate::placement::Compute;
 
 /// Cosine and sine of every position, `[max positions, head_dim / 2]`.
 pub(crate) struct Rotary {
+    /// In f32, for turning: keys are turned once at every eviction, and errors would add up.
     cos: Tensor,
     sin: Tensor,
+    /// In the type to compute in, for new tokens.
+    cos_applied: Tensor,
+    sin_applied: Tensor,
     max_positions: usize,
+}
+
+/// The turn of some tokens from one position each to another.
+pub(crate) struct Turn {
+    cos: Tensor,
+    sin: Tensor,
 }
 
 impl Rotary {
     /// The angles are products in f32, as in `transformers`.
-    pub(crate) fn new(head_dim: usize, theta: f64, max_positions: usize, device: &Device) -> Result<Self> {
+    pub(crate) fn new(head_dim: usize, theta: f64, max_positions: usize, compute: &Compute) -> Result<Self> {
         let half = head_dim / 2;
         let frequency = |index: usize| 1.0 / (theta as f32).powf((2 * index) as f32 / head_dim as f32);
         let frequencies: Vec<f32> = (0..half).map(frequency).collect();
         let angles: Vec<f32> = (0..max_positions)
             .flat_map(|position| frequencies.iter().map(move |frequency| position as f32 * frequency))
             .collect();
-        let angles = Tensor::from_vec(angles, (max_positions, half), device)?;
-        Ok(Self { cos: angles.cos()?, sin: angles.sin()?, max_positions })
+        // A GPU's own cosines are less exact.
+        let angles = Tensor::from_vec(angles, (max_positions, half), &Device::Cpu)?;
+        let cos = angles.cos()?.to_device(&compute.device)?;
+        let sin = angles.sin()?.to_device(&compute.device)?;
+        let (cos_applied, sin_applied) = (cos.to_dtype(compute.dtype)?, sin.to_dtype(compute.dtype)?);
+        Ok(Self { cos, sin, cos_applied, sin_applied, max_positions })
     }
 
     pub(crate) fn max_positions(&self) -> usize {
@@ -42,17 +57,31 @@ impl Rotary {
         with_floats(&self.cos, |cos| with_floats(&self.sin, |sin| read(cos, sin)))
     }
 
-    /// Turns keys `[1, heads, tokens, head_dim]` from the positions `old` to the positions `new`, one of each a token. The
-    /// difference of two angles is taken from the tables, so that no error grows with the distance.
-    pub(crate) fn turn(&self, keys: &Tensor, old: &[u32], new: &[u32]) -> Result<Tensor> {
+    /// Turns `[1, heads, tokens, head_dim]`, contiguous, to the positions from `start` on, which are checked.
+    pub(crate) fn apply(&self, x: &Tensor, start: usize) -> Result<Tensor> {
+        let tokens = x.dim(2)?;
+        let rows = |table: &Tensor| table.narrow(0, start, tokens);
+        Ok(candle_nn::rotary_emb::rope(x, &rows(&self.cos_applied)?, &rows(&self.sin_applied)?)?)
+    }
+
+    /// The turn from the positions `old` to the positions `new`, one of each a token. The difference of two angles is taken from
+    /// the tables, so that no error grows with the distance.
+    pub(crate) fn turn(&self, old: &[u32], new: &[u32]) -> Result<Turn> {
         let rows = |positions: &[u32]| -> Result<(Tensor, Tensor)> {
-            let ids = Tensor::new(positions, keys.device())?;
+            let ids = Tensor::new(positions, self.cos.device())?;
             Ok((self.cos.index_select(&ids, 0)?, self.sin.index_select(&ids, 0)?))
         };
         let ((cos_old, sin_old), (cos_new, sin_new)) = (rows(old)?, rows(new)?);
         let cos = ((&cos_new * &cos_old)? + (&sin_new * &sin_old)?)?;
         let sin = ((&sin_new * &cos_old)? - (&cos_new * &sin_old)?)?;
-        let turned = candle_nn::rotary_emb::rope(&keys.to_dtype(DType::F32)?.contiguous()?, &cos, &sin)?;
-        Ok(turned.to_dtype(keys.dtype())?)
+        Ok(Turn { cos, sin })
+    }
+}
+
+impl Turn {
+    /// Keys `[1, heads, tokens, head_dim]` of the tokens, turned in f32 whatever they are kept in.
+    pub(crate) fn apply(&self, keys: &Tensor) -> Result<Tensor> {
+        let wide = keys.contiguous()?.to_dtype(DType::F32)?;
+        Ok(candle_nn::rotary_emb::rope(&wide, &self.cos, &self.sin)?.to_dtype(keys.dtype())?)
     }
 }

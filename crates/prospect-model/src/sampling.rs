@@ -48,10 +48,15 @@ impl Sampler {
         self.random = SplitMix64(state);
     }
 
+    /// Whether it always picks the likeliest token.
+    pub(crate) fn is_greedy(&self) -> bool {
+        !matches!(self.sampling, Sampling::Random { temperature, .. } if temperature > 0.0)
+    }
+
     /// The next token by logits `[vocab]`, all finite.
     pub(crate) fn pick(&mut self, logits: &[f32]) -> u32 {
         match self.sampling {
-            Sampling::Random { temperature, top_p, .. } if temperature > 0.0 => {
+            Sampling::Random { temperature, top_p, .. } if !self.is_greedy() => {
                 self.weigh(logits, temperature);
                 self.cut_nucleus(top_p);
                 self.draw().unwrap_or_else(|| argmax(logits))

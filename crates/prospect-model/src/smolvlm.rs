@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use prospect_context::PositionPolicy;
 
 use crate::cache::KvCache;
 use crate::config::ModelConfig;
-use crate::cpu::{Chunk, Decoder, VisionEncoder};
+use crate::cpu::Chunk;
 use crate::error::{ModelError, Result};
-use crate::precisions::Precisions;
+use crate::passes::{Passes, check_finite, to_floats};
+use crate::placement::{Compute, DeviceMemory, Placement, device_memory};
+use crate::precisions::FloatType;
 use crate::stored::{StoredError, StoredTensor, StoredTensors};
 use crate::weights::Weights;
 
@@ -27,6 +29,7 @@ impl ImageEmbeddings {
     /// all the rest is the same. 0 where one of them is zero.
     pub fn cosine(&self, other: &Self) -> Result<f64> {
         let dot = |a: &Tensor, b: &Tensor| -> Result<f64> {
+            let (a, b) = (a.to_dtype(DType::F32)?, b.to_dtype(DType::F32)?);
             Ok(f64::from((a * b)?.sum_all()?.to_scalar::<f32>()?))
         };
         let norms = (dot(&self.0, &self.0)? * dot(&other.0, &other.0)?).sqrt();
@@ -35,7 +38,7 @@ impl ImageEmbeddings {
 
     /// The values, `[image tokens, hidden]`, row-major: to keep them, or to compare them with another implementation.
     pub fn to_vec(&self) -> Result<Vec<f32>> {
-        Ok(self.0.flatten_all()?.to_vec1()?)
+        to_floats(&self.0)
     }
 }
 
@@ -80,10 +83,8 @@ pub struct PixelValues<'a> {
 /// A loaded checkpoint. It holds its weights and no stream: the cache is the caller's.
 pub struct SmolVlm {
     config: ModelConfig,
-    vision: VisionEncoder,
-    decoder: Decoder,
-    precisions: Precisions,
-    device: Device,
+    passes: Passes,
+    compute: Compute,
 }
 
 impl SmolVlm {
@@ -92,35 +93,29 @@ impl SmolVlm {
     /// # Errors
     /// Anything for which [`ModelError::is_bad_checkpoint`] holds.
     pub fn load(folder: &Path) -> Result<Self> {
-        Self::load_with(folder, Precisions::EXACT)
+        Self::load_with(folder, Placement::default())
     }
 
-    /// As [`Self::load`], computing in these precisions.
+    /// As [`Self::load`], computing in other precisions, another type or elsewhere.
     ///
     /// # Errors
-    /// As [`Self::load`].
-    pub fn load_with(folder: &Path, precisions: Precisions) -> Result<Self> {
+    /// As [`Self::load`], [`ModelError::Gpu`] and [`ModelError::Unsupported`].
+    pub fn load_with(folder: &Path, placement: impl Into<Placement>) -> Result<Self> {
         let config = ModelConfig::from_dir(folder)?;
-        Self::of(config, &Weights::open(folder)?, precisions)
+        Self::of(config, &Weights::open(folder)?, placement.into())
     }
 
     /// A model of these shapes with random weights, the same ones every time: to measure speed, and nothing else.
-    pub fn random(config: ModelConfig, precisions: Precisions) -> Result<Self> {
-        Self::of(config, &Weights::Random, precisions)
+    ///
+    /// # Errors
+    /// [`ModelError::Gpu`], [`ModelError::Unsupported`].
+    pub fn random(config: ModelConfig, placement: impl Into<Placement>) -> Result<Self> {
+        Self::of(config, &Weights::Random, placement.into())
     }
 
-    fn of(config: ModelConfig, weights: &Weights, precisions: Precisions) -> Result<Self> {
-        let device = Device::Cpu;
-        let (vision, text) = (&config.vision_config, &config.text_config);
-        // The larger one first: while a part is loaded, it takes more than afterwards.
-        let decoder = Decoder::load(weights, text, config.tie_word_embeddings, precisions.decoder)?;
-        Ok(Self {
-            vision: VisionEncoder::load(weights, vision, config.scale_factor, text.hidden_size, precisions)?,
-            decoder,
-            precisions,
-            config,
-            device,
-        })
+    fn of(config: ModelConfig, weights: &Weights, placement: Placement) -> Result<Self> {
+        let compute = placement.open()?;
+        Ok(Self { passes: Passes::load(weights, &config, &compute)?, config, compute })
     }
 
     /// The checkpoint's configuration.
@@ -128,42 +123,56 @@ impl SmolVlm {
         &self.config
     }
 
-    /// An empty cache of at most `max_seq_len` tokens.
-    pub fn new_cache(&self, max_seq_len: usize, policy: PositionPolicy) -> Result<KvCache> {
-        let (config, float) = (&self.config.text_config, self.precisions.kv_cache);
-        KvCache::new(config, max_seq_len, policy, float, &self.device)
-    }
-
-    /// What it computes in.
-    pub fn precisions(&self) -> Precisions {
-        self.precisions
+    /// Where it computes, and in which type.
+    pub fn placement(&self) -> Placement {
+        self.compute.placement
     }
 
     /// Bytes of keys and values that one token takes in the cache.
     pub fn kv_bytes_per_token(&self) -> usize {
-        self.config.kv_bytes_per_token(self.precisions.kv_cache)
+        self.config.kv_bytes_per_token(FloatType::F32) / FloatType::F32.bytes()
+            * self.compute.cache_dtype().size_in_bytes()
+    }
+
+    /// Waits until everything is computed that was asked for: a GPU goes on by itself. For measurements.
+    ///
+    /// # Errors
+    /// A failure of the device.
+    pub fn synchronize(&self) -> Result<()> {
+        Ok(self.compute.device.synchronize()?)
+    }
+
+    /// Memory of the GPU that it computes on; `None` on the CPU.
+    pub fn device_memory(&self) -> Option<DeviceMemory> {
+        device_memory(&self.compute.device)
+    }
+
+    /// An empty cache of at most `max_seq_len` tokens.
+    pub fn new_cache(&self, max_seq_len: usize, policy: PositionPolicy) -> Result<KvCache> {
+        KvCache::new(&self.config.text_config, max_seq_len, policy, &self.compute)
     }
 
     /// Bytes of weights that every frame goes through, as they are held: vision tower and connector.
     pub fn vision_weight_bytes(&self) -> usize {
-        self.vision.weight_bytes()
+        self.passes.vision_weight_bytes()
     }
 
     /// Bytes of weights that every token goes through, as they are held: the decoder and its head.
     pub fn decoder_weight_bytes(&self) -> usize {
-        self.decoder.weight_bytes()
+        self.passes.decoder_weight_bytes()
     }
 
     /// Vision tower: pixels to hidden states, `[tiles, patches, vision hidden]`, flattened row-major.
     pub fn vision_output(&self, pixels: PixelValues<'_>) -> Result<Vec<f32>> {
         self.check_pixels(pixels)?;
-        self.vision.hidden_states(pixels.values, pixels.tiles)
+        self.passes.hidden_states(pixels.values, pixels.tiles)
     }
 
     /// Vision tower and connector: pixels to the embeddings of their image tokens, tile by tile.
     pub fn encode_image(&self, pixels: PixelValues<'_>) -> Result<ImageEmbeddings> {
         self.check_pixels(pixels)?;
-        self.image_embeddings(self.vision.encode(pixels.values, pixels.tiles)?)
+        let hidden_size = self.config.text_config.hidden_size;
+        Ok(ImageEmbeddings(self.passes.encode(pixels.values, pixels.tiles, hidden_size)?))
     }
 
     /// Embeddings that were computed before ([`ImageEmbeddings::to_vec`]), `[image tokens, hidden]`, row-major.
@@ -176,7 +185,8 @@ impl SmolVlm {
             return Err(ModelError::ImageValues { values: values.len(), hidden_size });
         }
         let shape = (values.len() / hidden_size, hidden_size);
-        Ok(ImageEmbeddings(Tensor::from_vec(values, shape, &self.device)?))
+        let values = Tensor::from_vec(values, shape, &self.compute.device)?;
+        Ok(ImageEmbeddings(values.to_dtype(self.compute.dtype)?))
     }
 
     /// Embeddings that [`ImageEmbeddings::suspend`] put into a file.
@@ -190,7 +200,8 @@ impl SmolVlm {
     ) -> std::result::Result<ImageEmbeddings, StoredError> {
         let hidden_size = self.config.text_config.hidden_size;
         let tokens = stored.shape(name)?.first().copied().unwrap_or_default();
-        Ok(ImageEmbeddings(stored.tensor(name, &[tokens, hidden_size], DType::F32, &self.device)?))
+        let Compute { device, dtype, .. } = &self.compute;
+        Ok(ImageEmbeddings(stored.tensor(name, &[tokens, hidden_size], *dtype, device)?))
     }
 
     /// Token embeddings of words: what the model itself said, even if that was an image token.
@@ -199,10 +210,7 @@ impl SmolVlm {
     /// [`ModelError::TokenId`].
     pub fn embed_words(&self, ids: &[u32]) -> Result<Embeddings> {
         self.check_words(ids)?;
-        let hidden_size = self.config.text_config.hidden_size;
-        let mut rows = vec![0.0; ids.len() * hidden_size];
-        self.decoder.embed(ids, &mut rows);
-        Ok(Embeddings(Tensor::from_vec(rows, (ids.len(), hidden_size), &self.device)?))
+        Ok(Embeddings(self.passes.embed(ids, self.config.text_config.hidden_size)?))
     }
 
     /// Token embeddings with `images` in the places of the image tokens, in order.
@@ -276,6 +284,16 @@ impl SmolVlm {
         self.forward(Chunk::Words(&[id]), 1, cache, 1, logits)
     }
 
+    /// Puts one word into the cache and returns the likeliest word that follows. On a GPU the choice is made there, and nothing but
+    /// the choice comes back; elsewhere `logits` is room that lives from token to token.
+    ///
+    /// # Errors
+    /// As [`Self::decode_into`].
+    pub fn decode_likeliest(&self, id: u32, cache: &mut KvCache, logits: &mut Vec<f32>) -> Result<u32> {
+        self.check_words(&[id])?;
+        self.passes.likeliest(id, cache, logits)
+    }
+
     /// As [`Self::prefill`], with the logits of every token, `[tokens][vocab]`: for comparison with other implementations.
     ///
     /// # Errors
@@ -299,19 +317,16 @@ impl SmolVlm {
         if tokens == 0 {
             return Err(ModelError::EmptyChunk);
         }
-        self.decoder.forward(chunk, cache, rows, logits)?;
-        match logits.iter().position(|value| !value.is_finite()) {
-            Some(at) => {
-                cache.truncate(cached);
-                let token = at % self.config.text_config.vocab_size;
-                Err(ModelError::NonFiniteLogits { value: logits[at], token })
-            }
-            None => Ok(()),
-        }
+        self.passes.forward(chunk, cache, rows, logits)?;
+        check_finite(logits, self.config.text_config.vocab_size).inspect_err(|_| cache.truncate(cached))
     }
 
-    pub(crate) fn decoder(&self) -> &Decoder {
-        &self.decoder
+    pub(crate) fn compute(&self) -> &Compute {
+        &self.compute
+    }
+
+    pub(crate) fn passes(&self) -> &Passes {
+        &self.passes
     }
 
     fn check_words(&self, ids: &[u32]) -> Result<()> {

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use prospect_config::{DType, Device, ExceedContextHandling, ModelSettings, PositionPolicy, Settings};
-use prospect_model::{FloatType, Precision, Precisions, SmolVlm};
+use prospect_config::{ExceedContextHandling, PositionPolicy, Settings};
+use prospect_model::SmolVlm;
 use prospect_processor::Processor;
 
 use crate::error::RunError;
 use crate::hub::{Hub, HubId, Snapshot};
+use crate::placement::placement_of;
 
 /// Where the embedded default lies in the repository.
 const DEFAULT_CHECKPOINT: &str = "fixtures/workbench";
@@ -41,10 +42,10 @@ impl Checkpoint {
     /// # Errors
     /// The folder or a file in it, or a machine that the settings ask for and this build cannot use.
     pub fn load(settings: &Settings) -> Result<Self, RunError> {
-        check_build(settings)?;
+        let placement = placement_of(settings)?;
         let Location { folder, name, commit } = find(settings.model.path.as_deref())?;
         let processor = Processor::from_dir(&folder)?;
-        let model = SmolVlm::load_with(&folder, precisions_of(&settings.model))?;
+        let model = SmolVlm::load_with(&folder, placement)?;
         let (by_shape, by_settings) = (model.config().image_seq_len(), processor.image_seq_len());
         if by_shape != by_settings {
             return Err(RunError::ImageSeqLen { model: by_shape, processor: by_settings });
@@ -71,7 +72,9 @@ impl Checkpoint {
         let maximum = config.text_config.max_position_embeddings;
         // What is computed again is kept as input embeddings beside keys and values.
         let embedding = match settings.context.strategy.positions() {
-            Some(PositionPolicy::Recompute) => config.text_config.hidden_size * size_of::<f32>(),
+            Some(PositionPolicy::Recompute) => {
+                config.text_config.hidden_size * self.model.placement().dtype.bytes()
+            }
             _ => 0,
         };
         let settings = settings.fitted_to(self.model.kv_bytes_per_token() + embedding)?;
@@ -108,33 +111,6 @@ impl Checkpoint {
             return Err(settings.checkpoint_error(key, expected).into());
         }
         Ok(())
-    }
-}
-
-/// The settings' number formats, as the model takes them.
-pub(crate) fn precisions_of(settings: &ModelSettings) -> Precisions {
-    let weights = |quantizes: bool| if quantizes { Precision::Int8 } else { Precision::F32 };
-    let floats = |halves: bool| if halves { FloatType::Bf16 } else { FloatType::F32 };
-    Precisions {
-        vision: weights(settings.quantizes_vision()),
-        decoder: weights(settings.quantizes_decoder()),
-        vision_attention: floats(settings.halves_vision_attention()),
-        kv_cache: floats(settings.halves_kv_cache()),
-    }
-}
-
-/// What this build cannot do is refused, never silently replaced.
-fn check_build(settings: &Settings) -> Result<(), RunError> {
-    if let Device::Cuda(_) = settings.model.device {
-        let expected = "auto or cpu: this build has no CUDA support";
-        return Err(settings.unsupported_error("model.device", expected).into());
-    }
-    match settings.model.dtype {
-        DType::Auto | DType::F32 => Ok(()),
-        DType::Bf16 | DType::F16 => {
-            let expected = "auto or f32: on the CPU everything is computed in f32";
-            Err(settings.unsupported_error("model.dtype", expected).into())
-        }
     }
 }
 

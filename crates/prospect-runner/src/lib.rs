@@ -14,6 +14,8 @@ pub mod error;
 pub mod evaluation;
 pub mod histogram;
 pub mod hub;
+pub mod parity;
+mod placement;
 pub mod published;
 pub mod recording;
 pub mod report;

@@ -11,6 +11,7 @@ use crate::attention::{Heads, Inputs, Mask, Scratch, attend};
 use crate::cache::KvCache;
 use crate::error::{ModelError, Result};
 use crate::linear::{PackedLinear, Precision};
+use crate::placement::Compute;
 use crate::rotary::Rotary;
 use crate::text_config::TextConfig;
 use crate::weights::Weights;
@@ -85,7 +86,7 @@ impl Decoder {
                 config.head_dim(),
                 config.rope_theta(),
                 config.max_position_embeddings,
-                &candle_core::Device::Cpu,
+                &Compute::cpu(),
             )?,
             buffers: Spare::default(),
         };
@@ -259,7 +260,7 @@ impl Layer {
 
 /// Names of embedding table and head as `transformers` 5 reads them: an untied checkpoint has both; a tied one has either, and
 /// where it has both, they are taken as they are.
-fn table_and_head(weights: &Weights, tied: bool) -> (&'static str, &'static str) {
+pub(crate) fn table_and_head(weights: &Weights, tied: bool) -> (&'static str, &'static str) {
     let (table, head) = ("model.text_model.embed_tokens", "lm_head");
     let has = |name: &str| weights.has(&format!("{name}.weight"));
     match tied {

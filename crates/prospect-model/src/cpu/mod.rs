@@ -14,6 +14,6 @@ mod patches;
 mod stage;
 mod vision;
 
-pub(crate) use decoder::{Chunk, Decoder};
+pub(crate) use decoder::{Chunk, Decoder, table_and_head};
 pub(crate) use lend::{CacheRows, with_floats};
 pub(crate) use vision::VisionEncoder;

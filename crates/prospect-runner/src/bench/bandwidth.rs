@@ -1,15 +1,43 @@
-//! How fast the machine reads memory: the floor of decoding, which reads every weight for every token.
+//! How fast the device reads memory and multiplies: the floors of every stage. Decoding reads every weight for every token;
+//! vision and prefill multiply.
 
 use std::hint::black_box;
 use std::time::Instant;
+
+use prospect_model::SmolVlm;
+use serde::Serialize;
+
+use crate::error::RunError;
 
 /// Larger than any cache.
 const BYTES: usize = 512 << 20;
 /// Reads, of which the fastest counts: others were disturbed.
 const READS: usize = 5;
 
+/// What the device can do.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Rates {
+    /// Bytes a second that are read: on the CPU by all threads together, on a GPU while memory is copied, where a copy reads and
+    /// writes.
+    pub bytes_per_second: f64,
+    /// Operations a second of a large product, in the model's type.
+    pub operations_per_second: f64,
+}
+
+/// Measures the device of a model.
+///
+/// # Errors
+/// Those of the device.
+pub fn rates(model: &SmolVlm) -> Result<Rates, RunError> {
+    let bytes_per_second = match model.copy_rate()? {
+        Some(copied) => copied,
+        None => read_bandwidth(prospect_model::threads()),
+    };
+    Ok(Rates { bytes_per_second, operations_per_second: model.product_rate()? })
+}
+
 /// Bytes a second that `threads` threads read together.
-pub fn read_bandwidth(threads: usize) -> f64 {
+fn read_bandwidth(threads: usize) -> f64 {
     let words = vec![1u64; BYTES / size_of::<u64>()];
     let fastest = (0..READS).map(|_| read(&words, threads)).fold(f64::INFINITY, f64::min);
     BYTES as f64 / fastest

@@ -1,9 +1,14 @@
 //! How fast each stage of a frame is on this machine, beside what the machine could do.
 
 mod bandwidth;
+mod evictions;
+mod operations;
 mod shapes;
 mod stages;
+mod stream;
 
-pub use bandwidth::read_bandwidth;
+pub use bandwidth::{Rates, rates};
+pub use evictions::{MeasuredEviction, measure_evictions};
 pub use shapes::{Shape, shape};
 pub use stages::{Measured, Stage, measure};
+pub use stream::{MeasuredStream, Soak, measure_stream, soak};

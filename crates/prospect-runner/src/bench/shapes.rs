@@ -1,6 +1,6 @@
 //! The published sizes with random weights.
 
-use prospect_model::{Precisions, SmolVlm};
+use prospect_model::{Placement, SmolVlm};
 
 use crate::error::RunError;
 use crate::published::{self, SIZES};
@@ -13,17 +13,17 @@ pub struct Shape {
     pub model: SmolVlm,
 }
 
-/// The published size of this name with random weights, computing in these precisions.
+/// The published size of this name with random weights.
 ///
 /// # Errors
 /// [`RunError::Argument`] if there is none.
-pub fn shape(name: &str, precisions: Precisions) -> Result<Shape, RunError> {
+pub fn shape(name: &str, placement: Placement) -> Result<Shape, RunError> {
     let size = published::find(name).ok_or_else(|| RunError::Argument {
         argument: format!("--shape {name}"),
         problem: "is no published size".to_owned(),
         expected: format!("one of {}", SIZES.map(|size| size.name).join(", ")),
     })?;
-    Ok(Shape { name: size.name.to_owned(), model: SmolVlm::random(size.config()?, precisions)? })
+    Ok(Shape { name: size.name.to_owned(), model: SmolVlm::random(size.config()?, placement)? })
 }
 
 #[cfg(test)]
@@ -32,6 +32,6 @@ mod tests {
 
     #[test]
     fn a_size_that_is_not_published_is_told_from_those_that_are() {
-        assert!(shape("1b", Precisions::EXACT).err().unwrap().to_string().contains("256m, 500m, 2.2b"));
+        assert!(shape("1b", Placement::default()).err().unwrap().to_string().contains("256m, 500m, 2.2b"));
     }
 }

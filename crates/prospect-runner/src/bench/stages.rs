@@ -6,6 +6,7 @@ use prospect_context::PositionPolicy;
 use prospect_model::{KvCache, PixelValues, SmolVlm};
 use serde::Serialize;
 
+use super::operations::{of_decoder, of_vision};
 use crate::error::RunError;
 
 /// What is measured.
@@ -35,17 +36,20 @@ pub struct Measured {
     pub least_ms: f64,
     /// Bytes that have to be read at least: weights and cache, as they are held.
     pub bytes: usize,
+    /// Operations that have to be done at least, a multiplication and an addition counted as two.
+    pub operations: f64,
 }
 
-/// Measures every stage; `cache_lengths` that pass the model's positions are left out.
+/// Measures every stage; `cache_lengths` at which a frame would pass the model's positions are shortened by what is missing.
 ///
 /// # Errors
 /// Those of the model.
 pub fn measure(model: &SmolVlm, cache_lengths: &[usize], repeats: usize) -> Result<Vec<Measured>, RunError> {
-    let config = model.config();
-    let frame_tokens = config.image_seq_len() + FRAME_TEXT_TOKENS;
-    let longest = config.text_config.max_position_embeddings.saturating_sub(frame_tokens + 1);
-    let lengths: Vec<usize> = cache_lengths.iter().copied().filter(|length| *length <= longest).collect();
+    let frame_tokens = frame_tokens(model);
+    let positions = model.config().text_config.max_position_embeddings;
+    let longest = positions.saturating_sub(frame_tokens + 1);
+    let mut lengths: Vec<usize> = cache_lengths.iter().map(|length| (*length).min(longest)).collect();
+    lengths.dedup();
     let mut measured = vec![vision(model, repeats)?];
     let capacity = lengths.iter().max().map_or(0, |most| most + frame_tokens + 1);
     let mut cache = model.new_cache(capacity, PositionPolicy::default())?;
@@ -62,13 +66,36 @@ pub fn measure(model: &SmolVlm, cache_lengths: &[usize], repeats: usize) -> Resu
 /// Around the image tokens of a frame: its time, start and end of the image.
 const FRAME_TEXT_TOKENS: usize = 16;
 
-fn vision(model: &SmolVlm, repeats: usize) -> Result<Measured, RunError> {
+/// Tokens of a frame with its text.
+pub(super) fn frame_tokens(model: &SmolVlm) -> usize {
+    model.config().image_seq_len() + FRAME_TEXT_TOKENS
+}
+
+/// Pixels of a frame, normalised.
+pub(super) struct FramePixels {
+    values: Vec<f32>,
+    side: usize,
+}
+
+impl FramePixels {
+    pub(super) fn values(&self) -> PixelValues<'_> {
+        PixelValues { values: &self.values, tiles: 1, height: self.side, width: self.side }
+    }
+}
+
+/// A frame of the size that the model takes.
+pub(super) fn frame_pixels(model: &SmolVlm) -> FramePixels {
     let side = model.config().vision_config.image_size;
-    let values: Vec<f32> = (0..3 * side * side).map(|index| (index % 255) as f32 / 127.5 - 1.0).collect();
-    let pixels = PixelValues { values: &values, tiles: 1, height: side, width: side };
-    let times = times(repeats, || model.encode_image(pixels).map(drop).map_err(RunError::from))?;
-    let tokens = model.config().image_seq_len();
-    Ok(row(Stage::Vision, None, tokens, &times, model.vision_weight_bytes()))
+    let values = (0..3 * side * side).map(|index| (index % 255) as f32 / 127.5 - 1.0).collect();
+    FramePixels { values, side }
+}
+
+fn vision(model: &SmolVlm, repeats: usize) -> Result<Measured, RunError> {
+    let pixels = frame_pixels(model);
+    let encode = |(): &mut ()| model.encode_image(pixels.values()).map(drop).map_err(RunError::from);
+    let times = times(model, repeats, &mut (), |()| Ok(()), encode)?;
+    let (bytes, operations) = (model.vision_weight_bytes(), of_vision(model.config()));
+    Ok(row(Stage::Vision, None, model.config().image_seq_len(), &times, (bytes, operations)))
 }
 
 fn behind(
@@ -80,17 +107,22 @@ fn behind(
     let (length, ids) = (cache.len(), word_ids(tokens));
     let chunk = model.embed_words(&ids)?;
     let mut logits = Vec::new();
-    let times = times(repeats, || {
-        model.prefill_into(&chunk, cache, &mut logits)?;
+    let empty = |cache: &mut KvCache| {
         cache.truncate(length);
         Ok(())
+    };
+    let times = times(model, repeats, cache, empty, |cache| match stage {
+        Stage::Decode => Ok(model.decode_likeliest(ids[0], cache, &mut logits).map(drop)?),
+        _ => Ok(model.prefill_into(&chunk, cache, &mut logits)?),
     })?;
+    cache.truncate(length);
     let bytes = model.decoder_weight_bytes() + length * model.kv_bytes_per_token();
-    Ok(row(stage, Some(length), tokens, &times, bytes))
+    let operations = of_decoder(model.config(), tokens, length);
+    Ok(row(stage, Some(length), tokens, &times, (bytes, operations)))
 }
 
 /// Fills the cache up to `length` tokens, a frame at a time.
-fn fill(model: &SmolVlm, cache: &mut KvCache, length: usize) -> Result<(), RunError> {
+pub(super) fn fill(model: &SmolVlm, cache: &mut KvCache, length: usize) -> Result<(), RunError> {
     cache.truncate(length);
     while cache.len() < length {
         let tokens = (length - cache.len()).min(256);
@@ -100,24 +132,44 @@ fn fill(model: &SmolVlm, cache: &mut KvCache, length: usize) -> Result<(), RunEr
 }
 
 /// Ids of words, none of them an image token.
-fn word_ids(tokens: usize) -> Vec<u32> {
+pub(super) fn word_ids(tokens: usize) -> Vec<u32> {
     (0..tokens).map(|index| 3 + (index * 7 % 400) as u32).collect()
 }
 
-/// One run to warm up, then `repeats` that count, in milliseconds.
-fn times(repeats: usize, mut run: impl FnMut() -> Result<(), RunError>) -> Result<Vec<f64>, RunError> {
-    run()?;
-    let time = |_| {
+/// One run to warm up, then `repeats` that count, in milliseconds; what comes before a run is not timed, and a run is over when the
+/// device is done.
+pub(super) fn times<S>(
+    model: &SmolVlm,
+    repeats: usize,
+    state: &mut S,
+    mut before: impl FnMut(&mut S) -> Result<(), RunError>,
+    mut run: impl FnMut(&mut S) -> Result<(), RunError>,
+) -> Result<Vec<f64>, RunError> {
+    let mut time = || {
+        before(state)?;
+        model.synchronize()?;
         let started = Instant::now();
-        run()?;
+        run(state)?;
+        model.synchronize()?;
         Ok(started.elapsed().as_secs_f64() * 1e3)
     };
-    (0..repeats.max(1)).map(time).collect()
+    time()?;
+    (0..repeats.max(1)).map(|_| time()).collect()
 }
 
-fn row(stage: Stage, cache_tokens: Option<usize>, tokens: usize, times: &[f64], bytes: usize) -> Measured {
+pub(super) fn median(times: &[f64]) -> f64 {
     let mut sorted = times.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let (median_ms, least_ms) = (sorted[sorted.len() / 2], sorted[0]);
-    Measured { stage, cache_tokens, tokens, median_ms, least_ms, bytes }
+    sorted[sorted.len() / 2]
+}
+
+fn row(
+    stage: Stage,
+    cache_tokens: Option<usize>,
+    tokens: usize,
+    times: &[f64],
+    (bytes, operations): (usize, f64),
+) -> Measured {
+    let least_ms = times.iter().copied().fold(f64::INFINITY, f64::min);
+    Measured { stage, cache_tokens, tokens, median_ms: median(times), least_ms, bytes, operations }
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use prospect_config::{Layers, ModelSettings, Settings, WORKBENCH_CONFIG};
+use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
 
 use super::print;
 use crate::annotations::Format;
@@ -41,6 +41,8 @@ pub(super) enum Command {
     Bench(BenchArguments),
     /// Fetch a checkpoint from the hub into its cache; started again, it goes on where it was.
     Download(DownloadArguments),
+    /// Compare the device and type of the settings with f32 on the CPU, over a video.
+    Parity(ParityArguments),
     /// Show a checkpoint's shapes, parameters and what its cache costs.
     Inspect(InspectArguments),
     /// Write an annotation file in another format.
@@ -70,6 +72,14 @@ pub(super) struct KeepingArguments {
     /// Go on with the stream of --checkpoint FILE, which has to be of the same source, model and settings.
     #[arg(long, requires = "checkpoint")]
     pub(super) resume: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ParityArguments {
+    /// As for `run`; without it the small video of the repository.
+    pub(super) source: Option<String>,
+    #[command(flatten)]
+    pub(super) common: CommonArguments,
 }
 
 #[derive(Debug, Args)]
@@ -157,11 +167,26 @@ pub(super) struct BenchArguments {
     #[arg(long, default_value = "256m")]
     pub(super) shape: String,
     /// Cache lengths in tokens, comma-separated.
-    #[arg(long, value_delimiter = ',', default_values_t = [0, 1024, 3968])]
+    #[arg(long, value_delimiter = ',', default_values_t = [0, 1024, 4096, 8192])]
     pub(super) cache: Vec<usize>,
+    /// Frames a second as well, silent and with replies.
+    #[arg(long)]
+    pub(super) stream: bool,
+    /// Evictions as well, of every strategy under every position policy.
+    #[arg(long)]
+    pub(super) evictions: bool,
+    /// Instead, a stream at full speed for so many seconds, to see whether its memory stays flat.
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) soak: Option<u64>,
     /// Runs per stage; the median counts.
     #[arg(long, default_value_t = 7)]
     pub(super) repeats: usize,
+    /// auto, cpu, cuda or cuda:N.
+    #[arg(long)]
+    device: Option<String>,
+    /// auto, f32, bf16 or f16.
+    #[arg(long)]
+    dtype: Option<String>,
     /// none or q8.
     #[arg(long)]
     quantize: Option<String>,
@@ -175,15 +200,22 @@ pub(super) struct BenchArguments {
 
 impl BenchArguments {
     /// How the model is to run.
-    pub(super) fn model_settings(&self) -> Result<ModelSettings, RunError> {
+    pub(super) fn settings(&self) -> Result<Settings, RunError> {
         let mut layers = Layers::new();
         for set in &self.settings {
             layers = layers.set(set)?;
         }
-        if let Some(quantize) = &self.quantize {
-            layers = layers.flag("--quantize", "model.quantize", quantize)?;
+        let flags = [
+            ("--device", "model.device", &self.device),
+            ("--dtype", "model.dtype", &self.dtype),
+            ("--quantize", "model.quantize", &self.quantize),
+        ];
+        for (flag, key, value) in flags {
+            if let Some(value) = value {
+                layers = layers.flag(flag, key, value)?;
+            }
         }
-        Ok(layers.resolve()?.model)
+        Ok(layers.resolve()?)
     }
 }
 

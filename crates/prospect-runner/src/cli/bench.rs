@@ -5,67 +5,159 @@ use serde::Serialize;
 use super::arguments::BenchArguments;
 use super::print;
 use super::table::aligned;
-use crate::bench::{Measured, Stage, measure, read_bandwidth, shape};
-use crate::checkpoint::precisions_of;
+use crate::bench::{
+    Measured, MeasuredEviction, MeasuredStream, Rates, Stage, measure, measure_evictions, measure_stream,
+    rates, shape, soak,
+};
 use crate::error::RunError;
+use crate::placement::placement_of;
+use crate::session::peak_memory_bytes;
+
+/// Cache length at which the stream is measured.
+const STREAM_CACHE: usize = 1024;
+/// Frames of the measured stream.
+const STREAM_FRAMES: usize = 20;
+/// Budget at which evictions are measured.
+const EVICTION_BUDGET: usize = 4096;
 
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Report {
     shape: String,
+    device: String,
     precisions: String,
+    kernels: &'static str,
     threads: usize,
-    read_bandwidth_gb_s: f64,
+    #[serde(flatten)]
+    rates: Rates,
     stages: Vec<Measured>,
+    stream: Option<MeasuredStream>,
+    evictions: Vec<MeasuredEviction>,
+    peak_memory_bytes: Option<u64>,
+    device_memory_bytes: Option<usize>,
 }
 
 pub(super) fn bench(arguments: &BenchArguments) -> Result<(), RunError> {
-    let shape = shape(&arguments.shape, precisions_of(&arguments.model_settings()?))?;
-    let threads = prospect_model::threads();
-    let bandwidth = read_bandwidth(threads);
-    let stages = measure(&shape.model, &arguments.cache, arguments.repeats)?;
+    let settings = arguments.settings()?;
+    let shape = shape(&arguments.shape, placement_of(&settings)?)?;
+    let model = &shape.model;
+    if let Some(seconds) = arguments.soak {
+        let soak = soak(model, EVICTION_BUDGET, seconds)?;
+        // Numbers always serialise.
+        print(&serde_json::to_string_pretty(&soak).unwrap_or_default());
+        return Ok(());
+    }
+    let rates = rates(model)?;
+    let stages = measure(model, &arguments.cache, arguments.repeats)?;
+    let stream = match arguments.stream {
+        true => Some(measure_stream(model, STREAM_CACHE, STREAM_FRAMES)?),
+        false => None,
+    };
+    let evictions = match arguments.evictions {
+        true => measure_evictions(model, EVICTION_BUDGET, arguments.repeats)?,
+        false => Vec::new(),
+    };
     let report = Report {
+        device: model.placement().device.to_string(),
+        precisions: model.placement().to_string(),
+        kernels: settings.model.kernels.as_str(),
         shape: shape.name,
-        precisions: shape.model.precisions().to_string(),
-        threads,
-        read_bandwidth_gb_s: bandwidth / 1e9,
+        threads: prospect_model::threads(),
+        rates,
         stages,
+        stream,
+        evictions,
+        peak_memory_bytes: peak_memory_bytes(),
+        device_memory_bytes: model.device_memory().map(|memory| memory.used),
     };
     if arguments.json {
         // Numbers always serialise.
         print(&serde_json::to_string_pretty(&report).unwrap_or_default());
     } else {
-        print(&text(&report, bandwidth));
+        print(&text(&report));
     }
     Ok(())
 }
 
-fn text(report: &Report, bandwidth: f64) -> String {
-    let header = ["stage", "cache", "tokens", "median ms", "least ms", "read floor ms", "times the floor"];
+fn text(report: &Report) -> String {
+    let head = format!(
+        "{} with random weights in {} on {}, {} threads, memory at {:.0} GB/s, products at {:.2} Tflop/s",
+        report.shape,
+        report.precisions,
+        report.device,
+        report.threads,
+        report.rates.bytes_per_second / 1e9,
+        report.rates.operations_per_second / 1e12,
+    );
+    let mut parts = vec![head, aligned(&stages(report))];
+    if let Some(stream) = &report.stream {
+        parts.push(format!(
+            "stream at {} tokens: {:.1} frames a second silent, {:.1} with a reply of 20 tokens every 10 frames",
+            stream.cache_tokens, stream.silent_frames_per_second, stream.talking_frames_per_second
+        ));
+    }
+    if !report.evictions.is_empty() {
+        parts.push(aligned(&evictions(report)));
+    }
+    let mebibytes = |bytes: f64| format!("{:.0} MiB", bytes / f64::from(1 << 20));
+    if let Some(bytes) = report.peak_memory_bytes {
+        parts.push(format!("memory at most: {}", mebibytes(bytes as f64)));
+    }
+    if let Some(bytes) = report.device_memory_bytes {
+        parts.push(format!("memory of the device in use: {}", mebibytes(bytes as f64)));
+    }
+    parts.join("\n")
+}
+
+fn stages(report: &Report) -> Vec<Vec<String>> {
+    let header = [
+        "stage",
+        "cache",
+        "tokens",
+        "median ms",
+        "least ms",
+        "read floor ms",
+        "times the floor",
+        "product floor ms",
+        "times the floor",
+    ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for measured in &report.stages {
-        let floor = measured.bytes as f64 / bandwidth * 1e3;
         let stage = match measured.stage {
             Stage::Vision => "vision + connector",
             Stage::Prefill => "prefill a frame",
             Stage::Decode => "decode a token",
         };
-        rows.push(vec![
+        let reading = measured.bytes as f64 / report.rates.bytes_per_second * 1e3;
+        let multiplying = measured.operations / report.rates.operations_per_second * 1e3;
+        let mut row = vec![
             stage.to_owned(),
             measured.cache_tokens.map_or("-".to_owned(), |tokens| tokens.to_string()),
             measured.tokens.to_string(),
-            format!("{:.1}", measured.median_ms),
-            format!("{:.1}", measured.least_ms),
-            format!("{floor:.1}"),
-            format!("{:.1}", measured.median_ms / floor),
-        ]);
+            format!("{:.2}", measured.median_ms),
+            format!("{:.2}", measured.least_ms),
+        ];
+        for floor in [reading, multiplying] {
+            row.push(format!("{floor:.3}"));
+            row.push(format!("{:.1}", measured.median_ms / floor));
+        }
+        rows.push(row);
     }
-    format!(
-        "{} with random weights in {}, {} threads, memory read at {:.0} GB/s\n{}",
-        report.shape,
-        report.precisions,
-        report.threads,
-        report.read_bandwidth_gb_s,
-        aligned(&rows)
-    )
+    rows
+}
+
+fn evictions(report: &Report) -> Vec<Vec<String>> {
+    let header = ["eviction by", "positions", "tokens", "kept", "put back", "median ms"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(report.evictions.iter().map(|eviction| {
+        vec![
+            eviction.strategy.clone(),
+            eviction.positions.to_owned(),
+            eviction.tokens_before.to_string(),
+            eviction.kept.to_string(),
+            eviction.put_back.to_string(),
+            format!("{:.2}", eviction.median_ms),
+        ]
+    }));
+    rows
 }

@@ -9,6 +9,7 @@ mod eval;
 mod generate;
 mod inspect;
 mod merge;
+mod parity;
 mod run;
 mod simulate;
 mod suite;
@@ -96,6 +97,7 @@ fn run_command(command: &Command, strategies: &Registry) -> Result<(), RunError>
         Command::Generate(command) => generate::generate(command, strategies),
         Command::Bench(command) => bench::bench(command),
         Command::Download(command) => handle_interrupts().and_then(|()| download::download(command)),
+        Command::Parity(command) => parity::parity(command, strategies),
         Command::Inspect(command) => inspect::inspect(command),
         Command::Convert(command) => convert::convert(command),
     }

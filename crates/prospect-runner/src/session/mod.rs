@@ -14,7 +14,7 @@ mod talk;
 mod tests;
 
 pub use options::{ContextRule, SessionOptions};
-pub use statistics::RunStatistics;
+pub use statistics::{RunStatistics, peak_memory_bytes, resident_memory_bytes};
 pub use suspended::{SessionMemory, SuspendedSession};
 
 use std::time::Instant;

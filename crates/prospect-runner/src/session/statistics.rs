@@ -79,7 +79,7 @@ impl RunStatistics {
             replies: self.replies,
             overflows: self.overflows,
             peak_cache_tokens: self.peak_cache_tokens,
-            peak_memory_bytes: memory_bytes("VmHWM"),
+            peak_memory_bytes: peak_memory_bytes(),
             p50_ms: self.percentile_ms(0.50),
             p95_ms: self.percentile_ms(0.95),
             p99_ms: self.percentile_ms(0.99),
@@ -89,8 +89,13 @@ impl RunStatistics {
 }
 
 /// Resident memory of this process now, where the system tells.
-pub(super) fn resident_memory_bytes() -> Option<u64> {
+pub fn resident_memory_bytes() -> Option<u64> {
     memory_bytes("VmRSS")
+}
+
+/// The most memory that this process ever had, in bytes; `None` where the system does not say.
+pub fn peak_memory_bytes() -> Option<u64> {
+    memory_bytes("VmHWM")
 }
 
 /// One line of Linux' `/proc/self/status`, in bytes.

@@ -1,0 +1,73 @@
+//! How fast a model's device copies and multiplies, measured: the floors of its passes.
+
+use std::time::Instant;
+
+use candle_core::{Device, Tensor};
+
+use crate::error::Result;
+use crate::linear::PackedLinear;
+use crate::smolvlm::SmolVlm;
+
+/// Larger than any cache of a GPU.
+const COPIED_BYTES: usize = 1 << 30;
+/// Runs, of which the fastest counts: others were disturbed.
+const RUNS: usize = 5;
+/// Side of the product's matrices on a GPU.
+const GPU_SIDE: usize = 8192;
+/// The same on a CPU, which needs seconds for more.
+const CPU_SIDE: usize = 1024;
+
+impl SmolVlm {
+    /// Bytes a second that the GPU reads and writes together while it copies; `None` on the CPU.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn copy_rate(&self) -> Result<Option<f64>> {
+        let compute = self.compute();
+        if matches!(compute.device, Device::Cpu) {
+            return Ok(None);
+        }
+        let count = COPIED_BYTES / compute.dtype.size_in_bytes();
+        let source = Tensor::zeros(count, compute.dtype, &compute.device)?;
+        let seconds = self.fastest(|| source.copy().map(drop).map_err(Into::into))?;
+        Ok(Some(2.0 * COPIED_BYTES as f64 / seconds))
+    }
+
+    /// Operations a second of a large product in the model's type, a multiplication and an addition counted as two.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn product_rate(&self) -> Result<f64> {
+        let compute = self.compute();
+        if compute.over_buffers() {
+            return self.packed_product_rate();
+        }
+        let side = if matches!(compute.device, Device::Cpu) { CPU_SIDE } else { GPU_SIDE };
+        let matrix = Tensor::ones((side, side), compute.dtype, &compute.device)?;
+        let seconds = self.fastest(|| matrix.matmul(&matrix).map(drop).map_err(Into::into))?;
+        Ok(2.0 * (side as f64).powi(3) / seconds)
+    }
+
+    fn packed_product_rate(&self) -> Result<f64> {
+        let matrix = vec![1.0; CPU_SIDE * CPU_SIDE];
+        let layer = PackedLinear::new(self.compute().placement.precisions.vision, &matrix, None, CPU_SIDE)?;
+        let mut output = vec![0.0; CPU_SIDE * CPU_SIDE];
+        let seconds = self.fastest(|| Ok(layer.forward_into(&matrix, CPU_SIDE, &mut output)?))?;
+        Ok(2.0 * (CPU_SIDE as f64).powi(3) / seconds)
+    }
+
+    /// Seconds of the fastest of several runs, after one that does not count.
+    fn fastest(&self, mut run: impl FnMut() -> Result<()>) -> Result<f64> {
+        let mut fastest = f64::INFINITY;
+        for counts in std::iter::once(false).chain([true; RUNS]) {
+            self.synchronize()?;
+            let started = Instant::now();
+            run()?;
+            self.synchronize()?;
+            if counts {
+                fastest = fastest.min(started.elapsed().as_secs_f64());
+            }
+        }
+        Ok(fastest)
+    }
+}

@@ -1,0 +1,149 @@
+//! The SigLIP vision tower and the connector over tensors: pixels to the embeddings of image tokens.
+
+use candle_core::Tensor;
+use candle_nn::Module;
+
+use super::attention;
+use super::layers::{LayerNorm, Linear};
+use super::weights::OnDevice;
+use crate::error::Result;
+use crate::placement::Compute;
+use crate::vision::{VisionConfig, position_ids};
+
+struct Layer {
+    layer_norm1: LayerNorm,
+    /// Queries, keys and values side by side.
+    qkv_proj: Linear,
+    out_proj: Linear,
+    layer_norm2: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+}
+
+/// Vision tower and connector.
+pub(crate) struct VisionEncoder {
+    config: VisionConfig,
+    compute: Compute,
+    /// The convolution, which is a linear layer of a patch's pixels: patches do not overlap.
+    patch_embedding: Linear,
+    /// Of every patch of a tile, `[patches, hidden]`.
+    positions: Tensor,
+    layers: Vec<Layer>,
+    post_layernorm: LayerNorm,
+    scale_factor: usize,
+    projection: Linear,
+}
+
+impl VisionEncoder {
+    /// `text_hidden` is the width of the embeddings.
+    pub(crate) fn load(
+        weights: &OnDevice<'_>,
+        config: &VisionConfig,
+        scale_factor: usize,
+        text_hidden: usize,
+    ) -> Result<Self> {
+        let (hidden, patch, side) = (config.hidden_size, config.patch_size, config.patches_per_side());
+        let prefix = "model.vision_model";
+        let embedding = format!("{prefix}.embeddings.patch_embedding");
+        let kernel = weights.get(&format!("{embedding}.weight"), &[hidden, 3, patch, patch])?;
+        let bias = weights.get(&format!("{embedding}.bias"), &[hidden])?;
+        let table =
+            weights.get(&format!("{prefix}.embeddings.position_embedding.weight"), &[side * side, hidden])?;
+        let ids = Tensor::new(position_ids(side, side, side), &weights.compute.device)?;
+        let norm = format!("{prefix}.post_layernorm");
+        Ok(Self {
+            config: config.clone(),
+            compute: weights.compute.clone(),
+            patch_embedding: Linear::of(kernel.reshape((hidden, 3 * patch * patch))?, Some(bias)),
+            positions: table.index_select(&ids, 0)?,
+            layers: (0..config.num_hidden_layers)
+                .map(|index| Layer::load(weights, config, &format!("{prefix}.encoder.layers.{index}")))
+                .collect::<Result<_>>()?,
+            post_layernorm: LayerNorm::load(weights, &norm, hidden, config.layer_norm_eps)?,
+            scale_factor,
+            projection: Linear::load(
+                weights,
+                "model.connector.modality_projection.proj",
+                text_hidden,
+                hidden * scale_factor * scale_factor,
+                false,
+            )?,
+        })
+    }
+
+    /// Bytes of weights that every frame reads.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        let layers = self.layers.iter().flat_map(Layer::linears);
+        layers.chain([&self.patch_embedding, &self.projection]).map(Linear::weight_bytes).sum()
+    }
+
+    /// Pixels `[tiles, 3, side, side]` to embeddings of their image tokens, tile by tile, `[image tokens, text hidden]`.
+    pub(crate) fn encode(&self, pixels: &[f32], tiles: usize) -> Result<Tensor> {
+        let states = self.hidden_states(pixels, tiles)?;
+        let (side, scale, hidden) =
+            (self.config.patches_per_side(), self.scale_factor, self.config.hidden_size);
+        let squares = side / scale;
+        // Pixel shuffle: the patches of a square become one row, its rows of patches after each other.
+        let shuffled = states.reshape((tiles * squares, scale, squares, scale * hidden))?.transpose(1, 2)?;
+        self.projection.forward(&shuffled.reshape((tiles * squares * squares, scale * scale * hidden))?)
+    }
+
+    /// Pixels `[tiles, 3, side, side]` to the normed hidden states of the last layer, `[tiles * patches, hidden]`.
+    pub(crate) fn hidden_states(&self, pixels: &[f32], tiles: usize) -> Result<Tensor> {
+        let patches = self.patches(pixels, tiles)?;
+        let hidden = self.config.hidden_size;
+        let embedded = self.patch_embedding.forward(&patches)?;
+        let embedded = embedded.reshape((tiles, (), hidden))?.broadcast_add(&self.positions)?;
+        let mut x = embedded.reshape(((), hidden))?;
+        for layer in &self.layers {
+            x = layer.forward(&x, tiles, &self.config, &self.compute)?;
+        }
+        self.post_layernorm.forward(&x)
+    }
+
+    /// The pixels of each patch side by side, `[tiles * patches, 3 * patch * patch]`.
+    fn patches(&self, pixels: &[f32], tiles: usize) -> Result<Tensor> {
+        let (size, patch, side) =
+            (self.config.image_size, self.config.patch_size, self.config.patches_per_side());
+        let seen = side * patch;
+        let pixels = Tensor::from_slice(pixels, (tiles, 3, size, size), &self.compute.device)?;
+        let pixels = pixels.to_dtype(self.compute.dtype)?.narrow(2, 0, seen)?.narrow(3, 0, seen)?;
+        let grid = pixels.reshape(vec![tiles, 3, side, patch, side, patch])?;
+        Ok(grid.permute(vec![0, 2, 4, 1, 3, 5])?.reshape((tiles * side * side, 3 * patch * patch))?)
+    }
+}
+
+impl Layer {
+    fn load(weights: &OnDevice<'_>, config: &VisionConfig, name: &str) -> Result<Self> {
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let norm =
+            |part: &str| LayerNorm::load(weights, &format!("{name}.{part}"), hidden, config.layer_norm_eps);
+        let linear =
+            |part: &str, output, input| Linear::load(weights, &format!("{name}.{part}"), output, input, true);
+        let qkv = ["q_proj", "k_proj", "v_proj"].map(|part| (format!("{name}.self_attn.{part}"), hidden));
+        Ok(Self {
+            layer_norm1: norm("layer_norm1")?,
+            qkv_proj: Linear::stacked(weights, &qkv, hidden, true)?,
+            out_proj: linear("self_attn.out_proj", hidden, hidden)?,
+            layer_norm2: norm("layer_norm2")?,
+            fc1: linear("mlp.fc1", inner, hidden)?,
+            fc2: linear("mlp.fc2", hidden, inner)?,
+        })
+    }
+
+    fn linears(&self) -> [&Linear; 4] {
+        [&self.qkv_proj, &self.out_proj, &self.fc1, &self.fc2]
+    }
+
+    /// `[tiles * patches, hidden]`, attention within each tile.
+    fn forward(&self, x: &Tensor, tiles: usize, config: &VisionConfig, compute: &Compute) -> Result<Tensor> {
+        let (heads, hidden) = (config.num_attention_heads, config.hidden_size);
+        let qkv = self.qkv_proj.forward(&self.layer_norm1.forward(x)?)?;
+        let qkv = qkv.reshape((tiles, (), 3 * heads, hidden / heads))?;
+        let part = |index| qkv.narrow(2, index * heads, heads);
+        let mixed = attention::full(compute, &part(0)?, &part(1)?, &part(2)?)?;
+        let x = (x + self.out_proj.forward(&mixed)?)?;
+        let inner = config.hidden_act.forward(&self.fc1.forward(&self.layer_norm2.forward(&x)?)?)?;
+        Ok((&x + self.fc2.forward(&inner)?)?)
+    }
+}

@@ -1,0 +1,155 @@
+//! The passes over tensors, which a GPU computes, on the CPU: held against `transformers` and against our own kernels.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::{CHECKPOINTS, Eviction, OneShot, TOLERANCE, cache, folder, load, max_difference, put};
+use prospect_context::PositionPolicy;
+use prospect_model::{
+    ComputeDevice, ComputeType, EvictionPiece, Generator, Kernels, ModelError, Placement, Sampling, SmolVlm,
+};
+
+fn plain(name: &str, dtype: ComputeType) -> SmolVlm {
+    let placement = Placement { dtype, kernels: Kernels::Plain, ..Placement::default() };
+    SmolVlm::load_with(&folder(name), placement).unwrap()
+}
+
+/// Of the difference, as a share of the reference's.
+fn relative_norm(a: &[f32], reference: &[f32]) -> f64 {
+    assert_eq!(a.len(), reference.len());
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+    let difference = norm(&mut a.iter().zip(reference).map(|(a, b)| f64::from(a - b)));
+    difference / norm(&mut reference.iter().map(|value| f64::from(*value)))
+}
+
+#[test]
+fn f32_equals_the_reference() {
+    for name in CHECKPOINTS {
+        let model = plain(name, ComputeType::F32);
+        let vocab = model.config().text_config.vocab_size;
+        for case in OneShot::read(name) {
+            if let Some(images) = &case.images {
+                let vision = max_difference(&model.vision_output(images.values()).unwrap(), &images.vision);
+                let connector = model.encode_image(images.values()).unwrap().to_vec().unwrap();
+                let connector = max_difference(&connector, &images.connector);
+                assert!(vision < TOLERANCE && connector < TOLERANCE, "{name} {}", case.name);
+            }
+            let logits = case.logits_of(&model);
+            let difference = max_difference(&logits[case.logits_from * vocab..], &case.logits);
+            assert!(difference < TOLERANCE, "{name} {}: logits off by {difference}", case.name);
+        }
+    }
+}
+
+#[test]
+fn f16_is_near_the_reference() {
+    for name in CHECKPOINTS {
+        let model = plain(name, ComputeType::F16);
+        let vocab = model.config().text_config.vocab_size;
+        for case in OneShot::read(name) {
+            if let Some(images) = &case.images {
+                let vision = relative_norm(&model.vision_output(images.values()).unwrap(), &images.vision);
+                assert!(vision < 1e-2, "{name} {}: vision off by {vision}", case.name);
+            }
+            let logits = relative_norm(&case.logits_of(&model)[case.logits_from * vocab..], &case.logits);
+            println!("{name} {}: logits within {logits:.1e} in f16", case.name);
+            assert!(logits < 1e-2, "{name} {}: logits off by {logits}", case.name);
+        }
+    }
+}
+
+#[test]
+fn the_choice_on_the_device_is_the_references() {
+    for name in CHECKPOINTS {
+        let model = plain(name, ComputeType::F32);
+        for case in OneShot::read(name) {
+            let mut generator = Generator::new(u32::MAX, Sampling::Greedy);
+            let (chunk, tokens) = (case.chunk(&model), case.greedy_ids.len());
+            let generated = generator.generate(&model, &chunk, &mut cache(&model), None, tokens).unwrap();
+            assert_eq!(generated.token_ids, case.greedy_ids, "{name} {}", case.name);
+        }
+    }
+}
+
+/// Keys and values of every layer.
+fn contents(model: &SmolVlm, cache: &prospect_model::KvCache) -> Vec<f32> {
+    let layers = 0..model.config().text_config.num_hidden_layers;
+    layers.flat_map(|layer| [cache.keys(layer).unwrap(), cache.values(layer).unwrap()].concat()).collect()
+}
+
+#[test]
+fn an_eviction_leaves_what_our_kernels_leave() {
+    for name in CHECKPOINTS {
+        let golden = Eviction::read(name);
+        let pieces: Vec<_> = golden.kept.iter().cloned().map(EvictionPiece::Keep).collect();
+        for policy in [
+            PositionPolicy::Rerotate,
+            PositionPolicy::Preserve,
+            PositionPolicy::Legacy,
+            PositionPolicy::Recompute,
+        ] {
+            let evicted = |model: &SmolVlm| {
+                let mut cache = model.new_cache(64, policy).unwrap();
+                put(model, &mut cache, &golden.ids);
+                model.evict(&mut cache, &pieces).unwrap();
+                // What comes next reads all of it.
+                let logits = put(model, &mut cache, &golden.ids[..4]);
+                (contents(model, &cache), logits)
+            };
+            let (expected, f32) = (evicted(&load(name)), evicted(&plain(name, ComputeType::F32)));
+            let off = max_difference(&f32.0, &expected.0).max(max_difference(&f32.1, &expected.1));
+            assert!(off < TOLERANCE, "{name} {policy:?}: off by {off}");
+            let f16 = evicted(&plain(name, ComputeType::F16));
+            let off = relative_norm(&f16.0, &expected.0).max(relative_norm(&f16.1, &expected.1));
+            assert!(off < 1e-2, "{name} {policy:?}: off by {off} in f16");
+        }
+    }
+}
+
+#[test]
+fn keys_that_are_turned_again_and_again_keep_their_length() {
+    let model = plain("gqa-tied", ComputeType::F16);
+    let golden = Eviction::read("gqa-tied");
+    let mut cache = model.new_cache(64, PositionPolicy::Rerotate).unwrap();
+    put(&model, &mut cache, &golden.ids);
+    let squares = |cache: &prospect_model::KvCache| {
+        cache.keys(0).unwrap().iter().map(|key| f64::from(*key).powi(2)).sum::<f64>()
+    };
+    // The last tokens move to the front and back again as others come in before them.
+    model.evict(&mut cache, &[EvictionPiece::Keep(1..9)]).unwrap();
+    let before = squares(&cache);
+    for _ in 0..50 {
+        let words = model.embed_words(&golden.ids[..1]).unwrap();
+        model.evict(&mut cache, &[EvictionPiece::Tokens(words), EvictionPiece::Keep(0..8)]).unwrap();
+        model.evict(&mut cache, &[EvictionPiece::Keep(1..9)]).unwrap();
+    }
+    let after = squares(&cache);
+    assert!((after / before - 1.0).abs() < 1e-2, "{before} became {after}");
+}
+
+#[test]
+fn a_logit_that_is_not_finite_is_found_on_the_device() {
+    let broken = common::Scratch::copy("gqa-tied").tensor("model.text_model.norm.weight", |_, bytes| {
+        // NaN in every type.
+        bytes[..4].fill(0xff);
+    });
+    let placement = Placement { kernels: Kernels::Plain, ..Placement::default() };
+    let model = SmolVlm::load_with(&broken.path(""), placement).unwrap();
+    let mut cache = cache(&model);
+    let error = model.decode_likeliest(3, &mut cache, &mut Vec::new()).unwrap_err();
+    assert!(matches!(error, ModelError::NonFiniteLogits { .. }), "{error}");
+    assert!(cache.is_empty());
+}
+
+#[test]
+fn what_a_machine_cannot_do_is_refused_in_one_line() {
+    let load = |placement| SmolVlm::load_with(&folder("gqa-tied"), placement).err().unwrap();
+    for dtype in [ComputeType::Bf16, ComputeType::F16] {
+        let error = load(Placement { dtype, ..Placement::default() });
+        assert!(matches!(error, ModelError::Unsupported { .. }), "{error}");
+    }
+    // Index 4096: whatever machine this is.
+    let error = load(Placement { device: ComputeDevice::Cuda(4096), ..Placement::default() });
+    assert!(matches!(error, ModelError::Gpu { .. }), "{error}");
+    assert!(!error.is_bad_checkpoint() && error.to_string().lines().count() == 1);
+}

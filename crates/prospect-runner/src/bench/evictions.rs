@@ -1,0 +1,161 @@
+//! What an overflow costs: the plan of a strategy, carried out on a full cache under each position policy.
+
+use prospect_config::{ExceedContextHandling, Layers};
+use prospect_context::simulator::{Simulator, SimulatorOptions, StreamSegment, StreamStep};
+use prospect_context::{Budget, ContextStrategy, PositionPolicy, SegmentKind};
+use prospect_model::{Embeddings, EvictionPiece, KvCache, SmolVlm};
+use serde::Serialize;
+
+use super::stages::{fill, frame_tokens, times, word_ids};
+use crate::error::RunError;
+use crate::session::ContextRule;
+use crate::strategies::Registry;
+
+/// One strategy under one policy.
+#[derive(Debug, Clone, Serialize)]
+pub struct MeasuredEviction {
+    /// The strategy.
+    pub strategy: String,
+    /// What happens to positions.
+    pub positions: &'static str,
+    /// Tokens in the cache before.
+    pub tokens_before: usize,
+    /// Tokens kept.
+    pub kept: usize,
+    /// Tokens put back, which go through the decoder. A summary counts; writing it does not.
+    pub put_back: usize,
+    /// Median of the runs.
+    pub median_ms: f64,
+}
+
+const POLICIES: [PositionPolicy; 4] =
+    [PositionPolicy::Rerotate, PositionPolicy::Preserve, PositionPolicy::Legacy, PositionPolicy::Recompute];
+
+/// Every built-in strategy that evicts, at a budget of `budget` tokens. A strategy that keeps nothing is measured once: positions
+/// mean nothing to it.
+///
+/// # Errors
+/// Those of the model.
+pub fn measure_evictions(
+    model: &SmolVlm,
+    budget: usize,
+    repeats: usize,
+) -> Result<Vec<MeasuredEviction>, RunError> {
+    let mut measured = Vec::new();
+    for strategy in strategies()? {
+        let overflow = overflow(strategy.as_ref(), frame_tokens(model), budget)?;
+        let policies = if overflow.kept == 0 { &POLICIES[..1] } else { &POLICIES };
+        for &policy in policies {
+            measured.push(overflow.measure(model, policy, repeats)?);
+        }
+    }
+    Ok(measured)
+}
+
+fn strategies() -> Result<Vec<Box<dyn ContextStrategy>>, RunError> {
+    let registry = Registry::default();
+    let mut strategies = Vec::new();
+    for name in ExceedContextHandling::built_in() {
+        let settings = Layers::new().flag("bench", "context.strategy", name)?.resolve()?;
+        if let ContextRule::Strategy(strategy) = registry.context_rule(&settings.context)? {
+            strategies.push(strategy);
+        }
+    }
+    Ok(strategies)
+}
+
+/// What one strategy leaves of a cache.
+struct Overflow {
+    strategy: String,
+    tokens_before: usize,
+    kept: usize,
+    put_back: usize,
+    /// In the plan's order: what is kept, then what is put back.
+    keep: Vec<std::ops::Range<usize>>,
+}
+
+/// Silent frames until the cache is full.
+fn overflow(strategy: &dyn ContextStrategy, frame: usize, budget: usize) -> Result<Overflow, RunError> {
+    let budget = Budget {
+        max_seq_len: budget,
+        reserved_seq_len: budget / 16,
+        max_reply_tokens: budget / 32,
+        max_summary_tokens: 0,
+    };
+    let mut simulator = Simulator::new(strategy, SimulatorOptions::new(budget));
+    for index in 0.. {
+        let mut step = StreamStep::silent(index as f64, frame);
+        if index == 0 {
+            step.before.push(StreamSegment::new(SegmentKind::System, 32).pinned());
+        }
+        if let Some(eviction) = simulator.push(&step)? {
+            return Ok(Overflow {
+                strategy: strategy.name().to_owned(),
+                tokens_before: eviction.tokens_before,
+                kept: eviction.kept.iter().map(std::ops::Range::len).sum(),
+                put_back: eviction.put_back.iter().map(|put_back| put_back.tokens).sum(),
+                keep: eviction.kept,
+            });
+        }
+    }
+    unreachable!("frames fill every cache")
+}
+
+impl Overflow {
+    fn measure(
+        &self,
+        model: &SmolVlm,
+        policy: PositionPolicy,
+        repeats: usize,
+    ) -> Result<MeasuredEviction, RunError> {
+        let mut pieces: Vec<EvictionPiece> = self.keep.iter().cloned().map(EvictionPiece::Keep).collect();
+        if self.put_back > 0 {
+            let put_back: Embeddings = model.embed_words(&word_ids(self.put_back))?;
+            pieces.push(EvictionPiece::Tokens(put_back));
+        }
+        let mut cache: KvCache = model.new_cache(self.tokens_before, policy)?;
+        let prepare = |cache: &mut KvCache| fill(model, cache, self.tokens_before);
+        let times = times(model, repeats, &mut cache, prepare, |cache| {
+            model.evict(cache, &pieces)?;
+            Ok(())
+        })?;
+        Ok(MeasuredEviction {
+            strategy: self.strategy.clone(),
+            positions: policy.as_str(),
+            tokens_before: self.tokens_before,
+            kept: self.kept,
+            put_back: self.put_back,
+            median_ms: super::stages::median(&times),
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::checkpoint::default_checkpoint;
+
+    #[test]
+    fn every_strategy_leaves_room_of_a_full_cache() {
+        let strategies = strategies().unwrap();
+        assert!(strategies.len() >= 8);
+        for strategy in &strategies {
+            let overflow = overflow(strategy.as_ref(), 80, 4096).unwrap();
+            assert!(overflow.tokens_before > 3500, "{}", overflow.strategy);
+            let after = overflow.kept + overflow.put_back;
+            assert!(after > 0 && after < overflow.tokens_before, "{}: {after}", overflow.strategy);
+        }
+    }
+
+    #[test]
+    fn an_eviction_is_measured_on_a_full_cache() {
+        let model = SmolVlm::load(&default_checkpoint().unwrap()).unwrap();
+        let strategies = strategies().unwrap();
+        let keeps = strategies.iter().find(|strategy| strategy.name() == "drop_middle").unwrap();
+        let overflow = overflow(keeps.as_ref(), frame_tokens(&model), 4096).unwrap();
+        let measured = overflow.measure(&model, PositionPolicy::Rerotate, 1).unwrap();
+        assert_eq!((measured.positions, measured.tokens_before), ("rerotate", overflow.tokens_before));
+        assert!(measured.kept > 0 && measured.median_ms > 0.0);
+    }
+}

@@ -1,0 +1,110 @@
+//! `prospect-runner parity`: the settings' device and type beside f32 on the CPU.
+
+use prospect_config::Settings;
+use prospect_context::PositionPolicy;
+use prospect_model::SmolVlm;
+use prospect_processor::Processor;
+use serde::Serialize;
+
+use super::arguments::ParityArguments;
+use super::print;
+use super::table::aligned;
+use crate::checkpoint;
+use crate::error::RunError;
+use crate::parity::{Parity, compare};
+use crate::placement::placement_of;
+use crate::run::source_options;
+use crate::source;
+use crate::strategies::Registry;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    device: String,
+    dtype: String,
+    positions: &'static str,
+    #[serde(flatten)]
+    parity: Parity,
+}
+
+const POLICIES: [PositionPolicy; 4] =
+    [PositionPolicy::Rerotate, PositionPolicy::Preserve, PositionPolicy::Legacy, PositionPolicy::Recompute];
+
+pub(super) fn parity(arguments: &ParityArguments, strategies: &Registry) -> Result<(), RunError> {
+    let Some(settings) = arguments.common.resolve_or_print(strategies)? else { return Ok(()) };
+    let folder = checkpoint::find(settings.model.path.as_deref())?.folder;
+    let processor = Processor::from_dir(&folder)?;
+    let models = [SmolVlm::load(&folder)?, SmolVlm::load_with(&folder, placement_of(&settings)?)?];
+    let reports = POLICIES
+        .iter()
+        .map(|&policy| report(arguments, &settings, &processor, [&models[0], &models[1]], policy))
+        .collect::<Result<Vec<_>, _>>()?;
+    match settings.output.json {
+        // Numbers always serialise.
+        true => print(&serde_json::to_string_pretty(&reports).unwrap_or_default()),
+        false => print(&text(&reports)),
+    }
+    Ok(())
+}
+
+fn report(
+    arguments: &ParityArguments,
+    settings: &Settings,
+    processor: &Processor,
+    models: [&SmolVlm; 2],
+    policy: PositionPolicy,
+) -> Result<Report, RunError> {
+    let video = match &arguments.source {
+        Some(source) => source.clone(),
+        None => checkpoint::from_repository("fixtures/workbench/videos/video_000.mp4")?.display().to_string(),
+    };
+    let mut frames = source::open(&video, source_options(settings))?;
+    let cache = (settings.context.max_seq_len, policy);
+    let prompt = &settings.stream.default_system_prompt;
+    let parity = compare(models, processor, frames.as_mut(), cache, prompt)?;
+    Ok(Report {
+        device: models[1].placement().device.to_string(),
+        dtype: models[1].placement().to_string(),
+        positions: policy.as_str(),
+        parity,
+    })
+}
+
+fn text(reports: &[Report]) -> String {
+    let header = [
+        "device",
+        "dtype",
+        "positions",
+        "frames",
+        "evictions",
+        "tokens",
+        "vision",
+        "logits",
+        "cache",
+        "differ",
+    ];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let mut lines = Vec::new();
+    for report in reports {
+        let Parity { frames, tokens, evictions, vision, logits, cache, disagreements } = &report.parity;
+        rows.push(vec![
+            report.device.clone(),
+            report.dtype.clone(),
+            report.positions.to_owned(),
+            frames.to_string(),
+            evictions.to_string(),
+            tokens.to_string(),
+            format!("{vision:.1e}"),
+            format!("{logits:.1e}"),
+            format!("{cache:.1e}"),
+            disagreements.len().to_string(),
+        ]);
+        lines.extend(disagreements.iter().map(|one| {
+            format!(
+                "{}: frame {}: {} instead of {}, which leads by {:.4}",
+                report.positions, one.frame, one.other, one.reference, one.margin
+            )
+        }));
+    }
+    std::iter::once(aligned(&rows)).chain(lines).collect::<Vec<_>>().join("\n")
+}

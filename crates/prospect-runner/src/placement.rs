@@ -1,0 +1,73 @@
+//! Where the settings let the model compute, on the machine as it is.
+
+use prospect_config::{DType, Device, ModelSettings, Settings};
+use prospect_model::{ComputeDevice, ComputeType, FloatType, Kernels, Placement, Precision, Precisions};
+
+use crate::error::RunError;
+
+/// Where and how the settings let the model compute. What this build or this machine cannot do is refused, never silently
+/// replaced; `auto` says on standard error why a build for GPUs runs on the CPU.
+pub(crate) fn placement_of(settings: &Settings) -> Result<Placement, RunError> {
+    let device = match settings.model.device {
+        Device::Cpu => ComputeDevice::Cpu,
+        Device::Cuda(index) => asked_for(settings, index)?,
+        Device::Auto => best_device(),
+    };
+    let kernels = match settings.model.kernels {
+        prospect_config::Kernels::Auto => Kernels::Best,
+        prospect_config::Kernels::Plain => Kernels::Plain,
+    };
+    let dtype = match (settings.model.dtype, device) {
+        (DType::Auto | DType::F32, ComputeDevice::Cpu) | (DType::F32, _) => ComputeType::F32,
+        (DType::F16, ComputeDevice::Cpu) if kernels == Kernels::Plain => ComputeType::F16,
+        (_, ComputeDevice::Cpu) => {
+            let expected = "auto or f32: on the CPU everything is computed in f32";
+            return Err(settings.unsupported_error("model.dtype", expected).into());
+        }
+        (DType::Auto | DType::Bf16, _) => ComputeType::Bf16,
+        (DType::F16, _) => ComputeType::F16,
+    };
+    Ok(Placement { device, dtype, kernels, precisions: precisions_of(&settings.model) })
+}
+
+fn asked_for(settings: &Settings, index: usize) -> Result<ComputeDevice, RunError> {
+    let device = ComputeDevice::Cuda(index);
+    match (Placement { device, ..Placement::default() }).check_device() {
+        Ok(()) => Ok(device),
+        Err(error) => {
+            let expected = format!("auto or cpu: {error}");
+            Err(settings.unsupported_error("model.device", expected).into())
+        }
+    }
+}
+
+fn best_device() -> ComputeDevice {
+    let first = ComputeDevice::Cuda(0);
+    if !prospect_model::has_cuda() {
+        return ComputeDevice::Cpu;
+    }
+    match (Placement { device: first, ..Placement::default() }).check_device() {
+        Ok(()) => first,
+        Err(error) => {
+            note(&format!("{error}, running on the CPU"));
+            ComputeDevice::Cpu
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "what a person should know of a run that does not fail")]
+fn note(message: &str) {
+    eprintln!("{message}");
+}
+
+/// The settings' number formats, as the model takes them.
+fn precisions_of(settings: &ModelSettings) -> Precisions {
+    let weights = |quantizes: bool| if quantizes { Precision::Int8 } else { Precision::F32 };
+    let floats = |halves: bool| if halves { FloatType::Bf16 } else { FloatType::F32 };
+    Precisions {
+        vision: weights(settings.quantizes_vision()),
+        decoder: weights(settings.quantizes_decoder()),
+        vision_attention: floats(settings.halves_vision_attention()),
+        kv_cache: floats(settings.halves_kv_cache()),
+    }
+}
