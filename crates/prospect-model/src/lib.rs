@@ -4,6 +4,7 @@
 //! holds one stream. The reference is `transformers`' `models/smolvlm`; shapes come from config.json, never from constants.
 //! With the feature `sentence-encoder` there is also a `SentenceEncoder`, which compares texts in an evaluation.
 
+mod any_device;
 pub mod attention;
 mod cache;
 mod config;

@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Tensor};
 
+use crate::any_device;
 use crate::cache::KvCache;
 use crate::config::ModelConfig;
 use crate::cpu::{self, Chunk};
@@ -9,7 +10,6 @@ use crate::error::{ModelError, Result};
 use crate::placement::Compute;
 use crate::rotary::Rotary;
 use crate::sampling::argmax;
-use crate::tensors;
 use crate::weights::Weights;
 
 /// Vision tower, connector and decoder.
@@ -17,7 +17,7 @@ pub(crate) enum Passes {
     /// Over buffers, by our own kernels.
     Cpu(Box<(cpu::VisionEncoder, cpu::Decoder)>),
     /// Over tensors, on any device.
-    Tensors(Box<(tensors::VisionEncoder, tensors::Decoder)>),
+    Tensors(Box<(any_device::VisionEncoder, any_device::Decoder)>),
 }
 
 impl Passes {
@@ -25,7 +25,7 @@ impl Passes {
         let (vision, text, tied) = (&config.vision_config, &config.text_config, config.tie_word_embeddings);
         let (scale, hidden) = (config.scale_factor, text.hidden_size);
         let precisions = compute.placement.precisions;
-        let on_device = tensors::OnDevice { weights, compute };
+        let on_device = any_device::OnDevice { weights, compute };
         Ok(match compute.over_buffers() {
             true => {
                 // The larger one first: while a part is loaded, it takes more than afterwards.
@@ -34,8 +34,8 @@ impl Passes {
                 Self::Cpu(Box::new((vision, decoder)))
             }
             false => Self::Tensors(Box::new((
-                tensors::VisionEncoder::load(&on_device, vision, scale, hidden)?,
-                tensors::Decoder::load(&on_device, text, tied)?,
+                any_device::VisionEncoder::load(&on_device, vision, scale, hidden)?,
+                any_device::Decoder::load(&on_device, text, tied)?,
             ))),
         })
     }
