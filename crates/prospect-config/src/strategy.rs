@@ -157,10 +157,11 @@ impl ExceedContextHandling {
         StrategyName::CHOICES.iter().any(|(known, _)| *known == name)
     }
 
-    /// The names of the built-in ones.
+    /// The names of the built-in ones; someone else's have names of their own.
     pub fn built_in() -> impl Iterator<Item = &'static str> {
         use crate::choice::Choice;
-        StrategyName::CHOICES.iter().map(|(name, _)| *name)
+        let custom = StrategyName::Custom.as_str();
+        StrategyName::CHOICES.iter().map(|(name, _)| *name).filter(move |name| *name != custom)
     }
 
     /// Positions of what is kept, where it is a setting.
