@@ -2,7 +2,7 @@
 
 use prospect_config::{ExceedContextHandling, Layers};
 use prospect_context::simulator::{Simulator, SimulatorOptions, StreamSegment, StreamStep};
-use prospect_context::{Budget, ContextStrategy, PositionPolicy, SegmentKind};
+use prospect_context::{Budget, ContextStrategy, DialogueState, PositionPolicy, SegmentKind};
 use prospect_model::{Embeddings, EvictionPiece, KvCache, SmolVlm};
 use serde::Serialize;
 
@@ -82,7 +82,9 @@ fn overflow(strategy: &dyn ContextStrategy, frame: usize, budget: usize) -> Resu
         max_reply_tokens: budget / 32,
         max_summary_tokens: 0,
     };
-    let mut simulator = Simulator::new(strategy, SimulatorOptions::new(budget));
+    let state = DialogueState::default();
+    let options = SimulatorOptions { dialogue_state: Some(&state), ..SimulatorOptions::new(budget) };
+    let mut simulator = Simulator::new(strategy, options);
     for index in 0.. {
         let mut step = StreamStep::silent(index as f64, frame);
         if index == 0 {
