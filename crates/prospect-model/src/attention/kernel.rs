@@ -15,6 +15,8 @@ mod wide;
 
 pub use element::Element;
 
+use crate::instructions::Level;
+
 use super::tile::{Layout, Tile};
 use half::bf16;
 use lanes::{Lanes, Scalars};
@@ -60,9 +62,19 @@ pub(super) struct Block<'a, T> {
 }
 
 impl Kernel {
-    /// The fastest that this machine has.
+    /// The fastest that this machine has, and that is wanted.
     pub fn detect() -> Self {
-        Self::available().next().unwrap_or(Self(Isa::Portable))
+        Self::available().find(|kernel| kernel.level().is_allowed()).unwrap_or(Self(Isa::Portable))
+    }
+
+    fn level(self) -> Level {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 | Isa::Avx512 => Level::Avx512,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => Level::Avx2,
+            Isa::Portable => Level::Portable,
+        }
     }
 
     /// All that this machine has, fastest first; the last one is there on every machine.
