@@ -94,6 +94,11 @@ impl Kernel {
         }
     }
 
+    /// Where a feature is in a row of a narrow tile.
+    pub(super) fn place<T: Element>(self, feature: usize) -> usize {
+        T::place(feature, self.lanes())
+    }
+
     /// Rows of a full wide tile.
     pub(super) fn wide_rows(self) -> usize {
         WIDE * self.lanes()

@@ -19,11 +19,28 @@ pub(super) trait Load: Copy + Send + Sync + Into<f64> {
     /// Whether these are the numbers whose pairs a lane holds.
     const BF16: bool;
 
+    const ZERO: Self;
+
     /// [`Lanes::COUNT`] numbers.
     unsafe fn load<V: Lanes>(from: *const Self) -> V;
 
-    /// The first `count` numbers, fewer than [`Lanes::COUNT`], and zeros.
-    unsafe fn load_first<V: Lanes>(from: *const Self, count: usize) -> V;
+    /// Twice as many, in the order of [`Load::place`].
+    unsafe fn load_two<V: Lanes>(from: *const Self) -> [V; 2];
+
+    /// The first `count` numbers, fewer than twice [`Lanes::COUNT`], and zeros, in the order of [`Load::place`].
+    #[inline(always)]
+    unsafe fn load_first<V: Lanes>(from: *const Self, count: usize) -> [V; 2] {
+        // Behind the widest two vectors there is nothing to read.
+        let mut numbers = [Self::ZERO; 32];
+        // SAFETY: `count` numbers, fewer than two vectors, and no vector has more than 16 lanes.
+        unsafe {
+            numbers.as_mut_ptr().copy_from_nonoverlapping(from, count);
+            Self::load_two(numbers.as_ptr())
+        }
+    }
+
+    /// Where number `index` of a row is after [`Load::load_two`] has read all of it.
+    fn place(index: usize, lanes: usize) -> usize;
 
     /// The block in f32: itself, or a copy in `packed`, which holds `2 * SLOTS * head_dim`.
     unsafe fn widen<'a, V: Lanes>(
@@ -35,6 +52,7 @@ pub(super) trait Load: Copy + Send + Sync + Into<f64> {
 
 impl Load for f32 {
     const BF16: bool = false;
+    const ZERO: Self = 0.0;
 
     #[inline(always)]
     unsafe fn load<V: Lanes>(from: *const Self) -> V {
@@ -43,9 +61,13 @@ impl Load for f32 {
     }
 
     #[inline(always)]
-    unsafe fn load_first<V: Lanes>(from: *const Self, count: usize) -> V {
+    unsafe fn load_two<V: Lanes>(from: *const Self) -> [V; 2] {
         // SAFETY: the caller's bounds.
-        unsafe { V::load_first(from, count) }
+        unsafe { [V::load(from), V::load(from.add(V::COUNT))] }
+    }
+
+    fn place(index: usize, _lanes: usize) -> usize {
+        index
     }
 
     #[inline(always)]
@@ -60,6 +82,7 @@ impl Load for f32 {
 
 impl Load for bf16 {
     const BF16: bool = true;
+    const ZERO: Self = bf16::ZERO;
 
     #[inline(always)]
     unsafe fn load<V: Lanes>(from: *const Self) -> V {
@@ -68,14 +91,15 @@ impl Load for bf16 {
     }
 
     #[inline(always)]
-    unsafe fn load_first<V: Lanes>(from: *const Self, count: usize) -> V {
-        // Behind the widest vector there is nothing to read.
-        let mut lanes = [0u16; 16];
-        // SAFETY: `count` numbers, fewer than a vector, and no vector has more than 16 lanes.
-        unsafe {
-            lanes.as_mut_ptr().copy_from_nonoverlapping(from.cast(), count);
-            V::load_bf16(lanes.as_ptr())
-        }
+    unsafe fn load_two<V: Lanes>(from: *const Self) -> [V; 2] {
+        // SAFETY: the caller's bounds; a `bf16` is its 16 bits.
+        unsafe { V::load_bf16_pairs(from.cast()) }
+    }
+
+    fn place(index: usize, lanes: usize) -> usize {
+        // Lanes are a power of two, and a division for each number would take longer than its products.
+        let within = index & (2 * lanes - 1);
+        index - within + lanes * (within & 1) + within / 2
     }
 
     #[inline(always)]
