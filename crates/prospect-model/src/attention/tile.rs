@@ -116,31 +116,33 @@ impl<'a> Tile<'a> {
         self.head_dim.next_multiple_of(2 * lanes)
     }
 
-    /// Where entry `[row, feature]` of queries and mixed values is.
-    fn place<T: Element>(&self, kernel: Kernel, row: usize, feature: usize) -> usize {
-        let lanes = kernel.lanes();
-        match self.layout {
-            Layout::Narrow => row * self.padded(lanes) + kernel.place::<T>(feature),
-            Layout::Wide | Layout::Paired => feature * self.width(lanes) + row,
-        }
-    }
-
     /// Queries as the kernel wants them; what fills vectors is 0.
     fn take_queries<T: Element>(&mut self, kernel: Kernel, plan: &Plan, task: &Task, queries: &Heads) {
+        let (padded, width) = (self.padded(kernel.lanes()), self.width(kernel.lanes()));
         self.queries.fill(0.0);
         for (index, row) in task.rows.clone().enumerate() {
             let head = task.kv_head * plan.group + row % plan.group;
-            for (feature, number) in queries.row(head, row / plan.group).iter().enumerate() {
-                self.queries[self.place::<T>(kernel, index, feature)] = *number;
+            let query = queries.row(head, row / plan.group);
+            match self.layout {
+                Layout::Narrow => kernel.spread::<T>(query, &mut self.queries[index * padded..][..padded]),
+                Layout::Wide | Layout::Paired => {
+                    let to = self.queries[index..].iter_mut().step_by(width);
+                    to.zip(query).for_each(|(to, from)| *to = *from);
+                }
             }
         }
     }
 
     fn write<T: Element>(&self, kernel: Kernel, plan: &Plan, partial: &mut [f32]) {
+        let (padded, width) = (self.padded(kernel.lanes()), self.width(kernel.lanes()));
         let (mixed, state) = partial.split_at_mut(plan.tile_rows * self.head_dim);
         for (index, row) in mixed.chunks_exact_mut(self.head_dim).take(self.rows).enumerate() {
-            for (feature, number) in row.iter_mut().enumerate() {
-                *number = self.mixed[self.place::<T>(kernel, index, feature)];
+            match self.layout {
+                Layout::Narrow => kernel.gather::<T>(&self.mixed[index * padded..][..padded], row),
+                Layout::Wide | Layout::Paired => {
+                    let from = self.mixed[index..].iter().step_by(width);
+                    row.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+                }
             }
         }
         let (max, sum) = state.split_at_mut(plan.tile_rows);

@@ -37,6 +37,22 @@ pub(super) trait Lanes: Copy {
     /// The sums over lanes of all vectors that went into `quarters`: vector `v` of quarter `q` is lane
     /// `QUARTER * q + v`.
     unsafe fn sums(quarters: [Self; 4]) -> Self;
+    /// The sums over lanes of each, in the first four lanes.
+    #[inline(always)]
+    unsafe fn totals([a, b, c, d]: [Self; 4]) -> Self {
+        // As many quarters as hold four vectors, whose sums come first. SAFETY: no memory.
+        unsafe {
+            let zero = Self::splat(0.0);
+            match Self::QUARTER {
+                1 => Self::sums([a, b, c, d]),
+                2 => {
+                    let (ab, cd) = (Self::quarters([a, b, zero, zero]), Self::quarters([c, d, zero, zero]));
+                    Self::sums([ab, cd, zero, zero])
+                }
+                _ => Self::sums([Self::quarters([a, b, c, d]), zero, zero, zero]),
+            }
+        }
+    }
     /// The largest lane.
     unsafe fn largest(self) -> f32;
 }

@@ -10,6 +10,9 @@ use super::{Block, Element, NARROW, SLOTS, Tile};
 /// same time.
 const AHEAD: usize = 10 << 10;
 
+/// Lanes of the widest vector.
+const LANES: usize = 16;
+
 /// Takes a block into a tile.
 ///
 /// # Safety
@@ -44,9 +47,7 @@ unsafe fn rows<V: Lanes, T: Element, const R: usize>(tile: &mut Tile, block: &Bl
     let (whole, rest) = (tile.head_dim / (2 * V::COUNT), tile.head_dim % (2 * V::COUNT));
     // SAFETY: pairs of vectors `0..whole` lie within `head_dim`, and `rest` is what is behind them.
     unsafe {
-        for row in 0..R {
-            softmax::<V>(tile, block.count, row);
-        }
+        softmax::<V, R>(tile, block.count);
         let mut two = 0;
         while two + 2 <= whole {
             mix::<V, T, R, 2>(tile, block, two, 2 * V::COUNT, ahead);
@@ -135,35 +136,42 @@ unsafe fn products<V: Lanes, T: Element, const R: usize, const WHOLE: bool>(
     }
 }
 
-/// As [`super::wide`] does for one row, whose scores lie behind each other: touches `SLOTS` scores and its entry of the state.
+/// As [`super::wide`] does, for rows whose scores lie behind each other: touches whole vectors of `SLOTS` scores a row, and the
+/// state of `R` rows. Rows take turns, because one alone waits for each of its own steps.
 #[inline(always)]
-unsafe fn softmax<V: Lanes>(tile: &mut Tile, count: usize, row: usize) {
+unsafe fn softmax<V: Lanes, const R: usize>(tile: &mut Tile, count: usize) {
     // SAFETY: the caller's bounds; whole vectors, because `SLOTS` is a multiple of every vector.
     unsafe {
-        let scores = tile.scores.as_mut_ptr().add(row * SLOTS);
-        let mut maxima = V::load(scores);
+        let scores = tile.scores.as_mut_ptr();
+        let mut largest = [V::splat(f32::MIN); R];
         for slot in (0..count).step_by(V::COUNT) {
-            maxima = maxima.max(V::load(scores.add(slot)));
+            for (row, largest) in largest.iter_mut().enumerate() {
+                *largest = largest.max(V::load(scores.add(row * SLOTS + slot)));
+            }
         }
-        let (scale, max) =
-            (V::splat(tile.scale), V::splat(tile.max[row]).max(maxima.mul(V::splat(tile.scale))));
-        let max = max.largest();
-        let mut sums = V::splat(0.0);
+        let scale = V::splat(tile.scale);
+        let (mut max, mut old) = ([0.0; R], [0.0; LANES]);
+        for (row, max) in max.iter_mut().enumerate() {
+            *max = V::splat(tile.max[row]).max(largest[row].mul(scale)).largest();
+            old[row] = tile.max[row] - *max;
+        }
+        let mut sums = [V::splat(0.0); 4];
         for slot in (0..count).step_by(V::COUNT) {
-            let weight = exp2(V::splat(-max).fma(V::load(scores.add(slot)), scale));
-            weight.store(scores.add(slot));
-            sums = sums.add(weight);
+            for row in 0..R {
+                let score = scores.add(row * SLOTS + slot);
+                let weight = exp2(V::splat(-max[row]).fma(V::load(score), scale));
+                weight.store(score);
+                sums[row] = sums[row].add(weight);
+            }
         }
-        // `largest` takes the first lane, and here all are the same.
-        let correction = exp2(V::splat(tile.max[row] - max)).largest();
-        // Every lane of the sums that has the only vector: lane 0 of quarter 0.
-        let zero = V::splat(0.0);
-        let quarters = V::quarters([sums, zero, zero, zero]);
-        let mut total = [0.0; 16];
-        V::sums([quarters, zero, zero, zero]).store(total.as_mut_ptr());
-        tile.sum[row] = tile.sum[row] * correction + total[0];
-        tile.max[row] = max;
-        tile.correction[row] = correction;
+        let (mut correction, mut sum) = ([0.0; LANES], [0.0; LANES]);
+        exp2(V::load(old.as_ptr())).store(correction.as_mut_ptr());
+        V::totals(sums).store(sum.as_mut_ptr());
+        for row in 0..R {
+            tile.sum[row] = tile.sum[row] * correction[row] + sum[row];
+            tile.max[row] = max[row];
+            tile.correction[row] = correction[row];
+        }
     }
 }
 
