@@ -106,13 +106,15 @@ unsafe fn products<V: Lanes, T: Element, const R: usize, const WHOLE: bool>(
         let mut keys = [block.keys.as_ptr(); 4];
         for (s, key) in keys[..V::QUARTER].iter_mut().enumerate() {
             *key = key.add((first + s).min(block.count - 1) * block.key_stride);
+            for feature in (0..head_dim).step_by(2 * V::COUNT) {
+                prefetch::<V, T>(key.wrapping_add(ahead * block.key_stride + feature));
+            }
         }
         let mut sums = [[V::splat(0.0); 4]; R];
         for feature in (0..head_dim).step_by(2 * V::COUNT) {
             let mut key = [[V::splat(0.0); 2]; 4];
             for (key, from) in key[..V::QUARTER].iter_mut().zip(keys) {
                 let (from, rest) = (from.add(feature), head_dim - feature);
-                prefetch::<V, T>(from.wrapping_add(ahead * block.key_stride));
                 *key = match WHOLE || rest >= 2 * V::COUNT {
                     true => T::load_two(from),
                     false => T::load_first(from, rest),
