@@ -106,6 +106,16 @@ impl Kernel {
         }
     }
 
+    /// A row of queries as a narrow tile wants it, which ends with whole pairs of vectors.
+    pub(super) fn spread<T: Element>(self, row: &[f32], to: &mut [f32]) {
+        T::spread(row, to, self.lanes());
+    }
+
+    /// A row of mixed values from where a narrow tile has it.
+    pub(super) fn gather<T: Element>(self, from: &[f32], row: &mut [f32]) {
+        T::gather(from, row, self.lanes());
+    }
+
     /// Rows of a full wide tile.
     pub(super) fn wide_rows(self) -> usize {
         WIDE * self.lanes()
