@@ -13,7 +13,8 @@ const LEFT: f64 = 250.0;
 const ROW: f64 = 26.0;
 /// Of vision, prefill and decoding.
 const COLOURS: [&str; 3] = ["#3b6ea5", "#5fa777", "#d08c3f"];
-const NAMES: [&str; 3] = ["vision + connector", "prefill of a frame at 1,024", "20 tokens of a reply at 1,024"];
+const NAMES: [&str; 3] =
+    ["vision + connector", "prefill of a frame at 1,024", "20 tokens of a reply at 1,024"];
 /// Tokens of the reply that is drawn.
 const REPLY_TOKENS: f64 = 20.0;
 
@@ -61,10 +62,20 @@ fn draw(bars: &[(String, [f64; 3])]) -> Result<String, std::fmt::Error> {
         let (y, mut x) = (40.0 + ROW * index as f64, LEFT);
         write!(svg, "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{label}</text>", LEFT - 8.0, y + 14.0)?;
         for (part, colour) in parts.iter().zip(COLOURS) {
-            write!(svg, "<rect x=\"{x:.1}\" y=\"{y}\" width=\"{:.1}\" height=\"18\" fill=\"{colour}\"/>", part * scale)?;
+            write!(
+                svg,
+                "<rect x=\"{x:.1}\" y=\"{y}\" width=\"{:.1}\" height=\"18\" fill=\"{colour}\"/>",
+                part * scale
+            )?;
             x += part * scale;
         }
-        write!(svg, "<text x=\"{:.1}\" y=\"{}\">{:.0} ms</text>", x + 6.0, y + 14.0, parts.iter().sum::<f64>())?;
+        write!(
+            svg,
+            "<text x=\"{:.1}\" y=\"{}\">{:.0} ms</text>",
+            x + 6.0,
+            y + 14.0,
+            parts.iter().sum::<f64>()
+        )?;
     }
     svg.push_str("</svg>");
     Ok(svg)
