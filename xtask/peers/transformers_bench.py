@@ -2,7 +2,7 @@
 
     pip install -r requirements.txt
     cargo build --release -p prospect-runner
-    python transformers_bench.py --shape 256m [--dtype bfloat16] [--repeats 7]
+    python transformers_bench.py --shape 256m [--dtype bfloat16 --quantize q8] [--repeats 7]
 
 Ours runs first, then theirs, in one go on one machine: only the ratios mean something.
 """
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def ours(arguments):
     command = [ROOT / "target/release/prospect-runner", "bench", "--json", "--shape", arguments.shape]
-    command += ["--repeats", str(arguments.repeats), "--cache", ",".join(map(str, arguments.cache))]
+    command += ["--quantize", arguments.quantize, "--repeats", str(arguments.repeats), "--cache", ",".join(map(str, arguments.cache))]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -69,7 +69,8 @@ def theirs(model, stage, repeats, dtype):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--shape", default="256m")
-    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--dtype", default="float32", help="of transformers")
+    parser.add_argument("--quantize", default="none", choices=["none", "q8"], help="ours")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--cache", type=lambda text: [int(part) for part in text.split(",")], default=[0, 1024, 3968])
     arguments = parser.parse_args()
@@ -77,13 +78,17 @@ def main():
     dtype = getattr(torch, arguments.dtype)
     with torch.inference_mode():
         model = model_of(arguments.shape, dtype)
-        print(f"{arguments.shape}, {report['threads']} threads; transformers in {arguments.dtype}, ours in f32")
+        print(f"{arguments.shape}, {report['threads']} threads; transformers in {arguments.dtype}, ours in {report['precisions']}")
         print(f"{'stage':<10}{'cache':>7}{'ours ms':>10}{'theirs ms':>11}{'ratio':>8}")
+        silent = [0.0, 0.0]
         for stage in report["stages"]:
             reference = theirs(model, stage, arguments.repeats, dtype)
             cache = "-" if stage["cache_tokens"] is None else stage["cache_tokens"]
             ratio = reference / stage["median_ms"]
             print(f"{stage['stage']:<10}{cache:>7}{stage['median_ms']:>10.1f}{reference:>11.1f}{ratio:>8.2f}")
+            if stage["stage"] == "vision" or (stage["stage"], cache) == ("prefill", 1024):
+                silent = [silent[0] + stage["median_ms"], silent[1] + reference]
+        print(f"{'silent frame at 1024':<17}{silent[0]:>10.1f}{silent[1]:>11.1f}{silent[1] / silent[0]:>8.2f}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ mod cpu;
 mod error;
 mod eviction;
 mod generate;
+mod instructions;
 pub mod linear;
 mod names;
 mod parameters;

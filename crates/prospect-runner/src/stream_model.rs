@@ -92,7 +92,7 @@ pub struct ResumedModel<K, F> {
 /// A model with one accumulating cache.
 pub trait StreamModel {
     /// An encoded frame.
-    type Features;
+    type Features: Clone;
 
     /// An answer that is written a few tokens at a time behind the cache as it once was, while the cache goes on.
     type Fork;

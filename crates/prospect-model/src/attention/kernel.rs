@@ -15,6 +15,8 @@ mod wide;
 
 pub use element::Element;
 
+use crate::instructions::Level;
+
 use super::tile::{Layout, Tile};
 use half::bf16;
 use lanes::{Lanes, Scalars};
@@ -60,9 +62,19 @@ pub(super) struct Block<'a, T> {
 }
 
 impl Kernel {
-    /// The fastest that this machine has.
+    /// The fastest that this machine has, and that is wanted.
     pub fn detect() -> Self {
-        Self::available().next().unwrap_or(Self(Isa::Portable))
+        Self::available().find(|kernel| kernel.level().is_allowed()).unwrap_or(Self(Isa::Portable))
+    }
+
+    fn level(self) -> Level {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 | Isa::Avx512 => Level::Avx512,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => Level::Avx2,
+            Isa::Portable => Level::Portable,
+        }
     }
 
     /// All that this machine has, fastest first; the last one is there on every machine.
@@ -92,6 +104,16 @@ impl Kernel {
             Isa::Avx2 => 8,
             Isa::Portable => Scalars::COUNT,
         }
+    }
+
+    /// A row of queries as a narrow tile wants it, which ends with whole pairs of vectors.
+    pub(super) fn spread<T: Element>(self, row: &[f32], to: &mut [f32]) {
+        T::spread(row, to, self.lanes());
+    }
+
+    /// A row of mixed values from where a narrow tile has it.
+    pub(super) fn gather<T: Element>(self, from: &[f32], row: &mut [f32]) {
+        T::gather(from, row, self.lanes());
     }
 
     /// Rows of a full wide tile.

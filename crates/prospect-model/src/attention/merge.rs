@@ -44,17 +44,17 @@ impl<'a> Row<'a> {
     fn merge(&self, output: &mut [f32]) -> bool {
         let chunks = 0..self.plan.chunks();
         let max = chunks.clone().map(|chunk| self.chunk(chunk).1).fold(f32::MIN, f32::max);
-        let weight = |own: f32| (own - max).exp2();
-        let parts = chunks.clone().map(|chunk| self.chunk(chunk));
-        let sum: f32 = parts.map(|(_, own, sum)| sum * weight(own)).sum();
-        if !(sum.is_finite() && sum > 0.0) {
-            return false;
-        }
         output.fill(0.0);
-        for (mixed, own, _) in chunks.map(|chunk| self.chunk(chunk)) {
-            let share = weight(own) / sum;
-            output.iter_mut().zip(mixed).for_each(|(to, from)| *to += from * share);
+        let mut total = 0.0;
+        for (mixed, own, sum) in chunks.map(|chunk| self.chunk(chunk)) {
+            let weight = (own - max).exp2();
+            total += sum * weight;
+            output.iter_mut().zip(mixed).for_each(|(to, from)| *to += from * weight);
         }
-        output.iter().fold(0.0, |zero, value| zero + value * 0.0) == 0.0
+        output.iter_mut().for_each(|value| *value /= total);
+        // All are looked at, because that takes less time than to stop at the first.
+        total.is_finite()
+            && total > 0.0
+            && output.iter().fold(true, |so_far, value| so_far & value.is_finite())
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn compute<T: Element>(
     MEMORY.with_borrow_mut(|Memory { tile, packed, seen }| {
         let mut tile = Tile::new(kernel, plan, task.rows.len(), tile);
         let packed = aligned(packed, 2 * SLOTS * plan.head_dim);
-        tile.take_queries(kernel, plan, &task, &inputs.queries);
+        tile.take_queries::<T>(kernel, plan, &task, &inputs.queries);
         kernel.prepare::<T>(&mut tile);
         let visible = |row: usize| match inputs.mask {
             Mask::Causal { cached } => cached + row / plan.group + 1,
@@ -82,14 +82,14 @@ pub(super) fn compute<T: Element>(
             };
             kernel.absorb(&mut tile, &block, packed);
         }
-        tile.write(kernel, plan, partial);
+        tile.write::<T>(kernel, plan, partial);
     });
 }
 
 impl<'a> Tile<'a> {
     fn new(kernel: Kernel, plan: &Plan, rows: usize, memory: &'a mut Vec<f32>) -> Self {
         let (lanes, head_dim) = (kernel.lanes(), plan.head_dim);
-        let (padded_rows, padded) = (rows.next_multiple_of(lanes), head_dim.next_multiple_of(lanes));
+        let (padded_rows, padded) = (rows.next_multiple_of(lanes), head_dim.next_multiple_of(2 * lanes));
         let (matrix, state) = (padded_rows * padded, padded_rows.next_multiple_of(16));
         let mut rest = aligned(memory, 2 * matrix + padded_rows * SLOTS + 3 * state);
         let mut take = |length: usize| {
@@ -111,37 +111,39 @@ impl<'a> Tile<'a> {
         self.rows.next_multiple_of(lanes)
     }
 
-    /// Features of a narrow tile with those that fill its last vector.
+    /// Features of a narrow tile with those that fill its last two vectors.
     pub(super) fn padded(&self, lanes: usize) -> usize {
-        self.head_dim.next_multiple_of(lanes)
-    }
-
-    /// Where entry `[row, feature]` of queries and mixed values is.
-    fn strides(&self, kernel: Kernel) -> (usize, usize) {
-        match self.layout {
-            Layout::Narrow => (self.padded(kernel.lanes()), 1),
-            Layout::Wide | Layout::Paired => (1, self.width(kernel.lanes())),
-        }
+        self.head_dim.next_multiple_of(2 * lanes)
     }
 
     /// Queries as the kernel wants them; what fills vectors is 0.
-    fn take_queries(&mut self, kernel: Kernel, plan: &Plan, task: &Task, queries: &Heads) {
-        let (by_row, by_feature) = self.strides(kernel);
+    fn take_queries<T: Element>(&mut self, kernel: Kernel, plan: &Plan, task: &Task, queries: &Heads) {
+        let (padded, width) = (self.padded(kernel.lanes()), self.width(kernel.lanes()));
         self.queries.fill(0.0);
         for (index, row) in task.rows.clone().enumerate() {
             let head = task.kv_head * plan.group + row % plan.group;
             let query = queries.row(head, row / plan.group);
-            let to = self.queries[index * by_row..].iter_mut().step_by(by_feature);
-            to.zip(query).for_each(|(to, from)| *to = *from);
+            match self.layout {
+                Layout::Narrow => kernel.spread::<T>(query, &mut self.queries[index * padded..][..padded]),
+                Layout::Wide | Layout::Paired => {
+                    let to = self.queries[index..].iter_mut().step_by(width);
+                    to.zip(query).for_each(|(to, from)| *to = *from);
+                }
+            }
         }
     }
 
-    fn write(&self, kernel: Kernel, plan: &Plan, partial: &mut [f32]) {
-        let (by_row, by_feature) = self.strides(kernel);
+    fn write<T: Element>(&self, kernel: Kernel, plan: &Plan, partial: &mut [f32]) {
+        let (padded, width) = (self.padded(kernel.lanes()), self.width(kernel.lanes()));
         let (mixed, state) = partial.split_at_mut(plan.tile_rows * self.head_dim);
         for (index, row) in mixed.chunks_exact_mut(self.head_dim).take(self.rows).enumerate() {
-            let from = self.mixed[index * by_row..].iter().step_by(by_feature);
-            row.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            match self.layout {
+                Layout::Narrow => kernel.gather::<T>(&self.mixed[index * padded..][..padded], row),
+                Layout::Wide | Layout::Paired => {
+                    let from = self.mixed[index..].iter().step_by(width);
+                    row.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+                }
+            }
         }
         let (max, sum) = state.split_at_mut(plan.tile_rows);
         max[..self.rows].copy_from_slice(&self.max[..self.rows]);

@@ -7,11 +7,11 @@
 mod activation;
 mod decoder;
 mod elementwise;
-mod instructions;
 mod lend;
 mod load;
 mod patches;
 mod stage;
+mod vectorised;
 mod vision;
 
 pub(crate) use decoder::{Chunk, Decoder, table_and_head};

@@ -242,6 +242,7 @@ mod tests {
                 segments,
                 cache_tokens,
                 spoke: false,
+                encoding_reused: false,
                 similarity,
                 pace: None,
                 not_talk_probability,

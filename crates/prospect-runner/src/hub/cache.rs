@@ -84,14 +84,10 @@ impl Repository {
         if link.exists() {
             return Ok(());
         }
-        // A link that leads nowhere does not exist, but is in the way.
-        if link.is_symlink() {
-            fs::remove_file(&link)?;
-        }
-        match make_link(&self.blob(digest), &Path::new("../../blobs").join(digest), &link) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-            done => done,
-        }
+        // Made beside and moved over what may be there, a link that leads nowhere or that of somebody else at the same time.
+        let new = beside(&link);
+        make_link(&self.blob(digest), &Path::new("../../blobs").join(digest), &new)?;
+        fs::rename(&new, &link)
     }
 
     /// Notes which commit a branch or a tag points at.
@@ -101,10 +97,20 @@ impl Repository {
             fs::create_dir_all(parent)?;
         }
         // In one step, so that nobody reads half of it.
-        let new = path.with_file_name(format!(".{}.{}", commit, std::process::id()));
+        let new = beside(&path);
         fs::write(&new, commit)?;
         fs::rename(&new, path)
     }
+}
+
+/// A name in the same folder that nobody else has.
+#[cfg(feature = "download")]
+fn beside(path: &Path) -> PathBuf {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    path.with_file_name(format!(".{name}.{}.{count}", std::process::id()))
 }
 
 #[cfg(all(feature = "download", unix))]

@@ -3,6 +3,7 @@
 mod chunk;
 mod dialogue;
 mod early;
+mod encoding;
 mod eviction;
 mod options;
 mod pace;
@@ -30,6 +31,7 @@ use crate::stream_model::{Generated, StreamModel};
 use crate::trace::{Event, SegmentEntry, StageTimes, TraceSink};
 
 use early::EarlyWriting;
+use encoding::{Fingerprint, LastFrame};
 use talk::TalkState;
 
 /// A reply of the assistant.
@@ -83,8 +85,7 @@ pub struct Session<'a, M: StreamModel> {
     initial_tokens: Option<usize>,
     next_request: usize,
     next_reference: usize,
-    /// The frame before, where the strategy asked how alike frames are.
-    last_features: Option<M::Features>,
+    last_frame: Option<LastFrame<M::Features>>,
     /// A summary that is being written before the overflow.
     early: Option<EarlyWriting<M::Fork>>,
     /// Of the frame that goes in next, where the stream has a pace of its own.
@@ -163,7 +164,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
             initial_tokens: None,
             next_request: 0,
             next_reference: 0,
-            last_features: None,
+            last_frame: None,
             early: None,
             arrival: None,
             statistics: RunStatistics::default(),
@@ -195,7 +196,8 @@ impl<'a, M: StreamModel> Session<'a, M> {
         }
         let room = self.reply_room(chunk.ids.len())?;
         let vision = Instant::now();
-        let features = self.model.encode_image(&frame.image)?;
+        let fingerprint = Fingerprint::of(&frame.image);
+        let (features, encoding_reused) = self.encode(&frame.image, fingerprint)?;
         let similarity = self.similarity(&features)?;
         let vision_ms = milliseconds(vision);
 
@@ -225,9 +227,9 @@ impl<'a, M: StreamModel> Session<'a, M> {
         let stages =
             StageTimes { vision_ms, decode_ms: milliseconds(decoding), total_ms: milliseconds(started) };
         let reply = spoken.map(|ids| self.reply(frame, ids)).transpose()?.flatten();
-        self.record_frame(frame, entries, (spoke, similarity), &generated, stages)?;
+        self.record_frame(frame, entries, (spoke, similarity, encoding_reused), &generated, stages)?;
         self.evict_after_frame(&features, frame.time)?;
-        self.last_features = self.signals().frame_similarity.then_some(features);
+        self.last_frame = Some(LastFrame { fingerprint, features });
         self.trace.flush()?;
         Ok(reply)
     }
@@ -260,8 +262,8 @@ impl<'a, M: StreamModel> Session<'a, M> {
 
     /// How alike a frame is to the one before it, if the strategy wants to know.
     fn similarity(&self, features: &M::Features) -> Result<Option<f64>, RunError> {
-        let before = self.last_features.as_ref().filter(|_| self.signals().frame_similarity);
-        before.map(|before| self.model.similarity(before, features)).transpose()
+        let before = self.last_frame.as_ref().filter(|_| self.signals().frame_similarity);
+        before.map(|before| self.model.similarity(&before.features, features)).transpose()
     }
 
     /// The stateless baseline forgets everything but the opening.
@@ -295,12 +297,13 @@ impl<'a, M: StreamModel> Session<'a, M> {
         &mut self,
         frame: &Frame,
         segments: Vec<SegmentEntry>,
-        (spoke, similarity): (bool, Option<f64>),
+        (spoke, similarity, encoding_reused): (bool, Option<f64>, bool),
         generated: &Generated,
         times: StageTimes,
     ) -> Result<(), RunError> {
         let cache_tokens = self.model.cache_tokens();
         self.statistics.frame(times.total_ms, cache_tokens);
+        self.statistics.encodings_reused += usize::from(encoding_reused);
         let pace = self.pace_of_frame();
         self.trace.record(&Event::Frame {
             index: frame.index,
@@ -308,6 +311,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
             segments,
             cache_tokens,
             spoke,
+            encoding_reused,
             similarity,
             not_talk_probability: generated.not_talk_probability,
             pace,

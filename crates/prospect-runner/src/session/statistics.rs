@@ -13,6 +13,8 @@ pub struct RunStatistics {
     pub frames: usize,
     /// Frames that never reached the model.
     pub frames_dropped: usize,
+    /// Frames whose pixels were those of the frame before, and which were not encoded again.
+    pub encodings_reused: usize,
     /// Replies given.
     pub replies: usize,
     /// Overflows handled.
@@ -76,6 +78,7 @@ impl RunStatistics {
         Event::RunFinished {
             frames: self.frames,
             frames_dropped: self.frames_dropped,
+            encodings_reused: self.encodings_reused,
             replies: self.replies,
             overflows: self.overflows,
             peak_cache_tokens: self.peak_cache_tokens,

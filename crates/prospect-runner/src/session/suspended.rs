@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::early::{EarlyAnswer, EarlyWriting};
+use super::encoding::{Fingerprint, LastFrame};
 use super::talk::TalkMemory;
 use super::{RunStatistics, Session};
 use crate::error::RunError;
@@ -29,6 +30,7 @@ pub struct SessionMemory {
     initial_tokens: Option<usize>,
     next_request: usize,
     next_reference: usize,
+    last_frame: Option<Fingerprint>,
     early: Option<EarlyAnswer>,
     statistics: RunStatistics,
 }
@@ -61,7 +63,7 @@ impl<M: StreamModel> Session<'_, M> {
             initial_tokens,
             next_request,
             next_reference,
-            last_features,
+            last_frame,
             early,
             statistics,
             // These follow from what the session is made from.
@@ -84,11 +86,13 @@ impl<M: StreamModel> Session<'_, M> {
             initial_tokens: *initial_tokens,
             next_request: *next_request,
             next_reference: *next_reference,
+            last_frame: last_frame.as_ref().map(|last| last.fingerprint),
             early: answer.cloned(),
             statistics: statistics.clone(),
         };
         let trace = trace.position()?;
-        Ok(SuspendedSession { memory, model: model.suspend(fork, last_features.as_ref())?, trace })
+        let features = last_frame.as_ref().map(|last| &last.features);
+        Ok(SuspendedSession { memory, model: model.suspend(fork, features)?, trace })
     }
 
     /// Goes on where [`Session::suspend`] was, in a session that has seen nothing yet.
@@ -111,6 +115,7 @@ impl<M: StreamModel> Session<'_, M> {
             initial_tokens,
             next_request,
             next_reference,
+            last_frame: fingerprint,
             early,
             statistics,
         } = memory;
@@ -129,7 +134,12 @@ impl<M: StreamModel> Session<'_, M> {
             _ => return Err(UnfitError::Fork),
         };
         self.talk.remember(talk);
-        (self.ledger, self.statistics, self.last_features) = (ledger, statistics, last_frame);
+        self.last_frame = match (fingerprint, last_frame) {
+            (Some(fingerprint), Some(features)) => Some(LastFrame { fingerprint, features }),
+            (None, None) => None,
+            _ => return Err(UnfitError::LastFrame),
+        };
+        (self.ledger, self.statistics) = (ledger, statistics);
         (self.opened, self.opening_tokens, self.initial_tokens) = (opened, opening_tokens, initial_tokens);
         (self.pending, self.deferred) = (pending, deferred);
         (self.next_request, self.next_reference) = (next_request, next_reference);

@@ -10,7 +10,7 @@ use crate::error::RunError;
 use crate::stamp::Stamp;
 use crate::{checkpoint, hub};
 
-/// Everything that a run depends on, files by their [`Stamp`]s.
+/// Everything that a run depends on, files by their length and time of change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Inputs {
     /// The resolved settings, but for where the output goes.

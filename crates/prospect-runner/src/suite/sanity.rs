@@ -79,6 +79,7 @@ fn replay(
             segments: Vec::new(),
             cache_tokens: 0,
             spoke,
+            encoding_reused: false,
             similarity: None,
             not_talk_probability: None,
             pace: None,

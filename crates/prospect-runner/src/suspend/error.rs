@@ -121,6 +121,9 @@ pub enum SuspendError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnfitError {
+    /// A picture without its encoding, or the other way round.
+    #[error("the frame before: expected its encoding and what it was made from, or neither")]
+    LastFrame,
     /// Tensors of another shape.
     #[error(transparent)]
     Tensors(#[from] StoredError),

@@ -162,6 +162,9 @@ pub enum Event {
         /// stands for.
         #[serde(default)]
         spoke: bool,
+        /// Whether its pixels are those of the frame before, whose encoding stands for it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        encoding_reused: bool,
         /// Cosine with the frame before it, where the strategy asked for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         similarity: Option<f64>,
@@ -263,6 +266,9 @@ pub enum Event {
         frames: usize,
         /// Frames that never reached the model.
         frames_dropped: usize,
+        /// Frames that were not encoded again.
+        #[serde(default)]
+        encodings_reused: usize,
         /// Replies given.
         replies: usize,
         /// Overflows handled.

@@ -19,11 +19,29 @@ pub(super) trait Load: Copy + Send + Sync + Into<f64> {
     /// Whether these are the numbers whose pairs a lane holds.
     const BF16: bool;
 
-    /// [`Lanes::COUNT`] numbers.
-    unsafe fn load<V: Lanes>(from: *const Self) -> V;
+    /// What fills a vector.
+    const ZERO: Self;
 
-    /// The first `count` numbers, fewer than [`Lanes::COUNT`], and zeros.
-    unsafe fn load_first<V: Lanes>(from: *const Self, count: usize) -> V;
+    /// Twice [`Lanes::COUNT`] numbers, in the order of [`Load::spread`].
+    unsafe fn load_two<V: Lanes>(from: *const Self) -> [V; 2];
+
+    /// The first `count` numbers, fewer than twice [`Lanes::COUNT`], and zeros, in the order of [`Load::spread`].
+    #[inline(always)]
+    unsafe fn load_first<V: Lanes>(from: *const Self, count: usize) -> [V; 2] {
+        // Behind the widest two vectors there is nothing to read.
+        let mut numbers = [Self::ZERO; 32];
+        // SAFETY: `count` numbers, fewer than two vectors, and no vector has more than 16 lanes.
+        unsafe {
+            numbers.as_mut_ptr().copy_from_nonoverlapping(from, count);
+            Self::load_two(numbers.as_ptr())
+        }
+    }
+
+    /// A row of floats as [`Load::load_two`] reads one: in `to`, which holds whole pairs of vectors.
+    fn spread(from: &[f32], to: &mut [f32], lanes: usize);
+
+    /// The inverse: `to` is the row.
+    fn gather(from: &[f32], to: &mut [f32], lanes: usize);
 
     /// The block in f32: itself, or a copy in `packed`, which holds `2 * SLOTS * head_dim`.
     unsafe fn widen<'a, V: Lanes>(
@@ -35,17 +53,20 @@ pub(super) trait Load: Copy + Send + Sync + Into<f64> {
 
 impl Load for f32 {
     const BF16: bool = false;
+    const ZERO: Self = 0.0;
 
     #[inline(always)]
-    unsafe fn load<V: Lanes>(from: *const Self) -> V {
+    unsafe fn load_two<V: Lanes>(from: *const Self) -> [V; 2] {
         // SAFETY: the caller's bounds.
-        unsafe { V::load(from) }
+        unsafe { [V::load(from), V::load(from.add(V::COUNT))] }
     }
 
-    #[inline(always)]
-    unsafe fn load_first<V: Lanes>(from: *const Self, count: usize) -> V {
-        // SAFETY: the caller's bounds.
-        unsafe { V::load_first(from, count) }
+    fn spread(from: &[f32], to: &mut [f32], _lanes: usize) {
+        to[..from.len()].copy_from_slice(from);
+    }
+
+    fn gather(from: &[f32], to: &mut [f32], _lanes: usize) {
+        to.copy_from_slice(&from[..to.len()]);
     }
 
     #[inline(always)]
@@ -60,21 +81,27 @@ impl Load for f32 {
 
 impl Load for bf16 {
     const BF16: bool = true;
+    const ZERO: Self = bf16::ZERO;
 
     #[inline(always)]
-    unsafe fn load<V: Lanes>(from: *const Self) -> V {
+    unsafe fn load_two<V: Lanes>(from: *const Self) -> [V; 2] {
         // SAFETY: the caller's bounds; a `bf16` is its 16 bits.
-        unsafe { V::load_bf16(from.cast()) }
+        unsafe { V::load_bf16_pairs(from.cast()) }
     }
 
-    #[inline(always)]
-    unsafe fn load_first<V: Lanes>(from: *const Self, count: usize) -> V {
-        // Behind the widest vector there is nothing to read.
-        let mut lanes = [0u16; 16];
-        // SAFETY: `count` numbers, fewer than a vector, and no vector has more than 16 lanes.
-        unsafe {
-            lanes.as_mut_ptr().copy_from_nonoverlapping(from.cast(), count);
-            V::load_bf16(lanes.as_ptr())
+    fn spread(from: &[f32], to: &mut [f32], lanes: usize) {
+        for (from, to) in from.chunks(2 * lanes).zip(to.chunks_exact_mut(2 * lanes)) {
+            let (even, odd) = to.split_at_mut(lanes);
+            even.iter_mut().zip(from.iter().step_by(2)).for_each(|(to, from)| *to = *from);
+            odd.iter_mut().zip(from.iter().skip(1).step_by(2)).for_each(|(to, from)| *to = *from);
+        }
+    }
+
+    fn gather(from: &[f32], to: &mut [f32], lanes: usize) {
+        for (from, to) in from.chunks_exact(2 * lanes).zip(to.chunks_mut(2 * lanes)) {
+            let (even, odd) = from.split_at(lanes);
+            to.iter_mut().step_by(2).zip(even).for_each(|(to, from)| *to = *from);
+            to.iter_mut().skip(1).step_by(2).zip(odd).for_each(|(to, from)| *to = *from);
         }
     }
 
@@ -92,9 +119,9 @@ impl Load for bf16 {
             for (slot, to) in to.chunks_exact_mut(head_dim).take(block.count).enumerate() {
                 let from = &from[slot * stride..][..head_dim];
                 for feature in (0..whole).step_by(V::COUNT) {
-                    // SAFETY: whole vectors within both slices.
+                    // SAFETY: whole vectors within both slices; a `bf16` is its 16 bits.
                     unsafe {
-                        Self::load::<V>(from.as_ptr().add(feature)).store(to.as_mut_ptr().add(feature));
+                        V::load_bf16(from.as_ptr().add(feature).cast()).store(to.as_mut_ptr().add(feature));
                     }
                 }
                 to[whole..].iter_mut().zip(&from[whole..]).for_each(|(to, from)| *to = from.to_f32());

@@ -12,12 +12,15 @@
 pub(super) trait Lanes: Copy {
     /// Floats in a vector.
     const COUNT: usize;
+    /// A quarter of that.
+    const QUARTER: usize = Self::COUNT / 4;
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
-    /// The first `count` floats, fewer than [`Self::COUNT`], and zeros.
-    unsafe fn load_first(from: *const f32, count: usize) -> Self;
     /// As many bf16 as the vector has lanes, by their bits.
     unsafe fn load_bf16(from: *const u16) -> Self;
+    /// Twice as many bf16 as the vector has lanes: those at even places, then those at odd ones. A pair of them is 32 bits, so
+    /// that no number moves to another lane.
+    unsafe fn load_bf16_pairs(from: *const u16) -> [Self; 2];
     unsafe fn store(self, to: *mut f32);
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
@@ -28,8 +31,28 @@ pub(super) trait Lanes: Copy {
     unsafe fn fma(self, left: Self, right: Self) -> Self;
     /// The last 8 bits of each float as the exponent of a power of two.
     unsafe fn low_bits_to_exponent(self) -> Self;
-    /// The sum over lanes of each.
-    unsafe fn sums(vectors: [Self; 4]) -> [f32; 4];
+    /// The first [`Self::QUARTER`] vectors as one: four lanes hold the sums over every fourth lane of the first, the next four
+    /// those of the second, and so on.
+    unsafe fn quarters(vectors: [Self; 4]) -> Self;
+    /// The sums over lanes of all vectors that went into `quarters`: vector `v` of quarter `q` is lane
+    /// `QUARTER * q + v`.
+    unsafe fn sums(quarters: [Self; 4]) -> Self;
+    /// The sums over lanes of each, in the first four lanes.
+    #[inline(always)]
+    unsafe fn totals([a, b, c, d]: [Self; 4]) -> Self {
+        // As many quarters as hold four vectors, whose sums come first. SAFETY: no memory.
+        unsafe {
+            let zero = Self::splat(0.0);
+            match Self::QUARTER {
+                1 => Self::sums([a, b, c, d]),
+                2 => {
+                    let (ab, cd) = (Self::quarters([a, b, zero, zero]), Self::quarters([c, d, zero, zero]));
+                    Self::sums([ab, cd, zero, zero])
+                }
+                _ => Self::sums([Self::quarters([a, b, c, d]), zero, zero, zero]),
+            }
+        }
+    }
     /// The largest lane.
     unsafe fn largest(self) -> f32;
 }
@@ -61,19 +84,16 @@ impl Lanes for Scalars {
         Self(unsafe { from.cast::<[f32; 4]>().read_unaligned() })
     }
     #[inline(always)]
-    unsafe fn load_first(from: *const f32, count: usize) -> Self {
-        let mut lanes = [0.0; 4];
-        for (index, lane) in lanes.iter_mut().enumerate().take(count) {
-            // SAFETY: `count` floats.
-            *lane = unsafe { *from.add(index) };
-        }
-        Self(lanes)
-    }
-    #[inline(always)]
     unsafe fn load_bf16(from: *const u16) -> Self {
         // SAFETY: four numbers, at any alignment.
         let bits = unsafe { from.cast::<[u16; 4]>().read_unaligned() };
         Self(bits.map(|bits| f32::from_bits(u32::from(bits) << 16)))
+    }
+    #[inline(always)]
+    unsafe fn load_bf16_pairs(from: *const u16) -> [Self; 2] {
+        // SAFETY: eight numbers, at any alignment.
+        let [a, b, c, d, e, f, g, h] = unsafe { from.cast::<[u16; 8]>().read_unaligned() };
+        [[a, c, e, g], [b, d, f, h]].map(|side| Self(side.map(|bits| f32::from_bits(u32::from(bits) << 16))))
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
@@ -112,8 +132,12 @@ impl Lanes for Scalars {
         self.zip(self, |a, _| f32::from_bits(a.to_bits() << 23))
     }
     #[inline(always)]
-    unsafe fn sums(vectors: [Self; 4]) -> [f32; 4] {
-        vectors.map(|Self([a, b, c, d])| (a + c) + (b + d))
+    unsafe fn quarters([vector, ..]: [Self; 4]) -> Self {
+        vector
+    }
+    #[inline(always)]
+    unsafe fn sums(quarters: [Self; 4]) -> Self {
+        Self(quarters.map(|Self([a, b, c, d])| (a + c) + (b + d)))
     }
     #[inline(always)]
     unsafe fn largest(self) -> f32 {
@@ -126,6 +150,9 @@ mod x86 {
     use std::arch::x86_64::*;
 
     use super::Lanes;
+
+    /// The bits of the second bf16 of a pair, which are those of a float.
+    const ODD: i32 = 0xffff_0000_u32 as i32;
 
     /// The functions that are one instruction each.
     macro_rules! instructions {
@@ -179,11 +206,6 @@ mod x86 {
             _mm512_fmadd_ps
         );
         #[inline(always)]
-        unsafe fn load_first(from: *const f32, count: usize) -> Self {
-            // SAFETY: lanes behind the mask are not read.
-            unsafe { _mm512_maskz_loadu_ps((1u16 << count) - 1, from) }
-        }
-        #[inline(always)]
         unsafe fn load_bf16(from: *const u16) -> Self {
             // SAFETY: 16 numbers of 2 bytes.
             unsafe {
@@ -192,23 +214,36 @@ mod x86 {
             }
         }
         #[inline(always)]
+        unsafe fn load_bf16_pairs(from: *const u16) -> [Self; 2] {
+            // SAFETY: 32 numbers of 2 bytes.
+            unsafe {
+                let pairs = _mm512_loadu_si512(from.cast());
+                let odd = _mm512_and_si512(pairs, _mm512_set1_epi32(ODD));
+                [_mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)), _mm512_castsi512_ps(odd)]
+            }
+        }
+        #[inline(always)]
         unsafe fn low_bits_to_exponent(self) -> Self {
             unsafe { _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(self), 23)) }
         }
         #[inline(always)]
-        unsafe fn sums([a, b, c, d]: [Self; 4]) -> [f32; 4] {
-            // Halves, then quarters: each quarter of `quarters` holds what is left of one vector.
+        unsafe fn quarters([a, b, c, d]: [Self; 4]) -> Self {
+            // Halves, then quarters.
             unsafe {
                 let ab = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
                 let cd = _mm512_add_ps(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xEE));
-                let quarters =
-                    _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
-                let pairs = _mm512_add_ps(quarters, _mm512_shuffle_ps(quarters, quarters, 0x4E));
-                let all = _mm512_add_ps(pairs, _mm512_shuffle_ps(pairs, pairs, 0xB1));
-                let first = _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, all));
-                let mut sums = [0.0; 4];
-                _mm_storeu_ps(sums.as_mut_ptr(), first);
-                sums
+                _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD))
+            }
+        }
+        #[inline(always)]
+        unsafe fn sums([a, b, c, d]: [Self; 4]) -> Self {
+            // Four lanes of each are a row of a matrix of four by four, whose transposed rows are added.
+            unsafe {
+                let ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+                let cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+                let all = _mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xEE));
+                let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+                _mm512_permutexvar_ps(order, all)
             }
         }
         #[inline(always)]
@@ -231,15 +266,6 @@ mod x86 {
             _mm256_fmadd_ps
         );
         #[inline(always)]
-        unsafe fn load_first(from: *const f32, count: usize) -> Self {
-            const MASK: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
-            // SAFETY: `count` is at most 8, so the mask ends at its end; lanes behind it are not read.
-            unsafe {
-                let mask = _mm256_loadu_si256(MASK.as_ptr().add(8 - count).cast());
-                _mm256_maskload_ps(from, mask)
-            }
-        }
-        #[inline(always)]
         unsafe fn load_bf16(from: *const u16) -> Self {
             // SAFETY: 8 numbers of 2 bytes.
             unsafe {
@@ -248,17 +274,27 @@ mod x86 {
             }
         }
         #[inline(always)]
+        unsafe fn load_bf16_pairs(from: *const u16) -> [Self; 2] {
+            // SAFETY: 16 numbers of 2 bytes.
+            unsafe {
+                let pairs = _mm256_loadu_si256(from.cast());
+                let odd = _mm256_and_si256(pairs, _mm256_set1_epi32(ODD));
+                [_mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)), _mm256_castsi256_ps(odd)]
+            }
+        }
+        #[inline(always)]
         unsafe fn low_bits_to_exponent(self) -> Self {
             unsafe { _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(self), 23)) }
         }
         #[inline(always)]
-        unsafe fn sums([a, b, c, d]: [Self; 4]) -> [f32; 4] {
+        unsafe fn quarters([a, b, ..]: [Self; 4]) -> Self {
+            unsafe { _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31)) }
+        }
+        #[inline(always)]
+        unsafe fn sums([a, b, c, d]: [Self; 4]) -> Self {
             unsafe {
-                let halves = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
-                let all = _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1));
-                let mut sums = [0.0; 4];
-                _mm_storeu_ps(sums.as_mut_ptr(), all);
-                sums
+                let all = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+                _mm256_permutevar8x32_ps(all, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7))
             }
         }
         #[inline(always)]

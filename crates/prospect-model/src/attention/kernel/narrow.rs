@@ -6,6 +6,13 @@ use super::exponent::exp2;
 use super::lanes::Lanes;
 use super::{Block, Element, NARROW, SLOTS, Tile};
 
+/// How far ahead of its use memory is asked for, in bytes of keys or of values that lie side by side: from 8 to 12 KB take the
+/// same time.
+const AHEAD: usize = 10 << 10;
+
+/// Lanes of the widest vector.
+const LANES: usize = 16;
+
 /// Takes a block into a tile.
 ///
 /// # Safety
@@ -25,10 +32,11 @@ pub(super) unsafe fn absorb<V: Lanes, T: Element>(tile: &mut Tile, block: &Block
 
 #[inline(always)]
 unsafe fn rows<V: Lanes, T: Element, const R: usize>(tile: &mut Tile, block: &Block<T>) {
-    // SAFETY: quads of slots stay within `SLOTS`, and a quad that ends behind the block reads its last slot again.
+    let ahead = AHEAD.div_ceil(tile.head_dim * size_of::<T>());
+    // SAFETY: whole vectors of slots stay within `SLOTS`.
     unsafe {
-        for quad in (0..block.count).step_by(4) {
-            scores::<V, T, R>(tile, block, quad);
+        for slot in (0..block.count).step_by(V::COUNT) {
+            scores::<V, T, R>(tile, block, slot, ahead);
         }
     }
     for row in 0..R {
@@ -36,143 +44,195 @@ unsafe fn rows<V: Lanes, T: Element, const R: usize>(tile: &mut Tile, block: &Bl
         tile.scores[row * SLOTS + block.count..(row + 1) * SLOTS].fill(f32::NEG_INFINITY);
     }
     block.hide(tile.scores, |row, slot| row * SLOTS + slot);
-    let (whole, padded) = (tile.head_dim / V::COUNT, tile.padded(V::COUNT));
-    // SAFETY: vectors `0..whole` lie within `head_dim`, and the rest is read lane by lane.
+    let (whole, rest) = (tile.head_dim / (2 * V::COUNT), tile.head_dim % (2 * V::COUNT));
+    // SAFETY: pairs of vectors `0..whole` lie within `head_dim`, and `rest` is what is behind them.
     unsafe {
-        for row in 0..R {
-            softmax::<V>(tile, block.count, row);
+        softmax::<V, R>(tile, block.count);
+        let mut two = 0;
+        while two + 2 <= whole {
+            mix::<V, T, R, 2>(tile, block, two, 2 * V::COUNT, ahead);
+            two += 2;
         }
-        let mut vector = 0;
-        while vector + 4 <= whole {
-            mix::<V, T, R, 4>(tile, block, vector, V::COUNT);
-            vector += 4;
+        if two < whole {
+            mix::<V, T, R, 1>(tile, block, two, 2 * V::COUNT, ahead);
         }
-        while vector < whole {
-            mix::<V, T, R, 1>(tile, block, vector, V::COUNT);
-            vector += 1;
-        }
-        if whole * V::COUNT < padded {
-            mix::<V, T, R, 1>(tile, block, whole, tile.head_dim - whole * V::COUNT);
+        if rest > 0 {
+            mix::<V, T, R, 1>(tile, block, whole, rest, ahead);
         }
     }
 }
 
-/// Scores of slots `quad..quad + 4`: touches whole padded query rows, four key rows and four scores a row.
+/// Scores of as many slots as a vector has lanes, from `first` on: touches whole padded query rows, the key rows of these slots
+/// that are in the block, and a vector of scores a row. A slot behind the block reads the last one again.
 #[inline(always)]
-unsafe fn scores<V: Lanes, T: Element, const R: usize>(tile: &mut Tile, block: &Block<T>, quad: usize) {
-    let (whole, rest, padded) = (tile.head_dim / V::COUNT, tile.head_dim % V::COUNT, tile.padded(V::COUNT));
+unsafe fn scores<V: Lanes, T: Element, const R: usize>(
+    tile: &mut Tile,
+    block: &Block<T>,
+    first: usize,
+    ahead: usize,
+) {
     // SAFETY: the caller's bounds.
     unsafe {
+        let mut quarters = [[V::splat(0.0); 4]; R];
+        for quarter in 0..4 {
+            let slot = first + quarter * V::QUARTER;
+            let sums = match tile.head_dim % (2 * V::COUNT) {
+                0 => products::<V, T, R, true>(tile, block, slot, ahead),
+                _ => products::<V, T, R, false>(tile, block, slot, ahead),
+            };
+            for (quarters, sums) in quarters.iter_mut().zip(sums) {
+                quarters[quarter] = sums;
+            }
+        }
+        for (row, quarters) in quarters.into_iter().enumerate() {
+            V::sums(quarters).store(tile.scores.as_mut_ptr().add(row * SLOTS + first));
+        }
+    }
+}
+
+/// What [`Lanes::sums`] makes the scores of a quarter of a vector of slots, from `first` on, by row. `WHOLE` says that features
+/// fill pairs of vectors.
+#[inline(always)]
+unsafe fn products<V: Lanes, T: Element, const R: usize, const WHOLE: bool>(
+    tile: &Tile,
+    block: &Block<T>,
+    first: usize,
+    ahead: usize,
+) -> [V; R] {
+    let (head_dim, padded) = (tile.head_dim, tile.padded(V::COUNT));
+    // SAFETY: the caller's bounds.
+    unsafe {
+        // Four at most; those that a quarter does not have are never read.
         let mut keys = [block.keys.as_ptr(); 4];
-        for (s, key) in keys.iter_mut().enumerate() {
-            let slot = (quad + s).min(block.count - 1);
-            *key = key.add(slot * block.key_stride);
-            prefetch(block.values.as_ptr().wrapping_add(slot * block.value_stride), tile.head_dim);
+        for (s, key) in keys[..V::QUARTER].iter_mut().enumerate() {
+            *key = key.add((first + s).min(block.count - 1) * block.key_stride);
+            for feature in (0..head_dim).step_by(2 * V::COUNT) {
+                prefetch::<V, T>(key.wrapping_add(ahead * block.key_stride + feature));
+            }
         }
         let mut sums = [[V::splat(0.0); 4]; R];
-        for vector in 0..whole + usize::from(rest > 0) {
-            let mut key = [V::splat(0.0); 4];
-            for (key, from) in key.iter_mut().zip(keys) {
-                let from = from.add(vector * V::COUNT);
-                *key = if vector < whole { T::load(from) } else { T::load_first(from, rest) };
+        for feature in (0..head_dim).step_by(2 * V::COUNT) {
+            let mut key = [[V::splat(0.0); 2]; 4];
+            for (key, from) in key[..V::QUARTER].iter_mut().zip(keys) {
+                let (from, rest) = (from.add(feature), head_dim - feature);
+                *key = match WHOLE || rest >= 2 * V::COUNT {
+                    true => T::load_two(from),
+                    false => T::load_first(from, rest),
+                };
             }
             for (row, sums) in sums.iter_mut().enumerate() {
-                let query = V::load(tile.queries.as_ptr().add(row * padded + vector * V::COUNT));
-                for (sum, key) in sums.iter_mut().zip(key) {
-                    *sum = sum.fma(query, key);
+                for vector in 0..2 {
+                    let at = row * padded + feature + vector * V::COUNT;
+                    let query = V::load(tile.queries.as_ptr().add(at));
+                    for (sum, key) in sums[..V::QUARTER].iter_mut().zip(key) {
+                        *sum = sum.fma(query, key[vector]);
+                    }
                 }
             }
         }
-        for (row, sums) in sums.into_iter().enumerate() {
-            let at = row * SLOTS + quad;
-            tile.scores[at..at + 4].copy_from_slice(&V::sums(sums));
+        let mut quarter = [V::splat(0.0); R];
+        for (quarter, sums) in quarter.iter_mut().zip(sums) {
+            *quarter = V::quarters(sums);
         }
+        quarter
     }
 }
 
-/// As [`super::wide`] does for one row, whose scores lie behind each other: touches `SLOTS` scores and its entry of the state.
+/// As [`super::wide`] does, for rows whose scores lie behind each other: touches whole vectors of `SLOTS` scores a row, and the
+/// state of `R` rows. Rows take turns, because one alone waits for each of its own steps.
 #[inline(always)]
-unsafe fn softmax<V: Lanes>(tile: &mut Tile, count: usize, row: usize) {
+unsafe fn softmax<V: Lanes, const R: usize>(tile: &mut Tile, count: usize) {
     // SAFETY: the caller's bounds; whole vectors, because `SLOTS` is a multiple of every vector.
     unsafe {
-        let scores = tile.scores.as_mut_ptr().add(row * SLOTS);
-        let mut maxima = V::load(scores);
+        let scores = tile.scores.as_mut_ptr();
+        let mut largest = [V::splat(f32::MIN); R];
         for slot in (0..count).step_by(V::COUNT) {
-            maxima = maxima.max(V::load(scores.add(slot)));
+            for (row, largest) in largest.iter_mut().enumerate() {
+                *largest = largest.max(V::load(scores.add(row * SLOTS + slot)));
+            }
         }
-        let (scale, max) =
-            (V::splat(tile.scale), V::splat(tile.max[row]).max(maxima.mul(V::splat(tile.scale))));
-        let max = max.largest();
-        let mut sums = V::splat(0.0);
+        let scale = V::splat(tile.scale);
+        let (mut max, mut old) = ([0.0; R], [0.0; LANES]);
+        for (row, max) in max.iter_mut().enumerate() {
+            *max = V::splat(tile.max[row]).max(largest[row].mul(scale)).largest();
+            old[row] = tile.max[row] - *max;
+        }
+        let mut sums = [V::splat(0.0); 4];
         for slot in (0..count).step_by(V::COUNT) {
-            let weight = exp2(V::splat(-max).fma(V::load(scores.add(slot)), scale));
-            weight.store(scores.add(slot));
-            sums = sums.add(weight);
+            for row in 0..R {
+                let score = scores.add(row * SLOTS + slot);
+                let weight = exp2(V::splat(-max[row]).fma(V::load(score), scale));
+                weight.store(score);
+                sums[row] = sums[row].add(weight);
+            }
         }
-        // `largest` takes the first lane, and here all are the same.
-        let correction = exp2(V::splat(tile.max[row] - max)).largest();
-        let zero = V::splat(0.0);
-        tile.sum[row] = tile.sum[row] * correction + V::sums([sums, zero, zero, zero])[0];
-        tile.max[row] = max;
-        tile.correction[row] = correction;
+        let (mut correction, mut sum) = ([0.0; LANES], [0.0; LANES]);
+        exp2(V::load(old.as_ptr())).store(correction.as_mut_ptr());
+        V::totals(sums).store(sum.as_mut_ptr());
+        for row in 0..R {
+            tile.sum[row] = tile.sum[row] * correction[row] + sum[row];
+            tile.max[row] = max[row];
+            tile.correction[row] = correction[row];
+        }
     }
 }
 
-/// Mixes `N` vectors of features from `vector` on, the last of which has `lanes` of them: touches that much of the values and
-/// of `R` mixed rows, and the weights.
+/// Mixes `N` pairs of vectors of features from pair `two` on, the last of which has `numbers` of them: touches that much of
+/// the values and of `R` mixed rows, and the weights.
 #[inline(always)]
 unsafe fn mix<V: Lanes, T: Element, const R: usize, const N: usize>(
     tile: &mut Tile,
     block: &Block<T>,
-    vector: usize,
-    lanes: usize,
+    two: usize,
+    numbers: usize,
+    ahead: usize,
 ) {
     let padded = tile.padded(V::COUNT);
     // SAFETY: the caller's bounds.
     unsafe {
-        let mixed = tile.mixed.as_mut_ptr().add(vector * V::COUNT);
-        let values = block.values.as_ptr().add(vector * V::COUNT);
-        let mut sums = [[V::splat(0.0); N]; R];
+        let mixed = tile.mixed.as_mut_ptr().add(two * 2 * V::COUNT);
+        let values = block.values.as_ptr().add(two * 2 * V::COUNT);
+        let mut sums = [[[V::splat(0.0); 2]; N]; R];
         for (row, sums) in sums.iter_mut().enumerate() {
             let correction = V::splat(tile.correction[row]);
-            for (n, sum) in sums.iter_mut().enumerate() {
+            for (n, sum) in sums.as_flattened_mut().iter_mut().enumerate() {
                 *sum = V::load(mixed.add(row * padded + n * V::COUNT)).mul(correction);
             }
         }
         for slot in 0..block.count {
-            if vector == 0 {
-                let next = (block.count + slot) * block.key_stride;
-                prefetch(block.keys.as_ptr().wrapping_add(next), tile.head_dim);
-            }
-            let mut value = [V::splat(0.0); N];
+            let mut value = [[V::splat(0.0); 2]; N];
             for (n, value) in value.iter_mut().enumerate() {
-                let from = values.add(slot * block.value_stride + n * V::COUNT);
-                *value = if lanes == V::COUNT { T::load(from) } else { T::load_first(from, lanes) };
+                let from = values.add(slot * block.value_stride + n * 2 * V::COUNT);
+                prefetch::<V, T>(from.wrapping_add(ahead * block.value_stride));
+                *value =
+                    if numbers == 2 * V::COUNT { T::load_two(from) } else { T::load_first(from, numbers) };
             }
             for (row, sums) in sums.iter_mut().enumerate() {
                 let weight = V::splat(*tile.scores.as_ptr().add(row * SLOTS + slot));
-                for (sum, value) in sums.iter_mut().zip(value) {
-                    *sum = sum.fma(weight, value);
+                for (sum, value) in sums.as_flattened_mut().iter_mut().zip(value.as_flattened()) {
+                    *sum = sum.fma(weight, *value);
                 }
             }
         }
         for (row, sums) in sums.iter().enumerate() {
-            for (n, sum) in sums.iter().enumerate() {
+            for (n, sum) in sums.as_flattened().iter().enumerate() {
                 sum.store(mixed.add(row * padded + n * V::COUNT));
             }
         }
     }
 }
 
-/// Asks for a row before it is needed: prefetching by the machine stops at the end of a page, and where keys give way to values.
+/// Asks for two vectors of numbers before they are needed: into the second cache, because into the first each line waits for
+/// memory in one of the few buffers that loads need as well (measured: 16 against 22 GB/s). The machine's own prefetching ends
+/// with a page, and where keys give way to values.
 #[inline(always)]
-fn prefetch<T>(row: *const T, head_dim: usize) {
+fn prefetch<V: Lanes, T>(from: *const T) {
     #[cfg(target_arch = "x86_64")]
-    for line in (0..head_dim * size_of::<T>()).step_by(64) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    for line in (0..2 * V::COUNT * size_of::<T>()).step_by(64) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         // SAFETY: a hint, which touches no memory that is not there; every x86-64 has it.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(row.cast::<i8>().wrapping_add(line)) };
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast::<i8>().wrapping_add(line)) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (row, head_dim);
+    let _ = from;
 }

@@ -16,7 +16,8 @@ pub(super) fn round(from: &[f32], to: &mut [bf16]) {
     for (to, from) in to.iter_mut().zip(from) {
         let limit = f32::from(bf16::MAX);
         let bits = from.clamp(-limit, limit).to_bits();
-        let rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+        // What wraps is NaN, which has its own answer.
+        let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
         let rounded = if from.is_nan() { 0x7fc0 } else { rounded };
         *to = bf16::from_bits(rounded as u16);
     }

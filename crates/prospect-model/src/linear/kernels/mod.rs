@@ -14,6 +14,7 @@ mod portable;
 
 use super::Precision;
 use super::panels::{Bf16Step, F32Step, GROUP, Int8Group, PANEL};
+use crate::instructions::Level;
 
 /// Instructions that a kernel may use. Only [`Isa::available`] makes one, after it has asked the processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,9 +150,20 @@ impl Isa {
         all
     }
 
-    /// The fastest that this machine has.
+    /// The fastest that this machine has, and that is wanted.
     pub(crate) fn detect() -> Self {
-        Self::available().first().copied().unwrap_or(Self(Kind::Portable))
+        let wanted = |isa: &Self| isa.level().is_allowed();
+        Self::available().into_iter().find(wanted).unwrap_or(Self(Kind::Portable))
+    }
+
+    fn level(self) -> Level {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => Level::Avx512,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => Level::Avx2,
+            Kind::Portable => Level::Portable,
+        }
     }
 
     /// The most rows of a tile: as many as keep all sums in registers.

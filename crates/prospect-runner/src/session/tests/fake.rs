@@ -34,6 +34,8 @@ pub(super) struct FakeModel {
     /// Length of every answer on a fork, with its end.
     pub(super) fork_length: usize,
     pub(super) fork_prompts: Vec<String>,
+    /// Frames that were encoded.
+    pub(super) encoded: usize,
     decisions: usize,
 }
 
@@ -46,7 +48,8 @@ impl FakeModel {
     ) -> Self {
         let reply_lengths = reply_lengths.to_vec();
         let (cache, fork_prompts) = (Vec::new(), Vec::new());
-        Self { cache, capacity, frame_tokens, reply_lengths, fork_length, fork_prompts, decisions: 0 }
+        let (encoded, decisions) = (0, 0);
+        Self { cache, capacity, frame_tokens, reply_lengths, fork_length, fork_prompts, encoded, decisions }
     }
 
     /// The bytes of the cache as text; a frame's image tokens show as `#`.
@@ -108,6 +111,7 @@ impl StreamModel for FakeModel {
     type Fork = FakeFork;
 
     fn encode_image(&mut self, _: &RgbImage) -> Result<(), RunError> {
+        self.encoded += 1;
         Ok(())
     }
 

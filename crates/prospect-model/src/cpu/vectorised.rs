@@ -1,6 +1,9 @@
 //! Loops in plain Rust, compiled once for each instruction set and chosen at run time.
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
+use crate::instructions::Level;
+
 /// Declares a function whose body is compiled for AVX-512, for AVX2 and for the machine that the crate is built for. Every
 /// version computes the same bits: none of them may fuse a product and a sum.
 macro_rules! vectorised {
@@ -19,11 +22,11 @@ macro_rules! vectorised {
                 fn avx2($($argument: $type),+) {
                     portable($($argument),+);
                 }
-                if $crate::cpu::instructions::has_avx512() {
+                if $crate::cpu::vectorised::has_avx512() {
                     // SAFETY: the instructions were detected.
                     return unsafe { avx512($($argument),+) };
                 }
-                if std::is_x86_feature_detected!("avx2") {
+                if $crate::cpu::vectorised::has_avx2() {
                     // SAFETY: the instructions were detected.
                     return unsafe { avx2($($argument),+) };
                 }
@@ -37,5 +40,10 @@ pub(super) use vectorised;
 #[cfg(target_arch = "x86_64")]
 pub(super) fn has_avx512() -> bool {
     use std::is_x86_feature_detected as has;
-    has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl")
+    Level::Avx512.is_allowed() && has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl")
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) fn has_avx2() -> bool {
+    Level::Avx2.is_allowed() && std::is_x86_feature_detected!("avx2")
 }
