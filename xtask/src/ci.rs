@@ -7,7 +7,7 @@ use crate::tidy;
 use crate::workspace::workspace_root;
 
 /// Every feature but those for GPUs, which need nvcc to build and are checked by themselves.
-const FEATURES: &str = "prospect-context/serde,prospect-runner/sentence-encoder";
+const FEATURES: &str = "prospect-context/serde,prospect-runner/sentence-encoder,prospect-runner/arrow";
 
 /// Runs every step; stops at the first that fails.
 pub(crate) fn run() -> Result<(), String> {
