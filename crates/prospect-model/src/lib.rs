@@ -13,6 +13,7 @@ mod error;
 mod eviction;
 mod generate;
 mod instructions;
+mod layer_weights;
 pub mod linear;
 mod names;
 mod parameters;

@@ -1,13 +1,10 @@
 //! `--quantize q8` decides as the exact model does, on whole videos of the committed checkpoint.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::path::Path;
+mod common;
 
+use common::stream;
 use prospect_config::{Layers, WORKBENCH_CONFIG};
-use prospect_runner::checkpoint::Checkpoint;
-use prospect_runner::display::Silent;
-use prospect_runner::run::{self, RunInputs};
-use prospect_runner::strategies::Registry;
 use prospect_runner::trace::Event;
 
 /// What a run decided at every frame, and how likely silence was; and the ids of its replies.
@@ -20,25 +17,12 @@ struct Decided {
 }
 
 /// References stand in the context instead of replies, so that one different word is not counted at every frame after it.
-fn run(video: &str, quantize: &str) -> Decided {
+fn decide(video: &str, quantize: &str) -> Decided {
     let layers = Layers::new().file_text("configs/workbench.toml".as_ref(), WORKBENCH_CONFIG).unwrap();
     let layers = layers.set("stream.reference_context=true").unwrap();
     let settings = layers.flag("--quantize", "model.quantize", quantize).unwrap().resolve().unwrap();
-    let (checkpoint, settings) = Checkpoint::load_for_stream(&settings).unwrap();
-    let videos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/workbench/videos");
-    let source = videos.join(video).display().to_string();
-    let annotations = run::annotations_of(&settings, &source).unwrap();
-    let (mut events, strategies) = (Vec::new(), Registry::default());
-    let inputs = RunInputs {
-        settings: &settings,
-        strategies: &strategies,
-        checkpoint: &checkpoint,
-        source: &source,
-        annotations: annotations.as_ref(),
-    };
-    run::run(inputs, &mut events, &mut Silent).unwrap();
     let mut decided = Decided::default();
-    for event in events {
+    for event in stream(&settings, video) {
         match event {
             Event::RunStarted { dtype, .. } => decided.dtype = dtype,
             Event::Frame { spoke, not_talk_probability, .. } => {
@@ -55,8 +39,8 @@ fn run(video: &str, quantize: &str) -> Decided {
 #[test]
 fn q8_takes_the_decisions_of_f32() {
     let (mut frames, mut equal, mut replies, mut same) = (0, 0, 0, 0);
-    for video in ["video_000.mp4", "video_001.mp4", "video_002.mp4", "repeats_000.mp4"] {
-        let (exact, quantised) = (run(video, "none"), run(video, "q8"));
+    for video in ["video_000", "video_001", "video_002", "repeats_000"] {
+        let (exact, quantised) = (decide(video, "none"), decide(video, "q8"));
         assert_eq!(exact.dtype, "f32");
         assert_eq!(quantised.dtype, "f32 with int8 vision, int8 decoder, bf16 vision attention, bf16 cache");
         assert_ne!(exact.silence, quantised.silence, "{video}: q8 computes exactly what f32 does");

@@ -2,19 +2,12 @@
 //! that are worth something.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::path::{Path, PathBuf};
+mod common;
 
+use common::{stream, workbench};
 use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
-use prospect_runner::checkpoint::Checkpoint;
-use prospect_runner::display::Silent;
-use prospect_runner::run::{self, RunInputs};
-use prospect_runner::strategies::Registry;
 use prospect_runner::trace::Event;
 use serde_json::Value;
-
-fn workbench() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/workbench")
-}
 
 fn settings(strategy: &str) -> Settings {
     let layers = Layers::new().file_text("configs/workbench.toml".as_ref(), WORKBENCH_CONFIG).unwrap();
@@ -30,20 +23,7 @@ fn ids(value: &Value) -> Vec<u32> {
 /// Streams a video and holds every frame, reply and summary against a recording.
 fn compare(golden: &Value) {
     let (video, strategy) = (golden["video"].as_str().unwrap(), golden["strategy"].as_str().unwrap());
-    let settings = settings(strategy);
-    let (checkpoint, settings) = Checkpoint::load_for_stream(&settings).unwrap();
-    let source = workbench().join(format!("videos/{video}.mp4")).display().to_string();
-    let mut events: Vec<Event> = Vec::new();
-    let annotations = run::annotations_of(&settings, &source).unwrap();
-    let strategies = Registry::default();
-    let inputs = RunInputs {
-        settings: &settings,
-        strategies: &strategies,
-        checkpoint: &checkpoint,
-        source: &source,
-        annotations: annotations.as_ref(),
-    };
-    run::run(inputs, &mut events, &mut Silent).unwrap();
+    let events = stream(&settings(strategy), video);
     let frames = golden["frames"].as_array().unwrap();
     let (mut seen, mut replies, mut summaries) = (0, 0, 0);
     for event in &events {

@@ -9,19 +9,12 @@ use super::weights::OnDevice;
 use crate::cache::KvCache;
 use crate::cpu::{Chunk, table_and_head};
 use crate::error::Result;
+use crate::layer_weights::{DecoderLayer, Part};
 use crate::placement::Compute;
 use crate::rotary::Rotary;
 use crate::text_config::TextConfig;
 
-struct Layer {
-    input_layernorm: RmsNorm,
-    /// Queries, keys and values side by side.
-    qkv_proj: Linear,
-    o_proj: Linear,
-    post_attention_layernorm: RmsNorm,
-    gate_up_proj: Linear,
-    down_proj: Linear,
-}
+type Layer = DecoderLayer<RmsNorm, Linear>;
 
 /// The decoder with its embedding table and head.
 pub(crate) struct Decoder {
@@ -42,14 +35,17 @@ impl Decoder {
             |name: &str| weights.get(&format!("{name}.weight"), &[config.vocab_size, config.hidden_size]);
         let embed_tokens = read(table)?;
         let head = if head == table { embed_tokens.clone() } else { read(head)? };
+        let norm = |name: &str| RmsNorm::load(weights, name, config.hidden_size, config.rms_norm_eps);
+        let linear = |parts: &[Part], input| Linear::stacked(weights, parts, input, false);
+        let layer = |name: &str| Layer::read(config, name, norm, linear);
         Ok(Self {
             config: config.clone(),
             compute: weights.compute.clone(),
             embed_tokens,
             layers: (0..config.num_hidden_layers)
-                .map(|index| Layer::load(weights, config, &format!("{prefix}.layers.{index}")))
+                .map(|index| layer(&format!("{prefix}.layers.{index}")))
                 .collect::<Result<_>>()?,
-            norm: RmsNorm::load(weights, &format!("{prefix}.norm"), config.hidden_size, config.rms_norm_eps)?,
+            norm: norm(&format!("{prefix}.norm"))?,
             lm_head: Linear::of(head, None),
             rotary: Rotary::new(
                 config.head_dim(),
@@ -152,31 +148,6 @@ impl Decoder {
 }
 
 impl Layer {
-    fn load(weights: &OnDevice<'_>, config: &TextConfig, name: &str) -> Result<Self> {
-        let (hidden, inner, head_dim) = (config.hidden_size, config.intermediate_size, config.head_dim());
-        let (queries, kv) = (config.num_attention_heads * head_dim, config.kv_heads() * head_dim);
-        let norm =
-            |part: &str| RmsNorm::load(weights, &format!("{name}.{part}"), hidden, config.rms_norm_eps);
-        let linear = |parts: &[(&str, usize)], input| {
-            let layers: Vec<_> =
-                parts.iter().map(|(part, output)| (format!("{name}.{part}"), *output)).collect();
-            Linear::stacked(weights, &layers, input, false)
-        };
-        let qkv = [("self_attn.q_proj", queries), ("self_attn.k_proj", kv), ("self_attn.v_proj", kv)];
-        Ok(Self {
-            input_layernorm: norm("input_layernorm")?,
-            qkv_proj: linear(&qkv, hidden)?,
-            o_proj: linear(&[("self_attn.o_proj", hidden)], queries)?,
-            post_attention_layernorm: norm("post_attention_layernorm")?,
-            gate_up_proj: linear(&[("mlp.gate_proj", inner), ("mlp.up_proj", inner)], hidden)?,
-            down_proj: linear(&[("mlp.down_proj", hidden)], inner)?,
-        })
-    }
-
-    fn linears(&self) -> [&Linear; 4] {
-        [&self.qkv_proj, &self.o_proj, &self.gate_up_proj, &self.down_proj]
-    }
-
     fn mlp(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
         let gate_up = self.gate_up_proj.forward(x)?;
         let inner = gate_up.dim(1)? / 2;

@@ -13,16 +13,6 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    pub(super) fn load(
-        weights: &OnDevice<'_>,
-        name: &str,
-        output: usize,
-        input: usize,
-        bias: bool,
-    ) -> Result<Self> {
-        Self::stacked(weights, &[(name, output)], input, bias)
-    }
-
     /// Layers of the same input as one, whose outputs stand side by side: one product instead of several.
     pub(super) fn stacked<N: AsRef<str>>(
         weights: &OnDevice<'_>,

@@ -7,18 +7,11 @@ use super::attention;
 use super::layers::{LayerNorm, Linear};
 use super::weights::OnDevice;
 use crate::error::Result;
+use crate::layer_weights::{Part, VisionLayer};
 use crate::placement::Compute;
 use crate::vision::{VisionConfig, position_ids};
 
-struct Layer {
-    layer_norm1: LayerNorm,
-    /// Queries, keys and values side by side.
-    qkv_proj: Linear,
-    out_proj: Linear,
-    layer_norm2: LayerNorm,
-    fc1: Linear,
-    fc2: Linear,
-}
+type Layer = VisionLayer<LayerNorm, Linear>;
 
 /// Vision tower and connector.
 pub(crate) struct VisionEncoder {
@@ -50,24 +43,21 @@ impl VisionEncoder {
         let table =
             weights.get(&format!("{prefix}.embeddings.position_embedding.weight"), &[side * side, hidden])?;
         let ids = Tensor::new(position_ids(side, side, side), &weights.compute.device)?;
-        let norm = format!("{prefix}.post_layernorm");
+        let norm = |name: &str| LayerNorm::load(weights, name, hidden, config.layer_norm_eps);
+        let linear = |parts: &[Part], input| Linear::stacked(weights, parts, input, true);
+        let layer = |name: &str| Layer::read(config, name, norm, linear);
+        let projection = [("model.connector.modality_projection.proj", text_hidden)];
         Ok(Self {
             config: config.clone(),
             compute: weights.compute.clone(),
             patch_embedding: Linear::of(kernel.reshape((hidden, 3 * patch * patch))?, Some(bias)),
             positions: table.index_select(&ids, 0)?,
             layers: (0..config.num_hidden_layers)
-                .map(|index| Layer::load(weights, config, &format!("{prefix}.encoder.layers.{index}")))
+                .map(|index| layer(&format!("{prefix}.encoder.layers.{index}")))
                 .collect::<Result<_>>()?,
-            post_layernorm: LayerNorm::load(weights, &norm, hidden, config.layer_norm_eps)?,
+            post_layernorm: norm(&format!("{prefix}.post_layernorm"))?,
             scale_factor,
-            projection: Linear::load(
-                weights,
-                "model.connector.modality_projection.proj",
-                text_hidden,
-                hidden * scale_factor * scale_factor,
-                false,
-            )?,
+            projection: Linear::stacked(weights, &projection, hidden * scale_factor * scale_factor, false)?,
         })
     }
 
@@ -114,27 +104,6 @@ impl VisionEncoder {
 }
 
 impl Layer {
-    fn load(weights: &OnDevice<'_>, config: &VisionConfig, name: &str) -> Result<Self> {
-        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
-        let norm =
-            |part: &str| LayerNorm::load(weights, &format!("{name}.{part}"), hidden, config.layer_norm_eps);
-        let linear =
-            |part: &str, output, input| Linear::load(weights, &format!("{name}.{part}"), output, input, true);
-        let qkv = ["q_proj", "k_proj", "v_proj"].map(|part| (format!("{name}.self_attn.{part}"), hidden));
-        Ok(Self {
-            layer_norm1: norm("layer_norm1")?,
-            qkv_proj: Linear::stacked(weights, &qkv, hidden, true)?,
-            out_proj: linear("self_attn.out_proj", hidden, hidden)?,
-            layer_norm2: norm("layer_norm2")?,
-            fc1: linear("mlp.fc1", inner, hidden)?,
-            fc2: linear("mlp.fc2", hidden, inner)?,
-        })
-    }
-
-    fn linears(&self) -> [&Linear; 4] {
-        [&self.qkv_proj, &self.out_proj, &self.fc1, &self.fc2]
-    }
-
     /// `[tiles * patches, hidden]`, attention within each tile.
     fn forward(&self, x: &Tensor, tiles: usize, config: &VisionConfig, compute: &Compute) -> Result<Tensor> {
         let (heads, hidden) = (config.num_attention_heads, config.hidden_size);

@@ -5,26 +5,19 @@ use candle_core::Tensor;
 use super::activation::gate;
 use super::elementwise::{rms_norm, rotate};
 use super::lend::{CacheRows, Sides, Spare, sized, with_floats, with_sides};
-use super::load::{Named, Table, floats, stacked};
+use super::load::{Table, floats, stacked};
 use super::stage::{for_rows, in_pool};
 use crate::attention::{Heads, Inputs, Mask, Scratch, attend};
 use crate::cache::KvCache;
 use crate::error::{ModelError, Result};
+use crate::layer_weights::DecoderLayer;
 use crate::linear::{PackedLinear, Precision};
 use crate::placement::Compute;
 use crate::rotary::Rotary;
 use crate::text_config::TextConfig;
 use crate::weights::Weights;
 
-struct Layer {
-    input_layernorm: Vec<f32>,
-    /// Queries, keys and values side by side.
-    qkv_proj: PackedLinear,
-    o_proj: PackedLinear,
-    post_attention_layernorm: Vec<f32>,
-    gate_up_proj: PackedLinear,
-    down_proj: PackedLinear,
-}
+type Layer = DecoderLayer<Vec<f32>, PackedLinear>;
 
 /// The decoder with its embedding table and head.
 pub(crate) struct Decoder {
@@ -71,14 +64,22 @@ impl Decoder {
         let (table, head) = table_and_head(weights, tied);
         let shared = table == head && precision == Precision::F32;
         // The largest matrices first: what they need while they are packed is free again before the rest is there.
-        let lm_head = [Named { name: head, outputs: config.vocab_size }];
+        let lm_head = [(head, config.vocab_size)];
         let lm_head = stacked(weights, precision, &lm_head, hidden, false)?;
         let read = || floats(weights, &format!("{table}.weight"), &[config.vocab_size, hidden]);
+        let layer = |name: &str| {
+            Layer::read(
+                config,
+                name,
+                |norm| floats(weights, &format!("{norm}.weight"), &[hidden]),
+                |parts, inputs| stacked(weights, precision, parts, inputs, false),
+            )
+        };
         let mut decoder = Self {
             config: config.clone(),
             embed_tokens: if shared { None } else { Some(Table::new(read()?, hidden)) },
             layers: (0..config.num_hidden_layers)
-                .map(|index| Layer::load(weights, config, &format!("{prefix}.layers.{index}"), precision))
+                .map(|index| layer(&format!("{prefix}.layers.{index}")))
                 .collect::<Result<_>>()?,
             norm: floats(weights, &format!("{prefix}.norm.weight"), &[hidden])?,
             lm_head,
@@ -224,37 +225,6 @@ impl Decoder {
             gate(config.hidden_act, gates, inner, gated)?;
             threads.add_product(&layer.down_proj, gated, x)
         })
-    }
-}
-
-impl Layer {
-    fn load(weights: &Weights, config: &TextConfig, name: &str, precision: Precision) -> Result<Self> {
-        let (hidden, inner, head_dim) = (config.hidden_size, config.intermediate_size, config.head_dim());
-        let (queries, kv) = (config.num_attention_heads * head_dim, config.kv_heads() * head_dim);
-        let norm = |part: &str| floats(weights, &format!("{name}.{part}.weight"), &[hidden]);
-        let linear = |parts: &[(&str, usize)], inputs| {
-            let names: Vec<String> = parts.iter().map(|(part, _)| format!("{name}.{part}")).collect();
-            let layers =
-                names.iter().zip(parts).map(|(name, (_, outputs))| Named { name, outputs: *outputs });
-            stacked(weights, precision, &layers.collect::<Vec<_>>(), inputs, false)
-        };
-        let qkv = [("self_attn.q_proj", queries), ("self_attn.k_proj", kv), ("self_attn.v_proj", kv)];
-        Ok(Self {
-            input_layernorm: norm("input_layernorm")?,
-            qkv_proj: linear(&qkv, hidden)?,
-            o_proj: linear(&[("self_attn.o_proj", hidden)], queries)?,
-            post_attention_layernorm: norm("post_attention_layernorm")?,
-            gate_up_proj: linear(&[("mlp.gate_proj", inner), ("mlp.up_proj", inner)], hidden)?,
-            down_proj: linear(&[("mlp.down_proj", hidden)], inner)?,
-        })
-    }
-
-    fn linears(&self) -> [&PackedLinear; 4] {
-        [&self.qkv_proj, &self.o_proj, &self.gate_up_proj, &self.down_proj]
-    }
-
-    fn linears_mut(&mut self) -> [&mut PackedLinear; 4] {
-        [&mut self.qkv_proj, &mut self.o_proj, &mut self.gate_up_proj, &mut self.down_proj]
     }
 }
 

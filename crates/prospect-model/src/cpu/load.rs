@@ -11,24 +11,18 @@ pub(super) fn floats(weights: &Weights, name: &str, shape: &[usize]) -> Result<V
     weights.values(name, shape)
 }
 
-/// A layer `[output, input]` of a checkpoint.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Named<'a> {
-    pub(super) name: &'a str,
-    pub(super) outputs: usize,
-}
-
-/// Layers of the same input as one, whose outputs stand side by side.
-pub(super) fn stacked(
+/// Layers of the same input as one, by name and outputs, whose outputs stand side by side.
+pub(super) fn stacked<N: AsRef<str>>(
     weights: &Weights,
     precision: Precision,
-    layers: &[Named<'_>],
+    layers: &[(N, usize)],
     inputs: usize,
     bias: bool,
 ) -> Result<PackedLinear> {
-    let read = |layer: &Named<'_>| -> Result<(Vec<f32>, Option<Vec<f32>>)> {
-        let weight = floats(weights, &format!("{}.weight", layer.name), &[layer.outputs, inputs])?;
-        let bias = bias.then(|| floats(weights, &format!("{}.bias", layer.name), &[layer.outputs]));
+    let read = |(name, outputs): &(N, usize)| -> Result<(Vec<f32>, Option<Vec<f32>>)> {
+        let name = name.as_ref();
+        let weight = floats(weights, &format!("{name}.weight"), &[*outputs, inputs])?;
+        let bias = bias.then(|| floats(weights, &format!("{name}.bias"), &[*outputs]));
         Ok((weight, bias.transpose()?))
     };
     let read = layers.iter().map(read).collect::<Result<Vec<_>>>()?;

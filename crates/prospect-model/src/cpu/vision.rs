@@ -3,25 +3,18 @@
 use super::activation::activate;
 use super::elementwise::{add, layer_norm};
 use super::lend::{Spare, sized};
-use super::load::{LayerNorm, Named, floats, stacked};
+use super::load::{LayerNorm, floats, stacked};
 use super::patches::{patch_pixels, square_of_patches};
 use super::stage::{for_rows, in_pool};
 use crate::attention::{Heads, Inputs, Mask, Rounded, Scratch, attend};
 use crate::error::Result;
+use crate::layer_weights::VisionLayer;
 use crate::linear::{PackedLinear, Precision};
 use crate::precisions::{FloatType, Precisions};
 use crate::vision::{VisionConfig, position_ids};
 use crate::weights::Weights;
 
-struct Layer {
-    layer_norm1: LayerNorm,
-    /// Queries, keys and values side by side.
-    qkv_proj: PackedLinear,
-    out_proj: PackedLinear,
-    layer_norm2: LayerNorm,
-    fc1: PackedLinear,
-    fc2: PackedLinear,
-}
+type Layer = VisionLayer<LayerNorm, PackedLinear>;
 
 /// Vision tower and connector.
 pub(crate) struct VisionEncoder {
@@ -68,15 +61,21 @@ impl VisionEncoder {
         let table = format!("{embeddings}.position_embedding.weight");
         let table = floats(weights, &table, &[side * side, hidden])?;
         let position = |id: u32| table[id as usize * hidden..][..hidden].iter().copied();
-        let projection = Named { name: "model.connector.modality_projection.proj", outputs: text_hidden };
+        let projection = ("model.connector.modality_projection.proj", text_hidden);
+        let layer = |name: &str| {
+            Layer::read(
+                config,
+                name,
+                |norm| LayerNorm::load(weights, norm, hidden),
+                |parts, inputs| stacked(weights, precision, parts, inputs, true),
+            )
+        };
         let mut encoder = Self {
             config: config.clone(),
             patch_embedding: patch_embedding(weights, &embeddings, hidden, patch)?,
             positions: position_ids(side, side, side).into_iter().flat_map(position).collect(),
             layers: (0..config.num_hidden_layers)
-                .map(|index| {
-                    Layer::load(weights, config, &format!("{prefix}.encoder.layers.{index}"), precision)
-                })
+                .map(|index| layer(&format!("{prefix}.encoder.layers.{index}")))
                 .collect::<Result<_>>()?,
             post_layernorm: LayerNorm::load(weights, &format!("{prefix}.post_layernorm"), hidden)?,
             scale_factor,
@@ -198,32 +197,6 @@ impl VisionEncoder {
 }
 
 impl Layer {
-    fn load(weights: &Weights, config: &VisionConfig, name: &str, precision: Precision) -> Result<Self> {
-        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
-        let norm = |part: &str| LayerNorm::load(weights, &format!("{name}.{part}"), hidden);
-        let linear = |parts: &[&str], outputs, inputs| {
-            let names: Vec<String> = parts.iter().map(|part| format!("{name}.{part}")).collect();
-            let layers: Vec<Named<'_>> = names.iter().map(|name| Named { name, outputs }).collect();
-            stacked(weights, precision, &layers, inputs, true)
-        };
-        Ok(Self {
-            layer_norm1: norm("layer_norm1")?,
-            qkv_proj: linear(&["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"], hidden, hidden)?,
-            out_proj: linear(&["self_attn.out_proj"], hidden, hidden)?,
-            layer_norm2: norm("layer_norm2")?,
-            fc1: linear(&["mlp.fc1"], inner, hidden)?,
-            fc2: linear(&["mlp.fc2"], hidden, inner)?,
-        })
-    }
-
-    fn linears(&self) -> [&PackedLinear; 4] {
-        [&self.qkv_proj, &self.out_proj, &self.fc1, &self.fc2]
-    }
-
-    fn linears_mut(&mut self) -> [&mut PackedLinear; 4] {
-        [&mut self.qkv_proj, &mut self.out_proj, &mut self.fc1, &mut self.fc2]
-    }
-
     fn before_attention(&self, config: &VisionConfig, x: &[f32], qkv: &mut [f32]) -> Result<()> {
         let (hidden, eps) = (config.hidden_size, config.layer_norm_eps as f32);
         for_rows(qkv, 3 * hidden, hidden, |threads, first, qkv, normed| {

@@ -1,0 +1,33 @@
+//! What tests of whole streams share.
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "test helpers")]
+
+use std::path::{Path, PathBuf};
+
+use prospect_config::Settings;
+use prospect_runner::checkpoint::Checkpoint;
+use prospect_runner::display::Silent;
+use prospect_runner::run::{self, RunInputs};
+use prospect_runner::strategies::Registry;
+use prospect_runner::trace::Event;
+
+/// The trained model with its videos and goldens.
+pub fn workbench() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/workbench")
+}
+
+/// The trace of a video of the workbench, with the annotations beside it.
+pub fn stream(settings: &Settings, video: &str) -> Vec<Event> {
+    let (checkpoint, settings) = Checkpoint::load_for_stream(settings).unwrap();
+    let source = workbench().join(format!("videos/{video}.mp4")).display().to_string();
+    let annotations = run::annotations_of(&settings, &source).unwrap();
+    let (mut events, strategies) = (Vec::new(), Registry::default());
+    let inputs = RunInputs {
+        settings: &settings,
+        strategies: &strategies,
+        checkpoint: &checkpoint,
+        source: &source,
+        annotations: annotations.as_ref(),
+    };
+    run::run(inputs, &mut events, &mut Silent).unwrap();
+    events
+}
