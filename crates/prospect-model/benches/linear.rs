@@ -7,8 +7,13 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use prospect_model::linear::{PackedLinear, Precision};
 
 /// A name, and whether the weights are rounded to bf16.
-const KINDS: [(&str, Precision, bool); 3] =
-    [("f32", Precision::F32, false), ("bf16", Precision::F32, true), ("int8", Precision::Int8, false)];
+const KINDS: [(&str, Precision, bool); 5] = [
+    ("f32", Precision::F32, false),
+    ("bf16", Precision::F32, true),
+    ("int8, 64", Precision::Int8 { inputs_per_scale: 64 }, false),
+    ("int8, 128", Precision::Int8 { inputs_per_scale: 128 }, false),
+    ("int8, 256", Precision::Int8 { inputs_per_scale: 256 }, false),
+];
 
 /// Weights that no cache holds.
 const BEYOND_CACHES: usize = 160_000_000;

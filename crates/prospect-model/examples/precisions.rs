@@ -7,15 +7,15 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use prospect_context::PositionPolicy;
-use prospect_model::{FloatType, ModelConfig, PixelValues, Precision, Precisions, SmolVlm};
+use prospect_model::{FloatType, ModelConfig, PixelValues, Precisions, SmolVlm};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = PathBuf::from(std::env::args().nth(1).ok_or("expected a config.json")?);
     let config = ModelConfig::parse(&std::fs::read_to_string(&path)?, &path)?;
     let exact = logits(&config, Precisions::EXACT)?;
     let parts = [
-        Precisions { vision: Precision::Int8, ..Precisions::EXACT },
-        Precisions { decoder: Precision::Int8, ..Precisions::EXACT },
+        Precisions { vision: Precisions::INT8_VISION, ..Precisions::EXACT },
+        Precisions { decoder: Precisions::INT8_DECODER, ..Precisions::EXACT },
         Precisions { vision_attention: FloatType::Bf16, ..Precisions::EXACT },
         Precisions { kv_cache: FloatType::Bf16, ..Precisions::EXACT },
         Precisions::Q8,

@@ -47,10 +47,16 @@ impl Precisions {
         kv_cache: FloatType::F32,
     };
 
+    /// int8 for the vision tower.
+    pub const INT8_VISION: Precision = Precision::Int8 { inputs_per_scale: 256 };
+
+    /// int8 for the decoder.
+    pub const INT8_DECODER: Precision = Precision::Int8 { inputs_per_scale: 64 };
+
     /// int8 linear layers, bf16 attention and cache: the fastest on a CPU.
     pub const Q8: Self = Self {
-        vision: Precision::Int8,
-        decoder: Precision::Int8,
+        vision: Self::INT8_VISION,
+        decoder: Self::INT8_DECODER,
         vision_attention: FloatType::Bf16,
         kv_cache: FloatType::Bf16,
     };
@@ -60,8 +66,8 @@ impl fmt::Display for Precisions {
     /// `f32`, or what is not: `f32 with int8 vision, bf16 cache`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [
-            (self.vision == Precision::Int8, "int8 vision"),
-            (self.decoder == Precision::Int8, "int8 decoder"),
+            (self.vision != Precision::F32, "int8 vision"),
+            (self.decoder != Precision::F32, "int8 decoder"),
             (self.vision_attention == FloatType::Bf16, "bf16 vision attention"),
             (self.kv_cache == FloatType::Bf16, "bf16 cache"),
         ];

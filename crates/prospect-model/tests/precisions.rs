@@ -5,7 +5,7 @@ mod common;
 
 use common::{OneShot, folder};
 use prospect_context::PositionPolicy;
-use prospect_model::{EvictionPiece, FloatType, Precision, Precisions, SmolVlm};
+use prospect_model::{EvictionPiece, FloatType, Precisions, SmolVlm};
 
 /// `‖a - b‖ / ‖b‖`
 fn relative(a: &[f32], b: &[f32]) -> f64 {
@@ -17,8 +17,8 @@ fn relative(a: &[f32], b: &[f32]) -> f64 {
 /// The parts one by one, with how far logits may be off. The goldens' weights are random, with nothing trained that would
 /// forgive; errors of all layers add up.
 const PARTS: [(&str, Precisions, f64); 5] = [
-    ("vision", Precisions { vision: Precision::Int8, ..Precisions::EXACT }, 0.05),
-    ("decoder", Precisions { decoder: Precision::Int8, ..Precisions::EXACT }, 0.08),
+    ("vision", Precisions { vision: Precisions::INT8_VISION, ..Precisions::EXACT }, 0.05),
+    ("decoder", Precisions { decoder: Precisions::INT8_DECODER, ..Precisions::EXACT }, 0.08),
     ("attention", Precisions { vision_attention: FloatType::Bf16, ..Precisions::EXACT }, 0.01),
     ("cache", Precisions { kv_cache: FloatType::Bf16, ..Precisions::EXACT }, 0.02),
     ("all", Precisions::Q8, 0.1),

@@ -62,11 +62,11 @@ fn note(message: &str) {
 
 /// The settings' number formats, as the model takes them.
 fn precisions_of(settings: &ModelSettings) -> Precisions {
-    let weights = |quantizes: bool| if quantizes { Precision::Int8 } else { Precision::F32 };
+    let weights = |quantizes: bool, int8: Precision| if quantizes { int8 } else { Precision::F32 };
     let floats = |halves: bool| if halves { FloatType::Bf16 } else { FloatType::F32 };
     Precisions {
-        vision: weights(settings.quantizes_vision()),
-        decoder: weights(settings.quantizes_decoder()),
+        vision: weights(settings.quantizes_vision(), Precisions::INT8_VISION),
+        decoder: weights(settings.quantizes_decoder(), Precisions::INT8_DECODER),
         vision_attention: floats(settings.halves_vision_attention()),
         kv_cache: floats(settings.halves_kv_cache()),
     }

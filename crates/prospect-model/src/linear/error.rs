@@ -35,6 +35,17 @@ pub enum LinearError {
         channel: usize,
     },
 
+    /// int8 in groups that no kernel has.
+    #[error("{actual} inputs share a scale, where a multiple of {unit} up to {most} was expected")]
+    InputsPerScale {
+        /// Inputs that were to share one.
+        actual: usize,
+        /// Inputs of the smallest group.
+        unit: usize,
+        /// Inputs of the largest group.
+        most: usize,
+    },
+
     /// The input is not `[rows, inputs]`.
     #[error("an input of {actual} values where {rows} x {inputs} were expected")]
     Input {

@@ -6,8 +6,8 @@
 //! One layout of the weights serves one row (decoding, bound by memory) and many rows (prefill and vision, bound by
 //! arithmetic); AVX-512 with VNNI, AVX2 and a portable fallback are chosen at run time.
 //!
-//! int8 is symmetric, with a scale for every 64 inputs: of each output channel for the weights, and of each row, at run time,
-//! for the inputs. A few channels of a language model's activations are many times larger than the rest; this way they
+//! int8 is symmetric, with a scale for every 64 inputs or more: of each output channel for the weights, and of each row, at run
+//! time, for the inputs. A few channels of a language model's activations are many times larger than the rest; this way they
 //! coarsen their neighbours alone. Integer sums are exact and floats are added in one order, so that every instruction set
 //! gives the same bits.
 //!
@@ -27,7 +27,7 @@ mod tests;
 pub use error::LinearError;
 use kernels::{Isa, Store};
 pub(crate) use memory::ask_for_large_pages;
-use panels::{FloatPanels, FloatWeights, Int8Panels};
+use panels::{FloatPanels, FloatWeights, GROUP, Int8Panels};
 pub use schedule::BLOCK_ROWS;
 pub(crate) use schedule::SPLIT_ROWS;
 
@@ -36,8 +36,11 @@ pub(crate) use schedule::SPLIT_ROWS;
 pub enum Precision {
     /// f32 weights and inputs. Weights that are all representable in bf16 are kept as such, which changes no bit.
     F32,
-    /// int8 weights and inputs, each with a scale for every 64 of them.
-    Int8,
+    /// int8 weights and inputs, each with a scale for so many of them.
+    Int8 {
+        /// A multiple of 64. Fewer are more exact, more are faster: every scale costs a conversion for each output.
+        inputs_per_scale: usize,
+    },
 }
 
 /// One of the matrices that [`PackedLinear::stacked`] lays one below the other.
@@ -102,7 +105,9 @@ impl PackedLinear {
         }
         let weights = match precision {
             Precision::F32 => Weights::Float(FloatPanels::pack(&rows, &biases, inputs)),
-            Precision::Int8 => Weights::Int8(Int8Panels::pack(&rows, &biases, inputs)?),
+            Precision::Int8 { inputs_per_scale } => {
+                Weights::Int8(Int8Panels::pack(&rows, &biases, inputs, inputs_per_scale)?)
+            }
         };
         Ok(Self { inputs, outputs: rows.len(), weights, isa: Isa::detect() })
     }
@@ -119,9 +124,9 @@ impl PackedLinear {
 
     /// The type that the product is computed in.
     pub fn precision(&self) -> Precision {
-        match self.weights {
+        match &self.weights {
             Weights::Float(_) => Precision::F32,
-            Weights::Int8(_) => Precision::Int8,
+            Weights::Int8(panels) => Precision::Int8 { inputs_per_scale: panels.span * GROUP },
         }
     }
 

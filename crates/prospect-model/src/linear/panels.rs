@@ -15,8 +15,11 @@ pub(super) const PANEL: usize = 32;
 /// Inputs whose int8 products one 32-bit lane adds up at once.
 pub(super) const QUAD: usize = 4;
 
-/// Inputs that share a scale in int8. The published widths are multiples of it, but for one.
+/// Inputs of the smallest group that shares a scale in int8. The published widths are multiples of it, but for one.
 pub(super) const GROUP: usize = 64;
+
+/// Inputs of the largest group: f32 still has its integer sum exactly.
+const MAX_INPUTS_PER_SCALE: usize = 1024;
 
 /// Quads of a group.
 pub(super) const GROUP_QUADS: usize = GROUP / QUAD;
@@ -68,6 +71,8 @@ pub(super) enum FloatWeights {
 pub(super) struct Int8Panels {
     /// `[panel, input / GROUP]`, zero behind the last input.
     pub(super) groups: Steps<Int8Group>,
+    /// Groups that share their scales.
+    pub(super) span: usize,
     /// `[panel]`
     pub(super) bias: Vec<[f32; PANEL]>,
 }
@@ -161,30 +166,46 @@ fn pack_steps<Step: Copy>(
 
 impl Int8Panels {
     /// Quantises and packs the rows, each group of inputs with the scale that maps its largest magnitude to 127.
-    pub(super) fn pack(rows: &[&[f32]], bias: &[f32], inputs: usize) -> Result<Self, LinearError> {
+    pub(super) fn pack(
+        rows: &[&[f32]],
+        bias: &[f32],
+        inputs: usize,
+        inputs_per_scale: usize,
+    ) -> Result<Self, LinearError> {
+        let allowed = (GROUP..=MAX_INPUTS_PER_SCALE).contains(&inputs_per_scale);
+        if !allowed || !inputs_per_scale.is_multiple_of(GROUP) {
+            let (unit, most) = (GROUP, MAX_INPUTS_PER_SCALE);
+            return Err(LinearError::InputsPerScale { actual: inputs_per_scale, unit, most });
+        }
         if let Some(channel) = rows.iter().position(|row| !row.iter().all(|weight| weight.is_finite())) {
             return Err(LinearError::NotFinite { channel });
         }
-        let count = inputs.div_ceil(GROUP);
+        let (count, span) = (inputs.div_ceil(GROUP), inputs_per_scale / GROUP);
         let zero = Int8Group { scales: Bf16Step::ZERO, steps: [Int8Step([128; PANEL * QUAD]); GROUP_QUADS] };
         let mut groups = vec![zero; rows.len().div_ceil(PANEL) * count];
         for (panel, rows) in groups.chunks_exact_mut(count).zip(rows.chunks(PANEL)) {
             for (channel, row) in rows.iter().enumerate() {
-                for (group, weights) in panel.iter_mut().zip(row.chunks(GROUP)) {
-                    group.set(channel, weights);
+                for (groups, weights) in panel.chunks_mut(span).zip(row.chunks(inputs_per_scale)) {
+                    let scale = Int8Group::scale(weights);
+                    for (group, weights) in groups.iter_mut().zip(weights.chunks(GROUP)) {
+                        group.set(channel, scale, weights);
+                    }
                 }
             }
         }
-        Ok(Self { groups: groups.into(), bias: padded_panels(bias) })
+        Ok(Self { groups: groups.into(), span, bias: padded_panels(bias) })
     }
 }
 
 impl Int8Group {
-    /// Quantises the weights of one channel.
-    fn set(&mut self, channel: usize, weights: &[f32]) {
+    /// What maps the largest magnitude to 127, rounded up to a bf16, so that no weight is larger than 127 of it.
+    fn scale(weights: &[f32]) -> f32 {
         let largest = weights.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
-        // Rounded up to a bf16, so that no weight is larger than 127 of it.
-        let scale = f32::from_bits((largest / MAX_QUANTISED).to_bits().next_multiple_of(1 << 16));
+        f32::from_bits((largest / MAX_QUANTISED).to_bits().next_multiple_of(1 << 16))
+    }
+
+    /// Quantises the weights of one channel.
+    fn set(&mut self, channel: usize, scale: f32, weights: &[f32]) {
         self.scales.set(channel, scale);
         for (step, weights) in self.steps.iter_mut().zip(weights.chunks(QUAD)) {
             for (slot, &weight) in step.0[channel * QUAD..].iter_mut().zip(weights) {

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use super::Precision;
-use super::kernels::{Isa, RowGroup};
+use super::kernels::{Isa, RowSpan};
 use super::panels::{GROUP, GROUP_QUADS, QUAD};
 
 /// Rows tile by tile; of each tile, the rows side by side for every input. The buffers grow and keep what they once held.
@@ -13,10 +12,10 @@ pub(super) struct PackedRows {
     pub(super) floats: Vec<f32>,
     /// `[groups, GROUP_QUADS, rows of the tile]` of each tile.
     pub(super) quads: Vec<i32>,
-    /// `[groups, rows of the tile]` of each tile.
-    pub(super) row_groups: Vec<RowGroup>,
+    /// `[spans of groups, rows of the tile]` of each tile.
+    pub(super) spans: Vec<RowSpan>,
     /// One quantised row.
-    row: (Vec<[i8; GROUP]>, Vec<RowGroup>),
+    row: (Vec<[i8; GROUP]>, Vec<RowSpan>),
 }
 
 /// The tiles of `rows` rows: as few as possible, and as equal as possible.
@@ -30,25 +29,26 @@ impl PackedRows {
     pub(super) fn pack_floats(&mut self, input: &[f32], inputs: usize, isa: Isa) {
         let rows = input.len() / inputs;
         grow(&mut self.floats, input.len());
-        for tile in tiles(rows, isa.tile_rows(Precision::F32)) {
+        for tile in tiles(rows, isa.float_tile_rows()) {
             let values = tile.start * inputs..tile.end * inputs;
             interleave(&input[values.clone()], inputs, tile.len(), &mut self.floats[values]);
         }
     }
 
-    pub(super) fn quantise(&mut self, input: &[f32], inputs: usize, isa: Isa) {
+    pub(super) fn quantise(&mut self, input: &[f32], inputs: usize, span: usize, isa: Isa) {
         let (rows, groups) = (input.len() / inputs, inputs.div_ceil(GROUP));
+        let spans = groups.div_ceil(span);
         grow(&mut self.quads, rows * groups * GROUP_QUADS);
-        grow(&mut self.row_groups, rows * groups);
+        grow(&mut self.spans, rows * spans);
         self.row.0.resize(groups, [0; GROUP]);
-        self.row.1.resize(groups, RowGroup::default());
-        for tile in tiles(rows, isa.tile_rows(Precision::Int8)) {
-            let row_groups = &mut self.row_groups[tile.start * groups..tile.end * groups];
+        self.row.1.resize(spans, RowSpan::default());
+        for tile in tiles(rows, isa.int8_tile_rows()) {
+            let row_spans = &mut self.spans[tile.start * spans..tile.end * spans];
             let quads = &mut self.quads[tile.start * groups * GROUP_QUADS..tile.end * groups * GROUP_QUADS];
             for (index, row) in tile.clone().enumerate() {
-                isa.quantise(&input[row * inputs..][..inputs], &mut self.row.0, &mut self.row.1);
-                for (slot, group) in row_groups[index..].iter_mut().step_by(tile.len()).zip(&self.row.1) {
-                    *slot = *group;
+                isa.quantise(&input[row * inputs..][..inputs], span, &mut self.row.0, &mut self.row.1);
+                for (slot, span) in row_spans[index..].iter_mut().step_by(tile.len()).zip(&self.row.1) {
+                    *slot = *span;
                 }
                 let bytes = self.row.0.as_flattened().as_chunks::<QUAD>().0;
                 for (slot, quad) in quads[index..].iter_mut().step_by(tile.len()).zip(bytes) {

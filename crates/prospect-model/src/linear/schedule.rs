@@ -88,7 +88,7 @@ impl PackedLinear {
         }
         for panel in 0..self.outputs.div_ceil(PANEL) {
             let width = PANEL.min(self.outputs - panel * PANEL);
-            for tile in tiles(rows, self.isa.tile_rows(self.precision())) {
+            for tile in tiles(rows, self.tile_rows()) {
                 let output = &mut output[tile.start * self.outputs..tile.end * self.outputs];
                 if width == PANEL {
                     let values = &mut output[panel * PANEL..];
@@ -157,7 +157,7 @@ impl PackedLinear {
                 store.write(stripe, &whole[..stripe.len()]);
                 continue;
             }
-            for tile in tiles(rows, self.isa.tile_rows(self.precision())) {
+            for tile in tiles(rows, self.tile_rows()) {
                 let stripe = &mut stripe[tile.start * PANEL..tile.end * PANEL];
                 self.tile(packed, first + panel, tile, stripe_target(stripe, store));
             }
@@ -176,9 +176,10 @@ impl PackedLinear {
                 }
                 Weights::Int8(panels) => {
                     let count = self.inputs.div_ceil(GROUP);
-                    let row = (&packed.quads[..count * GROUP_QUADS], &packed.row_groups[..count]);
+                    let spans = &packed.spans[..count.div_ceil(panels.span)];
+                    let row = (&packed.quads[..count * GROUP_QUADS], spans);
                     let groups = &panels.groups[range.start * count..range.end * count];
-                    self.isa.int8_panels(row, groups, &panels.bias[range], target)
+                    self.isa.int8_panels(row, (groups, panels.span), &panels.bias[range], target)
                 }
             };
             if !done {
@@ -190,9 +191,17 @@ impl PackedLinear {
     }
 
     fn pack(&self, input: &[f32], packed: &mut PackedRows) {
-        match self.weights {
+        match &self.weights {
             Weights::Float(_) => packed.pack_floats(input, self.inputs, self.isa),
-            Weights::Int8(_) => packed.quantise(input, self.inputs, self.isa),
+            Weights::Int8(panels) => packed.quantise(input, self.inputs, panels.span, self.isa),
+        }
+    }
+
+    /// The most rows of a tile.
+    fn tile_rows(&self) -> usize {
+        match self.weights {
+            Weights::Float(_) => self.isa.float_tile_rows(),
+            Weights::Int8(_) => self.isa.int8_tile_rows(),
         }
     }
 
@@ -206,13 +215,14 @@ impl PackedLinear {
                 self.isa.float_tile(&FloatTile { rows, count, steps, bias: &panels.bias[panel] }, target);
             }
             Weights::Int8(panels) => {
-                let count_of_groups = self.inputs.div_ceil(GROUP);
-                let range = tile.start * count_of_groups..tile.end * count_of_groups;
+                let groups = self.inputs.div_ceil(GROUP);
+                let (quads, spans) = (groups * GROUP_QUADS, groups.div_ceil(panels.span));
                 let tile = Int8Tile {
-                    quads: &packed.quads[range.start * GROUP_QUADS..range.end * GROUP_QUADS],
-                    row_groups: &packed.row_groups[range],
+                    quads: &packed.quads[tile.start * quads..tile.end * quads],
+                    row_spans: &packed.spans[tile.start * spans..tile.end * spans],
                     count,
-                    groups: &panels.groups[panel * count_of_groups..][..count_of_groups],
+                    groups: &panels.groups[panel * groups..][..groups],
+                    span: panels.span,
                     bias: &panels.bias[panel],
                 };
                 self.isa.int8_tile(&tile, target);

@@ -6,6 +6,9 @@ use super::kernels::Isa;
 use super::panels::{GROUP, MAX_QUANTISED};
 use super::{LinearError, PackedLinear, Part, Precision};
 
+const INT8: Precision = Precision::Int8 { inputs_per_scale: GROUP };
+const COARSER: Precision = Precision::Int8 { inputs_per_scale: 4 * GROUP };
+
 /// Numbers in [-1, 1) that depend on nothing but the seed.
 fn random(seed: u64, count: usize) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -70,7 +73,7 @@ impl Case {
     }
 
     /// The int8 product from its definition, with integer sums in i64.
-    fn naive_int8(&self) -> Vec<f32> {
+    fn naive_int8(&self, inputs_per_scale: usize) -> Vec<f32> {
         let largest = |values: &[f32]| values.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
         let weights = |group: &[f32]| -> (Vec<i64>, f32) {
             let scale = f32::from_bits((largest(group) / MAX_QUANTISED).to_bits().next_multiple_of(1 << 16));
@@ -82,11 +85,14 @@ impl Case {
             let bytes = group.iter().map(|x| (x * factor).round_ties_even() as i64);
             (bytes.collect(), largest / MAX_QUANTISED)
         };
-        let channels: Vec<Vec<_>> =
-            self.weight.chunks(self.inputs).map(|row| row.chunks(GROUP).map(weights).collect()).collect();
+        let channels: Vec<Vec<_>> = self
+            .weight
+            .chunks(self.inputs)
+            .map(|row| row.chunks(inputs_per_scale).map(weights).collect())
+            .collect();
         let mut all = Vec::new();
         for row in self.input.chunks(self.inputs) {
-            let row: Vec<_> = row.chunks(GROUP).map(inputs).collect();
+            let row: Vec<_> = row.chunks(inputs_per_scale).map(inputs).collect();
             for (channel, bias) in channels.iter().zip(&self.bias) {
                 all.push(row.iter().zip(channel).fold(*bias, |output, ((x, row_scale), (w, scale))| {
                     let sum: i64 = x.iter().zip(w).map(|(x, w)| x * w).sum();
@@ -143,7 +149,7 @@ proptest! {
     fn every_entry_gives_the_same_bits(seed in 0..1000_u64, rows in row_counts(), inputs in 1..150_usize, outputs in 1..140_usize) {
         let case = Case::new(seed, rows, inputs, outputs);
         let residual = random(seed + 4, rows * outputs);
-        for (precision, bf16) in [(Precision::F32, false), (Precision::F32, true), (Precision::Int8, false)] {
+        for (precision, bf16) in [(Precision::F32, false), (Precision::F32, true), (INT8, false), (COARSER, false)] {
             let case = if bf16 { Case::new(seed, rows, inputs, outputs).with_bf16_weights() } else { case.clone() };
             for index in 0..Isa::available().len() {
                 let layer = case.layer(precision).with_fallback(index).unwrap();
@@ -163,10 +169,16 @@ proptest! {
     }
 
     #[test]
-    fn int8_has_the_bits_of_its_definition_everywhere(seed in 0..1000_u64, rows in row_counts(), inputs in 1..150_usize, outputs in 1..140_usize) {
-        let case = Case::new(seed, rows, inputs, outputs);
-        let expected = bits(&case.naive_int8());
-        for output in case.forwards(Precision::Int8) {
+    fn int8_has_the_bits_of_its_definition_everywhere(
+        seed in 0..1000_u64,
+        rows in row_counts(),
+        inputs in prop_oneof![1..150_usize, Just(4 * GROUP), 1..700_usize],
+        outputs in 1..140_usize,
+        groups in 1..6_usize,
+    ) {
+        let (case, inputs_per_scale) = (Case::new(seed, rows, inputs, outputs), groups * GROUP);
+        let expected = bits(&case.naive_int8(inputs_per_scale));
+        for output in case.forwards(Precision::Int8 { inputs_per_scale }) {
             prop_assert_eq!(&bits(&output), &expected);
         }
     }
@@ -174,7 +186,7 @@ proptest! {
     #[test]
     fn a_row_does_not_depend_on_the_others(seed in 0..1000_u64, rows in 1..60_usize, inputs in 1..70_usize, outputs in 1..70_usize) {
         let case = Case::new(seed, rows, inputs, outputs);
-        for precision in [Precision::F32, Precision::Int8] {
+        for precision in [Precision::F32, INT8, COARSER] {
             let layer = case.layer(precision);
             let together = case.forward(&layer);
             for (row, expected) in case.input.chunks(inputs).zip(together.chunks(outputs)) {
@@ -187,7 +199,7 @@ proptest! {
 
     #[test]
     fn wrong_lengths_are_errors(rows in 0..5_usize, given in 0..40_usize, taken in 0..40_usize) {
-        for precision in [Precision::F32, Precision::Int8] {
+        for precision in [Precision::F32, INT8] {
             let layer = Case::new(1, 0, 7, 5).layer(precision);
             let mut output = vec![0.0; taken];
             let input = vec![1.0; given];
@@ -218,7 +230,7 @@ fn the_extremes_do_not_saturate() {
             bias: vec![0.0; outputs],
             input: vec![input; rows * inputs],
         };
-        for output in case.forwards(Precision::Int8) {
+        for output in case.forwards(INT8) {
             assert!(output.iter().all(|value| *value == input * weight * inputs as f32));
         }
     }
@@ -238,7 +250,7 @@ fn integer_sums_are_exact() {
     case.input = whole(case.input, inputs);
     case.bias.fill(0.0);
     let expected: Vec<f32> = case.naive().iter().map(|(sum, _)| *sum as f32).collect();
-    for output in case.forwards(Precision::Int8) {
+    for output in case.forwards(INT8) {
         assert_eq!(output, expected);
     }
 }
@@ -253,18 +265,18 @@ fn an_outlier_coarsens_only_its_group() {
     let mut without = Case::new(6, 2, width, 40);
     fill(&mut without.input, 0.0);
     fill(&mut without.weight, 0.0);
-    let expected = without.forwards(Precision::Int8);
+    let expected = without.forwards(INT8);
     let (mut input, mut weight) = (without.clone(), without);
     fill(&mut input.input, 1e6);
     fill(&mut weight.weight, 1e6);
-    assert_eq!(input.forwards(Precision::Int8), expected);
-    assert_eq!(weight.forwards(Precision::Int8), expected);
+    assert_eq!(input.forwards(INT8), expected);
+    assert_eq!(weight.forwards(INT8), expected);
 }
 
 #[test]
 fn stacked_layers_are_side_by_side() {
     let (first, second) = (Case::new(1, 3, 20, 33), Case::new(2, 3, 20, 7));
-    for precision in [Precision::F32, Precision::Int8] {
+    for precision in [Precision::F32, INT8] {
         let parts = [
             Part { weight: &first.weight, bias: Some(&first.bias) },
             Part { weight: &second.weight, bias: None },
@@ -291,7 +303,7 @@ fn stacked_layers_are_side_by_side() {
 #[test]
 fn gathered_layers_give_the_same_bits() {
     let cases: Vec<Case> = (0..3).map(|seed| Case::new(seed, 3, 900, 700)).collect();
-    let precisions = [Precision::F32, Precision::Int8, Precision::F32];
+    let precisions = [Precision::F32, INT8, Precision::F32];
     let mut layers: Vec<_> =
         cases.iter().zip(precisions).map(|(case, precision)| case.layer(precision)).collect();
     let forward = |layers: &[PackedLinear]| -> Vec<Vec<u32>> {
@@ -310,7 +322,7 @@ fn gathered_layers_give_the_same_bits() {
 fn products_may_run_side_by_side() {
     let cases: Vec<Case> = (0..8).map(|seed| Case::new(seed, 1 + 13 * seed as usize, 300, 900)).collect();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
-    for precision in [Precision::F32, Precision::Int8] {
+    for precision in [Precision::F32, INT8] {
         let alone: Vec<_> = cases.iter().map(|case| bits(&case.forward(&case.layer(precision)))).collect();
         pool.scope(|scope| {
             for (case, alone) in cases.iter().zip(&alone) {
@@ -325,7 +337,7 @@ fn values_that_are_not_finite_stay_so() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut case = Case::new(3, 2, 70, 40);
         case.input[75] = bad;
-        for precision in [Precision::F32, Precision::Int8] {
+        for precision in [Precision::F32, INT8, COARSER] {
             for output in case.forwards(precision) {
                 assert!(output[..40].iter().all(|value| value.is_finite()));
                 assert!(output[40..].iter().all(|value| !value.is_finite()));
@@ -339,12 +351,12 @@ fn zeros_and_tiny_rows_give_the_bias() {
     for value in [0.0, 1e-38, f32::MIN_POSITIVE / 2.0] {
         let mut case = Case::new(4, 2, 9, 5);
         case.input.fill(value);
-        for output in case.forwards(Precision::Int8) {
+        for output in case.forwards(INT8) {
             assert_eq!(output[..5], case.bias);
         }
         case.weight.fill(value);
         case.input.fill(1.0);
-        for output in case.forwards(Precision::Int8) {
+        for output in case.forwards(INT8) {
             assert!(output[..5].iter().zip(&case.bias).all(|(actual, bias)| (actual - bias).abs() < 1e-6));
         }
     }
@@ -357,13 +369,15 @@ fn what_cannot_be_packed_is_an_error() {
     };
     assert_eq!(new(Precision::F32, &[], None, 0), Some(LinearError::NoInputs));
     assert_eq!(new(Precision::F32, &[1.0; 5], None, 2), Some(LinearError::Weights { actual: 5, inputs: 2 }));
-    assert_eq!(
-        new(Precision::Int8, &[1.0; 4], Some(&[0.0]), 2),
-        Some(LinearError::Bias { actual: 1, outputs: 2 })
-    );
+    assert_eq!(new(INT8, &[1.0; 4], Some(&[0.0]), 2), Some(LinearError::Bias { actual: 1, outputs: 2 }));
     let nan = [1.0, 1.0, 1.0, f32::NAN];
-    assert_eq!(new(Precision::Int8, &nan, None, 2), Some(LinearError::NotFinite { channel: 1 }));
+    assert_eq!(new(INT8, &nan, None, 2), Some(LinearError::NotFinite { channel: 1 }));
     assert!(new(Precision::F32, &[], None, 3).is_none());
+    for actual in [0, 32, 96, 1088] {
+        let precision = Precision::Int8 { inputs_per_scale: actual };
+        let expected = LinearError::InputsPerScale { actual, unit: 64, most: 1024 };
+        assert_eq!(new(precision, &[1.0; 4], None, 2), Some(expected));
+    }
 }
 
 #[test]
@@ -376,6 +390,6 @@ fn weights_are_read_back_as_they_came() {
             assert!(layer.read_exact(output, &mut row));
             assert_eq!(row, expected);
         }
-        assert!(!case.layer(Precision::Int8).read_exact(0, &mut row));
+        assert!(!case.layer(INT8).read_exact(0, &mut row));
     }
 }

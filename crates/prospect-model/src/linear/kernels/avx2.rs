@@ -2,12 +2,12 @@
 
 use std::arch::x86_64::*;
 
-use super::super::panels::{Bf16Step, GROUP, GROUP_QUADS, Int8Step, PANEL};
-use super::{FloatSteps, FloatTile, Int8Tile, RowGroup, Store, Target, portable, with_count};
+use super::super::panels::{Bf16Step, GROUP, GROUP_QUADS, Int8Group, Int8Step, PANEL};
+use super::{FloatSteps, FloatTile, Int8Tile, RowSpan, Store, Target, portable, with_count};
 
 #[target_feature(enable = "avx2,fma")]
-pub(super) fn quantise(row: &[f32], bytes: &mut [[i8; GROUP]], groups: &mut [RowGroup]) {
-    portable::quantise(row, bytes, groups);
+pub(super) fn quantise(row: &[f32], span: usize, bytes: &mut [[i8; GROUP]], spans: &mut [RowSpan]) {
+    portable::quantise(row, span, bytes, spans);
 }
 
 #[target_feature(enable = "avx2,fma")]
@@ -64,10 +64,12 @@ fn int8_rows<const ROWS: usize>(tile: &Int8Tile<'_>, mut target: Target<'_>) {
     let (lower, upper) = (load_half(tile.bias, 0), load_half(tile.bias, 1));
     let mut outputs = [[lower[0], lower[1], upper[0], upper[1]]; ROWS];
     let quads = tile.quads.as_chunks::<ROWS>().0.as_chunks::<GROUP_QUADS>().0;
-    let row_groups = tile.row_groups.as_chunks::<ROWS>().0;
-    for ((quads, row_groups), group) in quads.iter().zip(row_groups).zip(tile.groups) {
+    let row_spans = tile.row_spans.as_chunks::<ROWS>().0;
+    let spans = quads.chunks(tile.span).zip(tile.groups.chunks(tile.span));
+    for ((quads, groups), row_spans) in spans.zip(row_spans) {
         let mut sums = [[_mm256_setzero_si256(); 4]; ROWS];
-        for (inputs, step) in quads.iter().zip(&group.steps) {
+        let steps = groups.iter().flat_map(|group| &group.steps);
+        for (inputs, step) in quads.as_flattened().iter().zip(steps) {
             for quarter in 0..4 {
                 let weights = load_quarter(step, quarter);
                 let magnitudes = _mm256_abs_epi8(weights);
@@ -79,11 +81,12 @@ fn int8_rows<const ROWS: usize>(tile: &Int8Tile<'_>, mut target: Target<'_>) {
                 }
             }
         }
-        let (lower, upper) = (widen_lower(&group.scales), widen_upper(&group.scales));
+        let Some(Int8Group { scales, .. }) = groups.first() else { break };
+        let (lower, upper) = (widen_lower(scales), widen_upper(scales));
         let scales = [lower[0], lower[1], upper[0], upper[1]];
-        for ((outputs, sums), row_group) in outputs.iter_mut().zip(sums).zip(row_groups) {
+        for ((outputs, sums), row_span) in outputs.iter_mut().zip(sums).zip(row_spans) {
             for ((output, sum), scale) in outputs.iter_mut().zip(sums).zip(scales) {
-                let scale = _mm256_mul_ps(_mm256_set1_ps(row_group.scale), scale);
+                let scale = _mm256_mul_ps(_mm256_set1_ps(row_span.scale), scale);
                 *output = _mm256_add_ps(*output, _mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale));
             }
         }

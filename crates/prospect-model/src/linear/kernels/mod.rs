@@ -12,7 +12,6 @@ mod avx2;
 mod avx512;
 mod portable;
 
-use super::Precision;
 use super::panels::{Bf16Step, F32Step, GROUP, Int8Group, PANEL};
 use crate::instructions::Level;
 
@@ -55,9 +54,9 @@ pub(super) struct FloatTile<'a> {
     pub(super) bias: &'a [f32; PANEL],
 }
 
-/// What one quantised group of inputs of one row needs besides its bytes.
+/// What the quantised inputs of one row that share a scale need besides their bytes.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct RowGroup {
+pub(super) struct RowSpan {
     pub(super) scale: f32,
     /// -128 * the sum of the bytes: what a sum starts from whose weights have 128 added.
     pub(super) shift: i32,
@@ -67,12 +66,14 @@ pub(super) struct RowGroup {
 pub(super) struct Int8Tile<'a> {
     /// `[groups, GROUP_QUADS, count]`, four signed bytes each.
     pub(super) quads: &'a [i32],
-    /// `[groups, count]`
-    pub(super) row_groups: &'a [RowGroup],
+    /// `[groups / span, count]`
+    pub(super) row_spans: &'a [RowSpan],
     /// Rows of the tile, 1 to [`Isa::tile_rows`].
     pub(super) count: usize,
     /// `[groups]`
     pub(super) groups: &'a [Int8Group],
+    /// Groups that share their scales, but for the last ones, which may be fewer.
+    pub(super) span: usize,
     pub(super) bias: &'a [f32; PANEL],
 }
 
@@ -166,17 +167,24 @@ impl Isa {
         }
     }
 
-    /// The most rows of a tile: as many as keep all sums in registers.
-    pub(super) fn tile_rows(self, precision: Precision) -> usize {
-        match (self.0, precision) {
+    /// The most rows of a tile of floats: as many as keep all sums in registers.
+    pub(super) fn float_tile_rows(self) -> usize {
+        match self.0 {
             #[cfg(target_arch = "x86_64")]
-            (Kind::Avx512, _) => MAX_TILE_ROWS,
+            Kind::Avx512 => MAX_TILE_ROWS,
             #[cfg(target_arch = "x86_64")]
-            (Kind::Avx2, Precision::F32) => 6,
-            #[cfg(target_arch = "x86_64")]
-            (Kind::Avx2, Precision::Int8) => 3,
+            Kind::Avx2 => 6,
             // Compilers keep the sums of one row in registers; those of two they spill.
-            (Kind::Portable, _) => 1,
+            Kind::Portable => 1,
+        }
+    }
+
+    /// The same for int8.
+    pub(super) fn int8_tile_rows(self) -> usize {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => 3,
+            _ => self.float_tile_rows(),
         }
     }
 
@@ -196,7 +204,7 @@ impl Isa {
         }
     }
 
-    /// `bias`, and for group after group `+ sum * (scale of the row's group * scale of the channel's group)`, for whole
+    /// `bias`, and for span after span of groups `+ sum * (scale of the row's span * scale of the channel's span)`, for whole
     /// panels. The sums are exact and every other step is rounded everywhere, so that all instruction sets agree to the bit.
     ///
     /// # Panics
@@ -240,8 +248,8 @@ impl Isa {
     #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
     pub(super) fn int8_panels(
         self,
-        row: (&[i32], &[RowGroup]),
-        groups: &[Int8Group],
+        row: (&[i32], &[RowSpan]),
+        (groups, span): (&[Int8Group], usize),
         bias: &[[f32; PANEL]],
         target: Target<'_>,
     ) -> bool {
@@ -249,23 +257,24 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => {
                 // SAFETY: this `Isa` exists only where the processor has the features of the function.
-                unsafe { avx512::int8_panels(row, groups, bias, target) };
+                unsafe { avx512::int8_panels(row, (groups, span), bias, target) };
                 true
             }
             _ => false,
         }
     }
 
-    /// Quantises `row` into `bytes`, both in groups of [`GROUP`], the last of which may be shorter in `row`.
-    pub(super) fn quantise(self, row: &[f32], bytes: &mut [[i8; GROUP]], groups: &mut [RowGroup]) {
+    /// Quantises `row` into `bytes`, in groups of [`GROUP`], the last of which may be shorter in `row`; `span` of them share a
+    /// scale.
+    pub(super) fn quantise(self, row: &[f32], span: usize, bytes: &mut [[i8; GROUP]], spans: &mut [RowSpan]) {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: this `Isa` exists only where the processor has the features of the function.
-            Kind::Avx512 => unsafe { avx512::quantise(row, bytes, groups) },
+            Kind::Avx512 => unsafe { avx512::quantise(row, span, bytes, spans) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Kind::Avx2 => unsafe { avx2::quantise(row, bytes, groups) },
-            Kind::Portable => portable::quantise(row, bytes, groups),
+            Kind::Avx2 => unsafe { avx2::quantise(row, span, bytes, spans) },
+            Kind::Portable => portable::quantise(row, span, bytes, spans),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The kernels without intrinsics: the fallback of every machine, and the reference for the others.
 
 use super::super::panels::{Bf16Step, GROUP, GROUP_QUADS, Int8Group, MAX_QUANTISED, PANEL, QUAD};
-use super::{FloatSteps, FloatTile, Int8Tile, RowGroup, Target};
+use super::{FloatSteps, FloatTile, Int8Tile, RowSpan, Target};
 
 /// 1.5 * 2^23: added to an f32 of magnitude below 2^22, it leaves the nearest integer in the low bits of the mantissa. Unlike
 /// `round`, it is one instruction everywhere.
@@ -30,11 +30,15 @@ fn float_sums(row: &[f32], steps: impl Iterator<Item = [f32; PANEL]>, sums: &mut
 pub(super) fn int8_tile(tile: &Int8Tile<'_>, mut target: Target<'_>) {
     debug_assert_eq!(tile.count, 1);
     let mut outputs = *tile.bias;
-    let row = tile.quads.as_chunks().0.iter().zip(tile.row_groups);
-    for ((quads, row_group), group) in row.zip(tile.groups) {
-        let (sums, scales) = (group_sums(quads, group), group.scales.widen());
+    let spans = tile.quads.as_chunks().0.chunks(tile.span).zip(tile.groups.chunks(tile.span));
+    for ((quads, groups), row_span) in spans.zip(tile.row_spans) {
+        let mut sums = [0; PANEL];
+        for (quads, group) in quads.iter().zip(groups) {
+            sums.iter_mut().zip(group_sums(quads, group)).for_each(|(sum, group)| *sum += group);
+        }
+        let Some(scales) = groups.first().map(|group| group.scales.widen()) else { break };
         for channel in 0..PANEL {
-            outputs[channel] += sums[channel] as f32 * (row_group.scale * scales[channel]);
+            outputs[channel] += sums[channel] as f32 * (row_span.scale * scales[channel]);
         }
     }
     let store = target.store;
@@ -63,30 +67,35 @@ fn group_sums(quads: &[i32; GROUP_QUADS], group: &Int8Group) -> [i32; PANEL] {
 }
 
 #[inline(always)]
-pub(super) fn quantise(row: &[f32], bytes: &mut [[i8; GROUP]], groups: &mut [RowGroup]) {
-    for ((values, bytes), group) in row.chunks(GROUP).zip(bytes).zip(groups) {
-        *group = quantise_group(values, bytes);
+pub(super) fn quantise(row: &[f32], span: usize, bytes: &mut [[i8; GROUP]], spans: &mut [RowSpan]) {
+    for ((values, bytes), row_span) in row.chunks(span * GROUP).zip(bytes.chunks_mut(span)).zip(spans) {
+        *row_span = quantise_span(values, bytes.as_flattened_mut());
     }
 }
 
 /// The largest magnitude becomes 127; behind the last value stand zeros.
 ///
-/// A group with an infinity or a NaN has the scale NaN, so that the row's product is NaN, as it is in floats. A group whose
+/// A span with an infinity or a NaN has the scale NaN, so that the row's product is NaN, as it is in floats. One whose
 /// largest magnitude is below 2^-121, where 127 / largest overflows, becomes zeros.
 #[inline(always)]
-fn quantise_group(values: &[f32], bytes: &mut [i8; GROUP]) -> RowGroup {
+pub(super) fn quantise_span(values: &[f32], bytes: &mut [i8]) -> RowSpan {
     // As integers, magnitudes have the order of their floats, with infinities and NaNs on top.
     let largest = values.iter().fold(0, |largest: u32, value| largest.max(value.abs().to_bits()));
-    let largest = f32::from_bits(largest);
-    let factor = MAX_QUANTISED / largest;
-    let factor = if factor.is_finite() { factor } else { 0.0 };
+    let (scale, factor) = scale_and_factor(f32::from_bits(largest));
     bytes[values.len()..].fill(0);
     for (byte, value) in bytes.iter_mut().zip(values) {
         *byte = (value * factor + ROUNDING).to_bits() as i8;
     }
     let sum: i32 = bytes.iter().map(|byte| i32::from(*byte)).sum();
-    RowGroup {
-        scale: if largest.is_finite() { largest / MAX_QUANTISED } else { f32::NAN },
-        shift: -128 * sum,
-    }
+    RowSpan { scale, shift: -128 * sum }
+}
+
+/// Of a span with this largest magnitude: what a byte of 1 stands for, and what makes bytes of values.
+#[inline(always)]
+pub(super) fn scale_and_factor(largest: f32) -> (f32, f32) {
+    let factor = MAX_QUANTISED / largest;
+    (
+        if largest.is_finite() { largest / MAX_QUANTISED } else { f32::NAN },
+        if factor.is_finite() { factor } else { 0.0 },
+    )
 }
