@@ -11,6 +11,7 @@ pub(crate) const KEYS: &[&str] = &[
     "model.decoder_weights",
     "model.vision_attention",
     "model.kv_cache",
+    "model.encode_ahead",
     "source.live",
     "source.realtime",
     "source.policy",

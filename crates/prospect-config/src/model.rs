@@ -27,6 +27,8 @@ pub struct ModelSettings {
     pub vision_attention: FloatFormat,
     /// What the cache holds keys and values in.
     pub kv_cache: FloatFormat,
+    /// Whether the next frame is encoded while the model is busy with this one.
+    pub encode_ahead: EncodeAhead,
 }
 
 impl ModelSettings {
@@ -146,6 +148,18 @@ choice! {
     }
 }
 
+choice! {
+    /// Whether the next frame is encoded while the model is busy with this one. Only where the source waits for the model.
+    pub EncodeAhead {
+        /// On a CPU, where the model leaves cores free.
+        Auto = "auto",
+        /// Always.
+        On = "on",
+        /// Never: each frame in its turn.
+        Off = "off",
+    }
+}
+
 pub(crate) fn validate(raw: &Raw) -> Result<ModelSettings, SettingsError> {
     Ok(ModelSettings {
         path: raw.find("model.path").map(Field::filled_text).transpose()?,
@@ -157,6 +171,7 @@ pub(crate) fn validate(raw: &Raw) -> Result<ModelSettings, SettingsError> {
         decoder_weights: raw.need("model.decoder_weights")?.one_of()?,
         vision_attention: raw.need("model.vision_attention")?.one_of()?,
         kv_cache: raw.need("model.kv_cache")?.one_of()?,
+        encode_ahead: raw.need("model.encode_ahead")?.one_of()?,
     })
 }
 

@@ -87,6 +87,7 @@ impl Settings {
             "decoder_weights" => Some(Some(text(self.model.decoder_weights.as_str()))),
             "vision_attention" => Some(Some(text(self.model.vision_attention.as_str()))),
             "kv_cache" => Some(Some(text(self.model.kv_cache.as_str()))),
+            "encode_ahead" => Some(Some(text(self.model.encode_ahead.as_str()))),
             _ => None,
         }
     }

@@ -217,6 +217,12 @@ pub enum ModelError {
         /// What is there.
         expected: &'static str,
     },
+    /// Threads that the system does not give.
+    #[error("threads to encode images with: {message}")]
+    Threads {
+        /// What it said.
+        message: String,
+    },
     /// A failure inside the tensor library.
     #[error("tensor library: {}", first_line(.0))]
     Tensor(#[from] candle_core::Error),

@@ -20,6 +20,12 @@ pub enum Sampling {
     },
 }
 
+/// Tokens that are looked at first for a nucleus.
+const FIRST_PIECE: usize = 128;
+
+/// How many times as many are in order after each piece.
+const GROWTH: usize = 8;
+
 /// Picks tokens; holds the state of the random numbers and a buffer that lives from token to token.
 #[derive(Debug, Clone)]
 pub(crate) struct Sampler {
@@ -73,18 +79,32 @@ impl Sampler {
         self.candidates.extend(logits.iter().zip(0..).map(|(&logit, id)| (weight(logit), id)));
     }
 
+    /// Leaves the nucleus, the likeliest first. It is a few tokens of tens of thousands as a rule, so what stands first is put in
+    /// order piece by piece until it is enough.
     fn cut_nucleus(&mut self, top_p: f64) {
         if top_p >= 1.0 {
             return;
         }
-        self.candidates.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let likelier = |a: &(f64, u32), b: &(f64, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
         let enough = top_p * self.candidates.iter().map(|(weight, _)| weight).sum::<f64>();
-        let mut sum = 0.0;
-        let reached = self.candidates.iter().position(|(weight, _)| {
-            sum += weight;
-            sum >= enough
-        });
-        self.candidates.truncate(reached.map_or(usize::MAX, |last| last + 1));
+        let (mut ordered, mut sum) = (0, 0.0);
+        while ordered < self.candidates.len() {
+            let rest = &mut self.candidates[ordered..];
+            let piece = rest.len().min(FIRST_PIECE.max(ordered * (GROWTH - 1)));
+            if piece < rest.len() {
+                rest.select_nth_unstable_by(piece, likelier);
+            }
+            rest[..piece].sort_unstable_by(likelier);
+            let reached = rest[..piece].iter().position(|(weight, _)| {
+                sum += weight;
+                sum >= enough
+            });
+            if let Some(last) = reached {
+                self.candidates.truncate(ordered + last + 1);
+                return;
+            }
+            ordered += piece;
+        }
     }
 
     /// One of the candidates by its weight; `None` if rounding passes the last one.
@@ -174,6 +194,26 @@ mod tests {
                 // A token belongs if the likelier ones do not reach top_p without it; rounding aside.
                 prop_assert!(likelier == 0.0 || likelier < top_p * total * (1.0 + 1e-9));
             }
+        }
+
+        /// However many pieces it takes.
+        #[test]
+        fn the_nucleus_is_what_sorting_everything_leaves(
+            seed in any::<u64>(), tokens in 1..5_000_usize, spread in 0.01f32..12.0, top_p in 0.0f64..1.0,
+        ) {
+            let mut random = SplitMix64(seed);
+            // Rounded, so that there are equals.
+            let logits: Vec<f32> = (0..tokens).map(|_| (random.unit() as f32 * spread * 16.0).round() / 16.0).collect();
+            let mut cut = sampler(1.0, top_p, 0);
+            cut.weigh(&logits, 1.0);
+            let mut all = cut.candidates.clone();
+            all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            cut.cut_nucleus(top_p);
+            let nucleus = cut.candidates.len();
+            prop_assert_eq!(&cut.candidates, &all[..nucleus]);
+            let total: f64 = all.iter().map(|(weight, _)| weight).sum();
+            let sum = |tokens: usize| all[..tokens].iter().map(|(weight, _)| weight).sum::<f64>() / total;
+            prop_assert!(sum(nucleus) >= top_p - 1e-9 && (nucleus == 1 || sum(nucleus - 1) < top_p + 1e-9));
         }
 
         #[test]

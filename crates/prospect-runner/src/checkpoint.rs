@@ -1,6 +1,7 @@
 //! A checkpoint folder with everything that is loaded from it, and the embedded default.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use prospect_config::{ExceedContextHandling, PositionPolicy, Settings};
 use prospect_model::SmolVlm;
@@ -31,9 +32,9 @@ pub struct Checkpoint {
     /// The commit, of a checkpoint of the hub.
     pub commit: Option<String>,
     /// Weights.
-    pub model: SmolVlm,
+    pub model: Arc<SmolVlm>,
     /// Tokens and pixels.
-    pub processor: Processor,
+    pub processor: Arc<Processor>,
 }
 
 impl Checkpoint {
@@ -50,7 +51,7 @@ impl Checkpoint {
         if by_shape != by_settings {
             return Err(RunError::ImageSeqLen { model: by_shape, processor: by_settings });
         }
-        Ok(Self { name, commit, model, processor })
+        Ok(Self { name, commit, model: Arc::new(model), processor: Arc::new(processor) })
     }
 
     /// Loads a checkpoint to stream with, and fits the settings to it.

@@ -7,7 +7,7 @@ use prospect_processor::{Pixels, Processor};
 use serde::Serialize;
 
 use crate::error::RunError;
-use crate::smolvlm::pixel_values;
+use crate::preparation::pixel_values;
 use crate::source::FrameSource;
 
 /// Longest reply that is followed.

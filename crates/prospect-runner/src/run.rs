@@ -4,16 +4,18 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use prospect_config::{FramePolicy, OnCorruptFrame, Settings};
+use image::RgbImage;
+use prospect_config::{EncodeAhead, FramePolicy, OnCorruptFrame, Settings};
 use serde::{Deserialize, Serialize};
 
 use crate::annotations::Annotations;
 use crate::checkpoint::Checkpoint;
 use crate::display::Display;
 use crate::error::RunError;
+use crate::preparation::{Preparation, PreparedPicture};
 use crate::session::{ContextRule, Outcome, Reply, RunStatistics, Session, SessionOptions, close_failed};
 use crate::smolvlm::SmolVlmStream;
-use crate::source::delivery::{Delivered, Delivery, DeliveryPolicy, Next, Pace};
+use crate::source::delivery::{Delivered, Delivery, DeliveryPolicy, Next, Pace, PreparedFrame};
 use crate::source::{self, Aftermath, FrameSource, InputOptions, Reconnect, SourceOptions, StopSignal};
 use crate::strategies::Registry;
 use crate::stream_model::StreamModel;
@@ -82,7 +84,7 @@ pub fn run_kept(
     let rule = strategies.context_rule(&settings.context)?;
     let options = SessionOptions::new(settings, annotations);
     let (frames, stop) = open(settings, source)?;
-    let mut frames = deliver(settings, frames, stop);
+    let mut frames = deliver(settings, checkpoint, frames, stop)?;
     let mut model = stream_model(settings, checkpoint, &rule, &options)?;
     trace.record(&started(settings, checkpoint, frames.description(), rule.name()))?;
     display.begin(frames.description(), frames.length(), annotations, settings.stream.fps);
@@ -132,7 +134,7 @@ pub fn resume(
             return Err(SuspendError::SourceEnded { path, items, found }.into());
         }
     }
-    let mut frames = deliver(settings, frames, stop);
+    let mut frames = deliver(settings, checkpoint, frames, stop)?;
     display.begin(frames.description(), frames.length(), annotations, settings.stream.fps);
     let on_corrupt_frame = settings.stream.on_corrupt_frame;
     let outcome = stream(&mut session, &mut frames, on_corrupt_frame, &mut progress, Some(keeper), display);
@@ -161,7 +163,7 @@ fn stream_model<'a>(
 /// [`RunError::Interrupted`] after Ctrl-C, or the first failure that ends the run.
 pub fn stream<M: StreamModel>(
     session: &mut Session<'_, M>,
-    frames: &mut Delivery,
+    frames: &mut Delivery<M::Prepared>,
     on_corrupt_frame: OnCorruptFrame,
     progress: &mut Progress,
     keeper: Option<&Keeper>,
@@ -183,7 +185,7 @@ pub fn stream<M: StreamModel>(
 
 fn feed<M: StreamModel>(
     session: &mut Session<'_, M>,
-    frames: &mut Delivery,
+    frames: &mut Delivery<M::Prepared>,
     on_corrupt_frame: OnCorruptFrame,
     progress: &mut Progress,
     keeper: Option<&Keeper>,
@@ -199,11 +201,11 @@ fn feed<M: StreamModel>(
             Next::NotYet => continue,
             Next::End => break,
             Next::Item(Delivered::Dropped(frame)) => session.skip_frame(frame)?,
-            Next::Item(Delivered::Frame(frame, arrival, queued)) => {
+            Next::Item(Delivered::Frame(PreparedFrame { frame, picture }, arrival, queued)) => {
                 if let Some(arrival) = arrival {
                     session.arrived(arrival, queued);
                 }
-                let reply = session.frame(&frame)?;
+                let reply = session.frame(&frame, picture?)?;
                 progress.span = Some((progress.span.map_or(frame.time, |(first, _)| first), frame.time));
                 display.frame(&frame, reply.as_ref());
                 progress.replies.extend(reply);
@@ -275,7 +277,12 @@ fn open(settings: &Settings, source: &str) -> Result<(Box<dyn FrameSource>, Stop
 }
 
 /// Begins to read a source, which ends when it hears `stop`.
-fn deliver(settings: &Settings, frames: Box<dyn FrameSource>, stop: StopSignal) -> Delivery {
+fn deliver(
+    settings: &Settings,
+    checkpoint: &Checkpoint,
+    frames: Box<dyn FrameSource>,
+    stop: StopSignal,
+) -> Result<Delivery<PreparedPicture>, RunError> {
     let pace = match (frames.is_live(), settings.source.realtime) {
         (true, _) => Pace::Live,
         (false, true) => Pace::Realtime,
@@ -289,7 +296,14 @@ fn deliver(settings: &Settings, frames: Box<dyn FrameSource>, stop: StopSignal) 
     };
     // Of slow streams a week is enough of a deadline.
     let interval = Duration::from_secs_f64((1.0 / settings.stream.fps).min(604_800.0));
-    Delivery::start(frames, policy, pace, interval, stop)
+    // What may be dropped is not worth encoding before its turn.
+    let encode_ahead = match policy {
+        DeliveryPolicy::Block(_) => settings.model.encode_ahead,
+        DeliveryPolicy::Newest(_) => EncodeAhead::Off,
+    };
+    let mut preparation = Preparation::new(checkpoint, encode_ahead)?;
+    let prepare = Box::new(move |image: &RgbImage| preparation.prepare(image));
+    Ok(Delivery::start(frames, prepare, policy, pace, interval, stop))
 }
 
 fn started(settings: &Settings, checkpoint: &Checkpoint, source: &str, strategy: &str) -> Event {

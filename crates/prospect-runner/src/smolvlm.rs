@@ -1,18 +1,18 @@
 //! The real model of the stream loop: a loaded checkpoint, its processor and one cache.
 
-use image::RgbImage;
 use prospect_config::{NotTalkThreshold, Sampling};
 use prospect_context::{PositionPolicy, Role};
 use prospect_model::{
-    CacheTail, EvictionPiece, Generator, GeneratorMemory, ImageEmbeddings, KvCache, PixelValues, SmolVlm,
-    StopReason, StoredError, StoredTensors, SuspendedSlots, TalkRule,
+    CacheTail, EvictionPiece, Generator, GeneratorMemory, ImageEmbeddings, KvCache, SmolVlm, StopReason,
+    StoredError, StoredTensors, SuspendedSlots, TalkRule,
 };
-use prospect_processor::{Encoded, Pixels, Processor};
+use prospect_processor::{Encoded, Processor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
+use crate::preparation::{PreparedPicture, pixel_values};
 use crate::stream_model::{
     AfterPrefill, Evicted, ForkRequest, Generated, ResolvedPiece, ResumedModel, StreamModel, SuspendedModel,
 };
@@ -28,8 +28,6 @@ pub struct SmolVlmStream<'a> {
     cache: KvCache,
     generator: Generator,
     talk_rule: TalkRule,
-    /// Reused from frame to frame.
-    pixels: Pixels,
 }
 
 impl<'a> SmolVlmStream<'a> {
@@ -55,7 +53,6 @@ impl<'a> SmolVlmStream<'a> {
                 NotTalkThreshold::Probability(threshold) => TalkRule::Threshold(threshold as f32),
                 NotTalkThreshold::Diff(fall) => TalkRule::Fall(fall as f32),
             },
-            pixels: Pixels::default(),
         })
     }
 
@@ -79,11 +76,6 @@ pub(crate) fn sampling_of(sampling: Sampling) -> prospect_model::Sampling {
             prospect_model::Sampling::Random { temperature, top_p, seed }
         }
     }
-}
-
-/// Normalised pixels, as the model takes them.
-pub(crate) fn pixel_values(pixels: &Pixels) -> PixelValues<'_> {
-    PixelValues { values: &pixels.values, tiles: pixels.tiles, height: pixels.height, width: pixels.width }
 }
 
 /// An answer in the making.
@@ -121,12 +113,15 @@ const FORK: &str = "fork";
 const LAST_FRAME: &str = "last_frame";
 
 impl StreamModel for SmolVlmStream<'_> {
+    type Prepared = PreparedPicture;
     type Features = ImageEmbeddings;
     type Fork = Fork;
 
-    fn encode_image(&mut self, image: &RgbImage) -> Result<ImageEmbeddings, RunError> {
-        self.processor.frame_pixels_into(image, &mut self.pixels)?;
-        Ok(self.model.encode_image(pixel_values(&self.pixels))?)
+    fn encode(&mut self, picture: PreparedPicture) -> Result<ImageEmbeddings, RunError> {
+        match picture {
+            PreparedPicture::Scaled(pixels) => Ok(self.model.encode_image(pixel_values(&pixels))?),
+            PreparedPicture::Encoded(embeddings) => Ok(embeddings),
+        }
     }
 
     fn cache_tokens(&self) -> usize {
@@ -215,7 +210,7 @@ impl StreamModel for SmolVlmStream<'_> {
         fork: Option<&'a Fork>,
         last_frame: Option<&'a ImageEmbeddings>,
     ) -> Result<SuspendedModel<'a>, RunError> {
-        let Self { cache, generator, model: _, processor: _, talk_rule: _, pixels: _ } = self;
+        let Self { cache, generator, model: _, processor: _, talk_rule: _ } = self;
         let mut tensors = Vec::new();
         let cache = cache.suspend(CACHE, &mut tensors)?;
         let fork = fork.map(|Fork { at, tail, next }| {

@@ -5,7 +5,6 @@
 
 use std::ops::Range;
 
-use image::RgbImage;
 use prospect_context::{PositionPolicy, Role};
 use prospect_model::{StoredTensor, StoredTensors};
 use prospect_processor::Encoded;
@@ -91,14 +90,17 @@ pub struct ResumedModel<K, F> {
 
 /// A model with one accumulating cache.
 pub trait StreamModel {
+    /// A picture on which was done what can be done before its turn.
+    type Prepared: Send + 'static;
+
     /// An encoded frame.
     type Features: Clone;
 
     /// An answer that is written a few tokens at a time behind the cache as it once was, while the cache goes on.
     type Fork;
 
-    /// Turns a frame into the embeddings that stand at its image tokens.
-    fn encode_image(&mut self, image: &RgbImage) -> Result<Self::Features, RunError>;
+    /// Turns a picture into the embeddings that stand at its image tokens.
+    fn encode(&mut self, picture: Self::Prepared) -> Result<Self::Features, RunError>;
 
     /// Tokens in the cache.
     fn cache_tokens(&self) -> usize;

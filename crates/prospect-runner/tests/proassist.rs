@@ -4,14 +4,14 @@
 
 use std::path::{Path, PathBuf};
 
-use image::RgbImage;
-use prospect_config::{Layers, Settings};
+use prospect_config::{EncodeAhead, Layers, Settings};
 use prospect_context::{PositionPolicy, Role};
 use prospect_model::StoredTensors;
 use prospect_processor::Encoded;
 use prospect_runner::annotations::Annotations;
 use prospect_runner::checkpoint::Checkpoint;
 use prospect_runner::error::RunError;
+use prospect_runner::preparation::Preparation;
 use prospect_runner::session::{Session, SessionOptions};
 use prospect_runner::smolvlm::SmolVlmStream;
 use prospect_runner::source::{self, SourceOptions};
@@ -40,11 +40,12 @@ struct Recorder<M> {
 }
 
 impl<M: StreamModel> StreamModel for Recorder<M> {
+    type Prepared = M::Prepared;
     type Features = M::Features;
     type Fork = M::Fork;
 
-    fn encode_image(&mut self, image: &RgbImage) -> Result<M::Features, RunError> {
-        self.model.encode_image(image)
+    fn encode(&mut self, picture: M::Prepared) -> Result<M::Features, RunError> {
+        self.model.encode(picture)
     }
 
     fn cache_tokens(&self) -> usize {
@@ -200,12 +201,13 @@ fn replay(path: &Path) -> usize {
     };
     let folder = fixtures().join("frames").display().to_string();
     let mut frames = source::open(&folder, SourceOptions::at(FPS)).unwrap();
+    let mut preparation = Preparation::new(&checkpoint, EncodeAhead::Off).unwrap();
     let mut events: Vec<Event> = Vec::new();
     let mut session = Session::new(&mut model, &rule, &options, Some(&annotations), &mut events).unwrap();
     for expected in golden["frames"].as_array().unwrap() {
         let frame = frames.next_frame().unwrap().unwrap();
         let place = format!("{}, frame {}", path.display(), frame.index);
-        let reply = session.frame(&frame).unwrap();
+        let reply = session.frame(&frame, preparation.prepare(&frame.image).unwrap()).unwrap();
         let recorded = session.model();
         assert_eq!(recorded.input_ids, ids(&expected["input_ids"]), "{place}: input");
         assert_eq!(recorded.output_ids, ids(&expected["output_ids"]), "{place}: output");

@@ -5,9 +5,10 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
+use prospect_config::{EncodeAhead, Layers, Settings, WORKBENCH_CONFIG};
 use prospect_runner::annotations::Annotations;
 use prospect_runner::checkpoint::Checkpoint;
+use prospect_runner::preparation::Preparation;
 use prospect_runner::run::{self, Progress};
 use prospect_runner::session::{ContextRule, Session, SessionOptions};
 use prospect_runner::smolvlm::SmolVlmStream;
@@ -70,6 +71,7 @@ impl Fixture {
         for bound in bounds {
             let mut model = model();
             let mut progress = Progress::default();
+            let mut preparation = Preparation::new(&self.checkpoint, EncodeAhead::Off).unwrap();
             let mut session = match next {
                 0 => Session::new(&mut model, &rule, &options, annotations, &mut events).unwrap(),
                 _ => {
@@ -81,7 +83,8 @@ impl Fixture {
             };
             assert_eq!(progress.items, next);
             for frame in &self.frames[next..bound] {
-                progress.replies.extend(session.frame(frame).unwrap());
+                let picture = preparation.prepare(&frame.image).unwrap();
+                progress.replies.extend(session.frame(frame, picture).unwrap());
             }
             (progress.items, next) = (bound, bound);
             match bound {
@@ -166,7 +169,9 @@ fn a_file_of_another_model_does_not_fit() {
     let mut events: Vec<Event> = Vec::new();
     let mut whole = model(&first, 384);
     let mut session = Session::new(&mut whole, &first, &options, None, &mut events).unwrap();
-    session.frame(&fixture.frames[0]).unwrap();
+    let mut preparation = Preparation::new(&fixture.checkpoint, EncodeAhead::Off).unwrap();
+    let picture = preparation.prepare(&fixture.frames[0].image).unwrap();
+    session.frame(&fixture.frames[0], picture).unwrap();
     keeper.keep(&mut session, &Progress::default()).unwrap();
     let complaint = |rule: &ContextRule, tokens| {
         let (mut model, mut events) = (model(rule, tokens), Vec::<Event>::new());

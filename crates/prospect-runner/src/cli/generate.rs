@@ -9,7 +9,8 @@ use super::arguments::GenerateArguments;
 use super::print;
 use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
-use crate::smolvlm::{pixel_values, sampling_of};
+use crate::preparation::pixel_values;
+use crate::smolvlm::sampling_of;
 use crate::source::{self, Frame, SourceOptions};
 use crate::strategies::Registry;
 

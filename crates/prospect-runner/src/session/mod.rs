@@ -26,12 +26,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::annotations::{Annotations, Message};
 use crate::error::RunError;
+use crate::picture::Picture;
 use crate::source::Frame;
 use crate::stream_model::{Generated, StreamModel};
 use crate::trace::{Event, SegmentEntry, StageTimes, TraceSink};
 
 use early::EarlyWriting;
-use encoding::{Fingerprint, LastFrame};
+use encoding::LastFrame;
 use talk::TalkState;
 
 /// A reply of the assistant.
@@ -185,7 +186,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
     ///
     /// # Errors
     /// Whatever ends the run: the strategy, the model, the budget, the trace.
-    pub fn frame(&mut self, frame: &Frame) -> Result<Option<Reply>, RunError> {
+    pub fn frame(&mut self, frame: &Frame, picture: Picture<M::Prepared>) -> Result<Option<Reply>, RunError> {
         let started = Instant::now();
         if matches!(self.rule, ContextRule::Stateless) {
             self.reset_to_opening()?;
@@ -196,8 +197,8 @@ impl<'a, M: StreamModel> Session<'a, M> {
         }
         let room = self.reply_room(chunk.ids.len())?;
         let vision = Instant::now();
-        let fingerprint = Fingerprint::of(&frame.image);
-        let (features, encoding_reused) = self.encode(&frame.image, fingerprint)?;
+        let fingerprint = picture.fingerprint;
+        let (features, encoding_reused) = self.encode(picture)?;
         let similarity = self.similarity(&features)?;
         let vision_ms = milliseconds(vision);
 

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::early::{EarlyAnswer, EarlyWriting};
-use super::encoding::{Fingerprint, LastFrame};
+use super::encoding::LastFrame;
 use super::talk::TalkMemory;
 use super::{RunStatistics, Session};
 use crate::error::RunError;
+use crate::picture::Fingerprint;
 use crate::stream_model::{ResumedModel, StreamModel, SuspendedModel};
 use crate::suspend::UnfitError;
 use crate::trace::TracePosition;

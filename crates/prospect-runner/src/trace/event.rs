@@ -37,7 +37,7 @@ impl SegmentEntry {
 /// How long the stages of a frame took, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct StageTimes {
-    /// Resize, vision tower and connector.
+    /// Vision tower and connector; next to nothing where the frame was encoded ahead.
     pub vision_ms: f64,
     /// Prefill, decision and reply.
     pub decode_ms: f64,

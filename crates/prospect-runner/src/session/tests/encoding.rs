@@ -2,7 +2,7 @@
 
 use image::{Rgb, RgbImage};
 
-use super::fake::{FakeModel, settings};
+use super::fake::{FakeModel, picture, settings};
 use crate::session::{ContextRule, Session, SessionOptions};
 use crate::source::Frame;
 use crate::strategies::Registry;
@@ -19,7 +19,8 @@ fn equal_pixels_are_encoded_once() {
     let pictures = [(2, 3, 7), (2, 3, 7), (3, 2, 7), (3, 2, 8), (3, 2, 8), (3, 2, 8), (2, 3, 7)];
     for (index, (width, height, grey)) in pictures.into_iter().enumerate() {
         let image = RgbImage::from_pixel(width, height, Rgb([grey; 3]));
-        session.frame(&Frame { index, time: index as f64, image, name: None }).unwrap();
+        let frame = Frame { index, time: index as f64, image, name: None };
+        session.frame(&frame, picture(&frame)).unwrap();
     }
     session.finish().unwrap();
     assert_eq!(model.encoded, 4);

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::annotations::Annotations;
 use crate::error::RunError;
+use crate::picture::Picture;
 use crate::session::{ContextRule, Reply, Session, SessionOptions};
 use crate::source::Frame;
 use crate::strategies::Registry;
@@ -91,6 +92,11 @@ fn bytes(text: &str) -> Vec<u32> {
     text.bytes().map(u32::from).collect()
 }
 
+/// Nothing can be done before its turn.
+pub(super) fn picture(frame: &Frame) -> Picture<()> {
+    Picture::new(&frame.image, ())
+}
+
 #[derive(Serialize, Deserialize)]
 struct Memory {
     cache: Vec<u32>,
@@ -107,10 +113,11 @@ pub(super) struct FakeFork {
 }
 
 impl StreamModel for FakeModel {
+    type Prepared = ();
     type Features = ();
     type Fork = FakeFork;
 
-    fn encode_image(&mut self, _: &RgbImage) -> Result<(), RunError> {
+    fn encode(&mut self, (): ()) -> Result<(), RunError> {
         self.encoded += 1;
         Ok(())
     }
@@ -265,7 +272,7 @@ pub(super) fn run(
             for index in 0..frames {
                 let image = RgbImage::new(1, 1);
                 let frame = Frame { index, time: index as f64 / 2.0, image, name: None };
-                match session.frame(&frame) {
+                match session.frame(&frame, picture(&frame)) {
                     Ok(reply) => replies.extend(reply),
                     Err(failure) => {
                         session.fail(&failure).unwrap();

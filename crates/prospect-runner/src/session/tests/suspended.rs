@@ -7,7 +7,7 @@ use prospect_model::{StoredTensors, write_tensors};
 use serde_json::Value;
 
 use super::bounds::{STRATEGIES, TALKS, annotations};
-use super::fake::{FakeModel, settings};
+use super::fake::{FakeModel, picture, settings};
 use crate::annotations::Annotations;
 use crate::error::RunError;
 use crate::session::{ContextRule, Session, SessionMemory, SessionOptions, SuspendedSession};
@@ -70,7 +70,7 @@ fn trace(
             }
             let frame =
                 Frame { index: next, time: next as f64 / 2.0, image: RgbImage::new(1, 1), name: None };
-            if let Err(error) = session.frame(&frame) {
+            if let Err(error) = session.frame(&frame, picture(&frame)) {
                 // Budgets that are too small for a plan are refused in words.
                 session.fail(&error).unwrap();
                 break 'processes;
@@ -149,7 +149,7 @@ fn complaint(change: impl FnOnce(&mut Kept)) -> String {
     let mut first = FakeModel::new(2000, 2, &[1, 4], 1);
     let mut session = Session::new(&mut first, &rule, &options, None, &mut events).unwrap();
     let frame = Frame { index: 0, time: 0.0, image: RgbImage::new(1, 1), name: None };
-    session.frame(&frame).unwrap();
+    session.frame(&frame, picture(&frame)).unwrap();
     let mut kept = Kept::of(&mut session);
     change(&mut kept);
     let mut second = FakeModel::new(2000, 2, &[1, 4], 1);

@@ -1,4 +1,4 @@
-//! From a source to the model: a thread reads ahead, a queue holds what waits.
+//! From a source to the model: a thread reads ahead and prepares what it reads, a queue holds what waits.
 
 mod pace;
 mod queue;
@@ -10,17 +10,21 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::{Clock, FrameSource, StopSignal, SystemClock};
+use crate::error::RunError;
+use crate::picture::Picture;
+use image::RgbImage;
 use pace::Pacer;
 use queue::FrameQueue;
 
 pub use pace::Pace;
-pub use queue::{Arrival, Delivered, DeliveryPolicy, DroppedFrame};
+pub use queue::{Arrival, Delivered, DeliveryPolicy, DroppedFrame, PreparedFrame};
 
 /// What came of asking for the next frame.
 #[derive(Debug)]
-pub enum Next {
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
+pub enum Next<P> {
     /// A frame, or what there is in its place.
-    Item(Delivered),
+    Item(Delivered<P>),
     /// Nothing in the time that was given.
     NotYet,
     /// Nothing, for ever.
@@ -28,42 +32,42 @@ pub enum Next {
 }
 
 /// A source that is read on a thread of its own. Dropped, it stops the source and waits for the thread.
-pub struct Delivery {
-    shared: Arc<Shared>,
+pub struct Delivery<P> {
+    shared: Arc<Shared<P>>,
     stop: StopSignal,
     reader: Option<JoinHandle<()>>,
     description: String,
     length: Option<usize>,
 }
 
-struct Shared {
-    state: Mutex<State>,
+struct Shared<P> {
+    state: Mutex<State<P>>,
     changed: Condvar,
 }
 
-struct State {
-    queue: FrameQueue,
+struct State<P> {
+    queue: FrameQueue<P>,
     /// The source has nothing more.
     ended: bool,
     /// Nobody wants more.
     closed: bool,
 }
 
-impl Shared {
+impl<P> Shared<P> {
     /// No code under the lock panics half-way.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<P>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&'a self, state: MutexGuard<'a, State>, patience: Duration) -> MutexGuard<'a, State> {
+    fn wait<'a>(&'a self, state: MutexGuard<'a, State<P>>, patience: Duration) -> MutexGuard<'a, State<P>> {
         self.changed.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
 /// Tells that the reader is gone, however it went.
-struct EndGuard(Arc<Shared>);
+struct EndGuard<P>(Arc<Shared<P>>);
 
-impl Drop for EndGuard {
+impl<P> Drop for EndGuard<P> {
     fn drop(&mut self) {
         self.0.lock().ended = true;
         self.0.changed.notify_all();
@@ -73,20 +77,25 @@ impl Drop for EndGuard {
 /// How often a source that has to wait looks whether it still should.
 const POLL: Duration = Duration::from_millis(100);
 
-impl Delivery {
-    /// Begins to read `source`, which `stop` stops; its frames are `interval` apart.
+/// What is done to every picture on the thread that reads.
+pub type Prepare<P> = Box<dyn FnMut(&RgbImage) -> Result<Picture<P>, RunError> + Send>;
+
+impl<P: Send + 'static> Delivery<P> {
+    /// Begins to read `source`, which `stop` stops; its frames are `interval` apart and go through `prepare`.
     pub fn start(
         source: Box<dyn FrameSource>,
+        prepare: Prepare<P>,
         policy: DeliveryPolicy,
         pace: Pace,
         interval: Duration,
         stop: StopSignal,
     ) -> Self {
-        Self::with_clock(source, policy, (pace, interval), stop, Arc::new(SystemClock))
+        Self::with_clock(source, prepare, policy, (pace, interval), stop, Arc::new(SystemClock))
     }
 
     fn with_clock(
         mut source: Box<dyn FrameSource>,
+        mut prepare: Prepare<P>,
         policy: DeliveryPolicy,
         (pace, interval): (Pace, Duration),
         stop: StopSignal,
@@ -101,6 +110,7 @@ impl Delivery {
             let shared = &guard.0;
             while let Some(item) = source.next_frame() {
                 let arrival = item.as_ref().ok().and_then(|frame| pacer.arrival(frame.time));
+                let item = item.map(|frame| PreparedFrame { picture: prepare(&frame.image), frame });
                 let mut state = shared.lock();
                 while !state.queue.has_room() && !state.closed {
                     state = shared.wait(state, POLL);
@@ -120,7 +130,7 @@ impl Delivery {
     ///
     /// # Panics
     /// If the source did.
-    pub fn next(&mut self, patience: Duration) -> Next {
+    pub fn next(&mut self, patience: Duration) -> Next<P> {
         let until = Instant::now() + patience;
         let mut state = self.shared.lock();
         loop {
@@ -155,7 +165,7 @@ impl Delivery {
     }
 }
 
-impl Drop for Delivery {
+impl<P> Drop for Delivery<P> {
     fn drop(&mut self) {
         self.stop.stop();
         self.shared.lock().closed = true;

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use crate::error::RunError;
+use crate::picture::Picture;
 use crate::source::{Frame, SourceError};
 
 /// What happens when the source is faster than the model.
@@ -32,32 +34,41 @@ pub struct DroppedFrame {
     pub time: f64,
 }
 
+/// A frame, and what was done to its picture before its turn.
+#[derive(Debug)]
+pub struct PreparedFrame<P> {
+    /// As the source gave it.
+    pub frame: Frame,
+    /// A failure is told when the frame's turn comes.
+    pub picture: Result<Picture<P>, RunError>,
+}
+
 /// The next thing of a source.
 #[derive(Debug)]
-pub enum Delivered {
+pub enum Delivered<P> {
     /// A frame, its arrival where that counts, and how many frames wait behind it.
-    Frame(Frame, Option<Arrival>, usize),
+    Frame(PreparedFrame<P>, Option<Arrival>, usize),
     /// A frame that came while the model was busy.
     Dropped(DroppedFrame),
     /// What the source had to say in the place of a frame.
     Failed(SourceError),
 }
 
-enum Waiting {
-    Frame(Frame, Option<Arrival>),
+enum Waiting<P> {
+    Frame(PreparedFrame<P>, Option<Arrival>),
     Dropped(DroppedFrame),
     Failed(SourceError),
 }
 
 /// Everything in the order in which it came.
-pub(super) struct FrameQueue {
+pub(super) struct FrameQueue<P> {
     policy: DeliveryPolicy,
-    items: VecDeque<Waiting>,
+    items: VecDeque<Waiting<P>>,
     /// Of these, frames.
     frames: usize,
 }
 
-impl FrameQueue {
+impl<P> FrameQueue<P> {
     pub(super) fn new(policy: DeliveryPolicy) -> Self {
         Self { policy, items: VecDeque::new(), frames: 0 }
     }
@@ -70,7 +81,7 @@ impl FrameQueue {
         }
     }
 
-    pub(super) fn push(&mut self, item: Result<Frame, SourceError>, arrival: Option<Arrival>) {
+    pub(super) fn push(&mut self, item: Result<PreparedFrame<P>, SourceError>, arrival: Option<Arrival>) {
         match item {
             Ok(frame) => {
                 self.items.push_back(Waiting::Frame(frame, arrival));
@@ -88,7 +99,7 @@ impl FrameQueue {
     /// It keeps its place, so that what is told stays in order.
     fn drop_oldest(&mut self) {
         let oldest = self.items.iter_mut().find_map(|item| match item {
-            Waiting::Frame(frame, _) => {
+            Waiting::Frame(PreparedFrame { frame, .. }, _) => {
                 let dropped = DroppedFrame { index: frame.index, time: frame.time };
                 *item = Waiting::Dropped(dropped);
                 Some(())
@@ -98,7 +109,7 @@ impl FrameQueue {
         self.frames -= usize::from(oldest.is_some());
     }
 
-    pub(super) fn pop(&mut self) -> Option<Delivered> {
+    pub(super) fn pop(&mut self) -> Option<Delivered<P>> {
         Some(match self.items.pop_front()? {
             Waiting::Frame(frame, arrival) => {
                 self.frames -= 1;
@@ -116,9 +127,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::picture::Fingerprint;
 
-    fn frame(index: usize) -> Frame {
-        Frame { index, time: index as f64 / 2.0, image: RgbImage::new(1, 1), name: None }
+    fn frame(index: usize) -> PreparedFrame<()> {
+        let image = RgbImage::new(1, 1);
+        let picture = Ok(Picture { fingerprint: Fingerprint::of(&image), prepared: () });
+        PreparedFrame { frame: Frame { index, time: index as f64 / 2.0, image, name: None }, picture }
     }
 
     fn lost(index: usize) -> SourceError {
@@ -126,15 +140,15 @@ mod tests {
     }
 
     /// `f3` a frame with what waits behind it, `-2` a dropped one, `!4` a failure.
-    fn told(item: Delivered) -> String {
+    fn told(item: Delivered<()>) -> String {
         match item {
-            Delivered::Frame(frame, _, behind) => format!("f{}+{behind}", frame.index),
+            Delivered::Frame(PreparedFrame { frame, .. }, _, behind) => format!("f{}+{behind}", frame.index),
             Delivered::Dropped(frame) => format!("-{}", frame.index),
             Delivered::Failed(error) => format!("!{}", error.to_string().split(':').next().unwrap()),
         }
     }
 
-    fn drain(queue: &mut FrameQueue) -> Vec<String> {
+    fn drain(queue: &mut FrameQueue<()>) -> Vec<String> {
         std::iter::from_fn(|| queue.pop()).map(told).collect()
     }
 
@@ -161,9 +175,9 @@ mod tests {
             let policy = newest.map_or(DeliveryPolicy::Block(block), DeliveryPolicy::Newest);
             let mut queue = FrameQueue::new(policy);
             let (mut pushed, mut seen, mut dropped, mut given) = (0, Vec::new(), 0, 0);
-            let mut take = |queue: &mut FrameQueue, given: &mut usize| {
+            let mut take = |queue: &mut FrameQueue<()>, given: &mut usize| {
                 match queue.pop() {
-                    Some(Delivered::Frame(frame, _, behind)) => {
+                    Some(Delivered::Frame(PreparedFrame { frame, .. }, _, behind)) => {
                         *given += 1;
                         assert!(newest.is_none_or(|most| behind < most));
                         seen.push(frame.index);

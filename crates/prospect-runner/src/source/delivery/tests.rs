@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use image::RgbImage;
 
 use super::*;
+use crate::picture::Fingerprint;
 use crate::source::clock::ManualClock;
 use crate::source::{Frame, SourceError};
 
@@ -31,8 +32,12 @@ impl FrameSource for Gated {
     }
 }
 
+fn prepare() -> Prepare<()> {
+    Box::new(|image| Ok(Picture { fingerprint: Fingerprint::of(image), prepared: () }))
+}
+
 struct Stage {
-    delivery: Delivery,
+    delivery: Delivery<()>,
     go: Sender<()>,
     asked: Receiver<usize>,
 }
@@ -43,7 +48,8 @@ impl Stage {
         let source = Gated { go: gate, asked: word, given: 0 };
         let pace = (Pace::Live, Duration::from_millis(500));
         let clock = Arc::new(ManualClock::new());
-        let delivery = Delivery::with_clock(Box::new(source), policy, pace, StopSignal::default(), clock);
+        let delivery =
+            Delivery::with_clock(Box::new(source), prepare(), policy, pace, StopSignal::default(), clock);
         Self { delivery, go, asked }
     }
 
@@ -59,7 +65,7 @@ impl Stage {
 
     fn take(&mut self) -> String {
         match self.delivery.next(Duration::from_secs(60)) {
-            Next::Item(Delivered::Frame(frame, arrival, behind)) => {
+            Next::Item(Delivered::Frame(PreparedFrame { frame, .. }, arrival, behind)) => {
                 assert!(arrival.is_some());
                 format!("f{}+{behind}", frame.index)
             }
@@ -134,7 +140,7 @@ fn a_panic_in_a_source_is_not_its_end() {
     }
     let interval = Duration::from_millis(500);
     let (policy, stop) = (DeliveryPolicy::Block(2), StopSignal::default());
-    let mut delivery = Delivery::start(Box::new(Broken), policy, Pace::Model, interval, stop);
+    let mut delivery = Delivery::start(Box::new(Broken), prepare(), policy, Pace::Model, interval, stop);
     let caught =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| delivery.next(Duration::from_secs(60))));
     assert!(caught.is_err());

@@ -1,0 +1,41 @@
+//! Frames that are encoded while the model is busy with the one before give the trace of frames that are encoded in their turn.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::stream;
+use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
+use prospect_runner::trace::Event;
+
+fn settings(keys: &[&str]) -> Settings {
+    let layers = Layers::new().file_text("configs/workbench.toml".as_ref(), WORKBENCH_CONFIG).unwrap();
+    keys.iter().fold(layers, |layers, key| layers.set(key).unwrap()).resolve().unwrap()
+}
+
+/// Everything behind the settings, times aside, and the time that the frames' turns spent on their pictures.
+fn traced(keys: &[&str]) -> (Vec<Event>, f64) {
+    let mut vision_ms = 0.0;
+    let events = stream(&settings(keys), "repeats_000").into_iter().skip(1).map(|mut event| {
+        match &mut event {
+            Event::Frame { times, .. } => vision_ms += std::mem::take(times).vision_ms,
+            Event::Summary { ms, .. } => *ms = 0.0,
+            Event::Overflow { ms, memory_bytes, .. } => (*ms, *memory_bytes) = (0.0, None),
+            Event::RunFinished { p50_ms, p95_ms, p99_ms, peak_memory_bytes, .. } => {
+                (*p50_ms, *p95_ms, *p99_ms, *peak_memory_bytes) = (0.0, 0.0, 0.0, None);
+            }
+            _ => {}
+        }
+        event
+    });
+    (events.collect(), vision_ms)
+}
+
+#[test]
+fn the_trace_is_the_same() {
+    let keys = ["context.strategy=summarize_and_drop", "context.max_seq_len=512"];
+    let (in_turn, vision_ms) = traced(&[&keys[..], &["model.encode_ahead=off"]].concat());
+    let (ahead, vision_ms_ahead) = traced(&[&keys[..], &["model.encode_ahead=on"]].concat());
+    assert_eq!(ahead, in_turn);
+    assert!(in_turn.iter().any(|event| matches!(event, Event::Summary { .. })));
+    assert!(vision_ms_ahead < vision_ms, "{vision_ms_ahead} of {vision_ms} ms: nothing was done ahead");
+}
