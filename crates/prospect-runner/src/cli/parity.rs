@@ -79,14 +79,17 @@ fn text(reports: &[Report]) -> String {
         "evictions",
         "tokens",
         "vision",
+        "worst",
         "logits",
+        "worst",
         "cache",
         "differ",
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     let mut lines = Vec::new();
     for report in reports {
-        let Parity { frames, tokens, evictions, vision, logits, cache, disagreements } = &report.parity;
+        let Parity { frames, tokens, evictions, cache, disagreements, .. } = &report.parity;
+        let Parity { vision, vision_worst, logits, logits_worst, .. } = &report.parity;
         rows.push(vec![
             report.device.clone(),
             report.dtype.clone(),
@@ -95,7 +98,9 @@ fn text(reports: &[Report]) -> String {
             evictions.to_string(),
             tokens.to_string(),
             format!("{vision:.1e}"),
+            format!("{vision_worst:.1e}"),
             format!("{logits:.1e}"),
+            format!("{logits_worst:.1e}"),
             format!("{cache:.1e}"),
             disagreements.len().to_string(),
         ]);
