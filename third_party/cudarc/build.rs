@@ -1,51 +1,33 @@
-//! Which version of CUDA the bindings are for, and that libraries are loaded when they are first used.
+//! Which bindings are compiled, and that libraries are loaded when they are first used.
 
 use std::process::Command;
 
-/// The versions that the bindings know, the newest first.
-const KNOWN: [(u32, u32); 19] = [
-    (13, 4),
-    (13, 3),
-    (13, 2),
-    (13, 1),
-    (13, 0),
-    (12, 9),
-    (12, 8),
-    (12, 6),
-    (12, 5),
-    (12, 4),
-    (12, 3),
-    (12, 2),
-    (12, 1),
-    (12, 0),
-    (11, 8),
-    (11, 7),
-    (11, 6),
-    (11, 5),
-    (11, 4),
-];
+/// The versions of which there are bindings, the newest first: the first of a major version, which serves every later one.
+const BINDINGS: [(u32, u32); 2] = [(13, 0), (12, 0)];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     for variable in ["CUDARC_CUDA_VERSION", "NVCC", "CUDA_HOME", "CUDA_PATH"] {
         println!("cargo::rerun-if-env-changed={variable}");
     }
-    let (major, minor) = version();
+    let version = version();
+    let bindings = BINDINGS.into_iter().find(|bindings| *bindings <= version);
+    let (major, minor) = bindings
+        .unwrap_or_else(|| panic!("CUDA {}.{} is too old: expected 12.0 or later", version.0, version.1));
     println!("cargo::rustc-cfg=feature=\"dynamic-loading\"");
     println!("cargo::rustc-cfg=feature=\"cuda-{major}0{minor}0\"");
     println!("cargo::rustc-env=CUDA_MAJOR_VERSION={major}");
     println!("cargo::rustc-env=CUDA_MINOR_VERSION={minor}");
 }
 
-/// `CUDARC_CUDA_VERSION` (13000 is 13.0), or the compiler's; of a newer one than the bindings know, the newest they do.
+/// `CUDARC_CUDA_VERSION` (13000 is 13.0), or the compiler's.
 fn version() -> (u32, u32) {
     let named = std::env::var("CUDARC_CUDA_VERSION").ok();
-    let named = named.and_then(|text| text.parse::<u32>().ok()).map(|number| (number / 1000, number / 10 % 100));
-    let Some(version) = named.or_else(compiler_version) else {
-        panic!("no CUDA compiler found: put nvcc in PATH, or set NVCC, CUDA_HOME or CUDARC_CUDA_VERSION");
-    };
-    let known = KNOWN.iter().copied().find(|known| *known <= version);
-    known.unwrap_or_else(|| panic!("CUDA {}.{} is too old: expected 11.4 or later", version.0, version.1))
+    let named =
+        named.and_then(|text| text.parse::<u32>().ok()).map(|number| (number / 1000, number / 10 % 100));
+    named.or_else(compiler_version).unwrap_or_else(|| {
+        panic!("no CUDA compiler found: put nvcc in PATH, or set NVCC, CUDA_HOME or CUDARC_CUDA_VERSION")
+    })
 }
 
 fn compiler_version() -> Option<(u32, u32)> {

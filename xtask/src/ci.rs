@@ -30,6 +30,9 @@ pub(crate) fn run() -> Result<(), String> {
     step("package prospect-context", "cargo", &["package", "-p", "prospect-context", "--allow-dirty"], &[])?;
     step("test", "cargo", &["test", "--workspace", "--features", FEATURES], &[])?;
     main_job()?;
+    // What it takes a GPU box to run, on the CPU and in little: a person has one try there.
+    let binary = "target/release/prospect-runner";
+    step("gpu-check on the CPU", "xtask/gpu-check.sh", &["--quick", binary, "cpu"], &[])?;
     custom_strategy()?;
     announce("e2e");
     e2e::run(&e2e::Arguments::for_ci())

@@ -27,7 +27,7 @@ impl fmt::Display for ComputeDevice {
     }
 }
 
-/// The type of weights, cache and hidden states. Norms, softmax and rotations are computed in f32 inside.
+/// The type of weights, cache and whatever is multiplied. Residual streams, norms, softmax and logits are f32 in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ComputeType {
     /// 32-bit floats.
@@ -78,7 +78,7 @@ pub enum Kernels {
 pub struct Placement {
     /// The device.
     pub device: ComputeDevice,
-    /// The type; the CPU has f32, and f16 with [`Kernels::Plain`].
+    /// The type; the CPU has f32, and with [`Kernels::Plain`] the others, rounded where a GPU rounds and slow.
     pub dtype: ComputeType,
     /// The code.
     pub kernels: Kernels,
@@ -118,14 +118,9 @@ impl Placement {
     /// Opens the device.
     pub(crate) fn open(self) -> Result<Compute> {
         let on_cpu = self.device == ComputeDevice::Cpu;
-        if on_cpu && !self.over_buffers() && !matches!(self.dtype, ComputeType::F32 | ComputeType::F16) {
-            return Err(ModelError::Unsupported { what: self.dtype.name(), expected: "f32 on the CPU" });
-        }
-        if on_cpu && self.dtype == ComputeType::F16 && self.kernels == Kernels::Best {
-            return Err(ModelError::Unsupported {
-                what: "f16",
-                expected: "f32 on the CPU, or plain kernels",
-            });
+        if on_cpu && self.dtype != ComputeType::F32 && self.kernels == Kernels::Best {
+            let (what, expected) = (self.dtype.name(), "f32 on the CPU, or plain kernels");
+            return Err(ModelError::Unsupported { what, expected });
         }
         if !self.over_buffers() && self.precisions != Precisions::EXACT {
             let expected = "them where our own kernels compute, on the CPU";

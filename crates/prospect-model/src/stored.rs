@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 use crc32fast::Hasher;
-use half::bf16;
+use half::{bf16, f16};
 use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
@@ -91,12 +91,11 @@ pub struct StoredTensor<'a> {
 
 enum Values<'a> {
     Ids(&'a [u32]),
-    /// `runs` runs of `length` values of a contiguous tensor, `stride` apart.
+    /// The first `filled` entries of a contiguous tensor along `dim`.
     Floats {
         tensor: Tensor,
-        runs: usize,
-        length: usize,
-        stride: usize,
+        dim: usize,
+        filled: usize,
     },
 }
 
@@ -111,12 +110,9 @@ impl<'a> StoredTensor<'a> {
         // Contiguous already wherever it is large: then nothing is copied.
         let tensor = tensor.contiguous()?;
         let mut shape = tensor.dims().to_vec();
-        let entry: usize = shape[dim + 1..].iter().product();
-        let runs = shape[..dim].iter().product();
-        let stride = shape[dim] * entry;
-        shape[dim] = filled.min(shape[dim]);
-        let length = shape[dim] * entry;
-        Ok(Self { name, shape, values: Values::Floats { tensor, runs, length, stride } })
+        let filled = filled.min(shape[dim]);
+        shape[dim] = filled;
+        Ok(Self { name, shape, values: Values::Floats { tensor, dim, filled } })
     }
 
     fn info(&self, start: usize) -> TensorInfo {
@@ -128,34 +124,48 @@ impl<'a> StoredTensor<'a> {
         TensorInfo { dtype, shape: self.shape.clone(), data_offsets: (start, start + bytes) }
     }
 
-    /// No value is copied but into the bytes that are written.
+    /// On the CPU no value is copied but into the bytes that are written; of what lies on a GPU, one tensor at a time.
     fn write(&self, to: &mut Summed<'_>) -> Result<()> {
         match &self.values {
             Values::Ids(ids) => Ok(to.write_values(ids, |id| id.to_le_bytes())?),
-            Values::Floats { tensor, runs, length, stride } => {
-                let place = Runs { runs: *runs, length: *length, stride: *stride };
-                let (storage, layout) = tensor.storage_and_layout();
-                let start = layout.start_offset();
-                match &*storage {
-                    Storage::Cpu(CpuStorage::F32(values)) => {
-                        to.write_runs(&values[start..], place, |value| value.to_le_bytes())?;
-                    }
-                    Storage::Cpu(CpuStorage::BF16(values)) => {
-                        to.write_runs(&values[start..], place, |value| value.to_le_bytes())?;
-                    }
-                    _ => {
-                        return Err(candle_core::Error::msg("only f32 and bf16 on the CPU are stored").into());
-                    }
+            Values::Floats { tensor, dim, filled } => match tensor.device() {
+                Device::Cpu => write_floats(to, tensor, Runs::of(tensor.dims(), *dim, *filled)),
+                _ => {
+                    let tensor = to_host(tensor, *dim, *filled)?;
+                    write_floats(to, &tensor, Runs::of(tensor.dims(), *dim, *filled))
                 }
-                Ok(())
-            }
+            },
         }
     }
+}
+
+/// The first `filled` entries of a tensor along `dim`, and nothing behind them, in the host's memory.
+fn to_host(tensor: &Tensor, dim: usize, filled: usize) -> Result<Tensor> {
+    Ok(tensor.narrow(dim, 0, filled)?.force_contiguous()?.to_device(&Device::Cpu)?)
+}
+
+fn write_floats(to: &mut Summed<'_>, tensor: &Tensor, place: Runs) -> Result<()> {
+    let (storage, layout) = tensor.storage_and_layout();
+    let start = layout.start_offset();
+    match &*storage {
+        Storage::Cpu(CpuStorage::F32(values)) => {
+            to.write_runs(&values[start..], place, |value| value.to_le_bytes())?;
+        }
+        Storage::Cpu(CpuStorage::BF16(values)) => {
+            to.write_runs(&values[start..], place, |value| value.to_le_bytes())?;
+        }
+        Storage::Cpu(CpuStorage::F16(values)) => {
+            to.write_runs(&values[start..], place, |value| value.to_le_bytes())?;
+        }
+        _ => return Err(candle_core::Error::msg("only f32, bf16 and f16 are stored").into()),
+    }
+    Ok(())
 }
 
 fn name_of(dtype: DType) -> Dtype {
     match dtype {
         DType::BF16 => Dtype::BF16,
+        DType::F16 => Dtype::F16,
         _ => Dtype::F32,
     }
 }
@@ -166,6 +176,14 @@ struct Runs {
     runs: usize,
     length: usize,
     stride: usize,
+}
+
+impl Runs {
+    /// The first `filled` entries along `dim` of a contiguous tensor.
+    fn of(dims: &[usize], dim: usize, filled: usize) -> Self {
+        let entry: usize = dims[dim + 1..].iter().product();
+        Self { runs: dims[..dim].iter().product(), length: filled * entry, stride: dims[dim] * entry }
+    }
 }
 
 /// A writer that knows the checksum of what went through it.
@@ -305,16 +323,9 @@ impl StoredTensors {
             return Err(unexpected(name, info, format!("{expected:?} {shape:?}")));
         }
         Ok(match expected {
-            Dtype::BF16 => {
-                let values: Vec<bf16> =
-                    bytes.as_chunks().0.iter().map(|value| bf16::from_le_bytes(*value)).collect();
-                Tensor::from_vec(values, shape, device)?
-            }
-            _ => {
-                let values: Vec<f32> =
-                    bytes.as_chunks().0.iter().map(|value| f32::from_le_bytes(*value)).collect();
-                Tensor::from_vec(values, shape, device)?
-            }
+            Dtype::BF16 => Tensor::from_vec(values(bytes, bf16::from_le_bytes), shape, device)?,
+            Dtype::F16 => Tensor::from_vec(values(bytes, f16::from_le_bytes), shape, device)?,
+            _ => Tensor::from_vec(values(bytes, f32::from_le_bytes), shape, device)?,
         })
     }
 
@@ -329,7 +340,7 @@ impl StoredTensors {
         if info.dtype != Dtype::U32 || info.shape.len() != 1 {
             return Err(unexpected(name, info, "U32 of one dimension".to_owned()));
         }
-        Ok(bytes.as_chunks().0.iter().map(|value| u32::from_le_bytes(*value)).collect())
+        Ok(values(bytes, u32::from_le_bytes))
     }
 
     fn find(&self, name: &str) -> Result<(&TensorInfo, &[u8])> {
@@ -341,10 +352,45 @@ impl StoredTensors {
     }
 }
 
+fn values<T, const BYTES: usize>(bytes: &[u8], value_of: impl Fn([u8; BYTES]) -> T) -> Vec<T> {
+    bytes.as_chunks().0.iter().map(|value| value_of(*value)).collect()
+}
+
 fn unexpected(name: &str, info: &TensorInfo, expected: String) -> StoredError {
     StoredError::Shape {
         name: name.to_owned(),
         found: format!("{:?} {:?}", info.dtype, info.shape),
         expected,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn written(tensor: &Tensor, place: Runs) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut to = Summed { to: &mut bytes, sum: Hasher::new(), buffer: Vec::new() };
+        write_floats(&mut to, tensor, place).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn what_is_copied_to_the_host_is_what_lies_there() {
+        let numbers: Vec<f32> = (0..2 * 5 * 3).map(|number| number as f32).collect();
+        for dtype in [DType::F32, DType::F16, DType::BF16] {
+            // Two key heads with room for five slots, three of them filled; and one head, whose slots lie together.
+            for heads in [2, 1] {
+                let side =
+                    Tensor::from_slice(&numbers[..heads * 15], (1, heads, 5, 3), &Device::Cpu).unwrap();
+                let side = side.to_dtype(dtype).unwrap();
+                let copied = to_host(&side, 2, 3).unwrap();
+                assert_eq!(copied.dims(), [1, heads, 3, 3]);
+                let in_place = written(&side, Runs::of(side.dims(), 2, 3));
+                assert_eq!(written(&copied, Runs::of(copied.dims(), 2, 3)), in_place);
+                assert_eq!(in_place.len(), heads * 9 * dtype.size_in_bytes());
+            }
+        }
     }
 }

@@ -9,6 +9,10 @@ use prospect_model::{
     ComputeDevice, ComputeType, EvictionPiece, Generator, Kernels, ModelError, Placement, Sampling, SmolVlm,
 };
 
+/// What a GPU computes in beside f32, and how far it may be off: these weights are random, and make a rounding ten times as large
+/// as trained ones do. `transformers` in f16 is off by 4.7e-3 at most in the cases below, in bf16 by 4.1e-2.
+const TYPES: [(ComputeType, f64); 2] = [(ComputeType::F16, 7e-3), (ComputeType::Bf16, 5.6e-2)];
+
 fn plain(name: &str, dtype: ComputeType) -> SmolVlm {
     let placement = Placement { dtype, kernels: Kernels::Plain, ..Placement::default() };
     SmolVlm::load_with(&folder(name), placement).unwrap()
@@ -42,18 +46,21 @@ fn f32_equals_the_reference() {
 }
 
 #[test]
-fn f16_is_near_the_reference() {
-    for name in CHECKPOINTS {
-        let model = plain(name, ComputeType::F16);
+fn sixteen_bits_are_near_the_reference() {
+    for (dtype, near, name) in
+        TYPES.iter().flat_map(|(dtype, near)| CHECKPOINTS.map(|name| (*dtype, *near, name)))
+    {
+        let model = plain(name, dtype);
         let vocab = model.config().text_config.vocab_size;
         for case in OneShot::read(name) {
             if let Some(images) = &case.images {
                 let vision = relative_norm(&model.vision_output(images.values()).unwrap(), &images.vision);
-                assert!(vision < 1e-2, "{name} {}: vision off by {vision}", case.name);
+                println!("{name} {}: vision within {vision:.1e} in {dtype:?}", case.name);
+                assert!(vision < near, "{name} {}: vision off by {vision} in {dtype:?}", case.name);
             }
             let logits = relative_norm(&case.logits_of(&model)[case.logits_from * vocab..], &case.logits);
-            println!("{name} {}: logits within {logits:.1e} in f16", case.name);
-            assert!(logits < 1e-2, "{name} {}: logits off by {logits}", case.name);
+            println!("{name} {}: logits within {logits:.1e} in {dtype:?}", case.name);
+            assert!(logits < near, "{name} {}: logits off by {logits} in {dtype:?}", case.name);
         }
     }
 }
@@ -99,9 +106,12 @@ fn an_eviction_leaves_what_our_kernels_leave() {
             let (expected, f32) = (evicted(&load(name)), evicted(&plain(name, ComputeType::F32)));
             let off = max_difference(&f32.0, &expected.0).max(max_difference(&f32.1, &expected.1));
             assert!(off < TOLERANCE, "{name} {policy:?}: off by {off}");
-            let f16 = evicted(&plain(name, ComputeType::F16));
-            let off = relative_norm(&f16.0, &expected.0).max(relative_norm(&f16.1, &expected.1));
-            assert!(off < 1e-2, "{name} {policy:?}: off by {off} in f16");
+            for (dtype, near) in TYPES {
+                let other = evicted(&plain(name, dtype));
+                let off = relative_norm(&other.0, &expected.0).max(relative_norm(&other.1, &expected.1));
+                println!("{name} {policy:?}: within {off:.1e} in {dtype:?}");
+                assert!(off < near, "{name} {policy:?}: off by {off} in {dtype:?}");
+            }
         }
     }
 }

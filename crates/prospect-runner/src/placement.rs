@@ -20,8 +20,9 @@ pub(crate) fn placement_of(settings: &Settings) -> Result<Placement, RunError> {
     let dtype = match (settings.model.dtype, device) {
         (DType::Auto | DType::F32, ComputeDevice::Cpu) | (DType::F32, _) => ComputeType::F32,
         (DType::F16, ComputeDevice::Cpu) if kernels == Kernels::Plain => ComputeType::F16,
+        (DType::Bf16, ComputeDevice::Cpu) if kernels == Kernels::Plain => ComputeType::Bf16,
         (_, ComputeDevice::Cpu) => {
-            let expected = "auto or f32: on the CPU everything is computed in f32";
+            let expected = "auto or f32: the CPU's own kernels compute in f32";
             return Err(settings.unsupported_error("model.dtype", expected).into());
         }
         (DType::Auto | DType::Bf16, _) => ComputeType::Bf16,

@@ -42,7 +42,11 @@ struct Fixture {
 
 impl Fixture {
     fn load() -> Self {
-        let (checkpoint, _) = Checkpoint::load_for_stream(&settings(&[])).unwrap();
+        Self::load_with(&[])
+    }
+
+    fn load_with(model: &[&str]) -> Self {
+        let (checkpoint, _) = Checkpoint::load_for_stream(&settings(model)).unwrap();
         let source = video().display().to_string();
         let annotations = run::annotations_of(&settings(&[]), &source).unwrap().unwrap();
         let mut source = source::open(&source, SourceOptions::at(2.0)).unwrap();
@@ -133,6 +137,21 @@ fn strategies_that_keep_nothing_go_on_as_well() {
     let fixture = Fixture::load();
     for strategy in ["drop_all", "summarize_and_drop", "summarize_with_dst", "none"] {
         fixture.holds(&[&format!("context.strategy={strategy}")], "\"event\":\"reply\"");
+    }
+}
+
+#[test]
+fn what_tensors_hold_goes_on_in_every_type() {
+    for dtype in ["model.dtype=f32", "model.dtype=f16", "model.dtype=bf16"] {
+        let model = ["model.kernels=plain", dtype];
+        let fixture = Fixture::load_with(&model);
+        let holds =
+            |sets: &[&str], expected| fixture.holds(&[&model, sets].concat(), &format!("\"{expected}\":"));
+        holds(&[EARLY], "covers");
+        for positions in ["rerotate", "recompute"] {
+            let positions = format!("context.positions={positions}");
+            holds(&["context.strategy=drop_middle", &positions], "kept");
+        }
     }
 }
 

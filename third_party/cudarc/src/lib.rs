@@ -126,8 +126,6 @@ extern crate no_std_compat as std;
 
 #[cfg(feature = "cublas")]
 pub mod cublas;
-#[cfg(feature = "cublaslt")]
-pub mod cublaslt;
 #[cfg(any(
     feature = "cudnn-08009",
     feature = "cudnn-09010",

@@ -85,8 +85,11 @@ fn get_cutlass(folder: &Path) -> Result<PathBuf, String> {
 
 fn install(name: &str, folder: &Path, packages: &[&str]) -> Result<(), String> {
     let target = folder.display().to_string();
-    let pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target", &target];
-    step(name, "python3", &[&pip, packages].concat(), &[]).map_err(|error| {
+    // It warns of installing as root, which is about the system's packages and not about a folder.
+    let quiet = ["--quiet", "--root-user-action", "ignore", "--disable-pip-version-check"];
+    let pip =
+        [&["-m", "pip", "install"], &quiet[..], &["--no-deps", "--upgrade", "--target", &target]].concat();
+    step(name, "python3", &[&pip[..], packages].concat(), &[]).map_err(|error| {
         format!(
             "{error}: expected Python with pip, or nvcc in PATH and CUTLASS's headers in PROSPECT_CUTLASS"
         )

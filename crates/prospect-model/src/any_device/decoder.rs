@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor};
 use candle_nn::{Activation, Module};
 
 use super::attention::Causal;
-use super::layers::{Linear, RmsNorm};
+use super::layers::{Linear, RmsNorm, wide};
 use super::weights::OnDevice;
 use crate::cache::KvCache;
 use crate::cpu::{Chunk, table_and_head};
@@ -46,7 +46,7 @@ impl Decoder {
                 .map(|index| layer(&format!("{prefix}.layers.{index}")))
                 .collect::<Result<_>>()?,
             norm: norm(&format!("{prefix}.norm"))?,
-            lm_head: Linear::of(head, None),
+            lm_head: Linear::of(weights, head, None)?,
             rotary: Rotary::new(
                 config.head_dim(),
                 config.rope_theta(),
@@ -103,10 +103,10 @@ impl Decoder {
     /// Logits of the last `rows` tokens in f32, `[rows, vocab]`.
     fn logits(&self, hidden: &Tensor, rows: usize) -> Result<Tensor> {
         let last = hidden.narrow(0, hidden.dim(0)? - rows, rows)?;
-        Ok(self.lm_head.forward(&self.norm.forward(&last.contiguous()?)?)?.to_dtype(DType::F32)?)
+        self.lm_head.forward_wide(&self.norm.forward(&last.contiguous()?)?)
     }
 
-    /// The residual stream behind the last layer, `[tokens, hidden]`.
+    /// The residual stream behind the last layer, `[tokens, hidden]`, in f32.
     fn hidden_states(&self, chunk: Chunk<'_>, cache: &mut KvCache) -> Result<Tensor> {
         let embeddings = match chunk {
             Chunk::Words(ids) => self.embed(ids)?,
@@ -117,7 +117,7 @@ impl Decoder {
         self.rotary.check(cache.next_position(), tokens)?;
         cache.keep_embedding_rows(&embeddings)?;
         let causal = Causal::new(&self.compute, self.config.head_dim(), tokens, cache.len())?;
-        let mut x = embeddings;
+        let mut x = wide(&embeddings)?;
         for (index, layer) in self.layers.iter().enumerate() {
             let normed = layer.input_layernorm.forward(&x)?;
             x = (x + self.attention(layer, index, &normed, cache, &causal)?)?;
@@ -143,15 +143,16 @@ impl Decoder {
         let turned = self.rotary.apply(&by_head(0, heads + kv_heads)?, cache.next_position())?;
         let (queries, keys) = (turned.narrow(1, 0, heads)?, turned.narrow(1, heads, kv_heads)?);
         let (keys, values) = cache.write(index, &keys, &by_head(heads + kv_heads, kv_heads)?)?;
-        layer.o_proj.forward(&causal.forward(&queries, &keys, &values)?)
+        layer.o_proj.forward_wide(&causal.forward(&queries, &keys, &values)?)
     }
 }
 
 impl Layer {
+    /// To f32, as what attention returns.
     fn mlp(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
         let gate_up = self.gate_up_proj.forward(x)?;
         let inner = gate_up.dim(1)? / 2;
         let gate = activation.forward(&gate_up.narrow(1, 0, inner)?)?;
-        self.down_proj.forward(&(gate * gate_up.narrow(1, inner, inner)?)?)
+        self.down_proj.forward_wide(&(gate * gate_up.narrow(1, inner, inner)?)?)
     }
 }

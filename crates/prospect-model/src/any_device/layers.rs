@@ -1,15 +1,23 @@
 //! Layers that more than one sub-model uses.
 
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
 
 use super::weights::OnDevice;
-use crate::error::Result;
+use crate::error::{ModelError, Result};
+use crate::placement::Kernels;
 
 /// `y = x W^T + b`.
 pub(super) struct Linear {
     /// `[output, input]`
     weight: Tensor,
-    bias: Option<Tensor>,
+    bias: Option<Bias>,
+    kernels: Kernels,
+}
+
+/// Added to outputs of either type.
+struct Bias {
+    narrow: Tensor,
+    wide: Tensor,
 }
 
 impl Linear {
@@ -29,12 +37,13 @@ impl Linear {
         };
         let weight = read("weight", &|output| vec![output, input])?;
         let bias = bias.then(|| read("bias", &|output| vec![output])).transpose()?;
-        Ok(Self { weight, bias })
+        Self::of(weights, weight, bias)
     }
 
-    /// A layer of a weight that is already there, `[output, input]`.
-    pub(super) fn of(weight: Tensor, bias: Option<Tensor>) -> Self {
-        Self { weight, bias }
+    /// A layer of tensors that are already there, `[output, input]` and `[output]`.
+    pub(super) fn of(weights: &OnDevice<'_>, weight: Tensor, bias: Option<Tensor>) -> Result<Self> {
+        let bias = bias.map(|narrow| Ok::<_, ModelError>(Bias { wide: wide(&narrow)?, narrow }));
+        Ok(Self { weight, bias: bias.transpose()?, kernels: weights.compute.placement.kernels })
     }
 
     /// Bytes of its weights.
@@ -42,14 +51,45 @@ impl Linear {
         self.weight.elem_count() * self.weight.dtype().size_in_bytes()
     }
 
-    /// `[rows, input]` to `[rows, output]`.
+    /// `[rows, input]` to `[rows, output]`, both of the type to compute in.
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let product = x.matmul(&self.weight.t()?)?;
         Ok(match &self.bias {
-            Some(bias) => product.broadcast_add(bias)?,
+            Some(bias) => product.broadcast_add(&bias.narrow)?,
             None => product,
         })
     }
+
+    /// `[rows, input]` of the type to compute in to `[rows, output]` in f32, the sums as they were added up: for what goes into a
+    /// residual stream, and for logits.
+    pub(super) fn forward_wide(&self, x: &Tensor) -> Result<Tensor> {
+        let product = wide_product(x, &self.weight, self.kernels)?;
+        Ok(match &self.bias {
+            Some(bias) => product.broadcast_add(&bias.wide)?,
+            None => product,
+        })
+    }
+}
+
+/// `x W^T` in f32.
+fn wide_product(x: &Tensor, weight: &Tensor, kernels: Kernels) -> Result<Tensor> {
+    if x.dtype() == DType::F32 {
+        return Ok(x.matmul(&weight.t()?)?);
+    }
+    if matches!(x.device(), Device::Cpu) {
+        return Ok(wide(x)?.matmul(&wide(weight)?.t()?)?);
+    }
+    match kernels {
+        #[cfg(feature = "cuda")]
+        Kernels::Best => Ok(prospect_cuda::wide_product(&x.contiguous()?, weight)?),
+        // The tensor library rounds them.
+        _ => wide(&x.matmul(&weight.t()?)?),
+    }
+}
+
+/// In f32; the same tensor if it is already.
+pub(super) fn wide(x: &Tensor) -> Result<Tensor> {
+    Ok(x.to_dtype(DType::F32)?)
 }
 
 /// Layer normalisation over the last dimension.
@@ -57,17 +97,20 @@ pub(super) struct LayerNorm {
     weight: Tensor,
     bias: Tensor,
     eps: f32,
+    output: DType,
 }
 
 impl LayerNorm {
     pub(super) fn load(weights: &OnDevice<'_>, name: &str, size: usize, eps: f64) -> Result<Self> {
-        let read = |part: &str| weights.get(&format!("{name}.{part}"), &[size]);
-        Ok(Self { weight: read("weight")?, bias: read("bias")?, eps: eps as f32 })
+        let read = |part: &str| weights.get_wide(&format!("{name}.{part}"), &[size]);
+        let output = weights.compute.dtype;
+        Ok(Self { weight: read("weight")?, bias: read("bias")?, eps: eps as f32, output })
     }
 
-    /// Rows side by side.
+    /// Rows side by side: a residual stream in f32, to the type to compute in.
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(candle_nn::ops::layer_norm(x, &self.weight, &self.bias, self.eps)?)
+        let normed = candle_nn::ops::layer_norm(x, &self.weight, &self.bias, self.eps)?;
+        Ok(normed.to_dtype(self.output)?)
     }
 }
 
@@ -75,15 +118,17 @@ impl LayerNorm {
 pub(super) struct RmsNorm {
     weight: Tensor,
     eps: f32,
+    output: DType,
 }
 
 impl RmsNorm {
     pub(super) fn load(weights: &OnDevice<'_>, name: &str, size: usize, eps: f64) -> Result<Self> {
-        Ok(Self { weight: weights.get(&format!("{name}.weight"), &[size])?, eps: eps as f32 })
+        let weight = weights.get_wide(&format!("{name}.weight"), &[size])?;
+        Ok(Self { weight, eps: eps as f32, output: weights.compute.dtype })
     }
 
-    /// Rows side by side.
+    /// As [`LayerNorm::forward`].
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(candle_nn::ops::rms_norm(x, &self.weight, self.eps)?)
+        Ok(candle_nn::ops::rms_norm(x, &self.weight, self.eps)?.to_dtype(self.output)?)
     }
 }

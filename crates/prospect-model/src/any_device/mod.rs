@@ -1,6 +1,9 @@
 //! The forward passes as operations on tensors, in any type, on any device: what a GPU computes. A CPU computes by
 //! [`crate::cpu`], which these are held against.
 //!
+//! In 16 bits: weights, cache, and what is multiplied. The residual streams, norms, softmax and logits are f32 in any type, so that
+//! roundings do not add up from layer to layer.
+//!
 //! Nothing waits for the device but the reading of results; weights, rotary tables and cache stay on it.
 
 mod attention;

@@ -19,7 +19,7 @@ pub(crate) struct VisionEncoder {
     compute: Compute,
     /// The convolution, which is a linear layer of a patch's pixels: patches do not overlap.
     patch_embedding: Linear,
-    /// Of every patch of a tile, `[patches, hidden]`.
+    /// Of every patch of a tile, `[patches, hidden]`, in f32.
     positions: Tensor,
     layers: Vec<Layer>,
     post_layernorm: LayerNorm,
@@ -40,8 +40,8 @@ impl VisionEncoder {
         let embedding = format!("{prefix}.embeddings.patch_embedding");
         let kernel = weights.get(&format!("{embedding}.weight"), &[hidden, 3, patch, patch])?;
         let bias = weights.get(&format!("{embedding}.bias"), &[hidden])?;
-        let table =
-            weights.get(&format!("{prefix}.embeddings.position_embedding.weight"), &[side * side, hidden])?;
+        let table = weights
+            .get_wide(&format!("{prefix}.embeddings.position_embedding.weight"), &[side * side, hidden])?;
         let ids = Tensor::new(position_ids(side, side, side), &weights.compute.device)?;
         let norm = |name: &str| LayerNorm::load(weights, name, hidden, config.layer_norm_eps);
         let linear = |parts: &[Part], input| Linear::stacked(weights, parts, input, true);
@@ -50,7 +50,7 @@ impl VisionEncoder {
         Ok(Self {
             config: config.clone(),
             compute: weights.compute.clone(),
-            patch_embedding: Linear::of(kernel.reshape((hidden, 3 * patch * patch))?, Some(bias)),
+            patch_embedding: Linear::of(weights, kernel.reshape((hidden, 3 * patch * patch))?, Some(bias))?,
             positions: table.index_select(&ids, 0)?,
             layers: (0..config.num_hidden_layers)
                 .map(|index| layer(&format!("{prefix}.encoder.layers.{index}")))
@@ -82,7 +82,7 @@ impl VisionEncoder {
     pub(crate) fn hidden_states(&self, pixels: &[f32], tiles: usize) -> Result<Tensor> {
         let patches = self.patches(pixels, tiles)?;
         let hidden = self.config.hidden_size;
-        let embedded = self.patch_embedding.forward(&patches)?;
+        let embedded = self.patch_embedding.forward_wide(&patches)?;
         let embedded = embedded.reshape((tiles, (), hidden))?.broadcast_add(&self.positions)?;
         let mut x = embedded.reshape(((), hidden))?;
         for layer in &self.layers {
@@ -104,15 +104,15 @@ impl VisionEncoder {
 }
 
 impl Layer {
-    /// `[tiles * patches, hidden]`, attention within each tile.
+    /// `[tiles * patches, hidden]` in f32, attention within each tile.
     fn forward(&self, x: &Tensor, tiles: usize, config: &VisionConfig, compute: &Compute) -> Result<Tensor> {
         let (heads, hidden) = (config.num_attention_heads, config.hidden_size);
         let qkv = self.qkv_proj.forward(&self.layer_norm1.forward(x)?)?;
         let qkv = qkv.reshape((tiles, (), 3 * heads, hidden / heads))?;
         let part = |index| qkv.narrow(2, index * heads, heads);
         let mixed = attention::full(compute, &part(0)?, &part(1)?, &part(2)?)?;
-        let x = (x + self.out_proj.forward(&mixed)?)?;
+        let x = (x + self.out_proj.forward_wide(&mixed)?)?;
         let inner = config.hidden_act.forward(&self.fc1.forward(&self.layer_norm2.forward(&x)?)?)?;
-        Ok((&x + self.fc2.forward(&inner)?)?)
+        Ok((&x + self.fc2.forward_wide(&inner)?)?)
     }
 }

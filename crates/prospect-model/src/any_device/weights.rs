@@ -1,4 +1,4 @@
-//! Weights on the device, in the type to compute in.
+//! Weights on the device.
 
 use candle_core::{Device, Tensor};
 
@@ -13,9 +13,14 @@ pub(crate) struct OnDevice<'a> {
 }
 
 impl OnDevice<'_> {
-    /// The tensor `name`.
+    /// The tensor `name`, in the type to compute in.
     pub(super) fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
         let values = Tensor::from_vec(self.weights.values(name, shape)?, shape, &Device::Cpu)?;
         Ok(values.to_dtype(self.compute.dtype)?.to_device(&self.compute.device)?)
+    }
+
+    /// The tensor `name`, in f32.
+    pub(super) fn get_wide(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        Ok(Tensor::from_vec(self.weights.values(name, shape)?, shape, &self.compute.device)?)
     }
 }

@@ -3,7 +3,7 @@
 use prospect_config::{ExceedContextHandling, Layers};
 use prospect_context::simulator::{Simulator, SimulatorOptions, StreamSegment, StreamStep};
 use prospect_context::{Budget, ContextStrategy, DialogueState, PositionPolicy, SegmentKind};
-use prospect_model::{Embeddings, EvictionPiece, KvCache, SmolVlm};
+use prospect_model::{CacheTail, Embeddings, EvictionPiece, KvCache, SmolVlm};
 use serde::Serialize;
 
 use super::stages::{fill, frame_tokens, times, word_ids};
@@ -41,15 +41,41 @@ pub fn measure_evictions(
     budget: usize,
     repeats: usize,
 ) -> Result<Vec<MeasuredEviction>, RunError> {
+    let strategies = strategies()?;
+    let overflows =
+        strategies.iter().map(|strategy| overflow(strategy.as_ref(), frame_tokens(model), budget));
+    let overflows = overflows.collect::<Result<Vec<_>, _>>()?;
+    let full = Full::new(model, overflows.iter().map(|overflow| overflow.tokens_before).max().unwrap_or(0))?;
     let mut measured = Vec::new();
-    for strategy in strategies()? {
-        let overflow = overflow(strategy.as_ref(), frame_tokens(model), budget)?;
+    for overflow in &overflows {
         let policies = if overflow.kept == 0 { &POLICIES[..1] } else { &POLICIES };
         for &policy in policies {
-            measured.push(overflow.measure(model, policy, repeats)?);
+            measured.push(overflow.measure(model, &full, policy, repeats)?);
         }
     }
     Ok(measured)
+}
+
+/// What a full cache holds, computed once: to compute it again takes far longer than any eviction.
+struct Full {
+    /// With the input embeddings that [`PositionPolicy::Recompute`] needs and the others leave out.
+    tokens: CacheTail,
+}
+
+impl Full {
+    fn new(model: &SmolVlm, tokens: usize) -> Result<Self, RunError> {
+        let mut cache = model.new_cache(tokens, PositionPolicy::Recompute)?;
+        fill(model, &mut cache, tokens)?;
+        Ok(Self { tokens: cache.take_tail(0)? })
+    }
+
+    /// Makes a cache hold the first `tokens` of it and nothing else.
+    fn put_into(&self, cache: &mut KvCache, tokens: usize) -> Result<(), RunError> {
+        cache.truncate(0);
+        cache.put_tail(&self.tokens)?;
+        cache.truncate(tokens);
+        Ok(())
+    }
 }
 
 fn strategies() -> Result<Vec<Box<dyn ContextStrategy>>, RunError> {
@@ -107,6 +133,7 @@ impl Overflow {
     fn measure(
         &self,
         model: &SmolVlm,
+        full: &Full,
         policy: PositionPolicy,
         repeats: usize,
     ) -> Result<MeasuredEviction, RunError> {
@@ -115,8 +142,8 @@ impl Overflow {
             let put_back: Embeddings = model.embed_words(&word_ids(self.put_back))?;
             pieces.push(EvictionPiece::Tokens(put_back));
         }
-        let mut cache: KvCache = model.new_cache(self.tokens_before, policy)?;
-        let prepare = |cache: &mut KvCache| fill(model, cache, self.tokens_before);
+        let mut cache: KvCache = model.new_cache(full.tokens.len(), policy)?;
+        let prepare = |cache: &mut KvCache| full.put_into(cache, self.tokens_before);
         let times = times(model, repeats, &mut cache, prepare, |cache| {
             model.evict(cache, &pieces)?;
             Ok(())
@@ -156,8 +183,30 @@ mod tests {
         let strategies = strategies().unwrap();
         let keeps = strategies.iter().find(|strategy| strategy.name() == "drop_middle").unwrap();
         let overflow = overflow(keeps.as_ref(), frame_tokens(&model), 4096).unwrap();
-        let measured = overflow.measure(&model, PositionPolicy::Rerotate, 1).unwrap();
-        assert_eq!((measured.positions, measured.tokens_before), ("rerotate", overflow.tokens_before));
-        assert!(measured.kept > 0 && measured.median_ms > 0.0);
+        let full = Full::new(&model, overflow.tokens_before + 7).unwrap();
+        for policy in POLICIES {
+            let measured = overflow.measure(&model, &full, policy, 1).unwrap();
+            assert_eq!(
+                (measured.positions, measured.tokens_before),
+                (policy.as_str(), overflow.tokens_before)
+            );
+            assert!(measured.kept > 0 && measured.median_ms > 0.0);
+        }
+    }
+
+    #[test]
+    fn a_cache_is_full_again_with_what_was_in_it() {
+        let model = SmolVlm::load(&default_checkpoint().unwrap()).unwrap();
+        let full = Full::new(&model, 300).unwrap();
+        let mut filled = model.new_cache(300, PositionPolicy::Rerotate).unwrap();
+        fill(&model, &mut filled, 300).unwrap();
+        let mut cache = model.new_cache(300, PositionPolicy::Rerotate).unwrap();
+        full.put_into(&mut cache, 280).unwrap();
+        model.evict(&mut cache, &[EvictionPiece::Keep(100..200)]).unwrap();
+        full.put_into(&mut cache, 300).unwrap();
+        assert_eq!(
+            (cache.positions(), cache.keys(1).unwrap()),
+            (filled.positions(), filled.keys(1).unwrap())
+        );
     }
 }

@@ -67,24 +67,24 @@ pub fn measure(model: &SmolVlm, cache_lengths: &[usize], repeats: usize) -> Resu
 const FRAME_TEXT_TOKENS: usize = 16;
 
 /// Tokens of a frame with its text.
-pub(super) fn frame_tokens(model: &SmolVlm) -> usize {
+pub(crate) fn frame_tokens(model: &SmolVlm) -> usize {
     model.config().image_seq_len() + FRAME_TEXT_TOKENS
 }
 
 /// Pixels of a frame, normalised.
-pub(super) struct FramePixels {
+pub(crate) struct FramePixels {
     values: Vec<f32>,
     side: usize,
 }
 
 impl FramePixels {
-    pub(super) fn values(&self) -> PixelValues<'_> {
+    pub(crate) fn values(&self) -> PixelValues<'_> {
         PixelValues { values: &self.values, tiles: 1, height: self.side, width: self.side }
     }
 }
 
 /// A frame of the size that the model takes.
-pub(super) fn frame_pixels(model: &SmolVlm) -> FramePixels {
+pub(crate) fn frame_pixels(model: &SmolVlm) -> FramePixels {
     let side = model.config().vision_config.image_size;
     let values = (0..3 * side * side).map(|index| (index % 255) as f32 / 127.5 - 1.0).collect();
     FramePixels { values, side }
@@ -132,7 +132,7 @@ pub(super) fn fill(model: &SmolVlm, cache: &mut KvCache, length: usize) -> Resul
 }
 
 /// Ids of words, none of them an image token.
-pub(super) fn word_ids(tokens: usize) -> Vec<u32> {
+pub(crate) fn word_ids(tokens: usize) -> Vec<u32> {
     (0..tokens).map(|index| 3 + (index * 7 % 400) as u32).collect()
 }
 

@@ -78,6 +78,9 @@ pub(super) struct KeepingArguments {
 pub(super) struct ParityArguments {
     /// As for `run`; without it the small video of the repository.
     pub(super) source: Option<String>,
+    /// No checkpoint and no video: random weights at the shapes 256m, 500m, 2.2b or small.
+    #[arg(long, conflicts_with_all = ["source", "model"])]
+    pub(super) shape: Option<String>,
     #[command(flatten)]
     pub(super) common: CommonArguments,
 }
@@ -163,7 +166,7 @@ pub(super) struct MergeArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct BenchArguments {
-    /// 256m, 500m or 2.2b.
+    /// 256m, 500m or 2.2b, or small: that of the repository.
     #[arg(long, default_value = "256m")]
     pub(super) shape: String,
     /// Cache lengths in tokens, comma-separated.

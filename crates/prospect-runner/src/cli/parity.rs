@@ -2,16 +2,17 @@
 
 use prospect_config::Settings;
 use prospect_context::PositionPolicy;
-use prospect_model::SmolVlm;
+use prospect_model::{Placement, SmolVlm};
 use prospect_processor::Processor;
 use serde::Serialize;
 
 use super::arguments::ParityArguments;
 use super::print;
 use super::table::aligned;
+use crate::bench::shape;
 use crate::checkpoint;
 use crate::error::RunError;
-use crate::parity::{Parity, compare};
+use crate::parity::{Parity, compare, compare_shapes};
 use crate::placement::placement_of;
 use crate::run::source_options;
 use crate::source;
@@ -32,13 +33,10 @@ const POLICIES: [PositionPolicy; 4] =
 
 pub(super) fn parity(arguments: &ParityArguments, strategies: &Registry) -> Result<(), RunError> {
     let Some(settings) = arguments.common.resolve_or_print(strategies)? else { return Ok(()) };
-    let folder = checkpoint::find(settings.model.path.as_deref())?.folder;
-    let processor = Processor::from_dir(&folder)?;
-    let models = [SmolVlm::load(&folder)?, SmolVlm::load_with(&folder, placement_of(&settings)?)?];
-    let reports = POLICIES
-        .iter()
-        .map(|&policy| report(arguments, &settings, &processor, [&models[0], &models[1]], policy))
-        .collect::<Result<Vec<_>, _>>()?;
+    let reports = match &arguments.shape {
+        Some(name) => vec![of_shape(name, &settings)?],
+        None => of_checkpoint(arguments, &settings)?,
+    };
     match settings.output.json {
         // Numbers always serialise.
         true => print(&serde_json::to_string_pretty(&reports).unwrap_or_default()),
@@ -47,27 +45,35 @@ pub(super) fn parity(arguments: &ParityArguments, strategies: &Registry) -> Resu
     Ok(())
 }
 
-fn report(
-    arguments: &ParityArguments,
-    settings: &Settings,
-    processor: &Processor,
-    models: [&SmolVlm; 2],
-    policy: PositionPolicy,
-) -> Result<Report, RunError> {
+fn of_shape(name: &str, settings: &Settings) -> Result<Report, RunError> {
+    let other = placement_of(settings)?;
+    let models = [shape(name, Placement::default())?.model, shape(name, other)?.model];
+    Ok(report(&models, PositionPolicy::Rerotate, compare_shapes([&models[0], &models[1]])?))
+}
+
+/// Under every position policy.
+fn of_checkpoint(arguments: &ParityArguments, settings: &Settings) -> Result<Vec<Report>, RunError> {
+    let folder = checkpoint::find(settings.model.path.as_deref())?.folder;
+    let processor = Processor::from_dir(&folder)?;
+    let models = [SmolVlm::load(&folder)?, SmolVlm::load_with(&folder, placement_of(settings)?)?];
     let video = match &arguments.source {
         Some(source) => source.clone(),
         None => checkpoint::from_repository("fixtures/workbench/videos/video_000.mp4")?.display().to_string(),
     };
-    let mut frames = source::open(&video, source_options(settings))?;
-    let cache = (settings.context.max_seq_len, policy);
     let prompt = &settings.stream.default_system_prompt;
-    let parity = compare(models, processor, frames.as_mut(), cache, prompt)?;
-    Ok(Report {
-        device: models[1].placement().device.to_string(),
-        dtype: models[1].placement().to_string(),
-        positions: policy.as_str(),
-        parity,
-    })
+    let of_policy = |policy| {
+        let mut frames = source::open(&video, source_options(settings))?;
+        let cache = (settings.context.max_seq_len, policy);
+        let parity = compare([&models[0], &models[1]], &processor, frames.as_mut(), cache, prompt)?;
+        Ok(report(&models, policy, parity))
+    };
+    POLICIES.into_iter().map(of_policy).collect()
+}
+
+fn report(models: &[SmolVlm; 2], policy: PositionPolicy, parity: Parity) -> Report {
+    let placement = models[1].placement();
+    let (device, dtype) = (placement.device.to_string(), placement.to_string());
+    Report { device, dtype, positions: policy.as_str(), parity }
 }
 
 fn text(reports: &[Report]) -> String {
@@ -79,14 +85,17 @@ fn text(reports: &[Report]) -> String {
         "evictions",
         "tokens",
         "vision",
+        "worst",
         "logits",
+        "worst",
         "cache",
         "differ",
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     let mut lines = Vec::new();
     for report in reports {
-        let Parity { frames, tokens, evictions, vision, logits, cache, disagreements } = &report.parity;
+        let Parity { frames, tokens, evictions, cache, disagreements, .. } = &report.parity;
+        let Parity { vision, vision_worst, logits, logits_worst, .. } = &report.parity;
         rows.push(vec![
             report.device.clone(),
             report.dtype.clone(),
@@ -95,7 +104,9 @@ fn text(reports: &[Report]) -> String {
             evictions.to_string(),
             tokens.to_string(),
             format!("{vision:.1e}"),
+            format!("{vision_worst:.1e}"),
             format!("{logits:.1e}"),
+            format!("{logits_worst:.1e}"),
             format!("{cache:.1e}"),
             disagreements.len().to_string(),
         ]);

@@ -1,2 +1,0 @@
-#include "cuda.h"
-#include "cublas_v2.h"
