@@ -122,6 +122,27 @@ fn what_is_no_stream_of_pictures_is_refused() {
     assert!(matches!(complaint(&junk), SourceError::NotArrow { .. } | SourceError::NoFrames { .. }));
 }
 
+/// Found by fuzzing: the library takes the offsets of texts for whole numbers, whatever their length in bytes.
+#[test]
+fn lengths_that_are_no_whole_number_of_offsets_are_refused() {
+    let picture = BASE64_STANDARD.encode(jpeg());
+    let sound = written("frame", text(&[Some(&picture), Some(&picture)]));
+    let bytes = std::fs::read(sound.path()).unwrap();
+    let (offsets, folder) = (12_u64.to_le_bytes(), tempfile::tempdir().unwrap());
+    let places = (0..bytes.len() - 8).filter(|&at| bytes[at..at + 8] == offsets);
+    let mut refused = 0;
+    for at in places {
+        let mut bytes = bytes.clone();
+        bytes[at] += 1;
+        let path = folder.path().join("odd.arrow");
+        std::fs::write(&path, bytes).unwrap();
+        let error = source::open(path.to_str().unwrap(), SourceOptions::at(2.0)).err();
+        let message = error.map(|error| error.to_string()).unwrap_or_default();
+        refused += usize::from(message.ends_with("its lengths and offsets contradict each other"));
+    }
+    assert!(refused > 0);
+}
+
 #[test]
 fn frames_before_the_end_of_a_stream_that_was_cut_off_are_kept() {
     let folder = tempfile::tempdir().unwrap();

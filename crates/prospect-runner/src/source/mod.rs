@@ -6,6 +6,7 @@
 mod animation;
 #[cfg(feature = "arrow")]
 mod arrow;
+mod caught;
 mod clock;
 pub mod delivery;
 mod error;
