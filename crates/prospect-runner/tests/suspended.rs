@@ -42,7 +42,11 @@ struct Fixture {
 
 impl Fixture {
     fn load() -> Self {
-        let (checkpoint, _) = Checkpoint::load_for_stream(&settings(&[])).unwrap();
+        Self::load_with(&[])
+    }
+
+    fn load_with(sets: &[&str]) -> Self {
+        let (checkpoint, _) = Checkpoint::load_for_stream(&settings(sets)).unwrap();
         let source = video().display().to_string();
         let annotations = run::annotations_of(&settings(&[]), &source).unwrap().unwrap();
         let mut source = source::open(&source, SourceOptions::at(2.0)).unwrap();
@@ -146,6 +150,19 @@ fn random_numbers_early_summaries_and_falling_probabilities_go_on() {
     }
     fixture.holds(&["stream.not_talk_threshold=diff0.2"], "not_talk_probability");
     fixture.holds(&["stream.talk=every", "stream.every.seconds=3"], "\"event\":\"reply\"");
+}
+
+#[test]
+fn a_cache_in_bf16_goes_on() {
+    const Q8: &str = "model.quantize=q8";
+    let (fixture, exact) = (Fixture::load_with(&[Q8]), Fixture::load());
+    let bytes = |fixture: &Fixture| fixture.checkpoint.model.kv_bytes_per_token();
+    assert_eq!(2 * bytes(&fixture), bytes(&exact));
+    for positions in POSITIONS {
+        let positions = format!("context.positions={positions}");
+        fixture.holds(&[Q8, "context.strategy=drop_middle", &positions], "\"event\":\"overflow\"");
+    }
+    fixture.holds(&[Q8, EARLY], "\"covers\":");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use half::bf16;
 
 use crate::error::Result;
-use crate::linear::{PackedLinear, Part, Precision};
+use crate::linear::{PackedLinear, Part, Precision, give_back};
 use crate::weights::Weights;
 
 /// A tensor's values, row-major.
@@ -28,7 +28,11 @@ pub(super) fn stacked<N: AsRef<str>>(
     let read = layers.iter().map(read).collect::<Result<Vec<_>>>()?;
     let parts: Vec<Part<'_>> =
         read.iter().map(|(weight, bias)| Part { weight, bias: bias.as_deref() }).collect();
-    Ok(PackedLinear::stacked(precision, &parts, inputs)?)
+    let packed = PackedLinear::stacked(precision, &parts, inputs)?;
+    // What was read is between what was packed before and after it, where an allocator leaves holes.
+    drop(read);
+    give_back();
+    Ok(packed)
 }
 
 /// Scale and shift of a layer norm.

@@ -98,6 +98,11 @@ pub trait FrameSource: Send {
         (0..items).take_while(|_| self.next_frame().is_some()).count()
     }
 
+    /// As [`Self::skip`], where none of the items was an error: what lies behind them may be reached without looking at them.
+    fn skip_whole(&mut self, items: usize) -> usize {
+        self.skip(items)
+    }
+
     /// Frames the whole source will deliver, if that is known.
     fn length(&self) -> Option<usize>;
 

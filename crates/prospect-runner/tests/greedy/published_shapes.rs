@@ -14,7 +14,7 @@ fn check_size(name: &str) -> tempfile::TempDir {
 }
 
 #[test]
-#[ignore = "two minutes and 2 GB"]
+#[ignore = "half a minute and 2 GB, half of them on disk"]
 fn the_middle_published_size_says_what_transformers_says() {
     check_size("500m");
 }

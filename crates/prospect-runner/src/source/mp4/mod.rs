@@ -17,7 +17,7 @@ use openh264::formats::YUVSource;
 use re_mp4::{StsdBoxContent, Track};
 
 use super::SourceError;
-use super::sample::{Pictures, Timed};
+use super::sample::{Pictures, TOLERANCE, Timed};
 use super::yuv::{Rotation, YuvPicture, unpad};
 use boxes::{parsable_end, parse, rotation};
 use declared::declared_samples;
@@ -254,6 +254,26 @@ impl Mp4Video {
 
 impl Pictures for Mp4Video {
     type Picture = YuvPicture;
+
+    /// To the last key frame that divides what is decoded after it from what is shown before it.
+    fn jump(&mut self, time: f64) -> Option<f64> {
+        let latest = |samples: &[Sample]| samples.iter().map(|sample| sample.ticks).max();
+        let mut least_after = i64::MAX;
+        for (number, sample) in self.samples.iter().enumerate().rev() {
+            least_after = least_after.min(sample.ticks);
+            let early = sample.ticks as f64 / self.timescale <= time + TOLERANCE;
+            if sample.sync
+                && early
+                && sample.ticks == least_after
+                && latest(&self.samples[..number]) < Some(sample.ticks)
+            {
+                self.next = number;
+                break;
+            }
+        }
+        self.times().first().copied()
+    }
+
     fn next_picture(&mut self) -> Option<Result<Timed<YuvPicture>, SourceError>> {
         loop {
             if let Some(item) = self.ready.pop_front() {
