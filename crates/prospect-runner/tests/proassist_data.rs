@@ -114,7 +114,7 @@ fn a_line_of_a_prepared_file_is_a_part_of_a_video() {
     refused(r#"{"video_uid": "w"}"#, "no frames of w");
     refused(
         r#"{"video_uid": "v", "end_frame_idx": 5}"#,
-        "frames 0 to 5, no rate, expected at least one frame",
+        "frames 0 to 5, no rate: expected at least one frame",
     );
     let empty = r#"{"video_uid": "v", "start_frame_idx": 5, "end_frame_idx": 5, "fps": 2}"#;
     refused(empty, "frames 5 to 5, 2 a second");
