@@ -61,7 +61,10 @@ impl VisionEncoder {
         let table = format!("{embeddings}.position_embedding.weight");
         let table = floats(weights, &table, &[side * side, hidden])?;
         let position = |id: u32| table[id as usize * hidden..][..hidden].iter().copied();
-        let projection = ("model.connector.modality_projection.proj", text_hidden);
+        // The largest matrix first: what it needs while it is packed is free again before the rest is there.
+        let projection = [("model.connector.modality_projection.proj", text_hidden)];
+        let block = hidden * scale_factor * scale_factor;
+        let projection = stacked(weights, precision, &projection, block, false)?;
         let layer = |name: &str| {
             Layer::read(
                 config,
@@ -79,13 +82,7 @@ impl VisionEncoder {
                 .collect::<Result<_>>()?,
             post_layernorm: LayerNorm::load(weights, &format!("{prefix}.post_layernorm"), hidden)?,
             scale_factor,
-            projection: stacked(
-                weights,
-                precision,
-                &[projection],
-                hidden * scale_factor * scale_factor,
-                false,
-            )?,
+            projection,
             attention: precisions.vision_attention,
             buffers: Spare::default(),
         };

@@ -15,6 +15,9 @@ mod images;
 mod input;
 mod live;
 mod mp4;
+#[cfg(test)]
+#[path = "../../../prospect-model/tests/common/mutations.rs"]
+mod mutations;
 mod pipe;
 mod resumed;
 mod sample;

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::source::mutations::cases;
 use crate::source::sample::Picture;
 
 fn folder() -> PathBuf {
@@ -137,14 +138,8 @@ fn more_samples_than_can_be_are_not_indexed() {
     assert!(what.starts_with("mp4 with 1000000"), "{what}");
 }
 
-/// `PROSPECT_FUZZ_CASES` cases; few where it is not set.
-fn cases() -> ProptestConfig {
-    let cases = std::env::var("PROSPECT_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok());
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases.unwrap_or(100)) }
-}
-
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(100)) })]
 
     #[test]
     fn damaged_bytes_never_panic(
