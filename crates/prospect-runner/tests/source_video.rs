@@ -1,5 +1,5 @@
 //! Sources sampled to a constant rate: the videos of fixtures/videos.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 

@@ -28,11 +28,18 @@ pub(super) fn stacked<N: AsRef<str>>(
     let read = layers.iter().map(read).collect::<Result<Vec<_>>>()?;
     let parts: Vec<Part<'_>> =
         read.iter().map(|(weight, bias)| Part { weight, bias: bias.as_deref() }).collect();
-    let packed = PackedLinear::stacked(precision, &parts, inputs)?;
-    // What was read is between what was packed before and after it, where an allocator leaves holes.
-    drop(read);
-    give_back();
-    Ok(packed)
+    Ok(PackedLinear::stacked(precision, &parts, inputs)?)
+}
+
+/// Layers by their number, one after the other.
+pub(super) fn layers<L>(count: usize, read: impl Fn(usize) -> Result<L>) -> Result<Vec<L>> {
+    let read = |number| {
+        let layer = read(number)?;
+        // What was read lies between what was packed before and after it, where an allocator leaves holes.
+        give_back();
+        Ok(layer)
+    };
+    (0..count).map(read).collect()
 }
 
 /// Scale and shift of a layer norm.

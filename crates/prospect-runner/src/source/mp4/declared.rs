@@ -10,18 +10,19 @@ const CONTAINERS: [&[u8; 4]; 7] = [b"moov", b"trak", b"mdia", b"minf", b"stbl", 
 /// Samples of all tracks and fragments in the first `end` bytes.
 pub(super) fn declared_samples(file: &mut (impl Read + Seek), end: u64) -> std::io::Result<u64> {
     let mut samples = 0_u64;
-    let mut open = vec![0..end];
-    while let Some(Range { start, end }) = open.pop() {
+    // Starts and ends.
+    let mut open = vec![(0, end)];
+    while let Some((start, end)) = open.pop() {
         let Some((kind, inside)) = box_at(file, start..end)? else { continue };
         if inside.end < end {
-            open.push(inside.end..end);
+            open.push((inside.end, end));
         }
         // Behind version and flags; a table has the size of its samples before their number.
         let number_at = match &kind {
             b"stsz" => 8,
             b"trun" => 4,
             _ => {
-                open.extend(CONTAINERS.contains(&&kind).then_some(inside));
+                open.extend(CONTAINERS.contains(&&kind).then_some((inside.start, inside.end)));
                 continue;
             }
         };
