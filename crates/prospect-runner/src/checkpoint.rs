@@ -8,7 +8,7 @@ use prospect_model::SmolVlm;
 use prospect_processor::Processor;
 
 use crate::error::RunError;
-use crate::hub::{Hub, HubId, Snapshot};
+use crate::hub::{Hub, HubId, Snapshot, WeightFiles};
 use crate::placement::placement_of;
 
 /// Where the embedded default lies in the repository.
@@ -120,13 +120,44 @@ impl Checkpoint {
 /// # Errors
 /// [`RunError::NoCheckpoint`], [`RunError::Hub`], or [`RunError::NoDefault`] if the binary was moved away from its repository.
 pub fn find(name: Option<&str>) -> Result<Location, RunError> {
-    let Some(name) = name else { return Ok(Location::of_folder(default_checkpoint()?)) };
-    if Path::new(name).is_dir() {
-        return Ok(Location::of_folder(name.into()));
+    match place(name)? {
+        Place::Folder(folder) => Ok(Location::of_folder(folder)),
+        Place::Hub(id) => {
+            let Snapshot { folder, commit } = Hub::of_this_process()?.find(&id)?;
+            Ok(Location { folder, name: id.repository, commit: Some(commit) })
+        }
     }
-    let id: HubId = name.parse().map_err(|_| RunError::NoCheckpoint { folder: name.into() })?;
-    let Snapshot { folder, commit } = Hub::of_this_process()?.find(&id)?;
-    Ok(Location { folder, name: id.repository, commit: Some(commit) })
+}
+
+/// A folder with a checkpoint's configuration, and what is known of its weights; those of a model of the hub are not
+/// downloaded.
+///
+/// # Errors
+/// As [`find`].
+pub fn describe(name: Option<&str>) -> Result<(PathBuf, Option<WeightFiles>), RunError> {
+    match place(name)? {
+        Place::Folder(folder) => {
+            let weights = WeightFiles::in_folder(&folder);
+            Ok((folder, weights))
+        }
+        Place::Hub(id) => Ok(Hub::of_this_process()?.describe(&id)?),
+    }
+}
+
+enum Place {
+    Folder(PathBuf),
+    Hub(HubId),
+}
+
+fn place(name: Option<&str>) -> Result<Place, RunError> {
+    match name {
+        None => Ok(Place::Folder(default_checkpoint()?)),
+        Some(name) if Path::new(name).is_dir() => Ok(Place::Folder(name.into())),
+        Some(name) => {
+            let id = name.parse().map_err(|_| RunError::NoCheckpoint { folder: name.into() })?;
+            Ok(Place::Hub(id))
+        }
+    }
 }
 
 impl Location {

@@ -58,6 +58,14 @@ pub struct Progress {
     pub span: Option<(f64, f64)>,
 }
 
+impl Progress {
+    /// Whether everything that the source gave was a frame: then the frames fill the time between the first and the last.
+    fn is_whole(&self, fps: f64) -> bool {
+        let frames = |(first, last): (f64, f64)| ((last - first) * fps).round() as usize + 1;
+        self.span.map_or(0, frames) == self.items
+    }
+}
+
 /// Streams a source through a checkpoint, into `trace` and onto `display`.
 ///
 /// # Errors
@@ -129,7 +137,10 @@ pub fn resume(
         let interval = 1.0 / settings.stream.fps;
         frames = source::behind(frames, items, progress.span.map_or(0.0, |(_, last)| last + interval));
     } else {
-        let found = frames.skip(items);
+        let found = match progress.is_whole(settings.stream.fps) {
+            true => frames.skip_whole(items),
+            false => frames.skip(items),
+        };
         if found < items {
             return Err(SuspendError::SourceEnded { path, items, found }.into());
         }

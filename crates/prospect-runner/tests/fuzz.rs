@@ -97,19 +97,21 @@ proptest! {
     }
 
     #[test]
-    fn splits_of_proassist(changes in mutations()) {
+    fn splits_and_prepared_files_of_proassist(
+        file in prop::sample::select(&["generated_dialogs/test_filtered.json", "prepared/dialog-klg_test_L0_I1.jsonl"][..]),
+        changes in mutations(),
+    ) {
         let folder = tempfile::tempdir().unwrap();
-        let dialogs = folder.path().join("generated_dialogs");
-        std::fs::create_dir_all(&dialogs).unwrap();
+        let changed = folder.path().join(file);
+        std::fs::create_dir_all(changed.parent().unwrap()).unwrap();
         std::fs::create_dir_all(folder.path().join("frames")).unwrap();
         for video in ["assembly_9011-c03f", "assembly_9012-a01b"] {
             std::fs::write(folder.path().join(format!("frames/{video}.arrow")), "").unwrap();
         }
-        let mut text =
-            std::fs::read(here("../../fixtures/proassist/generated_dialogs/test_filtered.json")).unwrap();
+        let mut text = std::fs::read(here("../../fixtures/proassist").join(file)).unwrap();
         mutate(&mut text, &changes);
-        std::fs::write(dialogs.join("test_filtered.json"), text).unwrap();
-        match suite::videos(&[folder.path().to_owned()], None).and_then(suite::with_annotations) {
+        std::fs::write(&changed, text).unwrap();
+        match suite::videos(&[changed], None).and_then(suite::with_annotations) {
             Ok(samples) => prop_assert!(samples.len() <= 3),
             Err(error) => one_line(&error)?,
         }

@@ -10,8 +10,9 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{DataType, Field};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use prospect_runner::annotations::Annotations;
 use prospect_runner::source::{self, Frame, SourceError, SourceOptions};
-use prospect_runner::suite::{videos, with_annotations};
+use prospect_runner::suite::{self, videos, with_annotations};
 
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/proassist")
@@ -79,6 +80,95 @@ fn samples_are_videos_with_one_conversation_and_their_steps() {
 }
 
 #[test]
+fn a_line_of_a_prepared_file_is_a_part_of_a_video() {
+    let file = fixture().join("prepared/dialog-klg_test_L0_I1.jsonl");
+    let samples = with_annotations(videos(std::slice::from_ref(&file), None).unwrap()).unwrap();
+    let about = |sample: &(suite::Video, Annotations)| (sample.0.name.clone(), sample.0.part.clone());
+    let parts: Vec<_> = samples.iter().map(about).collect();
+    assert_eq!(
+        parts,
+        [
+            ("assembly_9011-c03f_line1".to_owned(), Some(0.0..6.0)),
+            ("assembly_9012-a01b_line2".to_owned(), Some(1.0..3.5)),
+        ]
+    );
+    let said = |sample: usize| -> Vec<f64> {
+        samples[sample].1.references().map(|reference| reference.time).collect()
+    };
+    assert_eq!((said(0), said(1)), (vec![0.5, 4.5], vec![2.5]));
+    assert_eq!(samples[0].1.requests().count(), 1);
+
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    std::fs::create_dir_all(root.join("frames")).unwrap();
+    std::fs::create_dir_all(root.join("prepared")).unwrap();
+    std::fs::write(root.join("frames/v.arrow"), "").unwrap();
+    let refused = |line: &str, expected: &str| {
+        let file = root.join("prepared/a.jsonl");
+        std::fs::write(&file, format!("\n{line}\n")).unwrap();
+        let error = videos(&[file], None).unwrap_err().to_string();
+        assert!(error.lines().count() == 1 && error.contains(expected), "{error}");
+    };
+    refused("{", "a.jsonl: line 2: EOF");
+    refused(r#"{"conversation": []}"#, "missing field `video_uid`");
+    refused(r#"{"video_uid": "w"}"#, "no frames of w");
+    refused(
+        r#"{"video_uid": "v", "end_frame_idx": 5}"#,
+        "frames 0 to 5, no rate: expected at least one frame",
+    );
+    let empty = r#"{"video_uid": "v", "start_frame_idx": 5, "end_frame_idx": 5, "fps": 2}"#;
+    refused(empty, "frames 5 to 5, 2 a second");
+}
+
+/// Runs `eval` over a data set and gives what it printed and wrote.
+fn evaluated(dataset: &Path) -> (serde_json::Value, tempfile::TempDir) {
+    let out = tempfile::tempdir().unwrap();
+    let arguments = ["--json", "--strategies", "sanity,drop_middle", "--set", "context.max_seq_len=400"];
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_prospect-runner"))
+        .arg("eval")
+        .arg(dataset)
+        .args(arguments)
+        .arg("--out")
+        .arg(out.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    (serde_json::from_slice(&output.stdout).unwrap(), out)
+}
+
+#[test]
+fn eval_runs_every_sample_and_has_its_metrics() {
+    let prepared = fixture().join("prepared/dialog-klg_test_L0_I1.jsonl");
+    let split = ["assembly_9011-c03f_no_talk", "assembly_9011-c03f_talk_some", "assembly_9012-a01b_no_talk"];
+    let lines = ["assembly_9011-c03f_line1", "assembly_9012-a01b_line2"];
+    for (dataset, samples, frames) in
+        [(fixture(), &split[..], &[12, 12, 8][..]), (prepared, &lines, &[12, 5])]
+    {
+        let (printed, out) = evaluated(&dataset);
+        let report = std::fs::read_to_string(out.path().join("report.html")).unwrap();
+        for (sample, frames) in samples.iter().zip(frames) {
+            for strategy in ["sanity", "drop_middle"] {
+                let entries = std::fs::read_dir(out.path()).unwrap().map(|entry| entry.unwrap().path());
+                let folder =
+                    entries.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(strategy));
+                let file = folder.map(|folder| folder.join(sample).join("result.json")).next().unwrap();
+                let result: serde_json::Value =
+                    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+                assert_eq!(
+                    (&result["error"], &result["cost"]["frames"]),
+                    (&serde_json::Value::Null, &(*frames).into())
+                );
+                assert!(result["judgement"]["exact"]["references"].as_u64().unwrap() > 0, "{sample}");
+                assert!(result["broken_laws"].as_array().unwrap().is_empty(), "{result}");
+            }
+            assert!(report.contains(sample), "{sample} is not in the report");
+        }
+        let sanity = printed["strategies"].as_array().unwrap().iter().find(|row| row["strategy"] == "sanity");
+        assert_eq!(sanity.unwrap()["metrics"]["f1"]["value"], 1.0, "{printed}");
+    }
+}
+
+#[test]
 fn pictures_may_be_bytes_and_structs_of_bytes() {
     let jpeg = jpeg();
     let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![&jpeg[..], &jpeg[..]]));
@@ -120,6 +210,27 @@ fn what_is_no_stream_of_pictures_is_refused() {
     assert!(matches!(complaint(&junk), SourceError::NotArrow { .. }));
     std::fs::write(&junk, &std::fs::read(stream()).unwrap()[..300]).unwrap();
     assert!(matches!(complaint(&junk), SourceError::NotArrow { .. } | SourceError::NoFrames { .. }));
+}
+
+/// Found by fuzzing: the library takes the offsets of texts for whole numbers, whatever their length in bytes.
+#[test]
+fn lengths_that_are_no_whole_number_of_offsets_are_refused() {
+    let picture = BASE64_STANDARD.encode(jpeg());
+    let sound = written("frame", text(&[Some(&picture), Some(&picture)]));
+    let bytes = std::fs::read(sound.path()).unwrap();
+    let (offsets, folder) = (12_u64.to_le_bytes(), tempfile::tempdir().unwrap());
+    let places = (0..bytes.len() - 8).filter(|&at| bytes[at..at + 8] == offsets);
+    let mut refused = 0;
+    for at in places {
+        let mut bytes = bytes.clone();
+        bytes[at] += 1;
+        let path = folder.path().join("odd.arrow");
+        std::fs::write(&path, bytes).unwrap();
+        let error = source::open(path.to_str().unwrap(), SourceOptions::at(2.0)).err();
+        let message = error.map(|error| error.to_string()).unwrap_or_default();
+        refused += usize::from(message.ends_with("its lengths and offsets contradict each other"));
+    }
+    assert!(refused > 0);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Sources sampled to a constant rate: the videos of fixtures/videos.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 
@@ -82,6 +82,33 @@ fn sizes_rotation_and_a_single_frame() {
 }
 
 #[test]
+fn frames_behind_those_that_were_passed_over_are_the_same() {
+    // A key frame every 30 frames; one with frames out of order; one whose first frame comes late, one in whose gap a frame stays.
+    for video in
+        ["../workbench/videos/video_000.mp4", "bframes.mp4", "delayed.mp4", "trimmed.mp4", "variable.mp4"]
+    {
+        for (fps, start) in [(2.0, 0.0), (10.0, 0.0), (3.0, 0.9)] {
+            let options = SourceOptions { start, ..SourceOptions::at(fps) };
+            let open = || source::open(&data(video), options).unwrap();
+            let whole: Vec<Frame> = items(open().as_mut()).into_iter().map(Result::unwrap).collect();
+            for passed in (0..=whole.len()).step_by(whole.len() / 7 + 1).chain([whole.len()]) {
+                let mut source = open();
+                assert_eq!(source.skip_whole(passed), passed, "{video}");
+                let rest = items(source.as_mut());
+                assert_eq!(rest.len(), whole.len() - passed, "{video} behind {passed}");
+                for (frame, expected) in
+                    rest.iter().map(|frame| frame.as_ref().unwrap()).zip(&whole[passed..])
+                {
+                    assert_eq!((frame.index, frame.time), (expected.index, expected.time), "{video}");
+                    assert!(frame.image == expected.image, "{video} behind {passed} at {}", frame.time);
+                }
+            }
+            assert!(open().skip_whole(whole.len() + 5) < whole.len() + 5);
+        }
+    }
+}
+
+#[test]
 fn a_foreign_codec_goes_through_ffmpeg_or_says_that_it_needs_it() {
     match source::open(&data("foreign.mp4"), SourceOptions::at(2.0)) {
         Ok(source) => assert!(source.description().contains("ffmpeg")),
@@ -111,23 +138,72 @@ fn a_delayed_video_begins_when_it_is_shown() {
     assert_eq!(all.iter().map(|frame| frame.time).collect::<Vec<_>>(), [1.5, 2.0, 2.5, 3.0, 3.5, 4.0]);
 }
 
+/// What an installed ffmpeg makes of a video of this folder, in another container; `None` where there is no ffmpeg.
+fn remuxed(name: &str, arguments: &[&str], to: &Path) -> Option<()> {
+    let mut ffmpeg = std::process::Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-y", "-i", &data(name)]).args(arguments).args(["-c:v", "copy", "-copyts"]);
+    match ffmpeg.arg(to).status() {
+        Ok(status) => assert!(status.success()),
+        Err(error) => {
+            println!("skipped: there is no ffmpeg here: {error}");
+            return None;
+        }
+    }
+    Some(())
+}
+
+/// Times and pictures of `spec` are those of `delayed.mp4`, `shift` seconds earlier.
+fn check_delayed(spec: &Path, shift: f64, part: (f64, Option<f64>), times: &[f64]) {
+    let read = |spec: &str, shift: f64| -> Vec<Frame> {
+        let (start, end) = (part.0 - shift, part.1.map(|end| end - shift));
+        let options = SourceOptions { start, end, ..SourceOptions::at(2.0) };
+        items(source::open(spec, options).unwrap().as_mut()).into_iter().map(Result::unwrap).collect()
+    };
+    let theirs = read(spec.to_str().unwrap(), shift);
+    let found: Vec<f64> = theirs.iter().map(|frame| frame.time + shift).collect();
+    assert_eq!(found, times, "{}", spec.display());
+    let ours = read(&data("delayed.mp4"), 0.0);
+    for theirs in &theirs {
+        let Some(ours) = ours.iter().find(|ours| ours.time == theirs.time + shift) else { continue };
+        assert!(difference(ours, theirs) < 14.0, "{} at {}", spec.display(), theirs.time);
+    }
+    assert!(ours.len().abs_diff(theirs.len()) <= 2);
+}
+
+#[test]
+fn a_video_that_begins_late_does_so_through_ffmpeg_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let sound = ["-f", "lavfi", "-i", "sine=duration=4", "-map", "0:v", "-map", "1:a"];
+    let made = [
+        remuxed("delayed.mp4", &[], &at("alone.mkv")),
+        remuxed("delayed.mp4", &sound, &at("sound.mkv")),
+        remuxed("delayed.mp4", &["-output_ts_offset", "36000"], &at("clock.ts")),
+    ];
+    if made.contains(&None) {
+        return;
+    }
+    let all = [1.5, 2.0, 2.5, 3.0, 3.5, 4.0];
+    check_delayed(&at("alone.mkv"), 0.0, (0.0, None), &all);
+    check_delayed(&at("alone.mkv"), 0.0, (1.0, Some(3.0)), &all[..3]);
+    check_delayed(&at("alone.mkv"), 0.0, (2.0, None), &all[1..]);
+    check_delayed(&at("alone.mkv"), 0.0, (0.0, Some(1.0)), &[]);
+    check_delayed(&at("alone.mkv"), 0.0, (0.75, Some(2.5)), &[1.75, 2.25]);
+    // Sound comes first, and moves the pictures by 3 ms.
+    check_delayed(&at("sound.mkv"), 0.0, (0.0, Some(4.0)), &all[1..5]);
+    check_delayed(&at("sound.mkv"), 0.0, (2.25, Some(3.5)), &[2.25, 2.75, 3.25]);
+    // A recording whose clock ran for hours is counted from its start, as players do.
+    check_delayed(&at("clock.ts"), 1.5, (1.5, None), &all);
+}
+
 /// The built-in decoder and an installed ffmpeg give the same frames. Only said to be skipped where there is no ffmpeg.
 #[test]
 fn ffmpeg_gives_what_the_built_in_reader_gives() {
-    let there = std::process::Command::new("ffmpeg").arg("-version").output().is_ok();
-    if !there {
-        println!("skipped: there is no ffmpeg here");
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     for name in ["constant.mp4", "bframes.mp4", "odd.mp4"] {
         // As a file that is none of the built-in formats.
         let matroska = folder.path().join("video.mkv");
-        let remux = std::process::Command::new("ffmpeg")
-            .args(["-v", "error", "-y", "-i", &data(name), "-c", "copy"])
-            .arg(&matroska)
-            .status();
-        assert!(remux.unwrap().success());
+        let Some(()) = remuxed(name, &[], &matroska) else { return };
         let (ours, theirs) = (frames(&data(name), 2.0), frames(matroska.to_str().unwrap(), 2.0));
         assert_eq!(ours.len(), theirs.len(), "{name}");
         for (ours, theirs) in ours.iter().zip(&theirs) {

@@ -168,6 +168,19 @@ fn random_numbers_early_summaries_and_falling_probabilities_go_on() {
 }
 
 #[test]
+fn a_cache_in_bf16_goes_on() {
+    const Q8: &str = "model.quantize=q8";
+    let (fixture, exact) = (Fixture::load_with(&[Q8]), Fixture::load());
+    let bytes = |fixture: &Fixture| fixture.checkpoint.model.kv_bytes_per_token();
+    assert_eq!(2 * bytes(&fixture), bytes(&exact));
+    for positions in POSITIONS {
+        let positions = format!("context.positions={positions}");
+        fixture.holds(&[Q8, "context.strategy=drop_middle", &positions], "\"event\":\"overflow\"");
+    }
+    fixture.holds(&[Q8, EARLY], "\"covers\":");
+}
+
+#[test]
 fn a_file_of_another_model_does_not_fit() {
     let fixture = Fixture::load();
     let folder = tempfile::tempdir().unwrap();

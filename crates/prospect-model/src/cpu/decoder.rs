@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use super::activation::gate;
 use super::elementwise::{rms_norm, rotate};
 use super::lend::{CacheRows, Sides, Spare, sized, with_floats, with_sides};
-use super::load::{Table, floats, stacked};
+use super::load::{Table, floats, layers, stacked};
 use super::stage::{for_rows, in_pool};
 use crate::attention::{Heads, Inputs, Mask, Scratch, attend};
 use crate::cache::KvCache;
@@ -78,9 +78,7 @@ impl Decoder {
         let mut decoder = Self {
             config: config.clone(),
             embed_tokens: if shared { None } else { Some(Table::new(read()?, hidden)) },
-            layers: (0..config.num_hidden_layers)
-                .map(|index| layer(&format!("{prefix}.layers.{index}")))
-                .collect::<Result<_>>()?,
+            layers: layers(config.num_hidden_layers, |number| layer(&format!("{prefix}.layers.{number}")))?,
             norm: floats(weights, &format!("{prefix}.norm.weight"), &[hidden])?,
             lm_head,
             rotary: Rotary::new(

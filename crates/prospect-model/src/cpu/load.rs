@@ -3,7 +3,7 @@
 use half::bf16;
 
 use crate::error::Result;
-use crate::linear::{PackedLinear, Part, Precision};
+use crate::linear::{PackedLinear, Part, Precision, give_back};
 use crate::weights::Weights;
 
 /// A tensor's values, row-major.
@@ -29,6 +29,17 @@ pub(super) fn stacked<N: AsRef<str>>(
     let parts: Vec<Part<'_>> =
         read.iter().map(|(weight, bias)| Part { weight, bias: bias.as_deref() }).collect();
     Ok(PackedLinear::stacked(precision, &parts, inputs)?)
+}
+
+/// Layers by their number, one after the other.
+pub(super) fn layers<L>(count: usize, read: impl Fn(usize) -> Result<L>) -> Result<Vec<L>> {
+    let read = |number| {
+        let layer = read(number)?;
+        // What was read lies between what was packed before and after it, where an allocator leaves holes.
+        give_back();
+        Ok(layer)
+    };
+    (0..count).map(read).collect()
 }
 
 /// Scale and shift of a layer norm.

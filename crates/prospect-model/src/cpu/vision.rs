@@ -3,7 +3,7 @@
 use super::activation::activate;
 use super::elementwise::{add, layer_norm};
 use super::lend::{Spare, sized};
-use super::load::{LayerNorm, floats, stacked};
+use super::load::{LayerNorm, floats, layers, stacked};
 use super::patches::{patch_pixels, square_of_patches};
 use super::stage::{for_rows, in_pool};
 use crate::attention::{Heads, Inputs, Mask, Rounded, Scratch, attend};
@@ -61,7 +61,10 @@ impl VisionEncoder {
         let table = format!("{embeddings}.position_embedding.weight");
         let table = floats(weights, &table, &[side * side, hidden])?;
         let position = |id: u32| table[id as usize * hidden..][..hidden].iter().copied();
-        let projection = ("model.connector.modality_projection.proj", text_hidden);
+        // The largest matrix first: what it needs while it is packed is free again before the rest is there.
+        let projection = [("model.connector.modality_projection.proj", text_hidden)];
+        let block = hidden * scale_factor * scale_factor;
+        let projection = stacked(weights, precision, &projection, block, false)?;
         let layer = |name: &str| {
             Layer::read(
                 config,
@@ -74,18 +77,12 @@ impl VisionEncoder {
             config: config.clone(),
             patch_embedding: patch_embedding(weights, &embeddings, hidden, patch)?,
             positions: position_ids(side, side, side).into_iter().flat_map(position).collect(),
-            layers: (0..config.num_hidden_layers)
-                .map(|index| layer(&format!("{prefix}.encoder.layers.{index}")))
-                .collect::<Result<_>>()?,
+            layers: layers(config.num_hidden_layers, |number| {
+                layer(&format!("{prefix}.encoder.layers.{number}"))
+            })?,
             post_layernorm: LayerNorm::load(weights, &format!("{prefix}.post_layernorm"), hidden)?,
             scale_factor,
-            projection: stacked(
-                weights,
-                precision,
-                &[projection],
-                hidden * scale_factor * scale_factor,
-                false,
-            )?,
+            projection,
             attention: precisions.vision_attention,
             buffers: Spare::default(),
         };

@@ -69,7 +69,7 @@ pub(crate) fn ask_for_large_pages<T>(_: &mut Vec<T>) {}
 /// Returns what was freed to the system: an allocator that keeps it for later would hold the weights twice.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code)]
-fn give_back() {
+pub(crate) fn give_back() {
     // SAFETY: it frees what is not in use and touches nothing else.
     unsafe {
         libc::malloc_trim(0);
@@ -77,4 +77,4 @@ fn give_back() {
 }
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn give_back() {}
+pub(crate) fn give_back() {}

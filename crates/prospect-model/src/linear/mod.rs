@@ -26,7 +26,7 @@ mod tests;
 
 pub use error::LinearError;
 use kernels::{Isa, Store};
-pub(crate) use memory::ask_for_large_pages;
+pub(crate) use memory::{ask_for_large_pages, give_back};
 use panels::{FloatPanels, FloatWeights, GROUP, Int8Panels};
 pub use schedule::BLOCK_ROWS;
 pub(crate) use schedule::SPLIT_ROWS;

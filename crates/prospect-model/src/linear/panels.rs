@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::error::LinearError;
 use super::kernels::FloatSteps;
 use super::memory::Steps;
@@ -147,20 +149,21 @@ impl FloatPanels {
     }
 }
 
-fn pack_steps<Step: Copy>(
+fn pack_steps<Step: Copy + Send>(
     rows: &[&[f32]],
     inputs: usize,
     zero: Step,
-    set: impl Fn(&mut Step, usize, f32),
+    set: impl Fn(&mut Step, usize, f32) + Sync,
 ) -> Steps<Step> {
     let mut steps = vec![zero; rows.len().div_ceil(PANEL) * inputs];
-    for (panel, rows) in steps.chunks_exact_mut(inputs).zip(rows.chunks(PANEL)) {
+    let panels = steps.par_chunks_exact_mut(inputs).zip(rows.par_chunks(PANEL));
+    panels.for_each(|(panel, rows)| {
         for (channel, row) in rows.iter().enumerate() {
             for (step, &weight) in panel.iter_mut().zip(*row) {
                 set(step, channel, weight);
             }
         }
-    }
+    });
     steps.into()
 }
 

@@ -198,6 +198,16 @@ pub enum AnnotationsError {
         /// What is there.
         found: Vec<String>,
     },
+    /// A prepared file without the sample that was chosen, or with several, none of them chosen.
+    #[error("{}: holds {samples} samples, expected {}", path.display(), line.map_or("one".to_owned(), |line| format!("one in line {line}")))]
+    Sample {
+        /// The file.
+        path: PathBuf,
+        /// The chosen line, from 1.
+        line: Option<usize>,
+        /// Lines with samples.
+        samples: usize,
+    },
     /// A list of several videos, none of them chosen.
     #[error("{}: holds {videos} videos, expected one, or the choice of a video_uid", path.display())]
     SeveralVideos {

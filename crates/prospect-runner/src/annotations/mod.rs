@@ -45,7 +45,8 @@
 //!   `{ "user_type": "no_talk" | "talk_some" | "talk_more", "conversation": [{ "role": "user", "time": 1.5,
 //!   "content": "...", ... }] }`. The first conversation is read unless a [`Choice`] says otherwise.
 //! - a list of such videos (`val_filtered.json`): of several, a [`Choice`] must name one by its `video_uid`.
-//! - a prepared sample, one line of a `.jsonl` file: `conversation` is `{ "role": "frames", "start": i, "end": j }` and
+//! - a prepared sample, a file of its own or one line of a `.jsonl` file, of several the one that a [`Choice`] names:
+//!   `conversation` is `{ "role": "frames", "start": i, "end": j }` and
 //!   messages by turns, beside it `fps` and `metadata` (`knowledge`, `user_type`). A message has the time `end / fps` of
 //!   the frames ahead of it, ProAssist's own clock: frame `end - 1` is the last one seen before it. That time wins over a
 //!   `time` of its own.
@@ -175,6 +176,9 @@ impl Annotations {
 
     fn parse_choosing(text: &str, path: &Path, choice: &Choice) -> Result<Self, AnnotationsError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if has_extension(path, &["jsonl"]) {
+            return proassist::read_prepared(text, path, choice);
+        }
         let is_dst = has_extension(path, &["tsv"]);
         let json = if is_dst { None } else { Some(own_json::value(text, path)?) };
         match json {

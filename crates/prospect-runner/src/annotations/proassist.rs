@@ -23,6 +23,8 @@ pub struct Choice {
     pub video_uid: Option<String>,
     /// The conversation's `user_type`: `no_talk`, `talk_some` or `talk_more`; of several, the first.
     pub user_type: Option<String>,
+    /// The line of a prepared file (`.jsonl`), from 1: each is a sample.
+    pub line: Option<usize>,
 }
 
 /// A video, or a prepared sample of one.
@@ -79,6 +81,37 @@ pub(super) fn is_proassist(value: &Value) -> bool {
 
 pub(super) fn read(value: Value, path: &Path, choice: &Choice) -> Result<Annotations, AnnotationsError> {
     let (place, value) = choose_video(value, path, choice)?;
+    read_video(value, place, path, choice)
+}
+
+/// Reads a sample of a prepared file, which has one on each line.
+pub(super) fn read_prepared(
+    text: &str,
+    path: &Path,
+    choice: &Choice,
+) -> Result<Annotations, AnnotationsError> {
+    let mut samples = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    let (line, sample) = match choice.line {
+        Some(wanted) => samples.find(|(line, _)| *line == wanted),
+        None => samples.next().filter(|_| samples.next().is_none()),
+    }
+    .ok_or_else(|| AnnotationsError::Sample {
+        path: path.to_owned(),
+        line: choice.line,
+        samples: text.lines().filter(|line| !line.trim().is_empty()).count(),
+    })?;
+    let place = format!("line {line}");
+    let value =
+        serde_json::from_str(sample).map_err(|error| AnnotationsError::entry(path, &place, &error))?;
+    read_video(value, place, path, choice)
+}
+
+fn read_video(
+    value: Value,
+    place: String,
+    path: &Path,
+    choice: &Choice,
+) -> Result<Annotations, AnnotationsError> {
     let mut video: Video =
         serde_json::from_value(value).map_err(|error| AnnotationsError::entry(path, &place, &error))?;
     if let Some(wanted) = choice.video_uid.as_ref().filter(|&wanted| video.video_uid.as_ref() != Some(wanted))
@@ -114,7 +147,11 @@ pub(super) fn read(value: Value, path: &Path, choice: &Choice) -> Result<Annotat
 }
 
 fn join(place: &str, key: &str) -> String {
-    if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") }
+    match place {
+        "" => key.to_owned(),
+        line if line.starts_with("line ") => format!("{line}: {key}"),
+        _ => format!("{place}.{key}"),
+    }
 }
 
 /// The one video, or the chosen one of a list, with its place.

@@ -20,7 +20,7 @@ impl ValueEnum for Format {
 
 pub(super) fn convert(arguments: &ConvertArguments) -> Result<(), RunError> {
     let ConvertArguments { file, format, output, video, user_type } = arguments;
-    let choice = Choice { video_uid: video.clone(), user_type: user_type.clone() };
+    let choice = Choice { video_uid: video.clone(), user_type: user_type.clone(), line: None };
     let annotations = Annotations::from_file_choosing(file, &choice)?;
     let text = format.write(&annotations)?;
     match output {

@@ -7,6 +7,7 @@ use super::arguments::InspectArguments;
 use super::print;
 use crate::checkpoint;
 use crate::error::RunError;
+use crate::hub::WeightFiles;
 
 /// Cache sizes whose memory is shown, in tokens.
 const CACHE_TOKENS: [usize; 3] = [1024, 4096, 8192];
@@ -33,14 +34,15 @@ struct Report {
     rope_theta: f64,
     parameters: usize,
     weight_bytes_f32: usize,
+    /// `None` where nothing is known but that they are not here.
+    weights: Option<WeightFiles>,
     kv_bytes_per_token_f32: usize,
     kv_bytes_per_token_bf16: usize,
 }
 
 pub(super) fn inspect(arguments: &InspectArguments) -> Result<(), RunError> {
-    let folder = checkpoint::find(arguments.model.as_deref())?.folder;
-    let config = ModelConfig::from_dir(&folder)?;
-    let report = report(&config);
+    let (folder, weights) = checkpoint::describe(arguments.model.as_deref())?;
+    let report = report(&ModelConfig::from_dir(&folder)?, weights);
     if arguments.json {
         // Numbers always serialise.
         print(&serde_json::to_string(&report).unwrap_or_default());
@@ -50,7 +52,7 @@ pub(super) fn inspect(arguments: &InspectArguments) -> Result<(), RunError> {
     Ok(())
 }
 
-fn report(config: &ModelConfig) -> Report {
+fn report(config: &ModelConfig, weights: Option<WeightFiles>) -> Report {
     let (text, vision) = (&config.text_config, &config.vision_config);
     Report {
         vision_hidden_size: vision.hidden_size,
@@ -69,6 +71,7 @@ fn report(config: &ModelConfig) -> Report {
         rope_theta: text.rope_theta(),
         parameters: config.parameters(),
         weight_bytes_f32: config.parameters() * BYTES_PER_PARAMETER,
+        weights,
         kv_bytes_per_token_f32: config.kv_bytes_per_token(FloatType::F32),
         kv_bytes_per_token_bf16: config.kv_bytes_per_token(FloatType::Bf16),
     }
@@ -104,6 +107,7 @@ fn text(name: &str, report: &Report) -> String {
             "parameters",
             format!("{:.1} M, {} in f32", report.parameters as f64 / 1e6, mebibytes(report.weight_bytes_f32)),
         ),
+        row("weights", stored(report.weights)),
         row(
             "cache",
             format!(
@@ -122,6 +126,13 @@ fn text(name: &str, report: &Report) -> String {
         rows.push(row("", format!("{gib} GiB beside the weights: {tokens} tokens{limit}")));
     }
     format!("{name}\n{}", rows.join("\n"))
+}
+
+fn stored(weights: Option<WeightFiles>) -> String {
+    let Some(WeightFiles { files, bytes, downloaded }) = weights else { return "not downloaded".to_owned() };
+    let plural = if files == 1 { "" } else { "s" };
+    let place = if downloaded { "" } else { " on the hub, not downloaded" };
+    format!("{} in {files} file{plural}{place}", mebibytes(bytes as usize))
 }
 
 fn mebibytes(bytes: usize) -> String {

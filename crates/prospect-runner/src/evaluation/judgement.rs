@@ -50,7 +50,7 @@ pub struct Judgement {
     pub references: Vec<Reference>,
     /// The stricter count.
     pub exact: ExactCounts,
-    /// Stream time that was watched, in seconds.
+    /// Stream time that went by, in seconds.
     pub seconds: f64,
 }
 
@@ -95,9 +95,12 @@ impl Judge<'_> {
     pub fn judge(&self, events: &[Event], annotations: &Annotations) -> Result<Judgement, RunError> {
         let frame = |event: &Event| match event {
             Event::Frame { index, time, .. } => Some((*index, *time)),
+            // It has its place in the stream all the same: distances are the stream's, and what belonged there was missed.
+            Event::FrameDropped { index: Some(index), time: Some(time), .. } => Some((*index, *time)),
             _ => None,
         };
         let frames: Vec<(usize, f64)> = events.iter().filter_map(frame).collect();
+        let watched = events.iter().filter(|event| matches!(event, Event::Frame { .. })).count();
         let seen = seen(&frames, self.fps);
         let messages: Vec<&Message> = match seen {
             Some((first, end)) => annotations.references_between(first, end).collect(),
@@ -122,7 +125,7 @@ impl Judge<'_> {
             let missed = missed.filter(|message| seen.is_none() || message.time > from);
             references.extend(missed.map(Reference::from));
         }
-        let exact = self.exact(&replies, &references, frames.len());
+        let exact = self.exact(&replies, &references, watched);
         Ok(Judgement { replies: judged, references, exact, seconds: frames.len() as f64 / self.fps })
     }
 
@@ -292,6 +295,36 @@ mod tests {
         assert_eq!(verdicts, [Verdict::Matched, Verdict::Redundant]);
         assert_eq!(judgement.missed(), [false, true]);
         assert_eq!((judgement.exact.matched, judgement.exact.references), (1, 2));
+    }
+
+    #[test]
+    fn frames_that_were_dropped_are_still_part_of_the_stream() {
+        let times: Vec<f64> = (0..120).map(|frame| f64::from(frame) / 2.0).collect();
+        let right = annotations(&[(1.0, "Stir the soup."), (20.0, "Pour the milk."), (59.5, "Done.")]);
+        // Within reach if only the frames counted that were seen.
+        let said = [(4, "Stir the soup."), (90, "Pour the milk.")];
+        let whole = judge(&times, &said, &right);
+        let mut dropped = events(&times, &said);
+        for event in &mut dropped {
+            if let Event::Frame { index, time, .. } = event
+                && !said.iter().any(|(frame, _)| frame == index)
+                && *index % 4 != 0
+            {
+                let (index, time) = (Some(*index), Some(*time));
+                *event = Event::FrameDropped { reason: "stale".into(), index, time };
+            }
+        }
+        let judge = Judge {
+            similarity: &Lexical,
+            window: Window { before: 30, after: 30 },
+            fps: 2.0,
+            range: (0.0, 60.0),
+        };
+        let judged = judge.judge(&dropped, &right).unwrap();
+        assert_eq!((judged.missed(), judged.seconds), (vec![false, true, true], 60.0));
+        assert_eq!((&judged.replies, &judged.references), (&whole.replies, &whole.references));
+        // Silence is a decision, and none was taken where nothing was seen.
+        assert!(judged.exact.silent_frames < whole.exact.silent_frames);
     }
 
     #[test]

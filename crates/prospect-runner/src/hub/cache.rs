@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::CONFIG;
 use super::id::{HubId, is_plain};
 
 /// Name of the weights in one file.
@@ -147,7 +148,7 @@ fn is_complete(folder: &Path) -> bool {
     let index = folder.join(WEIGHTS_INDEX);
     let weights = has(WEIGHTS) || shards(&index).is_ok_and(|names| names.iter().all(|name| has(name)));
     let processor = has("processor_config.json") || has("preprocessor_config.json");
-    has("config.json") && has("tokenizer.json") && processor && weights
+    has(CONFIG) && has("tokenizer.json") && processor && weights
 }
 
 #[cfg(test)]

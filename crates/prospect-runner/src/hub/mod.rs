@@ -9,6 +9,7 @@ mod download;
 mod environment;
 mod error;
 mod id;
+mod weight_files;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,10 @@ pub use download::Patience;
 pub use environment::Environment;
 pub use error::HubError;
 pub use id::HubId;
+pub use weight_files::WeightFiles;
+
+/// Looked at before anything else of a model.
+const CONFIG: &str = "config.json";
 
 /// The hub and its cache.
 pub struct Hub {
@@ -61,6 +66,28 @@ impl Hub {
         match Repository::new(&self.environment.cache, id).complete_snapshot(&id.revision) {
             Some(snapshot) => Ok(snapshot),
             None => self.download(id),
+        }
+    }
+
+    /// A folder with a model's configuration, and what is known of its weights, which are not downloaded for this. They are
+    /// unknown where the hub is not asked.
+    ///
+    /// # Errors
+    /// As [`Self::download`].
+    pub fn describe(&self, id: &HubId) -> Result<(PathBuf, Option<WeightFiles>), HubError> {
+        let repository = Repository::new(&self.environment.cache, id);
+        if let Some(Snapshot { folder, .. }) = repository.complete_snapshot(&id.revision) {
+            let weights = WeightFiles::in_folder(&folder);
+            return Ok((folder, weights));
+        }
+        #[cfg(feature = "download")]
+        if !self.environment.offline {
+            return download::describe(&self.environment, self.patience, id);
+        }
+        match repository.snapshot(&id.revision).filter(|snapshot| snapshot.folder.join(CONFIG).is_file()) {
+            Some(snapshot) => Ok((snapshot.folder, None)),
+            // Says why not.
+            None => self.download(id).map(|snapshot| (snapshot.folder, None)),
         }
     }
 

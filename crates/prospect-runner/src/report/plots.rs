@@ -23,6 +23,10 @@ const BOUND: RGBColor = RGBColor(5, 5, 5);
 const FONT: (&str, u32) = ("sans-serif", 16);
 /// A long stream is drawn with this many points: per stretch its least and its largest value, so that no stall is lost.
 const MOST_POINTS: usize = 800;
+/// The axis of a queue that is hardly used still has whole numbers.
+const LEAST_QUEUE: f64 = 5.0;
+/// At most.
+const Y_LABELS: usize = 5;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
@@ -71,7 +75,8 @@ pub(super) fn frame_times(stream: &Stream) -> Result<String, RunError> {
 /// How far behind the stream the model was, with the deadlines that it missed and the frames that were dropped.
 pub(super) fn lag(stream: &Stream) -> Result<String, RunError> {
     let lag = |point: &PacePoint| (point.time, point.lag_ms);
-    let missed: Vec<(f64, f64)> = stream.pace.iter().filter(|point| point.missed).map(lag).collect();
+    let missed: Vec<&PacePoint> = stream.pace.iter().filter(|point| point.missed).collect();
+    let missed = thin(&missed, |point| lag(point));
     let points = thin(&stream.pace, lag);
     let top = points.iter().map(|point| point.1).fold(1e-3, f64::max) * 1.08;
     draw("milliseconds behind the stream over time", (WIDTH, HEIGHT), |area| {
@@ -86,7 +91,7 @@ pub(super) fn lag(stream: &Stream) -> Result<String, RunError> {
 /// Frames that waited, with those that were dropped.
 pub(super) fn queue(stream: &Stream) -> Result<String, RunError> {
     let points = thin(&stream.pace, |point| (point.time, point.queued as f64));
-    let top = points.iter().map(|point| point.1).fold(1.0, f64::max) * 1.08;
+    let top = points.iter().map(|point| point.1).fold(LEAST_QUEUE, f64::max) * 1.08;
     draw("frames waiting over time", (WIDTH, HEIGHT), |area| {
         let mut chart = axes(area, last_time(stream), top, "frames waiting")?;
         chart.draw_series(LineSeries::new(points, SERIES.stroke_width(1)))?;
@@ -179,6 +184,8 @@ fn axes<'a, 'b>(
 where
     'b: 'a,
 {
+    // Two labels must not read the same.
+    let decimals = (-(top / Y_LABELS as f64).log10().floor()).max(0.0) as usize;
     let mut chart = ChartBuilder::on(area)
         .margin(8)
         .margin_right(24)
@@ -192,8 +199,8 @@ where
         .light_line_style(TRANSPARENT)
         .label_style(FONT.into_font().color(&TEXT))
         .x_label_formatter(&|time| clock(*time))
-        .y_label_formatter(&|value| format!("{value:.0}"))
-        .y_labels(5)
+        .y_label_formatter(&|value| format!("{value:.decimals$}"))
+        .y_labels(Y_LABELS)
         .y_desc(unit)
         .draw()?;
     Ok(chart)
@@ -233,6 +240,24 @@ mod tests {
         let points = points(&frames, |frame| frame.ms);
         assert!(points.len() <= MOST_POINTS && points.contains(&(2160.5, 900.0)));
         assert!(points.windows(2).all(|pair| pair[0].0 <= pair[1].0));
+    }
+
+    #[test]
+    fn no_two_labels_of_an_axis_read_the_same() {
+        for most in [0.004, 0.03, 0.4, 0.9, 1.0, 2.0, 4.9, 7.0, 36_000.0] {
+            let frames = [most / 2.0, most].map(|ms| FramePoint { time: 1.0, cache_tokens: 1, ms }).to_vec();
+            let pace =
+                [0, 1].map(|queued| PacePoint { time: 1.0, lag_ms: most, queued, missed: true }).to_vec();
+            let stream = Stream { frames, pace, ..Stream::default() };
+            for drawn in [frame_times(&stream), lag(&stream), queue(&stream)] {
+                let drawn = drawn.unwrap();
+                let texts = drawn.split("</text>").filter_map(|text| text.rsplit('>').next()).map(str::trim);
+                let mut labels: Vec<&str> = texts.filter(|text| text.parse::<f64>().is_ok()).collect();
+                let all = labels.len();
+                labels.dedup();
+                assert!(all > 1 && labels.len() == all, "{most}: {labels:?}");
+            }
+        }
     }
 
     #[test]

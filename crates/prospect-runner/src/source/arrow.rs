@@ -13,6 +13,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use image::RgbImage;
 
+use super::caught::caught;
 use super::sample::{Pictures, Sampled, Timed};
 use super::{FrameSource, SourceError, SourceOptions};
 
@@ -65,7 +66,9 @@ impl Rows {
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, String> {
         while let Some(message) = self.next_message()? {
             let mut message = Buffer::from(message);
-            if let Some(batch) = self.decoder.decode(&mut message).map_err(|error| one_line(&error))? {
+            let decoded = caught(|| self.decoder.decode(&mut message))
+                .ok_or_else(|| "its lengths and offsets contradict each other".to_owned())?;
+            if let Some(batch) = decoded.map_err(|error| one_line(&error))? {
                 return Ok(Some(batch));
             }
         }

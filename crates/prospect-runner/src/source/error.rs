@@ -123,6 +123,16 @@ pub enum SourceError {
         /// The file.
         path: PathBuf,
     },
+    /// An mp4 file whose tables claim more than can be.
+    #[error("{}: an index of {samples} samples in a file of {bytes} bytes, expected a byte each at least", path.display())]
+    TooManySamples {
+        /// The file.
+        path: PathBuf,
+        /// Samples of all its tracks, by its tables.
+        samples: u64,
+        /// The file's size.
+        bytes: u64,
+    },
     /// A container with audio or text only.
     #[error("{}: no video track, expected one", path.display())]
     NoVideoTrack {
@@ -243,6 +253,7 @@ impl SourceError {
             | Self::ArrowEnds { .. }
             | Self::NotMp4 { .. }
             | Self::NoIndex { .. }
+            | Self::TooManySamples { .. }
             | Self::NoVideoTrack { .. }
             | Self::NoFrames { .. }
             | Self::Truncated { .. }

@@ -6,6 +6,7 @@
 mod animation;
 #[cfg(feature = "arrow")]
 mod arrow;
+mod caught;
 mod clock;
 pub mod delivery;
 mod error;
@@ -14,6 +15,9 @@ mod images;
 mod input;
 mod live;
 mod mp4;
+#[cfg(test)]
+#[path = "../../../prospect-model/tests/common/mutations.rs"]
+mod mutations;
 mod pipe;
 mod resumed;
 mod sample;
@@ -95,6 +99,11 @@ pub trait FrameSource: Send {
     /// fewer where the source ends before.
     fn skip(&mut self, items: usize) -> usize {
         (0..items).take_while(|_| self.next_frame().is_some()).count()
+    }
+
+    /// As [`Self::skip`], where none of the items was an error: what lies behind them may be reached without looking at them.
+    fn skip_whole(&mut self, items: usize) -> usize {
+        self.skip(items)
     }
 
     /// Frames the whole source will deliver, if that is known.

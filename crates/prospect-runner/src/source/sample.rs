@@ -5,7 +5,7 @@ use image::RgbImage;
 use super::{Frame, FrameSource, SourceError, SourceOptions};
 
 /// Time stamps come from integer ticks; a difference below this is rounding, not time.
-const TOLERANCE: f64 = 1e-6;
+pub(super) const TOLERANCE: f64 = 1e-6;
 
 /// A decoded picture that is turned into RGB only if it is sampled.
 pub(super) trait Picture: Send {
@@ -29,6 +29,13 @@ pub(super) struct Timed<P> {
 pub(super) trait Pictures: Send {
     type Picture: Picture;
     fn next_picture(&mut self) -> Option<Result<Timed<Self::Picture>, SourceError>>;
+
+    /// Goes on, before the first picture, at one that is shown at `time` or before it, from which all that follow can be had.
+    /// Gives the time of the very first picture; `None` where that is not known, and nothing is passed over.
+    fn jump(&mut self, time: f64) -> Option<f64> {
+        let _ = time;
+        None
+    }
 }
 
 /// The frame at `start + k / fps` is the latest picture whose time stamp is not after it.
@@ -112,6 +119,16 @@ impl<D: Pictures> FrameSource for Sampled<D> {
     /// Decoded, as the pictures behind them need them, but not turned into RGB.
     fn skip(&mut self, items: usize) -> usize {
         (0..items).take_while(|_| self.advance().is_some()).count()
+    }
+
+    fn skip_whole(&mut self, items: usize) -> usize {
+        // The last of them is taken, so that it is held where the next one shows the same picture.
+        let Some(passed) = items.checked_sub(1) else { return 0 };
+        // Wherever the first slot is, it is not before `start`.
+        let at_least = self.options.start + passed as f64 / self.options.fps;
+        let Some(first) = self.decoder.jump(at_least) else { return self.skip(items) };
+        (self.slot, self.index) = (self.first_slot(first) + passed, passed);
+        passed + self.skip(1)
     }
 
     fn length(&self) -> Option<usize> {

@@ -1,13 +1,17 @@
 //! Which videos belong to a suite.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+use prospect_config::Settings;
 
 use super::proassist;
 use crate::annotations::{Annotations, Choice};
 use crate::error::RunError;
 
 /// A video with what is known about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Video {
     /// What it is called in tables and folders; no two videos of a suite have the same.
     pub name: String,
@@ -19,6 +23,20 @@ pub struct Video {
     pub choice: Choice,
     /// Where its steps stand, if not in that file.
     pub states: Option<PathBuf>,
+    /// The part of it that belongs to the sample, in seconds.
+    pub part: Option<Range<f64>>,
+}
+
+impl Video {
+    /// The settings of a run over it: within the settings' part of every video, its own.
+    pub(super) fn settings<'a>(&self, settings: &'a Settings) -> Cow<'a, Settings> {
+        let Some(Range { start, end }) = self.part else { return Cow::Borrowed(settings) };
+        let mut settings = settings.clone();
+        let stream = &mut settings.stream;
+        stream.start = Some(stream.start.unwrap_or(0.0).max(start));
+        stream.end = Some(stream.end.unwrap_or(f64::INFINITY).min(end));
+        Cow::Owned(settings)
+    }
 }
 
 /// Extensions of what a folder of videos may hold; folders of images besides.
@@ -27,9 +45,8 @@ const VIDEO_EXTENSIONS: [&str; 14] =
 
 /// Every video that `sources` name, in order: a video with annotations beside it, a folder of such videos, or a manifest
 /// (`.txt`: one video a line, relative to the manifest; its annotations after a tab where they do not lie beside it, its
-/// name after another one where it shall have one of its own; `#` starts a comment), or a folder in ProAssist's layout or
-/// one split of it (`super::proassist`). A single video may have its
-/// `annotations` anywhere.
+/// name after another one where it shall have one of its own; `#` starts a comment), or a folder in ProAssist's layout, one
+/// split of it or one prepared file (`super::proassist`). A single video may have its `annotations` anywhere.
 ///
 /// # Errors
 /// A source without annotated videos, a line of a manifest that names none, two videos of one name, `annotations` for more
@@ -66,8 +83,8 @@ pub fn videos(sources: &[PathBuf], annotations: Option<&Path>) -> Result<Vec<Vid
 
 fn video(source: &Path, annotations: PathBuf) -> Video {
     let name = source.file_stem().unwrap_or(source.as_os_str()).to_string_lossy().into_owned();
-    let (choice, states) = (Choice::default(), None);
-    Video { name, source: source.to_owned(), annotations, choice, states }
+    let (choice, states, part) = (Choice::default(), None, None);
+    Video { name, source: source.to_owned(), annotations, choice, states, part }
 }
 
 fn folder(folder: &Path) -> Result<Vec<Video>, RunError> {

@@ -1,7 +1,8 @@
-//! A folder in ProAssist's layout: `frames/<video>.arrow`, `generated_dialogs/<split>.json`, and PROSPECT's `dst/<video>.tsv`.
+//! A folder in ProAssist's layout: `frames/<video>.arrow`, `generated_dialogs/<split>.json`, `prepared/<name>.jsonl`, and
+//! PROSPECT's `dst/<video>.tsv`.
 //!
-//! A sample is a video with one of its conversations. The folder itself stands for the split that ProAssist tests on; another
-//! one is named by its file.
+//! A sample is a video with one of its conversations, or a line of a prepared file: a conversation about a part of a video. The
+//! folder itself stands for the split that ProAssist tests on; another one, or a prepared file, is named.
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use crate::error::RunError;
 
 const FRAMES: &str = "frames";
 const DIALOGS: &str = "generated_dialogs";
+const PREPARED: &str = "prepared";
 const STATES: &str = "dst";
 /// The first of these that is there.
 const SPLITS: [&str; 5] = ["test_filtered", "val_filtered", "test", "val", "train"];
@@ -29,7 +31,18 @@ struct Conversation {
     user_type: Option<String>,
 }
 
-/// The samples of a folder or a split's file in this layout; `None` if it is none.
+/// What is read here of a line of a prepared file; frames are counted in the whole video.
+#[derive(Deserialize)]
+struct Prepared {
+    video_uid: String,
+    /// Relative to the folder.
+    frames_file: Option<PathBuf>,
+    start_frame_idx: Option<u64>,
+    end_frame_idx: Option<u64>,
+    fps: Option<f64>,
+}
+
+/// The samples of a folder, a split's file or a prepared file in this layout; `None` if it is none.
 pub(super) fn samples(source: &Path) -> Option<Result<Vec<Video>, RunError>> {
     if source.join(FRAMES).is_dir() {
         let dialogs = source.join(DIALOGS);
@@ -39,14 +52,71 @@ pub(super) fn samples(source: &Path) -> Option<Result<Vec<Video>, RunError>> {
             None => of_states(source),
         });
     }
-    let dialogs = source.parent().filter(|folder| folder.ends_with(DIALOGS))?;
-    let root = dialogs.parent().filter(|root| root.join(FRAMES).is_dir())?;
-    Some(of_split(root, source))
+    let folder = source.parent()?;
+    let root = folder.parent().filter(|root| root.join(FRAMES).is_dir())?;
+    match folder.file_name()?.to_str()? {
+        DIALOGS => Some(of_split(root, source)),
+        PREPARED => Some(of_prepared(root, source)),
+        _ => None,
+    }
+}
+
+fn read(path: &Path) -> Result<String, RunError> {
+    std::fs::read_to_string(path).map_err(|source| RunError::Read { path: path.to_owned(), source })
+}
+
+fn no_frames(root: &Path, video: &str, of: &Path) -> RunError {
+    RunError::Argument {
+        argument: root.join(FRAMES).display().to_string(),
+        problem: format!("no frames of {video}, which {} has", of.display()),
+        expected: format!("{video}.arrow"),
+    }
+}
+
+/// A sample is called after its video and its line.
+fn of_prepared(root: &Path, file: &Path) -> Result<Vec<Video>, RunError> {
+    let frames = files(&root.join(FRAMES), "arrow")?;
+    let states = files(&root.join(STATES), "tsv").unwrap_or_default();
+    let text = read(file)?;
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    let sample = |(line, text): (usize, &str)| {
+        let wrong = |problem: String, expected: &str| RunError::Argument {
+            argument: format!("{}: line {line}", file.display()),
+            problem,
+            expected: expected.to_owned(),
+        };
+        let Prepared { video_uid, frames_file, start_frame_idx, end_frame_idx, fps } =
+            serde_json::from_str(text)
+                .map_err(|error| wrong(error.to_string(), "a sample with video_uid and conversation"))?;
+        let named_file = frames_file.map(|path| root.join(path)).filter(|path| path.is_file());
+        let source = named_file.or_else(|| named(&frames, &video_uid));
+        let source = source.ok_or_else(|| no_frames(root, &video_uid, file))?;
+        let part = match (start_frame_idx.unwrap_or(0), end_frame_idx, fps) {
+            (0, None, _) => None,
+            (start, end, Some(fps)) if fps.is_finite() && fps > 0.0 && end.is_none_or(|end| end > start) => {
+                Some(start as f64 / fps..end.map_or(f64::MAX, |end| end as f64 / fps))
+            }
+            (start, end, fps) => {
+                let end = end.map_or("the end".to_owned(), |end| end.to_string());
+                let fps = fps.map_or("no rate".to_owned(), |fps| format!("{fps} a second"));
+                let problem = format!("frames {start} to {end}, {fps}");
+                return Err(wrong(problem, "at least one frame, and fps"));
+            }
+        };
+        Ok(Video {
+            name: format!("{video_uid}_line{line}").replace(['/', '\\'], "_"),
+            source,
+            annotations: file.to_owned(),
+            choice: Choice { line: Some(line), ..Choice::default() },
+            states: named(&states, &video_uid),
+            part,
+        })
+    };
+    lines.map(sample).collect()
 }
 
 fn of_split(root: &Path, split: &Path) -> Result<Vec<Video>, RunError> {
-    let text =
-        std::fs::read_to_string(split).map_err(|source| RunError::Read { path: split.to_owned(), source })?;
+    let text = read(split)?;
     let entries: Vec<Entry> = serde_json::from_str(&text).map_err(|error| RunError::Argument {
         argument: split.display().to_string(),
         problem: error.to_string(),
@@ -56,11 +126,7 @@ fn of_split(root: &Path, split: &Path) -> Result<Vec<Video>, RunError> {
     let states = files(&root.join(STATES), "tsv").unwrap_or_default();
     let mut samples = Vec::new();
     for Entry { video_uid, conversations } in entries {
-        let source = named(&frames, &video_uid).ok_or_else(|| RunError::Argument {
-            argument: root.join(FRAMES).display().to_string(),
-            problem: format!("no frames of {video_uid}, which {} has", split.display()),
-            expected: format!("{video_uid}.arrow"),
-        })?;
+        let source = named(&frames, &video_uid).ok_or_else(|| no_frames(root, &video_uid, split))?;
         let mut user_types: Vec<Option<String>> = Vec::new();
         for Conversation { user_type } in conversations {
             if !user_types.contains(&user_type) {
@@ -73,8 +139,9 @@ fn of_split(root: &Path, split: &Path) -> Result<Vec<Video>, RunError> {
                 name: format!("{video_uid}{kind}").replace(['/', '\\'], "_"),
                 source: source.clone(),
                 annotations: split.to_owned(),
-                choice: Choice { video_uid: Some(video_uid.clone()), user_type },
+                choice: Choice { video_uid: Some(video_uid.clone()), user_type, line: None },
                 states: named(&states, &video_uid),
+                part: None,
             });
         }
     }
@@ -88,7 +155,7 @@ fn of_states(root: &Path) -> Result<Vec<Video>, RunError> {
     let videos = frames.into_iter().filter_map(|source| {
         let name = stem(&source);
         let annotations = named(&states, &name)?;
-        Some(Video { name, source, annotations, choice: Choice::default(), states: None })
+        Some(Video { name, source, annotations, choice: Choice::default(), states: None, part: None })
     });
     Ok(videos.collect())
 }

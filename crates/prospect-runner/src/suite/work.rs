@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use prospect_config::Settings;
+
 use super::dataset::Video;
 use super::inputs::{Inputs, SharedInputs};
 use super::sanity::replay_references;
@@ -152,7 +154,7 @@ impl Suite<'_> {
         let events = if trace.has_begun() { read_trace(trace.path())? } else { Vec::new() };
         let result = RunResult {
             inputs,
-            judgement: self.judge(variant).judge(&events, annotations)?,
+            judgement: self.judge(&video.settings(&variant.settings)).judge(&events, annotations)?,
             cost: Cost::of(&events),
             broken_laws: if events.is_empty() { Vec::new() } else { broken_laws(&events) },
             error: failure,
@@ -168,12 +170,12 @@ impl Suite<'_> {
         annotations: &Annotations,
         trace: &mut TraceWriter,
     ) -> Result<(), RunError> {
-        let (settings, source) = (&variant.settings, video.source.display().to_string());
+        let (settings, source) = (video.settings(&variant.settings), video.source.display().to_string());
         if variant.is_sanity() {
-            return replay_references(settings, &source, annotations, trace);
+            return replay_references(&settings, &source, annotations, trace);
         }
         let inputs = RunInputs {
-            settings,
+            settings: &settings,
             strategies: self.strategies,
             checkpoint: self.checkpoint,
             source: &source,
@@ -182,8 +184,8 @@ impl Suite<'_> {
         run::run(inputs, trace, &mut Silent).map(drop)
     }
 
-    fn judge(&self, variant: &Variant) -> Judge<'_> {
-        let (evaluation, stream) = (&variant.settings.evaluation, &variant.settings.stream);
+    fn judge(&self, settings: &Settings) -> Judge<'_> {
+        let (evaluation, stream) = (&settings.evaluation, &settings.stream);
         let window =
             Window::from_seconds(evaluation.reference_before, evaluation.reference_after, stream.fps);
         let start = stream.start.unwrap_or(0.0);

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use crate::stand_in::{COMMIT, Fault, ID, StandIn, digest, repository};
+use crate::stand_in::{COMMIT, Fault, ID, StandIn, digest, git_digest, repository};
 
 const LARGE: &str = "large model.safetensors";
 
-fn program(arguments: &[&str], home: &Path, endpoint: &str) -> Command {
+pub(crate) fn program(arguments: &[&str], home: &Path, endpoint: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_prospect-runner"));
     for variable in ["HF_HUB_CACHE", "HF_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_TOKEN_PATH"] {
         command.env_remove(variable);
@@ -82,6 +82,50 @@ fn a_download_says_where_it_is_and_offline_looks_into_the_cache() {
     let none = program(&["download", "no model"], home.path(), &server.endpoint()).output().unwrap();
     assert_eq!(none.status.code(), Some(2));
     assert!(text(&none.stderr).contains("expected OWNER/NAME"), "{}", text(&none.stderr));
+}
+
+#[test]
+fn a_model_is_inspected_without_its_weights() {
+    let home = tempfile::tempdir().unwrap();
+    let inspect = |endpoint: &str, offline: bool, arguments: &[&str]| {
+        let mut command = program(&[&["inspect", ID], arguments].concat(), home.path(), endpoint);
+        if offline {
+            command.env("HF_HUB_OFFLINE", "1");
+        }
+        let output = command.output().unwrap();
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    for checkpoint in ["gqa-tied", "mha-untied-sharded"] {
+        let server = StandIn::serving(checkpoint);
+        // No snapshot of the other one.
+        server.commit(&git_digest(checkpoint.as_bytes()), |_| {});
+        let (code, shown) = inspect(&server.endpoint(), false, &[]);
+        assert_eq!(code, Some(0), "{shown}");
+        let asked: Vec<String> = server.log().into_iter().map(|request| request.what).collect();
+        let (row, expected) = match checkpoint {
+            "gqa-tied" => ("1 file", vec!["listing", "config.json"]),
+            _ => ("2 files", vec!["listing", "config.json", "model.safetensors.index.json"]),
+        };
+        assert!(shown.contains(&format!(" MiB in {row} on the hub, not downloaded\n")), "{shown}");
+        assert_eq!(asked, expected);
+        let json = inspect(&server.endpoint(), false, &["--json"]).1;
+        let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(report["weights"]["downloaded"], false);
+        // What was fetched stays known without a network.
+        let (code, shown) = inspect(&server.endpoint(), true, &[]);
+        assert!(code == Some(0) && shown.contains("  weights       not downloaded\n"), "{shown}");
+        let output = program(&["download", ID], home.path(), &server.endpoint()).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let shown = inspect(&server.endpoint(), true, &[]).1;
+        assert!(!shown.contains("not downloaded") && shown.contains(" MiB in "), "{shown}");
+        let refs = home.path().join("hub/models--owner--Small-1.5/refs/main");
+        std::fs::remove_file(refs).unwrap();
+    }
+    let nothing = tempfile::tempdir().unwrap();
+    let mut command = program(&["inspect", ID], nothing.path(), "http://127.0.0.1:9");
+    let output = command.env("HF_HUB_OFFLINE", "1").output().unwrap();
+    let message = text(&output.stderr);
+    assert_eq!((output.status.code(), message.lines().count()), (Some(2), 1), "{message}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::command_line::program;
 use crate::stand_in::{Fault, ID, StandIn, id};
 
 #[test]
@@ -19,5 +20,29 @@ fn downloads_at_one_time_fetch_every_file_once() {
     for name in ["config.json", "tokenizer.json", "model.safetensors"] {
         assert_eq!(std::fs::read(snapshots[0].folder.join(name)).unwrap(), server.file(name));
         assert_eq!(server.requests(name).len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn processes_at_one_time_fetch_every_file_once() {
+    let (server, home) = (StandIn::serving("mha-untied-sharded"), tempfile::tempdir().unwrap());
+    for file in ["config.json", "tokenizer.json", "large model-00002-of-00002.safetensors"] {
+        server.fault(file, &[Fault::Slow(Duration::from_millis(300))]);
+    }
+    let start = |_| program(&["download", ID], home.path(), &server.endpoint()).spawn().unwrap();
+    let processes: Vec<_> = (0..2).map(start).collect();
+    for mut process in processes {
+        assert!(process.wait().unwrap().success());
+    }
+    let files: Vec<String> = server.log().into_iter().map(|request| request.what).collect();
+    for name in server.names().iter().filter(|name| files.contains(*name)) {
+        let fetched = files.iter().filter(|file| file.trim_start_matches("large ") == name);
+        // A large file is asked for at the hub's own host first.
+        let requests = if name.ends_with("safetensors") { 2 } else { 1 };
+        assert_eq!(fetched.count(), requests, "{name}: {files:?}");
+    }
+    let snapshot = server.hub(&home.path().join("hub")).find(&id(ID)).unwrap();
+    for name in ["config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"] {
+        assert_eq!(std::fs::read(snapshot.folder.join(name)).unwrap(), server.file(name));
     }
 }

@@ -145,6 +145,10 @@ impl StandIn {
         self.state.files.lock().unwrap()[name].clone()
     }
 
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.state.files.lock().unwrap().keys().cloned().collect()
+    }
+
     /// The requests so far.
     pub(crate) fn log(&self) -> Vec<Request> {
         self.state.log.lock().unwrap().clone()
@@ -308,7 +312,8 @@ pub(crate) fn digest(name: &str, bytes: &[u8]) -> String {
     if is_large(name) { hexadecimal(&Sha256::digest(bytes)) } else { git_digest(bytes) }
 }
 
-fn git_digest(bytes: &[u8]) -> String {
+/// What git calls them.
+pub(crate) fn git_digest(bytes: &[u8]) -> String {
     hexadecimal(&Sha1::new_with_prefix(format!("blob {}\0", bytes.len())).chain_update(bytes).finalize())
 }
 

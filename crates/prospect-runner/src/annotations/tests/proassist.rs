@@ -16,7 +16,8 @@ fn choosing(
     video_uid: Option<&str>,
     user_type: Option<&str>,
 ) -> Result<Annotations, AnnotationsError> {
-    let choice = Choice { video_uid: video_uid.map(str::to_owned), user_type: user_type.map(str::to_owned) };
+    let [video_uid, user_type] = [video_uid, user_type].map(|choice| choice.map(str::to_owned));
+    let choice = Choice { video_uid, user_type, line: None };
     Annotations::parse_choosing(text, Path::new("a.json"), &choice)
 }
 
@@ -116,6 +117,28 @@ fn the_fixtures_read_as_their_authors_mean_them() {
     // Without metadata, the knowledge is the one that the sample tells the model.
     let bare = json(&TEA_PREPARED.replace("\"metadata\"", "\"other\"")).unwrap();
     assert_eq!(bare, sample);
+}
+
+#[test]
+fn a_prepared_file_has_a_sample_on_each_line() {
+    let sample = SAMPLE.replace('\n', "");
+    let other = sample.replace("\"hi\"", "\"hey\"").replace("\"end\":3", "\"last\":3");
+    let line = |text: &str, line| {
+        let choice = Choice { line, ..Choice::default() };
+        Annotations::parse_choosing(text, Path::new("val_L0_I1.jsonl"), &choice)
+    };
+    assert_eq!(line(&sample, None).unwrap(), json(SAMPLE).unwrap());
+    let several = format!("{sample}\n\n{other}\n{{\n");
+    assert_eq!(line(&several, Some(1)).unwrap(), json(SAMPLE).unwrap());
+    let refusals =
+        [(None, "holds 3 samples, expected one"), (Some(2), "holds 3 samples, expected one in line 2")];
+    for (number, expected) in refusals {
+        let error = line(&several, number).unwrap_err();
+        assert_eq!(error.to_string(), format!("val_L0_I1.jsonl: {expected}"));
+    }
+    let place = line(&several, Some(3)).unwrap_err().to_string();
+    assert!(place.contains("line 3: conversation[1]: missing field `end`"), "{place}");
+    assert!(line(&several, Some(4)).unwrap_err().to_string().contains("line 4: EOF"));
 }
 
 #[test]

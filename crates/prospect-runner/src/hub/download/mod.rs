@@ -7,21 +7,21 @@ mod patience;
 mod progress;
 mod transfer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use prospect_model::ModelConfig;
 
+use super::CONFIG;
 use super::cache::{self, Repository, Snapshot, WEIGHTS, WEIGHTS_INDEX};
 use super::environment::Environment;
 use super::error::HubError;
 use super::id::{HubId, is_commit};
+use super::weight_files::WeightFiles;
 use client::Client;
 use listing::{Listing, RemoteFile};
 pub use patience::Patience;
 use transfer::Transfer;
 
-/// Looked at before anything else is fetched.
-const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
 const PREPROCESSOR: &str = "preprocessor_config.json";
 /// What a run reads beside these, of those that a repository has: not all have all.
@@ -43,34 +43,70 @@ pub(super) fn download(
     let client = Client::new(environment, patience);
     let listing = client.persistently(|| Listing::of(&client, id))?;
     let repository = Repository::new(&environment.cache, id);
-    let folder = repository.snapshot_folder(&listing.commit);
-    let missing = |file| HubError::MissingFile { id: id.to_string(), file };
     let mut transfer = Transfer::new(&client, &repository, id, &listing.commit);
-
-    transfer.fetch(&[listing.file(CONFIG).ok_or_else(|| missing(CONFIG))?])?;
-    check_config(&folder.join(CONFIG), id)?;
-
-    let mut small = vec![listing.file(TOKENIZER).ok_or_else(|| missing(TOKENIZER))?];
+    fetch_config(&mut transfer, &repository, &listing, id)?;
+    let mut small = vec![listing.file(TOKENIZER).ok_or_else(|| missing(id, TOKENIZER))?];
     small.extend(listing.file(PREPROCESSOR));
     small.extend(SMALL_FILES.iter().filter_map(|name| listing.file(name)));
-    let single = listing.file(WEIGHTS);
-    let index = listing.file(WEIGHTS_INDEX).filter(|_| single.is_none());
-    small.extend(index);
-    if single.or(index).is_none() {
-        return Err(missing(WEIGHTS));
-    }
+    let weights = weights(&mut transfer, &repository, &listing, id)?;
     transfer.fetch(&small)?;
-
-    let weights = match single {
-        Some(file) => vec![file],
-        None => shards(&folder.join(WEIGHTS_INDEX), &listing, id)?,
-    };
     transfer.fetch(&weights)?;
+    note_revision(&repository, &listing, id)
+}
+
+/// Downloads the configuration of a model, and finds out about its weights.
+pub(super) fn describe(
+    environment: &Environment,
+    patience: Patience,
+    id: &HubId,
+) -> Result<(PathBuf, Option<WeightFiles>), HubError> {
+    let client = Client::new(environment, patience);
+    let listing = client.persistently(|| Listing::of(&client, id))?;
+    let repository = Repository::new(&environment.cache, id);
+    let mut transfer = Transfer::new(&client, &repository, id, &listing.commit);
+    fetch_config(&mut transfer, &repository, &listing, id)?;
+    let weights = weights(&mut transfer, &repository, &listing, id)?;
+    let snapshot = note_revision(&repository, &listing, id)?;
+    let bytes = weights.iter().map(|file| file.bytes).sum();
+    Ok((snapshot.folder, Some(WeightFiles { files: weights.len(), bytes, downloaded: false })))
+}
+
+fn missing(id: &HubId, file: &'static str) -> HubError {
+    HubError::MissingFile { id: id.to_string(), file }
+}
+
+fn fetch_config(
+    transfer: &mut Transfer<'_>,
+    repository: &Repository,
+    listing: &Listing,
+    id: &HubId,
+) -> Result<(), HubError> {
+    transfer.fetch(&[listing.file(CONFIG).ok_or_else(|| missing(id, CONFIG))?])?;
+    check_config(&repository.snapshot_folder(&listing.commit).join(CONFIG), id)
+}
+
+/// The files of the weights; where they are several, their list is fetched.
+fn weights<'a>(
+    transfer: &mut Transfer<'_>,
+    repository: &Repository,
+    listing: &'a Listing,
+    id: &HubId,
+) -> Result<Vec<&'a RemoteFile>, HubError> {
+    if let Some(single) = listing.file(WEIGHTS) {
+        return Ok(vec![single]);
+    }
+    transfer.fetch(&[listing.file(WEIGHTS_INDEX).ok_or_else(|| missing(id, WEIGHTS))?])?;
+    shards(&repository.snapshot_folder(&listing.commit).join(WEIGHTS_INDEX), listing, id)
+}
+
+/// Notes what a branch or a tag stood for.
+fn note_revision(repository: &Repository, listing: &Listing, id: &HubId) -> Result<Snapshot, HubError> {
+    let folder = repository.snapshot_folder(&listing.commit);
     if !is_commit(&id.revision) {
         let written = repository.write_ref(&id.revision, &listing.commit);
         written.map_err(|source| HubError::Write { path: folder.clone(), source })?;
     }
-    Ok(Snapshot { folder, commit: listing.commit })
+    Ok(Snapshot { folder, commit: listing.commit.clone() })
 }
 
 /// Whether this is a model that can be run, before gigabytes are fetched.

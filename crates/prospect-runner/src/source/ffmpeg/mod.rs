@@ -1,5 +1,6 @@
 //! Everything else, through an installed ffmpeg that writes PPM images, each with its own size, into a pipe.
 
+mod beginning;
 mod command;
 mod ppm;
 mod process;
@@ -7,8 +8,10 @@ mod process;
 use std::path::PathBuf;
 use std::process::Command;
 
+use super::sample::TOLERANCE;
 use super::{Frame, FrameSource, InputOptions, SourceError, SourceOptions, StopSignal};
 
+use beginning::Beginning;
 pub(super) use process::{FfmpegProcess, Output};
 
 /// Starts ffmpeg on a stream that goes on by itself, at `fps` frames a second.
@@ -18,12 +21,16 @@ pub(super) fn start_stream(spec: &str, fps: f64, input: &InputOptions) -> Result
 
 fn start(spec: &str, what: &str, command: Command) -> Result<FfmpegProcess, SourceError> {
     let program = command.get_program().to_string_lossy().into_owned();
-    FfmpegProcess::start(command).map_err(|error| match error.kind() {
+    FfmpegProcess::start(command).map_err(|error| not_started(spec, what, program, &error))
+}
+
+fn not_started(spec: &str, what: &str, program: String, error: &std::io::Error) -> SourceError {
+    match error.kind() {
         std::io::ErrorKind::NotFound => {
             SourceError::NeedsFfmpeg { spec: spec.to_owned(), what: what.to_owned(), program }
         }
         _ => SourceError::Ffmpeg { spec: spec.to_owned(), message: error.to_string() },
-    })
+    }
 }
 
 /// A file that ffmpeg reads from its start to its end.
@@ -33,6 +40,8 @@ pub(super) struct FfmpegFile {
     options: SourceOptions,
     process: Option<FfmpegProcess>,
     stop: StopSignal,
+    /// Of the times `start + k / fps`, the first one at which a frame is shown.
+    first_slot: usize,
     index: usize,
 }
 
@@ -44,17 +53,35 @@ impl FfmpegFile {
         input: &InputOptions,
         stop: &StopSignal,
     ) -> Result<Self, SourceError> {
-        let process = Some(start(spec, what, command::of_file(spec, options, input))?);
+        let beginning = Beginning::of_file(spec, input)
+            .map_err(|error| not_started(spec, what, input.ffmpeg.display().to_string(), &error))?;
+        let first_slot = beginning.first_slot(options.start, options.fps);
+        let frames = frames_of(options, first_slot);
+        let process = match frames {
+            Some(0) => None,
+            _ => {
+                let part = (beginning.origin, first_slot, frames);
+                Some(start(spec, what, command::of_file(spec, options, input, part))?)
+            }
+        };
         let (description, spec) = (format!("{spec} (through ffmpeg)"), spec.to_owned());
-        Ok(Self { spec, description, options, process, stop: stop.clone(), index: 0 })
+        Ok(Self { spec, description, options, process, stop: stop.clone(), first_slot, index: 0 })
     }
+}
+
+/// Most frames from a slot on, if there is a limit.
+fn frames_of(options: SourceOptions, first_slot: usize) -> Option<usize> {
+    let slots = |end: f64| ((end - TOLERANCE - options.start) * options.fps).ceil().max(0.0) as usize;
+    let to_end = options.end.map(|end| slots(end).saturating_sub(first_slot));
+    to_end.into_iter().chain(options.max_frames).min()
 }
 
 impl FrameSource for FfmpegFile {
     fn next_frame(&mut self) -> Option<Result<Frame, SourceError>> {
         let complaint = match self.process.as_mut()?.next(None, &self.stop) {
             Output::Image(image) => {
-                let time = self.options.start + self.index as f64 / self.options.fps;
+                let slot = self.first_slot + self.index;
+                let time = self.options.start + slot as f64 / self.options.fps;
                 self.index += 1;
                 return Some(Ok(Frame { index: self.index - 1, time, image, name: None }));
             }

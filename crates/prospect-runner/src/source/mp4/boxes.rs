@@ -7,6 +7,7 @@ use std::path::Path;
 use re_mp4::{Mp4, Track};
 
 use crate::source::SourceError;
+use crate::source::caught::caught;
 use crate::source::yuv::Rotation;
 
 /// How the track is to be turned, by its matrix.
@@ -80,18 +81,12 @@ impl<R: Seek> Seek for Bounded<R> {
     }
 }
 
-/// The demuxer indexes tables without looking at their lengths, so damage shows as a panic in it. It is caught, and its
-/// message kept off standard error: what reaches the person is our one line.
+/// The demuxer indexes tables without looking at their lengths, so damage shows as a panic in it.
 pub(super) fn parse(file: &File, end: u64, path: &Path) -> Result<Mp4, SourceError> {
     let not_mp4 = |message: String| SourceError::NotMp4 { path: path.to_owned(), message };
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let parsed = std::panic::catch_unwind(|| {
-        Mp4::read(Bounded { file: BufReader::new(file), left: 64 * end + (1 << 20) }, end)
-    });
-    std::panic::set_hook(hook);
-    match parsed {
-        Ok(result) => result.map_err(|error| not_mp4(error.to_string())),
-        Err(_) => Err(not_mp4("its tables of samples contradict each other".to_owned())),
+    let bounded = Bounded { file: BufReader::new(file), left: 64 * end + (1 << 20) };
+    match caught(|| Mp4::read(bounded, end)) {
+        Some(result) => result.map_err(|error| not_mp4(error.to_string())),
+        None => Err(not_mp4("its tables of samples contradict each other".to_owned())),
     }
 }

@@ -1,6 +1,7 @@
 //! mp4 with H.264, demuxed and decoded in the process.
 
 mod boxes;
+mod declared;
 mod edits;
 #[cfg(test)]
 mod tests;
@@ -16,13 +17,16 @@ use openh264::formats::YUVSource;
 use re_mp4::{StsdBoxContent, Track};
 
 use super::SourceError;
-use super::sample::{Pictures, Timed};
+use super::sample::{Pictures, TOLERANCE, Timed};
 use super::yuv::{Rotation, YuvPicture, unpad};
 use boxes::{parsable_end, parse, rotation};
+use declared::declared_samples;
 use edits::Edit;
 
 /// Profiles above it (High 10, 4:2:2, 4:4:4) are not what the built-in decoder knows.
 const HIGHEST_PROFILE: u8 = 100;
+/// More samples in a file than a day of video and sound has: not for an index in memory.
+const MOST_SAMPLES: u64 = 8 << 20;
 
 /// What an mp4 file turned out to hold.
 pub(super) enum Opened {
@@ -70,6 +74,14 @@ impl Mp4Video {
         let bytes = file.metadata().map_err(unreadable)?.len();
         let end = parsable_end(&mut file, bytes).map_err(unreadable)?;
         let Some(end) = end else { return Err(SourceError::NoIndex { path: path.to_owned() }) };
+        let samples = declared_samples(&mut file, end).map_err(unreadable)?;
+        if samples > bytes {
+            return Err(SourceError::TooManySamples { path: path.to_owned(), samples, bytes });
+        }
+        if samples > MOST_SAMPLES {
+            return Ok(Opened::Foreign(format!("mp4 with {samples} samples")));
+        }
+        file.rewind().map_err(unreadable)?;
         let mp4 = parse(&file, end, path)?;
         let video =
             mp4.tracks().values().find(|track| &track.trak(&mp4).mdia.hdlr.handler_type.value == b"vide");
@@ -242,6 +254,26 @@ impl Mp4Video {
 
 impl Pictures for Mp4Video {
     type Picture = YuvPicture;
+
+    /// To the last key frame that divides what is decoded after it from what is shown before it.
+    fn jump(&mut self, time: f64) -> Option<f64> {
+        let latest = |samples: &[Sample]| samples.iter().map(|sample| sample.ticks).max();
+        let mut least_after = i64::MAX;
+        for (number, sample) in self.samples.iter().enumerate().rev() {
+            least_after = least_after.min(sample.ticks);
+            let early = sample.ticks as f64 / self.timescale <= time + TOLERANCE;
+            if sample.sync
+                && early
+                && sample.ticks == least_after
+                && latest(&self.samples[..number]) < Some(sample.ticks)
+            {
+                self.next = number;
+                break;
+            }
+        }
+        self.times().first().copied()
+    }
+
     fn next_picture(&mut self) -> Option<Result<Timed<YuvPicture>, SourceError>> {
         loop {
             if let Some(item) = self.ready.pop_front() {

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::source::mutations::cases;
 use crate::source::sample::Picture;
 
 fn folder() -> PathBuf {
@@ -117,14 +118,28 @@ fn what_is_not_built_in_is_named() {
     assert!(matches!(Mp4Video::open(&folder().join("foreign.mp4")), Ok(Opened::Foreign(_))));
 }
 
-/// `PROSPECT_FUZZ_CASES` cases; few where it is not set.
-fn cases() -> ProptestConfig {
-    let cases = std::env::var("PROSPECT_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok());
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases.unwrap_or(100)) }
+#[test]
+fn more_samples_than_can_be_are_not_indexed() {
+    let mut bytes = std::fs::read(folder().join("fragmented.mp4")).unwrap();
+    let run = bytes.windows(4).position(|kind| kind == b"trun").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.mp4");
+    let mut opened = |samples: u32, length: u64| {
+        bytes[run + 8..run + 12].copy_from_slice(&samples.to_be_bytes());
+        std::fs::write(&path, &bytes).unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
+        Mp4Video::open(&path)
+    };
+    let whole = std::fs::metadata(self::folder().join("fragmented.mp4")).unwrap().len();
+    let Err(error) = opened(u32::MAX, whole) else { panic!("four billion samples") };
+    assert!(matches!(error, SourceError::TooManySamples { samples: 4_294_967_295.., .. }), "{error}");
+    // As sound of one sample a byte has in three hours.
+    let Ok(Opened::Foreign(what)) = opened(100_000_000, 200_000_000) else { panic!("an index of 6 GB") };
+    assert!(what.starts_with("mp4 with 1000000"), "{what}");
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(100)) })]
 
     #[test]
     fn damaged_bytes_never_panic(

@@ -6,6 +6,7 @@ use image::{ImageFormat, Rgb, RgbImage};
 use proptest::prelude::*;
 
 use super::*;
+use crate::source::mutations::cases;
 
 fn encoded(value: u8, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
@@ -146,12 +147,6 @@ fn a_reader_that_fails_is_an_error() {
     assert_eq!(error.to_string(), "-: cannot be read: unplugged");
 }
 
-/// `PROSPECT_FUZZ_CASES` cases of each; few where it is not set.
-fn cases() -> ProptestConfig {
-    let cases = std::env::var("PROSPECT_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok());
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases.unwrap_or(300)) }
-}
-
 /// Bytes of a sound stream with a few of them changed, taken out or put in.
 fn damaged_stream() -> impl Strategy<Value = Vec<u8>> {
     let sound = prop_oneof![
@@ -177,7 +172,7 @@ fn damaged_stream() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(300)) })]
 
     #[test]
     fn a_damaged_stream_ends_and_never_panics(bytes in damaged_stream()) {
