@@ -1,5 +1,6 @@
 //! Several downloads of one model at a time.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use crate::command_line::program;
@@ -29,7 +30,10 @@ fn processes_at_one_time_fetch_every_file_once() {
     for file in ["config.json", "tokenizer.json", "large model-00002-of-00002.safetensors"] {
         server.fault(file, &[Fault::Slow(Duration::from_millis(300))]);
     }
-    let start = |_| program(&["download", ID], home.path(), &server.endpoint()).spawn().unwrap();
+    let start = |_| {
+        let mut download = program(&["download", ID], home.path(), &server.endpoint());
+        download.stdout(Stdio::null()).spawn().unwrap()
+    };
     let processes: Vec<_> = (0..2).map(start).collect();
     for mut process in processes {
         assert!(process.wait().unwrap().success());
