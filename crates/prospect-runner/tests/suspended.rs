@@ -148,10 +148,7 @@ fn what_tensors_hold_goes_on_in_every_type() {
         let holds =
             |sets: &[&str], expected| fixture.holds(&[&model, sets].concat(), &format!("\"{expected}\":"));
         holds(&[EARLY], "covers");
-        for positions in ["rerotate", "recompute"] {
-            let positions = format!("context.positions={positions}");
-            holds(&["context.strategy=drop_middle", &positions], "kept");
-        }
+        holds(&["context.strategy=drop_middle", "context.positions=recompute"], "kept");
     }
 }
 
