@@ -23,7 +23,7 @@ pub enum ModelError {
         source: std::io::Error,
     },
     /// A JSON file that lacks a key without default, or holds a value of the wrong type.
-    #[error("{}: {source}: expected {expected}", path.display())]
+    #[error("{}: {}: expected {expected}", path.display(), one_line(source))]
     Config {
         /// The file.
         path: PathBuf,
@@ -33,7 +33,7 @@ pub enum ModelError {
         expected: &'static str,
     },
     /// A configuration of another kind of model, or one whose parts do not go together.
-    #[error("{}: {key} is {value}: expected {expected}", path.display())]
+    #[error("{}: {key} is {}: expected {expected}", path.display(), one_line(value))]
     Shape {
         /// The file.
         path: PathBuf,
@@ -255,6 +255,12 @@ impl ModelError {
 
 /// What every function here returns.
 pub(crate) type Result<T> = std::result::Result<T, ModelError>;
+
+/// `message` on one line: serde repeats an unknown key or variant as the file has it, line breaks included.
+pub(crate) fn one_line(message: impl ToString) -> String {
+    let text = message.to_string();
+    text.split(char::is_control).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
 
 /// The first line of a message: candle appends a backtrace to its own.
 pub(crate) fn first_line(error: &candle_core::Error) -> String {

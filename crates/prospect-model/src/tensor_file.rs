@@ -9,7 +9,7 @@ use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
-use crate::error::{ModelError, Result};
+use crate::error::{ModelError, Result, one_line};
 
 /// How much of a file is converted at once.
 const PIECE: usize = 1 << 20;
@@ -50,7 +50,7 @@ impl TensorFile {
         }
         let mut header = vec![0; size as usize];
         file.read_exact(&mut header).map_err(failed)?;
-        let header: Metadata = serde_json::from_slice(&header).map_err(|error| wrong(error.to_string()))?;
+        let header: Metadata = serde_json::from_slice(&header).map_err(|error| wrong(one_line(error)))?;
         let (start, expected) = (8 + size, 8 + size + header.data_len() as u64);
         if length != expected {
             return Err(wrong(format!("{length} bytes, by its header {expected}")));

@@ -132,11 +132,13 @@ fn a_configuration_that_does_not_fit_is_refused_by_key() {
     refused(Box::new(text("attention_bias", json!(true))), &["attention_bias is true: expected false"]);
     refused(Box::new(text("mlp_bias", json!(true))), &["mlp_bias is true: expected false"]);
     refused(Box::new(text("rope_theta", json!(0))), &["rope_theta is 0: expected more than 0"]);
+    // What is quoted of a file stays on the line.
     refused(
-        Box::new(text("rope_scaling", json!({"type": "linear"}))),
-        &["rope_type is linear: expected default"],
+        Box::new(text("rope_scaling", json!({"type": "line\nar"}))),
+        &["rope_type is line ar: expected default"],
     );
     refused(Box::new(text("hidden_act", json!("no_such"))), &["unknown variant `no_such`"]);
+    refused(Box::new(text("hidden_act", json!("no\nsuch"))), &["unknown variant `no such`"]);
     refused(Box::new(vision("num_attention_heads", json!(5))), &["vision_config.hidden_size is 32", "of 5"]);
     refused(Box::new(vision("patch_size", json!(0))), &["vision_config.patch_size is 0"]);
 }

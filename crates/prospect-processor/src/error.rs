@@ -23,7 +23,7 @@ pub enum ProcessorError {
         source: std::io::Error,
     },
     /// A file does not hold JSON.
-    #[error("{}: not valid JSON: {source}", path.display())]
+    #[error("{}: not valid JSON: {}", path.display(), one_line(source))]
     Json {
         /// The file.
         path: PathBuf,
@@ -124,7 +124,8 @@ pub enum ProcessorError {
 /// A result with this crate's error.
 pub(crate) type Result<T> = std::result::Result<T, ProcessorError>;
 
-/// `message` on one line.
+/// `message` on one line, whatever it quotes of a file.
 pub(crate) fn one_line(message: impl ToString) -> String {
-    message.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+    let text = message.to_string();
+    text.split(char::is_control).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }

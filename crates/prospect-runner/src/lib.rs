@@ -14,6 +14,7 @@ pub mod error;
 pub mod evaluation;
 pub mod histogram;
 pub mod hub;
+mod one_line;
 pub mod parity;
 pub mod picture;
 mod placement;

@@ -7,6 +7,7 @@ use prospect_context::ContextStrategy;
 use prospect_context::simulator::recorded::{Recording, TraceEvent};
 
 use crate::error::RunError;
+use crate::one_line::one_line;
 use crate::session::ContextRule;
 use crate::strategies::Registry;
 use crate::trace::{Event, TraceError, read_trace};
@@ -34,7 +35,7 @@ pub fn read_recording(path: &Path, base: Option<&Path>) -> Result<RecordedRun, R
         let malformed = |error: serde_json::Error| TraceError::Malformed {
             path: path.to_owned(),
             line: number + 1,
-            message: error.to_string(),
+            message: one_line(error),
         };
         read.map_err(malformed)
     };

@@ -6,7 +6,7 @@ use tokenizers::normalizers::{Lowercase, NormalizerWrapper, Sequence};
 use tokenizers::{PostProcessor, Tokenizer, TruncationParams};
 
 use super::folder::{Limit, SentenceFolder};
-use crate::error::{ModelError, Result};
+use crate::error::{ModelError, Result, one_line};
 
 /// `tokenizer.json`, cutting at the longest text.
 pub(super) struct TextTokenizer {
@@ -69,8 +69,4 @@ fn read(path: &Path) -> Result<Tokenizer> {
     let bytes = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
     Tokenizer::from_bytes(bytes)
         .map_err(|error| ModelError::Tokenizer { path: path.to_owned(), message: one_line(error) })
-}
-
-fn one_line(error: tokenizers::Error) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

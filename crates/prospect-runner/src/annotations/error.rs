@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::VERSION;
+use crate::one_line::one_line;
 
 /// What can be wrong with an annotation file.
 ///
@@ -244,9 +245,4 @@ impl AnnotationsError {
         }
         Self::Entry { path: path.to_owned(), place: place.to_owned(), message: one_line(error) }
     }
-}
-
-/// The message repeats keys and values of the file, which may hold line breaks.
-fn one_line(error: &serde_json::Error) -> String {
-    error.to_string().replace(char::is_control, " ")
 }

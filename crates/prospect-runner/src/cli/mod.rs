@@ -23,6 +23,7 @@ use clap::Parser;
 use prospect_context::ContextStrategy;
 
 use crate::error::RunError;
+use crate::one_line::one_line;
 use crate::run::INTERRUPTED;
 use crate::strategies::{Parameters, Registry};
 use arguments::{Arguments, Command};
@@ -79,7 +80,7 @@ impl Cli {
             Err(error) => {
                 #[expect(clippy::print_stderr, reason = "the one place where a failure reaches the person")]
                 {
-                    eprintln!("error: {error}");
+                    eprintln!("error: {}", one_line(&error));
                 }
                 ExitCode::from(error.exit_code())
             }

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::CONFIG;
 use super::id::{HubId, is_plain};
+use crate::one_line::one_line;
 
 /// Name of the weights in one file.
 pub(super) const WEIGHTS: &str = "model.safetensors";
@@ -134,7 +135,7 @@ struct Index {
 /// The files that a list of weights names.
 pub(super) fn shards(index: &Path) -> Result<BTreeSet<String>, String> {
     let text = fs::read_to_string(index).map_err(|error| error.to_string())?;
-    let index: Index = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let index: Index = serde_json::from_str(&text).map_err(one_line)?;
     let names: BTreeSet<String> = index.weight_map.into_values().collect();
     match names.iter().find(|name| !is_plain(name)) {
         Some(name) => Err(format!("{name:?} is no file beside it")),

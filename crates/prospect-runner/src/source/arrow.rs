@@ -16,6 +16,7 @@ use image::RgbImage;
 use super::caught::caught;
 use super::sample::{Pictures, Sampled, Timed};
 use super::{FrameSource, SourceError, SourceOptions};
+use crate::one_line::one_line;
 
 /// Frames per second of ProAssist's processed data; the files do not say.
 const FPS: f64 = 2.0;
@@ -68,7 +69,7 @@ impl Rows {
             let mut message = Buffer::from(message);
             let decoded = caught(|| self.decoder.decode(&mut message))
                 .ok_or_else(|| "its lengths and offsets contradict each other".to_owned())?;
-            if let Some(batch) = decoded.map_err(|error| one_line(&error))? {
+            if let Some(batch) = decoded.map_err(one_line)? {
                 return Ok(Some(batch));
             }
         }
@@ -93,7 +94,7 @@ impl Rows {
         if metadata.len() < length as usize {
             return Err("it ends in a message".to_owned());
         }
-        let head = arrow_ipc::root_as_message(metadata).map_err(|error| words(&error.to_string()))?;
+        let head = arrow_ipc::root_as_message(metadata).map_err(one_line)?;
         let body = u64::try_from(head.bodyLength()).map_err(|_| "a body of less than nothing".to_owned())?;
         let batch = head.header_as_record_batch();
         let batch = batch.or_else(|| head.header_as_dictionary_batch().and_then(|batch| batch.data()));
@@ -141,15 +142,6 @@ impl Rows {
             _ => Ok(image),
         }
     }
-}
-
-/// The library's messages may go over several lines.
-fn one_line(error: &arrow_schema::ArrowError) -> String {
-    words(&error.to_string())
-}
-
-fn words(message: &str) -> String {
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn holds_pictures(data_type: &DataType) -> bool {

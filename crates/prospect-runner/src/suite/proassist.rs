@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::dataset::Video;
 use crate::annotations::Choice;
 use crate::error::RunError;
+use crate::one_line::one_line;
 
 const FRAMES: &str = "frames";
 const DIALOGS: &str = "generated_dialogs";
@@ -87,7 +88,7 @@ fn of_prepared(root: &Path, file: &Path) -> Result<Vec<Video>, RunError> {
         };
         let Prepared { video_uid, frames_file, start_frame_idx, end_frame_idx, fps } =
             serde_json::from_str(text)
-                .map_err(|error| wrong(error.to_string(), "a sample with video_uid and conversation"))?;
+                .map_err(|error| wrong(one_line(error), "a sample with video_uid and conversation"))?;
         let named_file = frames_file.map(|path| root.join(path)).filter(|path| path.is_file());
         let source = named_file.or_else(|| named(&frames, &video_uid));
         let source = source.ok_or_else(|| no_frames(root, &video_uid, file))?;
@@ -119,7 +120,7 @@ fn of_split(root: &Path, split: &Path) -> Result<Vec<Video>, RunError> {
     let text = read(split)?;
     let entries: Vec<Entry> = serde_json::from_str(&text).map_err(|error| RunError::Argument {
         argument: split.display().to_string(),
-        problem: error.to_string(),
+        problem: one_line(error),
         expected: "a list of videos with video_uid and conversations".to_owned(),
     })?;
     let frames = files(&root.join(FRAMES), "arrow")?;

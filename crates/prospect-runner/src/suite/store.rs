@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::inputs::Inputs;
 use crate::error::RunError;
 use crate::evaluation::{Cost, Judgement};
+use crate::one_line::one_line;
 use crate::trace::TRACE_FILE;
 
 /// Name of the file that says what belongs to a suite.
@@ -156,7 +157,7 @@ impl Store {
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
     let bytes = fs::read(path).map_err(|error| error.to_string())?;
-    serde_json::from_slice(&bytes).map_err(|error| error.to_string())
+    serde_json::from_slice(&bytes).map_err(one_line)
 }
 
 fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunError> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use prospect_model::StoredError;
 
+use crate::one_line::one_line;
 use crate::trace::TraceEndError;
 
 /// What can be wrong with the file of a suspended stream.
@@ -37,7 +38,7 @@ pub enum SuspendError {
         problem: StoredError,
     },
     /// A text that is none of ours.
-    #[error("--checkpoint {}: it does not tell of a stream: {problem}", path.display())]
+    #[error("--checkpoint {}: it does not tell of a stream: {}", path.display(), one_line(problem))]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -128,7 +129,7 @@ pub enum UnfitError {
     #[error(transparent)]
     Tensors(#[from] StoredError),
     /// What the model remembers is not what it would remember.
-    #[error("the model's part: {0}")]
+    #[error("the model's part: {}", one_line(_0))]
     Model(#[from] serde_json::Error),
     /// A ledger that does not cover the cache.
     #[error("the ledger covers {ledger} tokens, the cache holds {cache}: expected as many")]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::one_line::one_line;
 use crate::trace::{Event, SCHEMA_VERSION};
 
 /// What can be wrong with a trace file.
@@ -55,7 +56,7 @@ pub fn read_trace(path: &Path) -> Result<Vec<Event>, TraceError> {
             Ok(event) => events.push(event),
             Err(_) if !line.ends_with('\n') => break,
             Err(error) => {
-                let (path, message) = (path.to_owned(), error.to_string());
+                let (path, message) = (path.to_owned(), one_line(error));
                 return Err(TraceError::Malformed { path, line: number + 1, message });
             }
         }
@@ -111,6 +112,9 @@ mod tests {
             complaint(&format!("{STARTED}\n{{\"event\":\"dance\"}}\n"))
                 .contains("line 2: unknown variant `dance`")
         );
+        // What fuzzing found: serde repeats the name, line break and all.
+        let broken = complaint(&format!("{STARTED}\n{{\"event\":\"dan\\nce\"}}\n"));
+        assert!(broken.contains("line 2: unknown variant `dan ce`"), "{broken}");
         assert_eq!(complaint(MESSAGE), "trace.jsonl: line 1: expected run_started");
         assert_eq!(complaint(""), "trace.jsonl: line 1: expected run_started");
         let newer = STARTED.replace("\"schema_version\":2", "\"schema_version\":99");

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::client::Client;
 use crate::hub::error::HubError;
 use crate::hub::id::{HubId, is_commit, is_hex};
+use crate::one_line::one_line;
 
 /// The files of a revision.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ impl Listing {
             problem,
             expected: "a commit and its files with sizes and digests, as the hub lists them",
         };
-        let answer: Answer = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let answer: Answer = serde_json::from_str(text).map_err(|error| wrong(one_line(error)))?;
         if !is_commit(&answer.sha) {
             return Err(wrong(format!("the commit is {:?}", answer.sha)));
         }
