@@ -42,7 +42,9 @@ pub use error::{Place, SettingsError};
 pub use evaluation::EvaluationSettings;
 pub use generation::{GenerationSettings, Sampling};
 pub use layers::{DEFAULT_CONFIG, Layers, WORKBENCH_CONFIG};
-pub use model::{DType, Device, EncodeAhead, FloatFormat, Kernels, ModelSettings, Quantize, WeightFormat};
+pub use model::{
+    CacheFormat, DType, Device, EncodeAhead, FloatFormat, Kernels, ModelSettings, Quantize, WeightFormat,
+};
 pub use origin::Origin;
 pub use output::OutputSettings;
 pub use settings::Settings;

@@ -26,7 +26,7 @@ pub struct ModelSettings {
     /// What attention between patches multiplies.
     pub vision_attention: FloatFormat,
     /// What the cache holds keys and values in.
-    pub kv_cache: FloatFormat,
+    pub kv_cache: CacheFormat,
     /// Whether the next frame is encoded while the model is busy with this one.
     pub encode_ahead: EncodeAhead,
 }
@@ -44,12 +44,20 @@ impl ModelSettings {
 
     /// Whether attention between patches multiplies in bfloat16.
     pub fn halves_vision_attention(&self) -> bool {
-        self.halves(self.vision_attention)
+        match self.vision_attention {
+            FloatFormat::Auto => self.quantize == Quantize::Q8,
+            FloatFormat::F32 => false,
+            FloatFormat::Bf16 => true,
+        }
     }
 
-    /// Whether keys and values are kept in bfloat16.
-    pub fn halves_kv_cache(&self) -> bool {
-        self.halves(self.kv_cache)
+    /// What keys and values are kept in: never [`CacheFormat::Auto`].
+    pub fn cache_format(&self) -> CacheFormat {
+        match (self.kv_cache, self.quantize) {
+            (CacheFormat::Auto, Quantize::Q8) => CacheFormat::Int8,
+            (CacheFormat::Auto, Quantize::None) => CacheFormat::F32,
+            (format, _) => format,
+        }
     }
 
     fn quantizes(&self, weights: WeightFormat) -> bool {
@@ -57,14 +65,6 @@ impl ModelSettings {
             WeightFormat::Auto => self.quantize == Quantize::Q8,
             WeightFormat::Exact => false,
             WeightFormat::Q8 => true,
-        }
-    }
-
-    fn halves(&self, floats: FloatFormat) -> bool {
-        match floats {
-            FloatFormat::Auto => self.quantize == Quantize::Q8,
-            FloatFormat::F32 => false,
-            FloatFormat::Bf16 => true,
         }
     }
 }
@@ -145,6 +145,20 @@ choice! {
         F32 = "f32",
         /// bfloat16, summed up in f32.
         Bf16 = "bf16",
+    }
+}
+
+choice! {
+    /// What a cache holds keys and values in.
+    pub CacheFormat {
+        /// As [`Quantize`] says.
+        Auto = "auto",
+        /// 32-bit floats.
+        F32 = "f32",
+        /// bfloat16.
+        Bf16 = "bf16",
+        /// int8 with a scale for each token and head.
+        Int8 = "int8",
     }
 }
 

@@ -1,4 +1,4 @@
-//! What attention costs a layer, over keys and values in f32 and in bf16, at the shapes of SmolVLM2.
+//! What attention costs a layer, over keys and values in f32, bf16 and int8, at the shapes of SmolVLM2.
 //!
 //! A call goes through the caches of all layers in turn, so that keys and values come from memory as they do in a model.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
@@ -35,7 +35,7 @@ fn decoder<T: Element>(
     [tokens, cached]: [usize; 2],
 ) {
     let slots = cached + tokens;
-    let (queries, side) = (numbers(HEADS * tokens * HEAD_DIM), KV_HEADS * slots * HEAD_DIM);
+    let (queries, side) = (numbers(HEADS * tokens * HEAD_DIM), KV_HEADS * slots * (HEAD_DIM + T::SCALE));
     let layers: Vec<Layer<T>> =
         (0..LAYERS).map(|_| numbers(2 * side).into_iter().map(&from).collect()).collect();
     let (mut scratch, mut output) = (Scratch::default(), vec![0.0; queries.len()]);
@@ -68,6 +68,8 @@ fn cached(criterion: &mut Criterion) {
         for cached in [1024, 4096] {
             decoder(criterion, "f32", |x| x, [tokens, cached]);
             decoder(criterion, "bf16", bf16::from_f32, [tokens, cached]);
+            // Any bytes are numbers, and these four a small scale.
+            decoder(criterion, "int8", |x| (x * 60.0).abs() as u8, [tokens, cached]);
         }
     }
 }

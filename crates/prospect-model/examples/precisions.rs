@@ -7,7 +7,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use prospect_context::PositionPolicy;
-use prospect_model::{FloatType, ModelConfig, PixelValues, Precisions, SmolVlm};
+use prospect_model::{CacheType, FloatType, ModelConfig, PixelValues, Precisions, SmolVlm};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = PathBuf::from(std::env::args().nth(1).ok_or("expected a config.json")?);
@@ -17,7 +17,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Precisions { vision: Precisions::INT8_VISION, ..Precisions::EXACT },
         Precisions { decoder: Precisions::INT8_DECODER, ..Precisions::EXACT },
         Precisions { vision_attention: FloatType::Bf16, ..Precisions::EXACT },
-        Precisions { kv_cache: FloatType::Bf16, ..Precisions::EXACT },
+        Precisions { kv_cache: CacheType::Bf16, ..Precisions::EXACT },
+        Precisions { kv_cache: CacheType::Int8, ..Precisions::EXACT },
         Precisions::Q8,
     ];
     for precisions in parts {

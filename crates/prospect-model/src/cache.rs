@@ -1,7 +1,9 @@
 //! The KV cache: one allocation a layer and side, filled in place.
 
+mod rows;
 mod suspended;
 
+pub(crate) use rows::{floats_to_rows, rows_to_floats};
 pub use suspended::SuspendedSlots;
 
 use std::ops::Range;
@@ -13,12 +15,12 @@ use prospect_context::PositionPolicy;
 use crate::cpu::CacheRows;
 use crate::error::{ModelError, Result};
 use crate::linear::ask_for_large_pages;
-use crate::passes::to_floats;
 use crate::placement::Compute;
 use crate::rotary::Rotary;
 use crate::text_config::TextConfig;
 
-/// Keys and values of one layer, each `[1, kv_heads, capacity, head_dim]`.
+/// Keys and values of one layer, each `[1, kv_heads, capacity, row]`: `head_dim` floats, or as many int8 and the bytes of their
+/// scale.
 struct LayerCache {
     keys: Tensor,
     values: Tensor,
@@ -69,7 +71,7 @@ impl KvCache {
         policy: PositionPolicy,
         compute: &Compute,
     ) -> Result<Self> {
-        let shape = (1, config.kv_heads(), capacity, config.head_dim());
+        let shape = (1, config.kv_heads(), capacity, compute.cache_row(config.head_dim()));
         let side = || reserved(shape, compute.cache_dtype(), compute);
         let layers = (0..config.num_hidden_layers)
             .map(|_| Ok(LayerCache { keys: side()?, values: side()? }))
@@ -162,7 +164,7 @@ impl KvCache {
         Ok(())
     }
 
-    /// Keys and values of one layer, `[1, kv_heads, capacity, head_dim]` each. What is written behind the cached tokens counts
+    /// Keys and values of one layer, `[1, kv_heads, capacity, row]` each. What is written behind the cached tokens counts
     /// once [`Self::commit`] is called, after the last layer.
     pub(crate) fn sides(&self, layer: usize) -> (&Tensor, &Tensor) {
         let LayerCache { keys, values } = &self.layers[layer];
@@ -281,7 +283,7 @@ impl KvCache {
     }
 
     fn read(&self, side: &Tensor) -> Result<Vec<f32>> {
-        to_floats(&side.narrow(2, 0, self.len())?)
+        Ok(rows_to_floats(&side.narrow(2, 0, self.len())?)?.flatten_all()?.to_vec1()?)
     }
 
     /// Where every buffer of the cache lies in memory: keys and values of each layer. They stay there for as long as the
@@ -331,6 +333,7 @@ fn buffer_address(buffer: &Tensor) -> Result<usize> {
     match &*storage {
         Storage::Cpu(CpuStorage::F32(data)) => Ok(data[layout.start_offset()..].as_ptr().addr()),
         Storage::Cpu(CpuStorage::BF16(data)) => Ok(data[layout.start_offset()..].as_ptr().addr()),
+        Storage::Cpu(CpuStorage::U8(data)) => Ok(data[layout.start_offset()..].as_ptr().addr()),
         _ => Err(candle_core::Error::msg("the address of a buffer is known on the CPU only").into()),
     }
 }
@@ -343,6 +346,8 @@ fn reserved(shape: impl Into<Shape>, dtype: DType, compute: &Compute) -> Result<
     Ok(match (&compute.device, dtype) {
         (Device::Cpu, DType::F32) => Tensor::from_vec(filled(count, f32::NAN), shape, &Device::Cpu)?,
         (Device::Cpu, DType::BF16) => Tensor::from_vec(filled(count, bf16::NAN), shape, &Device::Cpu)?,
+        // The scale is NaN.
+        (Device::Cpu, DType::U8) => Tensor::from_vec(filled(count, u8::MAX), shape, &Device::Cpu)?,
         (device, _) => Tensor::full(f32::NAN, shape, device)?.to_dtype(dtype)?,
     })
 }

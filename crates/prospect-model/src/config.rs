@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{ModelError, Result};
-use crate::precisions::FloatType;
+use crate::precisions::CacheType;
 use crate::text_config::TextConfig;
 use crate::vision::VisionConfig;
 
@@ -71,9 +71,13 @@ impl ModelConfig {
     }
 
     /// Bytes of cache that one token takes.
-    pub fn kv_bytes_per_token(&self, float: FloatType) -> usize {
-        let text = &self.text_config;
-        text.num_hidden_layers * 2 * text.kv_heads() * text.head_dim() * float.bytes()
+    pub fn kv_bytes_per_token(&self, cache: CacheType) -> usize {
+        self.kv_rows_per_token() * cache.row_bytes(self.text_config.head_dim())
+    }
+
+    /// Keys and values that one token has, over all layers and heads.
+    pub(crate) fn kv_rows_per_token(&self) -> usize {
+        2 * self.text_config.num_hidden_layers * self.text_config.kv_heads()
     }
 
     fn check(&self, checker: &Checker<'_>) -> Result<()> {

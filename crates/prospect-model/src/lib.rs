@@ -33,6 +33,7 @@ mod stored;
 mod tensor_file;
 mod tensors;
 mod text_config;
+mod vectorised;
 mod vision;
 mod weights;
 
@@ -56,7 +57,7 @@ pub use generate::{Generated, Generator, GeneratorMemory, StopReason, TalkRule};
 pub use image_encoder::ImageEncoder;
 pub use linear::Precision;
 pub use placement::{ComputeDevice, ComputeType, DeviceMemory, Kernels, Placement};
-pub use precisions::{FloatType, Precisions};
+pub use precisions::{CacheType, FloatType, Precisions};
 pub use random_weights::write_random_weights;
 pub use sampling::Sampling;
 #[cfg(feature = "sentence-encoder")]

@@ -4,8 +4,9 @@ use std::fmt;
 
 use candle_core::{DType, Device};
 
+use crate::attention::int8;
 use crate::error::{ModelError, Result};
-use crate::precisions::{FloatType, Precisions};
+use crate::precisions::{CacheType, Precisions};
 
 /// A device to compute on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -201,9 +202,18 @@ impl Compute {
 
     /// The type of keys and values in the cache.
     pub(crate) fn cache_dtype(&self) -> DType {
-        match self.over_buffers() && self.placement.precisions.kv_cache == FloatType::Bf16 {
-            true => DType::BF16,
-            false => self.dtype,
+        match self.placement.precisions.kv_cache {
+            CacheType::Bf16 if self.over_buffers() => DType::BF16,
+            CacheType::Int8 if self.over_buffers() => DType::U8,
+            _ => self.dtype,
+        }
+    }
+
+    /// Numbers of one head's key or value in the cache, of its type.
+    pub(crate) fn cache_row(&self, head_dim: usize) -> usize {
+        match self.cache_dtype() {
+            DType::U8 => head_dim + int8::SCALE,
+            _ => head_dim,
         }
     }
 }

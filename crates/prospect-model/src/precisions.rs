@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::attention::int8;
 use crate::linear::Precision;
 
 /// What weights are held and what products are computed in, part by part. The default is exact: f32 throughout, but that
@@ -16,7 +17,29 @@ pub struct Precisions {
     /// What attention between patches multiplies.
     pub vision_attention: FloatType,
     /// What the cache holds keys and values in.
-    pub kv_cache: FloatType,
+    pub kv_cache: CacheType,
+}
+
+/// What a cache holds keys and values in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheType {
+    /// 32-bit floats.
+    F32,
+    /// bfloat16.
+    Bf16,
+    /// int8 with a scale for the key and one for the value of each head of a token.
+    Int8,
+}
+
+impl CacheType {
+    /// Bytes of one head's key or value.
+    pub fn row_bytes(self, head_dim: usize) -> usize {
+        match self {
+            Self::F32 => FloatType::F32.bytes() * head_dim,
+            Self::Bf16 => FloatType::Bf16.bytes() * head_dim,
+            Self::Int8 => head_dim + int8::SCALE,
+        }
+    }
 }
 
 /// A number format of floats.
@@ -44,7 +67,7 @@ impl Precisions {
         vision: Precision::F32,
         decoder: Precision::F32,
         vision_attention: FloatType::F32,
-        kv_cache: FloatType::F32,
+        kv_cache: CacheType::F32,
     };
 
     /// int8 for the vision tower.
@@ -53,12 +76,12 @@ impl Precisions {
     /// int8 for the decoder.
     pub const INT8_DECODER: Precision = Precision::Int8 { inputs_per_scale: 64 };
 
-    /// int8 linear layers, bf16 attention and cache: the fastest on a CPU.
+    /// int8 linear layers and cache, bf16 attention: the fastest on a CPU.
     pub const Q8: Self = Self {
         vision: Self::INT8_VISION,
         decoder: Self::INT8_DECODER,
         vision_attention: FloatType::Bf16,
-        kv_cache: FloatType::Bf16,
+        kv_cache: CacheType::Int8,
     };
 }
 
@@ -69,7 +92,8 @@ impl fmt::Display for Precisions {
             (self.vision != Precision::F32, "int8 vision"),
             (self.decoder != Precision::F32, "int8 decoder"),
             (self.vision_attention == FloatType::Bf16, "bf16 vision attention"),
-            (self.kv_cache == FloatType::Bf16, "bf16 cache"),
+            (self.kv_cache == CacheType::Bf16, "bf16 cache"),
+            (self.kv_cache == CacheType::Int8, "int8 cache"),
         ];
         let parts: Vec<&str> = parts.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
         match parts.is_empty() {

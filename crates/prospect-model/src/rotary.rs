@@ -1,7 +1,8 @@
 //! Rotary position embedding, and turning keys from one position to another.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
+use crate::cache::{floats_to_rows, rows_to_floats};
 use crate::cpu::with_floats;
 use crate::error::{ModelError, Result};
 use crate::placement::Compute;
@@ -79,9 +80,9 @@ impl Rotary {
 }
 
 impl Turn {
-    /// Keys `[1, heads, tokens, head_dim]` of the tokens, turned in f32 whatever they are kept in.
+    /// Keys of the tokens, `[1, heads, tokens, row]`, turned in f32 whatever they are kept in.
     pub(crate) fn apply(&self, keys: &Tensor) -> Result<Tensor> {
-        let wide = keys.contiguous()?.to_dtype(DType::F32)?;
-        Ok(candle_nn::rotary_emb::rope(&wide, &self.cos, &self.sin)?.to_dtype(keys.dtype())?)
+        let turned = candle_nn::rotary_emb::rope(&rows_to_floats(keys)?, &self.cos, &self.sin)?;
+        floats_to_rows(&turned, keys.dtype())
     }
 }

@@ -11,7 +11,6 @@ use crate::cpu::Chunk;
 use crate::error::{ModelError, Result};
 use crate::passes::{Passes, check_finite, to_floats};
 use crate::placement::{Compute, DeviceMemory, Placement, device_memory};
-use crate::precisions::FloatType;
 use crate::stored::{StoredError, StoredTensor, StoredTensors};
 use crate::weights::Weights;
 
@@ -130,8 +129,8 @@ impl SmolVlm {
 
     /// Bytes of keys and values that one token takes in the cache.
     pub fn kv_bytes_per_token(&self) -> usize {
-        self.config.kv_bytes_per_token(FloatType::F32) / FloatType::F32.bytes()
-            * self.compute.cache_dtype().size_in_bytes()
+        let row = self.compute.cache_row(self.config.text_config.head_dim());
+        self.config.kv_rows_per_token() * row * self.compute.cache_dtype().size_in_bytes()
     }
 
     /// Waits until everything is computed that was asked for: a GPU goes on by itself. For measurements.

@@ -157,7 +157,8 @@ fn write_floats(to: &mut Summed<'_>, tensor: &Tensor, place: Runs) -> Result<()>
         Storage::Cpu(CpuStorage::F16(values)) => {
             to.write_runs(&values[start..], place, |value| value.to_le_bytes())?;
         }
-        _ => return Err(candle_core::Error::msg("only f32, bf16 and f16 are stored").into()),
+        Storage::Cpu(CpuStorage::U8(values)) => to.write_runs(&values[start..], place, |value| [value])?,
+        _ => return Err(candle_core::Error::msg("only f32, bf16, f16 and u8 are stored").into()),
     }
     Ok(())
 }
@@ -166,6 +167,7 @@ fn name_of(dtype: DType) -> Dtype {
     match dtype {
         DType::BF16 => Dtype::BF16,
         DType::F16 => Dtype::F16,
+        DType::U8 => Dtype::U8,
         _ => Dtype::F32,
     }
 }
@@ -325,6 +327,7 @@ impl StoredTensors {
         Ok(match expected {
             Dtype::BF16 => Tensor::from_vec(values(bytes, bf16::from_le_bytes), shape, device)?,
             Dtype::F16 => Tensor::from_vec(values(bytes, f16::from_le_bytes), shape, device)?,
+            Dtype::U8 => Tensor::from_slice(bytes, shape, device)?,
             _ => Tensor::from_vec(values(bytes, f32::from_le_bytes), shape, device)?,
         })
     }
@@ -379,7 +382,7 @@ mod tests {
     #[test]
     fn what_is_copied_to_the_host_is_what_lies_there() {
         let numbers: Vec<f32> = (0..2 * 5 * 3).map(|number| number as f32).collect();
-        for dtype in [DType::F32, DType::F16, DType::BF16] {
+        for dtype in [DType::F32, DType::F16, DType::BF16, DType::U8] {
             // Two key heads with room for five slots, three of them filled; and one head, whose slots lie together.
             for heads in [2, 1] {
                 let side =

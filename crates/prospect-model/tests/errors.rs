@@ -5,7 +5,7 @@ mod common;
 
 use common::{OneShot, Scratch, cache, folder, load, put};
 use prospect_context::PositionPolicy;
-use prospect_model::{EvictionPiece, FloatType, Generator, ModelConfig, ModelError, PixelValues, Sampling};
+use prospect_model::{CacheType, EvictionPiece, Generator, ModelConfig, ModelError, PixelValues, Sampling};
 use serde_json::{Value, json};
 
 /// The message of a checkpoint that does not load.
@@ -232,5 +232,5 @@ fn a_nan_in_the_head_is_an_error_with_its_token() {
 #[test]
 fn the_configuration_alone_tells_what_a_stream_costs() {
     let config = ModelConfig::from_dir(&folder("gqa-untied")).unwrap();
-    assert_eq!((config.image_seq_len(), config.kv_bytes_per_token(FloatType::F32)), (16, 2 * 2 * 32 * 4));
+    assert_eq!((config.image_seq_len(), config.kv_bytes_per_token(CacheType::F32)), (16, 2 * 2 * 32 * 4));
 }

@@ -5,7 +5,7 @@ mod common;
 
 use common::{OneShot, folder};
 use prospect_context::PositionPolicy;
-use prospect_model::{EvictionPiece, FloatType, Precisions, SmolVlm};
+use prospect_model::{CacheType, EvictionPiece, FloatType, Precisions, SmolVlm};
 
 /// `‖a - b‖ / ‖b‖`
 fn relative(a: &[f32], b: &[f32]) -> f64 {
@@ -16,11 +16,12 @@ fn relative(a: &[f32], b: &[f32]) -> f64 {
 
 /// The parts one by one, with how far logits may be off. The goldens' weights are random, with nothing trained that would
 /// forgive; errors of all layers add up.
-const PARTS: [(&str, Precisions, f64); 5] = [
+const PARTS: [(&str, Precisions, f64); 6] = [
     ("vision", Precisions { vision: Precisions::INT8_VISION, ..Precisions::EXACT }, 0.05),
     ("decoder", Precisions { decoder: Precisions::INT8_DECODER, ..Precisions::EXACT }, 0.08),
     ("attention", Precisions { vision_attention: FloatType::Bf16, ..Precisions::EXACT }, 0.01),
-    ("cache", Precisions { kv_cache: FloatType::Bf16, ..Precisions::EXACT }, 0.02),
+    ("bf16 cache", Precisions { kv_cache: CacheType::Bf16, ..Precisions::EXACT }, 0.02),
+    ("int8 cache", Precisions { kv_cache: CacheType::Int8, ..Precisions::EXACT }, 0.04),
     ("all", Precisions::Q8, 0.1),
 ];
 
@@ -39,26 +40,46 @@ fn every_part_is_near_the_reference() {
     }
 }
 
+const POLICIES: [PositionPolicy; 4] =
+    [PositionPolicy::Rerotate, PositionPolicy::Preserve, PositionPolicy::Legacy, PositionPolicy::Recompute];
+
 #[test]
-fn a_cache_of_half_the_size_is_evicted_as_the_whole_one() {
-    let half = Precisions { kv_cache: FloatType::Bf16, ..Precisions::EXACT };
-    let policies = [
-        PositionPolicy::Rerotate,
-        PositionPolicy::Preserve,
-        PositionPolicy::Legacy,
-        PositionPolicy::Recompute,
-    ];
-    for policy in policies {
-        let logits = |precisions: Precisions| {
-            let model = SmolVlm::load_with(&folder("gqa-tied"), precisions).unwrap();
-            let mut cache = model.new_cache(64, policy).unwrap();
-            let ids: Vec<u32> = (0..40).map(|index| 3 + index % 50).collect();
-            model.prefill(&model.joint_embed(&ids, None).unwrap(), &mut cache).unwrap();
-            model.evict(&mut cache, &[EvictionPiece::Keep(0..8), EvictionPiece::Keep(24..40)]).unwrap();
-            assert_eq!(cache.len(), 24);
-            model.prefill(&model.joint_embed(&ids[..5], None).unwrap(), &mut cache).unwrap()
-        };
-        let off = relative(&logits(half), &logits(Precisions::EXACT));
-        assert!(off > 0.0 && off < 0.02, "{policy:?}: {off}");
+fn a_smaller_cache_is_evicted_as_the_whole_one() {
+    for (cache, bound) in [(CacheType::Bf16, 0.02), (CacheType::Int8, 0.04)] {
+        for policy in POLICIES {
+            let off = relative(&evicted(cache, policy, 1), &evicted(CacheType::F32, policy, 1));
+            assert!(off > 0.0 && off < bound, "{cache:?} {policy:?}: {off}");
+        }
     }
+}
+
+/// Keys that are turned are rounded again each time, to and fro at random: 32 times as often is off by less than the root of it.
+#[test]
+fn many_evictions_round_less_than_their_number() {
+    for cache in [CacheType::Bf16, CacheType::Int8] {
+        let off = |times| {
+            let exact = evicted(CacheType::F32, PositionPolicy::Rerotate, times);
+            relative(&evicted(cache, PositionPolicy::Rerotate, times), &exact)
+        };
+        let (once, often) = (off(1), off(32));
+        assert!(once < often && often < 32f64.sqrt() * once, "{cache:?}: {once}, 32 times {often}");
+    }
+}
+
+/// Logits behind a cache that was evicted some times. Its last tokens are there from the beginning to the end, and are turned
+/// each time.
+fn evicted(kv_cache: CacheType, policy: PositionPolicy, times: usize) -> Vec<f32> {
+    let precisions = Precisions { kv_cache, ..Precisions::EXACT };
+    let model = SmolVlm::load_with(&folder("gqa-tied"), precisions).unwrap();
+    let mut cache = model.new_cache(64, policy).unwrap();
+    let ids: Vec<u32> = (0..40).map(|index| 3 + index % 50).collect();
+    model.prefill(&model.joint_embed(&ids, None).unwrap(), &mut cache).unwrap();
+    for time in 1..=times {
+        let last = EvictionPiece::Keep(cache.len() - 16..cache.len());
+        // 16 tokens in between or 15, in turn; none in the end.
+        let between = if time < times { 24 - time % 2 } else { 8 };
+        let between = EvictionPiece::Tokens(model.joint_embed(&ids[8..between], None).unwrap());
+        model.evict(&mut cache, &[EvictionPiece::Keep(0..8), between, last]).unwrap();
+    }
+    model.prefill(&model.joint_embed(&ids[..5], None).unwrap(), &mut cache).unwrap()
 }

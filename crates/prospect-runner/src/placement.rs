@@ -1,7 +1,9 @@
 //! Where the settings let the model compute, on the machine as it is.
 
-use prospect_config::{DType, Device, ModelSettings, Settings};
-use prospect_model::{ComputeDevice, ComputeType, FloatType, Kernels, Placement, Precision, Precisions};
+use prospect_config::{CacheFormat, DType, Device, ModelSettings, Settings};
+use prospect_model::{
+    CacheType, ComputeDevice, ComputeType, FloatType, Kernels, Placement, Precision, Precisions,
+};
 
 use crate::error::RunError;
 
@@ -64,11 +66,17 @@ fn note(message: &str) {
 /// The settings' number formats, as the model takes them.
 fn precisions_of(settings: &ModelSettings) -> Precisions {
     let weights = |quantizes: bool, int8: Precision| if quantizes { int8 } else { Precision::F32 };
-    let floats = |halves: bool| if halves { FloatType::Bf16 } else { FloatType::F32 };
     Precisions {
         vision: weights(settings.quantizes_vision(), Precisions::INT8_VISION),
         decoder: weights(settings.quantizes_decoder(), Precisions::INT8_DECODER),
-        vision_attention: floats(settings.halves_vision_attention()),
-        kv_cache: floats(settings.halves_kv_cache()),
+        vision_attention: match settings.halves_vision_attention() {
+            true => FloatType::Bf16,
+            false => FloatType::F32,
+        },
+        kv_cache: match settings.cache_format() {
+            CacheFormat::Auto | CacheFormat::F32 => CacheType::F32,
+            CacheFormat::Bf16 => CacheType::Bf16,
+            CacheFormat::Int8 => CacheType::Int8,
+        },
     }
 }

@@ -42,7 +42,7 @@ fn q8_takes_the_decisions_of_f32() {
     for video in ["video_000", "video_001", "video_002", "repeats_000"] {
         let (exact, quantised) = (decide(video, "none"), decide(video, "q8"));
         assert_eq!(exact.dtype, "f32");
-        assert_eq!(quantised.dtype, "f32 with int8 vision, int8 decoder, bf16 vision attention, bf16 cache");
+        assert_eq!(quantised.dtype, "f32 with int8 vision, int8 decoder, bf16 vision attention, int8 cache");
         assert_ne!(exact.silence, quantised.silence, "{video}: q8 computes exactly what f32 does");
         frames += exact.spoke.len();
         equal += exact.spoke.iter().zip(&quantised.spoke).filter(|(exact, other)| exact == other).count();

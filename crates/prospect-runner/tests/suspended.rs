@@ -165,16 +165,21 @@ fn random_numbers_early_summaries_and_falling_probabilities_go_on() {
 }
 
 #[test]
-fn a_cache_in_bf16_goes_on() {
+fn a_cache_in_bf16_or_int8_goes_on() {
     const Q8: &str = "model.quantize=q8";
-    let (fixture, exact) = (Fixture::load_with(&[Q8]), Fixture::load());
+    let exact = Fixture::load();
     let bytes = |fixture: &Fixture| fixture.checkpoint.model.kv_bytes_per_token();
-    assert_eq!(2 * bytes(&fixture), bytes(&exact));
-    for positions in POSITIONS {
-        let positions = format!("context.positions={positions}");
-        fixture.holds(&[Q8, "context.strategy=drop_middle", &positions], "\"event\":\"overflow\"");
+    // Heads of 64: their floats, or as many bytes and a scale.
+    for (cache, share) in [("model.kv_cache=bf16", 2.0), ("model.kv_cache=int8", 256.0 / 68.0)] {
+        let fixture = Fixture::load_with(&[Q8, cache]);
+        assert_eq!(bytes(&fixture) as f64 * share, bytes(&exact) as f64);
+        for positions in POSITIONS {
+            let positions = format!("context.positions={positions}");
+            let settings = [Q8, cache, "context.strategy=drop_middle", &positions];
+            fixture.holds(&settings, "\"event\":\"overflow\"");
+        }
+        fixture.holds(&[Q8, cache, EARLY], "\"covers\":");
     }
-    fixture.holds(&[Q8, EARLY], "\"covers\":");
 }
 
 #[test]

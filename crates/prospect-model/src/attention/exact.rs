@@ -21,8 +21,8 @@ pub(super) fn row<T: Element>(
     let query = inputs.queries.row(head, token);
     let score = |slot: usize| {
         let key = inputs.keys.row(head / group, slot);
-        let product: f64 = query.iter().zip(key).map(|(q, &k)| f64::from(*q) * k.into()).sum();
-        product / (query.len() as f64).sqrt()
+        let product: f64 = query.iter().zip(key).map(|(q, k)| f64::from(*q) * k.number()).sum();
+        product * inputs.keys.scale(head / group, slot) / (query.len() as f64).sqrt()
     };
     let max = slots.clone().map(score).fold(f64::MIN, f64::max);
     let weight = |slot: usize| (score(slot) - max).exp();
@@ -30,9 +30,9 @@ pub(super) fn row<T: Element>(
     for (part, output) in output.chunks_mut(FEATURES).enumerate() {
         let mut sums = [0.0; FEATURES];
         for slot in slots.clone() {
-            let share = weight(slot) / total;
+            let share = weight(slot) / total * inputs.values.scale(head / group, slot);
             let values = &inputs.values.row(head / group, slot)[part * FEATURES..];
-            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += share * (*value).into());
+            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += share * value.number());
         }
         // A mean of floats may round to just beyond the largest.
         let limit = f64::from(f32::MAX);

@@ -126,7 +126,7 @@ impl Kernel {
         match self.0 {
             // A pair of features is never cut, so that keys can be read where they lie.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Bf16 => T::BF16 && head_dim.is_multiple_of(2),
+            Isa::Avx512Bf16 => T::HALVES && head_dim.is_multiple_of(2),
             _ => false,
         }
     }
@@ -225,16 +225,19 @@ enum Step<'a, 'b, T> {
     Exp2(&'a mut [f32]),
 }
 
-impl<T> Block<'_, T> {
+impl<T: Element> Block<'_, T> {
     /// Everything that the loops rely on, besides what a tile is.
     fn check(&self, tile: &Tile, packed: &[f32]) {
-        let spans = |data: &[T], stride: usize| (self.count - 1) * stride + tile.head_dim <= data.len();
+        let spans =
+            |data: &[T], stride: usize| (self.count - 1) * stride + tile.head_dim + T::SCALE <= data.len();
         assert!((1..=SLOTS).contains(&self.count));
         assert!(spans(self.keys, self.key_stride) && spans(self.values, self.value_stride));
         assert!(self.seen.len() == tile.rows && self.seen.iter().all(|&seen| seen <= self.count));
         assert!(packed.len() >= 2 * SLOTS * tile.head_dim);
     }
+}
 
+impl<T> Block<'_, T> {
     /// Scores that a row may not see become minus infinity.
     #[inline(always)]
     fn hide(&self, scores: &mut [f32], at: impl Fn(usize, usize) -> usize) {

@@ -1,4 +1,4 @@
-//! Fused attention on the CPU over keys and values in f32 or bf16: scores, softmax and mixing of values in one pass, a block
+//! Fused attention on the CPU over keys and values in f32, bf16 or int8: scores, softmax and mixing of values in one pass, a block
 //! of slots at a time. Queries, outputs and all sums are f32.
 //!
 //! The softmax is the online one of Milakov & Gimelshein 2018 (arXiv 1805.02867), in blocks as in FlashAttention (Dao 2022,
@@ -12,6 +12,7 @@
 //! weights are rounded to bf16 as well; elsewhere a block becomes f32 before its turn, and costs what f32 costs.
 
 mod exact;
+pub(crate) mod int8;
 mod kernel;
 mod merge;
 mod plan;
@@ -123,7 +124,7 @@ pub fn attend<T: Element>(
 /// Fewest tokens that a thread merges.
 const MERGED_ROWS: usize = 32;
 
-impl<T> Inputs<'_, T> {
+impl<T: Element> Inputs<'_, T> {
     fn check(&self, output: usize) -> Result<(), ShapeError> {
         let Self { queries, keys, values, .. } = self;
         let same = |what, found, expected| match found == expected {

@@ -1,6 +1,6 @@
 //! Properties against a naive attention in f64.
 
-mod bf16;
+mod formats;
 
 use crate::random::SplitMix64;
 use proptest::prelude::*;

@@ -1,5 +1,7 @@
 //! Heads of queries, keys or values where they lie.
 
+use super::Element;
+
 /// Shapes that do not fit each other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("attention has {found} {what} where it needs {expected}")]
@@ -9,7 +11,8 @@ pub struct ShapeError {
     pub(super) expected: usize,
 }
 
-/// `[heads, tokens, head_dim]` in memory of any stride between heads and tokens; the features of a row lie side by side.
+/// `[heads, tokens, head_dim]` in memory of any stride between heads and tokens; the features of a row lie side by side, and the
+/// scale of a row, where its numbers have one, right behind them.
 #[derive(Debug, Clone, Copy)]
 pub struct Heads<'a, T = f32> {
     pub(super) data: &'a [T],
@@ -20,7 +23,7 @@ pub struct Heads<'a, T = f32> {
     pub(super) token_stride: usize,
 }
 
-impl<'a, T> Heads<'a, T> {
+impl<'a, T: Element> Heads<'a, T> {
     /// `[heads, capacity, head_dim]`, of which the first `tokens` count: a side of the cache, or queries with a capacity of
     /// their tokens.
     ///
@@ -34,7 +37,8 @@ impl<'a, T> Heads<'a, T> {
         if tokens > capacity {
             return Err(ShapeError { what: "slots of capacity", found: capacity, expected: tokens });
         }
-        Self::strided(data, [heads, tokens, head_dim], [capacity * head_dim, head_dim])
+        let row = head_dim + T::SCALE;
+        Self::strided(data, [heads, tokens, head_dim], [capacity * row, row])
     }
 
     /// `[tokens, heads, head_dim]`, as a projection leaves it.
@@ -42,7 +46,8 @@ impl<'a, T> Heads<'a, T> {
     /// # Errors
     /// [`ShapeError`] if `data` is shorter than that.
     pub fn by_token(data: &'a [T], [tokens, heads, head_dim]: [usize; 3]) -> Result<Self, ShapeError> {
-        Self::strided(data, [heads, tokens, head_dim], [head_dim, heads * head_dim])
+        let row = head_dim + T::SCALE;
+        Self::strided(data, [heads, tokens, head_dim], [row, heads * row])
     }
 
     /// `[heads, tokens, head_dim]` with these strides between heads and between tokens: a part of a joint projection, say.
@@ -56,7 +61,7 @@ impl<'a, T> Heads<'a, T> {
     ) -> Result<Self, ShapeError> {
         let needed = match heads * tokens * head_dim {
             0 => 0,
-            _ => (heads - 1) * head_stride + (tokens - 1) * token_stride + head_dim,
+            _ => (heads - 1) * head_stride + (tokens - 1) * token_stride + head_dim + T::SCALE,
         };
         match needed <= data.len() {
             true => Ok(Self { data, heads, tokens, head_dim, head_stride, token_stride }),
@@ -67,6 +72,11 @@ impl<'a, T> Heads<'a, T> {
     /// One row, `[head_dim]`.
     pub(super) fn row(&self, head: usize, token: usize) -> &'a [T] {
         &self.from(head, token)[..self.head_dim]
+    }
+
+    /// What the numbers of a row are multiplied by.
+    pub(super) fn scale(&self, head: usize, token: usize) -> f64 {
+        T::scale(&self.from(head, token)[self.head_dim..]).into()
     }
 
     /// Memory from a row on; the rows of later tokens are `token_stride` apart.

@@ -180,6 +180,9 @@ impl Decoder {
                     Sides::Halves([keys, values]) => {
                         attend(scratch, &Inputs { queries, keys, values, mask }, mixed)?;
                     }
+                    Sides::Bytes([keys, values]) => {
+                        attend(scratch, &Inputs { queries, keys, values, mask }, mixed)?;
+                    }
                 }
                 Ok(())
             })?;

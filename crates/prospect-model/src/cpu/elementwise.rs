@@ -3,7 +3,7 @@
 
 use std::f32::consts::{LOG2_E, PI};
 
-use super::vectorised::vectorised;
+use crate::vectorised::vectorised;
 
 /// Sums run in as many lanes as the widest vector has, on every machine: so all of them get the same bits.
 const LANES: usize = 16;

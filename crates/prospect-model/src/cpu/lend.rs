@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, Tensor};
 use half::bf16;
 
-use crate::attention::Heads;
+use crate::attention::{Heads, int8};
 use crate::error::Result;
 
 /// Lends the memory of a contiguous tensor.
@@ -22,16 +22,19 @@ pub(crate) fn with_floats<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> Resul
 pub(super) enum Sides<'a> {
     Floats([Heads<'a, f32>; 2]),
     Halves([Heads<'a, bf16>; 2]),
+    /// Rows of int8.
+    Bytes([Heads<'a, u8>; 2]),
 }
 
-/// Lends the first `tokens` slots of keys and values, `[1, kv_heads, capacity, head_dim]` each.
+/// Lends the first `tokens` slots of keys and values, `[1, kv_heads, capacity, row]` each: a row is `head_dim` floats, or as many
+/// int8 and their scale.
 pub(super) fn with_sides<T>(
     (keys, values): (&Tensor, &Tensor),
     tokens: usize,
     read: impl FnOnce(Sides<'_>) -> Result<T>,
 ) -> Result<T> {
-    let (_, heads, capacity, head_dim) = keys.dims4()?;
-    let shape = [heads, capacity, head_dim];
+    let (_, heads, capacity, row) = keys.dims4()?;
+    let shape = [heads, capacity, row];
     let (keys, key_layout) = keys.storage_and_layout();
     let (values, value_layout) = values.storage_and_layout();
     let (keys_from, values_from) = (key_layout.start_offset(), value_layout.start_offset());
@@ -44,7 +47,12 @@ pub(super) fn with_sides<T>(
             let keys = Heads::by_head(&keys[keys_from..], shape, tokens)?;
             read(Sides::Halves([keys, Heads::by_head(&values[values_from..], shape, tokens)?]))
         }
-        _ => Err(candle_core::Error::msg("the cache is kept in f32 or bf16 on the CPU").into()),
+        (Storage::Cpu(CpuStorage::U8(keys)), Storage::Cpu(CpuStorage::U8(values))) if row > int8::SCALE => {
+            let shape = [heads, capacity, row - int8::SCALE];
+            let keys = Heads::by_head(&keys[keys_from..], shape, tokens)?;
+            read(Sides::Bytes([keys, Heads::by_head(&values[values_from..], shape, tokens)?]))
+        }
+        _ => Err(candle_core::Error::msg("the cache is kept in f32, bf16 or int8 on the CPU").into()),
     }
 }
 
@@ -59,16 +67,23 @@ pub(crate) struct CacheRows<'a> {
 }
 
 impl CacheRows<'_> {
-    /// Into a side of the cache, `[1, kv_heads, capacity, head_dim]`, in place.
+    /// Into a side of the cache, `[1, kv_heads, capacity, row]`, in place.
     pub(crate) fn write_to(&self, side: &Tensor) -> Result<()> {
         Ok(side.inplace_op1(self)?)
     }
 
-    fn copy<T>(&self, [heads, capacity, head_dim]: [usize; 3], side: &mut [T], round: impl Fn(f32) -> T) {
-        for (token, row) in self.rows.chunks(self.stride).take(self.tokens).enumerate() {
-            for (head, features) in row[..heads * head_dim].chunks_exact(head_dim).enumerate() {
-                let slot = &mut side[(head * capacity + self.slot + token) * head_dim..][..head_dim];
-                slot.iter_mut().zip(features).for_each(|(slot, feature)| *slot = round(*feature));
+    /// `scale` are the numbers of a row that are no feature.
+    fn copy<T>(
+        &self,
+        [heads, capacity, row]: [usize; 3],
+        scale: usize,
+        side: &mut [T],
+        keep: impl Fn(&[f32], &mut [T]),
+    ) {
+        let head_dim = row.saturating_sub(scale);
+        for (token, features) in self.rows.chunks(self.stride).take(self.tokens).enumerate() {
+            for (head, features) in features[..heads * head_dim].chunks_exact(head_dim).enumerate() {
+                keep(features, &mut side[(head * capacity + self.slot + token) * row..][..row]);
             }
         }
     }
@@ -80,12 +95,17 @@ impl InplaceOp1 for CacheRows<'_> {
     }
 
     fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
-        let (_, heads, capacity, head_dim) = layout.shape().dims4()?;
-        let shape = [heads, capacity, head_dim];
+        let (_, heads, capacity, row) = layout.shape().dims4()?;
+        let (shape, start) = ([heads, capacity, row], layout.start_offset());
         match storage {
-            CpuStorage::F32(side) => self.copy(shape, &mut side[layout.start_offset()..], |value| value),
-            CpuStorage::BF16(side) => self.copy(shape, &mut side[layout.start_offset()..], bf16::from_f32),
-            _ => return Err(candle_core::Error::msg("the cache is kept in f32 or bf16")),
+            CpuStorage::F32(side) => {
+                self.copy(shape, 0, &mut side[start..], |features, slot| slot.copy_from_slice(features));
+            }
+            CpuStorage::BF16(side) => self.copy(shape, 0, &mut side[start..], |features, slot| {
+                slot.iter_mut().zip(features).for_each(|(slot, feature)| *slot = bf16::from_f32(*feature));
+            }),
+            CpuStorage::U8(side) => self.copy(shape, int8::SCALE, &mut side[start..], int8::quantise),
+            _ => return Err(candle_core::Error::msg("the cache is kept in f32, bf16 or int8")),
         }
         Ok(())
     }

@@ -11,7 +11,6 @@ mod lend;
 mod load;
 mod patches;
 mod stage;
-mod vectorised;
 mod vision;
 
 pub(crate) use decoder::{Chunk, Decoder, table_and_head};

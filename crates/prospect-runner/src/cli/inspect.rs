@@ -1,6 +1,6 @@
 //! `prospect-runner inspect`: a checkpoint's shapes and what its cache costs.
 
-use prospect_model::{FloatType, ModelConfig};
+use prospect_model::{CacheType, ModelConfig};
 use serde::Serialize;
 
 use super::arguments::InspectArguments;
@@ -38,6 +38,7 @@ struct Report {
     weights: Option<WeightFiles>,
     kv_bytes_per_token_f32: usize,
     kv_bytes_per_token_bf16: usize,
+    kv_bytes_per_token_int8: usize,
 }
 
 pub(super) fn inspect(arguments: &InspectArguments) -> Result<(), RunError> {
@@ -72,8 +73,9 @@ fn report(config: &ModelConfig, weights: Option<WeightFiles>) -> Report {
         parameters: config.parameters(),
         weight_bytes_f32: config.parameters() * BYTES_PER_PARAMETER,
         weights,
-        kv_bytes_per_token_f32: config.kv_bytes_per_token(FloatType::F32),
-        kv_bytes_per_token_bf16: config.kv_bytes_per_token(FloatType::Bf16),
+        kv_bytes_per_token_f32: config.kv_bytes_per_token(CacheType::F32),
+        kv_bytes_per_token_bf16: config.kv_bytes_per_token(CacheType::Bf16),
+        kv_bytes_per_token_int8: config.kv_bytes_per_token(CacheType::Int8),
     }
 }
 
@@ -111,8 +113,8 @@ fn text(name: &str, report: &Report) -> String {
         row(
             "cache",
             format!(
-                "{} bytes a token in f32, {} in bf16; in f32:",
-                report.kv_bytes_per_token_f32, report.kv_bytes_per_token_bf16
+                "{} bytes a token in f32, {} in bf16, {} in int8; in f32:",
+                report.kv_bytes_per_token_f32, report.kv_bytes_per_token_bf16, report.kv_bytes_per_token_int8
             ),
         ),
     ];

@@ -56,7 +56,7 @@ impl Size {
 
 #[cfg(test)]
 mod tests {
-    use prospect_model::FloatType;
+    use prospect_model::CacheType;
 
     use super::*;
 
@@ -68,7 +68,7 @@ mod tests {
             let config = size.config().unwrap();
             let millions = config.parameters() / 1_000_000;
             assert_eq!(
-                (millions, config.image_seq_len(), config.kv_bytes_per_token(FloatType::F32)),
+                (millions, config.image_seq_len(), config.kv_bytes_per_token(CacheType::F32)),
                 expected
             );
         }

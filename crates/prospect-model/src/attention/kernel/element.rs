@@ -1,23 +1,71 @@
 //! What keys and values are made of, and how vectors of floats come from it.
+//!
+//! f32, bf16, or int8 with a scale a row: bytes whose rows are `head_dim` int8 and, right behind them, the bytes of an f32.
+//! What the int8 of a row mean is their product with its scale. The scale of a key is applied to its score and that of a value to
+//! its weight, which is one product a row and not one a feature.
 #![allow(unsafe_code)]
 
 use half::bf16;
 
 use super::lanes::Lanes;
 use super::{Block, SLOTS};
+use crate::attention::int8;
 
-/// Numbers of keys and values: `f32`, or `bf16` for half the memory.
+/// Numbers of keys and values: `f32`, `bf16` for half the memory, or the `u8` of rows of int8 for a quarter.
 #[allow(private_bounds, reason = "only this room can add a type")]
-pub trait Element: Load {}
+pub trait Element: Load {
+    /// How many of these the scale of a row takes, behind its features.
+    const SCALE: usize;
 
-impl Element for f32 {}
-impl Element for bf16 {}
+    /// A number of a row, without the row's scale.
+    fn number(self) -> f64;
+
+    /// The scale of a row, from what is behind its features on.
+    fn scale(behind: &[Self]) -> f32;
+}
+
+impl Element for f32 {
+    const SCALE: usize = 0;
+
+    fn number(self) -> f64 {
+        self.into()
+    }
+
+    fn scale(_: &[Self]) -> f32 {
+        1.0
+    }
+}
+
+impl Element for bf16 {
+    const SCALE: usize = 0;
+
+    fn number(self) -> f64 {
+        self.into()
+    }
+
+    fn scale(_: &[Self]) -> f32 {
+        1.0
+    }
+}
+
+impl Element for u8 {
+    const SCALE: usize = int8::SCALE;
+
+    fn number(self) -> f64 {
+        self.cast_signed().into()
+    }
+
+    #[inline(always)]
+    fn scale(behind: &[Self]) -> f32 {
+        int8::scale(behind)
+    }
+}
 
 /// # Safety
 /// Every function needs the instructions of the vectors it makes.
-pub(super) trait Load: Copy + Send + Sync + Into<f64> {
-    /// Whether these are the numbers whose pairs a lane holds.
-    const BF16: bool;
+pub(super) trait Load: Copy + Send + Sync {
+    /// Whether [`Load::halves`] has them in bf16, whose pairs a lane holds.
+    const HALVES: bool;
 
     /// What fills a vector.
     const ZERO: Self;
@@ -49,10 +97,16 @@ pub(super) trait Load: Copy + Send + Sync + Into<f64> {
         packed: &'a mut [f32],
         head_dim: usize,
     ) -> Block<'a, f32>;
+
+    /// The block in bf16: itself, or a copy in `packed`, which holds `2 * SLOTS * head_dim`. Only where [`Load::HALVES`] says
+    /// that there is one.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn halves<'a>(block: &Block<'a, Self>, packed: &'a mut [bf16], head_dim: usize)
+    -> Block<'a, bf16>;
 }
 
 impl Load for f32 {
-    const BF16: bool = false;
+    const HALVES: bool = false;
     const ZERO: Self = 0.0;
 
     #[inline(always)]
@@ -77,10 +131,15 @@ impl Load for f32 {
     ) -> Block<'a, f32> {
         Block { ..*block }
     }
+
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn halves<'a>(_: &Block<'a, Self>, _: &'a mut [bf16], _: usize) -> Block<'a, bf16> {
+        unreachable!("floats are never multiplied in pairs")
+    }
 }
 
 impl Load for bf16 {
-    const BF16: bool = true;
+    const HALVES: bool = true;
     const ZERO: Self = bf16::ZERO;
 
     #[inline(always)]
@@ -111,29 +170,92 @@ impl Load for bf16 {
         packed: &'a mut [f32],
         head_dim: usize,
     ) -> Block<'a, f32> {
-        let (keys, values) = packed.split_at_mut(SLOTS * head_dim);
         let whole = head_dim / V::COUNT * V::COUNT;
-        for (to, from, stride) in
-            [(&mut *keys, block.keys, block.key_stride), (&mut *values, block.values, block.value_stride)]
-        {
-            for (slot, to) in to.chunks_exact_mut(head_dim).take(block.count).enumerate() {
-                let from = &from[slot * stride..][..head_dim];
-                for feature in (0..whole).step_by(V::COUNT) {
-                    // SAFETY: whole vectors within both slices; a `bf16` is its 16 bits.
-                    unsafe {
-                        V::load_bf16(from.as_ptr().add(feature).cast()).store(to.as_mut_ptr().add(feature));
-                    }
+        copied(block, packed, head_dim, |from, to| {
+            for feature in (0..whole).step_by(V::COUNT) {
+                // SAFETY: whole vectors within both slices; a `bf16` is its 16 bits.
+                unsafe {
+                    V::load_bf16(from.as_ptr().add(feature).cast()).store(to.as_mut_ptr().add(feature));
                 }
-                to[whole..].iter_mut().zip(&from[whole..]).for_each(|(to, from)| *to = from.to_f32());
             }
-        }
-        Block {
-            keys,
-            values,
-            key_stride: head_dim,
-            value_stride: head_dim,
-            count: block.count,
-            seen: block.seen,
+            to[whole..].iter_mut().zip(&from[whole..]).for_each(|(to, from)| *to = from.to_f32());
+        })
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn halves<'a>(block: &Block<'a, Self>, _: &'a mut [bf16], _: usize) -> Block<'a, bf16> {
+        Block { ..*block }
+    }
+}
+
+impl Load for u8 {
+    const HALVES: bool = true;
+    const ZERO: Self = 0;
+
+    #[inline(always)]
+    unsafe fn load_two<V: Lanes>(from: *const Self) -> [V; 2] {
+        // SAFETY: the caller's bounds.
+        unsafe { [V::load_int8(from), V::load_int8(from.add(V::COUNT))] }
+    }
+
+    fn spread(from: &[f32], to: &mut [f32], lanes: usize) {
+        f32::spread(from, to, lanes);
+    }
+
+    fn gather(from: &[f32], to: &mut [f32], lanes: usize) {
+        f32::gather(from, to, lanes);
+    }
+
+    #[inline(always)]
+    unsafe fn widen<'a, V: Lanes>(
+        block: &Block<'a, Self>,
+        packed: &'a mut [f32],
+        head_dim: usize,
+    ) -> Block<'a, f32> {
+        let whole = head_dim / V::COUNT * V::COUNT;
+        copied(block, packed, head_dim, |from, to| {
+            let scale = int8::scale(&from[head_dim..]);
+            for feature in (0..whole).step_by(V::COUNT) {
+                // SAFETY: whole vectors within both slices.
+                unsafe {
+                    let numbers = V::load_int8(from.as_ptr().add(feature));
+                    numbers.mul(V::splat(scale)).store(to.as_mut_ptr().add(feature));
+                }
+            }
+            let rest = to[whole..].iter_mut().zip(&from[whole..]);
+            rest.for_each(|(to, from)| *to = f32::from(from.cast_signed()) * scale);
+        })
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn halves<'a>(
+        block: &Block<'a, Self>,
+        packed: &'a mut [bf16],
+        head_dim: usize,
+    ) -> Block<'a, bf16> {
+        // SAFETY: bf16 is multiplied only where the machine has it.
+        copied(block, packed, head_dim, |from, to| unsafe { super::pairs::widen_int8(from, to) })
+    }
+}
+
+/// A block whose rows `copy` wrote into `packed`, side by side, from rows with their scales.
+#[inline(always)]
+fn copied<'a, T: Element, P: Copy>(
+    block: &Block<'a, T>,
+    packed: &'a mut [P],
+    head_dim: usize,
+    mut copy: impl FnMut(&[T], &mut [P]),
+) -> Block<'a, P> {
+    let (keys, values) = packed.split_at_mut(SLOTS * head_dim);
+    for (to, from, stride) in
+        [(&mut *keys, block.keys, block.key_stride), (&mut *values, block.values, block.value_stride)]
+    {
+        for (slot, to) in to.chunks_exact_mut(head_dim).take(block.count).enumerate() {
+            copy(&from[slot * stride..][..head_dim + T::SCALE], to);
         }
     }
+    let (keys, values) = (&*keys, &*values);
+    Block { keys, values, key_stride: head_dim, value_stride: head_dim, count: block.count, seen: block.seen }
 }

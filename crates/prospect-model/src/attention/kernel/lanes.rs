@@ -21,6 +21,8 @@ pub(super) trait Lanes: Copy {
     /// Twice as many bf16 as the vector has lanes: those at even places, then those at odd ones. A pair of them is 32 bits, so
     /// that no number moves to another lane.
     unsafe fn load_bf16_pairs(from: *const u16) -> [Self; 2];
+    /// As many int8 as the vector has lanes, by their bits.
+    unsafe fn load_int8(from: *const u8) -> Self;
     unsafe fn store(self, to: *mut f32);
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
@@ -94,6 +96,12 @@ impl Lanes for Scalars {
         // SAFETY: eight numbers, at any alignment.
         let [a, b, c, d, e, f, g, h] = unsafe { from.cast::<[u16; 8]>().read_unaligned() };
         [[a, c, e, g], [b, d, f, h]].map(|side| Self(side.map(|bits| f32::from_bits(u32::from(bits) << 16))))
+    }
+    #[inline(always)]
+    unsafe fn load_int8(from: *const u8) -> Self {
+        // SAFETY: four bytes.
+        let bytes = unsafe { from.cast::<[u8; 4]>().read_unaligned() };
+        Self(bytes.map(|byte| f32::from(byte.cast_signed())))
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
@@ -223,6 +231,11 @@ mod x86 {
             }
         }
         #[inline(always)]
+        unsafe fn load_int8(from: *const u8) -> Self {
+            // SAFETY: 16 bytes.
+            unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast()))) }
+        }
+        #[inline(always)]
         unsafe fn low_bits_to_exponent(self) -> Self {
             unsafe { _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(self), 23)) }
         }
@@ -281,6 +294,11 @@ mod x86 {
                 let odd = _mm256_and_si256(pairs, _mm256_set1_epi32(ODD));
                 [_mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)), _mm256_castsi256_ps(odd)]
             }
+        }
+        #[inline(always)]
+        unsafe fn load_int8(from: *const u8) -> Self {
+            // SAFETY: 8 bytes.
+            unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast()))) }
         }
         #[inline(always)]
         unsafe fn low_bits_to_exponent(self) -> Self {

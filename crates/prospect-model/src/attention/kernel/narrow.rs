@@ -38,6 +38,7 @@ unsafe fn rows<V: Lanes, T: Element, const R: usize>(tile: &mut Tile, block: &Bl
         for slot in (0..block.count).step_by(V::COUNT) {
             scores::<V, T, R>(tile, block, slot, ahead);
         }
+        scale::<V, T, R>(tile, block.keys, block.key_stride, block.count);
     }
     for row in 0..R {
         // Up to a whole vector: what is behind the block weighs nothing.
@@ -48,6 +49,7 @@ unsafe fn rows<V: Lanes, T: Element, const R: usize>(tile: &mut Tile, block: &Bl
     // SAFETY: pairs of vectors `0..whole` lie within `head_dim`, and `rest` is what is behind them.
     unsafe {
         softmax::<V, R>(tile, block.count);
+        scale::<V, T, R>(tile, block.values, block.value_stride, block.count);
         let mut two = 0;
         while two + 2 <= whole {
             mix::<V, T, R, 2>(tile, block, two, 2 * V::COUNT, ahead);
@@ -135,6 +137,36 @@ unsafe fn products<V: Lanes, T: Element, const R: usize, const WHOLE: bool>(
             *quarter = V::quarters(sums);
         }
         quarter
+    }
+}
+
+/// Multiplies scores of `count` slots with the scales of these rows: touches those of the rows, and whole vectors of scores.
+#[inline(always)]
+unsafe fn scale<V: Lanes, T: Element, const R: usize>(
+    tile: &mut Tile,
+    rows: &[T],
+    stride: usize,
+    count: usize,
+) {
+    if T::SCALE == 0 {
+        return;
+    }
+    // SAFETY: the caller's bounds: a row has its scale behind its features; whole vectors, because `SLOTS` is a multiple of
+    // every vector.
+    unsafe {
+        let mut scales = [0.0; SLOTS];
+        let mut behind = rows.as_ptr().add(tile.head_dim);
+        for scale in &mut scales[..count] {
+            *scale = T::scale(std::slice::from_raw_parts(behind, T::SCALE));
+            behind = behind.wrapping_add(stride);
+        }
+        for slot in (0..count).step_by(V::COUNT) {
+            let scales = V::load(scales.as_ptr().add(slot));
+            for row in 0..R {
+                let score = tile.scores.as_mut_ptr().add(row * SLOTS + slot);
+                V::load(score).mul(scales).store(score);
+            }
+        }
     }
 }
 

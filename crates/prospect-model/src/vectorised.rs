@@ -22,11 +22,11 @@ macro_rules! vectorised {
                 fn avx2($($argument: $type),+) {
                     portable($($argument),+);
                 }
-                if $crate::cpu::vectorised::has_avx512() {
+                if $crate::vectorised::has_avx512() {
                     // SAFETY: the instructions were detected.
                     return unsafe { avx512($($argument),+) };
                 }
-                if $crate::cpu::vectorised::has_avx2() {
+                if $crate::vectorised::has_avx2() {
                     // SAFETY: the instructions were detected.
                     return unsafe { avx2($($argument),+) };
                 }
@@ -35,15 +35,15 @@ macro_rules! vectorised {
         }
     };
 }
-pub(super) use vectorised;
+pub(crate) use vectorised;
 
 #[cfg(target_arch = "x86_64")]
-pub(super) fn has_avx512() -> bool {
+pub(crate) fn has_avx512() -> bool {
     use std::is_x86_feature_detected as has;
     Level::Avx512.is_allowed() && has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl")
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(super) fn has_avx2() -> bool {
+pub(crate) fn has_avx2() -> bool {
     Level::Avx2.is_allowed() && std::is_x86_feature_detected!("avx2")
 }

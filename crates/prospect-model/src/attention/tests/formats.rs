@@ -1,35 +1,70 @@
-//! Keys and values in bf16, against a naive attention in f64 over the same rounded numbers.
+//! Keys and values in bf16 and in int8, against a naive attention in f64 over the same rounded numbers.
 
 use half::bf16;
 use proptest::prelude::*;
 
-use super::super::{Heads, Inputs, Kernel, Mask, Rounded, Scratch, attend};
+use super::super::{Element, Heads, Inputs, Kernel, Mask, Rounded, Scratch, attend, int8};
 use super::{Case, any_case, furthest};
 
 /// What a kernel may be off by where it is said to multiply floats.
 const FLOATS: f64 = 1e-5;
 
-/// A case whose queries, keys and values are numbers of bf16, so that only what a kernel computes is rounded.
-#[derive(Debug, Clone)]
-struct Halves {
-    case: Case,
-    keys: Vec<bf16>,
-    values: Vec<bf16>,
+/// A format that keys and values are kept in.
+trait Format: Element + std::fmt::Debug {
+    /// A row in this format. The row becomes what the format means: numbers of bf16 in any case, so that only what a kernel
+    /// computes is rounded.
+    fn keep(row: &mut [f32]) -> Vec<Self>;
 }
 
-impl Halves {
+impl Format for bf16 {
+    fn keep(row: &mut [f32]) -> Vec<Self> {
+        let limit = f32::from(Self::MAX);
+        let rounded: Vec<Self> = row.iter().map(|&x| Self::from_f32(x.clamp(-limit, limit))).collect();
+        row.iter_mut().zip(&rounded).for_each(|(x, rounded)| *x = rounded.to_f32());
+        rounded
+    }
+}
+
+impl Format for u8 {
+    fn keep(row: &mut [f32]) -> Vec<Self> {
+        let mut bytes = vec![0; row.len() + int8::SCALE];
+        if let Some(largest) = row.iter_mut().max_by(|a, b| a.abs().total_cmp(&b.abs())) {
+            // A scale that is a power of two leaves numbers of seven bits.
+            let exponent = (largest.abs() / 127.0).log2().ceil().clamp(-126.0, 120.0);
+            if *largest != 0.0 && !largest.is_nan() {
+                *largest = (127.0 * exponent.exp2()).copysign(*largest);
+            }
+        }
+        int8::quantise(row, &mut bytes);
+        int8::dequantise(&bytes, row);
+        bytes
+    }
+}
+
+/// A case whose keys and values are kept in a format.
+#[derive(Debug, Clone)]
+struct Kept<T> {
+    case: Case,
+    keys: Vec<T>,
+    values: Vec<T>,
+}
+
+impl<T: Format> Kept<T> {
     fn new(mut case: Case) -> Self {
-        let round = |side: &mut Vec<f32>| -> Vec<bf16> {
-            let rounded: Vec<bf16> = side.iter().map(|&x| bf16::from_f32(x)).collect();
-            side.iter_mut().zip(&rounded).for_each(|(x, rounded)| *x = rounded.to_f32());
-            rounded
-        };
-        round(&mut case.queries);
-        let (keys, values) = (round(&mut case.keys), round(&mut case.values));
+        let head_dim = case.head_dim;
+        let keep = |side: &mut Vec<f32>| side.chunks_exact_mut(head_dim).flat_map(T::keep).collect();
+        case.queries.iter_mut().for_each(|x| *x = Kept::<bf16>::rounded(*x));
+        let (keys, values) = (keep(&mut case.keys), keep(&mut case.values));
         Self { case, keys, values }
     }
 
-    fn inputs(&self) -> Inputs<'_, bf16> {
+    /// A number of bf16; what is finite stays so.
+    fn rounded(x: f32) -> f32 {
+        let limit = f32::from(bf16::MAX);
+        bf16::from_f32(x.clamp(-limit, limit)).to_f32()
+    }
+
+    fn inputs(&self) -> Inputs<'_, T> {
         let Case { kv_heads, capacity, head_dim, slots, mask, .. } = self.case;
         let side = |data| Heads::by_head(data, [kv_heads, capacity, head_dim], slots).unwrap();
         let queries = self.case.inputs().queries;
@@ -44,11 +79,20 @@ impl Halves {
 
     /// Where weights are rounded, each by 2^-9 of itself: their mean of values by as much of the largest, and their sum as well.
     fn tolerance(&self, kernel: Kernel) -> f64 {
-        let largest = self.values.iter().map(|x| f64::from(*x).abs()).fold(0.0, f64::max);
-        match kernel.pairs::<bf16>(self.case.head_dim) {
+        let largest = self.case.values.iter().map(|x| f64::from(*x).abs()).fold(0.0, f64::max);
+        match kernel.pairs::<T>(self.case.head_dim) {
             true => largest * 2f64.powi(-8) + FLOATS,
             false => FLOATS,
         }
+    }
+
+    /// How far each kernel is from what is expected, and how far it may be.
+    fn check(&self) -> Result<(), TestCaseError> {
+        for kernel in Kernel::available() {
+            let far = furthest(&self.attend(kernel), self.case.naive());
+            prop_assert!(far < self.tolerance(kernel), "{kernel:?}: {far}");
+        }
+        Ok(())
     }
 }
 
@@ -59,57 +103,40 @@ proptest! {
     fn every_kernel_is_the_naive_one(
         case in any_case((prop_oneof![Just(0.0f32), Just(1e-3), Just(1.0), Just(10.0)], Just(1.0)).prop_map(<[f32; 2]>::from)),
     ) {
-        let halves = Halves::new(case);
-        for kernel in Kernel::available() {
-            let far = furthest(&halves.attend(kernel), halves.case.naive());
-            prop_assert!(far < halves.tolerance(kernel), "{kernel:?}: {far}");
-        }
+        Kept::<bf16>::new(case.clone()).check()?;
+        Kept::<u8>::new(case).check()?;
     }
 
     #[test]
     fn so_it_is_with_scores_around_80(case in any_case(Just([25.0, 0.3]))) {
-        let halves = Halves::new(case);
-        for kernel in Kernel::available() {
-            let far = furthest(&halves.attend(kernel), halves.case.naive());
-            prop_assert!(far < halves.tolerance(kernel), "{kernel:?}: {far}");
-        }
+        Kept::<bf16>::new(case.clone()).check()?;
+        Kept::<u8>::new(case).check()?;
     }
 
     #[test]
-    fn values_that_are_all_the_same_stay_so(case in any_case(Just([3.0, 1.0])), value in -100.0..100f32) {
-        let mut halves = Halves::new(case);
-        let value = bf16::from_f32(value);
-        halves.values.fill(value);
-        for kernel in Kernel::available() {
-            let far = furthest(&halves.attend(kernel), vec![f64::from(value); halves.case.queries.len()]);
-            prop_assert!(far <= 1e-6 * f64::from(value).abs(), "{kernel:?}: {far}");
-        }
+    fn values_that_are_all_the_same_stay_so(mut case in any_case(Just([3.0, 1.0])), value in -100.0..100f32) {
+        case.values.fill(value);
+        same_values(&Kept::<bf16>::new(case.clone()))?;
+        same_values(&Kept::<u8>::new(case))?;
     }
 
     #[test]
     fn no_finite_input_makes_nan(
-        case in any_case(Just([1.0, 1.0])),
+        mut case in any_case(Just([1.0, 1.0])),
         exponents in prop::array::uniform3(-150..128i32),
     ) {
-        let mut halves = Halves::new(case);
-        let mut scale = [0usize; 3];
-        let mut factor = |side: usize| {
-            scale[side] += 1;
-            let at = scale[side];
-            2f64.powi(if at % 5 == 0 { 128 } else if at % 3 == 0 { 0 } else { exponents[side] })
-        };
         let limit = f64::from(f32::MAX);
-        for query in &mut halves.case.queries {
-            *query = (f64::from(*query) * factor(0)).clamp(-limit, limit) as f32;
-        }
-        let limit = f64::from(bf16::MAX);
-        for (side, numbers) in [&mut halves.keys, &mut halves.values].into_iter().enumerate() {
-            for number in numbers {
-                *number = bf16::from_f64((f64::from(*number) * factor(side + 1)).clamp(-limit, limit));
+        for (side, numbers) in [&mut case.queries, &mut case.keys, &mut case.values].into_iter().enumerate() {
+            for (at, number) in numbers.iter_mut().enumerate() {
+                let power = if at % 5 == 4 { 128 } else if at % 3 == 2 { 0 } else { exponents[side] };
+                // NaN is what must not be read.
+                *number = (f64::from(*number) * 2f64.powi(power)).clamp(-limit, limit) as f32;
             }
         }
+        let (halves, bytes) = (Kept::<bf16>::new(case.clone()), Kept::<u8>::new(case));
         for kernel in Kernel::available() {
             prop_assert!(halves.attend(kernel).iter().all(|value| value.is_finite()), "{kernel:?}");
+            prop_assert!(bytes.attend(kernel).iter().all(|value| value.is_finite()), "{kernel:?}");
         }
     }
 
@@ -139,6 +166,18 @@ proptest! {
     }
 }
 
+fn same_values<T: Format>(kept: &Kept<T>) -> Result<(), TestCaseError> {
+    // Every slot of every head has this row.
+    let row = &kept.case.values[..kept.case.head_dim];
+    for kernel in Kernel::available() {
+        for output in kept.attend(kernel).chunks(row.len()) {
+            let same = output.iter().zip(row).all(|(a, b)| (a - b).abs() <= 4e-6 * b.abs());
+            prop_assert!(same, "{kernel:?}: {output:?}, expected {row:?}");
+        }
+    }
+    Ok(())
+}
+
 /// Long enough to be cut into chunks, in every regime.
 #[test]
 fn long_caches_are_naive_and_do_not_depend_on_threads() {
@@ -146,18 +185,22 @@ fn long_caches_are_naive_and_do_not_depend_on_threads() {
         [[3, 3, 64, 1], [1, 1, 72, 20], [2, 3, 20, 2], [3, 3, 64, 17], [2, 1, 64, 60], [1, 3, 33, 9]];
     for (seed, shape) in shapes.into_iter().enumerate() {
         for (cached, masked) in [(600, true), (1500, true), (1501, false)] {
-            let halves = Halves::new(Case::new(shape, cached, masked, [1.0, 1.0], seed as u64));
-            for kernel in Kernel::available() {
-                let with = |threads| {
-                    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                    pool.install(|| halves.attend(kernel))
-                };
-                let alone = with(1);
-                let far = furthest(&alone, halves.case.naive());
-                assert!(far < halves.tolerance(kernel), "{kernel:?} {shape:?} {cached} {far}");
-                assert!((2..4).all(|threads| with(threads) == alone), "{kernel:?} {shape:?} {cached}");
-            }
+            let case = Case::new(shape, cached, masked, [1.0, 1.0], seed as u64);
+            naive_on_any_threads(&Kept::<bf16>::new(case.clone()));
+            naive_on_any_threads(&Kept::<u8>::new(case));
         }
+    }
+}
+
+fn naive_on_any_threads<T: Format + Sync>(kept: &Kept<T>) {
+    kept.check().unwrap();
+    for kernel in Kernel::available() {
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| kept.attend(kernel))
+        };
+        let alone = with(1);
+        assert!((2..4).all(|threads| with(threads) == alone), "{kernel:?} {:?}", kept.case.mask);
     }
 }
 
@@ -197,7 +240,7 @@ fn overflow_is_computed_in_f64() {
         case.queries.fill(3e38);
         case.keys = [3e38, -3e38].into_iter().cycle().take(case.keys.len()).collect();
         case.values = [f32::from(bf16::MAX), 1.0].into_iter().cycle().take(case.values.len()).collect();
-        let halves = Halves::new(case);
+        let halves = Kept::<bf16>::new(case);
         assert_eq!(halves.case.mask, Mask::None);
         for kernel in Kernel::available() {
             let output = halves.attend(kernel);

@@ -1,0 +1,89 @@
+//! Rows of int8 with a scale each: `head_dim` numbers from -127 to 127, and behind them the bytes of an f32. A row means their
+//! products.
+//!
+//! One scale for the key or value of a token and head (token-wise quantisation, Yao et al. 2022, arXiv 2206.01861): a token is rounded once, when
+//! it comes in, from nothing but itself. What is finite is off by at most half of the row's largest number divided by 127.
+#![allow(unsafe_code, reason = "in the macro that chooses the instructions")]
+
+use crate::vectorised::vectorised;
+
+/// Bytes of a scale.
+pub(crate) const SCALE: usize = size_of::<f32>();
+
+/// The largest number of a row.
+const LARGEST: f32 = 127.0;
+
+/// The scale of a row, from the bytes behind its numbers on; NaN if there are fewer than it takes.
+#[inline(always)]
+pub(crate) fn scale(behind: &[u8]) -> f32 {
+    behind.first_chunk().map_or(f32::NAN, |bytes| f32::from_le_bytes(*bytes))
+}
+
+/// Added to a number, it leaves the nearest integer, ties to even, in the last bits.
+const ROUNDER: f32 = 12_582_912.0;
+
+vectorised! {
+    /// Writes a row, `[head_dim + SCALE]`. A row with NaN or infinity in it becomes NaN as a whole: its scale is.
+    pub(crate) fn quantise(from: &[f32], to: &mut [u8]) {
+        let (numbers, behind) = to.split_at_mut(from.len());
+        // Without their signs, floats are in the order of their bits; infinity and NaN are the last.
+        let largest = from.iter().fold(0, |largest, x| (x.to_bits() & !(1 << 31)).max(largest));
+        let largest = f32::from_bits(largest);
+        let scale = if largest.is_finite() { largest / LARGEST } else { f32::NAN };
+        // Where the scale is too small for an inverse, sums become infinite or NaN, whose last byte is 0.
+        let inverse = scale.recip();
+        for (to, from) in numbers.iter_mut().zip(from) {
+            *to = (from * inverse + ROUNDER).to_bits() as u8;
+        }
+        behind.copy_from_slice(&scale.to_le_bytes());
+    }
+}
+
+/// Reads a row, `[head_dim + SCALE]`.
+pub(crate) fn dequantise(from: &[u8], to: &mut [f32]) {
+    let (numbers, behind) = from.split_at(to.len());
+    let scale = scale(behind);
+    to.iter_mut().zip(numbers).for_each(|(to, from)| *to = f32::from(from.cast_signed()) * scale);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{SCALE, dequantise, quantise};
+
+    fn there_and_back(row: &[f32]) -> Vec<f32> {
+        let (mut bytes, mut back) = (vec![0; row.len() + SCALE], vec![0.0; row.len()]);
+        quantise(row, &mut bytes);
+        dequantise(&bytes, &mut back);
+        back
+    }
+
+    proptest! {
+        #[test]
+        fn a_row_is_off_by_half_a_step(
+            row in prop::collection::vec(-1.0..1f32, 1..80),
+            exponent in -100..127i32,
+        ) {
+            let row: Vec<f32> = row.into_iter().map(|x| x * 2f32.powi(exponent)).collect();
+            let step = row.iter().fold(0f32, |largest, x| largest.max(x.abs())) / 127.0;
+            for (back, row) in there_and_back(&row).iter().zip(&row) {
+                prop_assert!((back - row).abs() <= step * 0.500_01, "{row} became {back}");
+            }
+        }
+
+        #[test]
+        fn a_row_that_was_one_stays_so(row in prop::collection::vec(-1.0..1f32, 1..80)) {
+            let once = there_and_back(&row);
+            prop_assert_eq!(there_and_back(&once), once);
+        }
+
+        #[test]
+        fn whatever_is_finite_stays_so(row in prop::collection::vec(any::<u32>().prop_map(f32::from_bits), 1..80)) {
+            let finite = row.iter().all(|x| x.is_finite());
+            for back in there_and_back(&row) {
+                prop_assert!(back.is_finite() == finite && back.is_nan() != finite);
+            }
+        }
+    }
+}
