@@ -12,6 +12,8 @@ mod narrow;
 mod pairs;
 mod rounding;
 mod wide;
+#[cfg(target_arch = "x86_64")]
+mod words;
 
 pub use element::Element;
 
@@ -37,7 +39,7 @@ pub struct Kernel(Isa);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Isa {
-    /// AVX-512 F, BW, DQ and BF16.
+    /// AVX-512 F, BW, DQ, BF16 and VNNI.
     #[cfg(target_arch = "x86_64")]
     Avx512Bf16,
     /// AVX-512 F.
@@ -83,9 +85,9 @@ impl Kernel {
         let vector = {
             use std::is_x86_feature_detected as has;
             let avx512 = has!("avx512f");
-            let bf16 = avx512 && has!("avx512bw") && has!("avx512dq") && has!("avx512bf16");
+            let bf16 = has!("avx512bw") && has!("avx512dq") && has!("avx512bf16") && has!("avx512vnni");
             [
-                bf16.then_some(Self(Isa::Avx512Bf16)),
+                (avx512 && bf16).then_some(Self(Isa::Avx512Bf16)),
                 avx512.then_some(Self(Isa::Avx512)),
                 (has!("avx2") && has!("fma")).then_some(Self(Isa::Avx2)),
             ]
@@ -182,7 +184,7 @@ mod x86 {
 
     use super::{Element, Layout, Step, pairs, run};
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16,avx512vnni")]
     pub(super) unsafe fn avx512_bf16<T: Element>(step: Step<T>) {
         // SAFETY: the caller vouches for the instructions and for the checks.
         unsafe {
@@ -190,6 +192,9 @@ mod x86 {
                 Step::Prepare(tile) => pairs::prepare(tile),
                 Step::Absorb(tile, block, packed) if tile.layout == Layout::Paired => {
                     pairs::absorb(tile, block, packed);
+                }
+                Step::Absorb(tile, block, _) if tile.layout == Layout::Narrow => {
+                    T::absorb_narrow(tile, block);
                 }
                 Step::Round { from, stride, to, width } => pairs::round(from, stride, to, width),
                 step => run::<__m512, T, 8>(step),
@@ -274,7 +279,7 @@ unsafe fn run<V: Lanes, T: Element, const S: usize>(step: Step<T>) {
         match step {
             Step::Prepare(_) => {}
             Step::Absorb(tile, block, packed) => match tile.layout {
-                Layout::Narrow => narrow::absorb::<V, T>(tile, block),
+                Layout::Narrow => narrow::absorb::<V, T, narrow::Floats>(tile, block),
                 _ => wide::absorb::<V, wide::Single, S>(tile, &T::widen::<V>(block, packed, tile.head_dim)),
             },
             Step::Round { from, stride, to, width } => rounding::rows(from, stride, to, width),

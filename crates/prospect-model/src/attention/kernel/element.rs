@@ -5,10 +5,15 @@
 //! its weight, which is one product a row and not one a feature.
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::__m512;
+
 use half::bf16;
 
 use super::lanes::Lanes;
 use super::{Block, SLOTS};
+#[cfg(target_arch = "x86_64")]
+use super::{Tile, narrow, words};
 use crate::attention::int8;
 
 /// Numbers of keys and values: `f32`, `bf16` for half the memory, or the `u8` of rows of int8 for a quarter.
@@ -97,6 +102,17 @@ pub(super) trait Load: Copy + Send + Sync {
         packed: &'a mut [f32],
         head_dim: usize,
     ) -> Block<'a, f32>;
+
+    /// Takes a block into a narrow tile by all that AVX-512 has: F, BW, DQ, BF16 and VNNI.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn absorb_narrow(tile: &mut Tile, block: &Block<Self>)
+    where
+        Self: Element,
+    {
+        // SAFETY: as the caller promises.
+        unsafe { narrow::absorb::<__m512, Self, narrow::Floats>(tile, block) }
+    }
 
     /// The block in bf16: itself, or a copy in `packed`, which holds `2 * SLOTS * head_dim`. Only where [`Load::HALVES`] says
     /// that there is one.
@@ -226,6 +242,18 @@ impl Load for u8 {
             let rest = to[whole..].iter_mut().zip(&from[whole..]);
             rest.for_each(|(to, from)| *to = f32::from(from.cast_signed()) * scale);
         })
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn absorb_narrow(tile: &mut Tile, block: &Block<Self>) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            match words::suit(tile.head_dim) {
+                true => narrow::absorb::<__m512, Self, words::Words>(tile, block),
+                false => narrow::absorb::<__m512, Self, narrow::Floats>(tile, block),
+            }
+        }
     }
 
     #[cfg(target_arch = "x86_64")]

@@ -10,33 +10,56 @@ use super::{Block, Element, NARROW, SLOTS, Tile};
 /// same time.
 const AHEAD: usize = 10 << 10;
 
+/// Bytes of memory that come together.
+const LINE: usize = 64;
+
 /// Lanes of the widest vector.
 const LANES: usize = 16;
+
+/// How queries meet keys, and weights values.
+///
+/// # Safety
+/// Every function needs the instructions of `V`, tile and block that have passed their checks, and what it says.
+pub(super) trait Products<V: Lanes, T: Element> {
+    /// What is made of the queries of a tile once a block.
+    type Queries<const R: usize>;
+
+    unsafe fn queries<const R: usize>(tile: &Tile) -> Self::Queries<R>;
+
+    /// What [`Lanes::sums`] makes the scores of a quarter of a vector of slots, by row: touches whole padded query rows, and of
+    /// the first [`Lanes::QUARTER`] keys `head_dim` features.
+    unsafe fn quarter<const R: usize>(queries: &Self::Queries<R>, tile: &Tile, keys: [*const T; 4])
+    -> [V; R];
+
+    /// Mixes the values of a block by the weights in the place of scores.
+    unsafe fn mix<const R: usize>(tile: &mut Tile, block: &Block<T>, ahead: usize);
+}
 
 /// Takes a block into a tile.
 ///
 /// # Safety
-/// The machine has the instructions of `V`; tile and block have passed their checks.
+/// The machine has the instructions of `V` and of `P`, which has this many features; tile and block have passed their checks.
 #[inline(always)]
-pub(super) unsafe fn absorb<V: Lanes, T: Element>(tile: &mut Tile, block: &Block<T>) {
+pub(super) unsafe fn absorb<V: Lanes, T: Element, P: Products<V, T>>(tile: &mut Tile, block: &Block<T>) {
     // SAFETY: the caller's bounds.
     unsafe {
         match tile.rows {
-            1 => rows::<V, T, 1>(tile, block),
-            2 => rows::<V, T, 2>(tile, block),
-            3 => rows::<V, T, 3>(tile, block),
-            _ => rows::<V, T, NARROW>(tile, block),
+            1 => rows::<V, T, P, 1>(tile, block),
+            2 => rows::<V, T, P, 2>(tile, block),
+            3 => rows::<V, T, P, 3>(tile, block),
+            _ => rows::<V, T, P, NARROW>(tile, block),
         }
     }
 }
 
 #[inline(always)]
-unsafe fn rows<V: Lanes, T: Element, const R: usize>(tile: &mut Tile, block: &Block<T>) {
+unsafe fn rows<V: Lanes, T: Element, P: Products<V, T>, const R: usize>(tile: &mut Tile, block: &Block<T>) {
     let ahead = AHEAD.div_ceil(tile.head_dim * size_of::<T>());
     // SAFETY: whole vectors of slots stay within `SLOTS`.
     unsafe {
+        let queries = P::queries::<R>(tile);
         for slot in (0..block.count).step_by(V::COUNT) {
-            scores::<V, T, R>(tile, block, slot, ahead);
+            scores::<V, T, P, R>(&queries, tile, block, slot, ahead);
         }
         scale::<V, T, R>(tile, block.keys, block.key_stride, block.count);
     }
@@ -45,29 +68,19 @@ unsafe fn rows<V: Lanes, T: Element, const R: usize>(tile: &mut Tile, block: &Bl
         tile.scores[row * SLOTS + block.count..(row + 1) * SLOTS].fill(f32::NEG_INFINITY);
     }
     block.hide(tile.scores, |row, slot| row * SLOTS + slot);
-    let (whole, rest) = (tile.head_dim / (2 * V::COUNT), tile.head_dim % (2 * V::COUNT));
-    // SAFETY: pairs of vectors `0..whole` lie within `head_dim`, and `rest` is what is behind them.
+    // SAFETY: the caller's bounds.
     unsafe {
         softmax::<V, R>(tile, block.count);
         scale::<V, T, R>(tile, block.values, block.value_stride, block.count);
-        let mut two = 0;
-        while two + 2 <= whole {
-            mix::<V, T, R, 2>(tile, block, two, 2 * V::COUNT, ahead);
-            two += 2;
-        }
-        if two < whole {
-            mix::<V, T, R, 1>(tile, block, two, 2 * V::COUNT, ahead);
-        }
-        if rest > 0 {
-            mix::<V, T, R, 1>(tile, block, whole, rest, ahead);
-        }
+        P::mix::<R>(tile, block, ahead);
     }
 }
 
 /// Scores of as many slots as a vector has lanes, from `first` on: touches whole padded query rows, the key rows of these slots
 /// that are in the block, and a vector of scores a row. A slot behind the block reads the last one again.
 #[inline(always)]
-unsafe fn scores<V: Lanes, T: Element, const R: usize>(
+unsafe fn scores<V: Lanes, T: Element, P: Products<V, T>, const R: usize>(
+    queries: &P::Queries<R>,
     tile: &mut Tile,
     block: &Block<T>,
     first: usize,
@@ -78,11 +91,13 @@ unsafe fn scores<V: Lanes, T: Element, const R: usize>(
         let mut quarters = [[V::splat(0.0); 4]; R];
         for quarter in 0..4 {
             let slot = first + quarter * V::QUARTER;
-            let sums = match tile.head_dim % (2 * V::COUNT) {
-                0 => products::<V, T, R, true>(tile, block, slot, ahead),
-                _ => products::<V, T, R, false>(tile, block, slot, ahead),
-            };
-            for (quarters, sums) in quarters.iter_mut().zip(sums) {
+            // Four at most; those that a quarter does not have are never read.
+            let mut keys = [block.keys.as_ptr(); 4];
+            for (s, key) in keys[..V::QUARTER].iter_mut().enumerate() {
+                *key = key.add((slot + s).min(block.count - 1) * block.key_stride);
+                prefetch(key.wrapping_add(ahead * block.key_stride), tile.head_dim);
+            }
+            for (quarters, sums) in quarters.iter_mut().zip(P::quarter::<R>(queries, tile, keys)) {
                 quarters[quarter] = sums;
             }
         }
@@ -92,26 +107,55 @@ unsafe fn scores<V: Lanes, T: Element, const R: usize>(
     }
 }
 
-/// What [`Lanes::sums`] makes the scores of a quarter of a vector of slots, from `first` on, by row. `WHOLE` says that features
-/// fill pairs of vectors.
+/// Floats.
+pub(super) enum Floats {}
+
+impl<V: Lanes, T: Element> Products<V, T> for Floats {
+    type Queries<const R: usize> = ();
+
+    #[inline(always)]
+    unsafe fn queries<const R: usize>(_: &Tile) {}
+
+    #[inline(always)]
+    unsafe fn quarter<const R: usize>((): &(), tile: &Tile, keys: [*const T; 4]) -> [V; R] {
+        // SAFETY: the caller's bounds.
+        unsafe {
+            match tile.head_dim % (2 * V::COUNT) {
+                0 => products::<V, T, R, true>(tile, keys),
+                _ => products::<V, T, R, false>(tile, keys),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn mix<const R: usize>(tile: &mut Tile, block: &Block<T>, ahead: usize) {
+        let (whole, rest) = (tile.head_dim / (2 * V::COUNT), tile.head_dim % (2 * V::COUNT));
+        // SAFETY: pairs of vectors `0..whole` lie within `head_dim`, and `rest` is what is behind them.
+        unsafe {
+            let mut two = 0;
+            while two + 2 <= whole {
+                mix::<V, T, R, 2>(tile, block, two, 2 * V::COUNT, ahead);
+                two += 2;
+            }
+            if two < whole {
+                mix::<V, T, R, 1>(tile, block, two, 2 * V::COUNT, ahead);
+            }
+            if rest > 0 {
+                mix::<V, T, R, 1>(tile, block, whole, rest, ahead);
+            }
+        }
+    }
+}
+
+/// `WHOLE` says that features fill pairs of vectors.
 #[inline(always)]
 unsafe fn products<V: Lanes, T: Element, const R: usize, const WHOLE: bool>(
     tile: &Tile,
-    block: &Block<T>,
-    first: usize,
-    ahead: usize,
+    keys: [*const T; 4],
 ) -> [V; R] {
     let (head_dim, padded) = (tile.head_dim, tile.padded(V::COUNT));
     // SAFETY: the caller's bounds.
     unsafe {
-        // Four at most; those that a quarter does not have are never read.
-        let mut keys = [block.keys.as_ptr(); 4];
-        for (s, key) in keys[..V::QUARTER].iter_mut().enumerate() {
-            *key = key.add((first + s).min(block.count - 1) * block.key_stride);
-            for feature in (0..head_dim).step_by(2 * V::COUNT) {
-                prefetch::<V, T>(key.wrapping_add(ahead * block.key_stride + feature));
-            }
-        }
         let mut sums = [[V::splat(0.0); 4]; R];
         for feature in (0..head_dim).step_by(2 * V::COUNT) {
             let mut key = [[V::splat(0.0); 2]; 4];
@@ -235,7 +279,7 @@ unsafe fn mix<V: Lanes, T: Element, const R: usize, const N: usize>(
             let mut value = [[V::splat(0.0); 2]; N];
             for (n, value) in value.iter_mut().enumerate() {
                 let from = values.add(slot * block.value_stride + n * 2 * V::COUNT);
-                prefetch::<V, T>(from.wrapping_add(ahead * block.value_stride));
+                prefetch(from.wrapping_add(ahead * block.value_stride), 2 * V::COUNT);
                 *value =
                     if numbers == 2 * V::COUNT { T::load_two(from) } else { T::load_first(from, numbers) };
             }
@@ -254,17 +298,19 @@ unsafe fn mix<V: Lanes, T: Element, const R: usize, const N: usize>(
     }
 }
 
-/// Asks for two vectors of numbers before they are needed: into the second cache, because into the first each line waits for
+/// Asks for some numbers of a row before they are needed: into the second cache, because into the first each line waits for
 /// memory in one of the few buffers that loads need as well (measured: 16 against 22 GB/s). The machine's own prefetching ends
 /// with a page, and where keys give way to values.
 #[inline(always)]
-fn prefetch<V: Lanes, T>(from: *const T) {
+pub(super) fn prefetch<T: Element>(from: *const T, numbers: usize) {
+    // Rows with scales are no whole lines: they begin anywhere in one, and what begins in the middle ends in the next.
+    let step = if T::SCALE > 0 { LINE / 2 } else { LINE };
     #[cfg(target_arch = "x86_64")]
-    for line in (0..2 * V::COUNT * size_of::<T>()).step_by(64) {
+    for byte in (0..numbers * size_of::<T>()).step_by(step) {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         // SAFETY: a hint, which touches no memory that is not there; every x86-64 has it.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast::<i8>().wrapping_add(line)) };
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast::<i8>().wrapping_add(byte)) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = from;
+    let _ = (from, numbers, step);
 }

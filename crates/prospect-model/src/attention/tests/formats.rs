@@ -170,8 +170,10 @@ fn same_values<T: Format>(kept: &Kept<T>) -> Result<(), TestCaseError> {
     // Every slot of every head has this row.
     let row = &kept.case.values[..kept.case.head_dim];
     for kernel in Kernel::available() {
+        // Weights of int8 are rounded by themselves where bf16 is multiplied, and not their sum.
+        let far = if T::SCALE > 0 && kernel.pairs::<T>(row.len()) { 1e-3 } else { 4e-6 };
         for output in kept.attend(kernel).chunks(row.len()) {
-            let same = output.iter().zip(row).all(|(a, b)| (a - b).abs() <= 4e-6 * b.abs());
+            let same = output.iter().zip(row).all(|(a, b)| (a - b).abs() <= far * b.abs());
             prop_assert!(same, "{kernel:?}: {output:?}, expected {row:?}");
         }
     }
@@ -181,8 +183,18 @@ fn same_values<T: Format>(kept: &Kept<T>) -> Result<(), TestCaseError> {
 /// Long enough to be cut into chunks, in every regime.
 #[test]
 fn long_caches_are_naive_and_do_not_depend_on_threads() {
-    let shapes =
-        [[3, 3, 64, 1], [1, 1, 72, 20], [2, 3, 20, 2], [3, 3, 64, 17], [2, 1, 64, 60], [1, 3, 33, 9]];
+    let shapes = [
+        [3, 3, 64, 1],
+        [1, 1, 72, 20],
+        [2, 3, 20, 2],
+        [3, 3, 64, 17],
+        [2, 1, 64, 60],
+        [1, 3, 33, 9],
+        [1, 1, 64, 1],
+        [1, 4, 64, 2],
+        [2, 2, 128, 1],
+        [1, 3, 256, 1],
+    ];
     for (seed, shape) in shapes.into_iter().enumerate() {
         for (cached, masked) in [(600, true), (1500, true), (1501, false)] {
             let case = Case::new(shape, cached, masked, [1.0, 1.0], seed as u64);
@@ -230,6 +242,19 @@ fn rounding_costs_less_than_a_percent() {
         let off = (off / exact.iter().map(|&x| square(x)).sum::<f64>()).sqrt();
         println!("{shape:?} {} tokens: {off:.2e}", case.tokens);
         assert!(off < limit, "{shape:?} {} tokens: {off}", case.tokens);
+    }
+}
+
+/// A slot that was never written has a scale that is none.
+#[test]
+fn a_row_that_is_no_number_is_seen() {
+    for (shape, side) in [[1, 3, 64, 1], [1, 3, 64, 20], [1, 1, 20, 1]].into_iter().zip([0, 1, 0]) {
+        let mut kept = Kept::<u8>::new(Case::new(shape, 200, true, [1.0, 1.0], 7));
+        let row = shape[2] + int8::SCALE;
+        [&mut kept.keys, &mut kept.values][side][100 * row..][..row].fill(u8::MAX);
+        for kernel in Kernel::available() {
+            assert!(kept.attend(kernel).iter().all(|value| value.is_nan()), "{kernel:?} {shape:?}");
+        }
     }
 }
 
