@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use prospect_config::{
-    ContextRules, ExceedContextHandling, Layers, NotTalkThreshold, PositionPolicy, Settings, TalkPolicy,
+    CacheFormat, ContextRules, ExceedContextHandling, Layers, NotTalkThreshold, PositionPolicy, Settings,
+    TalkPolicy,
 };
 
 fn configs() -> PathBuf {
@@ -53,6 +54,25 @@ fn strategy_files_choose_the_strategy_of_their_name() {
 #[test]
 fn default_file_is_the_default_layer() {
     assert_eq!(load("default.toml"), Layers::new().resolve().unwrap());
+}
+
+#[test]
+fn q8_chooses_what_nothing_else_does() {
+    let formats = |sets: &[&str]| {
+        let layers = sets.iter().try_fold(Layers::new(), |layers, set| layers.set(set));
+        let model = layers.and_then(Layers::resolve).unwrap().model;
+        (
+            model.quantizes_vision(),
+            model.quantizes_decoder(),
+            model.halves_vision_attention(),
+            model.cache_format(),
+        )
+    };
+    assert_eq!(formats(&[]), (false, false, false, CacheFormat::F32));
+    assert_eq!(formats(&["model.quantize=q8"]), (true, true, true, CacheFormat::Int8));
+    assert_eq!(formats(&["model.kv_cache=bf16"]), (false, false, false, CacheFormat::Bf16));
+    let some = ["model.quantize=q8", "model.kv_cache=f32", "model.decoder_weights=exact"];
+    assert_eq!(formats(&some), (true, false, true, CacheFormat::F32));
 }
 
 #[test]

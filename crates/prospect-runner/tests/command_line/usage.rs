@@ -74,6 +74,8 @@ fn inspect_shows_shapes_and_memory() {
     assert_eq!(report["tokens_per_frame"], 4);
     // Two layers of keys and values, one head of 32 values, four bytes each.
     assert_eq!(report["kv_bytes_per_token_f32"], 2 * 2 * 32 * 4);
+    // One byte each, and a scale.
+    assert_eq!(report["kv_bytes_per_token_int8"], 2 * 2 * (32 + 4));
     let header = safetensors_parameters(&model.join("model.safetensors"));
     assert_eq!(report["parameters"].as_u64().unwrap(), header);
     let shown = program(&["inspect"]).output().unwrap();

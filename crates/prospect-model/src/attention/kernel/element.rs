@@ -19,37 +19,27 @@ use crate::attention::int8;
 /// Numbers of keys and values: `f32`, `bf16` for half the memory, or the `u8` of rows of int8 for a quarter.
 #[allow(private_bounds, reason = "only this room can add a type")]
 pub trait Element: Load {
-    /// How many of these the scale of a row takes, behind its features.
-    const SCALE: usize;
+    /// How many of these the scale of a row takes, behind its features; none where rows have none.
+    const SCALE: usize = 0;
 
     /// A number of a row, without the row's scale.
     fn number(self) -> f64;
 
     /// The scale of a row, from what is behind its features on.
-    fn scale(behind: &[Self]) -> f32;
+    fn scale(_: &[Self]) -> f32 {
+        1.0
+    }
 }
 
 impl Element for f32 {
-    const SCALE: usize = 0;
-
     fn number(self) -> f64 {
         self.into()
-    }
-
-    fn scale(_: &[Self]) -> f32 {
-        1.0
     }
 }
 
 impl Element for bf16 {
-    const SCALE: usize = 0;
-
     fn number(self) -> f64 {
         self.into()
-    }
-
-    fn scale(_: &[Self]) -> f32 {
-        1.0
     }
 }
 
