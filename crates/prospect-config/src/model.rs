@@ -119,7 +119,7 @@ choice! {
     pub Quantize {
         /// None.
         None = "none",
-        /// int8 weights, bfloat16 attention between patches, bfloat16 cache.
+        /// int8 weights and cache, bfloat16 attention between patches.
         Q8 = "q8",
     }
 }

@@ -125,7 +125,7 @@ impl Placement {
         }
         if !self.over_buffers() && self.precisions != Precisions::EXACT {
             let expected = "them where our own kernels compute, on the CPU";
-            return Err(ModelError::Unsupported { what: "int8 weights and bf16 parts", expected });
+            return Err(ModelError::Unsupported { what: "int8 or bf16 parts", expected });
         }
         let device = match self.device {
             ComputeDevice::Cpu => Device::Cpu,

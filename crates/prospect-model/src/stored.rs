@@ -12,7 +12,7 @@ use half::{bf16, f16};
 use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
-use crate::error::first_line;
+use crate::error::{first_line, one_line};
 
 /// The key of the caller's text in the file's metadata.
 const TEXT: &str = "prospect_stream";
@@ -293,7 +293,7 @@ impl StoredTensors {
             SafeTensorError::InvalidHeaderLength | SafeTensorError::MetadataIncompleteBuffer => {
                 StoredError::Length
             }
-            error => StoredError::Header { message: error.to_string().replace('\n', " ") },
+            error => StoredError::Header { message: one_line(error) },
         })?;
         let (summed, sum) = bytes.split_at(bytes.len() - size_of::<u32>());
         let found = crc32fast::hash(summed);

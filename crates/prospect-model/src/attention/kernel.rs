@@ -233,8 +233,9 @@ enum Step<'a, 'b, T> {
 impl<T: Element> Block<'_, T> {
     /// Everything that the loops rely on, besides what a tile is.
     fn check(&self, tile: &Tile, packed: &[f32]) {
-        let spans =
-            |data: &[T], stride: usize| (self.count - 1) * stride + tile.head_dim + T::SCALE <= data.len();
+        let row = tile.head_dim.saturating_add(T::SCALE);
+        let before = |stride: usize| self.count.saturating_sub(1).saturating_mul(stride);
+        let spans = |data: &[T], stride: usize| before(stride).saturating_add(row) <= data.len();
         assert!((1..=SLOTS).contains(&self.count));
         assert!(spans(self.keys, self.key_stride) && spans(self.values, self.value_stride));
         assert!(self.seen.len() == tile.rows && self.seen.iter().all(|&seen| seen <= self.count));

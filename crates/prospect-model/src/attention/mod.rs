@@ -1,5 +1,5 @@
 //! Fused attention on the CPU over keys and values in f32, bf16 or int8: scores, softmax and mixing of values in one pass, a block
-//! of slots at a time. Queries, outputs and all sums are f32.
+//! of slots at a time. Queries, outputs and sums are f32, but for the sums of words that are said below.
 //!
 //! The softmax is the online one of Milakov & Gimelshein 2018 (arXiv 1805.02867), in blocks as in FlashAttention (Dao 2022,
 //! arXiv 2205.14135); where there are few query rows, slots are cut into chunks that are merged at the end, as in
@@ -10,6 +10,10 @@
 //! What bf16 costs and brings depends on the rows of a tile. Few rows wait for memory: numbers become f32 as they are read, and
 //! nothing else is rounded. Many rows wait for products: where the machine multiplies pairs of bf16 (`vdpbf16ps`), queries and
 //! weights are rounded to bf16 as well; elsewhere a block becomes f32 before its turn, and costs what f32 costs.
+//!
+//! int8 goes the same ways: many rows see a block widened to bf16 or f32 with its scales. Few rows multiply it in words of 16 bits
+//! where the machine has `vpdpwssd`, queries and weights rounded to words of the largest in their row or block, and as floats
+//! elsewhere.
 
 mod exact;
 pub(crate) mod int8;

@@ -25,7 +25,7 @@ pub struct Heads<'a, T = f32> {
 
 impl<'a, T: Element> Heads<'a, T> {
     /// `[heads, capacity, head_dim]`, of which the first `tokens` count: a side of the cache, or queries with a capacity of
-    /// their tokens.
+    /// their tokens. Scales stand behind their rows.
     ///
     /// # Errors
     /// [`ShapeError`] if `data` is shorter than that.
@@ -37,17 +37,17 @@ impl<'a, T: Element> Heads<'a, T> {
         if tokens > capacity {
             return Err(ShapeError { what: "slots of capacity", found: capacity, expected: tokens });
         }
-        let row = head_dim + T::SCALE;
-        Self::strided(data, [heads, tokens, head_dim], [capacity * row, row])
+        let row = head_dim.saturating_add(T::SCALE);
+        Self::strided(data, [heads, tokens, head_dim], [capacity.saturating_mul(row), row])
     }
 
-    /// `[tokens, heads, head_dim]`, as a projection leaves it.
+    /// `[tokens, heads, head_dim]`, as a projection leaves it. Scales stand behind their rows.
     ///
     /// # Errors
     /// [`ShapeError`] if `data` is shorter than that.
     pub fn by_token(data: &'a [T], [tokens, heads, head_dim]: [usize; 3]) -> Result<Self, ShapeError> {
-        let row = head_dim + T::SCALE;
-        Self::strided(data, [heads, tokens, head_dim], [row, heads * row])
+        let row = head_dim.saturating_add(T::SCALE);
+        Self::strided(data, [heads, tokens, head_dim], [row, heads.saturating_mul(row)])
     }
 
     /// `[heads, tokens, head_dim]` with these strides between heads and between tokens: a part of a joint projection, say.
@@ -59,13 +59,18 @@ impl<'a, T: Element> Heads<'a, T> {
         [heads, tokens, head_dim]: [usize; 3],
         [head_stride, token_stride]: [usize; 2],
     ) -> Result<Self, ShapeError> {
-        let needed = match heads * tokens * head_dim {
-            0 => 0,
-            _ => (heads - 1) * head_stride + (tokens - 1) * token_stride + head_dim + T::SCALE,
+        // No sum may wrap: the kernels read where these strides say.
+        let needed = match [heads, tokens, head_dim].contains(&0) {
+            true => 0,
+            false => [(heads - 1, head_stride), (tokens - 1, token_stride)]
+                .into_iter()
+                .fold(head_dim.saturating_add(T::SCALE), |sum, (count, stride)| {
+                    sum.saturating_add(count.saturating_mul(stride))
+                }),
         };
         match needed <= data.len() {
             true => Ok(Self { data, heads, tokens, head_dim, head_stride, token_stride }),
-            false => Err(ShapeError { what: "floats", found: data.len(), expected: needed }),
+            false => Err(ShapeError { what: "numbers", found: data.len(), expected: needed }),
         }
     }
 

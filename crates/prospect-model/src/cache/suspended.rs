@@ -13,7 +13,7 @@ pub struct SuspendedSlots {
     next_position: u32,
 }
 
-/// Where the sequence runs in keys and values, `[1, kv_heads, tokens, head_dim]`, and in embeddings, `[tokens, hidden]`.
+/// Where the sequence runs in keys and values, `[1, kv_heads, tokens, row]`, and in embeddings, `[tokens, hidden]`.
 const SEQUENCE: usize = 2;
 const SEQUENCE_OF_EMBEDDINGS: usize = 0;
 

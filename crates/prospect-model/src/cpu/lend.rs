@@ -80,7 +80,7 @@ impl CacheRows<'_> {
         side: &mut [T],
         keep: impl Fn(&[f32], &mut [T]),
     ) {
-        let head_dim = row.saturating_sub(scale);
+        let head_dim = row - scale;
         for (token, features) in self.rows.chunks(self.stride).take(self.tokens).enumerate() {
             for (head, features) in features[..heads * head_dim].chunks_exact(head_dim).enumerate() {
                 keep(features, &mut side[(head * capacity + self.slot + token) * row..][..row]);
@@ -104,7 +104,9 @@ impl InplaceOp1 for CacheRows<'_> {
             CpuStorage::BF16(side) => self.copy(shape, 0, &mut side[start..], |features, slot| {
                 slot.iter_mut().zip(features).for_each(|(slot, feature)| *slot = bf16::from_f32(*feature));
             }),
-            CpuStorage::U8(side) => self.copy(shape, int8::SCALE, &mut side[start..], int8::quantise),
+            CpuStorage::U8(side) if row > int8::SCALE => {
+                self.copy(shape, int8::SCALE, &mut side[start..], int8::quantise)
+            }
             _ => return Err(candle_core::Error::msg("the cache is kept in f32, bf16 or int8")),
         }
         Ok(())

@@ -274,7 +274,7 @@ pub(super) struct CommonArguments {
     /// auto, f32, bf16 or f16.
     #[arg(long)]
     dtype: Option<String>,
-    /// none or q8: int8 weights and bf16 attention, faster on a CPU and less exact.
+    /// none or q8: int8 weights and cache, bf16 attention between patches; faster on a CPU and less exact.
     #[arg(long)]
     quantize: Option<String>,
     /// What happens when the cache is full.

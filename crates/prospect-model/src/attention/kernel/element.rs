@@ -1,8 +1,9 @@
 //! What keys and values are made of, and how vectors of floats come from it.
 //!
 //! f32, bf16, or int8 with a scale a row: bytes whose rows are `head_dim` int8 and, right behind them, the bytes of an f32.
-//! What the int8 of a row mean is their product with its scale. The scale of a key is applied to its score and that of a value to
-//! its weight, which is one product a row and not one a feature.
+//! What the int8 of a row mean is their product with its scale. In a narrow tile the scale of a key
+//! is applied to its score and that of a value to its weight, one product a row and not one a feature; for the others a block is
+//! widened with its scales.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -57,7 +58,9 @@ impl Element for u8 {
 }
 
 /// # Safety
-/// Every function needs the instructions of the vectors it makes.
+/// Every function needs the instructions of the vectors it makes; those that take a pointer need as many numbers behind it as they
+/// say; those that take a block need one that has passed its check with a tile of `head_dim`, and `halves` and `absorb_narrow` a
+/// machine with AVX-512 F, BW, DQ, BF16 and VNNI.
 pub(super) trait Load: Copy + Send + Sync {
     /// Whether [`Load::halves`] has them in bf16, whose pairs a lane holds.
     const HALVES: bool;
@@ -253,7 +256,7 @@ impl Load for u8 {
         packed: &'a mut [bf16],
         head_dim: usize,
     ) -> Block<'a, bf16> {
-        // SAFETY: bf16 is multiplied only where the machine has it.
+        // SAFETY: the caller vouches for the instructions.
         copied(block, packed, head_dim, |from, to| unsafe { super::pairs::widen_int8(from, to) })
     }
 }

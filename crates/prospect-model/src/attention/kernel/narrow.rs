@@ -61,7 +61,7 @@ unsafe fn rows<V: Lanes, T: Element, P: Products<V, T>, const R: usize>(tile: &m
         for slot in (0..block.count).step_by(V::COUNT) {
             scores::<V, T, P, R>(&queries, tile, block, slot, ahead);
         }
-        scale::<V, T, R>(tile, block.keys, block.key_stride, block.count);
+        apply_scales::<V, T, R>(tile, block.keys, block.key_stride, block.count);
     }
     for row in 0..R {
         // Up to a whole vector: what is behind the block weighs nothing.
@@ -71,7 +71,7 @@ unsafe fn rows<V: Lanes, T: Element, P: Products<V, T>, const R: usize>(tile: &m
     // SAFETY: the caller's bounds.
     unsafe {
         softmax::<V, R>(tile, block.count);
-        scale::<V, T, R>(tile, block.values, block.value_stride, block.count);
+        apply_scales::<V, T, R>(tile, block.values, block.value_stride, block.count);
         P::mix::<R>(tile, block, ahead);
     }
 }
@@ -186,7 +186,7 @@ unsafe fn products<V: Lanes, T: Element, const R: usize, const WHOLE: bool>(
 
 /// Multiplies scores of `count` slots with the scales of these rows: touches those of the rows, and whole vectors of scores.
 #[inline(always)]
-unsafe fn scale<V: Lanes, T: Element, const R: usize>(
+unsafe fn apply_scales<V: Lanes, T: Element, const R: usize>(
     tile: &mut Tile,
     rows: &[T],
     stride: usize,

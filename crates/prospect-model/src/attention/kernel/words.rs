@@ -1,8 +1,9 @@
 //! A narrow tile over keys and values in int8 by products of 16-bit words (`vpdpwssd`): a lane multiplies two numbers with two others
 //! and adds both to an integer. That is four times fewer instructions than to make floats of bytes and multiply those.
 //!
-//! Queries, and weights with the scales of their values, are rounded to 16 bits for it: a hundredth of what int8 costs. Sums of a
-//! block are exact.
+//! Queries, and weights with the scales of their values, are rounded to 16 bits for it: off by a 65,534th of the largest of a row, or
+//! of a block, which is a hundredth of what int8 costs on average and a quarter of it at worst (one weight beside 127 that vanish).
+//! Sums of integers are exact.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
@@ -65,7 +66,7 @@ impl Products<__m512, u8> for Words {
             for feature in (0..tile.head_dim).step_by(WORDS) {
                 let mut four = [_mm512_setzero_si512(); 4];
                 for (four, key) in four.iter_mut().zip(keys) {
-                    *four = words(key.add(feature));
+                    *four = widen(key.add(feature));
                 }
                 for (sums, query) in sums.iter_mut().zip(&queries.words) {
                     let query = _mm512_loadu_si512(query.as_ptr().add(feature).cast());
@@ -145,7 +146,7 @@ unsafe fn sums<const R: usize>(
             prefetch(second.wrapping_add(ahead * block.value_stride), TWO);
             let mut pairs = [[_mm512_setzero_si512(); 2]; 2];
             for (half, pairs) in pairs.iter_mut().enumerate() {
-                let (first, second) = (words(first.add(half * WORDS)), words(second.add(half * WORDS)));
+                let (first, second) = (widen(first.add(half * WORDS)), widen(second.add(half * WORDS)));
                 *pairs = [_mm512_unpacklo_epi16(first, second), _mm512_unpackhi_epi16(first, second)];
             }
             for (sums, weights) in sums.iter_mut().zip(weights) {
@@ -164,7 +165,7 @@ unsafe fn sums<const R: usize>(
 /// # Safety
 /// The machine has AVX-512 BW, and `from` has as many bytes as a vector words.
 #[inline(always)]
-unsafe fn words(from: *const u8) -> __m512i {
+unsafe fn widen(from: *const u8) -> __m512i {
     // SAFETY: 32 bytes.
     unsafe { _mm512_cvtepi8_epi16(_mm256_loadu_si256(from.cast())) }
 }

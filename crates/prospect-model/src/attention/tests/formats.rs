@@ -3,6 +3,8 @@
 use half::bf16;
 use proptest::prelude::*;
 
+use super::super::plan::Plan;
+use super::super::tile::Layout;
 use super::super::{Element, Heads, Inputs, Kernel, Mask, Rounded, Scratch, attend, int8};
 use super::{Case, any_case, furthest};
 
@@ -77,12 +79,16 @@ impl<T: Format> Kept<T> {
         output
     }
 
-    /// Where weights are rounded, each by 2^-9 of itself: their mean of values by as much of the largest, and their sum as well.
+    /// In pairs, each weight is rounded by 2^-9 of itself: their mean of values by as much of the largest, and their sum as
+    /// well. In words, 128 weights are rounded by half of a 32,767th of the largest, and their sum is not.
     fn tolerance(&self, kernel: Kernel) -> f64 {
+        let Case { heads, kv_heads, head_dim, tokens, slots, .. } = self.case;
         let largest = self.case.values.iter().map(|x| f64::from(*x).abs()).fold(0.0, f64::max);
-        match kernel.pairs::<T>(self.case.head_dim) {
-            true => largest * 2f64.powi(-8) + FLOATS,
-            false => FLOATS,
+        let plan = Plan::new::<T>(kernel, [heads, kv_heads, head_dim], tokens, slots);
+        match plan.layout {
+            Layout::Paired => largest * 2f64.powi(-8) + FLOATS,
+            Layout::Narrow if T::SCALE > 0 && kernel.pairs::<T>(head_dim) => largest / 512.0 + FLOATS,
+            _ => FLOATS,
         }
     }
 
@@ -110,6 +116,16 @@ proptest! {
     #[test]
     fn so_it_is_with_scores_around_80(case in any_case(Just([25.0, 0.3]))) {
         Kept::<bf16>::new(case.clone()).check()?;
+        Kept::<u8>::new(case).check()?;
+    }
+
+    #[test]
+    fn rows_of_words_are_the_naive_ones(
+        (kv_heads, group, tokens) in (1..3usize, 1..5usize, 1..3usize),
+        head_dim in prop::sample::select(&[64usize, 128, 192, 256][..]),
+        (cached, masked, seed) in (0..300usize, any::<bool>(), any::<u64>()),
+    ) {
+        let case = Case::new([kv_heads, group, head_dim, tokens], cached, masked, [1.0, 1.0], seed);
         Kept::<u8>::new(case).check()?;
     }
 
