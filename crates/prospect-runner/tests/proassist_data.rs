@@ -204,6 +204,9 @@ fn what_is_no_stream_of_pictures_is_refused() {
     assert!(complaint(numbers.path()).to_string().contains("the columns are frame (Int32)"));
     let other = written("picture", text(&[Some("")]));
     assert!(matches!(complaint(other.path()), SourceError::NoColumn { .. }));
+    // What fuzzing found: a name is repeated as it is.
+    let broken = written("pic\nture", text(&[Some("")]));
+    assert!(complaint(broken.path()).to_string().contains("the columns are pic ture (Utf8)"));
     let folder = tempfile::tempdir().unwrap();
     let junk = folder.path().join("junk.arrow");
     std::fs::write(&junk, "ARROW1\0\0 and so on").unwrap();

@@ -130,7 +130,8 @@ impl Rows {
             let schema = batch.schema();
             let columns =
                 schema.fields().iter().map(|field| format!("{} ({})", field.name(), field.data_type()));
-            SourceError::NoColumn { path: self.path.clone(), found: columns.collect::<Vec<_>>().join(", ") }
+            let found = one_line(columns.collect::<Vec<_>>().join(", "));
+            SourceError::NoColumn { path: self.path.clone(), found }
         })
     }
 
@@ -171,7 +172,7 @@ fn bytes_of(column: &ArrayRef, row: usize) -> Result<Vec<u8>, String> {
             Some(bytes) => bytes_of(bytes, row),
             None => Err("it has no bytes".to_owned()),
         },
-        other => Err(format!("it is {other}")),
+        other => Err(one_line(format!("it is {other}"))),
     }
 }
 
