@@ -212,7 +212,7 @@ impl Compute {
     /// Numbers of one head's key or value in the cache, of its type.
     pub(crate) fn cache_row(&self, head_dim: usize) -> usize {
         match self.cache_dtype() {
-            DType::U8 => head_dim + int8::SCALE,
+            DType::U8 => int8::row_bytes(head_dim),
             _ => head_dim,
         }
     }

@@ -37,7 +37,7 @@ impl CacheType {
         match self {
             Self::F32 => FloatType::F32.bytes() * head_dim,
             Self::Bf16 => FloatType::Bf16.bytes() * head_dim,
-            Self::Int8 => head_dim + int8::SCALE,
+            Self::Int8 => int8::row_bytes(head_dim),
         }
     }
 }

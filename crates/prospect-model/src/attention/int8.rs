@@ -11,6 +11,11 @@ use crate::vectorised::vectorised;
 /// Bytes of a scale.
 pub(crate) const SCALE: usize = size_of::<f32>();
 
+/// Bytes of a row.
+pub(crate) const fn row_bytes(head_dim: usize) -> usize {
+    head_dim + SCALE
+}
+
 /// The largest number of a row.
 const LARGEST: f32 = 127.0;
 

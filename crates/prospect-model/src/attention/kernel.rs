@@ -20,6 +20,7 @@ pub use element::Element;
 use crate::instructions::Level;
 
 use super::tile::{Layout, Tile};
+use super::view::reach;
 use half::bf16;
 use lanes::{Lanes, Scalars};
 
@@ -85,9 +86,10 @@ impl Kernel {
         let vector = {
             use std::is_x86_feature_detected as has;
             let avx512 = has!("avx512f");
-            let bf16 = has!("avx512bw") && has!("avx512dq") && has!("avx512bf16") && has!("avx512vnni");
+            let beside = has!("avx512bw") && has!("avx512dq");
+            let bf16 = avx512 && beside && has!("avx512bf16") && has!("avx512vnni");
             [
-                (avx512 && bf16).then_some(Self(Isa::Avx512Bf16)),
+                bf16.then_some(Self(Isa::Avx512Bf16)),
                 avx512.then_some(Self(Isa::Avx512)),
                 (has!("avx2") && has!("fma")).then_some(Self(Isa::Avx2)),
             ]
@@ -233,10 +235,9 @@ enum Step<'a, 'b, T> {
 impl<T: Element> Block<'_, T> {
     /// Everything that the loops rely on, besides what a tile is.
     fn check(&self, tile: &Tile, packed: &[f32]) {
-        let row = tile.head_dim.saturating_add(T::SCALE);
-        let before = |stride: usize| self.count.saturating_sub(1).saturating_mul(stride);
-        let spans = |data: &[T], stride: usize| before(stride).saturating_add(row) <= data.len();
         assert!((1..=SLOTS).contains(&self.count));
+        let spans =
+            |data: &[T], stride: usize| reach::<T>(tile.head_dim, &[(self.count - 1, stride)]) <= data.len();
         assert!(spans(self.keys, self.key_stride) && spans(self.values, self.value_stride));
         assert!(self.seen.len() == tile.rows && self.seen.iter().all(|&seen| seen <= self.count));
         assert!(packed.len() >= 2 * SLOTS * tile.head_dim);

@@ -23,6 +23,12 @@ pub struct Heads<'a, T = f32> {
     pub(super) token_stride: usize,
 }
 
+/// Numbers up to the end of a row that is so many strides away. No sum wraps: the kernels read where these strides say.
+pub(super) fn reach<T: Element>(head_dim: usize, strides: &[(usize, usize)]) -> usize {
+    let row = head_dim.saturating_add(T::SCALE);
+    strides.iter().fold(row, |sum, &(count, stride)| sum.saturating_add(count.saturating_mul(stride)))
+}
+
 impl<'a, T: Element> Heads<'a, T> {
     /// `[heads, capacity, head_dim]`, of which the first `tokens` count: a side of the cache, or queries with a capacity of
     /// their tokens. Scales stand behind their rows.
@@ -59,14 +65,9 @@ impl<'a, T: Element> Heads<'a, T> {
         [heads, tokens, head_dim]: [usize; 3],
         [head_stride, token_stride]: [usize; 2],
     ) -> Result<Self, ShapeError> {
-        // No sum may wrap: the kernels read where these strides say.
         let needed = match [heads, tokens, head_dim].contains(&0) {
             true => 0,
-            false => [(heads - 1, head_stride), (tokens - 1, token_stride)]
-                .into_iter()
-                .fold(head_dim.saturating_add(T::SCALE), |sum, (count, stride)| {
-                    sum.saturating_add(count.saturating_mul(stride))
-                }),
+            false => reach::<T>(head_dim, &[(heads - 1, head_stride), (tokens - 1, token_stride)]),
         };
         match needed <= data.len() {
             true => Ok(Self { data, heads, tokens, head_dim, head_stride, token_stride }),

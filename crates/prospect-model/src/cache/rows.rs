@@ -12,14 +12,15 @@ pub(crate) fn rows_to_floats(rows: &Tensor) -> Result<Tensor> {
     }
     let (rows, mut shape) = (rows.contiguous()?, rows.dims().to_vec());
     let width = shape.pop().unwrap_or_default();
-    shape.push(width - int8::SCALE);
+    let head_dim = width - int8::SCALE;
+    shape.push(head_dim);
     let (storage, layout) = rows.storage_and_layout();
     let Storage::Cpu(CpuStorage::U8(bytes)) = &*storage else {
         return Err(candle_core::Error::msg("int8 rows are kept on the CPU").into());
     };
     let mut floats = vec![0.0; shape.iter().product()];
     let from = bytes[layout.start_offset()..].chunks_exact(width);
-    floats.chunks_exact_mut(width - int8::SCALE).zip(from).for_each(|(to, from)| int8::dequantise(from, to));
+    floats.chunks_exact_mut(head_dim).zip(from).for_each(|(to, from)| int8::dequantise(from, to));
     Ok(Tensor::from_vec(floats, shape, &Device::Cpu)?)
 }
 
@@ -30,10 +31,10 @@ pub(crate) fn floats_to_rows(floats: &Tensor, dtype: DType) -> Result<Tensor> {
     }
     let mut shape = floats.dims().to_vec();
     let head_dim = shape.pop().unwrap_or_default();
-    shape.push(head_dim + int8::SCALE);
+    shape.push(int8::row_bytes(head_dim));
     let mut bytes = vec![0; shape.iter().product()];
     crate::cpu::with_floats(floats, |floats| {
-        let to = bytes.chunks_exact_mut(head_dim + int8::SCALE);
+        let to = bytes.chunks_exact_mut(int8::row_bytes(head_dim));
         floats.chunks_exact(head_dim).zip(to).for_each(|(from, to)| int8::quantise(from, to));
         Ok(())
     })?;

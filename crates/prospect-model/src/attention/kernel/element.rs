@@ -84,10 +84,14 @@ pub(super) trait Load: Copy + Send + Sync {
     }
 
     /// A row of floats as [`Load::load_two`] reads one: in `to`, which holds whole pairs of vectors.
-    fn spread(from: &[f32], to: &mut [f32], lanes: usize);
+    fn spread(from: &[f32], to: &mut [f32], _lanes: usize) {
+        to[..from.len()].copy_from_slice(from);
+    }
 
     /// The inverse: `to` is the row.
-    fn gather(from: &[f32], to: &mut [f32], lanes: usize);
+    fn gather(from: &[f32], to: &mut [f32], _lanes: usize) {
+        to.copy_from_slice(&from[..to.len()]);
+    }
 
     /// The block in f32: itself, or a copy in `packed`, which holds `2 * SLOTS * head_dim`.
     unsafe fn widen<'a, V: Lanes>(
@@ -122,14 +126,6 @@ impl Load for f32 {
     unsafe fn load_two<V: Lanes>(from: *const Self) -> [V; 2] {
         // SAFETY: the caller's bounds.
         unsafe { [V::load(from), V::load(from.add(V::COUNT))] }
-    }
-
-    fn spread(from: &[f32], to: &mut [f32], _lanes: usize) {
-        to[..from.len()].copy_from_slice(from);
-    }
-
-    fn gather(from: &[f32], to: &mut [f32], _lanes: usize) {
-        to.copy_from_slice(&from[..to.len()]);
     }
 
     #[inline(always)]
@@ -206,14 +202,6 @@ impl Load for u8 {
     unsafe fn load_two<V: Lanes>(from: *const Self) -> [V; 2] {
         // SAFETY: the caller's bounds.
         unsafe { [V::load_int8(from), V::load_int8(from.add(V::COUNT))] }
-    }
-
-    fn spread(from: &[f32], to: &mut [f32], lanes: usize) {
-        f32::spread(from, to, lanes);
-    }
-
-    fn gather(from: &[f32], to: &mut [f32], lanes: usize) {
-        f32::gather(from, to, lanes);
     }
 
     #[inline(always)]

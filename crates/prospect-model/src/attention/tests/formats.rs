@@ -11,6 +11,12 @@ use super::{Case, any_case, furthest};
 /// What a kernel may be off by where it is said to multiply floats.
 const FLOATS: f64 = 1e-5;
 
+/// What is finite stays so.
+fn nearest_finite(x: f32) -> bf16 {
+    let limit = f32::from(bf16::MAX);
+    bf16::from_f32(x.clamp(-limit, limit))
+}
+
 /// A format that keys and values are kept in.
 trait Format: Element + std::fmt::Debug {
     /// A row in this format. The row becomes what the format means: numbers of bf16 in any case, so that only what a kernel
@@ -20,8 +26,7 @@ trait Format: Element + std::fmt::Debug {
 
 impl Format for bf16 {
     fn keep(row: &mut [f32]) -> Vec<Self> {
-        let limit = f32::from(Self::MAX);
-        let rounded: Vec<Self> = row.iter().map(|&x| Self::from_f32(x.clamp(-limit, limit))).collect();
+        let rounded: Vec<Self> = row.iter().map(|&x| nearest_finite(x)).collect();
         row.iter_mut().zip(&rounded).for_each(|(x, rounded)| *x = rounded.to_f32());
         rounded
     }
@@ -29,7 +34,7 @@ impl Format for bf16 {
 
 impl Format for u8 {
     fn keep(row: &mut [f32]) -> Vec<Self> {
-        let mut bytes = vec![0; row.len() + int8::SCALE];
+        let mut bytes = vec![0; int8::row_bytes(row.len())];
         if let Some(largest) = row.iter_mut().max_by(|a, b| a.abs().total_cmp(&b.abs())) {
             // A scale that is a power of two leaves numbers of seven bits.
             let exponent = (largest.abs() / 127.0).log2().ceil().clamp(-126.0, 120.0);
@@ -55,15 +60,9 @@ impl<T: Format> Kept<T> {
     fn new(mut case: Case) -> Self {
         let head_dim = case.head_dim;
         let keep = |side: &mut Vec<f32>| side.chunks_exact_mut(head_dim).flat_map(T::keep).collect();
-        case.queries.iter_mut().for_each(|x| *x = Kept::<bf16>::rounded(*x));
+        case.queries.iter_mut().for_each(|x| *x = nearest_finite(*x).to_f32());
         let (keys, values) = (keep(&mut case.keys), keep(&mut case.values));
         Self { case, keys, values }
-    }
-
-    /// A number of bf16; what is finite stays so.
-    fn rounded(x: f32) -> f32 {
-        let limit = f32::from(bf16::MAX);
-        bf16::from_f32(x.clamp(-limit, limit)).to_f32()
     }
 
     fn inputs(&self) -> Inputs<'_, T> {
@@ -266,7 +265,7 @@ fn rounding_costs_less_than_a_percent() {
 fn a_row_that_is_no_number_is_seen() {
     for (shape, side) in [[1, 3, 64, 1], [1, 3, 64, 20], [1, 1, 20, 1]].into_iter().zip([0, 1, 0]) {
         let mut kept = Kept::<u8>::new(Case::new(shape, 200, true, [1.0, 1.0], 7));
-        let row = shape[2] + int8::SCALE;
+        let row = int8::row_bytes(shape[2]);
         [&mut kept.keys, &mut kept.values][side][100 * row..][..row].fill(u8::MAX);
         for kernel in Kernel::available() {
             assert!(kept.attend(kernel).iter().all(|value| value.is_nan()), "{kernel:?} {shape:?}");
