@@ -81,6 +81,9 @@ parity() {
   within "  tokens that differ: $(grep -c '"margin"' "$file"), margin" "${margin:-0}" 0.25
 }
 
+# compared TRACE: its events, without what is measured.
+compared() { grep -v '"event":"run_finished"' "$1" | sed 's/"[a-z_]*\(ms\|bytes\)":[^,}]*//g'; }
+
 finish() {
   trap - EXIT INT TERM
   {
@@ -117,6 +120,7 @@ case $device in
     parity "parity f16" 2e-3 1e-2 "$video" --dtype f16
     parity "parity f32" 1e-4 5e-4 "$video" --dtype f32
     parity "parity bf16 plain" 1e-2 5e-2 "$video" --dtype bf16 --set model.kernels=plain
+    parity "parity bf16 graph" 1e-2 5e-2 "$video" --dtype bf16 --set model.kernels=graph
     ;;
 esac
 # Random weights make a rounding ten times as large; a kernel that is wrong is off by 1.
@@ -131,11 +135,22 @@ dtype=bf16; [ "$device" = cpu ] && dtype=f32
 for shape in $shapes; do
   # shellcheck disable=SC2086
   check 600 "bench $shape $dtype" "$binary" bench --shape "$shape" --device "$device" --dtype $dtype --stream --evictions $bench
-  # Head size 72 of the vision tower of 2.2b: fused or not, in one look.
-  # shellcheck disable=SC2086
-  [ "$device" = cpu ] || check 600 "bench $shape plain" "$binary" bench --shape "$shape" --device "$device" --dtype bf16 \
-    --set model.kernels=plain $bench
+  [ "$device" = cpu ] && continue
+  # A word as one graph; and head size 72 of the vision tower of 2.2b, fused or not, in one look.
+  for kernels in graph plain; do
+    # shellcheck disable=SC2086
+    check 600 "bench $shape $kernels" "$binary" bench --shape "$shape" --device "$device" --dtype bf16 \
+      --set model.kernels=$kernels $bench
+  done
 done
+
+# The next frame encoded beside the words of this one, or after them: the same events either way, and what it brings.
+ahead=$out/ahead in_turn=$out/in-turn
+check 120 "run with vision ahead" "$binary" run "$video" --device "$device" --set model.encode_ahead=on --out "$ahead" &&
+  check 120 "run with vision in turn" "$binary" run "$video" --device "$device" --set model.encode_ahead=off --out "$in_turn" && {
+  for folder in "$ahead" "$in_turn"; do compared "$folder/trace.jsonl" | grep -v '"event":"run_started"' > "$folder/compared"; done
+  check 10 "  the same events" cmp "$ahead/compared" "$in_turn/compared"
+}
 
 for strategy in drop_all drop_middle sink_window drop_oldest_frames keyframes summarize_and_drop summarize_with_dst hybrid none; do
   check 120 "run $strategy" "$binary" run "$video" --device "$device" --strategy "$strategy" --out "$out/run-$strategy"
@@ -149,14 +164,14 @@ kept=$out/kept
 check 120 "run with checkpoints" "$binary" run "$video" --device "$device" --checkpoint "$out/stream" --checkpoint-every 50 \
   --out "$kept" && cp "$kept/trace.jsonl" "$out/whole.jsonl" &&
   check 120 "run resumed" "$binary" run "$video" --device "$device" --checkpoint "$out/stream" --resume --out "$kept" && {
-  for trace in "$out/whole.jsonl" "$kept/trace.jsonl"; do
-    # Without what is measured.
-    grep -v '"event":"run_finished"' "$trace" | sed 's/"[a-z_]*\(ms\|bytes\)":[^,}]*//g' > "$trace.compared"
-  done
+  for trace in "$out/whole.jsonl" "$kept/trace.jsonl"; do compared "$trace" > "$trace.compared"; done
   check 10 "  the same events" cmp "$out/whole.jsonl.compared" "$kept/trace.jsonl.compared"
 }
 
 shape=${shapes%% *}
+# As long as there is time for.
+left=$((deadline - $(date +%s) - 60))
+[ "$left" -gt 10 ] && [ "$left" -lt "$soak" ] && soak=$left
 check $((soak + 120)) "stream $shape ${soak} s" "$binary" bench --shape "$shape" --device "$device" --soak "$soak"
 file=$(file_of "stream $shape ${soak} s")
 for place in memory device; do

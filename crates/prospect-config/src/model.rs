@@ -109,6 +109,8 @@ choice! {
     pub Kernels {
         /// The fastest that the device has.
         Auto = "auto",
+        /// The same, with what a word takes captured as one CUDA graph.
+        Graph = "graph",
         /// Operations of the tensor library alone, the same on every device: to compare with.
         Plain = "plain",
     }

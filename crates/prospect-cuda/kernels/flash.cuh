@@ -20,12 +20,15 @@ struct ProspectFlashArguments {
     void *queries, *keys, *values, *output;
     // Sums of exponentials [heads, tokens]; with splits also [splits, heads, tokens] and outputs [splits, heads, tokens, head_dim].
     float *sums, *split_sums, *split_outputs;
+    // How many slots there are, if it is only known when the kernel runs; `slots` is what they do not exceed then.
+    const uint32_t *slots_on_device;
     void *stream;
     int64_t query_strides[3], key_strides[3], value_strides[3], output_strides[3];  // batch, token, head
     int32_t batch, heads, kv_heads, head_dim, tokens, slots;
     int32_t causal, cached, splits;
     float scale;
 };
+static_assert(sizeof(ProspectFlashArguments) == 208, "as many bytes as in src/flash.rs");
 
 namespace {
 
@@ -106,7 +109,9 @@ Flash_fwd_params params_of(const ProspectFlashArguments &from) {
     params.is_causal = from.causal;
     params.window_size_left = -1;
     params.window_size_right = from.causal ? 0 : -1;
-    params.is_seqlens_k_cumulative = true;
+    // Not cumulative: the numbers themselves, one for each of the batch.
+    params.cu_seqlens_k = reinterpret_cast<int *>(const_cast<uint32_t *>(from.slots_on_device));
+    params.is_seqlens_k_cumulative = from.slots_on_device == nullptr;
     params.page_block_size = -1;
     params.num_splits = from.splits;
     return params;
@@ -115,11 +120,12 @@ Flash_fwd_params params_of(const ProspectFlashArguments &from) {
 cudaError_t dispatch(const ProspectFlashArguments &from, const Flash_fwd_params &params, cudaStream_t stream) {
     if (from.cached) {
         if (params.d != 64 || from.splits < 1 || from.splits > 32) return cudaErrorInvalidValue;
+        if (from.slots_on_device && (params.b != 1 || from.causal)) return cudaErrorInvalidValue;
         const bool split = from.splits > 1;
         if (from.causal) return split ? over_cache<true, true>(params, stream) : over_cache<true, false>(params, stream);
         return split ? over_cache<false, true>(params, stream) : over_cache<false, false>(params, stream);
     }
-    if (from.causal) return cudaErrorInvalidValue;
+    if (from.causal || from.slots_on_device) return cudaErrorInvalidValue;
     if (params.d == 64) {
         using Traits = Flash_fwd_kernel_traits<64, 128, 128, 4, false, false, ELEMENT>;
         const bool even = params.seqlen_q % Traits::kBlockM == 0 && params.seqlen_k % Traits::kBlockN == 0;

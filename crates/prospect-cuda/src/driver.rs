@@ -68,7 +68,7 @@ pub fn check(index: usize) -> Result<(), DriverError> {
     Ok(())
 }
 
-/// Opens the device `index`.
+/// Opens the device `index`: a stream of its own every time.
 ///
 /// # Errors
 /// As [`check`], and [`DriverError::Open`].
@@ -77,7 +77,8 @@ pub fn open(index: usize) -> Result<Device, DriverError> {
     let device = Device::new_cuda_with_stream(index)
         .map_err(|error| DriverError::Open { index, message: one_line(&error) })?;
     if let Device::Cuda(cuda) = &device {
-        // SAFETY: everything is computed in the device's one stream, in its order, so that no event has to keep streams apart.
+        // SAFETY: what is computed in a device's stream stays in it, in its order, and crosses to another one by `Handover` only, so that
+        // no event of every tensor has to keep streams apart.
         #[allow(unsafe_code)]
         unsafe {
             cuda.disable_event_tracking();

@@ -11,6 +11,7 @@ use candle_core::{CpuStorage, CudaStorage, CustomOp3, DType, Error, Layout, Resu
 use half::{bf16, f16};
 
 use crate::plan::{Plan, View};
+use crate::step::{Bounds, Step};
 
 /// Whether [`attend`] has a kernel for this.
 pub fn supports(head_dim: usize, dtype: DType) -> bool {
@@ -39,7 +40,7 @@ pub fn attend(queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor
     if head_dim != 64 && !(head_dim > 64 && head_dim < 96) {
         return stock(queries, keys, values, false);
     }
-    queries.apply_op3_no_bwd(keys, values, &Flash { over_cache: false })
+    queries.apply_op3_no_bwd(keys, values, &Flash { over_cache: false, step: None })
 }
 
 /// Attention of the last tokens of a cache to all before them: queries `[1, tokens, heads, head_dim]`, keys and values
@@ -52,7 +53,20 @@ pub fn attend_cache(queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<
     if queries.dim(3)? != 64 {
         return stock(queries, keys, values, true);
     }
-    queries.apply_op3_no_bwd(keys, values, &Flash { over_cache: true })
+    queries.apply_op3_no_bwd(keys, values, &Flash { over_cache: true, step: None })
+}
+
+/// As [`attend_cache`] of one token, whose slot is the step's: keys and values reach as far as any token's that the same launch is to
+/// serve, and are read up to the step's own.
+///
+/// # Errors
+/// As [`attend_cache`]; a step beyond the keys.
+pub fn attend_step(queries: &Tensor, keys: &Tensor, values: &Tensor, step: &Step) -> Result<Tensor> {
+    if queries.dim(1)? != 1 || queries.dim(3)? != 64 {
+        candle_core::bail!("a step is one token with heads of 64, not {:?}", queries.dims())
+    }
+    step.stay_below(Bounds { slot: keys.dim(1)?, ..Bounds::NONE }, 1)?;
+    queries.apply_op3_no_bwd(keys, values, &Flash { over_cache: true, step: Some(step) })
 }
 
 #[cfg(feature = "flash-attn-stock")]
@@ -74,6 +88,7 @@ fn stock(queries: &Tensor, _: &Tensor, _: &Tensor, _: bool) -> Result<Tensor> {
 struct Arguments {
     pointers: [*mut c_void; 4],
     sums: [*mut f32; 3],
+    slots_on_device: *const u32,
     stream: *mut c_void,
     strides: [[i64; 3]; 4],
     batch: i32,
@@ -88,17 +103,21 @@ struct Arguments {
     scale: f32,
 }
 
+const _: () = assert!(size_of::<Arguments>() == 208, "as many bytes as in kernels/flash.cuh");
+
 #[allow(unsafe_code)]
 unsafe extern "C" {
     fn prospect_flash_bf16(arguments: *const Arguments) -> c_int;
     fn prospect_flash_f16(arguments: *const Arguments) -> c_int;
 }
 
-struct Flash {
+struct Flash<'a> {
     over_cache: bool,
+    /// Where the number of slots is read.
+    step: Option<&'a Step>,
 }
 
-impl Flash {
+impl Flash<'_> {
     fn run<T: CudaDType + DeviceRepr>(
         &self,
         inputs: [(&CudaStorage, &Layout); 3],
@@ -140,6 +159,7 @@ impl Flash {
                 pointers: [queries, keys, values, output].map(|address| address as *mut c_void),
                 // `wrapping_add` makes an address and reads nothing.
                 sums: [sums, sums.wrapping_add(rows), sums.wrapping_add(rows + splits * rows)],
+                slots_on_device: self.step.map_or(Ok(std::ptr::null()), Step::slots)?,
                 stream: stream.cu_stream().cast(),
                 strides: strides.map(|strides| strides.map(|stride| stride as i64)),
                 batch: plan.batch as i32,
@@ -155,7 +175,7 @@ impl Flash {
             };
             // SAFETY: shapes and strides are those of tensors that live until the kernels are in the stream, and memory is freed
             // in the order of the same stream; the kernels read rows below `tokens` and `slots` and features below `head_dim`
-            // only, and write the output and the sums, whose sizes are above.
+            // only (of which the device's number is no more), and write the output and the sums, whose sizes are above.
             #[allow(unsafe_code)]
             unsafe {
                 function(&arguments)
@@ -174,7 +194,7 @@ fn processors(device: &CudaDevice) -> Result<usize> {
     Ok(count.max(1) as usize)
 }
 
-impl CustomOp3 for Flash {
+impl CustomOp3 for Flash<'_> {
     fn name(&self) -> &'static str {
         "flash-attention"
     }

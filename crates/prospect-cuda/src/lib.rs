@@ -1,20 +1,39 @@
-//! What SmolVLM2 needs of a GPU beside candle: whether there is a driver, products that are not rounded, and flash attention over
-//! a cache where it lies.
+//! What SmolVLM2 needs of a GPU beside candle: whether there is a driver, products that are not rounded, kernels over the rows of a
+//! chunk, flash attention over a cache where it lies, tensors that go from stream to stream, and a step that is captured once and launched again for every token.
 //!
-//! Empty without the feature `cuda`, which needs nvcc to build: docs/gpu.md.
+//! Empty without the feature `cuda`, which needs nvcc to build: docs/gpu.md. With `emulated` the kernels over rows are compiled for the
+//! CPU instead, for tests.
 
 #[cfg(feature = "cuda")]
 mod driver;
 #[cfg(feature = "flash-attn")]
 mod flash;
+#[cfg(feature = "flash-attn")]
+mod graph;
+#[cfg(feature = "cuda")]
+mod handover;
+#[cfg(any(feature = "cuda", feature = "emulated"))]
+mod memory;
 #[cfg(any(test, feature = "flash-attn"))]
 mod plan;
 #[cfg(feature = "cuda")]
 mod product;
+#[cfg(any(feature = "cuda", feature = "emulated"))]
+mod rows;
+#[cfg(any(feature = "cuda", feature = "emulated"))]
+mod step;
 
 #[cfg(feature = "cuda")]
 pub use driver::{DriverError, Memory, check, memory, open};
 #[cfg(feature = "flash-attn")]
-pub use flash::{attend, attend_cache, supports, supports_cache};
+pub use flash::{attend, attend_cache, attend_step, supports, supports_cache};
+#[cfg(feature = "flash-attn")]
+pub use graph::Graph;
 #[cfg(feature = "cuda")]
-pub use product::wide_product;
+pub use handover::Handover;
+#[cfg(feature = "cuda")]
+pub use product::{add_product, wide_product};
+#[cfg(any(feature = "cuda", feature = "emulated"))]
+pub use rows::{add_bias, choose, embed_word, gated, has_row_kernels, layer_norm, rms_norm, turn_into_cache};
+#[cfg(any(feature = "cuda", feature = "emulated"))]
+pub use step::{Place, Step};

@@ -12,6 +12,7 @@ use candle_core::{CpuStorage, DType, Device, Shape, Storage, Tensor};
 use half::bf16;
 use prospect_context::PositionPolicy;
 
+use crate::any_device::{Decoding, Fused};
 use crate::cpu::CacheRows;
 use crate::error::{ModelError, Result};
 use crate::linear::ask_for_large_pages;
@@ -36,6 +37,8 @@ pub struct KvCache {
     policy: PositionPolicy,
     /// Input embeddings by slot, `[capacity, hidden]`; only for [`PositionPolicy::Recompute`].
     embeddings: Option<Tensor>,
+    /// Only where our kernels compute over tensors.
+    decoding: Option<Decoding>,
 }
 
 /// Kept slots, set aside while the cache is rebuilt.
@@ -83,7 +86,8 @@ impl KvCache {
             _ => None,
         };
         let positions = Vec::with_capacity(capacity);
-        Ok(Self { layers, positions, next_position: 0, capacity, policy, embeddings })
+        let decoding = Fused::of(compute).map(|fused| fused.decoding(compute)).transpose()?;
+        Ok(Self { layers, positions, next_position: 0, capacity, policy, embeddings, decoding })
     }
 
     /// Tokens in the cache.
@@ -171,6 +175,34 @@ impl KvCache {
         (keys, values)
     }
 
+    /// Where the next token goes, as a GPU knows it.
+    pub(crate) fn decoding(&self) -> Option<&Decoding> {
+        self.decoding.as_ref()
+    }
+
+    pub(crate) fn decoding_mut(&mut self) -> Option<&mut Decoding> {
+        self.decoding.as_mut()
+    }
+
+    /// Takes it out, to be put back.
+    pub(crate) fn take_decoding(&mut self) -> Option<Decoding> {
+        self.decoding.take()
+    }
+
+    pub(crate) fn put_decoding(&mut self, decoding: Decoding) {
+        self.decoding = Some(decoding);
+    }
+
+    /// Keys and values of every layer.
+    pub(crate) fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        self.layers.iter().flat_map(|layer| [&layer.keys, &layer.values])
+    }
+
+    /// Whether input embeddings are kept.
+    pub(crate) fn keeps_embeddings(&self) -> bool {
+        self.embeddings.is_some()
+    }
+
     /// Keeps the input embeddings of a chunk that is about to go in, `[tokens, hidden]`, if they will be computed again.
     pub(crate) fn keep_embeddings(&self, embeddings: &[f32]) -> Result<()> {
         let Some(all) = &self.embeddings else { return Ok(()) };
@@ -190,16 +222,6 @@ impl KvCache {
             all.slice_set(&embeddings.contiguous()?, 0, self.len())?;
         }
         Ok(())
-    }
-
-    /// Writes keys and values `[1, kv_heads, tokens, head_dim]` behind the cached ones and returns views of both, up to and
-    /// with the new tokens.
-    pub(crate) fn write(&self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<(Tensor, Tensor)> {
-        let (all_keys, all_values) = self.sides(layer);
-        let total = self.len() + keys.dim(2)?;
-        all_keys.slice_set(&keys.contiguous()?, 2, self.len())?;
-        all_values.slice_set(&values.contiguous()?, 2, self.len())?;
-        Ok((all_keys.narrow(2, 0, total)?, all_values.narrow(2, 0, total)?))
     }
 
     /// Counts the tokens that were written to every layer.
@@ -289,8 +311,7 @@ impl KvCache {
     /// Where every buffer of the cache lies in memory: keys and values of each layer. They stay there for as long as the
     /// cache lives.
     pub fn buffer_addresses(&self) -> Result<Vec<usize>> {
-        let sides = self.layers.iter().flat_map(|layer| [&layer.keys, &layer.values]);
-        sides.map(buffer_address).collect()
+        self.tensors().map(buffer_address).collect()
     }
 
     /// A cache for these shapes, without a model: for measurements.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cache::KvCache;
 use crate::error::Result;
-use crate::sampling::{Sampler, Sampling, argmax};
+use crate::sampling::{Choice, Sampler, Sampling};
 use crate::smolvlm::{Embeddings, SmolVlm};
 
 /// When the model stays silent at a frame (ProAssist's `not_talk_threshold`). The decision is never drawn at random.
@@ -102,13 +102,10 @@ impl Generator {
         max_new_tokens: usize,
     ) -> Result<Generated> {
         let mut logits = std::mem::take(&mut self.logits);
-        model.prefill_into(chunk, cache, &mut logits)?;
-        let not_talk_probability = probability(&logits, self.end_of_utterance);
-        if let Some(rule) = rule {
-            self.decide(rule, not_talk_probability, &mut logits);
-        }
+        let choice = self.prefill(model, chunk, cache, &mut logits)?;
+        let silent = rule.map(|rule| self.decides_for_silence(rule, choice));
+        let mut likeliest = self.first_word(choice, silent, &mut logits);
         let mut token_ids = Vec::new();
-        let mut likeliest = None;
         let stop = loop {
             if token_ids.len() >= max_new_tokens {
                 break StopReason::MaxNewTokens;
@@ -131,28 +128,49 @@ impl Generator {
             }
         };
         self.logits = logits;
-        Ok(Generated { token_ids, not_talk_probability, stop })
+        Ok(Generated { token_ids, not_talk_probability: choice.silence, stop })
     }
 
-    fn decide(&mut self, rule: TalkRule, probability: f32, logits: &mut [f32]) {
+    /// Puts the chunk into the cache. All of its logits come back if one is drawn from them.
+    fn prefill(
+        &self,
+        model: &SmolVlm,
+        chunk: &Embeddings,
+        cache: &mut KvCache,
+        logits: &mut Vec<f32>,
+    ) -> Result<Choice> {
+        if self.sampler.is_greedy() {
+            return model.prefill_choice(chunk, cache, self.end_of_utterance, logits);
+        }
+        model.prefill_into(chunk, cache, logits)?;
+        Ok(Choice::of(logits, self.end_of_utterance))
+    }
+
+    /// The word that the decision leaves, if that is not left to chance; then its logits leave no other decision.
+    fn first_word(&self, choice: Choice, silent: Option<bool>, logits: &mut [f32]) -> Option<u32> {
+        if self.sampler.is_greedy() {
+            return Some(match silent {
+                None => choice.likeliest,
+                Some(true) => self.end_of_utterance,
+                Some(false) => choice.other,
+            });
+        }
+        if let (Some(silent), Some(logit)) = (silent, logits.get_mut(self.end_of_utterance as usize)) {
+            *logit = if silent { 1e4 } else { -1e4 };
+        }
+        None
+    }
+
+    fn decides_for_silence(&mut self, rule: TalkRule, choice: Choice) -> bool {
+        let probability = choice.silence;
         let last = self.last_not_talk_probability.replace(probability);
-        let silent = match rule {
-            TalkRule::Argmax => argmax(logits) == self.end_of_utterance,
+        match rule {
+            TalkRule::Argmax => choice.likeliest == self.end_of_utterance,
             TalkRule::Threshold(threshold) => probability > threshold,
             TalkRule::Fall(fall) if last.is_some_and(|last| last - probability > fall) => false,
             TalkRule::Fall(_) => probability > 0.5,
-        };
-        if let Some(logit) = logits.get_mut(self.end_of_utterance as usize) {
-            *logit = if silent { 1e4 } else { -1e4 };
         }
     }
-}
-
-/// Softmax probability of `id`.
-fn probability(logits: &[f32], id: u32) -> f32 {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f32 = logits.iter().map(|logit| (logit - max).exp()).sum();
-    logits.get(id as usize).map_or(0.0, |logit| (logit - max).exp() / sum)
 }
 
 #[cfg(test)]
@@ -162,9 +180,8 @@ mod tests {
     fn first_token(rule: TalkRule, probabilities: &[f32]) -> Vec<bool> {
         let mut generator = Generator::new(0, Sampling::Greedy);
         let silent = |&probability: &f32| {
-            let mut logits = [probability.ln(), (1.0 - probability).ln()];
-            generator.decide(rule, probability, &mut logits);
-            argmax(&logits) == 0
+            let choice = Choice::of(&[probability.ln(), (1.0 - probability).ln()], 0);
+            generator.decides_for_silence(rule, Choice { silence: probability, ..choice })
         };
         probabilities.iter().map(silent).collect()
     }
@@ -177,19 +194,6 @@ mod tests {
     #[test]
     fn argmax_takes_the_likelier() {
         assert_eq!(first_token(TalkRule::Argmax, &[0.6, 0.4]), [true, false]);
-    }
-
-    #[test]
-    fn a_decision_is_not_drawn_at_random() {
-        let sampling = Sampling::Random { temperature: 1.0, top_p: 1.0, seed: 5 };
-        let mut generator = Generator::new(0, sampling);
-        for (probability, silent) in [(0.6f32, true), (0.4, false)] {
-            for _ in 0..50 {
-                let mut logits = [probability.ln(), (1.0 - probability).ln()];
-                generator.decide(TalkRule::Argmax, probability, &mut logits);
-                assert_eq!(generator.sampler.pick(&logits) == 0, silent);
-            }
-        }
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::{ModelError, Result};
-use crate::smolvlm::{ImageEmbeddings, PixelValues, SmolVlm};
+use crate::smolvlm::{EncodedImage, PixelValues, SmolVlm};
 
-/// The vision tower and connector of a model, with threads of their own: a token that is being decoded never waits for a piece of
-/// an image. The bits are those of [`SmolVlm::encode_image`], whatever the number of threads.
+/// The vision tower and connector of a model, with threads of their own, and on a GPU in a stream of their own: a token that is being
+/// decoded never waits for a piece of an image. The bits are those of [`SmolVlm::encode_image`], whatever the number of threads.
 pub struct ImageEncoder {
     model: Arc<SmolVlm>,
     pool: ThreadPool,
@@ -25,11 +25,11 @@ impl ImageEncoder {
         Ok(Self { model, pool })
     }
 
-    /// As [`SmolVlm::encode_image`].
+    /// As [`SmolVlm::encode_image`], for [`SmolVlm::take_image`].
     ///
     /// # Errors
     /// As [`SmolVlm::encode_image`].
-    pub fn encode(&self, pixels: PixelValues<'_>) -> Result<ImageEmbeddings> {
-        self.pool.install(|| self.model.encode_image(pixels))
+    pub fn encode(&self, pixels: PixelValues<'_>) -> Result<EncodedImage> {
+        self.pool.install(|| self.model.encode_beside(pixels))
     }
 }

@@ -59,10 +59,10 @@ pub use linear::Precision;
 pub use placement::{ComputeDevice, ComputeType, DeviceMemory, Kernels, Placement};
 pub use precisions::{CacheType, FloatType, Precisions};
 pub use random_weights::write_random_weights;
-pub use sampling::Sampling;
+pub use sampling::{Choice, Sampling};
 #[cfg(feature = "sentence-encoder")]
 pub use sentence_encoder::SentenceEncoder;
-pub use smolvlm::{Embeddings, ImageEmbeddings, PixelValues, SmolVlm};
+pub use smolvlm::{Embeddings, EncodedImage, ImageEmbeddings, PixelValues, SmolVlm};
 pub use stored::{StoredError, StoredTensor, StoredTensors, write_tensors};
 pub use text_config::TextConfig;
 pub use vision::VisionConfig;

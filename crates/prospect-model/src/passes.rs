@@ -7,9 +7,9 @@ use crate::cache::KvCache;
 use crate::config::ModelConfig;
 use crate::cpu::{self, Chunk};
 use crate::error::{ModelError, Result};
-use crate::placement::Compute;
+use crate::placement::{Compute, Handover};
 use crate::rotary::Rotary;
-use crate::sampling::argmax;
+use crate::sampling::{Choice, argmax};
 use crate::weights::Weights;
 
 /// Vision tower, connector and decoder.
@@ -25,7 +25,6 @@ impl Passes {
         let (vision, text, tied) = (&config.vision_config, &config.text_config, config.tie_word_embeddings);
         let (scale, hidden) = (config.scale_factor, text.hidden_size);
         let precisions = compute.placement.precisions;
-        let on_device = any_device::OnDevice { weights, compute };
         Ok(match compute.over_buffers() {
             true => {
                 // The larger one first: while a part is loaded, it takes more than afterwards.
@@ -33,10 +32,13 @@ impl Passes {
                 let vision = cpu::VisionEncoder::load(weights, vision, scale, hidden, precisions)?;
                 Self::Cpu(Box::new((vision, decoder)))
             }
-            false => Self::Tensors(Box::new((
-                any_device::VisionEncoder::load(&on_device, vision, scale, hidden)?,
-                any_device::Decoder::load(&on_device, text, tied)?,
-            ))),
+            false => {
+                // Images are encoded beside the stream.
+                let beside = any_device::OnDevice { weights, compute: &compute.beside()? };
+                let on_device = any_device::OnDevice { weights, compute };
+                let vision = any_device::VisionEncoder::load(&beside, vision, scale, hidden)?;
+                Self::Tensors(Box::new((vision, any_device::Decoder::load(&on_device, text, tied)?)))
+            }
         })
     }
 
@@ -48,15 +50,16 @@ impl Passes {
         }
     }
 
-    /// Pixels to embeddings of image tokens, `[image tokens, hidden]`.
-    pub(crate) fn encode(&self, pixels: &[f32], tiles: usize, hidden: usize) -> Result<Tensor> {
-        match self {
+    /// Pixels to embeddings of image tokens, `[image tokens, hidden]`, for the decoder's stream to take.
+    pub(crate) fn encode(&self, pixels: &[f32], tiles: usize, hidden: usize) -> Result<Handover> {
+        let embeddings = match self {
             Self::Cpu(passes) => {
                 let values = passes.0.encode(pixels, tiles)?;
-                Ok(Tensor::from_vec(values, ((), hidden), &candle_core::Device::Cpu)?)
+                Tensor::from_vec(values, ((), hidden), &candle_core::Device::Cpu)?
             }
-            Self::Tensors(passes) => passes.0.encode(pixels, tiles),
-        }
+            Self::Tensors(passes) => passes.0.encode(pixels, tiles)?,
+        };
+        Ok(Handover::of(embeddings)?)
     }
 
     /// Embeddings of words in the vocabulary, `[tokens, hidden]`.
@@ -84,6 +87,28 @@ impl Passes {
             Self::Cpu(passes) => passes.1.forward(chunk, cache, rows, logits),
             Self::Tensors(passes) => passes.1.forward(chunk, cache, rows, logits),
         }
+    }
+
+    /// Runs a chunk as [`Self::forward`] does and returns what its last logits let expect; `logits` is room for them, if they come
+    /// back from the device at all.
+    pub(crate) fn choose(
+        &self,
+        chunk: Chunk<'_>,
+        cache: &mut KvCache,
+        silence: u32,
+        logits: &mut Vec<f32>,
+    ) -> Result<Choice> {
+        let cached = cache.len();
+        if let Self::Tensors(passes) = self {
+            if let Some(choice) = passes.1.choose(chunk, cache, silence)? {
+                return Ok(choice);
+            }
+            // Again, for the logit that is at fault.
+            cache.truncate(cached);
+        }
+        self.forward(chunk, cache, 1, logits)?;
+        check_finite(logits, logits.len()).inspect_err(|_| cache.truncate(cached))?;
+        Ok(Choice::of(logits, silence))
     }
 
     /// Puts one word into the cache and returns the likeliest that follows; `logits` is room that lives from token to token.

@@ -70,6 +70,8 @@ pub enum Kernels {
     /// The fastest that the device has: our own on the CPU, flash attention on a GPU where it is built in.
     #[default]
     Best,
+    /// The same, with all that a word takes captured as one CUDA graph, where a GPU has flash attention over the cache.
+    Graph,
     /// Operations of the tensor library alone, the same on every device: what the others are compared with.
     Plain,
 }
@@ -119,9 +121,17 @@ impl Placement {
     /// Opens the device.
     pub(crate) fn open(self) -> Result<Compute> {
         let on_cpu = self.device == ComputeDevice::Cpu;
-        if on_cpu && self.dtype != ComputeType::F32 && self.kernels == Kernels::Best {
+        // Tests let the CPU do what a GPU does.
+        let like_a_gpu = !on_cpu || cfg!(feature = "emulated");
+        if !like_a_gpu && self.dtype != ComputeType::F32 && self.kernels != Kernels::Plain {
             let (what, expected) = (self.dtype.name(), "f32 on the CPU, or plain kernels");
             return Err(ModelError::Unsupported { what, expected });
+        }
+        let captures = cfg!(any(feature = "flash-attn", feature = "emulated"));
+        let half = self.dtype != ComputeType::F32;
+        if self.kernels == Kernels::Graph && !(like_a_gpu && captures && half) {
+            let expected = "a GPU, flash attention in the build, and bf16 or f16";
+            return Err(ModelError::Unsupported { what: "a graph of a word", expected });
         }
         if !self.over_buffers() && self.precisions != Precisions::EXACT {
             let expected = "them where our own kernels compute, on the CPU";
@@ -161,6 +171,26 @@ fn open_cuda(index: usize) -> Result<Device> {
     check_cuda(index).map(|()| Device::Cpu)
 }
 
+/// What a stream of a GPU computes for another; elsewhere nothing stands between.
+#[cfg(feature = "cuda")]
+pub(crate) use prospect_cuda::Handover;
+
+/// As it is where there is one stream.
+#[cfg(not(feature = "cuda"))]
+#[derive(Clone)]
+pub(crate) struct Handover(candle_core::Tensor);
+
+#[cfg(not(feature = "cuda"))]
+impl Handover {
+    pub(crate) fn of(tensor: candle_core::Tensor) -> candle_core::Result<Self> {
+        Ok(Self(tensor))
+    }
+
+    pub(crate) fn take(&self, _: &Device) -> candle_core::Result<candle_core::Tensor> {
+        Ok(self.0.clone())
+    }
+}
+
 /// Bytes of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceMemory {
@@ -193,6 +223,14 @@ impl Compute {
     /// f32 on the CPU.
     pub(crate) fn cpu() -> Self {
         Self { device: Device::Cpu, dtype: DType::F32, placement: Placement::default() }
+    }
+
+    /// Another stream of the same device, for what goes on beside this one; the CPU has none.
+    pub(crate) fn beside(&self) -> Result<Self> {
+        match self.placement.device {
+            ComputeDevice::Cpu => Ok(self.clone()),
+            ComputeDevice::Cuda(_) => self.placement.open(),
+        }
     }
 
     /// Whether the passes over buffers compute; everything else is tensors.

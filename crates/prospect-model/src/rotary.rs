@@ -53,6 +53,11 @@ impl Rotary {
         }
     }
 
+    /// Cosines and sines in f32, `[max positions, head_dim / 2]` each.
+    pub(crate) fn tables(&self) -> (&Tensor, &Tensor) {
+        (&self.cos, &self.sin)
+    }
+
     /// Lends cosines and sines, `[max positions, head_dim / 2]` each.
     pub(crate) fn with_tables<T>(&self, read: impl FnOnce(&[f32], &[f32]) -> Result<T>) -> Result<T> {
         with_floats(&self.cos, |cos| with_floats(&self.sin, |sin| read(cos, sin)))

@@ -20,6 +20,39 @@ pub enum Sampling {
     },
 }
 
+/// What logits let expect of the next token.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Choice {
+    /// The likeliest one; of equals, the one with the lowest id.
+    pub likeliest: u32,
+    /// The likeliest one that is not silence.
+    pub other: u32,
+    /// The probability of silence.
+    pub silence: f32,
+}
+
+impl Choice {
+    /// Of the logits of one token, `[vocab]`, where `silence` is this id.
+    pub fn of(logits: &[f32], silence: u32) -> Self {
+        let other = largest(logits, (0..logits.len()).filter(|&id| id != silence as usize));
+        let beats =
+            |&logit: &f32| logit > logits[other] || (logit == logits[other] && silence < other as u32);
+        let silent = logits.get(silence as usize).is_some_and(beats);
+        Self {
+            likeliest: if silent { silence } else { other as u32 },
+            other: other as u32,
+            silence: probability(logits, silence),
+        }
+    }
+}
+
+/// Softmax probability of `id`.
+fn probability(logits: &[f32], id: u32) -> f32 {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = logits.iter().map(|logit| (logit - max).exp()).sum();
+    logits.get(id as usize).map_or(0.0, |logit| (logit - max).exp() / sum)
+}
+
 /// Tokens that are looked at first for a nucleus.
 const FIRST_PIECE: usize = 128;
 
@@ -122,8 +155,12 @@ impl Sampler {
 
 /// The index of the largest logit, the first of equals.
 pub(crate) fn argmax(logits: &[f32]) -> u32 {
-    let better = |best: usize, index: usize| if logits[index] > logits[best] { index } else { best };
-    (0..logits.len()).reduce(better).unwrap_or(0) as u32
+    largest(logits, 0..logits.len()) as u32
+}
+
+fn largest(logits: &[f32], mut among: impl Iterator<Item = usize>) -> usize {
+    let first = among.next().unwrap_or(0);
+    among.fold(first, |best, index| if logits[index] > logits[best] { index } else { best })
 }
 
 #[cfg(test)]

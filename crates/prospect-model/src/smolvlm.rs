@@ -1,5 +1,6 @@
 //! The whole model: vision tower, connector and decoder of one checkpoint folder.
 
+use std::fmt;
 use std::path::Path;
 
 use candle_core::{DType, Tensor};
@@ -10,7 +11,8 @@ use crate::config::ModelConfig;
 use crate::cpu::Chunk;
 use crate::error::{ModelError, Result};
 use crate::passes::{Passes, check_finite, to_floats};
-use crate::placement::{Compute, DeviceMemory, Placement, device_memory};
+use crate::placement::{Compute, DeviceMemory, Handover, Placement, device_memory};
+use crate::sampling::Choice;
 use crate::stored::{StoredError, StoredTensor, StoredTensors};
 use crate::weights::Weights;
 
@@ -48,6 +50,16 @@ impl ImageEmbeddings {
     /// [`StoredError::Tensor`].
     pub fn suspend(&self, name: &str) -> std::result::Result<StoredTensor<'_>, StoredError> {
         StoredTensor::floats(name.to_owned(), &self.0, 0, self.tokens())
+    }
+}
+
+/// An image that was encoded beside the stream: [`SmolVlm::take_image`].
+#[derive(Clone)]
+pub struct EncodedImage(Handover);
+
+impl fmt::Debug for EncodedImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EncodedImage")
     }
 }
 
@@ -169,9 +181,23 @@ impl SmolVlm {
 
     /// Vision tower and connector: pixels to the embeddings of their image tokens, tile by tile.
     pub fn encode_image(&self, pixels: PixelValues<'_>) -> Result<ImageEmbeddings> {
+        self.take_image(&self.encode_beside(pixels)?)
+    }
+
+    /// As [`Self::encode_image`], with the embeddings where they are computed.
+    pub(crate) fn encode_beside(&self, pixels: PixelValues<'_>) -> Result<EncodedImage> {
         self.check_pixels(pixels)?;
         let hidden_size = self.config.text_config.hidden_size;
-        Ok(ImageEmbeddings(self.passes.encode(pixels.values, pixels.tiles, hidden_size)?))
+        Ok(EncodedImage(self.passes.encode(pixels.values, pixels.tiles, hidden_size)?))
+    }
+
+    /// What an [`ImageEncoder`](crate::ImageEncoder) of this model has encoded, as the decoder takes it. A GPU waits for it, the caller
+    /// does not.
+    ///
+    /// # Errors
+    /// A failure of the device.
+    pub fn take_image(&self, image: &EncodedImage) -> Result<ImageEmbeddings> {
+        Ok(ImageEmbeddings(image.0.take(&self.compute.device)?))
     }
 
     /// Embeddings that were computed before ([`ImageEmbeddings::to_vec`]), `[image tokens, hidden]`, row-major.
@@ -272,6 +298,24 @@ impl SmolVlm {
     /// As [`Self::prefill`].
     pub fn prefill_into(&self, chunk: &Embeddings, cache: &mut KvCache, logits: &mut Vec<f32>) -> Result<()> {
         self.forward(Chunk::Embeddings(&chunk.0), chunk.tokens(), cache, 1, logits)
+    }
+
+    /// As [`Self::prefill_into`], and returns what the logits let expect, `silence` being the id of silence. On a GPU that is found
+    /// there, and nothing else comes back; elsewhere `logits` are left as they are computed.
+    ///
+    /// # Errors
+    /// As [`Self::prefill`].
+    pub fn prefill_choice(
+        &self,
+        chunk: &Embeddings,
+        cache: &mut KvCache,
+        silence: u32,
+        logits: &mut Vec<f32>,
+    ) -> Result<Choice> {
+        if chunk.tokens() == 0 {
+            return Err(ModelError::EmptyChunk);
+        }
+        self.passes.choose(Chunk::Embeddings(&chunk.0), cache, silence, logits)
     }
 
     /// Puts one word into the cache, as [`Self::embed_words`] and [`Self::prefill_into`] do, and allocates nothing.

@@ -46,6 +46,22 @@ fn the_same_seed_gives_the_same_ids() {
 }
 
 #[test]
+fn a_decision_is_not_drawn_at_random() {
+    let case = &CASES[0];
+    let [likeliest, unlikely] = [case.greedy_ids[0], case.greedy_ids[0] ^ 1];
+    for (end, silent) in [(likeliest, true), (unlikely, false)] {
+        for seed in 0..20 {
+            let sampling = Sampling::Random { temperature: 5.0, top_p: 1.0, seed };
+            let mut generator = Generator::new(end, sampling);
+            let (chunk, mut cache) = (case.chunk(&MODEL), cache(&MODEL));
+            let rule = Some(TalkRule::Argmax);
+            let reply = generator.generate(&MODEL, &chunk, &mut cache, rule, 1).unwrap();
+            assert_eq!(reply.token_ids == [end], silent, "seed {seed}");
+        }
+    }
+}
+
+#[test]
 fn a_reply_ends_where_the_cache_does() {
     let case = &CASES[0];
     let mut cache = MODEL.new_cache(case.ids.len() + 4, PositionPolicy::Rerotate).unwrap();

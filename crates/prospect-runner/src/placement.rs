@@ -17,6 +17,11 @@ pub(crate) fn placement_of(settings: &Settings) -> Result<Placement, RunError> {
     };
     let kernels = match settings.model.kernels {
         prospect_config::Kernels::Auto => Kernels::Best,
+        prospect_config::Kernels::Graph if device == ComputeDevice::Cpu => {
+            let expected = "auto or plain: a graph is captured on a GPU";
+            return Err(settings.unsupported_error("model.kernels", expected).into());
+        }
+        prospect_config::Kernels::Graph => Kernels::Graph,
         prospect_config::Kernels::Plain => Kernels::Plain,
     };
     let dtype = match (settings.model.dtype, device) {

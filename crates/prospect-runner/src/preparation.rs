@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 use prospect_config::EncodeAhead;
-use prospect_model::{ComputeDevice, ImageEmbeddings, ImageEncoder, PixelValues};
+use prospect_model::{ComputeDevice, EncodedImage, ImageEncoder, PixelValues};
 use prospect_processor::{Pixels, Processor};
 
 use crate::checkpoint::Checkpoint;
@@ -16,8 +16,8 @@ use crate::picture::{Fingerprint, Picture};
 pub enum PreparedPicture {
     /// Pixels as the vision tower takes them.
     Scaled(Pixels),
-    /// Embeddings as the decoder takes them.
-    Encoded(ImageEmbeddings),
+    /// Embeddings, for the decoder to take.
+    Encoded(EncodedImage),
 }
 
 /// Prepares pictures in the order of the stream.
@@ -30,18 +30,20 @@ struct Ahead {
     encoder: ImageEncoder,
     pixels: Pixels,
     /// The picture before: equal ones are encoded once.
-    last: Option<(Fingerprint, ImageEmbeddings)>,
+    last: Option<(Fingerprint, EncodedImage)>,
 }
 
 impl Preparation {
-    /// Scales pictures, and encodes them as well if `encode_ahead` is on, or if it is `auto` and the model leaves cores free.
+    /// Scales pictures, and encodes them as well if `encode_ahead` is on, or if it is `auto` and the model leaves cores free, as it does on
+    /// a GPU.
     ///
     /// # Errors
     /// No threads can be had.
     pub fn new(checkpoint: &Checkpoint, encode_ahead: EncodeAhead) -> Result<Self, RunError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let on_cpu = checkpoint.model.placement().device == ComputeDevice::Cpu;
-        let free = if on_cpu { cores.saturating_sub(prospect_model::threads()) } else { 0 };
+        // A GPU needs one to be asked.
+        let free = if on_cpu { cores.saturating_sub(prospect_model::threads()) } else { 1 };
         let threads = match encode_ahead {
             EncodeAhead::Off => 0,
             EncodeAhead::Auto => free,
@@ -78,7 +80,7 @@ impl Ahead {
         processor: &Processor,
         image: &RgbImage,
         fingerprint: Fingerprint,
-    ) -> Result<ImageEmbeddings, RunError> {
+    ) -> Result<EncodedImage, RunError> {
         if let Some((_, embeddings)) = self.last.as_ref().filter(|(last, _)| *last == fingerprint) {
             return Ok(embeddings.clone());
         }

@@ -120,7 +120,7 @@ impl StreamModel for SmolVlmStream<'_> {
     fn encode(&mut self, picture: PreparedPicture) -> Result<ImageEmbeddings, RunError> {
         match picture {
             PreparedPicture::Scaled(pixels) => Ok(self.model.encode_image(pixel_values(&pixels))?),
-            PreparedPicture::Encoded(embeddings) => Ok(embeddings),
+            PreparedPicture::Encoded(image) => Ok(self.model.take_image(&image)?),
         }
     }
 

@@ -7,7 +7,7 @@ use crate::command::step;
 use crate::workspace::workspace_root;
 
 /// In the place of nvcc.
-const STAND_IN: &str = include_str!("nvcc.sh");
+const STAND_IN: &str = include_str!("stand_in/nvcc.sh");
 /// The checkout that candle-flash-attn's build script looks for, by its commit.
 const CUTLASS_COMMIT: &str = "7d49e6c7e2f8896c47f586706e67e1fb215529dc";
 

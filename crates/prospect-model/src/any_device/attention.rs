@@ -2,6 +2,7 @@
 
 use candle_core::{D, DType, Tensor};
 
+use super::fused::Step;
 use crate::error::Result;
 use crate::placement::Compute;
 
@@ -10,6 +11,10 @@ pub(super) struct Causal {
     fused: bool,
     /// What is added to scores, `[tokens, slots]`; a token alone sees everything.
     mask: Option<Tensor>,
+    /// As many as are filled.
+    slots: usize,
+    /// As many as are filled for any token that the same launch is to serve.
+    reach: Option<usize>,
 }
 
 impl Causal {
@@ -17,22 +22,41 @@ impl Causal {
     pub(super) fn new(compute: &Compute, head_dim: usize, tokens: usize, cached: usize) -> Result<Self> {
         let fused = fuses_cache(compute, head_dim);
         let mask = (!fused && tokens > 1).then(|| mask(compute, tokens, cached)).transpose()?;
-        Ok(Self { fused, mask })
+        Ok(Self { fused, mask, slots: cached + tokens, reach: None })
     }
 
-    /// Queries `[1, heads, tokens, head_dim]`, keys and values `[1, kv_heads, slots, head_dim]` as the cache lends them. Returns
-    /// `[tokens, heads * head_dim]`.
-    pub(super) fn forward(&self, queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
+    /// For one token behind `cached` slots, and for others by the same launch as far as `reach`, where there is a kernel for that.
+    pub(super) fn of_step(compute: &Compute, head_dim: usize, cached: usize, reach: usize) -> Result<Self> {
+        Ok(Self { reach: Some(reach), ..Self::new(compute, head_dim, 1, cached)? })
+    }
+
+    /// Queries `[1, heads, tokens, head_dim]`, keys and values `[1, kv_heads, capacity, head_dim]` with the tokens' own in their
+    /// places. Returns `[tokens, heads * head_dim]`.
+    pub(super) fn forward(
+        &self,
+        queries: &Tensor,
+        (keys, values): (&Tensor, &Tensor),
+        step: Option<&Step>,
+    ) -> Result<Tensor> {
         let (_, heads, tokens, head_dim) = queries.dims4()?;
         if self.fused {
-            let by_token = |x: &Tensor| x.transpose(1, 2);
-            let mixed = fused_over_cache(&by_token(queries)?, &by_token(keys)?, &by_token(values)?)?;
+            let by_token = |side: &Tensor, slots| side.narrow(2, 0, slots)?.transpose(1, 2);
+            let queries = queries.transpose(1, 2)?;
+            let mixed = match (self.reach, step) {
+                (Some(reach), Some(step)) => {
+                    fused_over_step(&queries, &by_token(keys, reach)?, &by_token(values, reach)?, step)?
+                }
+                _ => {
+                    fused_over_cache(&queries, &by_token(keys, self.slots)?, &by_token(values, self.slots)?)?
+                }
+            };
             return Ok(mixed.reshape((tokens, heads * head_dim))?);
         }
-        let (keys, values) = (keys.squeeze(0)?, values.squeeze(0)?);
+        let filled = |side: &Tensor| side.narrow(2, 0, self.slots)?.squeeze(0);
+        let (keys, values) = (filled(keys)?, filled(values)?);
         let (kv_heads, slots, _) = keys.dims3()?;
         // The query heads of a key head are rows of one product, so that keys are never expanded.
-        let queries = queries.reshape((kv_heads, heads / kv_heads * tokens, head_dim))?;
+        let queries = queries.contiguous()?.reshape((kv_heads, heads / kv_heads * tokens, head_dim))?;
         let scores = scaled(&queries)?.matmul(&keys.t()?)?.reshape((heads, tokens, slots))?;
         let weights = softmax(&scores, self.mask.as_ref())?;
         let mixed = weights.reshape((kv_heads, (), slots))?.matmul(&values)?;
@@ -81,11 +105,12 @@ fn mask(compute: &Compute, tokens: usize, cached: usize) -> Result<Tensor> {
 mod flash {
     use candle_core::Tensor;
 
+    use super::Step;
     use crate::error::Result;
     use crate::placement::{Compute, Kernels};
 
     fn wanted(compute: &Compute) -> bool {
-        compute.device.is_cuda() && compute.placement.kernels == Kernels::Best
+        compute.device.is_cuda() && compute.placement.kernels != Kernels::Plain
     }
 
     pub(super) fn fuses(compute: &Compute, head_dim: usize) -> bool {
@@ -103,12 +128,22 @@ mod flash {
     pub(super) fn fused_over_cache(queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
         Ok(prospect_cuda::attend_cache(queries, keys, values)?)
     }
+
+    pub(super) fn fused_over_step(
+        queries: &Tensor,
+        keys: &Tensor,
+        values: &Tensor,
+        step: &Step,
+    ) -> Result<Tensor> {
+        Ok(prospect_cuda::attend_step(queries, keys, values, step)?)
+    }
 }
 
 #[cfg(not(feature = "flash-attn"))]
 mod flash {
     use candle_core::Tensor;
 
+    use super::Step;
     use crate::error::Result;
     use crate::placement::Compute;
 
@@ -127,6 +162,15 @@ mod flash {
     pub(super) fn fused_over_cache(queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
         fused(queries, keys, values)
     }
+
+    pub(super) fn fused_over_step(
+        queries: &Tensor,
+        keys: &Tensor,
+        values: &Tensor,
+        _: &Step,
+    ) -> Result<Tensor> {
+        fused(queries, keys, values)
+    }
 }
 
-use flash::{fused, fused_over_cache, fuses, fuses_cache};
+use flash::{fused, fused_over_cache, fused_over_step, fuses, fuses_cache};

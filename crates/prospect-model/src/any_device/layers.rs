@@ -1,17 +1,18 @@
 //! Layers that more than one sub-model uses.
 
 use candle_core::{DType, Device, Tensor};
+use candle_nn::{Activation, Module};
 
+use super::fused::Fused;
 use super::weights::OnDevice;
 use crate::error::{ModelError, Result};
-use crate::placement::Kernels;
 
 /// `y = x W^T + b`.
 pub(super) struct Linear {
     /// `[output, input]`
     weight: Tensor,
     bias: Option<Bias>,
-    kernels: Kernels,
+    fused: Option<Fused>,
 }
 
 /// Added to outputs of either type.
@@ -43,7 +44,11 @@ impl Linear {
     /// A layer of tensors that are already there, `[output, input]` and `[output]`.
     pub(super) fn of(weights: &OnDevice<'_>, weight: Tensor, bias: Option<Tensor>) -> Result<Self> {
         let bias = bias.map(|narrow| Ok::<_, ModelError>(Bias { wide: wide(&narrow)?, narrow }));
-        Ok(Self { weight, bias: bias.transpose()?, kernels: weights.compute.placement.kernels })
+        Ok(Self { weight, bias: bias.transpose()?, fused: Fused::of(weights.compute) })
+    }
+
+    pub(super) fn weight(&self) -> &Tensor {
+        &self.weight
     }
 
     /// Bytes of its weights.
@@ -54,36 +59,57 @@ impl Linear {
     /// `[rows, input]` to `[rows, output]`, both of the type to compute in.
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let product = x.matmul(&self.weight.t()?)?;
-        Ok(match &self.bias {
-            Some(bias) => product.broadcast_add(&bias.narrow)?,
-            None => product,
-        })
+        match (&self.bias, self.fused) {
+            (None, _) => {}
+            (Some(bias), Some(fused)) => fused.add_bias(&product, &bias.wide, false)?,
+            (Some(bias), None) => return Ok(product.broadcast_add(&bias.narrow)?),
+        }
+        Ok(product)
     }
 
-    /// `[rows, input]` of the type to compute in to `[rows, output]` in f32, the sums as they were added up: for what goes into a
-    /// residual stream, and for logits.
+    /// As [`Self::forward`], and the activation.
+    pub(super) fn forward_activated(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
+        match (&self.bias, self.fused, activation) {
+            (Some(bias), Some(fused), Activation::GeluPytorchTanh | Activation::NewGelu) => {
+                let product = x.matmul(&self.weight.t()?)?;
+                fused.add_bias(&product, &bias.wide, true)?;
+                Ok(product)
+            }
+            _ => Ok(activation.forward(&self.forward(x)?)?),
+        }
+    }
+
+    /// `[rows, input]` of the type to compute in to `[rows, output]` in f32, the sums as they were added up: for logits, and for
+    /// what a residual stream begins with.
     pub(super) fn forward_wide(&self, x: &Tensor) -> Result<Tensor> {
-        let product = wide_product(x, &self.weight, self.kernels)?;
+        let product = wide_product(x, &self.weight, self.fused)?;
         Ok(match &self.bias {
             Some(bias) => product.broadcast_add(&bias.wide)?,
             None => product,
         })
     }
+
+    /// The residual stream `[rows, output]` in f32 with what comes of `x` in it. Our kernels add the sums where the stream lies; the
+    /// bias is there by then ([`LayerNorm::forward_ahead_of`]).
+    pub(super) fn add_to(&self, residual: Tensor, x: &Tensor) -> Result<Tensor> {
+        match self.fused {
+            Some(fused) => {
+                fused.add_product(&residual, x, &self.weight)?;
+                Ok(residual)
+            }
+            None => Ok((residual + self.forward_wide(x)?)?),
+        }
+    }
 }
 
 /// `x W^T` in f32.
-fn wide_product(x: &Tensor, weight: &Tensor, kernels: Kernels) -> Result<Tensor> {
-    if x.dtype() == DType::F32 {
-        return Ok(x.matmul(&weight.t()?)?);
-    }
-    if matches!(x.device(), Device::Cpu) {
-        return Ok(wide(x)?.matmul(&wide(weight)?.t()?)?);
-    }
-    match kernels {
-        #[cfg(feature = "cuda")]
-        Kernels::Best => Ok(prospect_cuda::wide_product(&x.contiguous()?, weight)?),
+fn wide_product(x: &Tensor, weight: &Tensor, fused: Option<Fused>) -> Result<Tensor> {
+    match fused {
+        _ if x.dtype() == DType::F32 => Ok(x.matmul(&weight.t()?)?),
+        Some(fused) => fused.wide_product(x, weight),
+        None if matches!(x.device(), Device::Cpu) => Ok(wide(x)?.matmul(&wide(weight)?.t()?)?),
         // The tensor library rounds them.
-        _ => wide(&x.matmul(&weight.t()?)?),
+        None => wide(&x.matmul(&weight.t()?)?),
     }
 }
 
@@ -92,25 +118,51 @@ pub(super) fn wide(x: &Tensor) -> Result<Tensor> {
     Ok(x.to_dtype(DType::F32)?)
 }
 
+/// Gates and values side by side, `[rows, 2 * inner]`, to `activation(gate) * value`.
+pub(super) fn gated(gate_up: &Tensor, activation: Activation, fused: Option<Fused>) -> Result<Tensor> {
+    match (fused, activation) {
+        (Some(fused), Activation::Silu | Activation::Swish) => fused.gated(gate_up),
+        _ => {
+            let inner = gate_up.dim(1)? / 2;
+            let gate = activation.forward(&gate_up.narrow(1, 0, inner)?)?;
+            Ok((gate * gate_up.narrow(1, inner, inner)?)?)
+        }
+    }
+}
+
 /// Layer normalisation over the last dimension.
 pub(super) struct LayerNorm {
     weight: Tensor,
     bias: Tensor,
     eps: f32,
     output: DType,
+    fused: Option<Fused>,
 }
 
 impl LayerNorm {
     pub(super) fn load(weights: &OnDevice<'_>, name: &str, size: usize, eps: f64) -> Result<Self> {
         let read = |part: &str| weights.get_wide(&format!("{name}.{part}"), &[size]);
-        let output = weights.compute.dtype;
-        Ok(Self { weight: read("weight")?, bias: read("bias")?, eps: eps as f32, output })
+        let (output, fused) = (weights.compute.dtype, Fused::of(weights.compute));
+        Ok(Self { weight: read("weight")?, bias: read("bias")?, eps: eps as f32, output, fused })
     }
 
     /// Rows side by side: a residual stream in f32, to the type to compute in.
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let normed = candle_nn::ops::layer_norm(x, &self.weight, &self.bias, self.eps)?;
-        Ok(normed.to_dtype(self.output)?)
+        self.forward_adding(x, None)
+    }
+
+    /// As [`Self::forward`]. Our kernels put the bias of `next` into the stream, as they have it at hand: it is the layer whose
+    /// outputs are added to the stream next.
+    pub(super) fn forward_ahead_of(&self, next: &Linear, x: &Tensor) -> Result<Tensor> {
+        self.forward_adding(x, next.bias.as_ref().map(|bias| &bias.wide))
+    }
+
+    fn forward_adding(&self, x: &Tensor, pending: Option<&Tensor>) -> Result<Tensor> {
+        let Self { weight, bias, eps, output, fused } = self;
+        match fused {
+            Some(fused) => fused.layer_norm(x, (weight, bias), *eps, pending, *output),
+            None => Ok(candle_nn::ops::layer_norm(x, weight, bias, *eps)?.to_dtype(*output)?),
+        }
     }
 }
 
@@ -119,16 +171,25 @@ pub(super) struct RmsNorm {
     weight: Tensor,
     eps: f32,
     output: DType,
+    fused: Option<Fused>,
 }
 
 impl RmsNorm {
     pub(super) fn load(weights: &OnDevice<'_>, name: &str, size: usize, eps: f64) -> Result<Self> {
         let weight = weights.get_wide(&format!("{name}.weight"), &[size])?;
-        Ok(Self { weight, eps: eps as f32, output: weights.compute.dtype })
+        let (output, fused) = (weights.compute.dtype, Fused::of(weights.compute));
+        Ok(Self { weight, eps: eps as f32, output, fused })
+    }
+
+    pub(super) fn weight(&self) -> &Tensor {
+        &self.weight
     }
 
     /// As [`LayerNorm::forward`].
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(candle_nn::ops::rms_norm(x, &self.weight, self.eps)?.to_dtype(self.output)?)
+        match self.fused {
+            Some(fused) => fused.rms_norm(x, &self.weight, self.eps, self.output),
+            None => Ok(candle_nn::ops::rms_norm(x, &self.weight, self.eps)?.to_dtype(self.output)?),
+        }
     }
 }

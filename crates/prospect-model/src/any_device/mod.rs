@@ -8,10 +8,12 @@
 
 mod attention;
 mod decoder;
+mod fused;
 mod layers;
 mod vision;
 mod weights;
 
 pub(crate) use decoder::Decoder;
+pub(crate) use fused::{Decoding, Fused};
 pub(crate) use vision::VisionEncoder;
 pub(crate) use weights::OnDevice;

@@ -1,7 +1,6 @@
 //! The SigLIP vision tower and the connector over tensors: pixels to the embeddings of image tokens.
 
 use candle_core::Tensor;
-use candle_nn::Module;
 
 use super::attention;
 use super::layers::{LayerNorm, Linear};
@@ -86,7 +85,7 @@ impl VisionEncoder {
         let embedded = embedded.reshape((tiles, (), hidden))?.broadcast_add(&self.positions)?;
         let mut x = embedded.reshape(((), hidden))?;
         for layer in &self.layers {
-            x = layer.forward(&x, tiles, &self.config, &self.compute)?;
+            x = layer.forward(x, tiles, &self.config, &self.compute)?;
         }
         self.post_layernorm.forward(&x)
     }
@@ -105,14 +104,14 @@ impl VisionEncoder {
 
 impl Layer {
     /// `[tiles * patches, hidden]` in f32, attention within each tile.
-    fn forward(&self, x: &Tensor, tiles: usize, config: &VisionConfig, compute: &Compute) -> Result<Tensor> {
+    fn forward(&self, x: Tensor, tiles: usize, config: &VisionConfig, compute: &Compute) -> Result<Tensor> {
         let (heads, hidden) = (config.num_attention_heads, config.hidden_size);
-        let qkv = self.qkv_proj.forward(&self.layer_norm1.forward(x)?)?;
+        let qkv = self.qkv_proj.forward(&self.layer_norm1.forward_ahead_of(&self.out_proj, &x)?)?;
         let qkv = qkv.reshape((tiles, (), 3 * heads, hidden / heads))?;
         let part = |index| qkv.narrow(2, index * heads, heads);
         let mixed = attention::full(compute, &part(0)?, &part(1)?, &part(2)?)?;
-        let x = (x + self.out_proj.forward_wide(&mixed)?)?;
-        let inner = config.hidden_act.forward(&self.fc1.forward(&self.layer_norm2.forward(&x)?)?)?;
-        Ok((&x + self.fc2.forward_wide(&inner)?)?)
+        let x = self.out_proj.add_to(x, &mixed)?;
+        let normed = self.layer_norm2.forward_ahead_of(&self.fc2, &x)?;
+        self.fc2.add_to(x, &self.fc1.forward_activated(&normed, config.hidden_act)?)
     }
 }

@@ -28,7 +28,7 @@ impl KvCache {
         prefix: &str,
         tensors: &mut Vec<StoredTensor<'a>>,
     ) -> Result<SuspendedSlots, StoredError> {
-        let Self { layers, positions, next_position, capacity: _, policy: _, embeddings } = self;
+        let Self { layers, positions, next_position, capacity: _, policy: _, embeddings, decoding: _ } = self;
         let sides = layers.iter().map(|LayerCache { keys, values }| (keys, values));
         put_slots(prefix, positions, sides, embeddings.as_ref(), tensors)?;
         Ok(SuspendedSlots { next_position: *next_position as u32 })

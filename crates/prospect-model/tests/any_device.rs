@@ -1,4 +1,5 @@
-//! The passes over tensors, which a GPU computes, on the CPU: held against `transformers` and against our own kernels.
+//! The passes over tensors, which a GPU computes, on the CPU: held against `transformers` and against our own kernels there. With the
+//! feature `emulated`, by the kernels of a GPU besides.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -6,16 +7,38 @@ mod common;
 use common::{CHECKPOINTS, Eviction, OneShot, TOLERANCE, cache, folder, load, max_difference, put};
 use prospect_context::PositionPolicy;
 use prospect_model::{
-    ComputeDevice, ComputeType, EvictionPiece, Generator, Kernels, ModelError, Placement, Sampling, SmolVlm,
+    Choice, ComputeDevice, ComputeType, EvictionPiece, Generator, Kernels, ModelError, Placement, Sampling,
+    SmolVlm,
 };
 
 /// What a GPU computes in beside f32, and how far it may be off: these weights are random, and make a rounding ten times as large
 /// as trained ones do. `transformers` in f16 is off by 4.7e-3 at most in the cases below, in bf16 by 4.1e-2.
 const TYPES: [(ComputeType, f64); 2] = [(ComputeType::F16, 7e-3), (ComputeType::Bf16, 5.6e-2)];
 
+/// Operations of the tensor library; and where a GPU is emulated (the feature `emulated`), our own kernels between products, and those
+/// with the step of a word as one.
+const KERNELS: &[Kernels] = if cfg!(feature = "emulated") {
+    &[Kernels::Plain, Kernels::Best, Kernels::Graph]
+} else {
+    &[Kernels::Plain]
+};
+
+fn placement(dtype: ComputeType, kernels: Kernels) -> Placement {
+    Placement { dtype, kernels, ..Placement::default() }
+}
+
 fn plain(name: &str, dtype: ComputeType) -> SmolVlm {
-    let placement = Placement { dtype, kernels: Kernels::Plain, ..Placement::default() };
-    SmolVlm::load_with(&folder(name), placement).unwrap()
+    SmolVlm::load_with(&folder(name), placement(dtype, Kernels::Plain)).unwrap()
+}
+
+/// A checkpoint in 16 bits, by all kernels that there are, with how far it may be off.
+fn in_sixteen_bits(name: &str) -> impl Iterator<Item = (SmolVlm, f64, String)> {
+    let each =
+        TYPES.iter().flat_map(|(dtype, near)| KERNELS.iter().map(move |kernels| (*dtype, *near, *kernels)));
+    each.map(move |(dtype, near, kernels)| {
+        let model = SmolVlm::load_with(&folder(name), placement(dtype, kernels)).unwrap();
+        (model, near, format!("{name} in {dtype:?} by {kernels:?}"))
+    })
 }
 
 /// Of the difference, as a share of the reference's.
@@ -47,20 +70,62 @@ fn f32_equals_the_reference() {
 
 #[test]
 fn sixteen_bits_are_near_the_reference() {
-    for (dtype, near, name) in
-        TYPES.iter().flat_map(|(dtype, near)| CHECKPOINTS.map(|name| (*dtype, *near, name)))
-    {
-        let model = plain(name, dtype);
+    for (model, near, what) in CHECKPOINTS.into_iter().flat_map(in_sixteen_bits) {
         let vocab = model.config().text_config.vocab_size;
-        for case in OneShot::read(name) {
+        for case in OneShot::read(what.split(' ').next().unwrap()) {
             if let Some(images) = &case.images {
                 let vision = relative_norm(&model.vision_output(images.values()).unwrap(), &images.vision);
-                println!("{name} {}: vision within {vision:.1e} in {dtype:?}", case.name);
-                assert!(vision < near, "{name} {}: vision off by {vision} in {dtype:?}", case.name);
+                println!("{what}, {}: vision within {vision:.1e}", case.name);
+                assert!(vision < near, "{what}, {}: vision off by {vision}", case.name);
             }
             let logits = relative_norm(&case.logits_of(&model)[case.logits_from * vocab..], &case.logits);
-            println!("{name} {}: logits within {logits:.1e} in {dtype:?}", case.name);
-            assert!(logits < near, "{name} {}: logits off by {logits} in {dtype:?}", case.name);
+            println!("{what}, {}: logits within {logits:.1e}", case.name);
+            assert!(logits < near, "{what}, {}: logits off by {logits}", case.name);
+        }
+    }
+}
+
+/// A word at a time, and as one chunk.
+#[test]
+fn words_are_what_they_are_in_a_chunk() {
+    let golden = Eviction::read("gqa-tied");
+    let (ids, next) = golden.ids.split_at(golden.ids.len() / 2);
+    for (model, near, what) in in_sixteen_bits("gqa-tied") {
+        for policy in [PositionPolicy::Rerotate, PositionPolicy::Recompute] {
+            let new_cache = || model.new_cache(64, policy).unwrap();
+            let (mut together, mut apart) = (new_cache(), new_cache());
+            put(&model, &mut together, ids);
+            let chunk = model.embed_words(next).unwrap();
+            let expected = model.prefill_all_logits(&chunk, &mut together).unwrap();
+            put(&model, &mut apart, ids);
+            let mut logits = Vec::new();
+            for (id, expected) in next.iter().zip(&expected) {
+                model.decode_into(*id, &mut apart, &mut logits).unwrap();
+                let off = relative_norm(&logits, expected);
+                assert!(off < near, "{what}: {off}");
+                apart.truncate(apart.len() - 1);
+                let likeliest = model.decode_likeliest(*id, &mut apart, &mut Vec::new()).unwrap();
+                assert_eq!(likeliest, Choice::of(&logits, u32::MAX).likeliest, "{what}");
+            }
+            let off = relative_norm(&contents(&model, &apart), &contents(&model, &together));
+            assert!(off < near, "{what}: {off}");
+        }
+    }
+}
+
+#[test]
+fn what_a_device_says_of_the_next_word_is_what_its_logits_say() {
+    for (model, _, what) in in_sixteen_bits("gqa-untied") {
+        for case in OneShot::read("gqa-untied") {
+            let (chunk, mut first) = (case.chunk(&model), cache(&model));
+            let logits = model.prefill(&chunk, &mut first).unwrap();
+            for silence in [Choice::of(&logits, u32::MAX).likeliest, 7, u32::MAX] {
+                let (mut second, expected) = (cache(&model), Choice::of(&logits, silence));
+                let found = model.prefill_choice(&chunk, &mut second, silence, &mut Vec::new()).unwrap();
+                assert_eq!((found.likeliest, found.other), (expected.likeliest, expected.other), "{what}");
+                assert!((found.silence - expected.silence).abs() < 1e-5, "{what}");
+                assert_eq!(second.len(), first.len());
+            }
         }
     }
 }
@@ -106,11 +171,11 @@ fn an_eviction_leaves_what_our_kernels_leave() {
             let (expected, f32) = (evicted(&load(name)), evicted(&plain(name, ComputeType::F32)));
             let off = max_difference(&f32.0, &expected.0).max(max_difference(&f32.1, &expected.1));
             assert!(off < TOLERANCE, "{name} {policy:?}: off by {off}");
-            for (dtype, near) in TYPES {
-                let other = evicted(&plain(name, dtype));
+            for (model, near, what) in in_sixteen_bits(name) {
+                let other = evicted(&model);
                 let off = relative_norm(&other.0, &expected.0).max(relative_norm(&other.1, &expected.1));
-                println!("{name} {policy:?}: within {off:.1e} in {dtype:?}");
-                assert!(off < near, "{name} {policy:?}: off by {off} in {dtype:?}");
+                println!("{what}, {policy:?}: within {off:.1e}");
+                assert!(off < near, "{what}, {policy:?}: off by {off}");
             }
         }
     }
@@ -143,18 +208,29 @@ fn a_logit_that_is_not_finite_is_found_on_the_device() {
         // NaN in every type.
         bytes[..4].fill(0xff);
     });
-    let placement = Placement { kernels: Kernels::Plain, ..Placement::default() };
-    let model = SmolVlm::load_with(&broken.path(""), placement).unwrap();
-    let mut cache = cache(&model);
-    let error = model.decode_likeliest(3, &mut cache, &mut Vec::new()).unwrap_err();
-    assert!(matches!(error, ModelError::NonFiniteLogits { .. }), "{error}");
-    assert!(cache.is_empty());
+    for (dtype, kernels) in [(ComputeType::F32, Kernels::Plain)]
+        .into_iter()
+        .chain(KERNELS.iter().map(|kernels| (ComputeType::F16, *kernels)))
+    {
+        let model = SmolVlm::load_with(&broken.path(""), placement(dtype, kernels)).unwrap();
+        let mut cache = cache(&model);
+        let word = model.embed_words(&[3]).unwrap();
+        for error in [
+            model.decode_likeliest(3, &mut cache, &mut Vec::new()).unwrap_err(),
+            model.prefill_choice(&word, &mut cache, 5, &mut Vec::new()).unwrap_err(),
+        ] {
+            assert!(matches!(error, ModelError::NonFiniteLogits { .. }), "{error}");
+            assert!(cache.is_empty());
+        }
+    }
 }
 
 #[test]
 fn what_a_machine_cannot_do_is_refused_in_one_line() {
     let load = |placement| SmolVlm::load_with(&folder("gqa-tied"), placement).err().unwrap();
-    for dtype in [ComputeType::Bf16, ComputeType::F16] {
+    let error = load(placement(ComputeType::F32, Kernels::Graph));
+    assert!(matches!(error, ModelError::Unsupported { what: "a graph of a word", .. }), "{error}");
+    for dtype in [ComputeType::Bf16, ComputeType::F16].into_iter().filter(|_| !cfg!(feature = "emulated")) {
         let error = load(Placement { dtype, ..Placement::default() });
         assert!(matches!(error, ModelError::Unsupported { .. }), "{error}");
     }

@@ -1,0 +1,151 @@
+// A GPU's threads on the CPU: enough of CUDA that the kernels of this folder are C++. The threads of a block are contexts that take
+// turns in one thread of the CPU; each runs to its next barrier. Blocks follow each other. For tests, and slow.
+
+#pragma once
+
+#include <setjmp.h>
+#include <ucontext.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#define __global__
+#define __device__
+// Of one block at a time in a thread of the CPU.
+#define __shared__ static thread_local
+
+struct dim3 {
+    unsigned x, y, z;
+    dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
+};
+
+static thread_local dim3 threadIdx, blockIdx, blockDim, gridDim;
+
+static int cudaGetLastError() { return 0; }
+
+namespace emulated {
+
+constexpr size_t STACK = 64 * 1024;
+
+class Block {
+  public:
+    // Runs `kernel` in every thread of this block.
+    void run(unsigned threads, const std::function<void()> &kernel) {
+        current = this;
+        this->kernel = &kernel;
+        if (lanes.size() < threads) lanes.resize(threads);
+        for (unsigned index = 0; index < threads; index++) lanes[index].done = false;
+        for (bool alive = true; alive;) {
+            alive = false;
+            for (running = 0; running < threads; running++) {
+                if (lanes[running].done) continue;
+                threadIdx = dim3(running, 0, 0);
+                go_on(lanes[running]);
+                alive = alive || !lanes[running].done;
+            }
+        }
+    }
+
+    // Until every thread of the block has come here, or is done.
+    void barrier() {
+        if (!_setjmp(lanes[running].place)) _longjmp(scheduler, 1);
+    }
+
+    // What another thread of the warp brings, of 32 bits.
+    template <typename T> T from_lane(T value, int mask) {
+        static_assert(sizeof(T) == 4, "words of 32 bits");
+        memcpy(&lanes[running].word, &value, 4);
+        barrier();
+        T other;
+        memcpy(&other, &lanes[running ^ mask].word, 4);
+        // Nobody writes the next one before all have read.
+        barrier();
+        return other;
+    }
+
+    static thread_local Block *current;
+
+  private:
+    struct Lane {
+        std::unique_ptr<char[]> stack;
+        jmp_buf place;
+        uint32_t word = 0;
+        bool done = false;
+    };
+
+    // A lane lives on from block to block. Contexts only begin it: switching by them asks the system each time.
+    void go_on(Lane &lane) {
+        if (_setjmp(scheduler)) return;
+        if (lane.stack) _longjmp(lane.place, 1);
+        lane.stack.reset(new char[STACK]);
+        ucontext_t context;
+        getcontext(&context);
+        context.uc_stack.ss_sp = lane.stack.get();
+        context.uc_stack.ss_size = STACK;
+        makecontext(&context, begin, 0);
+        setcontext(&context);
+    }
+
+    static void begin() {
+        Block *block = current;
+        for (;;) {
+            (*block->kernel)();
+            block->lanes[block->running].done = true;
+            block->barrier();
+        }
+    }
+
+    const std::function<void()> *kernel = nullptr;
+    std::vector<Lane> lanes;
+    jmp_buf scheduler;
+    unsigned running = 0;
+};
+
+inline thread_local Block *Block::current = nullptr;
+
+inline void launch(dim3 grid, unsigned threads, const std::function<void()> &kernel) {
+    static thread_local Block block;
+    gridDim = grid;
+    blockDim = dim3(threads);
+    for (unsigned y = 0; y < grid.y; y++) {
+        for (unsigned x = 0; x < grid.x; x++) {
+            blockIdx = dim3(x, y);
+            block.run(threads, kernel);
+        }
+    }
+}
+
+}  // namespace emulated
+
+static void __syncthreads() { emulated::Block::current->barrier(); }
+template <typename T> static T __shfl_xor_sync(unsigned, T value, int mask) { return emulated::Block::current->from_lane(value, mask); }
+
+#define LAUNCH(kernel, grid, threads, stream, ...) \
+    ((void)(stream), emulated::launch(dim3(grid), threads, [=] { kernel(__VA_ARGS__); }))
+
+struct __nv_bfloat16 {
+    uint16_t bits;
+};
+
+static float __bfloat162float(__nv_bfloat16 x) {
+    const uint32_t word = uint32_t(x.bits) << 16;
+    float value;
+    memcpy(&value, &word, 4);
+    return value;
+}
+
+// To the nearest, of two as near the even one.
+static __nv_bfloat16 __float2bfloat16(float x) {
+    uint32_t word;
+    memcpy(&word, &x, 4);
+    if (std::isnan(x)) return {uint16_t((word >> 16) | 0x40)};
+    return {uint16_t((word + 0x7fff + ((word >> 16) & 1)) >> 16)};
+}
+
+typedef _Float16 __half;
+static float __half2float(__half x) { return float(x); }
+static __half __float2half(float x) { return __half(x); }

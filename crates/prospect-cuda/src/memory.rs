@@ -1,0 +1,147 @@
+//! Where tensors lie, for kernels that take addresses.
+
+use std::cell::RefCell;
+use std::ffi::{c_int, c_void};
+use std::ptr;
+
+use candle_core::{CpuStorage, CudaStorage, InplaceOp1, Layout, Result, Storage, Tensor};
+
+/// Runs `kernel` over the memory of tensors on one device, all contiguous: with the addresses of what it reads, of what it writes,
+/// and with the stream that it goes into. It returns a status, 0 if all is well.
+///
+/// No tensor that is written may share its memory with another of the call: its lock is held while the others are taken.
+///
+/// # Errors
+/// A tensor that is not contiguous, of a type or on a device that kernels do not take; any other status.
+pub(crate) fn launch<const READ: usize, const WRITTEN: usize>(
+    name: &'static str,
+    read: [&Tensor; READ],
+    written: [&Tensor; WRITTEN],
+    kernel: impl FnOnce([*const c_void; READ], [*mut c_void; WRITTEN], *mut c_void) -> c_int,
+) -> Result<()> {
+    let locked = read.map(Tensor::storage_and_layout);
+    let (mut sources, mut stream) = ([ptr::null(); READ], ptr::null_mut());
+    for (source, (storage, layout)) in sources.iter_mut().zip(&locked) {
+        let place = Location::of(storage, layout)?;
+        (*source, stream) = (place.address.cast_const(), place.stream);
+    }
+    let mut targets = Vec::with_capacity(WRITTEN);
+    let mut kernel = Some(kernel);
+    lend(name, &written, &mut targets, &mut |targets| {
+        let mut places = [ptr::null_mut(); WRITTEN];
+        for (place, target) in places.iter_mut().zip(targets) {
+            (*place, stream) = (target.address, target.stream);
+        }
+        match kernel.take().map(|kernel| kernel(sources, places, stream)) {
+            Some(0) | None => Ok(()),
+            Some(status) => candle_core::bail!("{name}: CUDA error {status}"),
+        }
+    })
+}
+
+/// Takes the first of `tensors` to be written, then the others, and then does it.
+fn lend(
+    name: &'static str,
+    tensors: &[&Tensor],
+    taken: &mut Vec<Location>,
+    then: &mut dyn FnMut(&[Location]) -> Result<()>,
+) -> Result<()> {
+    let Some((first, others)) = tensors.split_first() else { return then(taken) };
+    first.inplace_op1(&Lend {
+        name,
+        then: RefCell::new(|place| {
+            taken.push(place);
+            lend(name, others, taken, then)
+        }),
+    })
+}
+
+/// An address on a device, and the stream that everything of the device goes into; null on the CPU.
+#[derive(Clone, Copy)]
+pub(crate) struct Location {
+    pub(crate) address: *mut c_void,
+    stream: *mut c_void,
+}
+
+struct Lend<F> {
+    name: &'static str,
+    then: RefCell<F>,
+}
+
+impl<F: FnMut(Location) -> Result<()>> InplaceOp1 for Lend<F> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        (self.then.borrow_mut())(Location::on_cpu_mut(storage, first(layout)?)?)
+    }
+
+    fn cuda_fwd(&self, storage: &mut CudaStorage, layout: &Layout) -> Result<()> {
+        (self.then.borrow_mut())(Location::on_gpu(storage, first(layout)?)?)
+    }
+}
+
+/// The first element of a contiguous tensor.
+fn first(layout: &Layout) -> Result<usize> {
+    match layout.contiguous_offsets() {
+        Some((first, _)) => Ok(first),
+        None => candle_core::bail!("{layout:?}: expected a contiguous tensor"),
+    }
+}
+
+impl Location {
+    pub(crate) fn of(storage: &Storage, layout: &Layout) -> Result<Self> {
+        let first = first(layout)?;
+        match storage {
+            Storage::Cpu(storage) => Self::on_cpu(storage, first),
+            Storage::Cuda(storage) => Self::on_gpu(storage, first),
+            Storage::Metal(_) => candle_core::bail!("kernels of CUDA: expected a GPU of NVIDIA's"),
+        }
+    }
+
+    /// To be read only.
+    fn on_cpu(storage: &CpuStorage, first: usize) -> Result<Self> {
+        let address = match storage {
+            CpuStorage::F32(values) => values[first..].as_ptr().cast(),
+            CpuStorage::BF16(values) => values[first..].as_ptr().cast(),
+            CpuStorage::F16(values) => values[first..].as_ptr().cast(),
+            CpuStorage::U32(values) => values[first..].as_ptr().cast::<c_void>(),
+            _ => candle_core::bail!("kernels take f32, bf16, f16 and u32"),
+        };
+        Ok(Self { address: address.cast_mut(), stream: ptr::null_mut() })
+    }
+
+    fn on_cpu_mut(storage: &mut CpuStorage, first: usize) -> Result<Self> {
+        let address = match storage {
+            CpuStorage::F32(values) => values[first..].as_mut_ptr().cast(),
+            CpuStorage::BF16(values) => values[first..].as_mut_ptr().cast(),
+            CpuStorage::F16(values) => values[first..].as_mut_ptr().cast(),
+            CpuStorage::U32(values) => values[first..].as_mut_ptr().cast(),
+            _ => candle_core::bail!("kernels take f32, bf16, f16 and u32"),
+        };
+        Ok(Self { address, stream: ptr::null_mut() })
+    }
+
+    /// What is written lies on the device, where no reference of Rust's reaches.
+    #[cfg(feature = "cuda")]
+    fn on_gpu(storage: &CudaStorage, first: usize) -> Result<Self> {
+        use candle_core::cuda_backend::CudaStorageSlice;
+        use candle_core::cuda_backend::cudarc::driver::DevicePtr;
+
+        let stream = storage.device.cuda_stream();
+        let address = match &storage.slice {
+            CudaStorageSlice::F32(values) => values.slice(first..).device_ptr(&stream).0,
+            CudaStorageSlice::BF16(values) => values.slice(first..).device_ptr(&stream).0,
+            CudaStorageSlice::F16(values) => values.slice(first..).device_ptr(&stream).0,
+            CudaStorageSlice::U32(values) => values.slice(first..).device_ptr(&stream).0,
+            _ => candle_core::bail!("kernels take f32, bf16, f16 and u32"),
+        };
+        Ok(Self { address: address as *mut c_void, stream: stream.cu_stream().cast() })
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    fn on_gpu(_: &CudaStorage, _: usize) -> Result<Self> {
+        candle_core::bail!("this build has kernels for the CPU only")
+    }
+}
