@@ -1,8 +1,5 @@
-//! Links the CUDA runtime into the binary, and compiles our kernels: for GPUs, or emulated on the CPU.
+//! Links the CUDA runtime into the binary, and compiles our kernels.
 
-#[cfg(all(feature = "emulated", not(feature = "cuda")))]
-#[path = "build/emulated.rs"]
-mod emulated;
 #[cfg(feature = "flash-attn")]
 #[path = "build/flash.rs"]
 mod flash;
@@ -16,8 +13,6 @@ mod runtime;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=build");
-    #[cfg(all(feature = "emulated", not(feature = "cuda")))]
-    emulated::compile();
     #[cfg(feature = "cuda")]
     {
         runtime::link();

@@ -29,16 +29,7 @@ pub(crate) fn run() -> Result<(), String> {
     )?;
     step("package prospect-context", "cargo", &["package", "-p", "prospect-context", "--allow-dirty"], &[])?;
     step("test", "cargo", &["test", "--workspace", "--features", FEATURES], &[])?;
-    // By themselves, since everyone else's CPU refuses what it does here.
-    let emulated = ["-p", "prospect-cuda", "-p", "prospect-model", "--features", "prospect-model/emulated"];
-    let tests = ["--test", "rows", "--test", "any_device"];
-    step(
-        "clippy emulated",
-        "cargo",
-        &[&["clippy"], &emulated[..], &tests, &["--", "-D", "warnings"]].concat(),
-        &[],
-    )?;
-    step("test emulated", "cargo", &[&["test"], &emulated[..], &tests].concat(), &[])?;
+    cuda::test()?;
     main_job()?;
     // What it takes a GPU box to run, on the CPU and in little: a person has one try there.
     let binary = "target/release/prospect-runner";

@@ -32,6 +32,8 @@ enum Command {
     E2e(e2e::Arguments),
     /// The binary for NVIDIA GPUs, with a compiler from PyPI if the machine has none (docs/gpu.md).
     CudaBuild(cuda::Arguments),
+    /// The tests of what a GPU computes, with the CPU in the place of one (docs/gpu.md).
+    CudaTest,
     /// Everything a change has to pass: format, lints, tidy, docs, tests, the main job.
     Ci,
     /// Check the rules of docs/ARCHITECTURE.md that no compiler checks.
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Download(arguments) => download::run(&arguments),
         Command::E2e(arguments) => e2e::run(&arguments),
         Command::CudaBuild(arguments) => cuda::run(&arguments),
+        Command::CudaTest => cuda::test(),
         Command::Ci => ci::run(),
         Command::Tidy => tidy::run(),
     };

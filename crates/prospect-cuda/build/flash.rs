@@ -27,11 +27,7 @@ const OPTIONS: [&str; 8] = [
 pub(crate) fn compile() {
     println!("cargo::rerun-if-env-changed={CUTLASS}");
     nvcc::compile("prospectflash", &["flash_bf16.cu", "flash_f16.cu"], |builder| {
-        let builder = builder
-            .watch(["kernels/flash.cuh"])
-            .args(OPTIONS)
-            .arg("-Ikernels")
-            .arg(&format!("-I{}", headers().display()));
+        let builder = builder.args(OPTIONS).arg("-Ikernels").arg(&format!("-I{}", headers().display()));
         match std::env::var_os(CUTLASS) {
             Some(folder) => builder.arg(&format!("-I{}", PathBuf::from(folder).display())),
             None => builder.with_cutlass(Some(CUTLASS_COMMIT)),

@@ -7,6 +7,9 @@ use cudaforge::{GpuArch, KernelBuilder, detect_compute_cap};
 /// The compute capabilities to build for, as in `80,86,89,90`; without it, the one that candle's kernels are built for.
 const CAPABILITIES: &str = "PROSPECT_CUDA_CAPABILITIES";
 
+/// What sources of `kernels/` include.
+const HEADERS: [&str; 3] = ["flash.cuh", "emulated.h", "emulated_flash.h"];
+
 /// `sources` of `kernels/` as `lib{name}.a`; `prepare` adds what they need besides.
 pub(crate) fn compile(name: &str, sources: &[&str], prepare: impl FnOnce(KernelBuilder) -> KernelBuilder) {
     println!("cargo::rerun-if-env-changed={CAPABILITIES}");
@@ -19,6 +22,7 @@ pub(crate) fn compile(name: &str, sources: &[&str], prepare: impl FnOnce(KernelB
     let (first, others) = capabilities.split_first().expect("at least one");
     let mut builder = KernelBuilder::new()
         .source_files(sources.iter().map(|source| Path::new("kernels").join(source)))
+        .watch(HEADERS.map(|header| Path::new("kernels").join(header)))
         .out_dir(&out)
         .compute_cap_arch(first)
         .args(["-std=c++17", "-O3"]);

@@ -5,15 +5,7 @@
 //
 // Included with ELEMENT and NAME defined.
 
-// The stock crate may be linked too, with kernels of these names.
-#define flash_fwd_kernel prospect_flash_fwd_kernel
-#define flash_fwd_splitkv_kernel prospect_flash_fwd_splitkv_kernel
-#define flash_fwd_splitkv_combine_kernel prospect_flash_fwd_splitkv_combine_kernel
-
-#include <cmath>
-#include <cstring>
-
-#include "flash_fwd_launch_template.h"
+#include <cstdint>
 
 // As `Arguments` in src/flash.rs. Strides count elements.
 struct ProspectFlashArguments {
@@ -29,6 +21,20 @@ struct ProspectFlashArguments {
     float scale;
 };
 static_assert(sizeof(ProspectFlashArguments) == 208, "as many bytes as in src/flash.rs");
+
+#ifdef PROSPECT_EMULATED
+#include "emulated_flash.h"
+#else
+
+// The stock crate may be linked too, with kernels of these names.
+#define flash_fwd_kernel prospect_flash_fwd_kernel
+#define flash_fwd_splitkv_kernel prospect_flash_fwd_splitkv_kernel
+#define flash_fwd_splitkv_combine_kernel prospect_flash_fwd_splitkv_combine_kernel
+
+#include <cmath>
+#include <cstring>
+
+#include "flash_fwd_launch_template.h"
 
 namespace {
 
@@ -137,10 +143,14 @@ cudaError_t dispatch(const ProspectFlashArguments &from, const Flash_fwd_params 
     return cudaErrorInvalidValue;
 }
 
+int run(const ProspectFlashArguments &from) {
+    const Flash_fwd_params params = params_of(from);
+    return dispatch(from, params, reinterpret_cast<cudaStream_t>(from.stream));
+}
+
 }  // namespace
 
+#endif
+
 // Returns a cudaError_t: 0 once the kernels are in the stream.
-extern "C" int NAME(const ProspectFlashArguments *from) {
-    const Flash_fwd_params params = params_of(*from);
-    return dispatch(*from, params, reinterpret_cast<cudaStream_t>(from->stream));
-}
+extern "C" int NAME(const ProspectFlashArguments *from) { return run(*from); }

@@ -1,8 +1,7 @@
 //! What SmolVLM2 needs of a GPU beside candle: whether there is a driver, products that are not rounded, kernels over the rows of a
 //! chunk, flash attention over a cache where it lies, tensors that go from stream to stream, and a step that is captured once and launched again for every token.
 //!
-//! Empty without the feature `cuda`, which needs nvcc to build: docs/gpu.md. With `emulated` the kernels over rows are compiled for the
-//! CPU instead, for tests.
+//! Empty without the feature `cuda`, which needs nvcc to build: docs/gpu.md.
 
 #[cfg(feature = "cuda")]
 mod driver;
@@ -12,15 +11,15 @@ mod flash;
 mod graph;
 #[cfg(feature = "cuda")]
 mod handover;
-#[cfg(any(feature = "cuda", feature = "emulated"))]
+#[cfg(feature = "cuda")]
 mod memory;
 #[cfg(any(test, feature = "flash-attn"))]
 mod plan;
 #[cfg(feature = "cuda")]
 mod product;
-#[cfg(any(feature = "cuda", feature = "emulated"))]
+#[cfg(feature = "cuda")]
 mod rows;
-#[cfg(any(feature = "cuda", feature = "emulated"))]
+#[cfg(feature = "cuda")]
 mod step;
 
 #[cfg(feature = "cuda")]
@@ -33,7 +32,7 @@ pub use graph::Graph;
 pub use handover::Handover;
 #[cfg(feature = "cuda")]
 pub use product::{add_product, wide_product};
-#[cfg(any(feature = "cuda", feature = "emulated"))]
+#[cfg(feature = "cuda")]
 pub use rows::{add_bias, choose, embed_word, gated, has_row_kernels, layer_norm, rms_norm, turn_into_cache};
-#[cfg(any(feature = "cuda", feature = "emulated"))]
+#[cfg(feature = "cuda")]
 pub use step::{Place, Step};

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
+use candle_core::cuda_backend::CudaStorageSlice;
+use candle_core::cuda_backend::cudarc::driver::DevicePtr;
 use candle_core::{CpuStorage, CudaStorage, InplaceOp1, Layout, Result, Storage, Tensor};
 
 /// Runs `kernel` over the memory of tensors on one device, all contiguous: with the addresses of what it reads, of what it writes,
@@ -56,7 +58,7 @@ fn lend(
     })
 }
 
-/// An address on a device, and the stream that everything of the device goes into; null on the CPU.
+/// An address on a device, and the stream that everything of the device goes into.
 #[derive(Clone, Copy)]
 pub(crate) struct Location {
     pub(crate) address: *mut c_void,
@@ -73,8 +75,8 @@ impl<F: FnMut(Location) -> Result<()>> InplaceOp1 for Lend<F> {
         self.name
     }
 
-    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
-        (self.then.borrow_mut())(Location::on_cpu_mut(storage, first(layout)?)?)
+    fn cpu_fwd(&self, _: &mut CpuStorage, _: &Layout) -> Result<()> {
+        candle_core::bail!("{}: expected tensors on a GPU", self.name)
     }
 
     fn cuda_fwd(&self, storage: &mut CudaStorage, layout: &Layout) -> Result<()> {
@@ -94,41 +96,13 @@ impl Location {
     pub(crate) fn of(storage: &Storage, layout: &Layout) -> Result<Self> {
         let first = first(layout)?;
         match storage {
-            Storage::Cpu(storage) => Self::on_cpu(storage, first),
             Storage::Cuda(storage) => Self::on_gpu(storage, first),
-            Storage::Metal(_) => candle_core::bail!("kernels of CUDA: expected a GPU of NVIDIA's"),
+            _ => candle_core::bail!("kernels of CUDA: expected tensors on a GPU of NVIDIA's"),
         }
     }
 
-    /// To be read only.
-    fn on_cpu(storage: &CpuStorage, first: usize) -> Result<Self> {
-        let address = match storage {
-            CpuStorage::F32(values) => values[first..].as_ptr().cast(),
-            CpuStorage::BF16(values) => values[first..].as_ptr().cast(),
-            CpuStorage::F16(values) => values[first..].as_ptr().cast(),
-            CpuStorage::U32(values) => values[first..].as_ptr().cast::<c_void>(),
-            _ => candle_core::bail!("kernels take f32, bf16, f16 and u32"),
-        };
-        Ok(Self { address: address.cast_mut(), stream: ptr::null_mut() })
-    }
-
-    fn on_cpu_mut(storage: &mut CpuStorage, first: usize) -> Result<Self> {
-        let address = match storage {
-            CpuStorage::F32(values) => values[first..].as_mut_ptr().cast(),
-            CpuStorage::BF16(values) => values[first..].as_mut_ptr().cast(),
-            CpuStorage::F16(values) => values[first..].as_mut_ptr().cast(),
-            CpuStorage::U32(values) => values[first..].as_mut_ptr().cast(),
-            _ => candle_core::bail!("kernels take f32, bf16, f16 and u32"),
-        };
-        Ok(Self { address, stream: ptr::null_mut() })
-    }
-
     /// What is written lies on the device, where no reference of Rust's reaches.
-    #[cfg(feature = "cuda")]
     fn on_gpu(storage: &CudaStorage, first: usize) -> Result<Self> {
-        use candle_core::cuda_backend::CudaStorageSlice;
-        use candle_core::cuda_backend::cudarc::driver::DevicePtr;
-
         let stream = storage.device.cuda_stream();
         let address = match &storage.slice {
             CudaStorageSlice::F32(values) => values.slice(first..).device_ptr(&stream).0,
@@ -138,10 +112,5 @@ impl Location {
             _ => candle_core::bail!("kernels take f32, bf16, f16 and u32"),
         };
         Ok(Self { address: address as *mut c_void, stream: stream.cu_stream().cast() })
-    }
-
-    #[cfg(not(feature = "cuda"))]
-    fn on_gpu(_: &CudaStorage, _: usize) -> Result<Self> {
-        candle_core::bail!("this build has kernels for the CPU only")
     }
 }

@@ -9,10 +9,9 @@ use candle_core::{DType, Device, Result, Tensor};
 use crate::memory::launch;
 use crate::step::{Bounds, Step};
 
-/// Whether this build has the kernels for tensors of this type there.
+/// Whether there are kernels for tensors of this type there.
 pub fn has_row_kernels(device: &Device, dtype: DType) -> bool {
-    let here = if cfg!(feature = "cuda") { device.is_cuda() } else { device.is_cpu() };
-    here && matches!(dtype, DType::BF16 | DType::F16)
+    device.is_cuda() && matches!(dtype, DType::BF16 | DType::F16)
 }
 
 #[allow(unsafe_code)]

@@ -1,6 +1,8 @@
-//! The kernels over rows, emulated on the CPU, against the same in f64.
-#![cfg(all(feature = "emulated", not(feature = "cuda")))]
+//! The kernels over rows against the same in f64: on a GPU, or on what `cargo xtask cuda-test` puts in its place.
+#![cfg(feature = "cuda")]
 #![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::LazyLock;
 
 use candle_core::{DType, Device, Tensor};
 use prospect_cuda::{
@@ -10,6 +12,8 @@ use prospect_cuda::{
 /// The 16-bit types, and how far one rounding to them is off.
 const HALVES: [(DType, f64); 2] = [(DType::BF16, 1.0 / 256.0), (DType::F16, 1.0 / 2048.0)];
 
+static GPU: LazyLock<Device> = LazyLock::new(|| prospect_cuda::open(0).unwrap());
+
 /// Numbers that look like none of the others.
 fn values(count: usize, seed: usize) -> Vec<f32> {
     (0..count).map(|index| ((index * 7919 + seed * 104_729) as f32 * 0.37).sin() * 3.0).collect()
@@ -17,11 +21,16 @@ fn values(count: usize, seed: usize) -> Vec<f32> {
 
 fn tensor(shape: &[usize], seed: usize, dtype: DType) -> Tensor {
     let values = values(shape.iter().product(), seed);
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap().to_dtype(dtype).unwrap()
+    on_gpu(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap().to_dtype(dtype).unwrap())
+}
+
+fn on_gpu(tensor: &Tensor) -> Tensor {
+    tensor.to_device(&GPU).unwrap()
 }
 
 fn wide(tensor: &Tensor) -> Vec<f64> {
-    tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap()
+    let here = tensor.to_device(&Device::Cpu).unwrap();
+    here.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap()
 }
 
 fn rows(tensor: &Tensor) -> Vec<Vec<f64>> {
@@ -121,9 +130,9 @@ fn queries_keys_and_values_go_where_they_belong() {
         let [cosines, sines] = [9, 10].map(|seed| tensor(&[positions, half], seed, DType::F32));
         let [keys, values] = [(); 2].map(|()| {
             let side = Tensor::full(f32::NAN, (1, kv_heads, capacity, head_dim), &Device::Cpu);
-            side.unwrap().to_dtype(dtype).unwrap()
+            on_gpu(&side.unwrap().to_dtype(dtype).unwrap())
         });
-        let mut step = Step::new(&Device::Cpu).unwrap();
+        let mut step = Step::new(&GPU).unwrap();
         let mut turn = |at| {
             step.start(at).unwrap();
             turn_into_cache(&qkv, (&cosines, &sines), &step, (&keys, &values), heads)
@@ -166,7 +175,7 @@ fn queries_keys_and_values_go_where_they_belong() {
 #[test]
 fn a_word_is_looked_up() {
     let table = tensor(&[7, 200], 11, DType::BF16);
-    let mut step = Step::new(&Device::Cpu).unwrap();
+    let mut step = Step::new(&GPU).unwrap();
     step.start(Place { id: 6, ..Place::default() }).unwrap();
     assert_eq!(rows(&embed_word(&table, &step).unwrap())[0], rows(&table)[6]);
     step.start(Place { id: 7, ..Place::default() }).unwrap();
@@ -175,9 +184,9 @@ fn a_word_is_looked_up() {
 
 #[test]
 fn the_next_word_is_chosen() {
-    let choice = Tensor::zeros(4, DType::F32, &Device::Cpu).unwrap();
+    let choice = Tensor::zeros(4, DType::F32, &GPU).unwrap();
     let chosen = |logits: &[f32], silence: u32| -> Vec<f32> {
-        choose(&Tensor::new(logits, &Device::Cpu).unwrap(), silence, &choice).unwrap();
+        choose(&Tensor::new(logits, &GPU).unwrap(), silence, &choice).unwrap();
         choice.to_vec1().unwrap()
     };
     for vocab in [5, 49_280] {
@@ -208,5 +217,9 @@ fn what_does_not_fit_is_refused() {
     // Of other strides than its shape has.
     let turned = tensor(&[8, 2], 1, DType::F32).t().unwrap();
     rms_norm(&turned, &tensor(&[8], 2, DType::F32), 1e-5, DType::BF16).unwrap_err();
-    assert!(has_row_kernels(&Device::Cpu, DType::F16) && !has_row_kernels(&Device::Cpu, DType::F32));
+    assert!(has_row_kernels(&GPU, DType::F16) && !has_row_kernels(&GPU, DType::F32));
+    // On the CPU.
+    assert!(!has_row_kernels(&Device::Cpu, DType::F16));
+    let (x, weight) = (x.to_device(&Device::Cpu).unwrap(), weight.to_device(&Device::Cpu).unwrap());
+    rms_norm(&x, &weight, 1e-5, DType::BF16).unwrap_err();
 }

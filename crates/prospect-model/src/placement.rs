@@ -121,16 +121,12 @@ impl Placement {
     /// Opens the device.
     pub(crate) fn open(self) -> Result<Compute> {
         let on_cpu = self.device == ComputeDevice::Cpu;
-        // Tests let the CPU do what a GPU does.
-        let like_a_gpu = !on_cpu || cfg!(feature = "emulated");
-        if !like_a_gpu && self.dtype != ComputeType::F32 && self.kernels != Kernels::Plain {
+        if on_cpu && self.dtype != ComputeType::F32 && self.kernels != Kernels::Plain {
             let (what, expected) = (self.dtype.name(), "f32 on the CPU, or plain kernels");
             return Err(ModelError::Unsupported { what, expected });
         }
-        let captures = cfg!(any(feature = "flash-attn", feature = "emulated"));
-        let half = self.dtype != ComputeType::F32;
-        if self.kernels == Kernels::Graph && !(like_a_gpu && captures && half) {
-            let expected = "a GPU, flash attention in the build, and bf16 or f16";
+        if self.kernels == Kernels::Graph && (on_cpu || self.dtype == ComputeType::F32) {
+            let expected = "a GPU, and bf16 or f16";
             return Err(ModelError::Unsupported { what: "a graph of a word", expected });
         }
         if !self.over_buffers() && self.precisions != Precisions::EXACT {

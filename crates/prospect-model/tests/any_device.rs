@@ -1,5 +1,5 @@
-//! The passes over tensors, which a GPU computes, on the CPU: held against `transformers` and against our own kernels there. With the
-//! feature `emulated`, by the kernels of a GPU besides.
+//! The passes over tensors, held against `transformers` and against our own kernels on the CPU. On the CPU, or in a build for GPUs on one:
+//! a GPU, or what `cargo xtask cuda-test` puts in its place.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -15,16 +15,21 @@ use prospect_model::{
 /// as trained ones do. `transformers` in f16 is off by 4.7e-3 at most in the cases below, in bf16 by 4.1e-2.
 const TYPES: [(ComputeType, f64); 2] = [(ComputeType::F16, 7e-3), (ComputeType::Bf16, 5.6e-2)];
 
-/// Operations of the tensor library; and where a GPU is emulated (the feature `emulated`), our own kernels between products, and those
-/// with the step of a word as one.
-const KERNELS: &[Kernels] = if cfg!(feature = "emulated") {
-    &[Kernels::Plain, Kernels::Best, Kernels::Graph]
-} else {
-    &[Kernels::Plain]
-};
+/// Operations of the tensor library on the CPU; in a build for GPUs, on one, with our own kernels between products besides, and where
+/// heads have the size for it, with the step of a word as one.
+fn kernels(name: &str) -> &'static [Kernels] {
+    match (cfg!(feature = "cuda"), cfg!(feature = "flash-attn") && name == "mha-untied-sharded") {
+        (false, _) => &[Kernels::Plain],
+        (true, false) => &[Kernels::Plain, Kernels::Best],
+        (true, true) => &[Kernels::Plain, Kernels::Best, Kernels::Graph],
+    }
+}
+
+const DEVICE: ComputeDevice =
+    if cfg!(feature = "cuda") { ComputeDevice::Cuda(0) } else { ComputeDevice::Cpu };
 
 fn placement(dtype: ComputeType, kernels: Kernels) -> Placement {
-    Placement { dtype, kernels, ..Placement::default() }
+    Placement { device: DEVICE, dtype, kernels, ..Placement::default() }
 }
 
 fn plain(name: &str, dtype: ComputeType) -> SmolVlm {
@@ -33,8 +38,9 @@ fn plain(name: &str, dtype: ComputeType) -> SmolVlm {
 
 /// A checkpoint in 16 bits, by all kernels that there are, with how far it may be off.
 fn in_sixteen_bits(name: &str) -> impl Iterator<Item = (SmolVlm, f64, String)> {
-    let each =
-        TYPES.iter().flat_map(|(dtype, near)| KERNELS.iter().map(move |kernels| (*dtype, *near, *kernels)));
+    let each = TYPES
+        .iter()
+        .flat_map(move |(dtype, near)| kernels(name).iter().map(move |kernels| (*dtype, *near, *kernels)));
     each.map(move |(dtype, near, kernels)| {
         let model = SmolVlm::load_with(&folder(name), placement(dtype, kernels)).unwrap();
         (model, near, format!("{name} in {dtype:?} by {kernels:?}"))
@@ -210,7 +216,7 @@ fn a_logit_that_is_not_finite_is_found_on_the_device() {
     });
     for (dtype, kernels) in [(ComputeType::F32, Kernels::Plain)]
         .into_iter()
-        .chain(KERNELS.iter().map(|kernels| (ComputeType::F16, *kernels)))
+        .chain(kernels("gqa-tied").iter().map(|kernels| (ComputeType::F16, *kernels)))
     {
         let model = SmolVlm::load_with(&broken.path(""), placement(dtype, kernels)).unwrap();
         let mut cache = cache(&model);
@@ -228,9 +234,9 @@ fn a_logit_that_is_not_finite_is_found_on_the_device() {
 #[test]
 fn what_a_machine_cannot_do_is_refused_in_one_line() {
     let load = |placement| SmolVlm::load_with(&folder("gqa-tied"), placement).err().unwrap();
-    let error = load(placement(ComputeType::F32, Kernels::Graph));
+    let error = load(Placement { kernels: Kernels::Graph, ..Placement::default() });
     assert!(matches!(error, ModelError::Unsupported { what: "a graph of a word", .. }), "{error}");
-    for dtype in [ComputeType::Bf16, ComputeType::F16].into_iter().filter(|_| !cfg!(feature = "emulated")) {
+    for dtype in [ComputeType::Bf16, ComputeType::F16] {
         let error = load(Placement { dtype, ..Placement::default() });
         assert!(matches!(error, ModelError::Unsupported { .. }), "{error}");
     }

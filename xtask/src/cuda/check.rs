@@ -1,64 +1,53 @@
-//! Types and lints of the code for GPUs, without CUDA: a stand-in for nvcc writes empty files, and in the place of CUTLASS is an
-//! empty checkout.
+//! Types, lints and tests of the code for GPUs, without CUDA and without a GPU.
 
-use std::path::{Path, PathBuf};
-
+use super::stand_in::StandIn;
 use crate::command::step;
-use crate::workspace::workspace_root;
 
-/// In the place of nvcc.
-const STAND_IN: &str = include_str!("stand_in/nvcc.sh");
-/// The checkout that candle-flash-attn's build script looks for, by its commit.
-const CUTLASS_COMMIT: &str = "7d49e6c7e2f8896c47f586706e67e1fb215529dc";
+/// The crates that have code for GPUs.
+const CRATES: [&str; 3] = ["prospect-cuda", "prospect-model", "prospect-runner"];
 
 /// Clippy over every build for GPUs.
 pub(crate) fn check() -> Result<(), String> {
-    let folder = workspace_root().join("target/cuda-check");
-    stand_in(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let path = |name: &str| folder.join(name).display().to_string();
-    let (nvcc, home, include, target) = (path("nvcc"), path("cudaforge"), path("include"), path("build"));
-    let environment = [
-        ("NVCC", nvcc.as_str()),
-        ("CUDAFORGE_HOME", &home),
-        ("PROSPECT_CUTLASS", &include),
-        ("CUDA_COMPUTE_CAP", "80"),
-        ("CUDARC_CUDA_VERSION", "13000"),
-        ("CARGO_TARGET_DIR", &target),
-    ];
+    let stand_in = StandIn::prepare()?;
     for features in ["cuda", "cuda,flash-attn", "cuda,flash-attn-stock,sentence-encoder"] {
-        let packages = ["clippy", "-p", "prospect-cuda", "-p", "prospect-model", "-p", "prospect-runner"];
-        let listed: Vec<String> =
-            features.split(',').map(|feature| format!("prospect-runner/{feature}")).collect();
-        let listed = listed.join(",");
-        let arguments = [&packages[..], &["--features", &listed, "--", "-D", "warnings"]].concat();
-        step(&format!("clippy {features}"), "cargo", &arguments, &environment)?;
+        let features = features.split(',').map(|feature| format!("prospect-runner/{feature}"));
+        let features = features.collect::<Vec<_>>().join(",");
+        let mut arguments = vec!["clippy"];
+        arguments.extend(CRATES.iter().flat_map(|name| ["-p", name]));
+        arguments.extend(["--features", &features, "--", "-D", "warnings"]);
+        run(&stand_in, &format!("clippy {features}"), &arguments, &[])?;
     }
     Ok(())
 }
 
-fn stand_in(folder: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder.join("include"))?;
-    let nvcc = folder.join("nvcc");
-    // Only when it changed: its time is an input of the build.
-    if std::fs::read_to_string(&nvcc).ok().as_deref() != Some(STAND_IN) {
-        std::fs::write(&nvcc, STAND_IN)?;
-        executable(&nvcc)?;
+/// What a GPU computes, on the CPU in its place, in any order that streams allow: at the latest, as soon as may be, and by chance.
+pub(crate) fn test() -> Result<(), String> {
+    let stand_in = StandIn::prepare()?;
+    stand_in.libraries()?;
+    let tests = [
+        ["-p", "prospect-cuda", "-p", "prospect-model"],
+        ["--features", "prospect-model/flash-attn", "--test", "rows"],
+        ["--test", "any_device", "--test", "gpu"],
+    ]
+    .concat();
+    let clippy = [&["clippy"], &tests[..], &["--", "-D", "warnings"]].concat();
+    run(&stand_in, "clippy tests of a GPU", &clippy, &[])?;
+    for order in ["late", "soon", "1", "2"] {
+        let test = [&["test"], &tests[..]].concat();
+        run(&stand_in, &format!("tests of a GPU, {order}"), &test, &[("PROSPECT_STAND_IN_ORDER", order)])?;
     }
-    let name = format!("cutlass-{}", &CUTLASS_COMMIT[..16]);
-    let checkout: PathBuf = folder.join("cudaforge/git/checkouts").join(name);
-    for part in ["include", "tools/util/include", ".git/objects", ".git/refs"] {
-        std::fs::create_dir_all(checkout.join(part))?;
-    }
-    std::fs::write(checkout.join(".git/HEAD"), format!("{CUTLASS_COMMIT}\n"))
-}
-
-#[cfg(unix)]
-fn executable(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
-}
-
-#[cfg(not(unix))]
-fn executable(_: &Path) -> std::io::Result<()> {
     Ok(())
+}
+
+fn run(
+    stand_in: &StandIn,
+    name: &str,
+    arguments: &[&str],
+    more: &[(&'static str, &str)],
+) -> Result<(), String> {
+    let environment = stand_in.environment();
+    let mut environment: Vec<(&str, &str)> =
+        environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    environment.extend(more);
+    step(name, "cargo", arguments, &environment)
 }

@@ -1,9 +1,10 @@
-//! Builds for NVIDIA GPUs (docs/gpu.md): the real one, and the one that only checks types.
+//! Builds for NVIDIA GPUs (docs/gpu.md): the real one, and the one that is checked and tested without a GPU.
 
 mod build;
 mod check;
 mod compiler;
 mod needed;
+mod stand_in;
 
 pub(crate) use build::{Arguments, run};
-pub(crate) use check::check;
+pub(crate) use check::{check, test};

@@ -3,7 +3,7 @@
 use candle_core::{D, DType, Tensor};
 
 use super::fused::Step;
-use crate::error::Result;
+use crate::error::{ModelError, Result};
 use crate::placement::Compute;
 
 /// Attention of the last tokens of a cache to all before them.
@@ -23,6 +23,15 @@ impl Causal {
         let fused = fuses_cache(compute, head_dim);
         let mask = (!fused && tokens > 1).then(|| mask(compute, tokens, cached)).transpose()?;
         Ok(Self { fused, mask, slots: cached + tokens, reach: None })
+    }
+
+    /// Fails unless [`Self::of_step`] has a kernel for heads of this size.
+    pub(super) fn check_steps(compute: &Compute, head_dim: usize) -> Result<()> {
+        if fuses_cache(compute, head_dim) {
+            return Ok(());
+        }
+        let expected = "flash attention over the cache: a build with it, and heads of 64";
+        Err(ModelError::Unsupported { what: "a graph of a word", expected })
     }
 
     /// For one token behind `cached` slots, and for others by the same launch as far as `reach`, where there is a kernel for that.

@@ -1,7 +1,5 @@
 //! The Llama decoder over tensors.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use candle_core::{DType, Tensor};
 
 use super::attention::Causal;
@@ -21,15 +19,11 @@ use crate::text_config::TextConfig;
 const REACH: usize = 256;
 /// No vocabulary has it.
 const NO_WORD: u32 = u32::MAX;
-/// Of the next decoder in this process.
-static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
 
 type Layer = DecoderLayer<RmsNorm, Linear>;
 
 /// The decoder with its embedding table and head.
 pub(crate) struct Decoder {
-    /// Its own in this process: what was captured of another one is not for this.
-    number: u64,
     config: TextConfig,
     compute: Compute,
     fused: Option<Fused>,
@@ -43,6 +37,9 @@ pub(crate) struct Decoder {
 impl Decoder {
     pub(crate) fn load(weights: &OnDevice<'_>, config: &TextConfig, tied: bool) -> Result<Self> {
         let prefix = "model.text_model";
+        if weights.compute.placement.kernels == Kernels::Graph {
+            Causal::check_steps(weights.compute, config.head_dim())?;
+        }
         let (table, head) = table_and_head(weights.weights, tied);
         let read =
             |name: &str| weights.get(&format!("{name}.weight"), &[config.vocab_size, config.hidden_size]);
@@ -52,7 +49,6 @@ impl Decoder {
         let linear = |parts: &[Part], input| Linear::stacked(weights, parts, input, false);
         let layer = |name: &str| Layer::read(config, name, norm, linear);
         Ok(Self {
-            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             config: config.clone(),
             compute: weights.compute.clone(),
             fused: Fused::of(weights.compute),
@@ -142,8 +138,7 @@ impl Decoder {
     /// As [`Self::choose`] of one word, by work that is captured once for every [`REACH`] slots and asked for as a whole.
     fn captured_step(&self, fused: Fused, id: u32, cache: &mut KvCache) -> Result<Option<Choice>> {
         let (position, slot) = (cache.next_position(), cache.len());
-        cache.check_room(1)?;
-        self.rotary.check(position, 1)?;
+        self.check(cache, 1)?;
         if cache.keeps_embeddings() {
             cache.keep_embedding_rows(&self.embed(&[id])?)?;
         }
@@ -159,7 +154,7 @@ impl Decoder {
         let kept = || self.tensors().chain(cache.tensors()).cloned().collect();
         let asked_for = decoding
             .start(id, position, slot)
-            .and_then(|()| decoding.again((self.number, reach), kept, work))
+            .and_then(|()| decoding.again(reach, kept, work))
             .and_then(|()| decoding.choice());
         cache.put_decoding(decoding);
         let choice = asked_for?;
@@ -189,13 +184,23 @@ impl Decoder {
             Chunk::Words(ids) => ids.len(),
             Chunk::Embeddings(embeddings) => embeddings.dim(0)?,
         };
-        cache.check_room(tokens)?;
-        self.rotary.check(cache.next_position(), tokens)?;
+        self.check(cache, tokens)?;
         let x = self.residual(chunk, cache)?;
         let causal = Causal::new(&self.compute, self.config.head_dim(), tokens, cache.len())?;
         let x = self.layers(x, cache, cache.decoding().map(Decoding::step), &causal)?;
         cache.commit(tokens);
         Ok(x)
+    }
+
+    /// Whether so many tokens can go into the cache.
+    fn check(&self, cache: &KvCache, tokens: usize) -> Result<()> {
+        // A GPU's device is a stream. In another one's, nothing would be in order.
+        match cache.tensors().next() {
+            Some(side) if !side.device().same_device(&self.compute.device) => return Err(foreign_cache()),
+            _ => {}
+        }
+        cache.check_room(tokens)?;
+        self.rotary.check(cache.next_position(), tokens)
     }
 
     /// What the residual stream of a chunk begins with, in f32: a tensor of its own.
@@ -277,7 +282,6 @@ fn decoding_of(cache: &KvCache) -> Result<&Decoding> {
     cache.decoding().ok_or_else(foreign_cache)
 }
 
-/// A cache of a model that computes elsewhere.
 fn foreign_cache() -> ModelError {
-    candle_core::Error::msg("a cache belongs to models of its own device and type").into()
+    candle_core::Error::msg("a cache on a GPU belongs to the model that made it").into()
 }

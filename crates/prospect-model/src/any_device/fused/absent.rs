@@ -80,7 +80,7 @@ impl Decoding {
 
     pub(crate) fn again(
         &mut self,
-        _: (u64, usize),
+        _: usize,
         _: impl FnOnce() -> Vec<Tensor>,
         _: impl Fn(&Self) -> Result<()>,
     ) -> Result<()> {

@@ -1,7 +1,5 @@
-//! A build with the kernels: NVIDIA's GPUs, or the CPU emulating one.
+//! A build with the kernels, for NVIDIA's GPUs.
 
-#[cfg(feature = "cuda")]
-use candle_core::Device;
 use candle_core::{DType, Tensor};
 use prospect_cuda::Place;
 pub(crate) use prospect_cuda::Step;
@@ -74,21 +72,12 @@ impl Fused {
 
     /// `x W^T` in f32.
     pub(crate) fn wide_product(self, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-        match x.device() {
-            #[cfg(feature = "cuda")]
-            Device::Cuda(_) => Ok(prospect_cuda::wide_product(&x.contiguous()?, weight)?),
-            // Where a GPU is emulated.
-            _ => Ok(x.to_dtype(DType::F32)?.matmul(&weight.to_dtype(DType::F32)?.t()?)?),
-        }
+        Ok(prospect_cuda::wide_product(&x.contiguous()?, weight)?)
     }
 
     /// Adds `x W^T` to `sums` in f32, where they lie.
     pub(crate) fn add_product(self, sums: &Tensor, x: &Tensor, weight: &Tensor) -> Result<()> {
-        match x.device() {
-            #[cfg(feature = "cuda")]
-            Device::Cuda(_) => Ok(prospect_cuda::add_product(sums, &x.contiguous()?, weight)?),
-            _ => Ok(sums.slice_set(&(sums + self.wide_product(x, weight)?)?, 0, 0)?),
-        }
+        Ok(prospect_cuda::add_product(sums, &x.contiguous()?, weight)?)
     }
 }
 
@@ -101,9 +90,9 @@ pub(crate) struct Decoding {
     captured: Captured,
 }
 
-/// Work that was done once, by its decoder and how far it reaches; captured once it is asked for again.
+/// Work that was done once, by how far it reaches; captured once it is asked for again.
 #[cfg(feature = "flash-attn")]
-type Captured = std::collections::HashMap<(u64, usize), Option<prospect_cuda::Graph>>;
+type Captured = std::collections::HashMap<usize, Option<prospect_cuda::Graph>>;
 
 impl Decoding {
     pub(crate) fn step(&self) -> &Step {
@@ -120,16 +109,16 @@ impl Decoding {
         Ok(prospect_cuda::choose(logits, silence, &self.choice)?)
     }
 
-    /// Does `work` at the step, or what it was when it was done before under the same key. `kept` are all tensors that it reads or
+    /// Does `work` at the step, or what it was when it was done before with the same reach. `kept` are all tensors that it reads or
     /// writes, but for those of this.
     #[cfg(feature = "flash-attn")]
     pub(crate) fn again(
         &mut self,
-        key: (u64, usize),
+        reach: usize,
         kept: impl FnOnce() -> Vec<Tensor>,
         work: impl Fn(&Self) -> Result<()>,
     ) -> Result<()> {
-        let graph = match self.captured.remove(&key) {
+        let graph = match self.captured.remove(&reach) {
             // All kernels are loaded by that.
             None => {
                 work(self)?;
@@ -147,15 +136,15 @@ impl Decoding {
                 Some(graph)
             }
         };
-        self.captured.insert(key, graph);
+        self.captured.insert(reach, graph);
         Ok(())
     }
 
-    /// As it is: nothing is captured where a GPU is emulated.
+    /// As it is: a step that is to be captured needs flash attention.
     #[cfg(not(feature = "flash-attn"))]
     pub(crate) fn again(
         &mut self,
-        _: (u64, usize),
+        _: usize,
         _: impl FnOnce() -> Vec<Tensor>,
         work: impl Fn(&Self) -> Result<()>,
     ) -> Result<()> {
