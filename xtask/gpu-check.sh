@@ -152,6 +152,9 @@ check 120 "run with vision ahead" "$binary" run "$video" --device "$device" --se
   check 10 "  the same events" cmp "$ahead/compared" "$in_turn/compared"
 }
 
+[ "$device" = cpu ] ||
+  check 120 "run with words as graphs" "$binary" run "$video" --device "$device" --set model.kernels=graph --out "$out/run-graph"
+
 for strategy in drop_all drop_middle sink_window drop_oldest_frames keyframes summarize_and_drop summarize_with_dst hybrid none; do
   check 120 "run $strategy" "$binary" run "$video" --device "$device" --strategy "$strategy" --out "$out/run-$strategy"
 done

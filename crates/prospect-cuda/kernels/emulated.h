@@ -16,6 +16,7 @@
 
 #define __global__
 #define __device__
+#define __launch_bounds__(threads)
 // Of one block at a time in a thread of the CPU.
 #define __shared__ static thread_local
 

@@ -17,6 +17,7 @@
 namespace {
 
 constexpr int WARP = 32;
+constexpr int MOST_THREADS = 1024;
 constexpr unsigned ALL_LANES = 0xffffffffu;
 
 __device__ float wide(__nv_bfloat16 x) { return __bfloat162float(x); }
@@ -76,7 +77,7 @@ __device__ Largest block_largest(Largest largest) {
 }
 
 template <typename Half>
-__global__ void rms_norm(const float *x, const float *weight, Half *out, int size, float eps) {
+__global__ void __launch_bounds__(MOST_THREADS) rms_norm(const float *x, const float *weight, Half *out, int size, float eps) {
     x += size_t(blockIdx.x) * size;
     out += size_t(blockIdx.x) * size;
     float squares = 0.f;
@@ -87,7 +88,7 @@ __global__ void rms_norm(const float *x, const float *weight, Half *out, int siz
 
 // Besides, `pending`, the bias of the product that is added to the residual stream next, goes into the stream: it is at hand here.
 template <typename Half>
-__global__ void layer_norm(float *x, const float *weight, const float *bias, const float *pending, Half *out, int size, float eps) {
+__global__ void __launch_bounds__(MOST_THREADS) layer_norm(float *x, const float *weight, const float *bias, const float *pending, Half *out, int size, float eps) {
     x += size_t(blockIdx.x) * size;
     out += size_t(blockIdx.x) * size;
     float sum = 0.f;
@@ -104,7 +105,7 @@ __global__ void layer_norm(float *x, const float *weight, const float *bias, con
 
 // Rows of products and their bias, in place.
 template <typename Half>
-__global__ void add_bias(Half *x, const float *bias, int size) {
+__global__ void __launch_bounds__(MOST_THREADS) add_bias(Half *x, const float *bias, int size) {
     const int i = blockIdx.y * blockDim.x + threadIdx.x;
     if (i >= size) return;
     x += size_t(blockIdx.x) * size;
@@ -113,7 +114,7 @@ __global__ void add_bias(Half *x, const float *bias, int size) {
 
 // The same, and GELU by its tanh.
 template <typename Half>
-__global__ void add_bias_gelu(Half *x, const float *bias, int size) {
+__global__ void __launch_bounds__(MOST_THREADS) add_bias_gelu(Half *x, const float *bias, int size) {
     const int i = blockIdx.y * blockDim.x + threadIdx.x;
     if (i >= size) return;
     x += size_t(blockIdx.x) * size;
@@ -124,7 +125,7 @@ __global__ void add_bias_gelu(Half *x, const float *bias, int size) {
 
 // Gates and values side by side, [rows, 2 * inner], to silu(gate) * value.
 template <typename Half>
-__global__ void gated(const Half *gate_up, Half *out, int inner) {
+__global__ void __launch_bounds__(MOST_THREADS) gated(const Half *gate_up, Half *out, int inner) {
     const Half *gates = gate_up + size_t(blockIdx.x) * 2 * inner;
     const int i = blockIdx.y * blockDim.x + threadIdx.x;
     if (i >= inner) return;
@@ -138,7 +139,7 @@ enum { STEP_ID, STEP_POSITION, STEP_SLOT, STEP_SLOTS };
 // One head of one token of [tokens, heads + 2 * kv_heads, head_dim] a block: queries and keys turned to their positions, queries to
 // [tokens, heads, head_dim], keys and values into the cache, [kv_heads, capacity, head_dim].
 template <typename Half>
-__global__ void turn_into_cache(const Half *qkv, const float *cosines, const float *sines, const uint32_t *step, Half *queries,
+__global__ void __launch_bounds__(MOST_THREADS) turn_into_cache(const Half *qkv, const float *cosines, const float *sines, const uint32_t *step, Half *queries,
                                 Half *keys, Half *values, int heads, int kv_heads, int head_dim, int capacity) {
     const int token = blockIdx.x, head = blockIdx.y, half = head_dim / 2;
     const size_t position = size_t(step[STEP_POSITION]) + token, slot = size_t(step[STEP_SLOT]) + token;
@@ -166,14 +167,14 @@ __global__ void turn_into_cache(const Half *qkv, const float *cosines, const flo
 
 // The word that `step` names, from the table [vocab, hidden], as the first residual stream.
 template <typename Half>
-__global__ void embed_word(const Half *table, const uint32_t *step, float *out, int hidden) {
+__global__ void __launch_bounds__(MOST_THREADS) embed_word(const Half *table, const uint32_t *step, float *out, int hidden) {
     const Half *row = table + size_t(step[STEP_ID]) * hidden;
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i < hidden) out[i] = wide(row[i]);
 }
 
 // What is known of the next word, from its logits: as `Choice` in src/rows.rs.
-__global__ void choose(const float *logits, float *choice, int vocab, int silence) {
+__global__ void __launch_bounds__(MOST_THREADS) choose(const float *logits, float *choice, int vocab, int silence) {
     Largest other = {-INFINITY, vocab};
     float nothing = 0.f;
     for (int i = threadIdx.x; i < vocab; i += blockDim.x) {
@@ -204,7 +205,7 @@ int blocks(int size, int block) { return (size + block - 1) / block; }
 // Enough that a row is read in a few strides.
 int threads_of(int size) {
     const int threads = blocks(size, 4 * WARP) * WARP;
-    return threads < 1024 ? threads : 1024;
+    return threads < MOST_THREADS ? threads : MOST_THREADS;
 }
 
 // Launches with a value of the type in question.

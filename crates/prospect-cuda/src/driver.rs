@@ -1,5 +1,7 @@
 //! Is there a driver, and the device that is asked for? Looked for before candle opens the device, which would panic.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use candle_core::Device;
 use candle_core::cuda_backend::cudarc::driver::{result, sys};
 use candle_core::cuda_backend::cudarc::{cublas, curand};
@@ -74,6 +76,7 @@ pub fn check(index: usize) -> Result<(), DriverError> {
 /// As [`check`], and [`DriverError::Open`].
 pub fn open(index: usize) -> Result<Device, DriverError> {
     check(index)?;
+    let _alone = alone();
     let device = Device::new_cuda_with_stream(index)
         .map_err(|error| DriverError::Open { index, message: one_line(&error) })?;
     if let Device::Cuda(cuda) = &device {
@@ -85,6 +88,12 @@ pub fn open(index: usize) -> Result<Device, DriverError> {
         }
     }
     Ok(device)
+}
+
+/// Opening a device waits for all others of the GPU, which nobody may do while one of them is captured.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Memory of a device, in bytes.

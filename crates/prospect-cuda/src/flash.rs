@@ -26,6 +26,11 @@ pub fn supports_cache(head_dim: usize, dtype: DType) -> bool {
     is_half(dtype) && (head_dim == 64 || stock)
 }
 
+/// Whether [`attend_step`] has a kernel for this.
+pub fn supports_step(head_dim: usize, dtype: DType) -> bool {
+    is_half(dtype) && head_dim == 64
+}
+
 fn is_half(dtype: DType) -> bool {
     matches!(dtype, DType::BF16 | DType::F16)
 }

@@ -1,10 +1,13 @@
 //! Work that is captured once and launched again as one thing: what a token takes is hundreds of launches, which the host needs more
 //! time to ask for than the GPU to do.
 
-use candle_core::cuda_backend::cudarc::driver::CudaGraph;
+use std::sync::Arc;
+
 use candle_core::cuda_backend::cudarc::driver::sys::{CUgraphInstantiate_flags, CUstreamCaptureMode};
+use candle_core::cuda_backend::cudarc::driver::{CudaGraph, CudaStream, DriverError};
 use candle_core::{Device, Error, Result, Tensor, TensorId};
 
+use crate::driver::alone;
 use crate::step::{Bounds, Step};
 
 /// Work of one token, wherever in the stream the token stands.
@@ -26,7 +29,8 @@ unsafe impl Sync for Graph {}
 
 impl Graph {
     /// Captures what `work` asks the step's device for; nothing of it is done. `kept` are all tensors that it reads or writes and has
-    /// not made; what it makes ends with it. It has been done before without being captured, so that all kernels are loaded.
+    /// not made; what it makes ends with it. It has been done before without being captured, so that all kernels are loaded. No other
+    /// thread asks the same device for anything meanwhile: that would be captured as well.
     ///
     /// # Errors
     /// Those of `work`; work that cannot be captured, such as waiting for the device.
@@ -34,14 +38,10 @@ impl Graph {
         let Device::Cuda(device) = step.numbers().device() else {
             candle_core::bail!("a graph is captured on a GPU only")
         };
-        let stream = device.cuda_stream();
-        // Other threads go on with work of their own.
-        stream
-            .begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
-            .map_err(Error::wrap)?;
+        let _alone = alone();
+        let mut capture = Capture::begin(device.cuda_stream())?;
         let done = work();
-        // Whatever came of it: a stream that is being captured does nothing else.
-        let graph = stream.end_capture(CUgraphInstantiate_flags(0));
+        let graph = capture.end();
         done?;
         let Some(graph) = graph.map_err(Error::wrap)? else { candle_core::bail!("nothing was captured") };
         Ok(Self { graph, step: step.numbers().id(), bounds: step.bounds(), _kept: kept })
@@ -57,5 +57,36 @@ impl Graph {
         }
         step.check(self.bounds)?;
         self.graph.launch().map_err(Error::wrap)
+    }
+}
+
+/// A stream that is captured, for as long as this lives: it does nothing else.
+struct Capture {
+    stream: Arc<CudaStream>,
+    ended: bool,
+}
+
+impl Capture {
+    fn begin(stream: Arc<CudaStream>) -> Result<Self> {
+        // Other threads go on with their streams.
+        let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+        stream.begin_capture(mode).map_err(Error::wrap)?;
+        Ok(Self { stream, ended: false })
+    }
+
+    fn end(&mut self) -> std::result::Result<Option<CudaGraph>, DriverError> {
+        self.ended = true;
+        // What memory that was freed in a capture gone wrong has left behind would be reported first, and nothing ended.
+        let _ = self.stream.context().check_err();
+        self.stream.end_capture(CUgraphInstantiate_flags(0))
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        if !self.ended {
+            // The work panicked: what came of it is nobody's.
+            let _ = self.end();
+        }
     }
 }

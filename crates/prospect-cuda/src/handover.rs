@@ -8,7 +8,7 @@ use std::sync::Arc;
 use candle_core::cuda_backend::cudarc::driver::{CudaEvent, result};
 use candle_core::{Device, Error, Result, Tensor};
 
-use crate::memory::launch;
+use crate::memory::{HANDING_OVER, launch};
 
 /// A tensor that its stream computes, or has computed, for another one.
 #[derive(Clone)]
@@ -44,12 +44,15 @@ impl Handover {
             return Ok(self.tensor.clone());
         };
         let (there, here) = (from.cuda_stream(), to.cuda_stream());
+        if there.context() != here.context() {
+            candle_core::bail!("a tensor is handed over within a GPU, not from one to another")
+        }
         here.wait(ready).map_err(Error::wrap)?;
         // SAFETY: all of it is written by the copy below, before anything in this stream reads it.
         #[allow(unsafe_code)]
         let taken = unsafe { Tensor::empty(self.tensor.shape(), self.tensor.dtype(), device)? };
         let bytes = self.tensor.elem_count() * self.tensor.dtype().size_in_bytes();
-        launch("handing over", [&self.tensor], [&taken], |[source], [target], stream| {
+        launch(HANDING_OVER, [&self.tensor], [&taken], |[source], [target], stream| {
             // SAFETY: both are contiguous and have as many bytes, on one GPU. The source is not freed before the copy is done: the
             // stream that it is freed in waits for that, below.
             #[allow(unsafe_code)]

@@ -25,7 +25,7 @@ mod step;
 #[cfg(feature = "cuda")]
 pub use driver::{DriverError, Memory, check, memory, open};
 #[cfg(feature = "flash-attn")]
-pub use flash::{attend, attend_cache, attend_step, supports, supports_cache};
+pub use flash::{attend, attend_cache, attend_step, supports, supports_cache, supports_step};
 #[cfg(feature = "flash-attn")]
 pub use graph::Graph;
 #[cfg(feature = "cuda")]

@@ -6,26 +6,28 @@ use std::ptr;
 
 use candle_core::cuda_backend::CudaStorageSlice;
 use candle_core::cuda_backend::cudarc::driver::DevicePtr;
-use candle_core::{CpuStorage, CudaStorage, InplaceOp1, Layout, Result, Storage, Tensor};
+use candle_core::{CpuStorage, CudaStorage, Error, InplaceOp1, Layout, Result, Storage, Tensor};
+
+/// What may read a tensor of another stream: it has waited for it.
+pub(crate) const HANDING_OVER: &str = "handing over";
 
 /// Runs `kernel` over the memory of tensors on one device, all contiguous: with the addresses of what it reads, of what it writes,
 /// and with the stream that it goes into. It returns a status, 0 if all is well.
 ///
-/// No tensor that is written may share its memory with another of the call: its lock is held while the others are taken.
-///
 /// # Errors
-/// A tensor that is not contiguous, of a type or on a device that kernels do not take; any other status.
+/// A tensor that is not contiguous, of a type or on a device that kernels do not take, of another stream than what is written, or written
+/// and of the same memory as another of the call; any other status.
 pub(crate) fn launch<const READ: usize, const WRITTEN: usize>(
     name: &'static str,
     read: [&Tensor; READ],
     written: [&Tensor; WRITTEN],
     kernel: impl FnOnce([*const c_void; READ], [*mut c_void; WRITTEN], *mut c_void) -> c_int,
 ) -> Result<()> {
+    keep_apart(name, &read, &written)?;
     let locked = read.map(Tensor::storage_and_layout);
     let (mut sources, mut stream) = ([ptr::null(); READ], ptr::null_mut());
     for (source, (storage, layout)) in sources.iter_mut().zip(&locked) {
-        let place = Location::of(storage, layout)?;
-        (*source, stream) = (place.address.cast_const(), place.stream);
+        *source = Location::of(storage, layout)?.address.cast_const();
     }
     let mut targets = Vec::with_capacity(WRITTEN);
     let mut kernel = Some(kernel);
@@ -39,6 +41,23 @@ pub(crate) fn launch<const READ: usize, const WRITTEN: usize>(
             Some(status) => candle_core::bail!("{name}: CUDA error {status}"),
         }
     })
+}
+
+/// Fails unless all tensors are of one stream, and what is written shares no memory with another: its lock is held while the others'
+/// are taken. What is handed over comes from another stream.
+fn keep_apart(name: &str, read: &[&Tensor], written: &[&Tensor]) -> Result<()> {
+    let storage = |tensor: &Tensor| ptr::from_ref(&*tensor.storage_and_layout().0);
+    for (index, target) in written.iter().enumerate() {
+        for other in written[..index].iter().chain(read) {
+            if storage(other) == storage(target) {
+                candle_core::bail!("{name}: a tensor is written that shares its memory with another")
+            }
+            if name != HANDING_OVER && !other.device().same_device(target.device()) {
+                candle_core::bail!("{name}: tensors of several devices")
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Takes the first of `tensors` to be written, then the others, and then does it.
@@ -104,6 +123,8 @@ impl Location {
     /// What is written lies on the device, where no reference of Rust's reaches.
     fn on_gpu(storage: &CudaStorage, first: usize) -> Result<Self> {
         let stream = storage.device.cuda_stream();
+        // Kernels are launched on the device that is the thread's.
+        stream.context().bind_to_thread().map_err(Error::wrap)?;
         let address = match &storage.slice {
             CudaStorageSlice::F32(values) => values.slice(first..).device_ptr(&stream).0,
             CudaStorageSlice::BF16(values) => values.slice(first..).device_ptr(&stream).0,

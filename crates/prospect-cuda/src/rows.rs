@@ -94,6 +94,7 @@ unsafe extern "C" {
 /// Shapes and types that are not these; a failure of the driver. So for all of them.
 pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f32, dtype: DType) -> Result<Tensor> {
     let (rows, size) = x.dims2()?;
+    check_half(dtype)?;
     expect("rms norm", &[(x, DType::F32, &[rows, size]), (weight, DType::F32, &[size])])?;
     let out = output((rows, size), dtype, x.device())?;
     launch("rms norm", [x, weight], [&out], |[x, weight], [out], stream| {
@@ -116,6 +117,7 @@ pub fn layer_norm(
     dtype: DType,
 ) -> Result<Tensor> {
     let (rows, size) = x.dims2()?;
+    check_half(dtype)?;
     let added = pending.unwrap_or(bias);
     let features: &[usize] = &[size];
     let of_features = [weight, bias, added].map(|tensor| (tensor, DType::F32, features));
@@ -161,6 +163,7 @@ pub fn add_bias(x: &Tensor, bias: &Tensor, gelu: bool) -> Result<()> {
 pub fn gated(gate_up: &Tensor) -> Result<Tensor> {
     let ((rows, both), dtype) = (gate_up.dims2()?, half(gate_up)?);
     let inner = both / 2;
+    expect("gate", &[(gate_up, dtype, &[rows, 2 * inner])])?;
     let out = output((rows, inner), dtype, gate_up.device())?;
     launch("gate", [gate_up], [&out], |[gate_up], [out], stream| {
         // SAFETY: the kernel reads `rows * 2 * inner`, which is no more than there is, and writes `rows * inner`.
@@ -278,8 +281,13 @@ fn output(shape: (usize, usize), dtype: DType, device: &Device) -> Result<Tensor
 }
 
 fn half(tensor: &Tensor) -> Result<DType> {
-    match tensor.dtype() {
-        dtype @ (DType::BF16 | DType::F16) => Ok(dtype),
+    check_half(tensor.dtype())?;
+    Ok(tensor.dtype())
+}
+
+fn check_half(dtype: DType) -> Result<()> {
+    match dtype {
+        DType::BF16 | DType::F16 => Ok(()),
         other => candle_core::bail!("kernels over rows take bf16 and f16, not {other:?}"),
     }
 }

@@ -100,7 +100,8 @@ impl Passes {
     ) -> Result<Choice> {
         let cached = cache.len();
         if let Self::Tensors(passes) = self {
-            if let Some(choice) = passes.1.choose(chunk, cache, silence)? {
+            let choice = passes.1.choose(chunk, cache, silence);
+            if let Some(choice) = choice.inspect_err(|_| cache.truncate(cached))? {
                 return Ok(choice);
             }
             // Again, for the logit that is at fault.
@@ -115,7 +116,8 @@ impl Passes {
     pub(crate) fn likeliest(&self, id: u32, cache: &mut KvCache, logits: &mut Vec<f32>) -> Result<u32> {
         let cached = cache.len();
         if let Self::Tensors(passes) = self {
-            if let Some(likeliest) = passes.1.likeliest(id, cache)? {
+            let likeliest = passes.1.likeliest(id, cache);
+            if let Some(likeliest) = likeliest.inspect_err(|_| cache.truncate(cached))? {
                 return Ok(likeliest);
             }
             // Again, for the logit that is at fault.

@@ -70,7 +70,8 @@ pub enum Kernels {
     /// The fastest that the device has: our own on the CPU, flash attention on a GPU where it is built in.
     #[default]
     Best,
-    /// The same, with all that a word takes captured as one CUDA graph, where a GPU has flash attention over the cache.
+    /// The same, with all that a word takes captured as one CUDA graph, where a GPU has flash attention over the cache. One thread at a
+    /// time uses such a model, its images aside.
     Graph,
     /// Operations of the tensor library alone, the same on every device: what the others are compared with.
     Plain,
@@ -219,6 +220,15 @@ impl Compute {
     /// f32 on the CPU.
     pub(crate) fn cpu() -> Self {
         Self { device: Device::Cpu, dtype: DType::F32, placement: Placement::default() }
+    }
+
+    /// Fails if a tensor is another device's: on a GPU that is a stream, and in another one's nothing would be in order. The tensor
+    /// library takes all of a GPU's for one.
+    pub(crate) fn check_own(&self, tensor: &candle_core::Tensor) -> Result<()> {
+        match tensor.device().same_device(&self.device) {
+            true => Ok(()),
+            false => Err(candle_core::Error::msg("what a model made on a GPU belongs to that model").into()),
+        }
     }
 
     /// Another stream of the same device, for what goes on beside this one; the CPU has none.

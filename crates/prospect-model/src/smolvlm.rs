@@ -145,7 +145,8 @@ impl SmolVlm {
         self.config.kv_rows_per_token() * row * self.compute.cache_dtype().size_in_bytes()
     }
 
-    /// Waits until everything is computed that was asked for: a GPU goes on by itself. For measurements.
+    /// Waits until everything is computed that was asked for, but for images that are not taken: a GPU goes on by itself. For
+    /// measurements.
     ///
     /// # Errors
     /// A failure of the device.
@@ -254,6 +255,7 @@ impl SmolVlm {
         for run in ids.chunk_by(|a, b| is_image(a) == is_image(b)) {
             // A run is never empty.
             if let (true, Some(images)) = (is_image(&run[0]), images) {
+                self.compute.check_own(&images.0)?;
                 tokens.slice_set(&images.0.narrow(0, row, run.len())?.force_contiguous()?, 0, start)?;
                 row += run.len();
             }

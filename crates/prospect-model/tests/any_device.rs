@@ -96,7 +96,7 @@ fn sixteen_bits_are_near_the_reference() {
 fn words_are_what_they_are_in_a_chunk() {
     let golden = Eviction::read("gqa-tied");
     let (ids, next) = golden.ids.split_at(golden.ids.len() / 2);
-    for (model, near, what) in in_sixteen_bits("gqa-tied") {
+    for (model, near, what) in ["gqa-tied", "mha-untied-sharded"].into_iter().flat_map(in_sixteen_bits) {
         for policy in [PositionPolicy::Rerotate, PositionPolicy::Recompute] {
             let new_cache = || model.new_cache(64, policy).unwrap();
             let (mut together, mut apart) = (new_cache(), new_cache());
@@ -121,8 +121,8 @@ fn words_are_what_they_are_in_a_chunk() {
 
 #[test]
 fn what_a_device_says_of_the_next_word_is_what_its_logits_say() {
-    for (model, _, what) in in_sixteen_bits("gqa-untied") {
-        for case in OneShot::read("gqa-untied") {
+    for (model, _, what) in ["gqa-untied", "mha-untied-sharded"].into_iter().flat_map(in_sixteen_bits) {
+        for case in OneShot::read(what.split(' ').next().unwrap()) {
             let (chunk, mut first) = (case.chunk(&model), cache(&model));
             let logits = model.prefill(&chunk, &mut first).unwrap();
             for silence in [Choice::of(&logits, u32::MAX).likeliest, 7, u32::MAX] {
@@ -210,13 +210,14 @@ fn keys_that_are_turned_again_and_again_keep_their_length() {
 
 #[test]
 fn a_logit_that_is_not_finite_is_found_on_the_device() {
-    let broken = common::Scratch::copy("gqa-tied").tensor("model.text_model.norm.weight", |_, bytes| {
-        // NaN in every type.
-        bytes[..4].fill(0xff);
-    });
+    let broken =
+        common::Scratch::copy("mha-untied-sharded").tensor("model.text_model.norm.weight", |_, bytes| {
+            // NaN in every type.
+            bytes[..4].fill(0xff);
+        });
     for (dtype, kernels) in [(ComputeType::F32, Kernels::Plain)]
         .into_iter()
-        .chain(kernels("gqa-tied").iter().map(|kernels| (ComputeType::F16, *kernels)))
+        .chain(kernels("mha-untied-sharded").iter().map(|kernels| (ComputeType::F16, *kernels)))
     {
         let model = SmolVlm::load_with(&broken.path(""), placement(dtype, kernels)).unwrap();
         let mut cache = cache(&model);

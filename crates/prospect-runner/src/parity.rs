@@ -84,6 +84,14 @@ impl<'a> Side<'a> {
         Ok(Self { model, cache: model.new_cache(capacity, policy)?, logits: Vec::new() })
     }
 
+    /// A word: as a chunk, for its logits, and then in the same place as the words of a reply go in. Returns the choice that this
+    /// made.
+    fn say(&mut self, id: u32) -> Result<u32, RunError> {
+        self.put(&[id], None)?;
+        self.cache.truncate(self.cache.len() - 1);
+        Ok(self.model.decode_likeliest(id, &mut self.cache, &mut Vec::new())?)
+    }
+
     fn put(&mut self, ids: &[u32], images: Option<&ImageEmbeddings>) -> Result<(), RunError> {
         let chunk = self.model.stream_embed(ids, images)?;
         Ok(self.model.prefill_into(&chunk, &mut self.cache, &mut self.logits)?)
@@ -142,17 +150,27 @@ impl<'a> Comparison<'a> {
             self.logits.add(of_other, of_reference);
             if reference != other {
                 let margin = of_reference[reference as usize] - of_reference[other as usize];
-                let frame = self.parity.frames;
-                self.parity.disagreements.push(Disagreement { frame, reference, other, margin });
+                self.disagree(reference, other, margin);
             }
             if Some(reference) == end || said + 1 == MAX_REPLY {
                 return Ok(vec![reference]);
             }
-            for side in &mut self.sides {
-                side.put(&[reference], None)?;
+            for index in 0..self.sides.len() {
+                let chosen = self.sides[index].say(reference)?;
+                let logits = &self.sides[index].logits;
+                let expected = likeliest(logits);
+                if chosen != expected {
+                    let margin = logits[expected as usize] - logits[chosen as usize];
+                    self.disagree(expected, chosen, margin);
+                }
             }
         }
         Ok(Vec::new())
+    }
+
+    fn disagree(&mut self, reference: u32, other: u32, margin: f32) {
+        let frame = self.parity.frames;
+        self.parity.disagreements.push(Disagreement { frame, reference, other, margin });
     }
 
     fn finish(self) -> Result<Parity, RunError> {

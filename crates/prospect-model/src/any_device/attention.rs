@@ -27,7 +27,7 @@ impl Causal {
 
     /// Fails unless [`Self::of_step`] has a kernel for heads of this size.
     pub(super) fn check_steps(compute: &Compute, head_dim: usize) -> Result<()> {
-        if fuses_cache(compute, head_dim) {
+        if fuses_step(compute, head_dim) {
             return Ok(());
         }
         let expected = "flash attention over the cache: a build with it, and heads of 64";
@@ -130,6 +130,10 @@ mod flash {
         wanted(compute) && prospect_cuda::supports_cache(head_dim, compute.dtype)
     }
 
+    pub(super) fn fuses_step(compute: &Compute, head_dim: usize) -> bool {
+        wanted(compute) && prospect_cuda::supports_step(head_dim, compute.dtype)
+    }
+
     pub(super) fn fused(queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
         Ok(prospect_cuda::attend(queries, keys, values)?)
     }
@@ -164,6 +168,10 @@ mod flash {
         false
     }
 
+    pub(super) fn fuses_step(_: &Compute, _: usize) -> bool {
+        false
+    }
+
     pub(super) fn fused(_: &Tensor, _: &Tensor, _: &Tensor) -> Result<Tensor> {
         Err(candle_core::Error::msg("this build has no flash attention").into())
     }
@@ -182,4 +190,4 @@ mod flash {
     }
 }
 
-use flash::{fused, fused_over_cache, fused_over_step, fuses, fuses_cache};
+use flash::{fused, fused_over_cache, fused_over_step, fuses, fuses_cache, fuses_step};

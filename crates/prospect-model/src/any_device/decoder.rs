@@ -185,6 +185,9 @@ impl Decoder {
             Chunk::Embeddings(embeddings) => embeddings.dim(0)?,
         };
         self.check(cache, tokens)?;
+        if let Chunk::Embeddings(embeddings) = chunk {
+            self.compute.check_own(embeddings)?;
+        }
         let x = self.residual(chunk, cache)?;
         let causal = Causal::new(&self.compute, self.config.head_dim(), tokens, cache.len())?;
         let x = self.layers(x, cache, cache.decoding().map(Decoding::step), &causal)?;
@@ -194,10 +197,8 @@ impl Decoder {
 
     /// Whether so many tokens can go into the cache.
     fn check(&self, cache: &KvCache, tokens: usize) -> Result<()> {
-        // A GPU's device is a stream. In another one's, nothing would be in order.
-        match cache.tensors().next() {
-            Some(side) if !side.device().same_device(&self.compute.device) => return Err(foreign_cache()),
-            _ => {}
+        if let Some(side) = cache.tensors().next() {
+            self.compute.check_own(side)?;
         }
         cache.check_room(tokens)?;
         self.rotary.check(cache.next_position(), tokens)
@@ -282,6 +283,7 @@ fn decoding_of(cache: &KvCache) -> Result<&Decoding> {
     cache.decoding().ok_or_else(foreign_cache)
 }
 
+/// Only caches of this device have what our kernels need besides.
 fn foreign_cache() -> ModelError {
-    candle_core::Error::msg("a cache on a GPU belongs to the model that made it").into()
+    candle_core::Error::msg("a cache of another type than the model's").into()
 }

@@ -111,9 +111,13 @@ fn behind(
         cache.truncate(length);
         Ok(())
     };
+    if stage == Stage::Decode {
+        // The second word of its kind is captured, where words are; the third is what they take from then on.
+        model.decode_likeliest(ids[0], cache, &mut logits)?;
+    }
     let times = times(model, repeats, cache, empty, |cache| match stage {
         Stage::Decode => Ok(model.decode_likeliest(ids[0], cache, &mut logits).map(drop)?),
-        _ => Ok(model.prefill_into(&chunk, cache, &mut logits)?),
+        _ => Ok(model.prefill_choice(&chunk, cache, ids[0], &mut logits).map(drop)?),
     })?;
     cache.truncate(length);
     let bytes = model.decoder_weight_bytes() + length * model.kv_bytes_per_token();

@@ -118,8 +118,8 @@ fn one_frame(model: &SmolVlm, cache: &mut KvCache, talks: bool) -> Result<(), Ru
     let mut ids = word_ids(frame_tokens(model) - images.tokens());
     ids.extend(vec![model.config().image_token_id; images.tokens()]);
     let mut logits = Vec::new();
-    // The logits of the frame's last token come back to the host, as for a decision.
-    model.prefill_into(&model.joint_embed(&ids, Some(&images))?, cache, &mut logits)?;
+    // As for a decision.
+    model.prefill_choice(&model.joint_embed(&ids, Some(&images))?, cache, word_ids(1)[0], &mut logits)?;
     if talks {
         let mut id = word_ids(1)[0];
         for _ in 0..REPLY_TOKENS {

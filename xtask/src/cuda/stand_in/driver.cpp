@@ -2,6 +2,8 @@
 
 #include "driver.h"
 
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 using namespace stand_in;
@@ -149,6 +151,9 @@ int cuMemcpyHtoDAsync_v2(void *to, const void *from, size_t bytes, void *stream)
 }
 int cuMemcpyDtoHAsync_v2(void *to, const void *from, size_t bytes, void *stream) {
     LOCKED;
+    static const bool counts = getenv("PROSPECT_STAND_IN_COUNT") != nullptr;
+    if (counts) fprintf(stderr, "stand-in GPU: %zu asked for\n", gpu.asked);
+    gpu.asked = 0;
     // Memory of the host that is not pinned: the caller gets it filled.
     const int status = gpu.synchronize(static_cast<Stream *>(stream));
     if (status != OK) return status;
@@ -171,9 +176,13 @@ int cuModuleGetFunction(void **function, void *, const char *name) {
     if (!kernel) return gpu.complain(NOT_FOUND, std::string("no kernel ") + name);
     return *function = new Function{name, kernel}, OK;
 }
-int cuLaunchKernel(void *function, unsigned blocks, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void *stream, void **arguments,
-                   void **) {
+int cuLaunchKernel(void *function, unsigned blocks, unsigned y, unsigned z, unsigned threads, unsigned threads_y, unsigned threads_z,
+                   unsigned, void *stream, void **arguments, void **) {
     LOCKED;
+    const bool some = blocks && y && z && threads && threads_y && threads_z;
+    if (!some || y > 65535 || z > 65535 || threads * threads_y * threads_z > 1024) {
+        return gpu.complain(INVALID_VALUE, "a launch of no block or thread, or of too many");
+    }
     // Arguments are read now, memory when it is done.
     return gpu.ask(static_cast<Stream *>(stream), static_cast<Function *>(function)->kernel(arguments, blocks));
 }

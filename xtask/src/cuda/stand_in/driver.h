@@ -3,7 +3,8 @@
 //
 // What is asked for waits in its stream and is done at some later time that streams, events and synchronisation allow, and at no other:
 // PROSPECT_STAND_IN_ORDER=late does it when somebody waits for it, =soon at once where it can be, a number as chance has it. What is
-// right in all of these orders needs nothing that it did not wait for. Memory that is new or freed is full of NaN.
+// right in all of these orders needs nothing that it did not wait for. Memory that is new or freed is full of NaN. With
+// PROSPECT_STAND_IN_COUNT=1 it says at every reading of results how much was asked for since the last one: what a token costs a host.
 
 #pragma once
 
@@ -63,6 +64,10 @@ class Gpu {
     int wait(Stream *stream, Event *event);
     int synchronize(Stream *stream);
     int synchronize_all();
+
+    // How often it was asked for something, but for memory.
+    size_t asked = 0;
+
     int wait_for(const Done &done);
 
     void *allocate(size_t bytes);
@@ -86,6 +91,7 @@ class Gpu {
     bool step(Stream *stream);
     void chance();
     void forget(void *address);
+    int free_uncounted(Stream *stream, void *address);
 
     enum { LATE, SOON, CHANCE } order = LATE;
     std::mt19937 random;

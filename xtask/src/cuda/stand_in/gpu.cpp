@@ -65,7 +65,9 @@ void Gpu::chance() {
 }
 
 int Gpu::ask(Stream *stream, Work work, Done after) {
+    asked++;
     if (stream->captured) {
+        if (stream->invalid) return CAPTURE_INVALIDATED;
         stream->captured->works.push_back(std::move(work));
         return OK;
     }
@@ -141,12 +143,25 @@ void Gpu::forget(void *address) {
 }
 
 int Gpu::allocate_in(Stream *stream, size_t bytes, void **address) {
+    if (!stream) {
+        for (const auto &other : streams) {
+            if (other->captured) return complain(CAPTURE_UNSUPPORTED, "memory of the whole GPU while a stream is captured");
+        }
+    }
     *address = allocate(bytes);
     if (stream && stream->captured) stream->captured->memory[*address] = false;
     return OK;
 }
 
 int Gpu::free_in(Stream *stream, void *address) {
+    // Costs next to nothing, so that it is not counted.
+    const size_t before = asked;
+    const int status = free_uncounted(stream, address);
+    asked = before;
+    return status;
+}
+
+int Gpu::free_uncounted(Stream *stream, void *address) {
     if (!memory.count(uintptr_t(address))) return complain(INVALID_VALUE, "memory is freed that was not allocated");
     if (!stream) {
         forget(address);
@@ -154,6 +169,7 @@ int Gpu::free_in(Stream *stream, void *address) {
     }
     if (stream->captured) {
         const auto own = stream->captured->memory.find(address);
+        if (stream->invalid) return CAPTURE_INVALIDATED;
         if (own == stream->captured->memory.end()) {
             stream->invalid = true;
             return complain(INVALID_VALUE, "a graph frees memory that it has not allocated");
