@@ -29,7 +29,7 @@ pub(crate) fn run() -> Result<(), String> {
     )?;
     step("package prospect-context", "cargo", &["package", "-p", "prospect-context", "--allow-dirty"], &[])?;
     step("test", "cargo", &["test", "--workspace", "--features", FEATURES], &[])?;
-    cuda::test()?;
+    cuda::test(&cuda::TestArguments::default())?;
     main_job()?;
     // What it takes a GPU box to run, on the CPU and in little: a person has one try there.
     let binary = "target/release/prospect-runner";

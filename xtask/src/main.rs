@@ -33,7 +33,7 @@ enum Command {
     /// The binary for NVIDIA GPUs, with a compiler from PyPI if the machine has none (docs/gpu.md).
     CudaBuild(cuda::Arguments),
     /// The tests of what a GPU computes, with the CPU in the place of one (docs/gpu.md).
-    CudaTest,
+    CudaTest(cuda::TestArguments),
     /// Everything a change has to pass: format, lints, tidy, docs, tests, the main job.
     Ci,
     /// Check the rules of docs/ARCHITECTURE.md that no compiler checks.
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         Command::Download(arguments) => download::run(&arguments),
         Command::E2e(arguments) => e2e::run(&arguments),
         Command::CudaBuild(arguments) => cuda::run(&arguments),
-        Command::CudaTest => cuda::test(),
+        Command::CudaTest(arguments) => cuda::test(&arguments),
         Command::Ci => ci::run(),
         Command::Tidy => tidy::run(),
     };

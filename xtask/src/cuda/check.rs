@@ -15,23 +15,36 @@ pub(crate) fn check() -> Result<(), String> {
         let mut arguments = vec!["clippy"];
         arguments.extend(CRATES.iter().flat_map(|name| ["-p", name]));
         arguments.extend(["--features", &features, "--", "-D", "warnings"]);
-        run(&stand_in, &format!("clippy {features}"), &arguments, &[])?;
+        run(&stand_in, &format!("clippy {features}"), "cargo", &arguments, &[])?;
     }
     Ok(())
 }
 
+/// What runs in the place of a GPU.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct TestArguments {
+    /// A command that builds or runs something for GPUs, instead of the tests.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<String>,
+}
+
 /// What a GPU computes, on the CPU in its place, in any order that streams allow: at the latest, as soon as may be, and by chance.
-pub(crate) fn test() -> Result<(), String> {
+pub(crate) fn test(arguments: &TestArguments) -> Result<(), String> {
     let stand_in = StandIn::prepare()?;
     stand_in.libraries()?;
+    if let Some((program, arguments)) = arguments.command.split_first() {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        return run(&stand_in, program, program, &arguments, &[]);
+    }
     let crates = ["-p", "prospect-cuda", "-p", "prospect-model", "--features", "prospect-model/flash-attn"];
     let files = ["rows", "graph", "any_device", "gpu"].iter().flat_map(|file| ["--test", file]);
     let tests: Vec<&str> = crates.into_iter().chain(files).collect();
     let clippy = [&["clippy"], &tests[..], &["--", "-D", "warnings"]].concat();
-    run(&stand_in, "clippy tests of a GPU", &clippy, &[])?;
+    run(&stand_in, "clippy tests of a GPU", "cargo", &clippy, &[])?;
     for order in ["late", "soon", "1"] {
         let test = [&["test"], &tests[..]].concat();
-        run(&stand_in, &format!("tests of a GPU, {order}"), &test, &[("PROSPECT_STAND_IN_ORDER", order)])?;
+        let order_of_tasks = [("PROSPECT_STAND_IN_ORDER", order)];
+        run(&stand_in, &format!("tests of a GPU, {order}"), "cargo", &test, &order_of_tasks)?;
     }
     Ok(())
 }
@@ -39,6 +52,7 @@ pub(crate) fn test() -> Result<(), String> {
 fn run(
     stand_in: &StandIn,
     name: &str,
+    program: &str,
     arguments: &[&str],
     more: &[(&'static str, &str)],
 ) -> Result<(), String> {
@@ -46,5 +60,5 @@ fn run(
     let mut environment: Vec<(&str, &str)> =
         environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
     environment.extend(more);
-    step(name, "cargo", arguments, &environment)
+    step(name, program, arguments, &environment)
 }
