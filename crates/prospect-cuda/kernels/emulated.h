@@ -9,6 +9,8 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -133,17 +135,20 @@ using Ask = int (*)(void *stream, void (*work)(void *), void (*end)(void *), voi
 
 inline Ask find_stand_in() {
     void *driver = dlopen("libcuda.so", RTLD_LAZY);
-    return driver ? reinterpret_cast<Ask>(dlsym(driver, "prospect_stand_in_ask")) : nullptr;
+    void *found = driver ? dlsym(driver, "prospect_stand_in_ask") : nullptr;
+    if (!found) {
+        fputs("kernels for the stand-in GPU, and no stand-in\n", stderr);
+        abort();
+    }
+    return reinterpret_cast<Ask>(found);
 }
 
-// Without a stream, at once.
 inline void ask(void *stream, dim3 grid, unsigned threads, std::function<void()> kernel) {
-    if (!stream) return launch(grid, threads, kernel);
     static const Ask ask = find_stand_in();
     using Work = std::function<void()>;
     const auto work = [](void *data) { (*static_cast<Work *>(data))(); };
     const auto end = [](void *data) { delete static_cast<Work *>(data); };
-    if (ask) ask(stream, work, end, new Work([=] { launch(grid, threads, kernel); }));
+    ask(stream, work, end, new Work([=] { launch(grid, threads, kernel); }));
 }
 
 }  // namespace emulated
@@ -172,3 +177,17 @@ inline __nv_bfloat16 __float2bfloat16(float x) {
 typedef _Float16 __half;
 inline float __half2float(__half x) { return float(x); }
 inline __half __float2half(float x) { return __half(x); }
+
+namespace emulated {
+
+inline float wide(float x) { return x; }
+inline float wide(__nv_bfloat16 x) { return __bfloat162float(x); }
+inline float wide(__half x) { return __half2float(x); }
+inline float wide(uint32_t x) { return float(x); }
+
+template <typename T> T from_wide(float x);
+template <> inline float from_wide<float>(float x) { return x; }
+template <> inline __nv_bfloat16 from_wide<__nv_bfloat16>(float x) { return __float2bfloat16(x); }
+template <> inline __half from_wide<__half>(float x) { return __float2half(x); }
+
+}  // namespace emulated

@@ -14,11 +14,6 @@ using half_t = __half;
 
 namespace {
 
-float widened(__nv_bfloat16 x) { return __bfloat162float(x); }
-float widened(__half x) { return __half2float(x); }
-void round_to(float x, __nv_bfloat16 &to) { to = __float2bfloat16(x); }
-void round_to(float x, __half &to) { to = __float2half(x); }
-
 // One row of queries of one head a block. What has no slots is 0, as in the kernels.
 void attend(ProspectFlashArguments a) {
     const int row = blockIdx.x, batch = blockIdx.y / a.heads, head = blockIdx.y % a.heads, kv_head = head / (a.heads / a.kv_heads);
@@ -34,7 +29,7 @@ void attend(ProspectFlashArguments a) {
     for (int slot = 0; slot < seen; slot++) {
         const auto *key = static_cast<const ELEMENT *>(a.keys) + start(a.key_strides, batch, slot, kv_head);
         float score = 0;
-        for (int i = 0; i < a.head_dim; i++) score += widened(query[i]) * widened(key[i]);
+        for (int i = 0; i < a.head_dim; i++) score += emulated::wide(query[i]) * emulated::wide(key[i]);
         scores[slot] = score * a.scale;
         largest = std::fmax(largest, scores[slot]);
     }
@@ -42,9 +37,9 @@ void attend(ProspectFlashArguments a) {
         const auto *value = static_cast<const ELEMENT *>(a.values) + start(a.value_strides, batch, slot, kv_head);
         const float weight = std::exp(scores[slot] - largest);
         total += weight;
-        for (int i = 0; i < a.head_dim; i++) sums[i] += weight * widened(value[i]);
+        for (int i = 0; i < a.head_dim; i++) sums[i] += weight * emulated::wide(value[i]);
     }
-    for (int i = 0; i < a.head_dim; i++) round_to(total > 0 ? sums[i] / total : 0, output[i]);
+    for (int i = 0; i < a.head_dim; i++) output[i] = emulated::from_wide<ELEMENT>(total > 0 ? sums[i] / total : 0);
     // What the kernels may write besides: whoever shares this memory finds out.
     a.sums[(size_t(batch) * a.heads + head) * a.tokens + row] = NAN;
     if (a.splits < 2) return;

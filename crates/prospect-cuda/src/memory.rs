@@ -1,12 +1,11 @@
 //! Where tensors lie, for kernels that take addresses.
 
-use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
 use candle_core::cuda_backend::CudaStorageSlice;
 use candle_core::cuda_backend::cudarc::driver::DevicePtr;
-use candle_core::{CpuStorage, CudaStorage, Error, InplaceOp1, Layout, Result, Storage, Tensor};
+use candle_core::{Error, Layout, Result, Storage, Tensor};
 
 /// What may read a tensor of another stream: it has waited for it.
 pub(crate) const HANDING_OVER: &str = "handing over";
@@ -24,27 +23,24 @@ pub(crate) fn launch<const READ: usize, const WRITTEN: usize>(
     kernel: impl FnOnce([*const c_void; READ], [*mut c_void; WRITTEN], *mut c_void) -> c_int,
 ) -> Result<()> {
     keep_apart(name, &read, &written)?;
-    let locked = read.map(Tensor::storage_and_layout);
-    let (mut sources, mut stream) = ([ptr::null(); READ], ptr::null_mut());
-    for (source, (storage, layout)) in sources.iter_mut().zip(&locked) {
+    let (read, written) = (read.map(Tensor::storage_and_layout), written.map(Tensor::storage_and_layout));
+    let (mut sources, mut targets) = ([ptr::null(); READ], [ptr::null_mut(); WRITTEN]);
+    for (source, (storage, layout)) in sources.iter_mut().zip(&read) {
         *source = Location::of(storage, layout)?.address.cast_const();
     }
-    let mut targets = Vec::with_capacity(WRITTEN);
-    let mut kernel = Some(kernel);
-    lend(name, &written, &mut targets, &mut |targets| {
-        let mut places = [ptr::null_mut(); WRITTEN];
-        for (place, target) in places.iter_mut().zip(targets) {
-            (*place, stream) = (target.address, target.stream);
-        }
-        match kernel.take().map(|kernel| kernel(sources, places, stream)) {
-            Some(0) | None => Ok(()),
-            Some(status) => candle_core::bail!("{name}: CUDA error {status}"),
-        }
-    })
+    let mut stream = ptr::null_mut();
+    for (target, (storage, layout)) in targets.iter_mut().zip(&written) {
+        let place = Location::of(storage, layout)?;
+        (*target, stream) = (place.address, place.stream);
+    }
+    match kernel(sources, targets, stream) {
+        0 => Ok(()),
+        status => candle_core::bail!("{name}: CUDA error {status}"),
+    }
 }
 
-/// Fails unless all tensors are of one stream, and what is written shares no memory with another: its lock is held while the others'
-/// are taken. What is handed over comes from another stream.
+/// Fails unless all tensors are of one stream, and what is written shares no memory with another. What is handed over comes from another
+/// stream.
 fn keep_apart(name: &str, read: &[&Tensor], written: &[&Tensor]) -> Result<()> {
     let storage = |tensor: &Tensor| ptr::from_ref(&*tensor.storage_and_layout().0);
     for (index, target) in written.iter().enumerate() {
@@ -60,68 +56,21 @@ fn keep_apart(name: &str, read: &[&Tensor], written: &[&Tensor]) -> Result<()> {
     Ok(())
 }
 
-/// Takes the first of `tensors` to be written, then the others, and then does it.
-fn lend(
-    name: &'static str,
-    tensors: &[&Tensor],
-    taken: &mut Vec<Location>,
-    then: &mut dyn FnMut(&[Location]) -> Result<()>,
-) -> Result<()> {
-    let Some((first, others)) = tensors.split_first() else { return then(taken) };
-    first.inplace_op1(&Lend {
-        name,
-        then: RefCell::new(|place| {
-            taken.push(place);
-            lend(name, others, taken, then)
-        }),
-    })
-}
-
 /// An address on a device, and the stream that everything of the device goes into.
-#[derive(Clone, Copy)]
 pub(crate) struct Location {
     pub(crate) address: *mut c_void,
     stream: *mut c_void,
 }
 
-struct Lend<F> {
-    name: &'static str,
-    then: RefCell<F>,
-}
-
-impl<F: FnMut(Location) -> Result<()>> InplaceOp1 for Lend<F> {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn cpu_fwd(&self, _: &mut CpuStorage, _: &Layout) -> Result<()> {
-        candle_core::bail!("{}: expected tensors on a GPU", self.name)
-    }
-
-    fn cuda_fwd(&self, storage: &mut CudaStorage, layout: &Layout) -> Result<()> {
-        (self.then.borrow_mut())(Location::on_gpu(storage, first(layout)?)?)
-    }
-}
-
-/// The first element of a contiguous tensor.
-fn first(layout: &Layout) -> Result<usize> {
-    match layout.contiguous_offsets() {
-        Some((first, _)) => Ok(first),
-        None => candle_core::bail!("{layout:?}: expected a contiguous tensor"),
-    }
-}
-
 impl Location {
+    /// Of a contiguous tensor. What is written there lies on the device, where no reference of Rust's reaches.
     pub(crate) fn of(storage: &Storage, layout: &Layout) -> Result<Self> {
-        let first = first(layout)?;
-        match storage {
-            Storage::Cuda(storage) => Self::on_gpu(storage, first),
-            _ => candle_core::bail!("kernels of CUDA: expected tensors on a GPU of NVIDIA's"),
-        }
-    }
-
-    /// What is written lies on the device, where no reference of Rust's reaches.
-    fn on_gpu(storage: &CudaStorage, first: usize) -> Result<Self> {
+        let Storage::Cuda(storage) = storage else {
+            candle_core::bail!("kernels of CUDA: expected tensors on a GPU of NVIDIA's")
+        };
+        let Some((first, _)) = layout.contiguous_offsets() else {
+            candle_core::bail!("{layout:?}: expected a contiguous tensor")
+        };
         let stream = storage.device.cuda_stream();
         // Kernels are launched on the device that is the thread's.
         stream.context().bind_to_thread().map_err(Error::wrap)?;

@@ -81,11 +81,6 @@ impl Step {
         Ok(())
     }
 
-    /// Where it is.
-    pub fn at(&self) -> Place {
-        self.at
-    }
-
     pub(crate) fn numbers(&self) -> &Tensor {
         &self.numbers
     }

@@ -4,7 +4,10 @@
 
 mod common;
 
-use common::{CHECKPOINTS, Eviction, OneShot, TOLERANCE, cache, folder, load, max_difference, put};
+use common::{
+    CHECKPOINTS, Eviction, OneShot, TOLERANCE, cache, contents, folder, load, max_difference, put,
+    relative_norm,
+};
 use prospect_context::PositionPolicy;
 use prospect_model::{
     Choice, ComputeDevice, ComputeType, EvictionPiece, Generator, Kernels, ModelError, Placement, Sampling,
@@ -45,14 +48,6 @@ fn in_sixteen_bits(name: &str) -> impl Iterator<Item = (SmolVlm, f64, String)> {
         let model = SmolVlm::load_with(&folder(name), placement(dtype, kernels)).unwrap();
         (model, near, format!("{name} in {dtype:?} by {kernels:?}"))
     })
-}
-
-/// Of the difference, as a share of the reference's.
-fn relative_norm(a: &[f32], reference: &[f32]) -> f64 {
-    assert_eq!(a.len(), reference.len());
-    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
-    let difference = norm(&mut a.iter().zip(reference).map(|(a, b)| f64::from(a - b)));
-    difference / norm(&mut reference.iter().map(|value| f64::from(*value)))
 }
 
 #[test]
@@ -147,12 +142,6 @@ fn the_choice_on_the_device_is_the_references() {
             assert_eq!(generated.token_ids, case.greedy_ids, "{name} {}", case.name);
         }
     }
-}
-
-/// Keys and values of every layer.
-fn contents(model: &SmolVlm, cache: &prospect_model::KvCache) -> Vec<f32> {
-    let layers = 0..model.config().text_config.num_hidden_layers;
-    layers.flat_map(|layer| [cache.keys(layer).unwrap(), cache.values(layer).unwrap()].concat()).collect()
 }
 
 #[test]

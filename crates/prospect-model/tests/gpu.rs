@@ -8,7 +8,7 @@ mod common;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
-use common::{Scratch, folder};
+use common::{Scratch, contents, folder, relative_norm};
 use prospect_context::PositionPolicy;
 use prospect_model::{
     ComputeDevice, ComputeType, EvictionPiece, ImageEmbeddings, ImageEncoder, Kernels, KvCache, ModelConfig,
@@ -43,20 +43,6 @@ fn ids(count: usize, seed: usize) -> Vec<u32> {
 
 fn pixels(side: usize, seed: usize) -> Vec<f32> {
     (0..3 * side * side).map(|index| ((index + seed * 977) as f32 * 0.013).sin()).collect()
-}
-
-/// Of the difference, as a share of the reference's.
-fn relative_norm(a: &[f32], reference: &[f32]) -> f64 {
-    assert_eq!(a.len(), reference.len());
-    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
-    let difference = norm(&mut a.iter().zip(reference).map(|(a, b)| f64::from(a - b)));
-    difference / norm(&mut reference.iter().map(|value| f64::from(*value)))
-}
-
-/// Keys and values of every layer.
-fn contents(model: &SmolVlm, cache: &KvCache) -> Vec<f32> {
-    let layers = 0..model.config().text_config.num_hidden_layers;
-    layers.flat_map(|layer| [cache.keys(layer).unwrap(), cache.values(layer).unwrap()].concat()).collect()
 }
 
 fn put(model: &SmolVlm, cache: &mut KvCache, ids: &[u32]) {

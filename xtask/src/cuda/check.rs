@@ -41,8 +41,8 @@ pub(crate) fn test(arguments: &TestArguments) -> Result<(), String> {
     let tests: Vec<&str> = crates.into_iter().chain(files).collect();
     let clippy = [&["clippy"], &tests[..], &["--", "-D", "warnings"]].concat();
     run(&stand_in, "clippy tests of a GPU", "cargo", &clippy, &[])?;
+    let test = [&["test"], &tests[..]].concat();
     for order in ["late", "soon", "1"] {
-        let test = [&["test"], &tests[..]].concat();
         let order_of_tasks = [("PROSPECT_STAND_IN_ORDER", order)];
         run(&stand_in, &format!("tests of a GPU, {order}"), "cargo", &test, &order_of_tasks)?;
     }

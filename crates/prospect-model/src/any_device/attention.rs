@@ -65,7 +65,7 @@ impl Causal {
         let (keys, values) = (filled(keys)?, filled(values)?);
         let (kv_heads, slots, _) = keys.dims3()?;
         // The query heads of a key head are rows of one product, so that keys are never expanded.
-        let queries = queries.contiguous()?.reshape((kv_heads, heads / kv_heads * tokens, head_dim))?;
+        let queries = queries.reshape((kv_heads, heads / kv_heads * tokens, head_dim))?;
         let scores = scaled(&queries)?.matmul(&keys.t()?)?.reshape((heads, tokens, slots))?;
         let weights = softmax(&scores, self.mask.as_ref())?;
         let mixed = weights.reshape((kv_heads, (), slots))?.matmul(&values)?;

@@ -177,6 +177,20 @@ pub fn max_difference(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
+/// Of the difference, as a share of the reference's.
+pub fn relative_norm(a: &[f32], reference: &[f32]) -> f64 {
+    assert_eq!(a.len(), reference.len());
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+    let difference = norm(&mut a.iter().zip(reference).map(|(a, b)| f64::from(a - b)));
+    difference / norm(&mut reference.iter().map(|value| f64::from(*value)))
+}
+
+/// Keys and values of every layer.
+pub fn contents(model: &SmolVlm, cache: &KvCache) -> Vec<f32> {
+    let layers = 0..model.config().text_config.num_hidden_layers;
+    layers.flat_map(|layer| [cache.keys(layer).unwrap(), cache.values(layer).unwrap()].concat()).collect()
+}
+
 /// A checkpoint folder to break.
 pub struct Scratch(tempfile::TempDir);
 

@@ -9,7 +9,7 @@
 using namespace stand_in;
 
 // Two contexts of one device are the same, as the primary one is.
-static int CONTEXT = 0, DEFAULT_STREAM_OWNER = 0;
+static int CONTEXT = 0, MODULE = 0;
 
 struct Function {
     std::string name;
@@ -168,7 +168,7 @@ int cuMemcpyDtoDAsync_v2(void *to, const void *from, size_t bytes, void *stream)
     return gpu.ask(static_cast<Stream *>(stream), [=] { memcpy(to, from, bytes); });
 }
 
-int cuModuleLoadData(void **module, const void *) { return *module = &DEFAULT_STREAM_OWNER, OK; }
+int cuModuleLoadData(void **module, const void *) { return *module = &MODULE, OK; }
 int cuModuleUnload(void *) { return OK; }
 int cuModuleGetFunction(void **function, void *, const char *name) {
     LOCKED;

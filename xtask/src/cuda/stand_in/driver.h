@@ -21,7 +21,7 @@
 
 namespace stand_in {
 
-enum Status { OK = 0, INVALID_VALUE = 1, INVALID_CONTEXT = 201, NOT_FOUND = 500, CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901 };
+enum Status { OK = 0, INVALID_VALUE = 1, NOT_FOUND = 500, CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901 };
 
 using Work = std::function<void()>;
 
@@ -71,7 +71,7 @@ class Gpu {
     int wait_for(const Done &done);
 
     void *allocate(size_t bytes);
-    // `in_stream` is null for memory that is freed at once.
+    // `stream` is null for memory that is there, and freed, at once.
     int allocate_in(Stream *stream, size_t bytes, void **address);
     int free_in(Stream *stream, void *address);
     // Bytes that are not freed.
@@ -91,7 +91,8 @@ class Gpu {
     bool step(Stream *stream);
     void chance();
     void forget(void *address);
-    int free_uncounted(Stream *stream, void *address);
+    // As `ask`, and is not counted.
+    int put(Stream *stream, Work work, Done after = nullptr);
 
     enum { LATE, SOON, CHANCE } order = LATE;
     std::mt19937 random;

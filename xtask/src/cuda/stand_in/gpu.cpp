@@ -66,6 +66,10 @@ void Gpu::chance() {
 
 int Gpu::ask(Stream *stream, Work work, Done after) {
     asked++;
+    return put(stream, std::move(work), std::move(after));
+}
+
+int Gpu::put(Stream *stream, Work work, Done after) {
     if (stream->captured) {
         if (stream->invalid) return CAPTURE_INVALIDATED;
         stream->captured->works.push_back(std::move(work));
@@ -154,14 +158,6 @@ int Gpu::allocate_in(Stream *stream, size_t bytes, void **address) {
 }
 
 int Gpu::free_in(Stream *stream, void *address) {
-    // Costs next to nothing, so that it is not counted.
-    const size_t before = asked;
-    const int status = free_uncounted(stream, address);
-    asked = before;
-    return status;
-}
-
-int Gpu::free_uncounted(Stream *stream, void *address) {
     if (!memory.count(uintptr_t(address))) return complain(INVALID_VALUE, "memory is freed that was not allocated");
     if (!stream) {
         forget(address);
@@ -176,9 +172,9 @@ int Gpu::free_uncounted(Stream *stream, void *address) {
         }
         own->second = true;
         const size_t bytes = memory[uintptr_t(address)];
-        return ask(stream, [address, bytes] { memset(address, 0xff, bytes); });
+        return put(stream, [address, bytes] { memset(address, 0xff, bytes); });
     }
-    return ask(stream, [this, address] { forget(address); });
+    return put(stream, [this, address] { forget(address); });
 }
 
 size_t Gpu::allocated() const {

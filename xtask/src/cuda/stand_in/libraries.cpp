@@ -1,9 +1,11 @@
 // cuBLAS: products, as its manual defines them, in the order of a stream. cuRAND: no numbers, since nothing asks for any.
 
 #include "driver.h"
-#include "halves.h"
+#include "emulated.h"
 
 using namespace stand_in;
+using emulated::from_wide;
+using emulated::wide;
 
 namespace {
 

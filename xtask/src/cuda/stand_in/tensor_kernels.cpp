@@ -4,9 +4,12 @@
 #include <cmath>
 
 #include "driver.h"
-#include "halves.h"
+#include "emulated.h"
 
 namespace stand_in {
+
+using emulated::from_wide;
+using emulated::wide;
 
 namespace {
 
