@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use prospect_processor::read_checkpoint_text;
 use serde::Deserialize;
 
 use crate::error::{ModelError, Result};
@@ -48,8 +49,8 @@ impl ModelConfig {
     /// [`ModelError::Read`], [`ModelError::Config`], [`ModelError::Shape`].
     pub fn from_dir(folder: &Path) -> Result<Self> {
         let path = folder.join("config.json");
-        let text = std::fs::read_to_string(&path)
-            .map_err(|source| ModelError::Read { path: path.clone(), source })?;
+        let text =
+            read_checkpoint_text(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
         Self::parse(&text, &path)
     }
 

@@ -44,6 +44,25 @@ pub enum ModelError {
         /// What would be valid.
         expected: String,
     },
+    /// Weights in a format that is not read.
+    #[error(
+        "{}: no model.safetensors, but {}: expected weights as safetensors (`model.save_pretrained(folder, safe_serialization=True)` of transformers writes them)",
+        folder.display(), one_line(found)
+    )]
+    ForeignWeights {
+        /// The checkpoint.
+        folder: PathBuf,
+        /// The first file of weights that is there.
+        found: String,
+    },
+    /// A list of shards that leads out of its folder.
+    #[error("{}: it names the file {name:?}: expected the name of a file beside it", path.display())]
+    ShardName {
+        /// The list.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
     /// A safetensors file that is truncated or no safetensors file.
     #[error("{}: not a readable safetensors file: {message}", path.display())]
     Safetensors {
@@ -218,7 +237,7 @@ pub enum ModelError {
         expected: &'static str,
     },
     /// Threads that the system does not give.
-    #[error("threads to encode images with: {message}")]
+    #[error("threads to compute with: {message}: expected a system that gives them")]
     Threads {
         /// What it said.
         message: String,
@@ -242,6 +261,8 @@ impl ModelError {
             Self::Read { .. }
                 | Self::Config { .. }
                 | Self::Shape { .. }
+                | Self::ForeignWeights { .. }
+                | Self::ShardName { .. }
                 | Self::Safetensors { .. }
                 | Self::MissingTensor { .. }
                 | Self::TensorShape { .. }

@@ -48,6 +48,8 @@ pub struct Generated {
 pub struct Generator {
     /// The id that is both silence and the end of an utterance.
     pub end_of_utterance: u32,
+    /// Ids that end a reply beside it.
+    other_ends: Vec<u32>,
     sampler: Sampler,
     last_not_talk_probability: Option<f32>,
     /// Reused from token to token.
@@ -67,15 +69,23 @@ impl Generator {
     pub fn new(end_of_utterance: u32, sampling: Sampling) -> Self {
         Self {
             end_of_utterance,
+            other_ends: Vec::new(),
             sampler: Sampler::new(sampling),
             last_not_talk_probability: None,
             logits: Vec::new(),
         }
     }
 
+    /// The same, where each of `ends` ends a reply as well; silence stays the one token.
+    #[must_use]
+    pub fn ending_at(mut self, ends: &[u32]) -> Self {
+        self.other_ends = ends.iter().copied().filter(|&id| id != self.end_of_utterance).collect();
+        self
+    }
+
     /// What another generator of the same sampling needs to go on as this one would.
     pub fn memory(&self) -> GeneratorMemory {
-        let Self { end_of_utterance: _, sampler, logits: _, last_not_talk_probability } = self;
+        let Self { end_of_utterance: _, other_ends: _, sampler, logits: _, last_not_talk_probability } = self;
         let last_not_talk_probability = *last_not_talk_probability;
         GeneratorMemory { random: sampler.random_state(), last_not_talk_probability }
     }
@@ -115,6 +125,9 @@ impl Generator {
             if id == self.end_of_utterance {
                 let silent = token_ids.len() == 1 && rule.is_some();
                 break if silent { StopReason::Silence } else { StopReason::EndOfUtterance };
+            }
+            if self.other_ends.contains(&id) {
+                break StopReason::EndOfUtterance;
             }
             if token_ids.len() == max_new_tokens {
                 break StopReason::MaxNewTokens;

@@ -42,6 +42,15 @@ pub const fn has_cuda() -> bool {
     cfg!(feature = "cuda")
 }
 
+/// Starts the threads of the computation. Without this call, the first computation starts as many as `RAYON_NUM_THREADS` says.
+///
+/// # Errors
+/// [`ModelError::Threads`] if the system does not give them, or they run already.
+pub fn start_threads(threads: usize) -> Result<(), ModelError> {
+    let started = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    started.map_err(|error| ModelError::Threads { message: error.to_string() })
+}
+
 /// Threads that the computation uses: `RAYON_NUM_THREADS`, or as many as the machine has.
 pub fn threads() -> usize {
     candle_core::utils::get_num_threads()

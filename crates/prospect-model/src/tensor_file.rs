@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use half::{bf16, f16};
+use prospect_processor::open_checkpoint_file;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
@@ -40,12 +41,12 @@ impl TensorFile {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let failed = |source| ModelError::Read { path: path.to_owned(), source };
         let wrong = |message: String| ModelError::Safetensors { path: path.to_owned(), message };
-        let mut file = File::open(path).map_err(failed)?;
+        let mut file = open_checkpoint_file(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
         let mut size = [0; 8];
         file.read_exact(&mut size).map_err(|_| wrong("header too small".to_owned()))?;
         let size = u64::from_le_bytes(size);
-        if size > MAX_HEADER || size > length - 8 {
+        if size > MAX_HEADER || size > length.saturating_sub(8) {
             return Err(wrong(format!("a header of {size} bytes in a file of {length}")));
         }
         let mut header = vec![0; size as usize];

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use half::bf16;
+use prospect_processor::read_checkpoint_text;
 use serde::Deserialize;
 
 use crate::error::{ModelError, Result};
@@ -95,21 +96,50 @@ pub(crate) fn random(name: &str, shape: &[usize]) -> impl Iterator<Item = f32> {
     (0..shape.iter().product::<usize>()).map(value)
 }
 
+/// Formats of weights that other programs read, and this one does not.
+const FOREIGN_WEIGHTS: [&str; 6] = ["bin", "gguf", "h5", "msgpack", "onnx", "pth"];
+
 fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
     let single = folder.join("model.safetensors");
     let index = folder.join("model.safetensors.index.json");
-    if single.exists() || !index.exists() {
+    if single.exists() {
         return Ok(vec![single]);
     }
-    let index: Index = read_json(&index, "a weight_map of tensor names to files")?;
-    let names: BTreeSet<String> = index.weight_map.into_values().collect();
-    Ok(names.into_iter().map(|name| folder.join(name)).collect())
+    if !index.exists() {
+        return match foreign_weights(folder) {
+            Some(found) => Err(ModelError::ForeignWeights { folder: folder.to_owned(), found }),
+            None => Ok(vec![single]),
+        };
+    }
+    let listed: Index = read_json(&index, "a weight_map of tensor names to files")?;
+    let names: BTreeSet<String> = listed.weight_map.into_values().collect();
+    // What a foreign list names lies beside it, or is not opened.
+    match names.iter().find(|name| !is_file_name(name)) {
+        Some(name) => Err(ModelError::ShardName { path: index, name: name.clone() }),
+        None => Ok(names.into_iter().map(|name| folder.join(name)).collect()),
+    }
+}
+
+/// Whether a name stays in its folder, on every system.
+fn is_file_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', ':', '\0'])
+}
+
+/// A file of weights in another format.
+fn foreign_weights(folder: &Path) -> Option<String> {
+    let names = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    let foreign = names.filter(|path| {
+        path.extension()
+            .and_then(|extension| extension.to_str())
+            .is_some_and(|extension| FOREIGN_WEIGHTS.contains(&extension))
+    });
+    foreign.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).min()
 }
 
 /// Reads a JSON file into a typed value.
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path, expected: &'static str) -> Result<T> {
     let text =
-        std::fs::read_to_string(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
+        read_checkpoint_text(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
     serde_json::from_str(&text).map_err(|source| ModelError::Config {
         path: path.to_owned(),
         source,

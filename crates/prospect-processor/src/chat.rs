@@ -2,16 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, Error, ErrorKind, context};
-use serde_json::{Value, json};
+use minijinja::{Environment, Value as Item, context};
+use serde_json::Value;
 
 use crate::config::{read_json, read_text};
-use crate::error::{ProcessorError, Result, one_line};
+use crate::error::{ProcessorError, Result};
 use crate::media::{Content, Message};
+use crate::template::{NAME, compile, render_error};
 use crate::tokens::TokenTexts;
-
-const NAME: &str = "chat_template";
 
 /// The compiled template.
 #[derive(Debug, Clone)]
@@ -36,6 +34,9 @@ impl ChatTemplate {
             match value.get("chat_template") {
                 None | Some(Value::Null) => {}
                 Some(Value::String(source)) => return Self::new(source.clone(), path),
+                Some(Value::Array(list)) if default_template(list).is_some() => {
+                    return Self::new(default_template(list).unwrap_or_default().to_owned(), path);
+                }
                 Some(other) => {
                     let found = other.to_string().chars().take(60).collect();
                     let key = "chat_template".into();
@@ -43,7 +44,7 @@ impl ChatTemplate {
                         path,
                         key,
                         found,
-                        expected: "a template as a string",
+                        expected: "a template as a string, or a list of named ones with one called default",
                     });
                 }
             }
@@ -55,64 +56,63 @@ impl ChatTemplate {
     }
 
     fn new(source: String, path: PathBuf) -> Result<Self> {
-        let mut environment = Environment::new();
-        // As transformers sets up its engine.
-        match SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
-            Ok(syntax) => environment.set_syntax(syntax),
-            Err(error) => return Err(ProcessorError::Template { path, message: one_line(error) }),
-        }
-        environment.add_function(
-            "raise_exception",
-            |message: String| -> std::result::Result<String, Error> {
-                Err(Error::new(ErrorKind::InvalidOperation, message))
-            },
-        );
-        if let Err(error) = environment.add_template_owned(NAME, source) {
-            return Err(ProcessorError::Template { path, message: one_line(error) });
-        }
+        let environment = compile(source, &path)?;
         let mut template = Self { environment, path, content_is_list: true };
-        let probe = |content: Value| json!([{ "role": "user", "content": content }]);
-        let listed = template.render_json(&probe(json!([{ "type": "text", "text": "probe" }])), false);
+        let probe = |content: Item| vec![item([("role", "user".into()), ("content", content)])];
+        let text = item([("type", "text".into()), ("text", "probe".into())]);
+        let listed = template.render_items(probe(vec![text].into()), false);
         // A template for string content prints the list as a list, or fails on it.
         if !listed.as_ref().is_ok_and(|text| text.contains("probe") && !text.contains("type")) {
             template.content_is_list = false;
-            template.render_json(&probe(json!("probe")), false).and(Ok(())).or(listed.map(|_| ()))?;
+            template.render_items(probe("probe".into()), false).and(Ok(())).or(listed.map(|_| ()))?;
         }
         Ok(template)
     }
 
-    fn render_json(&self, messages: &Value, add_generation_prompt: bool) -> Result<String> {
-        let messages = minijinja::Value::from(minijinja::value::Serde(messages));
+    fn render_items(&self, messages: Vec<Item>, add_generation_prompt: bool) -> Result<String> {
+        let messages = Item::from(messages);
         let rendered = self
             .environment
             .get_template(NAME)
             .and_then(|template| template.render(context! { messages, add_generation_prompt }));
-        rendered
-            .map_err(|error| ProcessorError::Template { path: self.path.clone(), message: one_line(error) })
+        rendered.map_err(|error| render_error(&self.path, &error))
     }
 
     /// The text, with a placeholder for each image and video.
     pub(crate) fn render(&self, messages: &[Message], generate: bool, texts: &TokenTexts) -> Result<String> {
-        let messages: Vec<Value> = messages.iter().map(|message| self.message(message, texts)).collect();
-        self.render_json(&Value::Array(messages), generate)
+        let messages = messages.iter().map(|message| self.message(message, texts)).collect();
+        self.render_items(messages, generate)
     }
 
-    fn message(&self, message: &Message, texts: &TokenTexts) -> Value {
-        let role = message.role.as_str();
+    fn message(&self, message: &Message, texts: &TokenTexts) -> Item {
+        let role = Item::from(message.role.as_str());
         if !self.content_is_list {
             let parts = message.content.iter().map(|part| match part {
                 Content::Text(text) => text.as_str(),
                 Content::Image(_) => &texts.image,
                 Content::Video(_) => &texts.video,
             });
-            return json!({ "role": role, "content": parts.collect::<String>() });
+            return item([("role", role), ("content", parts.collect::<String>().into())]);
         }
+        let text = |text: &str| item([("type", "text".into()), ("text", text.into())]);
         let parts = message.content.iter().map(|part| match part {
-            Content::Text(text) => json!({ "type": "text", "text": text }),
-            Content::Image(_) => json!({ "type": "image" }),
+            Content::Text(words) => text(words),
+            Content::Image(_) => item([("type", "image".into())]),
             // Published templates of the first generation know no videos; the placeholder as text reads the same in all.
-            Content::Video(_) => json!({ "type": "text", "text": texts.video }),
+            Content::Video(_) => text(&texts.video),
         });
-        json!({ "role": role, "content": parts.collect::<Vec<_>>() })
+        item([("role", role), ("content", parts.collect::<Vec<_>>().into())])
     }
+}
+
+/// A dictionary of the template's, in this order.
+fn item<const N: usize>(entries: [(&str, Item); N]) -> Item {
+    Item::from_pairs(entries)
+}
+
+/// The template that is named `default`, in the form of older files: a list of named ones.
+fn default_template(list: &[Value]) -> Option<&str> {
+    let named =
+        |name: &str| list.iter().find(|entry| entry.get("name").and_then(Value::as_str) == Some(name));
+    named("default")?.get("template")?.as_str()
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::checkpoint_file::read_checkpoint_text;
 use crate::error::{ProcessorError, Result};
 
 /// The largest edge an image is resized to, in pixels, whatever the checkpoint says (a constant of the reference too).
@@ -189,7 +190,7 @@ pub(crate) fn read_json(path: &Path) -> Result<Option<Value>> {
 
 /// The file's text, or `None` if there is no such file.
 pub(crate) fn read_text(path: &Path) -> Result<Option<String>> {
-    match std::fs::read_to_string(path) {
+    match read_checkpoint_text(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(ProcessorError::Read { path: path.into(), source }),

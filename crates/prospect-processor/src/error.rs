@@ -76,6 +76,44 @@ pub enum ProcessorError {
         /// What the template engine said, on one line.
         message: String,
     },
+    /// A chat template that is longer than any that a checkpoint has.
+    #[error("{}: the chat template has {bytes} bytes: expected at most {most}", path.display())]
+    TemplateTooLong {
+        /// The file the template came from.
+        path: PathBuf,
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// A chat template that works on and on, or makes texts without end.
+    #[error("{}: the chat template works without end: expected at most {most} steps or units of 64 bytes", path.display())]
+    TemplateEndless {
+        /// The file the template came from.
+        path: PathBuf,
+        /// The limit, in the template engine's units.
+        most: u64,
+    },
+    /// A person's text with the name of a special token in it, which the template changed beyond recognition.
+    #[error(
+        "chat template: it rewrites the text {text:?}, which names a special token: expected it as it is"
+    )]
+    TextRewritten {
+        /// The beginning of the text.
+        text: String,
+    },
+    /// A tokenizer that makes texts many times as long before it cuts them.
+    #[error("{}: {part} makes a text up to {factor} times as long: expected at most {most} times", path.display())]
+    TokenizerGrowth {
+        /// The tokenizer file.
+        path: PathBuf,
+        /// The part of the file.
+        part: &'static str,
+        /// How many times.
+        factor: u64,
+        /// The limit.
+        most: u64,
+    },
     /// The chat template rewrites earlier messages when one is added, so that messages cannot be told apart.
     #[error(
         "chat template: message {message} changes what is rendered before it, expected messages to be appended"

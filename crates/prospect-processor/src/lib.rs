@@ -3,19 +3,28 @@
 //! [`Processor::from_dir`] reads a checkpoint folder; everything the model is fed with comes out of it: normalised pixels
 //! ([`Pixels`]) and token ids with the kind of segment they belong to ([`Encoded`]).
 
+mod caught;
 mod chat;
+mod checkpoint_file;
 mod config;
+mod ends;
 mod error;
+mod expansion;
+mod literal;
 mod media;
 mod number;
 mod pixels;
 mod processor;
+mod python_json;
 mod reply;
 mod resize;
 mod sequence;
 mod split;
+mod template;
 mod tokens;
 
+pub use caught::caught;
+pub use checkpoint_file::{CheckpointFileError, open_checkpoint_file, read_checkpoint_text};
 pub use error::ProcessorError;
 pub use image::RgbImage;
 pub use media::{Content, Message, VideoClip};

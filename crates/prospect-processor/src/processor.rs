@@ -8,7 +8,9 @@ use prospect_context::{Role, SegmentKind};
 use crate::chat::ChatTemplate;
 use crate::config::ImageSettings;
 use crate::error::{ProcessorError, Result};
-use crate::media::{Content, Message, frame_text, image_text, video_text};
+use crate::expansion::Expansion;
+use crate::literal;
+use crate::media::{Content, Message, frame_text, image_text};
 use crate::pixels::{Normalizer, Pixels};
 use crate::reply;
 use crate::sequence::Encoded;
@@ -53,6 +55,12 @@ impl Processor {
     /// The ids of tokens with a meaning of their own.
     pub fn special(&self) -> &SpecialTokens {
         &self.tokens.ids
+    }
+
+    /// All tokens that end a reply: `end_of_utterance` first, then those of the checkpoint's generation_config.json, or of
+    /// config.json where there is none.
+    pub fn ends(&self) -> &[u32] {
+        &self.tokens.ends
     }
 
     /// Image tokens for one tile or frame.
@@ -138,12 +146,12 @@ impl Processor {
         Ok(encoded)
     }
 
-    /// Token ids of plain text, with nothing added.
+    /// Token ids of plain text, with nothing added. The name of a special token in it is text like any other.
     ///
     /// # Errors
     /// The tokenizer fails.
     pub fn encode_text(&self, text: &str) -> Result<Vec<u32>> {
-        Ok(self.tokens.encode(text)?.0)
+        self.tokens.encode_text(text)
     }
 
     /// What makes the model answer, as the template gives it.
@@ -168,24 +176,23 @@ impl Processor {
         Ok(encoded)
     }
 
-    /// A one-shot prompt. Media become [`SegmentKind::Frame`], all else is of its message's kind.
+    /// A one-shot prompt. Media become [`SegmentKind::Frame`], all else is of its message's kind. The name of a special token in a
+    /// message's text is text like any other: who writes `<image>` means these seven characters.
     ///
     /// # Errors
-    /// The template or the tokenizer fails, a video has no frames, or a text holds a placeholder of its own.
+    /// The template or the tokenizer fails, a video has no frames, or the template drops an image or writes one of its own.
     pub fn encode_prompt(&self, messages: &[Message], add_generation_prompt: bool) -> Result<Encoded> {
         let texts = &self.tokens.texts;
         let rendered = self.template.render(messages, add_generation_prompt, texts)?;
-        let mut text = String::with_capacity(rendered.len());
-        let mut parts = Vec::new();
-        let mut from = 0;
+        let literal =
+            literal::ranges(messages, &rendered, add_generation_prompt, &self.template, &self.tokens)?;
+        let mut expansion = Expansion::new(&rendered, &literal, texts, self.settings.image_seq_len);
         for (index, message) in messages.iter().enumerate() {
             let to = self.message_end(messages, index, &rendered)?;
-            self.expand(message, &rendered[from..to], &mut text, &mut parts)?;
-            from = to;
+            expansion.message(message, to)?;
         }
-        parts.push((SegmentKind::Assistant, text.len()));
-        text.push_str(&rendered[from..]);
-        let (ids, starts) = self.tokens.encode(&text)?;
+        let (text, literal, parts) = expansion.rest(SegmentKind::Assistant);
+        let (ids, starts) = self.tokens.encode_literally(&text, &literal)?;
         Ok(Encoded::from_parts(&ids, &starts, &parts))
     }
 
@@ -196,42 +203,6 @@ impl Processor {
             return Err(ProcessorError::TemplateNotIncremental { message: index + 1 });
         }
         Ok(prefix.len())
-    }
-
-    /// Appends one rendered message with its placeholders replaced.
-    fn expand(
-        &self,
-        message: &Message,
-        mut rendered: &str,
-        text: &mut String,
-        parts: &mut Vec<(SegmentKind, usize)>,
-    ) -> Result<()> {
-        let (texts, length) = (&self.tokens.texts, self.settings.image_seq_len);
-        let images = message.content.iter().filter(|part| matches!(part, Content::Image(_))).count();
-        let videos = message.content.iter().filter(|part| matches!(part, Content::Video(_))).count();
-        for (token, expected) in [(&texts.image, images), (&texts.video, videos)] {
-            let found = rendered.matches(token.as_str()).count();
-            // Without a video in the message, `<video>` is text like any other: it is no token.
-            if found != expected && (*token == texts.image || expected > 0) {
-                return Err(ProcessorError::MediaMismatch { token: token.clone(), found, expected });
-            }
-        }
-        parts.push((SegmentKind::from(message.role), text.len()));
-        for part in &message.content {
-            let (placeholder, replacement) = match part {
-                Content::Text(_) => continue,
-                Content::Image(grid) => (&texts.image, image_text(*grid, length, texts)),
-                Content::Video(clip) => (&texts.video, video_text(clip, length, texts)?),
-            };
-            let Some((before, after)) = rendered.split_once(placeholder.as_str()) else { continue };
-            text.push_str(before);
-            parts.push((SegmentKind::Frame, text.len()));
-            text.push_str(&replacement);
-            parts.push((SegmentKind::from(message.role), text.len()));
-            rendered = after;
-        }
-        text.push_str(rendered);
-        Ok(())
     }
 
     /// The text of `ids`, special tokens included.

@@ -1,11 +1,20 @@
 //! The tokenizer and the tokens with a meaning of their own.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
+use serde_json::Value;
 use tokenizers::Tokenizer;
 
+use crate::caught::caught;
+use crate::checkpoint_file::read_checkpoint_text;
 use crate::config::read_json;
+use crate::ends::end_tokens;
 use crate::error::{ProcessorError, Result, one_line};
+
+/// How many times as long a tokenizer may make a text before it cuts it, or after.
+const MOST_GROWTH: u64 = 1024;
 
 /// Ids of the tokens with a meaning of their own, all from the checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +22,8 @@ use crate::error::{ProcessorError, Result, one_line};
 pub struct SpecialTokens {
     /// The placeholder whose embedding an image embedding replaces.
     pub image: u32,
-    /// The end of a message; also the silence token of a stream.
+    /// The end of a message; also the silence token of a stream. Of a tokenizer without `<end_of_utterance>`, the first end token
+    /// that the checkpoint's files name.
     pub end_of_utterance: u32,
     /// What the chat template starts with.
     pub bos: u32,
@@ -39,6 +49,12 @@ pub(crate) struct TokenTexts {
 #[derive(Debug, Clone)]
 pub(crate) struct Tokens {
     tokenizer: Tokenizer,
+    /// The same without a meaning for the names of special tokens; made for the first text that has one.
+    plain: Arc<OnceLock<Tokenizer>>,
+    /// Names and ids of all special tokens, the longest first.
+    special: Vec<(String, u32)>,
+    /// All that end a reply, `end_of_utterance` first.
+    pub(crate) ends: Vec<u32>,
     pub(crate) ids: SpecialTokens,
     pub(crate) texts: TokenTexts,
 }
@@ -49,12 +65,16 @@ impl Tokens {
         if !path.exists() {
             return Err(ProcessorError::MissingFile { path, expected: "the tokenizer" });
         }
-        let mut tokenizer = Tokenizer::from_file(&path)
-            .map_err(|error| ProcessorError::Tokenizer { path: path.clone(), message: one_line(error) })?;
+        let wrong = |message: String| ProcessorError::Tokenizer { path: path.clone(), message };
+        let text = read_checkpoint_text(&path)
+            .map_err(|source| ProcessorError::Read { path: path.clone(), source })?;
+        check_growth(&path, &text)?;
+        let parsed = caught(|| text.parse::<Tokenizer>());
+        let mut tokenizer = parsed
+            .ok_or_else(|| wrong("the library gave up".to_owned()))?
+            .map_err(|error| wrong(one_line(error)))?;
         // A stream must never be cut or padded behind our back.
-        tokenizer
-            .with_truncation(None)
-            .map_err(|error| ProcessorError::Tokenizer { path: path.clone(), message: one_line(error) })?;
+        tokenizer.with_truncation(None).map_err(|error| wrong(one_line(error)))?;
         tokenizer.with_padding(None);
         let config = read_json(&dir.join("tokenizer_config.json"))?.unwrap_or_default();
         let name = |key: &str, default: &str| {
@@ -69,27 +89,97 @@ impl Tokens {
             global: name("global_image_token", "<global-img>"),
             video: name("video_token", "<video>"),
         };
+        let mut ends = end_tokens(dir)?;
         let end = name("end_of_utterance_token", "<end_of_utterance>");
+        let end_of_utterance = match (tokenizer.token_to_id(&end), ends.first()) {
+            (Some(id), _) => id,
+            (None, Some(&id)) => id,
+            (None, None) => id(&tokenizer, &path, &name("eos_token", &end))?,
+        };
+        ends.retain(|&id| id != end_of_utterance);
+        ends.insert(0, end_of_utterance);
+        let mut special: Vec<(String, u32)> = tokenizer
+            .get_added_tokens_decoder()
+            .into_iter()
+            .filter(|(_, token)| token.special && !token.content.is_empty())
+            .map(|(id, token)| (token.content, id))
+            .collect();
+        special.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
         let ids = SpecialTokens {
             image: id(&tokenizer, &path, &texts.image)?,
-            end_of_utterance: id(&tokenizer, &path, &end)?,
+            end_of_utterance,
             bos: id(&tokenizer, &path, &texts.bos)?,
             pad: id(&tokenizer, &path, &name("pad_token", "<|im_end|>"))?,
             fake_token_around_image: id(&tokenizer, &path, &texts.fake)?,
             global_image: tokenizer.token_to_id(&texts.global),
         };
-        Ok(Self { tokenizer, ids, texts })
+        Ok(Self { tokenizer, plain: Arc::default(), special, ends, ids, texts })
     }
 
     /// Token ids and the byte at which each begins.
     pub(crate) fn encode(&self, text: &str) -> Result<(Vec<u32>, Vec<usize>)> {
-        let encoding = self.tokenizer.encode(text, false).map_err(failed)?;
-        let starts = encoding.get_offsets().iter().map(|offsets| offsets.0).collect();
-        Ok((encoding.get_ids().to_vec(), starts))
+        encode_with(&self.tokenizer, text)
+    }
+
+    /// As [`Self::encode`], where the names of special tokens within `literal` ranges are text like any other.
+    pub(crate) fn encode_literally(
+        &self,
+        text: &str,
+        literal: &[Range<usize>],
+    ) -> Result<(Vec<u32>, Vec<usize>)> {
+        if literal.is_empty() {
+            return self.encode(text);
+        }
+        let plain = self.plain.get_or_init(|| {
+            let mut plain = self.tokenizer.clone();
+            plain.set_encode_special_tokens(true);
+            plain
+        });
+        let (mut ids, mut starts) = (Vec::new(), Vec::new());
+        let between = |from: usize, to: usize, ids: &mut Vec<u32>, starts: &mut Vec<usize>| {
+            let (more, at) = encode_with(plain, &text[from..to])?;
+            ids.extend(more);
+            starts.extend(at.into_iter().map(|start| from + start));
+            Ok::<_, ProcessorError>(())
+        };
+        let mut from = 0;
+        while let Some((place, length, id)) = self.next_special(text, from, literal) {
+            between(from, place, &mut ids, &mut starts)?;
+            ids.push(id);
+            starts.push(place);
+            from = place + length;
+        }
+        between(from, text.len(), &mut ids, &mut starts)?;
+        Ok((ids, starts))
+    }
+
+    /// The ids of a person's text, in which no name of a special token has a meaning.
+    pub(crate) fn encode_text(&self, text: &str) -> Result<Vec<u32>> {
+        let everything = 0..text.len();
+        let literal = if self.names_special(text) { std::slice::from_ref(&everything) } else { &[] };
+        Ok(self.encode_literally(text, literal)?.0)
+    }
+
+    /// Whether a text holds the name of a special token.
+    pub(crate) fn names_special(&self, text: &str) -> bool {
+        self.special.iter().any(|(name, _)| text.contains(name.as_str()))
+    }
+
+    /// The first special token from a byte on that is not within a literal range: its place, length and id.
+    fn next_special(&self, text: &str, from: usize, literal: &[Range<usize>]) -> Option<(usize, usize, u32)> {
+        let first = |(name, id): &'_ (String, u32)| {
+            let places = text[from..].match_indices(name.as_str()).map(|(place, _)| from + place);
+            let mut meant = places.filter(|place| {
+                literal.iter().all(|range| place + name.len() <= range.start || *place >= range.end)
+            });
+            meant.next().map(|place| (place, name.len(), *id))
+        };
+        // Of several at one place the longest, as the tokenizer takes them.
+        self.special.iter().filter_map(first).min_by_key(|(place, length, _)| (*place, usize::MAX - length))
     }
 
     pub(crate) fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
-        self.tokenizer.decode(ids, skip_special).map_err(failed)
+        given_up(caught(|| self.tokenizer.decode(ids, skip_special)))
     }
 
     /// Whether the id is one of the tokens with a meaning of their own.
@@ -97,6 +187,7 @@ impl Tokens {
         let ids = &self.ids;
         [ids.image, ids.end_of_utterance, ids.bos, ids.pad, ids.fake_token_around_image].contains(&token)
             || ids.global_image == Some(token)
+            || self.ends.contains(&token)
     }
 }
 
@@ -106,6 +197,54 @@ fn id(tokenizer: &Tokenizer, path: &Path, token: &str) -> Result<u32> {
         .ok_or_else(|| ProcessorError::MissingToken { path: PathBuf::from(path), token: token.into() })
 }
 
-fn failed(error: tokenizers::Error) -> ProcessorError {
-    ProcessorError::Encode { message: one_line(error) }
+fn encode_with(tokenizer: &Tokenizer, text: &str) -> Result<(Vec<u32>, Vec<usize>)> {
+    let encoding = given_up(caught(|| tokenizer.encode(text, false)))?;
+    let starts = encoding.get_offsets().iter().map(|offsets| offsets.0).collect();
+    Ok((encoding.get_ids().to_vec(), starts))
+}
+
+/// What the tokenizer library made, if it neither failed nor panicked.
+fn given_up<T>(made: Option<tokenizers::Result<T>>) -> Result<T> {
+    let made =
+        made.ok_or_else(|| ProcessorError::Encode { message: "the tokenizer library gave up".to_owned() })?;
+    made.map_err(|error| ProcessorError::Encode { message: one_line(error) })
+}
+
+/// Refuses a tokenizer whose replacements, one behind the other, could make a short text very long.
+fn check_growth(path: &Path, text: &str) -> Result<()> {
+    // What is no JSON is the library's to say.
+    let Ok(file) = serde_json::from_str::<Value>(text) else { return Ok(()) };
+    for part in ["normalizer", "decoder"] {
+        let factor = file.get(part).map_or(1, growth);
+        if factor > MOST_GROWTH {
+            return Err(ProcessorError::TokenizerGrowth {
+                path: path.to_owned(),
+                part,
+                factor,
+                most: MOST_GROWTH,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// At most how many times as long a normalizer or decoder makes a text.
+fn growth(part: &Value) -> u64 {
+    let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
+    let length = |key: &str| part.get(key).and_then(Value::as_str).map_or(1, |text| text.len().max(1) as u64);
+    let own = match kind {
+        // A pattern may match every character, and the end.
+        "Replace" => {
+            let pattern =
+                part.get("pattern").and_then(|pattern| pattern.get("String")).and_then(Value::as_str);
+            let replaced = pattern.map_or(1, |pattern| pattern.len().max(1) as u64);
+            length("content").div_ceil(replaced) + u64::from(replaced == 1)
+        }
+        "Prepend" => length("prepend"),
+        // The longest decomposition in Unicode.
+        "NFD" | "NFKD" | "NFC" | "NFKC" | "BertNormalizer" | "Nmt" | "Precompiled" => 18,
+        _ => 1,
+    };
+    let parts = ["normalizers", "decoders"].into_iter().filter_map(|key| part.get(key)?.as_array()).flatten();
+    parts.map(growth).fold(own, u64::saturating_mul)
 }

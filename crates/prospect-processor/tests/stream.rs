@@ -65,8 +65,6 @@ fn replies_lose_role_and_special_tokens() {
 #[test]
 fn bad_messages_and_media_are_refused() {
     let processor = processor();
-    let error = processor.encode_message(Role::User, "an <image> of mine", false).unwrap_err();
-    assert!(matches!(error, ProcessorError::MediaMismatch { found: 1, expected: 0, .. }), "{error}");
     let clip = VideoClip { timestamps: vec![], duration: None };
     let message = Message { role: Role::User, content: vec![Content::Video(clip)] };
     assert!(matches!(processor.encode_prompt(&[message], true), Err(ProcessorError::EmptyVideo)));

@@ -47,7 +47,8 @@ impl<'a> SmolVlmStream<'a> {
             model: &checkpoint.model,
             processor: &checkpoint.processor,
             cache: checkpoint.model.new_cache(max_seq_len, positions)?,
-            generator: Generator::new(end_of_utterance, sampling_of(sampling)),
+            generator: Generator::new(end_of_utterance, sampling_of(sampling))
+                .ending_at(checkpoint.processor.ends()),
             talk_rule: match threshold {
                 NotTalkThreshold::Argmax => TalkRule::Argmax,
                 NotTalkThreshold::Probability(threshold) => TalkRule::Threshold(threshold as f32),
@@ -264,5 +265,9 @@ impl StreamModel for SmolVlmStream<'_> {
 
     fn end_of_utterance(&self) -> u32 {
         self.processor.special().end_of_utterance
+    }
+
+    fn ends_reply(&self, token: u32) -> bool {
+        self.processor.ends().contains(&token)
     }
 }

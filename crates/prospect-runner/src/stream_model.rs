@@ -166,4 +166,9 @@ pub trait StreamModel {
 
     /// The id that is both "stay silent" and the end of an utterance.
     fn end_of_utterance(&self) -> u32;
+
+    /// Whether a reply ends with this token; a checkpoint may name others beside the one that is silence.
+    fn ends_reply(&self, token: u32) -> bool {
+        token == self.end_of_utterance()
+    }
 }

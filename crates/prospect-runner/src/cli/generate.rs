@@ -35,7 +35,8 @@ pub(super) fn generate(arguments: &GenerateArguments, strategies: &Registry) -> 
     let capacity = prompt.ids.len() + settings.generation.max_new_tokens;
     let mut cache = model.new_cache(capacity, PositionPolicy::default())?;
     let special = checkpoint.processor.special();
-    let mut generator = Generator::new(special.end_of_utterance, sampling_of(settings.generation.sampling));
+    let mut generator = Generator::new(special.end_of_utterance, sampling_of(settings.generation.sampling))
+        .ending_at(checkpoint.processor.ends());
     let generated =
         generator.generate(model, &chunk, &mut cache, None, settings.generation.max_new_tokens)?;
     let text = checkpoint.processor.clean_reply(&generated.token_ids)?;

@@ -15,6 +15,7 @@ mod simulate;
 mod suite;
 mod table;
 mod tables;
+mod threads;
 
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -72,20 +73,30 @@ impl Cli {
     pub fn main(self) -> ExitCode {
         let arguments = Arguments::parse();
         let outcome = match self.refused {
-            None => run_command(&arguments.command, &self.strategies),
+            None => start_threads().and_then(|()| run_command(&arguments.command, &self.strategies)),
             Some(refused) => Err(refused),
         };
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                #[expect(clippy::print_stderr, reason = "the one place where a failure reaches the person")]
-                {
-                    eprintln!("error: {}", one_line(&error));
-                }
+                complain("error", &error.to_string());
                 ExitCode::from(error.exit_code())
             }
         }
     }
+}
+
+fn start_threads() -> Result<(), RunError> {
+    if let Some(note) = threads::start()? {
+        complain("note", &note);
+    }
+    Ok(())
+}
+
+/// Writes a line to standard error; where it cannot be written, nobody is there to tell.
+fn complain(what: &str, line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{what}: {}", one_line(line));
 }
 
 fn run_command(command: &Command, strategies: &Registry) -> Result<(), RunError> {

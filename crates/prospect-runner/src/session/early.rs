@@ -99,7 +99,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
         let started = Instant::now();
         let written = self.model.continue_fork(fork, left.min(most))?;
         self.statistics.cache(self.model.fork_tokens(fork));
-        answer.finished = written.is_empty() || written.last() == Some(&self.model.end_of_utterance());
+        answer.finished = written.last().is_none_or(|&token| self.model.ends_reply(token));
         answer.token_ids.extend(written);
         answer.ms += milliseconds(started);
         Ok(())

@@ -1,0 +1,160 @@
+//! The template engine, set up as `transformers` sets up its own, and bounded: a template comes from a stranger.
+
+use std::path::Path;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Value;
+use minijinja::{Environment, Error, ErrorKind, State};
+use minijinja_contrib::pycompat::unknown_method_callback;
+
+use crate::error::{ProcessorError, Result, one_line};
+use crate::python_json::to_json;
+
+/// The name under which the environment has the template.
+pub(crate) const NAME: &str = "chat_template";
+
+/// Longest source of a template in bytes; published ones have up to 20 KB.
+const MOST_SOURCE_BYTES: usize = 64 << 10;
+/// What one rendering may use: an instruction takes one, and so do 64 bytes of any text or list that it makes. A conversation of
+/// a thousand messages takes some 30,000.
+const FUEL: u64 = 2_000_000;
+/// Stack of the thread that compiles: the compiler goes one call deeper for each operator of a chain, at most
+/// [`MOST_SOURCE_BYTES`] / 2 of them.
+const COMPILER_STACK: usize = 512 << 20;
+/// Calls of macros inside of each other.
+const MOST_RECURSION: usize = 100;
+
+/// Compiles a template, which `path` held.
+pub(crate) fn compile(source: String, path: &Path) -> Result<Environment<'static>> {
+    if source.len() > MOST_SOURCE_BYTES {
+        let (bytes, most) = (source.len(), MOST_SOURCE_BYTES);
+        return Err(ProcessorError::TemplateTooLong { path: path.to_owned(), bytes, most });
+    }
+    let failed = |message: String| ProcessorError::Template { path: path.to_owned(), message };
+    let compiler = std::thread::Builder::new().name("chat template".to_owned()).stack_size(COMPILER_STACK);
+    let compiled = compiler.spawn(move || {
+        let mut environment = environment()?;
+        environment.add_template_owned(NAME, source)?;
+        Ok::<_, Error>(environment)
+    });
+    let compiled = compiled.map_err(|error| failed(format!("no thread to compile it in: {error}")))?;
+    let compiled = compiled.join().map_err(|_| failed("the template engine gave up".to_owned()))?;
+    compiled.map_err(|error| failed(one_line(error)))
+}
+
+/// Why a template of `path` does not render.
+pub(crate) fn render_error(path: &Path, error: &Error) -> ProcessorError {
+    let path = path.to_owned();
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(current) = cause {
+        if current.downcast_ref::<Error>().is_some_and(|error| error.kind() == ErrorKind::OutOfFuel) {
+            return ProcessorError::TemplateEndless { path, most: FUEL };
+        }
+        cause = current.source();
+    }
+    ProcessorError::Template { path, message: one_line(error) }
+}
+
+fn environment() -> std::result::Result<Environment<'static>, Error> {
+    let mut environment = Environment::new();
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(MOST_RECURSION);
+    environment.set_unknown_method_callback(python_method);
+    environment.add_filter("tojson", to_json);
+    environment.add_function("raise_exception", |message: String| -> std::result::Result<String, Error> {
+        Err(Error::new(ErrorKind::InvalidOperation, message))
+    });
+    Ok(environment)
+}
+
+/// The methods of Python's strings, lists and dictionaries. Those of `format` that ask for a width are refused: the width is
+/// paid for after the text is made.
+fn python_method(
+    state: &mut State,
+    value: &Value,
+    method: &str,
+    arguments: &[Value],
+) -> std::result::Result<Value, Error> {
+    let format = value.as_str().filter(|_| method == "format");
+    if format.is_some_and(|text| text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 3)) {
+        return Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "format asks for a width of more than three digits",
+        ));
+    }
+    unknown_method_callback(state, value, method, arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use minijinja::context;
+
+    use super::*;
+
+    fn render(source: &str) -> Result<String> {
+        let path = Path::new("chat_template.jinja");
+        let environment = compile(source.to_owned(), path)?;
+        let message = Value::from_pairs([("role", "user"), ("content", " Grüße\n")]);
+        let rendered =
+            environment.get_template(NAME).and_then(|template| template.render(context! { message }));
+        rendered.map_err(|error| render_error(path, &error))
+    }
+
+    /// What Jinja with `transformers`' `tojson` makes of the same.
+    #[test]
+    fn json_is_pythons() {
+        for (source, expected) in [
+            ("{{ message | tojson }}", r#"{"role": "user", "content": " Grüße\n"}"#),
+            ("{{ message | tojson(sort_keys=true) }}", r#"{"content": " Grüße\n", "role": "user"}"#),
+            ("{{ [1, [], {}, [2.5, none, true]] | tojson }}", "[1, [], {}, [2.5, null, true]]"),
+            ("{{ [1, [2]] | tojson(indent=2) }}", "[\n  1,\n  [\n    2\n  ]\n]"),
+            ("{{ {'a': 1, 'b': '<\"&'} | tojson(separators=(',', ':')) }}", r#"{"a":1,"b":"<\"&"}"#),
+            ("{{ {'a': {}} | tojson(indent=1) }}", "{\n \"a\": {}\n}"),
+        ] {
+            assert_eq!(render(source).unwrap(), expected, "{source}");
+        }
+        assert!(render("{{ [1] | tojson(indent=100000000000) }}").is_err());
+    }
+
+    #[test]
+    fn methods_are_pythons() {
+        let source = "{{ message.content.strip().upper() }}|{{ message.content.split('r') | length }}|\
+                      {% for key, value in message.items() %}{{ key }},{% endfor %}{{ message.get('x', 'y') }}|\
+                      {{ 'a-{}'.format(3) }}|{{ message.role.startswith('us') }}";
+        assert_eq!(render(source).unwrap(), "GRÜSSE|2|role,content,y|a-3|True");
+    }
+
+    #[test]
+    fn what_has_no_end_is_one_line() {
+        let endless = [
+            "{% for a in range(10000) %}{% for b in range(10000) %}{% for c in range(10000) %}{% endfor %}{% endfor %}{% endfor %}",
+            "{% set ns = namespace(x='AAAAAAAAAAAAAAAA') %}{% for a in range(40) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",
+            "{{ 'a' * 100000000 ~ 'a' * 100000000 }}",
+            "{% set x = 'a' * 1000000 %}{{ x.replace('a', x) }}",
+            "{{ 'a\\nb' | indent(100000000000) }}",
+        ];
+        for source in endless {
+            let error = render(source).unwrap_err();
+            assert!(matches!(error, ProcessorError::TemplateEndless { .. }), "{source}: {error}");
+        }
+        for source in [
+            "{{ '%1000000000d' | format(3) }}",
+            "{{ '{:>1000000000}'.format(3) }}",
+            "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        ] {
+            let error = render(source).unwrap_err().to_string();
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_source_has_a_limit_and_long_chains_do_not_end_the_program() {
+        let chain = format!("{{{{ 1{} }}}}", "+1".repeat(30_000));
+        assert_eq!(render(&chain).unwrap(), "30001");
+        let nested = format!("{{{{ {}1{} }}}}", "(".repeat(30_000), ")".repeat(30_000));
+        assert!(matches!(render(&nested).unwrap_err(), ProcessorError::Template { .. }));
+        let long = render(&" ".repeat(MOST_SOURCE_BYTES + 1)).unwrap_err();
+        assert!(matches!(long, ProcessorError::TemplateTooLong { bytes: 65_537, .. }));
+    }
+}

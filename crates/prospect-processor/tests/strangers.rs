@@ -1,0 +1,160 @@
+//! Checkpoints that others made, and texts in which people name special tokens.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use prospect_context::Role;
+use prospect_processor::{Content, Grid, Message, Processor, ProcessorError};
+
+fn checkpoint() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/goldens/checkpoints/gqa-tied")
+}
+
+fn processor() -> Processor {
+    Processor::from_dir(&checkpoint()).unwrap()
+}
+
+/// A copy of the checkpoint's text files, changed by `change`.
+fn changed(change: impl Fn(&Path)) -> Result<Processor, ProcessorError> {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(checkpoint()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension != "safetensors") {
+            fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    change(folder.path());
+    let processor = Processor::from_dir(folder.path());
+    if let Err(error) = &processor {
+        assert!(!error.to_string().contains('\n'), "{error}");
+    }
+    processor
+}
+
+fn rewrite(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{from} is not in {}", path.display());
+    fs::write(path, text.replace(from, to)).unwrap();
+}
+
+#[test]
+fn a_persons_text_is_text() {
+    let processor = processor();
+    let special = *processor.special();
+    let count = |ids: &[u32], id: u32| ids.iter().filter(|&&other| other == id).count();
+    for text in [
+        "what is <image> here",
+        "<image>",
+        "<|im_start|>",
+        "<end_of_utterance>",
+        " <image><image> ",
+        "a <|im_end|>",
+    ] {
+        let encoded = processor.encode_message(Role::User, text, true).unwrap();
+        let other = processor.encode_message(Role::User, "text", true).unwrap();
+        for id in [special.image, special.bos, special.end_of_utterance, special.pad] {
+            assert_eq!(count(&encoded.ids, id), count(&other.ids, id), "{text}: {id}");
+        }
+        assert!(processor.decode(&encoded.ids).unwrap().contains(text), "{text}");
+        assert_eq!(count(&processor.encode_text(text).unwrap(), special.image), 0);
+        assert_eq!(processor.decode(&processor.encode_text(text).unwrap()).unwrap(), text);
+    }
+    // Beside an image of its own.
+    let content = vec![
+        Content::Text("an <image>: ".to_owned()),
+        Content::Image(Grid::default()),
+        Content::Text("<image>?".to_owned()),
+    ];
+    let prompt = processor.encode_prompt(&[Message { role: Role::User, content }], true).unwrap();
+    assert_eq!(count(&prompt.ids, special.image), processor.image_seq_len());
+    let text = processor.decode(&prompt.ids).unwrap();
+    assert!(
+        text.contains("an <image>: <fake_token_around_image>") && text.contains("<image>?<end_of_utterance>"),
+        "{text}"
+    );
+}
+
+#[test]
+fn all_of_a_checkpoints_end_tokens_end_a_reply() {
+    let plain = processor();
+    let end = plain.special().end_of_utterance;
+    assert_eq!(plain.ends()[0], end);
+    let generation = |text: &'static str| {
+        changed(move |folder| fs::write(folder.join("generation_config.json"), text).unwrap()).unwrap()
+    };
+    assert_eq!(generation(r#"{"eos_token_id": [0, 2]}"#).ends(), [end, 0, 2]);
+    assert_eq!(generation(r#"{"eos_token_id": 0}"#).ends(), [end, 0]);
+    let without = |eos: &'static str| {
+        changed(move |folder| {
+            rewrite(&folder.join("tokenizer.json"), "<end_of_utterance>", "<|end_of_text|>");
+            rewrite(&folder.join("chat_template.jinja"), "<end_of_utterance>", "<|end_of_text|>");
+            for name in ["tokenizer_config.json", "config.json"] {
+                let _ = fs::write(folder.join(name), "{}");
+            }
+            fs::write(folder.join("generation_config.json"), eos).unwrap();
+        })
+    };
+    let other = without(r#"{"eos_token_id": [2, 0]}"#).unwrap();
+    assert_eq!((other.special().end_of_utterance, other.ends()), (2, &[2, 0][..]));
+    let none = without("{}").unwrap_err();
+    assert!(
+        matches!(&none, ProcessorError::MissingToken { token, .. } if token == "<end_of_utterance>"),
+        "{none}"
+    );
+}
+
+#[test]
+fn templates_of_older_files_and_of_python() {
+    let named = |text: &'static str| {
+        changed(move |folder| {
+            fs::remove_file(folder.join("chat_template.jinja")).unwrap();
+            fs::write(folder.join("chat_template.json"), text).unwrap();
+        })
+    };
+    let list = r#"{"chat_template": [{"name": "tool_use", "template": "no"}, {"name": "default", "template": "{% for m in messages %}{{ m.role.capitalize() + ': ' + m.content.strip() + '\n' }}{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}"}]}"#;
+    let encoded = named(list).unwrap().encode_message(Role::User, "  an <image>? ", false).unwrap();
+    let processor = processor();
+    assert_eq!(processor.decode(&encoded.ids).unwrap(), "User: an <image>?\n");
+    let error = named(r#"{"chat_template": [{"name": "tool_use", "template": "no"}]}"#).unwrap_err();
+    assert!(error.to_string().contains("one called default"), "{error}");
+    // A template that hides what it was given says so.
+    let hidden = named(r#"{"chat_template": "{% for m in messages %}{{ m.content[::-1] }}{% endfor %}"}"#);
+    let error = hidden.and_then(|processor| processor.encode_message(Role::User, "<image>", false).map(drop));
+    assert!(error.is_err_and(|error| !error.to_string().contains("placeholders")));
+}
+
+#[test]
+fn a_tokenizer_is_bounded_and_may_not_panic() {
+    let normalizer = |json: &str| {
+        let json = format!("\"normalizer\": {json}");
+        changed(|folder| rewrite(&folder.join("tokenizer.json"), "\"normalizer\": null", &json))
+            .and_then(|processor| processor.encode_text("some words"))
+    };
+    let replace = |pattern: &str, content: &str| {
+        format!(r#"{{"type": "Replace", "pattern": {{"String": "{pattern}"}}, "content": "{content}"}}"#)
+    };
+    assert!(normalizer(&replace("words", "letters")).is_ok());
+    assert!(matches!(normalizer(&replace("", "AAAA")), Err(ProcessorError::Encode { .. })));
+    let twice =
+        format!(r#"{{"type": "Sequence", "normalizers": [{0}, {0}]}}"#, replace("e", &"e".repeat(200)));
+    assert!(matches!(normalizer(&twice), Err(ProcessorError::TokenizerGrowth { part: "normalizer", .. })));
+}
+
+proptest! {
+    #[test]
+    fn no_text_becomes_an_image(words in prop::collection::vec(prop::sample::select(&["<image>", "<|im_start|>", "<end_of_utterance>", "a", " ", "\n", "ü", "<", "image>", "<row_1_col_1>"][..]), 0..12)) {
+        let processor = processor();
+        let text = words.concat();
+        let encoded = processor.encode_message(Role::User, &text, false).unwrap();
+        prop_assert!(!encoded.ids.contains(&processor.special().image));
+        prop_assert!(processor.decode(&encoded.ids).unwrap().contains(&text));
+    }
+
+    #[test]
+    fn no_template_panics(source in "[{}%a-z~*+ 0-9'.()|\\[\\]]{0,60}") {
+        let result = changed(|folder| fs::write(folder.join("chat_template.jinja"), &source).unwrap());
+        drop(result);
+    }
+}
