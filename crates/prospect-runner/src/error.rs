@@ -218,6 +218,26 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// Another process that writes where this one would.
+    #[error("{}: {holder} writes there: expected one writer at a time", place.display())]
+    Locked {
+        /// The folder or file.
+        place: PathBuf,
+        /// Who has it.
+        holder: String,
+    },
+    /// A file that was taken away while it was written.
+    #[error("{}: was removed or replaced while it was written: what came since is lost", path.display())]
+    TakenAway {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Standard output or standard error that takes nothing more.
+    #[error("cannot write to the output: {source}")]
+    Output {
+        /// Why.
+        source: std::io::Error,
+    },
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,
@@ -244,6 +264,7 @@ impl RunError {
             | Self::UnknownStrategy { .. }
             | Self::StrategyParameters { .. }
             | Self::NoFrames { .. }
+            | Self::Locked { .. }
             | Self::Argument { .. } => 2,
             Self::Model(error) if error.is_bad_checkpoint() => 2,
             Self::Hub(error) => error.exit_code(),
@@ -261,7 +282,9 @@ impl RunError {
             | Self::UnexpectedOverflow { .. }
             | Self::NoRoom { .. }
             | Self::EmptySummary { .. }
-            | Self::Write { .. } => 1,
+            | Self::Write { .. }
+            | Self::TakenAway { .. }
+            | Self::Output { .. } => 1,
         }
     }
 }

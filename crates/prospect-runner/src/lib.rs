@@ -14,7 +14,9 @@ pub mod error;
 pub mod evaluation;
 pub mod histogram;
 pub mod hub;
+mod lock;
 mod one_line;
+mod outlet;
 pub mod parity;
 pub mod picture;
 mod placement;
@@ -32,3 +34,7 @@ pub mod stream_model;
 pub mod suite;
 pub mod suspend;
 pub mod trace;
+mod version;
+mod whole_file;
+
+pub use version::VERSION;

@@ -228,7 +228,10 @@ fn feed<M: StreamModel>(
                         session.lose_frame(&message)?;
                     }
                     Aftermath::Resumed => session.source_interrupted(&message)?,
-                    Aftermath::NextFrame | Aftermath::End => return Err(error.into()),
+                    Aftermath::Note if on_corrupt_frame == OnCorruptFrame::Skip => {
+                        session.source_note(&message)?
+                    }
+                    Aftermath::NextFrame | Aftermath::Note | Aftermath::End => return Err(error.into()),
                 }
                 display.note(&message);
             }
@@ -282,7 +285,7 @@ pub(crate) fn input_options(settings: &Settings) -> InputOptions {
 }
 
 fn open(settings: &Settings, source: &str) -> Result<(Box<dyn FrameSource>, StopSignal), RunError> {
-    let stop = StopSignal::default();
+    let stop = StopSignal::hearing(&INTERRUPTED);
     let frames = source::open_with(source, source_options(settings), &input_options(settings), &stop)?;
     Ok((frames, stop))
 }
@@ -317,10 +320,20 @@ fn deliver(
     Ok(Delivery::start(frames, prepare, policy, pace, interval, stop))
 }
 
+/// The settings as they are written down: numbers, words and lists always become JSON, and what ffmpeg is told of passwords does not.
+pub(crate) fn settings_without_secrets(settings: &Settings) -> serde_json::Value {
+    let mut value = serde_json::to_value(settings).unwrap_or_default();
+    let arguments = source::arguments_without_secrets(&settings.source.ffmpeg_input);
+    if let Some(written) = value.pointer_mut("/source/ffmpeg_input").filter(|_| !arguments.is_empty()) {
+        *written = arguments.into();
+    }
+    value
+}
+
 fn started(settings: &Settings, checkpoint: &Checkpoint, source: &str, strategy: &str) -> Event {
     Event::RunStarted {
         schema_version: SCHEMA_VERSION,
-        config: serde_json::to_value(settings).unwrap_or_default(),
+        config: settings_without_secrets(settings),
         model: checkpoint.name.clone(),
         commit: checkpoint.commit.clone(),
         source: source.to_owned(),

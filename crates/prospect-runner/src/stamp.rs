@@ -1,21 +1,56 @@
-//! Whether files are the same as before, without reading them.
+//! Whether files hold the same as before, wherever they lie and whoever copied them.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
 
 use crate::error::RunError;
 
-/// A file, or all files of a folder, by name, length and time of change: reading gigabytes of weights to know that they are
-/// the same would take longer than a run.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// A file, or all files of a folder, by their contents.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stamp {
     /// Length of all files together.
     pub(crate) bytes: u64,
-    /// Of every file's name, length and time of change.
-    digest: u64,
+    /// Of a file its SHA-256; of a folder that of every file's name and SHA-256.
+    sha256: Sha,
+}
+
+/// A SHA-256, written as 64 digits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Sha([u8; 32]);
+
+impl Serialize for Sha {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&self.0.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    }
+}
+
+impl<'de> Deserialize<'de> for Sha {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("expected a SHA-256 of 64 digits"))
+    }
+}
+
+impl Sha {
+    fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return None;
+        }
+        for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
+            *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
 }
 
 impl Stamp {
@@ -27,53 +62,111 @@ impl Stamp {
         Self::look(path).map_err(|source| RunError::Read { path: path.to_owned(), source })
     }
 
+    /// A text, such as the address of a camera.
+    pub(crate) fn of_text(text: &str) -> Self {
+        Self { bytes: text.len() as u64, sha256: Sha(Sha256::digest(text).into()) }
+    }
+
     fn look(path: &Path) -> std::io::Result<Self> {
-        let mut files = Vec::new();
-        if path.is_dir() {
-            for entry in std::fs::read_dir(path)? {
-                let path = entry?.path();
-                // A link counts as what it leads to: the hub's cache is made of them.
-                let about = std::fs::metadata(&path)?;
-                if about.is_file() {
-                    files.push((path.file_name().map(ToOwned::to_owned), about.len(), modified(&about)?));
-                }
-            }
-            files.sort();
-        } else {
-            let about = std::fs::metadata(path)?;
-            files.push((None, about.len(), modified(&about)?));
+        if !path.is_dir() {
+            let (bytes, sha256) = of_file(path)?;
+            return Ok(Self { bytes, sha256 });
         }
-        let mut hasher = DefaultHasher::new();
-        path.canonicalize()?.hash(&mut hasher);
-        files.hash(&mut hasher);
-        Ok(Self { bytes: files.iter().map(|file| file.1).sum(), digest: hasher.finish() })
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(path)? {
+            let path = entry?.path();
+            // What a link leads to nowhere, or a pipe, is none of the contents.
+            if path.is_file() {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                files.push((name, of_file(&path)?));
+            }
+        }
+        files.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut all = Sha256::new();
+        for (name, (_, sha256)) in &files {
+            all.update((name.len() as u64).to_le_bytes());
+            all.update(name);
+            all.update(sha256.0);
+        }
+        Ok(Self {
+            bytes: files.iter().map(|(_, (bytes, _))| bytes).sum(),
+            sha256: Sha(all.finalize().into()),
+        })
     }
 }
 
-/// Nanoseconds since 1970 of the last change.
-fn modified(about: &std::fs::Metadata) -> std::io::Result<u128> {
-    Ok(about.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos())
+/// Length and digest of a file. A blob in the hub's cache has its digest for a name, and was checked when it got it.
+fn of_file(path: &Path) -> std::io::Result<(u64, Sha)> {
+    let path = path.canonicalize()?;
+    let about = path.metadata()?;
+    let named = path.file_name().and_then(|name| Sha::parse(name.to_str()?));
+    let in_blobs = path.parent().is_some_and(|folder| folder.ends_with("blobs"));
+    match named.filter(|_| in_blobs) {
+        Some(sha256) => Ok((about.len(), sha256)),
+        None => Ok((about.len(), once(path, about.len(), about.modified()?)?)),
+    }
+}
+
+/// Reads a file once in a process, however many runs of a suite depend on it.
+fn once(path: PathBuf, bytes: u64, modified: SystemTime) -> std::io::Result<Sha> {
+    static KNOWN: Mutex<Option<HashMap<(PathBuf, u64, SystemTime), Sha>>> = Mutex::new(None);
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (path, bytes, modified);
+    if let Some(sha256) = known().as_ref().and_then(|known| known.get(&key)) {
+        return Ok(*sha256);
+    }
+    let (mut file, mut digest, mut buffer) = (File::open(&key.0)?, Sha256::new(), vec![0; BUFFER_BYTES]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            read => digest.update(&buffer[..read]),
+        }
+    }
+    let sha256 = Sha(digest.finalize().into());
+    known().get_or_insert_default().insert(key, sha256);
+    Ok(sha256)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     #[test]
-    fn a_folder_changes_with_any_file_in_it_also_through_links() {
+    fn copies_are_the_same_and_changes_are_not() {
         let folder = tempfile::tempdir().unwrap();
-        let (snapshot, blob) = (folder.path().join("snapshot"), folder.path().join("blob"));
-        std::fs::create_dir(&snapshot).unwrap();
-        std::fs::write(&blob, "12345").unwrap();
-        std::os::unix::fs::symlink(&blob, snapshot.join("model.safetensors")).unwrap();
-        let first = Stamp::of(&snapshot).unwrap();
-        assert_eq!(first.bytes, 5);
-        assert_eq!(first, Stamp::of(&snapshot).unwrap());
-        std::fs::write(snapshot.join("config.json"), "").unwrap();
-        let second = Stamp::of(&snapshot).unwrap();
-        assert!(second != first && second.bytes == 5);
-        std::fs::File::options().write(true).open(&blob).unwrap().set_modified(UNIX_EPOCH).unwrap();
-        assert_ne!(Stamp::of(&snapshot).unwrap(), second);
+        let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+        for at in [&one, &other] {
+            std::fs::create_dir(at).unwrap();
+            std::fs::write(at.join("model.safetensors"), "12345").unwrap();
+            std::fs::write(at.join("config.json"), "{}").unwrap();
+        }
+        let touched = std::fs::File::options().write(true).open(other.join("config.json")).unwrap();
+        touched.set_modified(UNIX_EPOCH).unwrap();
+        let first = Stamp::of(&one).unwrap();
+        assert_eq!((first, first.bytes), (Stamp::of(&other).unwrap(), 7));
+        std::fs::write(other.join("config.json"), "[]").unwrap();
+        assert_ne!(Stamp::of(&other).unwrap(), first);
+        std::fs::rename(one.join("config.json"), one.join("other.json")).unwrap();
+        assert_ne!(Stamp::of(&one).unwrap(), first);
         assert!(matches!(Stamp::of(&folder.path().join("gone")), Err(RunError::Read { .. })));
+    }
+
+    #[test]
+    fn a_blob_of_the_hub_is_known_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (blobs, snapshot) = (folder.path().join("blobs"), folder.path().join("snapshot"));
+        std::fs::create_dir(&blobs).unwrap();
+        std::fs::create_dir(&snapshot).unwrap();
+        let name = format!("{:x}", Sha256::digest("weights"));
+        std::fs::write(blobs.join(&name), "weights").unwrap();
+        std::os::unix::fs::symlink(blobs.join(&name), snapshot.join("model.safetensors")).unwrap();
+        let plain = folder.path().join("model.safetensors");
+        std::fs::write(&plain, "weights").unwrap();
+        assert_eq!(Stamp::of(&snapshot.join("model.safetensors")).unwrap(), Stamp::of(&plain).unwrap());
+        let json = serde_json::to_string(&Stamp::of(&plain).unwrap()).unwrap();
+        assert!(json.contains(&name), "{json}");
+        assert_eq!(serde_json::from_str::<Stamp>(&json).unwrap(), Stamp::of(&plain).unwrap());
     }
 }

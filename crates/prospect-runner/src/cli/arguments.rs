@@ -72,6 +72,9 @@ pub(super) struct KeepingArguments {
     /// Go on with the stream of --checkpoint FILE, which has to be of the same source, model and settings.
     #[arg(long, requires = "checkpoint")]
     pub(super) resume: bool,
+    /// Begin anew, though --checkpoint FILE holds a stream: it is lost.
+    #[arg(long, requires = "checkpoint", conflicts_with = "resume")]
+    pub(super) overwrite: bool,
 }
 
 #[derive(Debug, Args)]
@@ -131,6 +134,10 @@ pub(super) struct SuiteArguments {
     /// Do only this part of the runs, INDEX from 0; without it the part that Slurm or Kubernetes gave this process, or all.
     #[arg(long, value_name = "INDEX/COUNT")]
     pub(super) shard: Option<Shard>,
+    /// Write every video's stream down after so many frames, and at Ctrl-C or SIGTERM, so that the same command goes on in the
+    /// middle of a video.
+    #[arg(long, value_name = "FRAMES")]
+    pub(super) checkpoint_every: Option<NonZeroUsize>,
     /// The strategy that the others are compared with; without it unlimited, or else the first.
     #[arg(long, value_name = "STRATEGY")]
     pub(super) baseline: Option<String>,

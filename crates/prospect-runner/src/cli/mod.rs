@@ -25,6 +25,7 @@ use prospect_context::ContextStrategy;
 
 use crate::error::RunError;
 use crate::one_line::one_line;
+use crate::outlet::{self, Outlet};
 use crate::run::INTERRUPTED;
 use crate::strategies::{Parameters, Registry};
 use arguments::{Arguments, Command};
@@ -76,6 +77,9 @@ impl Cli {
             None => start_threads().and_then(|()| run_command(&arguments.command, &self.strategies)),
             Some(refused) => Err(refused),
         };
+        // What is behind standard output may be full: nobody has read what was written then.
+        let outcome = outcome
+            .and_then(|()| outlet::failure().map_or(Ok(()), |source| Err(RunError::Output { source })));
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -132,5 +136,5 @@ fn handle_interrupts() -> Result<(), RunError> {
 /// Writes a line to standard output; a reader that went away is no failure.
 fn print(text: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let _ = writeln!(Outlet, "{text}");
 }

@@ -1,20 +1,25 @@
 //! `prospect-runner run`.
 
-use std::io::IsTerminal;
+use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use prospect_config::Settings;
 
 use super::arguments::RunArguments;
-use super::print;
+use super::{complain, print};
 use crate::checkpoint::{Checkpoint, from_repository};
 use crate::display::{Display, Lines, Silent, Terminal};
 use crate::error::RunError;
+use crate::lock::Lock;
+use crate::outlet::Outlet;
 use crate::run::{self, RunInputs};
-use crate::source::STDIN;
+use crate::source::{STDIN, without_secrets};
 use crate::strategies::Registry;
 use crate::suspend::{Keeper, SuspendError};
 use crate::trace::{TRACE_FILE, Tee, TraceSink, TraceWriter};
+
+/// Longest first line of a trace that is looked at, in bytes.
+const LONGEST_START: u64 = 1 << 20;
 
 /// The video that is streamed where none is named.
 const DEFAULT_VIDEO: &str = "fixtures/workbench/videos/video_000.mp4";
@@ -28,9 +33,17 @@ pub(super) fn run(arguments: &RunArguments, strategies: &Registry) -> Result<(),
     let (checkpoint, settings) = Checkpoint::load_for_stream(&settings)?;
     let annotations = run::annotations_of(&settings, &source)?;
     let folder = output_folder(&settings, &source);
+    let lock = Lock::of_folder(&folder)?;
+    lock.missing.iter().for_each(|note| complain("note", note));
     let keeping = &arguments.keeping;
     let keeper = |path| Keeper::new(path, keeping.checkpoint_every, &settings, &source);
     let keeper = keeping.checkpoint.as_deref().map(keeper).transpose()?;
+    if let Some(keeper) = &keeper {
+        keeper.unlocked().iter().for_each(|note| complain("note", note));
+        if keeper.holds_stream() && !keeping.resume && !keeping.overwrite {
+            return Err(SuspendError::Kept { path: keeper.path().to_owned() }.into());
+        }
+    }
     let suspended = keeper.as_ref().filter(|_| keeping.resume).map(Keeper::suspended).transpose()?;
     let mut trace = match &suspended {
         Some(stream) => TraceWriter::continued(&folder, stream.trace()).map_err(|problem| {
@@ -51,12 +64,12 @@ pub(super) fn run(arguments: &RunArguments, strategies: &Registry) -> Result<(),
         (_, keeper) => run::run_kept(inputs, keeper.as_ref(), trace, display),
     };
     if settings.output.json {
-        return stream(&mut Tee::new(&mut trace, std::io::stdout()), &mut Silent).map(drop);
+        return stream(&mut Tee::new(&mut trace, Outlet), &mut Silent).map(drop);
     }
     let mut display: Box<dyn Display> = if std::io::stderr().is_terminal() {
         Box::new(Terminal::new())
     } else {
-        Box::new(Lines::new(std::io::stdout()))
+        Box::new(Lines::new(Outlet))
     };
     let outcome = stream(&mut trace, display.as_mut());
     if trace.has_begun() {
@@ -68,13 +81,51 @@ pub(super) fn run(arguments: &RunArguments, strategies: &Registry) -> Result<(),
     outcome.map(drop)
 }
 
-/// Where the trace goes: what the settings say, or a folder in `out/` named after the source.
+/// Where the trace goes: what the settings say, or a folder in `out/` named after the source. Of two sources of one name, `a/cam.mp4`
+/// and `b/cam.mp4`, the second has `cam-2`: a trace is replaced by one of the same source alone.
 pub(super) fn output_folder(settings: &Settings, source: &str) -> PathBuf {
-    let source = if source == STDIN { "stdin" } else { source };
-    let stem = Path::new(source).file_stem().map(|stem| stem.to_string_lossy().replace(['*', '?', '['], "_"));
-    settings
-        .output
-        .dir
-        .clone()
-        .unwrap_or_else(|| Path::new("out").join(stem.unwrap_or_else(|| "stream".into())))
+    if let Some(folder) = &settings.output.dir {
+        return folder.clone();
+    }
+    let shown = without_secrets(source);
+    let name = if source == STDIN { "stdin".to_owned() } else { folder_name(&shown) };
+    let numbered = (2_usize..).map(|number| format!("{name}-{number}"));
+    let mut folders = std::iter::once(name.clone()).chain(numbered).map(|name| Path::new("out").join(name));
+    // The numbers go on for ever.
+    folders.find(|folder| is_free(folder, &shown)).unwrap_or_else(|| Path::new("out").join(&name))
+}
+
+fn folder_name(source: &str) -> String {
+    let stem = Path::new(source).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let stem = stem.unwrap_or_else(|| "stream".to_owned());
+    stem.replace(|c: char| c.is_control() || "*?[<>:\"|\\".contains(c), "_")
+}
+
+/// Whether a folder has no trace yet, or one of this source.
+fn is_free(folder: &Path, source: &str) -> bool {
+    let Ok(file) = std::fs::File::open(folder.join(TRACE_FILE)) else { return true };
+    let mut line = Vec::new();
+    if BufReader::new(file.take(LONGEST_START)).read_until(b'\n', &mut line).is_err() {
+        return true;
+    }
+    let start: serde_json::Value = serde_json::from_slice(&line).unwrap_or_default();
+    // Behind its name a trace says how the source was read.
+    let of = start["source"].as_str().unwrap_or_default();
+    of.strip_prefix(source).is_some_and(|how| how.is_empty() || how.starts_with(" ("))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_replaced_by_one_of_its_own_source_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(is_free(folder.path(), "a/cam.mp4"));
+        std::fs::write(folder.path().join(TRACE_FILE), "{\"source\":\"a/cam.mp4 (mp4, H.264)\"}\n{}\n")
+            .unwrap();
+        assert!(is_free(folder.path(), "a/cam.mp4"));
+        assert!(!is_free(folder.path(), "b/cam.mp4") && !is_free(folder.path(), "a/cam"));
+        assert_eq!(["b/cam.mp4", "frames/*.png", "a:b.mkv"].map(folder_name), ["cam", "_", "a_b"]);
+    }
 }

@@ -7,16 +7,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::arguments::{CommonArguments, SuiteArguments};
-use super::print;
 use super::run::output_folder;
 use super::tables;
+use super::{complain, print};
 use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
 use crate::evaluation::{LEAST_VIDEOS, StrategySummary, similarity};
 use crate::report;
 use crate::strategies::{Registry, SANITY};
 use crate::suite::{
-    Merged, Shard, ShardOutcome, Store, Suite, Variant, Video, merge, videos, with_annotations,
+    Merged, RunResult, Shard, ShardOutcome, Store, Suite, Told, Variant, Video, merge, videos,
+    with_annotations,
 };
 
 /// The strategy that the others are compared with where nothing else is asked for and it is among them.
@@ -42,10 +43,7 @@ pub(super) fn run(
     name: &str,
 ) -> Result<(), RunError> {
     let Some(settings) = common.resolve_or_print(registry)? else { return Ok(()) };
-    let shard = match arguments.shard {
-        Some(shard) => shard,
-        None => Shard::from_scheduler(|name| std::env::var(name).ok())?.unwrap_or(Shard::WHOLE),
-    };
+    let shard = chosen_shard(arguments.shard)?;
     check_strategies(strategies)?;
     let videos = with_annotations(videos(sources, settings.evaluation.annotations.as_deref())?)?;
     let (checkpoint, settings) = Checkpoint::load_for_stream(&settings)?;
@@ -58,12 +56,21 @@ pub(super) fn run(
         store: Store::new(&folder),
         strategies: registry,
         checkpoint: &checkpoint,
+        checkpoint_every: arguments.checkpoint_every,
         similarity: similarity.as_ref(),
     };
     let bar = progress_bar(suite.runs(shard));
-    let mut progress = |variant: &Variant, video: &Video| {
-        bar.set_message(format!("{} {}", variant.name, video.name));
-        bar.inc(1);
+    let (mut count, runs) = (0, suite.runs(shard));
+    let mut progress = |told: Told<'_>| match told {
+        Told::Note(note) => note.into_iter().for_each(|note| complain("note", note)),
+        Told::Result(variant, video, result) => {
+            count += 1;
+            bar.set_message(format!("{} {}", variant.name, video.name));
+            bar.inc(1);
+            if bar.is_hidden() {
+                complain("run", &result_line((count, runs), variant, video, result));
+            }
+        }
     };
     let outcome = suite.run(shard, &mut progress);
     bar.finish_and_clear();
@@ -85,6 +92,43 @@ pub(super) fn run(
         ShardOutcome { failed: failed @ 1.., .. } => Err(RunError::FailedRuns { failed }),
         _ => Ok(()),
     }
+}
+
+/// The part of the runs that this process does: what it was told, or what a scheduler's variables say, which is said.
+fn chosen_shard(asked: Option<Shard>) -> Result<Shard, RunError> {
+    let variable = |name: &str| std::env::var(name).ok();
+    match (asked, Shard::from_scheduler(variable)) {
+        (Some(shard), Ok(None)) => Ok(shard),
+        (Some(shard), Ok(Some((_, said)))) => {
+            complain("note", &format!("--shard {shard} is done, whatever the scheduler says ({said})"));
+            Ok(shard)
+        }
+        (Some(shard), Err(_)) => Ok(shard),
+        (None, scheduled) => match scheduled? {
+            Some((shard, said)) => {
+                complain("note", &format!("shard {shard} is done, by {said}"));
+                Ok(shard)
+            }
+            None => Ok(Shard::WHOLE),
+        },
+    }
+}
+
+/// One run in a log that is no terminal.
+fn result_line(
+    (count, runs): (usize, usize),
+    variant: &Variant,
+    video: &Video,
+    result: &RunResult,
+) -> String {
+    let became = match &result.error {
+        Some(error) => format!("failed: {error}"),
+        None if !result.broken_laws.is_empty() => format!("{} laws broken", result.broken_laws.len()),
+        None => {
+            format!("exact F1 {:.3}, {:.0} s of video", result.judgement.exact.f1(), result.judgement.seconds)
+        }
+    };
+    format!("{count} of {runs}: {} {}: {became}", variant.name, video.name)
 }
 
 /// A strategy twice would share a folder with itself.

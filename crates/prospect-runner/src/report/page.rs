@@ -14,6 +14,7 @@ use super::thumbnails::{Thumbnails, thumbnails};
 use crate::error::RunError;
 use crate::suite::Merged;
 use crate::trace::{TRACE_FILE, TraceError, read_trace};
+use crate::version::VERSION;
 
 /// Everything that the template shows of a video.
 #[derive(Debug, Serialize)]
@@ -82,6 +83,6 @@ fn render(comparison: &Comparison, videos: &[VideoView]) -> Result<String, minij
         comparison => Value::from(Serde(comparison)),
         videos => Value::from(Serde(videos)),
         open_run => open_run(videos),
-        version => env!("CARGO_PKG_VERSION"),
+        version => VERSION,
     })
 }

@@ -50,6 +50,15 @@ impl<M: StreamModel> Session<'_, M> {
         self.trace.flush()
     }
 
+    /// Records what is to be said of the source, of which no frame is lost.
+    ///
+    /// # Errors
+    /// The trace cannot be written.
+    pub fn source_note(&mut self, message: &str) -> Result<(), RunError> {
+        self.trace.record(&Event::SourceNote { message: message.to_owned() })?;
+        self.trace.flush()
+    }
+
     fn drop_frame(&mut self, reason: &str, frame: Option<DroppedFrame>) -> Result<(), RunError> {
         self.statistics.frames_dropped += 1;
         self.trace.record(&Event::FrameDropped {

@@ -11,6 +11,8 @@ pub enum Aftermath {
     NextFrame,
     /// No frame is lost that the source had; it was away and is back.
     Resumed,
+    /// No frame is lost; it is said, and the source goes on or ends as it would.
+    Note,
     /// None follows.
     End,
 }
@@ -190,6 +192,14 @@ pub enum SourceError {
         /// Its first line of complaint.
         message: String,
     },
+    /// ffmpeg gave every frame, and complained of some: what it could not decode it has filled in.
+    #[error("{spec}: ffmpeg gave all frames, and complained: {message}")]
+    Complaints {
+        /// The source as given.
+        spec: String,
+        /// The first complaint of each kind.
+        message: String,
+    },
     /// A live source was lost and is back; the source goes on.
     #[error("{spec}: back after {seconds:.1} s ({attempts} tries): {cause}")]
     Interrupted {
@@ -244,6 +254,7 @@ impl SourceError {
             | Self::CorruptRow { .. }
             | Self::Unreadable { .. } => Aftermath::NextFrame,
             Self::Interrupted { .. } => Aftermath::Resumed,
+            Self::Complaints { .. } => Aftermath::Note,
             Self::NotFound { .. }
             | Self::Pattern { .. }
             | Self::NoImages { .. }

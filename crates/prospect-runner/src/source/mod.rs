@@ -3,6 +3,7 @@
 //! Every source streams: at most a decoder's own reference pictures and two more frames are in memory, and under
 //! [`delivery`] those that wait for the model.
 
+mod address;
 mod animation;
 #[cfg(feature = "arrow")]
 mod arrow;
@@ -30,6 +31,8 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
+pub(crate) use address::arguments_without_secrets;
+pub use address::without_secrets;
 pub use clock::{Clock, SystemClock};
 pub use error::{Aftermath, SourceError};
 pub use input::{InputOptions, Reconnect};
@@ -143,14 +146,36 @@ pub fn open_with(
 ) -> Result<Box<dyn FrameSource>, SourceError> {
     options.check()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let local = address::path_of_file_address(spec);
+    let spec = local.as_deref().unwrap_or(spec);
     if live::is_stream(spec) && input.live != Some(false) {
-        return live::open(spec, options, input, &clock, stop);
+        return open_stream(spec, options, input, &clock, stop);
     }
     if input.live == Some(true) {
         let all = SourceOptions::at(options.fps);
         return Ok(Box::new(live::Stamped::new(open_file(spec, all, input, stop)?, options, clock)));
     }
     open_file(spec, options, input, stop)
+}
+
+/// A stream goes on by itself, but for what is served like a file and has a length.
+fn open_stream(
+    spec: &str,
+    options: SourceOptions,
+    input: &InputOptions,
+    clock: &Arc<dyn Clock>,
+    stop: &StopSignal,
+) -> Result<Box<dyn FrameSource>, SourceError> {
+    if input.live.is_none() && live::may_be_file(spec) {
+        let opened = ffmpeg::Opened::of(spec);
+        // Of what does not answer in time, or not at all, the live source says what is wrong with it.
+        let probe = ffmpeg::Probe::of(&opened, input, Some(input.stall_timeout), stop).ok();
+        if let Some(probe) = probe.filter(|probe| probe.ends) {
+            let file = ffmpeg::FfmpegFile::begin(spec, "a network stream", options, input, (&probe, stop))?;
+            return Ok(Box::new(file));
+        }
+    }
+    live::open(spec, options, input, clock, stop)
 }
 
 /// What has a start, and time stamps of its own.
@@ -161,8 +186,10 @@ fn open_file(
     stop: &StopSignal,
 ) -> Result<Box<dyn FrameSource>, SourceError> {
     if spec == STDIN {
-        return Ok(Box::new(pipe::Pipe::new("standard input", Box::new(pipe::Stdin::open(stop)), options)));
+        return Ok(Box::new(pipe::Pipe::new("standard input", Box::new(pipe::Stdin::open(stop)?), options)));
     }
+    let local = address::path_of_file_address(spec);
+    let spec = local.as_deref().unwrap_or(spec);
     let path = Path::new(spec);
     if path.is_dir() {
         return Ok(Box::new(images::ImageFiles::folder(path, options)?));
@@ -183,7 +210,8 @@ fn open_file(
             .map_err(unreadable)
     };
     if is_fifo(path) {
-        return Ok(bytes()?);
+        // Nobody may ever write into it: it is opened where the wait for it can be ended.
+        return Ok(Box::new(pipe::Pipe::new(spec, Box::new(pipe::Stdin::of_fifo(path, stop)?), options)));
     }
     match kind(path)? {
         Kind::Mp4 => open_mp4(spec, path, options, input, stop),

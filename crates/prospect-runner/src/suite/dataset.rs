@@ -137,11 +137,29 @@ fn manifest(path: &Path) -> Result<Vec<Video>, RunError> {
         };
         let mut video = video(&source, annotations.ok_or_else(missing)?);
         if let Some(name) = name {
-            video.name = name.replace(['/', '\\'], "_");
+            let name = name.replace(['/', '\\'], "_");
+            if !is_folder_name(&name) {
+                let expected = "a name that can be a folder's on every system";
+                return Err(wrong(number, format!("the name {name:?} would lead elsewhere"), expected));
+            }
+            video.name = name;
         }
         videos.push(video);
     }
     Ok(videos)
+}
+
+/// Whether a name is one of a folder of its own, on every system: results are written into it.
+fn is_folder_name(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
+    let device = ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str())
+        || (stem.len() == 4 && (stem.starts_with("COM") || stem.starts_with("LPT")));
+    let foreign = |c: char| c.is_control() || "<>:\"|?*/\\".contains(c);
+    !device
+        && name.len() <= 200
+        && !name.starts_with('.')
+        && !name.ends_with(['.', ' '])
+        && !name.contains(foreign)
 }
 
 /// Videos of one name in different folders are called after their folder as well.
@@ -215,6 +233,10 @@ mod tests {
         assert!(manifest("gone.mp4").unwrap_err().contains("line 1: "));
         assert!(manifest("b.mp4\tgone.json").unwrap_err().contains("has no annotations"));
         assert_eq!(manifest("b.mp4\t\tfirst/take\nb.mp4\n").unwrap(), ["first_take", "b"]);
+        for name in ["..", ".", "CON", "nul.txt", "a:b", "end.", &"x".repeat(201), "\u{1b}[2J"] {
+            let refused = manifest(&format!("b.mp4\t\t{name}")).unwrap_err();
+            assert!(refused.contains("would lead elsewhere"), "{name:?}: {refused}");
+        }
         for folder in ["s1", "s2"] {
             std::fs::create_dir(at(folder)).unwrap();
             std::fs::write(at(folder).join("cam.mp4"), "").unwrap();

@@ -8,7 +8,8 @@ use super::dataset::Video;
 use super::variant::Variant;
 use crate::error::RunError;
 use crate::stamp::Stamp;
-use crate::{checkpoint, hub};
+use crate::version::{self, VERSION};
+use crate::{checkpoint, hub, run};
 
 /// Everything that a run depends on, files by their length and time of change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,8 +27,8 @@ pub struct Inputs {
     /// The file of its steps, where it is another one.
     #[serde(default)]
     states: Stamp,
-    /// This program.
-    program: Stamp,
+    /// This program: its version and commit, and its contents where these do not say which sources it was built from.
+    program: String,
 }
 
 /// What all runs of a strategy depend on, looked at once.
@@ -35,13 +36,13 @@ pub(super) struct SharedInputs {
     config: serde_json::Value,
     model: Stamp,
     similarity: Stamp,
-    program: Stamp,
+    program: String,
 }
 
 impl SharedInputs {
     pub(super) fn of(variant: &Variant) -> Result<Self, RunError> {
         let settings = &variant.settings;
-        let mut config = serde_json::to_value(settings).unwrap_or_default();
+        let mut config = run::settings_without_secrets(settings);
         if let Some(config) = config.as_object_mut() {
             config.remove("output");
         }
@@ -50,13 +51,12 @@ impl SharedInputs {
             false => Some(checkpoint::find(settings.model.path.as_deref())?.folder),
         };
         let similarity = settings.evaluation.similarity.as_deref().and_then(hub::resolve);
-        let program = std::env::current_exe().ok();
         let stamp = |path: Option<&Path>| path.map_or(Ok(Stamp::default()), Stamp::of);
         Ok(Self {
             config,
             model: stamp(model.as_deref())?,
             similarity: stamp(similarity.as_deref())?,
-            program: stamp(program.as_deref())?,
+            program: this_program()?,
         })
     }
 }
@@ -74,20 +74,40 @@ impl Inputs {
             video: Stamp::of(&video.source)?,
             annotations: Stamp::of(&video.annotations)?,
             states: video.states.as_deref().map_or(Ok(Stamp::default()), Stamp::of)?,
-            program: shared.program,
+            program: shared.program.clone(),
         })
     }
 
-    /// Whether two runs of one strategy can stand in one table: the same settings and, as far as lengths tell, the same
-    /// checkpoint and encoder. Times of change say nothing here, for every machine may have its own copy.
-    pub fn is_same_strategy(&self, other: &Self) -> bool {
-        self.config == other.config
-            && self.model.bytes == other.model.bytes
-            && self.similarity.bytes == other.similarity.bytes
+    /// Whether a result there is one of the same inputs, as far as lengths tell: for runs that another shard does.
+    pub(super) fn may_be(&self, shared: &SharedInputs, video: &Video) -> bool {
+        let bytes = std::fs::metadata(&video.source).map(|about| about.len());
+        self.config == shared.config
+            && self.model == shared.model
+            && (video.source.is_dir() || bytes.is_ok_and(|bytes| bytes == self.video.bytes))
     }
 
-    /// Whether two runs saw, as far as lengths tell, the same video and annotations.
-    pub fn is_same_video(&self, other: &Self) -> bool {
-        self.video.bytes == other.video.bytes && self.annotations.bytes == other.annotations.bytes
+    /// Whether two runs of one strategy can stand in one table: the same settings, checkpoint, encoder and program.
+    pub fn is_same_strategy(&self, other: &Self) -> bool {
+        self.config == other.config
+            && self.model == other.model
+            && self.similarity == other.similarity
+            && self.program == other.program
     }
+
+    /// Whether two runs saw the same video, annotations and steps.
+    pub fn is_same_video(&self, other: &Self) -> bool {
+        self.video == other.video && self.annotations == other.annotations && self.states == other.states
+    }
+}
+
+/// The program that makes results.
+fn this_program() -> Result<String, RunError> {
+    let contents = std::env::current_exe().ok().filter(|_| !version::is_exact());
+    let stamp = contents.map(|program| Stamp::of(&program)).transpose()?;
+    Ok(match stamp {
+        Some(stamp) => {
+            format!("{VERSION}, {}", serde_json::json!(stamp)["sha256"].as_str().unwrap_or_default())
+        }
+        None => VERSION.to_owned(),
+    })
 }

@@ -63,7 +63,8 @@ fn check_inputs(
     }
     Err(RunError::Argument {
         argument: name.to_owned(),
-        problem: "has results of different settings, checkpoints, videos or annotations".to_owned(),
+        problem: "has results of different settings, checkpoints, programs, videos, annotations or steps"
+            .to_owned(),
         expected: "all of one kind: run the suite again, or in another --out".to_owned(),
     })
 }

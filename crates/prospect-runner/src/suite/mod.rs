@@ -19,4 +19,4 @@ pub use merge::{Merged, merge};
 pub use shard::Shard;
 pub use store::{RunResult, Store, SuiteDescription};
 pub use variant::Variant;
-pub use work::{Progress, ShardOutcome, Suite, with_annotations};
+pub use work::{Progress, ShardOutcome, Suite, Told, with_annotations};

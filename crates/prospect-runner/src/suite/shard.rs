@@ -20,47 +20,65 @@ impl Shard {
         run % self.count == self.index
     }
 
-    /// The shard that a job scheduler gave this process, by its variables: Slurm's `SLURM_ARRAY_TASK_ID` with
-    /// `SLURM_ARRAY_TASK_COUNT` (and `_MIN`, `_STEP`), or Kubernetes' `JOB_COMPLETION_INDEX` with `JOB_COMPLETIONS`, which
-    /// the job has to pass on itself. `None` without an index.
+    /// The shard that a job scheduler gave this process, with the variables that say so: Slurm's `SLURM_ARRAY_TASK_ID` with
+    /// `_COUNT`, `_MIN`, `_MAX` and `_STEP`, or Kubernetes' `JOB_COMPLETION_INDEX` with `JOB_COMPLETIONS`, which the job has to
+    /// pass on itself. `None` without an index.
     ///
     /// # Errors
-    /// An index without a count, or one that does not go with it: a process that took this for the whole suite would do
-    /// what all others do.
-    pub fn from_scheduler(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, RunError> {
-        let families = [
-            (
-                "SLURM_ARRAY_TASK_ID",
-                "SLURM_ARRAY_TASK_COUNT",
-                "SLURM_ARRAY_TASK_MIN",
-                "SLURM_ARRAY_TASK_STEP",
-            ),
-            ("JOB_COMPLETION_INDEX", "JOB_COMPLETIONS", "", ""),
-        ];
-        for (index_name, count_name, first_name, step_name) in families {
-            let Some(index) = variable(index_name) else { continue };
-            let count = variable(count_name).unwrap_or_default();
-            let or = |name: &str, default: usize| match variable(name) {
-                Some(text) => text.parse::<usize>().ok(),
-                None => Some(default),
+    /// An index without a count, or one that does not go with it: a process that took this for the whole suite would do what
+    /// all others do. An array with gaps: Slurm names one step for it, by which two tasks would do one shard and none another.
+    pub fn from_scheduler(
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<(Self, String)>, RunError> {
+        if let Some(task) = variable("SLURM_ARRAY_TASK_ID") {
+            let names = ["COUNT", "MIN", "MAX", "STEP"].map(|name| format!("SLURM_ARRAY_TASK_{name}"));
+            let said = |name: &String| format!("{name}={}", variable(name).unwrap_or_default());
+            let said = format!("SLURM_ARRAY_TASK_ID={task}, {}", names.each_ref().map(said).join(", "));
+            let number = |name: &String| variable(name).and_then(|text| text.parse::<usize>().ok());
+            let shard = task.parse().ok().zip(all(names.each_ref().map(number)));
+            return match shard.and_then(|(task, [count, least, most, step])| {
+                Self::of_array(task, count, (least, most, step))
+            }) {
+                Some(shard) => Ok(Some((shard, said))),
+                None => Err(no_shard(
+                    said,
+                    "an array without gaps (MAX - MIN = (COUNT - 1) * STEP), or --shard INDEX/COUNT",
+                )),
             };
-            let shard = || {
-                let (first, step) = (or(first_name, 0)?, or(step_name, 1)?);
-                let index = index.parse::<usize>().ok()?.checked_sub(first)?.checked_div(step)?;
-                Self::new(index, count.parse().ok()?)
-            };
-            return shard().map(Some).ok_or_else(|| RunError::Argument {
-                argument: format!("{index_name}={index}, {count_name}={count}"),
-                problem: "no shard".to_owned(),
-                expected: "an index below the count, or --shard INDEX/COUNT".to_owned(),
-            });
         }
-        Ok(None)
+        let Some(index) = variable("JOB_COMPLETION_INDEX") else { return Ok(None) };
+        let count = variable("JOB_COMPLETIONS").unwrap_or_default();
+        let said = format!("JOB_COMPLETION_INDEX={index}, JOB_COMPLETIONS={count}");
+        let shard = index.parse().ok().zip(count.parse().ok());
+        match shard.and_then(|(index, count)| Self::new(index, count)) {
+            Some(shard) => Ok(Some((shard, said))),
+            None => Err(no_shard(said, "an index below the count, or --shard INDEX/COUNT")),
+        }
+    }
+
+    /// Task `task` of an array of `count` tasks from `least` to `most`, `step` apart.
+    fn of_array(task: usize, count: usize, (least, most, step): (usize, usize, usize)) -> Option<Self> {
+        let (reach, behind) = (most.checked_sub(least)?, task.checked_sub(least)?);
+        if step == 0 || task > most || reach != count.checked_sub(1)?.checked_mul(step)? || behind % step != 0
+        {
+            return None;
+        }
+        Self::new(behind / step, count)
     }
 
     fn new(index: usize, count: usize) -> Option<Self> {
         (index < count).then_some(Self { index, count })
     }
+}
+
+/// All of them, if all are there.
+fn all<const N: usize>(numbers: [Option<usize>; N]) -> Option<[usize; N]> {
+    let found: Vec<usize> = numbers.into_iter().flatten().collect();
+    found.try_into().ok()
+}
+
+fn no_shard(said: String, expected: &str) -> RunError {
+    RunError::Argument { argument: said, problem: "no shard".to_owned(), expected: expected.to_owned() }
 }
 
 impl std::fmt::Display for Shard {
@@ -96,32 +114,79 @@ mod tests {
         }
     }
 
+    /// The shards of an array, as Slurm describes it to its tasks.
+    fn slurm(tasks: &[usize], step: usize) -> Vec<Result<String, String>> {
+        let (least, most) = (tasks[0], tasks[tasks.len() - 1]);
+        let shard = |task: &usize| {
+            let variables =
+                [("ID", *task), ("COUNT", tasks.len()), ("MIN", least), ("MAX", most), ("STEP", step)];
+            let variables =
+                variables.map(|(name, value)| (format!("SLURM_ARRAY_TASK_{name}"), value.to_string()));
+            let found = Shard::from_scheduler(|name| {
+                variables.iter().find(|variable| variable.0 == name).map(|variable| variable.1.clone())
+            });
+            found.map(|found| found.unwrap().0.to_string()).map_err(|error| error.to_string())
+        };
+        tasks.iter().map(shard).collect()
+    }
+
     #[test]
-    fn a_scheduler_names_the_shard() {
+    fn an_array_without_gaps_is_shared_out() {
+        let shards = |of: usize| (0..of).map(|index| Ok(format!("{index}/{of}"))).collect::<Vec<_>>();
+        assert_eq!(slurm(&[1, 2, 3, 4], 1), shards(4));
+        assert_eq!(slurm(&[0, 10, 20, 30], 10), shards(4));
+        assert_eq!(slurm(&[1, 2, 3, 4, 5, 6], 1), shards(6));
+        assert_eq!(slurm(&[7], 1), shards(1));
+    }
+
+    #[test]
+    fn every_task_of_an_array_with_gaps_refuses() {
+        // `--array=0-2,4-8:2`, `1-3,7` and `3,5,9`; of the last Slurm says that its step is 1.
+        for (tasks, step) in [
+            (&[0, 1, 2, 4, 6, 8][..], 1),
+            (&[0, 1, 2, 4, 6, 8], 2),
+            (&[1, 2, 3, 7], 1),
+            (&[3, 5, 9], 1),
+            (&[3, 5, 9], 2),
+        ] {
+            for shard in slurm(tasks, step) {
+                let refused = shard.unwrap_err();
+                assert!(
+                    refused.contains("SLURM_ARRAY_TASK_MAX=") && refused.contains("without gaps"),
+                    "{refused}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn other_schedulers_and_missing_variables() {
         let from = |variables: &'static [(&str, &str)]| {
             Shard::from_scheduler(move |name| {
                 variables.iter().find(|pair| pair.0 == name).map(|pair| pair.1.to_owned())
             })
         };
-        let slurm = from(&[
-            ("SLURM_ARRAY_TASK_ID", "3"),
-            ("SLURM_ARRAY_TASK_COUNT", "4"),
-            ("SLURM_ARRAY_TASK_MIN", "1"),
-        ]);
-        assert_eq!(slurm.unwrap().unwrap().to_string(), "2/4");
-        let kubernetes = from(&[("JOB_COMPLETION_INDEX", "0"), ("JOB_COMPLETIONS", "2")]);
-        assert_eq!(kubernetes.unwrap().unwrap().to_string(), "0/2");
+        let (shard, said) =
+            from(&[("JOB_COMPLETION_INDEX", "0"), ("JOB_COMPLETIONS", "2")]).unwrap().unwrap();
+        assert_eq!(
+            (shard.to_string().as_str(), said.as_str()),
+            ("0/2", "JOB_COMPLETION_INDEX=0, JOB_COMPLETIONS=2")
+        );
         assert_eq!(from(&[]).unwrap(), None);
-        let stepped = from(&[
-            ("SLURM_ARRAY_TASK_ID", "30"),
-            ("SLURM_ARRAY_TASK_COUNT", "4"),
-            ("SLURM_ARRAY_TASK_MIN", "0"),
-            ("SLURM_ARRAY_TASK_STEP", "10"),
-        ]);
-        assert_eq!(stepped.unwrap().unwrap().to_string(), "3/4");
         let alone = from(&[("JOB_COMPLETION_INDEX", "0")]).unwrap_err().to_string();
         assert!(alone.contains("JOB_COMPLETIONS=") && alone.contains("or --shard"), "{alone}");
-        let wrong = from(&[("SLURM_ARRAY_TASK_ID", "4"), ("SLURM_ARRAY_TASK_COUNT", "4")]).unwrap_err();
-        assert!(wrong.to_string().contains("SLURM_ARRAY_TASK_ID=4"), "{wrong}");
+        let wrong = from(&[("SLURM_ARRAY_TASK_ID", "3"), ("SLURM_ARRAY_TASK_COUNT", "4")]).unwrap_err();
+        assert!(wrong.to_string().contains("SLURM_ARRAY_TASK_ID=3"), "{wrong}");
+    }
+
+    proptest::proptest! {
+        /// Either every task refuses, or the tasks have all shards between them.
+        #[test]
+        fn tasks_have_every_shard_or_none(tasks in proptest::collection::btree_set(0_usize..30, 1..8), step in 0_usize..5) {
+            let tasks: Vec<usize> = tasks.into_iter().collect();
+            let shards = slurm(&tasks, step);
+            let expected: Vec<_> = (0..tasks.len()).map(|index| Ok(format!("{index}/{}", tasks.len()))).collect();
+            proptest::prop_assert!(shards == expected || shards.iter().all(Result::is_err), "{shards:?}");
+        }
     }
 }

@@ -1,26 +1,26 @@
 //! The folder of a suite.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::inputs::Inputs;
+use super::shard::Shard;
 use crate::error::RunError;
 use crate::evaluation::{Cost, Judgement};
+use crate::lock::Lock;
 use crate::one_line::one_line;
 use crate::trace::TRACE_FILE;
+use crate::whole_file::{UNFINISHED, write_whole};
 
 /// Name of the file that says what belongs to a suite.
 const SUITE_FILE: &str = "suite.json";
 /// Name of a run's result.
 const RESULT_FILE: &str = "result.json";
-
-/// End of the name of a file that is not whole yet.
-const TEMPORARY: &str = ".tmp";
+/// Name of the file that a video's stream is written down in.
+pub(super) const CHECKPOINT_FILE: &str = "stream.checkpoint";
 
 /// What belongs to a suite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,6 +91,23 @@ impl Store {
         serde_json::from_slice(&fs::read(file).ok()?).ok()
     }
 
+    /// Takes what only one process may have: the part of a suite that `shard` names.
+    ///
+    /// # Errors
+    /// [`RunError::Locked`], [`RunError::Write`].
+    pub(super) fn lock_shard(&self, shard: Shard) -> Result<Lock, RunError> {
+        let name = format!(".shard-{}.lock", shard.to_string().replace('/', "-of-"));
+        Lock::take(&self.folder.join(name), &self.folder)
+    }
+
+    /// Takes the folder of one run.
+    ///
+    /// # Errors
+    /// [`RunError::Locked`], [`RunError::Write`].
+    pub(super) fn lock_run(&self, strategy_folder: &str, video: &str) -> Result<Lock, RunError> {
+        Lock::of_folder(&self.run_folder(strategy_folder, video))
+    }
+
     /// Writes the result of one run.
     ///
     /// # Errors
@@ -114,7 +131,7 @@ impl Store {
         for entry in entries {
             let path = entry.map_err(failed)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if name == RESULT_FILE || name == TRACE_FILE || name.ends_with(TEMPORARY) {
+            if [RESULT_FILE, TRACE_FILE, CHECKPOINT_FILE].contains(&&*name) || name.starts_with(UNFINISHED) {
                 fs::remove_file(&path).map_err(|source| RunError::Write { path: path.clone(), source })?;
             }
         }
@@ -149,8 +166,8 @@ impl Store {
     /// [`RunError::Write`].
     pub fn put_text(&self, name: &str, text: &str) -> Result<PathBuf, RunError> {
         let path = self.folder.join(name);
-        write_whole(&path, text.as_bytes())
-            .map_err(|source| RunError::Write { path: path.clone(), source })?;
+        let failed = |source| RunError::Write { path: path.clone(), source };
+        write_whole(&path, failed, |to| to.write_all(text.as_bytes()).map_err(failed))?;
         Ok(path)
     }
 }
@@ -161,38 +178,15 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
 }
 
 fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunError> {
-    let write = || write_whole(path, &serde_json::to_vec_pretty(value)?);
-    write().map_err(|source| RunError::Write { path: path.to_owned(), source })
-}
-
-/// Writes a file so that it is there whole or not at all, whenever the process or the machine dies, also where another
-/// process, on whatever machine, writes the same one.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    path.parent().map_or(Ok(()), fs::create_dir_all)?;
-    // Containers on different machines tend to have the same process id; they do not start in the same nanosecond.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}-{now}{TEMPORARY}", std::process::id()));
-    let temporary = PathBuf::from(temporary);
-    let mut file = fs::File::create_new(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)
+    let failed = |source| RunError::Write { path: path.to_owned(), source };
+    write_whole(path, failed, |to| {
+        serde_json::to_writer_pretty(to, value).map_err(|error| failed(error.into()))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_file_is_replaced_whole_and_leaves_nothing_beside_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(&folder.path().join("new"));
-        store.put_text("report.html", "a long first text").unwrap();
-        let path = store.put_text("report.html", "short").unwrap();
-        assert_eq!(fs::read_to_string(path).unwrap(), "short");
-        assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
-    }
 
     #[test]
     fn what_is_no_result_is_none() {
@@ -202,7 +196,7 @@ mod tests {
         fs::create_dir_all(store.run_folder("drop_all", "v")).unwrap();
         fs::write(store.run_folder("drop_all", "v").join(RESULT_FILE), "{\"error\":").unwrap();
         assert_eq!(store.result("drop_all", "v"), None);
-        fs::write(store.run_folder("drop_all", "v").join("result.json.1-2.tmp"), "{").unwrap();
+        fs::write(store.run_folder("drop_all", "v").join(".unfinished-aB3"), "{").unwrap();
         fs::write(store.run_folder("drop_all", "v").join(TRACE_FILE), "").unwrap();
         store.forget_run("drop_all", "v").unwrap();
         assert_eq!(fs::read_dir(store.run_folder("drop_all", "v")).unwrap().count(), 0);

@@ -1,5 +1,6 @@
 //! Does what a suite still lacks.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -9,7 +10,7 @@ use super::dataset::Video;
 use super::inputs::{Inputs, SharedInputs};
 use super::sanity::replay_references;
 use super::shard::Shard;
-use super::store::{RunResult, Store, StrategyEntry, SuiteDescription, VideoEntry};
+use super::store::{CHECKPOINT_FILE, RunResult, Store, StrategyEntry, SuiteDescription, VideoEntry};
 use super::variant::Variant;
 use crate::annotations::Annotations;
 use crate::checkpoint::Checkpoint;
@@ -18,6 +19,7 @@ use crate::error::RunError;
 use crate::evaluation::{Cost, Judge, Similarity, Window};
 use crate::run::{self, INTERRUPTED, RunInputs};
 use crate::strategies::Registry;
+use crate::suspend::{Keeper, SuspendedStream};
 use crate::trace::{TraceWriter, broken_laws, read_trace};
 
 /// Videos, strategies, and what runs them.
@@ -34,6 +36,8 @@ pub struct Suite<'a> {
     pub strategies: &'a Registry,
     /// The model.
     pub checkpoint: &'a Checkpoint,
+    /// Frames from one checkpoint of a video's stream to the next; `None` writes none down.
+    pub checkpoint_every: Option<NonZeroUsize>,
     /// Compares texts.
     pub similarity: &'a dyn Similarity,
 }
@@ -51,8 +55,16 @@ pub struct ShardOutcome {
     pub missing: usize,
 }
 
-/// Is told of every run of a shard once it has its result.
-pub type Progress<'a> = dyn FnMut(&Variant, &Video) + 'a;
+/// What is told while a suite runs.
+pub enum Told<'a> {
+    /// A run of the shard has its result.
+    Result(&'a Variant, &'a Video, &'a RunResult),
+    /// Something that a person should know, if there is anything.
+    Note(Option<&'a str>),
+}
+
+/// Is told.
+pub type Progress<'a> = dyn FnMut(Told<'_>) + 'a;
 
 /// Reads the annotations of every video.
 ///
@@ -80,22 +92,31 @@ impl Suite<'_> {
     /// # Errors
     /// [`RunError::Interrupted`], or results that cannot be written. A run that fails is a result, not an error.
     pub fn run(&self, shard: Shard, progress: &mut Progress<'_>) -> Result<ShardOutcome, RunError> {
+        let lock = self.store.lock_shard(shard)?;
+        progress(Told::Note(lock.missing.as_deref()));
         self.store.put_description(&self.description())?;
         let mut outcome = ShardOutcome::default();
         let shared = self.variants.iter().map(SharedInputs::of).collect::<Result<Vec<_>, _>>()?;
         for (number, variant, video, annotations) in self.jobs() {
             // Videos vary fastest.
-            let inputs = Inputs::of(&shared[number / self.videos.len()], video)?;
+            let shared = &shared[number / self.videos.len()];
             let there = self.store.result(&variant.folder(), &video.name);
-            let there = there.filter(|result| result.inputs == inputs);
             if !shard.has(number) {
-                outcome.missing += usize::from(there.is_none());
+                // Whose it is will read the video; here its length has to do.
+                outcome.missing +=
+                    usize::from(!there.is_some_and(|there| there.inputs.may_be(shared, video)));
                 continue;
             }
             if INTERRUPTED.load(Ordering::Relaxed) {
                 return Err(RunError::Interrupted);
             }
-            let result = match there.filter(|result| result.error.is_none()) {
+            let inputs = Inputs::of(shared, video)?;
+            let _lock = self.store.lock_run(&variant.folder(), &video.name)?;
+            // What broke a law was no sound run, and may have been the work of two at one time.
+            let sound = |result: &RunResult| {
+                result.inputs == inputs && result.error.is_none() && result.broken_laws.is_empty()
+            };
+            let result = match there.filter(sound) {
                 Some(result) => result,
                 None => {
                     outcome.done += 1;
@@ -104,7 +125,7 @@ impl Suite<'_> {
             };
             outcome.failed += usize::from(result.error.is_some());
             outcome.broken_laws += result.broken_laws.len();
-            progress(variant, video);
+            progress(Told::Result(variant, video, &result));
         }
         Ok(outcome)
     }
@@ -144,9 +165,18 @@ impl Suite<'_> {
         annotations: &Annotations,
         inputs: Inputs,
     ) -> Result<RunResult, RunError> {
-        self.store.forget_run(&variant.folder(), &video.name)?;
-        let mut trace = TraceWriter::in_folder(&self.store.run_folder(&variant.folder(), &video.name));
-        let failure = match self.stream(variant, video, annotations, &mut trace) {
+        let folder = self.store.run_folder(&variant.folder(), &video.name);
+        let keeper = self.keeper(variant, video, &folder)?;
+        let resumed = keeper.as_ref().and_then(|keeper| resumable(keeper, &folder));
+        if resumed.is_none() {
+            self.store.forget_run(&variant.folder(), &video.name)?;
+        }
+        let (mut trace, suspended) = match resumed {
+            Some((trace, suspended)) => (trace, Some(suspended)),
+            None => (TraceWriter::in_folder(&folder), None),
+        };
+        let streamed = self.stream(variant, video, annotations, (keeper.as_ref(), suspended), &mut trace);
+        let failure = match streamed {
             Err(error @ (RunError::Interrupted | RunError::Write { .. })) => return Err(error),
             outcome => outcome.err().map(|error| error.to_string()),
         };
@@ -160,6 +190,8 @@ impl Suite<'_> {
             error: failure,
         };
         self.store.put_result(&variant.folder(), &video.name, &result)?;
+        // The lock file beside it stays, as all do.
+        keeper.map_or(Ok(()), |keeper| keeper.forget())?;
         Ok(result)
     }
 
@@ -168,6 +200,7 @@ impl Suite<'_> {
         variant: &Variant,
         video: &Video,
         annotations: &Annotations,
+        (keeper, suspended): (Option<&Keeper>, Option<SuspendedStream>),
         trace: &mut TraceWriter,
     ) -> Result<(), RunError> {
         let (settings, source) = (video.settings(&variant.settings), video.source.display().to_string());
@@ -181,7 +214,18 @@ impl Suite<'_> {
             source: &source,
             annotations: Some(annotations),
         };
-        run::run(inputs, trace, &mut Silent).map(drop)
+        match (keeper, suspended) {
+            (Some(keeper), Some(suspended)) => run::resume(inputs, keeper, suspended, trace, &mut Silent),
+            (keeper, _) => run::run_kept(inputs, keeper, trace, &mut Silent),
+        }
+        .map(drop)
+    }
+
+    /// What writes the stream of a video down as it goes, if that is asked for.
+    fn keeper(&self, variant: &Variant, video: &Video, folder: &Path) -> Result<Option<Keeper>, RunError> {
+        let Some(every) = self.checkpoint_every.filter(|_| !variant.is_sanity()) else { return Ok(None) };
+        let (settings, source) = (video.settings(&variant.settings), video.source.display().to_string());
+        Keeper::new(&folder.join(CHECKPOINT_FILE), every, &settings, &source).map(Some)
     }
 
     fn judge(&self, settings: &Settings) -> Judge<'_> {
@@ -193,4 +237,10 @@ impl Suite<'_> {
         let range = (start, stream.end.unwrap_or(f64::INFINITY).min(most));
         Judge { similarity: self.similarity, window, fps: stream.fps, range }
     }
+}
+
+/// A stream that was written down and its trace, if both are sound and of this run; of anything else the video is run anew.
+fn resumable(keeper: &Keeper, folder: &Path) -> Option<(TraceWriter, SuspendedStream)> {
+    let suspended = keeper.suspended().ok()?;
+    Some((TraceWriter::continued(folder, suspended.trace()).ok()?, suspended))
 }

@@ -29,6 +29,15 @@ pub enum SuspendError {
         /// The file.
         path: PathBuf,
     },
+    /// A stream that would be lost.
+    #[error(
+        "--checkpoint {}: holds the stream of an earlier run: expected --resume to go on with it, or --overwrite to begin anew",
+        path.display()
+    )]
+    Kept {
+        /// The file.
+        path: PathBuf,
+    },
     /// The bytes are not those that a run wrote.
     #[error("--checkpoint {}: {problem}", path.display())]
     Damaged {

@@ -9,8 +9,10 @@ use serde_json::Value;
 use super::SuspendError;
 use crate::checkpoint;
 use crate::error::RunError;
-use crate::run::annotations_file;
+use crate::run::{self, annotations_file};
+use crate::source::without_secrets;
 use crate::stamp::Stamp;
+use crate::version::VERSION;
 
 /// Everything that a stream depends on, but for its own past.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,12 +34,19 @@ struct Input {
 }
 
 impl Input {
-    /// What is no file, such as a pattern or a camera, is known by its name alone.
+    /// A file or folder is known by its contents; what is neither, such as a pattern or a camera, by its name alone, of which only
+    /// what is no secret is written down.
     fn of(path: Option<&Path>) -> Result<Self, RunError> {
         let Some(path) = path else { return Ok(Self { name: "none".to_owned(), stamp: Stamp::default() }) };
-        let stamp = if path.exists() { Stamp::of(path)? } else { Stamp::default() };
-        Ok(Self { name: path.display().to_string(), stamp })
+        let name = path.display().to_string();
+        let stamp = if is_contents(path) { Stamp::of(path)? } else { Stamp::of_text(&name) };
+        Ok(Self { name: without_secrets(&name), stamp })
     }
+}
+
+/// Whether a path leads to contents that stay: a pipe has none.
+fn is_contents(path: &Path) -> bool {
+    path.is_file() || path.is_dir()
 }
 
 impl Identity {
@@ -45,9 +54,9 @@ impl Identity {
     /// A file that cannot be looked at.
     pub(super) fn of(settings: &Settings, source: &str) -> Result<Self, RunError> {
         Ok(Self {
-            prospect: env!("CARGO_PKG_VERSION").to_owned(),
+            prospect: VERSION.to_owned(),
             // Settings are numbers, words and lists: they always become JSON.
-            settings: serde_json::to_value(settings).unwrap_or_default(),
+            settings: run::settings_without_secrets(settings),
             model: Input::of(Some(&checkpoint::find(settings.model.path.as_deref())?.folder))?,
             source: Input::of(Some(source.as_ref()))?,
             annotations: Input::of(annotations_file(settings, source).as_deref())?,
@@ -72,7 +81,7 @@ impl Identity {
             ("source", source, &run.source),
             ("annotations file", annotations, &run.annotations),
         ];
-        match inputs.into_iter().find(|(_, was, is)| was != is) {
+        match inputs.into_iter().find(|(_, was, is)| was.stamp != is.stamp) {
             Some((what, was, is)) => Err(SuspendError::Other {
                 path: path(),
                 what,

@@ -10,7 +10,7 @@ mod error;
 mod identity;
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Read, Write};
+use std::io::Read;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -21,13 +21,12 @@ pub use document::SuspendedStream;
 pub use error::{SuspendError, UnfitError};
 
 use crate::error::RunError;
+use crate::lock::Lock;
 use crate::run::Progress;
 use crate::session::Session;
 use crate::stream_model::StreamModel;
+use crate::whole_file::write_whole;
 use identity::Identity;
-
-/// Larger than any tensor's row, small beside the cache.
-const BUFFER_BYTES: usize = 1 << 20;
 
 /// Writes a stream down every so many frames.
 #[derive(Debug)]
@@ -35,13 +34,14 @@ pub struct Keeper {
     path: PathBuf,
     every: NonZeroUsize,
     identity: Identity,
+    lock: Lock,
 }
 
 impl Keeper {
     /// Keeps the stream of `source` under these settings, fitted to their model, in the file `path`.
     ///
     /// # Errors
-    /// [`SuspendError::Taken`], or a file of the stream that cannot be looked at.
+    /// [`SuspendError::Taken`], [`RunError::Locked`], or a file of the stream that cannot be looked at.
     pub fn new(
         path: &Path,
         every: NonZeroUsize,
@@ -49,7 +49,18 @@ impl Keeper {
         source: &str,
     ) -> Result<Self, RunError> {
         refuse_to_overwrite(path)?;
-        Ok(Self { path: path.to_owned(), every, identity: Identity::of(settings, source)? })
+        let lock = Lock::of_file(path)?;
+        Ok(Self { path: path.to_owned(), every, identity: Identity::of(settings, source)?, lock })
+    }
+
+    /// Why nobody sees to it that the file has one writer, where the file system cannot.
+    pub fn unlocked(&self) -> Option<&str> {
+        self.lock.missing.as_deref()
+    }
+
+    /// Whether there is a stream in the file, which a run that begins anew would lose.
+    pub fn holds_stream(&self) -> bool {
+        self.path.exists()
     }
 
     /// The file.
@@ -92,27 +103,23 @@ impl Keeper {
         progress: &Progress,
     ) -> Result<(), RunError> {
         let failed = |source| RunError::Write { path: self.path.clone(), source };
-        let folder = folder_of(&self.path);
-        fs::create_dir_all(folder).map_err(failed)?;
-        let mut beside = self.path.as_os_str().to_owned();
-        beside.push(".part");
-        let beside = PathBuf::from(beside);
-        let file = File::create(&beside).map_err(failed)?;
-        let mut file = BufWriter::with_capacity(BUFFER_BYTES, file);
-        document::write(&mut file, session, progress, &self.identity, &self.path)?;
-        let replace = |mut file: BufWriter<File>| {
-            file.flush()?;
-            file.get_ref().sync_all()?;
-            fs::rename(&beside, &self.path)?;
-            // The name itself has to reach the disk as well.
-            File::open(folder)?.sync_all()
-        };
-        replace(file).map_err(failed)
+        write_whole(&self.path, failed, |to| {
+            document::write(to, session, progress, &self.identity, &self.path)
+        })
     }
-}
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    /// Takes the file away: the stream that it is for has come to its end.
+    ///
+    /// # Errors
+    /// [`RunError::Write`].
+    pub fn forget(&self) -> Result<(), RunError> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(RunError::Write { path: self.path.clone(), source: error })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A name that was mistyped must not cost a file, least of all the weights of a model.

@@ -4,6 +4,8 @@
 use prospect_context::SegmentKind;
 use serde::{Deserialize, Serialize};
 
+use crate::version::VERSION;
+
 /// Version of the trace format; raised when a field changes its meaning.
 pub const SCHEMA_VERSION: u32 = 2;
 
@@ -94,7 +96,7 @@ pub struct Versions {
 impl Versions {
     /// The versions of the program that runs.
     pub fn of_this_program() -> Self {
-        Self { prospect: env!("CARGO_PKG_VERSION").to_owned() }
+        Self { prospect: VERSION.to_owned() }
     }
 }
 
@@ -249,6 +251,11 @@ pub enum Event {
         /// Its stream time in seconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         time: Option<f64>,
+    },
+    /// What is to be said of the source, though no frame of it is lost.
+    SourceNote {
+        /// In one line.
+        message: String,
     },
     /// A live source was lost and is back.
     SourceInterrupted {

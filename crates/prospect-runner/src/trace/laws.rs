@@ -95,7 +95,10 @@ impl Check {
                     format!("missed deadlines and interruptions are {closing:?}, counted {counted:?}")
                 });
             }
-            Event::Message { .. } | Event::Summary { .. } | Event::Error { .. } => {}
+            Event::Message { .. }
+            | Event::Summary { .. }
+            | Event::Error { .. }
+            | Event::SourceNote { .. } => {}
         }
     }
 

@@ -168,14 +168,35 @@ impl TraceSink for TraceWriter {
     }
 
     fn flush(&mut self) -> Result<(), RunError> {
-        let flushed = self.file.as_mut().map_or(Ok(()), Write::flush);
-        flushed.map_err(|source| RunError::Write { path: self.path.clone(), source })
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.flush().map_err(|source| RunError::Write { path: self.path.clone(), source })?;
+        match is_at(file.get_ref(), &self.path) {
+            true => Ok(()),
+            false => Err(RunError::TakenAway { path: self.path.clone() }),
+        }
     }
 
     fn position(&mut self) -> Result<TracePosition, RunError> {
         self.sync().map_err(|source| RunError::Write { path: self.path.clone(), source })?;
         Ok(self.written)
     }
+}
+
+/// Whether a path still leads to an open file: what is written into one that was deleted is lost without a word.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let place = |about: std::fs::Metadata| (about.dev(), about.ino());
+    match (file.metadata(), path.metadata()) {
+        (Ok(file), Ok(there)) => place(file) == place(there),
+        (_, Err(error)) => error.kind() != std::io::ErrorKind::NotFound,
+        (Err(_), _) => true,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> bool {
+    path.exists()
 }
 
 /// Takes events down twice: in a trace, and as JSON lines on something that is read while the run goes on.

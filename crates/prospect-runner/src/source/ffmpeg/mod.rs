@@ -1,22 +1,25 @@
 //! Everything else, through an installed ffmpeg that writes PPM images, each with its own size, into a pipe.
 
-mod beginning;
 mod command;
+mod complaints;
 mod ppm;
+mod probe;
 mod process;
 
 use std::path::PathBuf;
 use std::process::Command;
 
+use super::address::{hide_secrets, without_secrets};
 use super::sample::TOLERANCE;
 use super::{Frame, FrameSource, InputOptions, SourceError, SourceOptions, StopSignal};
 
-use beginning::Beginning;
-pub(super) use process::{FfmpegProcess, Output};
+pub(super) use command::Opened;
+pub(super) use probe::{Probe, ProbeError};
+pub(super) use process::{Ending, FfmpegProcess, Output};
 
 /// Starts ffmpeg on a stream that goes on by itself, at `fps` frames a second.
 pub(super) fn start_stream(spec: &str, fps: f64, input: &InputOptions) -> Result<FfmpegProcess, SourceError> {
-    start(spec, "a live stream", command::of_stream(spec, fps, input))
+    start(spec, "a live stream", command::of_stream(&Opened::of(spec), fps, input))
 }
 
 fn start(spec: &str, what: &str, command: Command) -> Result<FfmpegProcess, SourceError> {
@@ -27,10 +30,15 @@ fn start(spec: &str, what: &str, command: Command) -> Result<FfmpegProcess, Sour
 fn not_started(spec: &str, what: &str, program: String, error: &std::io::Error) -> SourceError {
     match error.kind() {
         std::io::ErrorKind::NotFound => {
-            SourceError::NeedsFfmpeg { spec: spec.to_owned(), what: what.to_owned(), program }
+            SourceError::NeedsFfmpeg { spec: without_secrets(spec), what: what.to_owned(), program }
         }
-        _ => SourceError::Ffmpeg { spec: spec.to_owned(), message: error.to_string() },
+        _ => failed(spec, &error.to_string()),
     }
+}
+
+/// What ffmpeg says of a source, which may repeat its address.
+pub(super) fn failed(spec: &str, message: &str) -> SourceError {
+    SourceError::Ffmpeg { spec: without_secrets(spec), message: hide_secrets(message, spec) }
 }
 
 /// A file that ffmpeg reads from its start to its end.
@@ -53,18 +61,35 @@ impl FfmpegFile {
         input: &InputOptions,
         stop: &StopSignal,
     ) -> Result<Self, SourceError> {
-        let beginning = Beginning::of_file(spec, input)
-            .map_err(|error| not_started(spec, what, input.ffmpeg.display().to_string(), &error))?;
-        let first_slot = beginning.first_slot(options.start, options.fps);
+        let probe = Probe::of(&Opened::of(spec), input, None, stop).map_err(|error| match error {
+            ProbeError::NotStarted { program, error } => {
+                not_started(spec, what, program.display().to_string(), &error)
+            }
+            ProbeError::NoAnswer => failed(spec, "ffprobe gave no answer"),
+            ProbeError::Refused(message) => failed(spec, &message),
+            ProbeError::NoVideo => SourceError::NoVideoTrack { path: PathBuf::from(without_secrets(spec)) },
+        })?;
+        Self::begin(spec, what, options, input, (&probe, stop))
+    }
+
+    /// As [`Self::open`], of what is known already.
+    pub(super) fn begin(
+        spec: &str,
+        what: &str,
+        options: SourceOptions,
+        input: &InputOptions,
+        (probe, stop): (&Probe, &StopSignal),
+    ) -> Result<Self, SourceError> {
+        let first_slot = probe.first_slot(options.start, options.fps);
         let frames = frames_of(options, first_slot);
         let process = match frames {
             Some(0) => None,
             _ => {
-                let part = (beginning.origin, first_slot, frames);
-                Some(start(spec, what, command::of_file(spec, options, input, part))?)
+                let part = (probe.stream, probe.origin, first_slot, frames);
+                Some(start(spec, what, command::of_file(&Opened::of(spec), options, input, part))?)
             }
         };
-        let (description, spec) = (format!("{spec} (through ffmpeg)"), spec.to_owned());
+        let (description, spec) = (format!("{} (through ffmpeg)", without_secrets(spec)), spec.to_owned());
         Ok(Self { spec, description, options, process, stop: stop.clone(), first_slot, index: 0 })
     }
 }
@@ -78,7 +103,7 @@ fn frames_of(options: SourceOptions, first_slot: usize) -> Option<usize> {
 
 impl FrameSource for FfmpegFile {
     fn next_frame(&mut self) -> Option<Result<Frame, SourceError>> {
-        let complaint = match self.process.as_mut()?.next(None, &self.stop) {
+        let ending = match self.process.as_mut()?.next(None, &self.stop) {
             Output::Image(image) => {
                 let slot = self.first_slot + self.index;
                 let time = self.options.start + slot as f64 / self.options.fps;
@@ -86,13 +111,22 @@ impl FrameSource for FfmpegFile {
                 return Some(Ok(Frame { index: self.index - 1, time, image, name: None }));
             }
             Output::Stalled | Output::Stopped => return None,
-            Output::Ended(complaint) => complaint,
+            Output::Ended(ending) => ending,
         };
         self.process = None;
-        match complaint {
-            Some(message) => Some(Err(SourceError::Ffmpeg { spec: self.spec.clone(), message })),
-            None if self.index == 0 => Some(Err(SourceError::NoFrames { path: PathBuf::from(&self.spec) })),
-            None => None,
+        match ending {
+            Ending::Failed(message) => Some(Err(failed(&self.spec, &message))),
+            Ending::Whole(complaints) if complaints.cut_off() => {
+                Some(Err(failed(&self.spec, &complaints.first())))
+            }
+            Ending::Whole(_) if self.index == 0 => {
+                Some(Err(SourceError::NoFrames { path: PathBuf::from(without_secrets(&self.spec)) }))
+            }
+            Ending::Whole(complaints) if complaints.is_empty() => None,
+            Ending::Whole(complaints) => Some(Err(SourceError::Complaints {
+                spec: without_secrets(&self.spec),
+                message: hide_secrets(&complaints.all(), &self.spec),
+            })),
         }
     }
 

@@ -1,12 +1,13 @@
 //! A running ffmpeg that writes images into a pipe.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::BufReader;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
 
+use super::complaints::Complaints;
 use super::ppm::read_ppm;
 use crate::source::StopSignal;
 
@@ -14,24 +15,42 @@ use crate::source::StopSignal;
 const POLL: Duration = Duration::from_millis(50);
 /// How long a program that has closed its output may take to end.
 const EXIT_PATIENCE: Duration = Duration::from_secs(2);
-const LONGEST_COMPLAINT: u64 = 500;
 
 /// What came of waiting for an image.
 pub(crate) enum Output {
     Image(RgbImage),
     /// Nothing in the time that was given.
     Stalled,
-    /// It ended; with what it complained of, if it did.
-    Ended(Option<String>),
+    /// It ended.
+    Ended(Ending),
     /// Nobody wants an image any more.
     Stopped,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// With everything; what it complained of meanwhile.
+    Whole(Complaints),
+    /// With a failure, in a line.
+    Failed(String),
+}
+
+impl Ending {
+    /// Why it ended before its time, if it did.
+    pub(crate) fn failure(self) -> Option<String> {
+        match self {
+            Self::Failed(message) => Some(message),
+            Self::Whole(_) => None,
+        }
+    }
 }
 
 /// It is stopped when this is dropped. Two threads read its pipes and end when these are closed.
 pub(crate) struct FfmpegProcess {
     child: Child,
     images: Receiver<Result<RgbImage, String>>,
-    complaint: Receiver<String>,
+    complaints: Receiver<Complaints>,
 }
 
 impl FfmpegProcess {
@@ -45,7 +64,8 @@ impl FfmpegProcess {
         let output = child.stdout.take().ok_or_else(no_pipe)?;
         let errors = child.stderr.take().ok_or_else(no_pipe)?;
         let (sender, images) = sync_channel(1);
-        std::thread::spawn(move || {
+        let threads = || std::thread::Builder::new().name("ffmpeg".to_owned());
+        threads().spawn(move || {
             let mut output = BufReader::new(output);
             while let Some(image) = read_ppm(&mut output).transpose() {
                 let damaged = image.is_err();
@@ -53,10 +73,10 @@ impl FfmpegProcess {
                     return;
                 }
             }
-        });
-        let (sender, complaint) = sync_channel(1);
-        std::thread::spawn(move || sender.send(first_line(errors)));
-        Ok(Self { child, images, complaint })
+        })?;
+        let (sender, complaints) = sync_channel(1);
+        threads().spawn(move || sender.send(Complaints::read(errors)))?;
+        Ok(Self { child, images, complaints })
     }
 
     /// The next image; waits for it as long as `patience` says.
@@ -65,7 +85,7 @@ impl FfmpegProcess {
         loop {
             match self.images.recv_timeout(POLL) {
                 Ok(Ok(image)) => return Output::Image(image),
-                Ok(Err(damage)) => return Output::Ended(Some(damage)),
+                Ok(Err(damage)) => return Output::Ended(Ending::Failed(damage)),
                 Err(RecvTimeoutError::Disconnected) => return Output::Ended(self.ending()),
                 Err(RecvTimeoutError::Timeout) if stop.is_stopped() => return Output::Stopped,
                 Err(RecvTimeoutError::Timeout) => {
@@ -77,7 +97,7 @@ impl FfmpegProcess {
         }
     }
 
-    fn ending(&mut self) -> Option<String> {
+    fn ending(&mut self) -> Ending {
         let closed = Instant::now();
         let status = loop {
             match self.child.try_wait() {
@@ -86,11 +106,11 @@ impl FfmpegProcess {
                 _ => break None,
             }
         };
-        let complaint = self.complaint.recv_timeout(EXIT_PATIENCE).unwrap_or_default();
-        match (complaint.is_empty(), status) {
-            (false, _) => Some(complaint),
-            (true, Some(status)) if status.success() => None,
-            (true, _) => Some("ended with a failure".to_owned()),
+        let complaints = self.complaints.recv_timeout(EXIT_PATIENCE).unwrap_or_default();
+        match status {
+            Some(status) if status.success() => Ending::Whole(complaints),
+            _ if complaints.is_empty() => Ending::Failed("ended with a failure".to_owned()),
+            _ => Ending::Failed(complaints.first()),
         }
     }
 }
@@ -101,18 +121,4 @@ impl Drop for FfmpegProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Reads everything, so that ffmpeg never waits for a reader, and keeps the first line.
-fn first_line(errors: impl Read) -> String {
-    let mut first = String::new();
-    let mut line = Vec::new();
-    let mut reader = BufReader::new(errors);
-    while reader.by_ref().take(LONGEST_COMPLAINT).read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-        if first.is_empty() {
-            first = String::from_utf8_lossy(&line).trim().to_owned();
-        }
-        line.clear();
-    }
-    first
 }

@@ -11,7 +11,12 @@ pub(super) use stamped::Stamped;
 
 /// Whether a source goes on by itself, by its name alone.
 pub(super) fn is_stream(spec: &str) -> bool {
-    spec.contains("://") || spec.starts_with("/dev/video")
+    !std::path::Path::new(spec).is_file() && (spec.contains("://") || spec.starts_with("/dev/video"))
+}
+
+/// Whether an address may be one of a file, which has a length: of a camera's nobody asks.
+pub(super) fn may_be_file(spec: &str) -> bool {
+    ["http://", "https://", "ftp://", "sftp://"].iter().any(|scheme| spec.starts_with(scheme))
 }
 
 /// # Errors

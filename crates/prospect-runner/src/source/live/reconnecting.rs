@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use image::RgbImage;
 
+use crate::source::address::{hide_secrets, without_secrets};
 use crate::source::ffmpeg::{self, FfmpegProcess, Output};
 use crate::source::{Clock, Frame, FrameSource, InputOptions, SourceError, StopSignal};
 
@@ -41,7 +42,7 @@ impl Reconnecting {
     ) -> Result<Self, SourceError> {
         Ok(Self {
             spec: spec.to_owned(),
-            description: format!("{spec} (live, through ffmpeg)"),
+            description: format!("{} (live, through ffmpeg)", without_secrets(spec)),
             fps,
             input: input.clone(),
             clock: Arc::clone(clock),
@@ -68,7 +69,7 @@ impl Reconnecting {
         self.last_frame = Some(self.clock.now());
         let Some(Outage { cause, attempts }) = self.outage.take() else { return Self::frame(image) };
         self.back = Some(image);
-        Err(SourceError::Interrupted { spec: self.spec.clone(), cause, seconds, attempts })
+        Err(SourceError::Interrupted { spec: without_secrets(&self.spec), cause, seconds, attempts })
     }
 
     /// What is said when the connection ended; `None` to try again.
@@ -77,7 +78,7 @@ impl Reconnecting {
         let over = cause.is_none() && ends_by_itself(&self.spec);
         let cause = cause.unwrap_or_else(|| "the stream ended".to_owned());
         let refused = if self.last_frame.is_none() {
-            SourceError::Ffmpeg { spec: self.spec.clone(), message: cause }
+            ffmpeg::failed(&self.spec, &cause)
         } else if over && self.outage.is_none() {
             self.finished = true;
             return Some(None);
@@ -90,7 +91,12 @@ impl Reconnecting {
                 return None;
             }
             let (cause, attempts) = (outage.cause.clone(), outage.attempts);
-            SourceError::Lost { spec: self.spec.clone(), cause, seconds: seconds.as_secs_f64(), attempts }
+            SourceError::Lost {
+                spec: without_secrets(&self.spec),
+                cause,
+                seconds: seconds.as_secs_f64(),
+                attempts,
+            }
         };
         self.finished = true;
         Some(Some(refused))
@@ -127,7 +133,7 @@ impl FrameSource for Reconnecting {
                     Output::Stalled => {
                         Some(format!("no frame for {} s", self.input.stall_timeout.as_secs_f64()))
                     }
-                    Output::Ended(cause) => cause,
+                    Output::Ended(ending) => ending.failure().map(|cause| hide_secrets(&cause, &self.spec)),
                 },
                 None => Some("ffmpeg does not start".to_owned()),
             };

@@ -1,10 +1,12 @@
 //! Standard input, so that whoever waits for it can be told to stop.
 
+use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-use crate::source::StopSignal;
+use crate::source::{SourceError, StopSignal};
 
 const BLOCK: usize = 1 << 16;
 /// Blocks that are read ahead.
@@ -20,13 +22,27 @@ pub(in crate::source) struct Stdin {
 }
 
 impl Stdin {
-    pub(in crate::source) fn open(stop: &StopSignal) -> Self {
-        Self::over(std::io::stdin(), stop)
+    pub(in crate::source) fn open(stop: &StopSignal) -> Result<Self, SourceError> {
+        Self::over(|| Ok(std::io::stdin()), stop).map_err(|source| no_thread("standard input", source))
     }
 
-    fn over(mut bytes: impl Read + Send + 'static, stop: &StopSignal) -> Self {
+    /// A named pipe, which to open is to wait for somebody who writes into it.
+    pub(in crate::source) fn of_fifo(path: &Path, stop: &StopSignal) -> Result<Self, SourceError> {
+        let owned = path.to_owned();
+        Self::over(move || File::open(owned), stop)
+            .map_err(|source| no_thread(&path.display().to_string(), source))
+    }
+
+    fn over<R: Read>(
+        open: impl FnOnce() -> std::io::Result<R> + Send + 'static,
+        stop: &StopSignal,
+    ) -> std::io::Result<Self> {
         let (sender, blocks) = sync_channel(AHEAD);
-        std::thread::spawn(move || {
+        std::thread::Builder::new().name("input".to_owned()).spawn(move || {
+            let mut bytes = match open() {
+                Ok(bytes) => bytes,
+                Err(error) => return drop(sender.send(Err(error))),
+            };
             loop {
                 let mut block = vec![0; BLOCK];
                 let read = match bytes.read(&mut block) {
@@ -43,9 +59,13 @@ impl Stdin {
                     return;
                 }
             }
-        });
-        Self { blocks, stop: stop.clone(), block: Vec::new(), at: 0 }
+        })?;
+        Ok(Self { blocks, stop: stop.clone(), block: Vec::new(), at: 0 })
     }
+}
+
+fn no_thread(name: &str, source: std::io::Error) -> SourceError {
+    SourceError::Unreadable { path: name.into(), source }
 }
 
 impl Read for Stdin {
@@ -82,10 +102,10 @@ mod tests {
         let bytes: Vec<u8> = (0..200_000u32).map(|value| value as u8).collect();
         let mut read = Vec::new();
         let given = std::io::Cursor::new(bytes.clone());
-        Stdin::over(given, &StopSignal::default()).read_to_end(&mut read).unwrap();
+        Stdin::over(move || Ok(given), &StopSignal::default()).unwrap().read_to_end(&mut read).unwrap();
         assert_eq!(read, bytes);
         let stop = StopSignal::default();
-        let mut silent = Stdin::over(Silent, &stop);
+        let mut silent = Stdin::over(|| Ok(Silent), &stop).unwrap();
         stop.stop();
         assert_eq!(silent.read(&mut [0; 4]).unwrap(), 0);
     }

@@ -1,0 +1,93 @@
+//! One writer at a place: a lock that its process cannot leave behind.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::RunError;
+use crate::one_line::one_line;
+use crate::whole_file::folder_of;
+
+/// Held as long as it lives; the system lets go of it when the process dies, however it does. The file stays, for the next
+/// one: who took it away could take it from somebody.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: Option<File>,
+    /// Why it is none, where the file system has no locks.
+    pub(crate) missing: Option<String>,
+}
+
+impl Lock {
+    /// Takes the lock in the file `path`, for `what`, of which the message speaks.
+    ///
+    /// # Errors
+    /// [`RunError::Locked`] if another process has it; [`RunError::Write`] if the file cannot be made.
+    pub(crate) fn take(path: &Path, what: &Path) -> Result<Self, RunError> {
+        let failed = |source| RunError::Write { path: path.to_owned(), source };
+        std::fs::create_dir_all(folder_of(path)).map_err(failed)?;
+        let mut file =
+            File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {
+                // Who has it is for people; that it is had, the system knows.
+                let _ = file.set_len(0).and_then(|()| file.write_all(owner().as_bytes()));
+                Ok(Self { _file: Some(file), missing: None })
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = file.take(200).read_to_string(&mut holder);
+                let holder = one_line(if holder.is_empty() { "another process" } else { &holder });
+                Err(RunError::Locked { place: what.to_owned(), holder })
+            }
+            Err(TryLockError::Error(error)) => {
+                let missing = format!(
+                    "{} cannot be locked ({error}): see that no two runs write there",
+                    what.display()
+                );
+                Ok(Self { _file: None, missing: Some(missing) })
+            }
+        }
+    }
+
+    /// That of a folder.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub(crate) fn of_folder(folder: &Path) -> Result<Self, RunError> {
+        Self::take(&folder.join(".lock"), folder)
+    }
+
+    /// That of a file, beside it.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub(crate) fn of_file(path: &Path) -> Result<Self, RunError> {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".lock");
+        Self::take(&PathBuf::from(beside), path)
+    }
+}
+
+/// This process, as a person would look for it.
+fn owner() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "this machine" } else { host.trim() };
+    format!("process {} on {host}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_refused_and_told_who_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("run");
+        let held = Lock::of_folder(&place).unwrap();
+        assert_eq!(held.missing, None);
+        let refused = Lock::of_folder(&place).unwrap_err().to_string();
+        assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
+        drop(held);
+        Lock::of_folder(&place).unwrap();
+    }
+}

@@ -1,0 +1,42 @@
+//! Standard output: a reader that went away is no failure, a full disk behind it is.
+
+use std::io::{self, Write};
+use std::sync::Mutex;
+
+/// The first failure; one for the process, as standard output is.
+static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Standard output, whose failures are kept for [`failure`], so that a display does not fail a run.
+#[derive(Debug, Default)]
+pub(crate) struct Outlet;
+
+impl Outlet {
+    fn keep<T: Default>(result: io::Result<T>, otherwise: T) -> io::Result<T> {
+        match result {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                if let Ok(mut failed) = FAILED.lock() {
+                    failed.get_or_insert(error);
+                }
+                Ok(otherwise)
+            }
+            Err(_) => Ok(otherwise),
+            written => written,
+        }
+    }
+}
+
+impl Write for Outlet {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Self::keep(io::stdout().write(bytes), bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Self::keep(io::stdout().flush(), ())
+    }
+}
+
+/// What kept standard output from taking everything, if anything did.
+pub(crate) fn failure() -> Option<io::Error> {
+    let _ = Outlet.flush();
+    FAILED.lock().ok()?.take()
+}

@@ -1,0 +1,106 @@
+//! Files that are there whole or not at all, whenever the process or the machine dies.
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+/// What the name of a file begins with that is being written.
+pub(crate) const UNFINISHED: &str = ".unfinished-";
+/// Larger than most writes, small beside a cache.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// Writes what `write` gives into the file `path`, by way of a new file beside it that nobody else has: also where another
+/// process, on whatever machine, writes the same one. A link at `path` is replaced, never followed.
+///
+/// # Errors
+/// What `write` says, and what the system says, as `failed` puts it.
+pub(crate) fn write_whole<E>(
+    path: &Path,
+    failed: impl Fn(io::Error) -> E,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut file = unfinished(path).map_err(&failed)?;
+    write(&mut file)?;
+    finish(file, path).map_err(failed)
+}
+
+fn unfinished(path: &Path) -> io::Result<BufWriter<NamedTempFile>> {
+    let folder = folder_of(path);
+    fs::create_dir_all(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED);
+    // What a run writes is read by others, as any new file is.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    Ok(BufWriter::with_capacity(BUFFER_BYTES, builder.tempfile_in(folder)?))
+}
+
+fn finish(file: BufWriter<NamedTempFile>, path: &Path) -> io::Result<()> {
+    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    sync_folder(folder_of(path))
+}
+
+/// Brings the names in a folder to the disk, where the system can.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    fs::File::open(folder)?.sync_all()
+}
+
+/// A folder cannot be opened there, and its names are on the disk when they are given.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// The folder of a file that may be named without one.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(path: &Path, text: &str) -> io::Result<()> {
+        write_whole(path, |error| error, |to| to.write_all(text.as_bytes()))
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new").join("report.html");
+        put(&path, "a long first text").unwrap();
+        put(&path, "short").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "short");
+        assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
+        let failed = write_whole(
+            &path,
+            |error| error,
+            |to| {
+                to.write_all(b"half")?;
+                Err(io::Error::other("the disk is full"))
+            },
+        );
+        assert!(failed.is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "short");
+        assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("precious"), folder.path().join("x.ck"));
+        fs::write(&target, "precious").unwrap();
+        for name in ["x.ck", "x.ck.part"] {
+            std::os::unix::fs::symlink(&target, folder.path().join(name)).unwrap();
+        }
+        put(&link, "ours").unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
+        assert!(!link.is_symlink() && fs::read_to_string(&link).unwrap() == "ours");
+    }
+}
