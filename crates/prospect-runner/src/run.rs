@@ -317,7 +317,7 @@ fn deliver(
     };
     let mut preparation = Preparation::new(checkpoint, encode_ahead)?;
     let prepare = Box::new(move |image: &RgbImage| preparation.prepare(image));
-    Ok(Delivery::start(frames, prepare, policy, pace, interval, stop))
+    Ok(Delivery::start(frames, prepare, policy, pace, interval, stop)?)
 }
 
 /// The settings as they are written down: numbers, words and lists always become JSON, and what ffmpeg is told of passwords does not.

@@ -37,6 +37,13 @@ impl StandIn {
         Self { folder, _turn: turn }
     }
 
+    /// Puts a program in ffprobe's place that gives this answer.
+    fn probed(&self, answer: &str) {
+        let program = self.folder.path().join("ffprobe");
+        std::fs::write(&program, format!("#!/bin/sh\necho '{answer}'\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
     fn starts(&self) -> usize {
         std::fs::read_to_string(self.folder.path().join("count")).unwrap().trim().parse().unwrap()
     }
@@ -67,6 +74,7 @@ fn told(item: &Result<Frame, SourceError>) -> &'static str {
         Err(SourceError::Interrupted { .. }) => "interrupted",
         Err(SourceError::Lost { .. }) => "lost",
         Err(SourceError::Ffmpeg { .. }) => "ffmpeg",
+        Err(SourceError::Complaints { .. }) => "complaints",
         Err(_) => "other",
     }
 }
@@ -122,10 +130,39 @@ fn what_http_serves_may_end() {
     let stand_in = StandIn::new(&format!("{FRAME}; {FRAME}; {FRAME}"));
     let items = all(open("http://host/video", &stand_in.input()));
     assert_eq!(items.iter().map(told).collect::<Vec<_>>(), ["f", "f", "f"]);
+    stand_in
+        .probed(r#"{"streams": [{"index": 0, "codec_type": "video"}], "format": {"format_name": "rtsp"}}"#);
     let file = InputOptions { live: Some(false), ..stand_in.input() };
     let frames: Vec<Frame> =
         all(open("rtsp://host/recording", &file)).into_iter().map(Result::unwrap).collect();
     assert_eq!(frames.iter().map(|frame| frame.time).collect::<Vec<_>>(), [0.0, 0.5, 1.0]);
+}
+
+#[test]
+fn what_has_a_length_is_a_file_and_what_has_none_is_live() {
+    let stand_in = StandIn::new(&format!("{FRAME}; {FRAME}; echo 'error while decoding MB 1 2' >&2"));
+    let streams = r#""streams": [{"index": 0, "codec_type": "video", "disposition": {"attached_pic": 1}}, {"index": 3, "codec_type": "video"}]"#;
+    stand_in.probed(&format!(
+        r#"{{{streams}, "format": {{"format_name": "mov", "duration": "1.0", "start_time": "0.0"}}}}"#
+    ));
+    let mut source = open("https://host/a.mp4?token=secret", &stand_in.input());
+    assert!(!source.is_live());
+    assert_eq!(source.description(), "https://host/a.mp4?token=*** (through ffmpeg)");
+    let items: Vec<_> = std::iter::from_fn(|| source.next_frame()).collect();
+    assert_eq!(items.iter().map(told).collect::<Vec<_>>(), ["f", "f", "complaints"]);
+    let complaint = items[2].as_ref().unwrap_err();
+    assert_eq!(complaint.aftermath(), prospect_runner::source::Aftermath::Note);
+    assert!(!complaint.to_string().contains("secret"), "{complaint}");
+    stand_in.probed(&format!(r#"{{{streams}, "format": {{"format_name": "hls"}}}}"#));
+    assert!(open("https://host/live.m3u8", &stand_in.input()).is_live());
+}
+
+#[test]
+fn what_was_cut_off_is_damage() {
+    let stand_in = StandIn::new(&format!("{FRAME}; echo '[matroska] File ended prematurely at pos. 5' >&2"));
+    stand_in.probed(r#"{"streams": [{"index": 0, "codec_type": "video"}], "format": {"duration": "1.0"}}"#);
+    let items = all(open("http://host/a.mkv", &stand_in.input()));
+    assert_eq!(items.iter().map(told).collect::<Vec<_>>(), ["f", "ffmpeg"]);
 }
 
 #[test]

@@ -287,7 +287,7 @@ fn another_version_and_state_that_is_none_are_refused() {
         assert!(message.contains(words), "{message}");
     };
     says("{\\\"version\\\":1,", "{\\\"version\\\":9,", "checkpoints have version 9: expected a program");
-    let version = env!("CARGO_PKG_VERSION");
+    let version = prospect_runner::VERSION;
     let other = version.replacen(|c: char| c.is_ascii_digit(), "7", 1);
     says(
         &format!("\\\"prospect\\\":\\\"{version}"),

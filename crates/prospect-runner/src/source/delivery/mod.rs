@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{Clock, FrameSource, StopSignal, SystemClock};
+use super::{Clock, FrameSource, SourceError, StopSignal, SystemClock};
 use crate::error::RunError;
 use crate::picture::Picture;
 use image::RgbImage;
@@ -82,6 +82,9 @@ pub type Prepare<P> = Box<dyn FnMut(&RgbImage) -> Result<Picture<P>, RunError> +
 
 impl<P: Send + 'static> Delivery<P> {
     /// Begins to read `source`, which `stop` stops; its frames are `interval` apart and go through `prepare`.
+    ///
+    /// # Errors
+    /// [`SourceError::Unreadable`] where the system gives no thread to read on.
     pub fn start(
         source: Box<dyn FrameSource>,
         prepare: Prepare<P>,
@@ -89,8 +92,10 @@ impl<P: Send + 'static> Delivery<P> {
         pace: Pace,
         interval: Duration,
         stop: StopSignal,
-    ) -> Self {
+    ) -> Result<Self, SourceError> {
+        let name = source.description().to_owned();
         Self::with_clock(source, prepare, policy, (pace, interval), stop, Arc::new(SystemClock))
+            .map_err(|source| SourceError::Unreadable { path: name.into(), source })
     }
 
     fn with_clock(
@@ -100,13 +105,13 @@ impl<P: Send + 'static> Delivery<P> {
         (pace, interval): (Pace, Duration),
         stop: StopSignal,
         clock: Arc<dyn Clock>,
-    ) -> Self {
+    ) -> std::io::Result<Self> {
         let (description, length) = (source.description().to_owned(), source.length());
         let state = State { queue: FrameQueue::new(policy), ended: false, closed: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let mut pacer = Pacer { pace, interval, clock, stop: stop.clone(), first: None };
         let guard = EndGuard(Arc::clone(&shared));
-        let reader = std::thread::spawn(move || {
+        let reader = std::thread::Builder::new().name("reader".to_owned()).spawn(move || {
             let shared = &guard.0;
             while let Some(item) = source.next_frame() {
                 let arrival = item.as_ref().ok().and_then(|frame| pacer.arrival(frame.time));
@@ -122,8 +127,8 @@ impl<P: Send + 'static> Delivery<P> {
                 drop(state);
                 shared.changed.notify_all();
             }
-        });
-        Self { shared, stop, reader: Some(reader), description, length }
+        })?;
+        Ok(Self { shared, stop, reader: Some(reader), description, length })
     }
 
     /// The next item, in the order of the source; waits for it no longer than `patience`.

@@ -49,7 +49,8 @@ impl Stage {
         let pace = (Pace::Live, Duration::from_millis(500));
         let clock = Arc::new(ManualClock::new());
         let delivery =
-            Delivery::with_clock(Box::new(source), prepare(), policy, pace, StopSignal::default(), clock);
+            Delivery::with_clock(Box::new(source), prepare(), policy, pace, StopSignal::default(), clock)
+                .unwrap();
         Self { delivery, go, asked }
     }
 
@@ -140,7 +141,8 @@ fn a_panic_in_a_source_is_not_its_end() {
     }
     let interval = Duration::from_millis(500);
     let (policy, stop) = (DeliveryPolicy::Block(2), StopSignal::default());
-    let mut delivery = Delivery::start(Box::new(Broken), prepare(), policy, Pace::Model, interval, stop);
+    let mut delivery =
+        Delivery::start(Box::new(Broken), prepare(), policy, Pace::Model, interval, stop).unwrap();
     let caught =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| delivery.next(Duration::from_secs(60))));
     assert!(caught.is_err());

@@ -215,7 +215,7 @@ mod tests {
     fn a_file_has_its_own_time_and_a_recording_is_counted_from_its_start() {
         let begins = |format: &str, start: &str, first: &str| {
             let frames = format!(
-                r#"{{"best_effort_timestamp_time": "{first}"}}, {{"best_effort_timestamp_time": "99"}}, {{}}"#
+                r#"{{"best_effort_timestamp_time": "{first}"}}, {{"best_effort_timestamp_time": "99999"}}, {{}}"#
             );
             let probe =
                 said("", &frames, &format!(r#"{{"format_name": "{format}", "start_time": "{start}"}}"#));
