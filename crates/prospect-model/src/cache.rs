@@ -48,6 +48,21 @@ pub(crate) struct SetAside {
     pub(crate) embeddings: Option<Tensor>,
 }
 
+impl SetAside {
+    /// How many tokens they are.
+    pub(crate) fn tokens(&self) -> usize {
+        self.positions.len()
+    }
+
+    pub(crate) fn first_position(&self) -> Option<u32> {
+        self.positions.first().copied()
+    }
+
+    pub(crate) fn last_position(&self) -> Option<u32> {
+        self.positions.last().copied()
+    }
+}
+
 /// What stood behind some slot of a cache, taken out of it.
 pub struct CacheTail {
     /// `None` if nothing did.

@@ -36,7 +36,8 @@ enum Prepared<'a> {
 }
 
 impl SmolVlm {
-    /// Rebuilds the cache from `pieces`, in order, under its position policy. Returns whether positions were moved back to
+    /// Rebuilds the cache from `pieces`, in order, under its position policy; positions rise strictly under every policy but
+    /// [`PositionPolicy::Legacy`]. Slots that would keep their positions behind text that has taken them follow the text. Returns whether positions were moved back to
     /// start at 0 because the model's maximum was near ([`PositionPolicy::Preserve`] only).
     ///
     /// # Errors
@@ -55,14 +56,13 @@ impl SmolVlm {
         let prepared = prepared.collect::<Result<Vec<_>>>()?;
         let keeps_some = prepared.iter().any(|piece| matches!(piece, Prepared::Slots(_)));
         let preserves = cache.policy() == PositionPolicy::Preserve && keeps_some;
-        let stream_position = cache.next_position();
+        let next = if preserves { cache.next_position().max(preserved_end(&prepared)) } else { 0 };
         // Room for a cache that fills up again from here; past that, keys could no longer keep their rotation.
-        let positions_reset =
-            preserves && stream_position + cache.capacity() > self.passes().rotary().max_positions();
+        let positions_reset = preserves && next + cache.capacity() > self.passes().rotary().max_positions();
         let turns = cache.policy() == PositionPolicy::Rerotate || positions_reset;
         self.rebuild(cache, &prepared, turns).inspect_err(|_| cache.clear())?;
         if preserves && !positions_reset {
-            cache.continue_at(stream_position);
+            cache.continue_at(next);
         }
         Ok(positions_reset)
     }
@@ -77,7 +77,12 @@ impl SmolVlm {
             match piece {
                 Prepared::Slots(slots) => match &slots.embeddings {
                     Some(embeddings) => compute(embeddings, cache)?,
-                    None => cache.put_back(slots, turns.then(|| passes.rotary()))?,
+                    None => {
+                        // Text that was put before may have taken their places: positions rise, so they follow it.
+                        let taken = cache.policy() == PositionPolicy::Preserve
+                            && !follows(slots, cache.next_position());
+                        cache.put_back(slots, (turns || taken).then(|| passes.rotary()))?;
+                    }
                 },
                 Prepared::Tokens(embeddings) => compute(embeddings, cache)?,
             }
@@ -87,4 +92,20 @@ impl SmolVlm {
         }
         Ok(())
     }
+}
+
+/// Whether slots can keep their positions behind what ends before `next`.
+fn follows(slots: &SetAside, next: usize) -> bool {
+    slots.first_position().is_none_or(|first| first as usize >= next)
+}
+
+/// The position behind the last piece where slots keep theirs, as far as positions then rise.
+fn preserved_end(pieces: &[Prepared<'_>]) -> usize {
+    pieces.iter().fold(0, |next, piece| match piece {
+        Prepared::Tokens(embeddings) => next + embeddings.dims().first().copied().unwrap_or_default(),
+        Prepared::Slots(slots) if follows(slots, next) => {
+            slots.last_position().map_or(next, |last| last as usize + 1)
+        }
+        Prepared::Slots(slots) => next + slots.tokens(),
+    })
 }

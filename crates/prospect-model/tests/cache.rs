@@ -294,3 +294,32 @@ fn nothing_is_a_tail_too_and_one_beyond_the_cache_is_none() {
     assert!(matches!(cache.take_tail(11), Err(ModelError::KeepRange { start: 11, .. })));
     assert_eq!(contents(model, &cache), before);
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Law: positions rise strictly under every policy but `legacy`, whatever is kept and whatever text stands where.
+    #[test]
+    fn positions_rise_whatever_a_plan_puts_where(
+        rounds in prop::collection::vec((prop::collection::vec(0_usize..100, 4), [any::<bool>(); 3], 1_usize..30), 1..4),
+        policy in prop::sample::select(&POLICIES[1..]),
+    ) {
+        let model = model();
+        let mut cache = filled(model, policy, &ids(60));
+        for (cuts, texts, length) in rounds {
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut * cache.len() / 100).collect();
+            cuts.sort_unstable();
+            let text = || EvictionPiece::Tokens(model.joint_embed(&ids(length.min(128 - cache.len()) / 3), None).unwrap());
+            let mut pieces = Vec::new();
+            for (range, put) in [Some(cuts[0]..cuts[1]), Some(cuts[2]..cuts[3]), None].into_iter().zip(texts) {
+                pieces.extend(put.then(text));
+                pieces.extend(range.map(EvictionPiece::Keep));
+            }
+            model.evict(&mut cache, &pieces).unwrap();
+            if cache.len() < 100 {
+                put(model, &mut cache, &ids(20));
+            }
+            prop_assert!(cache.positions().windows(2).all(|pair| pair[0] < pair[1]), "{:?}", cache.positions());
+        }
+    }
+}

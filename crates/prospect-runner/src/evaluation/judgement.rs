@@ -11,6 +11,9 @@ use crate::error::RunError;
 use crate::session::Reply;
 use crate::trace::Event;
 
+/// Most frames in a row that are put into their places: a day at 2 frames a second.
+const MOST_LOST: usize = 172_800;
+
 /// A reply, and what it was given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JudgedReply {
@@ -99,7 +102,7 @@ impl Judge<'_> {
             Event::FrameDropped { index: Some(index), time: Some(time), .. } => Some((*index, *time)),
             _ => None,
         };
-        let frames: Vec<(usize, f64)> = events.iter().filter_map(frame).collect();
+        let frames = with_lost(events.iter().filter_map(frame).collect());
         let watched = events.iter().filter(|event| matches!(event, Event::Frame { .. })).count();
         let seen = seen(&frames, self.fps);
         let messages: Vec<&Message> = match seen {
@@ -162,6 +165,22 @@ impl Judge<'_> {
         };
         Ok(replies.into_iter().zip(given).map(judged).collect())
     }
+}
+
+/// The frames of a stream with those in their places that came to nothing: a frame that does not decode has a number, and the
+/// frames around it tell its time.
+fn with_lost(known: Vec<(usize, f64)>) -> Vec<(usize, f64)> {
+    let mut frames: Vec<(usize, f64)> = Vec::with_capacity(known.len());
+    for (index, time) in known {
+        if let Some(&(before, from)) = frames.last() {
+            // A trace that names any number must not make a list of any length.
+            let lost = index.saturating_sub(before + 1).min(MOST_LOST);
+            let step = (time - from) / (lost + 1) as f64;
+            frames.extend((1..=lost).map(|place| (before + place, from + step * place as f64)));
+        }
+        frames.push((index, time));
+    }
+    frames
 }
 
 /// The stream time that frames cover: a frame lasts until the next one would come.
@@ -325,6 +344,26 @@ mod tests {
         assert_eq!((&judged.replies, &judged.references), (&whole.replies, &whole.references));
         // Silence is a decision, and none was taken where nothing was seen.
         assert!(judged.exact.silent_frames < whole.exact.silent_frames);
+    }
+
+    #[test]
+    fn frames_that_do_not_decode_keep_their_place() {
+        // 40 images at 2 fps, of which 5 to 34 are damaged: what belongs to frame 4 is 32 frames from a reply at frame 36.
+        let times: Vec<f64> = (0..40).map(|frame| f64::from(frame) / 2.0).collect();
+        let right = annotations(&[(2.0, "Stir the soup.")]);
+        let mut events = events(&times, &[(36, "Stir the soup.")]);
+        let lost = |event: &Event| matches!(event, Event::Frame { index, .. } if (5..35).contains(index));
+        for event in events.iter_mut().filter(|event| lost(event)) {
+            *event = Event::FrameDropped { reason: "not a readable image".into(), index: None, time: None };
+        }
+        let within = |frames: usize| {
+            let window = Window { before: frames, after: frames };
+            let judge = Judge { similarity: &Lexical, window, fps: 2.0, range: (0.0, 20.0) };
+            let judged = judge.judge(&events, &right).unwrap();
+            (judged.replies[0].verdict, judged.seconds)
+        };
+        assert_eq!(within(32), (Verdict::Matched, 20.0));
+        assert_eq!(within(31), (Verdict::Redundant, 20.0));
     }
 
     #[test]

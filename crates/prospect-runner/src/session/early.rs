@@ -118,7 +118,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
             return Ok(None);
         }
         let (prompt, covered) = (request.prompt, Some(covers));
-        self.trace.record(&Event::Summary {
+        self.record_eviction(Event::Summary {
             time,
             prompt,
             text: text.clone(),

@@ -114,7 +114,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
         let evicted = self.model.evict(&pieces, plan.positions())?;
         self.ledger = rebuilt(&self.ledger, pieces.iter().zip(kinds), time);
         self.statistics.overflows += 1;
-        self.trace.record(&Event::Overflow {
+        self.record_eviction(Event::Overflow {
             time,
             strategy: strategy.name().to_owned(),
             trigger: trigger.as_str().to_owned(),
@@ -226,7 +226,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
                 return Err(RunError::EmptySummary { time, prompt: request.prompt.clone() });
             }
         }
-        self.trace.record(&Event::Summary {
+        self.record_eviction(Event::Summary {
             time,
             prompt: request.prompt.clone(),
             text: text.clone(),

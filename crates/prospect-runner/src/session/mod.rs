@@ -92,6 +92,8 @@ pub struct Session<'a, M: StreamModel> {
     /// Of the frame that goes in next, where the stream has a pace of its own.
     arrival: Option<pace::InTurn>,
     statistics: RunStatistics,
+    /// Events of an eviction after its frame, until the frame is told.
+    held: Option<Vec<Event>>,
 }
 
 impl<'a, M: StreamModel> Session<'a, M> {
@@ -169,6 +171,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
             early: None,
             arrival: None,
             statistics: RunStatistics::default(),
+            held: None,
         })
     }
 
@@ -211,6 +214,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
         if let Some(turn) = self.talk.turn(self.model, self.annotations, room, frame.time)? {
             spoken = Some(self.prompted_reply(&turn, room, frame.time, &mut entries)?);
         }
+        self.statistics.cache(self.talk.take_fork_tokens());
         self.statistics.cache(self.model.cache_tokens());
         if self.options.reference_context {
             let proactive = matches!(self.options.talk, TalkPolicy::Proactive);
@@ -225,11 +229,18 @@ impl<'a, M: StreamModel> Session<'a, M> {
             // The next silent frame brings as much as this one's picture, and what is pending.
             self.write_early(chunk.frame_tokens + self.waiting_tokens(), frame.time)?;
         }
-        let stages =
-            StageTimes { vision_ms, decode_ms: milliseconds(decoding), total_ms: milliseconds(started) };
+        let stages = StageTimes { vision_ms, decode_ms: milliseconds(decoding), total_ms: 0.0 };
         let reply = spoken.map(|ids| self.reply(frame, ids)).transpose()?.flatten();
-        self.record_frame(frame, entries, (spoke, similarity, encoding_reused), &generated, stages)?;
-        self.evict_after_frame(&features, frame.time)?;
+        let cache_tokens = self.model.cache_tokens();
+        // What is done about this frame's overflow is this frame's time, and is told behind it.
+        self.held = Some(Vec::new());
+        let evicted = self.evict_after_frame(&features, frame.time);
+        let behind = self.held.take().unwrap_or_default();
+        let times = StageTimes { total_ms: milliseconds(started), ..stages };
+        let decision = (spoke, similarity, encoding_reused);
+        self.record_frame(frame, entries, (cache_tokens, decision), &generated, times)?;
+        behind.iter().try_for_each(|event| self.trace.record(event))?;
+        evicted?;
         self.last_frame = Some(LastFrame { fingerprint, features });
         self.trace.flush()?;
         Ok(reply)
@@ -253,6 +264,15 @@ impl<'a, M: StreamModel> Session<'a, M> {
         close_failed(self.trace, error, &self.statistics)
     }
 
+    /// Takes an event of an eviction down, in its place.
+    fn record_eviction(&mut self, event: Event) -> Result<(), RunError> {
+        match &mut self.held {
+            Some(held) => held.push(event),
+            None => self.trace.record(&event)?,
+        }
+        Ok(())
+    }
+
     /// The measurements that the strategy asked for.
     fn signals(&self) -> SignalRequest {
         match self.rule {
@@ -273,6 +293,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
             self.model.truncate(self.opening_tokens)?;
             self.ledger.truncate(self.opening_tokens);
             self.pending.clear();
+            self.deferred.clear();
         }
         Ok(())
     }
@@ -298,11 +319,10 @@ impl<'a, M: StreamModel> Session<'a, M> {
         &mut self,
         frame: &Frame,
         segments: Vec<SegmentEntry>,
-        (spoke, similarity, encoding_reused): (bool, Option<f64>, bool),
+        (cache_tokens, (spoke, similarity, encoding_reused)): (usize, (bool, Option<f64>, bool)),
         generated: &Generated,
         times: StageTimes,
     ) -> Result<(), RunError> {
-        let cache_tokens = self.model.cache_tokens();
         self.statistics.frame(times.total_ms, cache_tokens);
         self.statistics.encodings_reused += usize::from(encoding_reused);
         let pace = self.pace_of_frame();

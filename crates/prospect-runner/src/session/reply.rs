@@ -66,10 +66,18 @@ impl<M: StreamModel> Session<'_, M> {
         let past: Vec<_> = past.collect();
         // What was said before the first frame is none of this stream.
         let first = self.statistics.frames == 0;
-        let said = past.last().filter(|reference| !first || reference.time >= time);
+        let said = past.iter().filter(|reference| !first || reference.time >= time);
+        // Those of one frame are one, as for the evaluation.
+        let mut said: Vec<&str> = said.map(|reference| reference.text.as_str()).collect();
         self.next_reference += past.len();
-        if let Some(reference) = said {
-            let ids = reference_ids(self.model, &reference.text)?;
+        let room = self.budget.max_reply_tokens - self.prompt_room;
+        let mut ids = reference_ids(self.model, &said.join(" "))?;
+        // Many at once, after frames that were dropped, need not fit: the last ones count.
+        while said.len() > 1 && ids.len() > room {
+            said.remove(0);
+            ids = reference_ids(self.model, &said.join(" "))?;
+        }
+        if !said.is_empty() {
             self.deferred.push((SegmentKind::Assistant, ids));
         } else if proactive {
             self.pending.push(self.model.end_of_utterance());
@@ -90,6 +98,9 @@ impl<M: StreamModel> Session<'_, M> {
     }
 }
 
+/// References closer than so many seconds may belong to one frame.
+const TOGETHER: f64 = 1.0;
+
 /// A reference as the model would have said it.
 fn reference_ids<M: StreamModel>(model: &M, text: &str) -> Result<Vec<u32>, RunError> {
     let mut ids = model.encode_generation_prompt()?.ids;
@@ -98,14 +109,17 @@ fn reference_ids<M: StreamModel>(model: &M, text: &str) -> Result<Vec<u32>, RunE
     Ok(ids)
 }
 
-/// Tokens of the longest reference.
+/// Tokens of the longest reference, or of several that may belong to one frame.
 pub(super) fn longest_reference<M: StreamModel>(
     model: &M,
     annotations: Option<&Annotations>,
 ) -> Result<usize, RunError> {
+    let references: Vec<_> = annotations.into_iter().flat_map(Annotations::references).collect();
     let mut longest = 0;
-    for reference in annotations.into_iter().flat_map(Annotations::references) {
-        longest = longest.max(reference_ids(model, &reference.text)?.len());
+    for (index, first) in references.iter().enumerate() {
+        let together = references[index..].iter().take_while(|other| other.time - first.time < TOGETHER);
+        let text = together.map(|reference| reference.text.as_str()).collect::<Vec<_>>().join(" ");
+        longest = longest.max(reference_ids(model, &text)?.len());
     }
     Ok(longest)
 }

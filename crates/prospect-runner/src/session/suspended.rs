@@ -75,6 +75,7 @@ impl<M: StreamModel> Session<'_, M> {
             prompt_room: _,
             // Of a frame; there is none between two.
             arrival: _,
+            held: _,
         } = self;
         let (fork, answer) = early.as_ref().map(EarlyWriting::parts).unzip();
         let memory = SessionMemory {

@@ -29,6 +29,8 @@ pub(super) struct Turn {
 pub(super) struct TalkState {
     policy: TalkPolicy,
     memory: TalkMemory,
+    /// Most tokens that a fork of the cache had since somebody asked.
+    fork_tokens: usize,
 }
 
 /// What a talk policy remembers from frame to frame.
@@ -45,7 +47,7 @@ pub(super) struct TalkMemory {
 
 impl TalkState {
     pub(super) fn new(policy: &TalkPolicy) -> Self {
-        Self { policy: policy.clone(), memory: TalkMemory::default() }
+        Self { policy: policy.clone(), memory: TalkMemory::default(), fork_tokens: 0 }
     }
 
     pub(super) fn memory(&self) -> &TalkMemory {
@@ -62,6 +64,11 @@ impl TalkState {
             TalkPolicy::Proactive => AfterPrefill::Decide { max_new_tokens },
             _ => AfterPrefill::Nothing,
         }
+    }
+
+    /// Most tokens that the cache and a question behind it had since the last call; 0 where nothing was asked.
+    pub(super) fn take_fork_tokens(&mut self) -> usize {
+        std::mem::take(&mut self.fork_tokens)
     }
 
     /// Tells the policy that a user message went in.
@@ -110,7 +117,11 @@ impl TalkState {
                     SubstepSource::Annotations => annotations
                         .and_then(|annotations| annotations.substep(time))
                         .map(|substep| substep.name.clone()),
-                    SubstepSource::Model => detect(model, detection_prompt, max_new_tokens)?,
+                    SubstepSource::Model => {
+                        let (substep, tokens) = detect(model, detection_prompt, max_new_tokens)?;
+                        self.fork_tokens = self.fork_tokens.max(tokens);
+                        substep
+                    }
                 };
                 Ok(substep.and_then(|substep| self.transition(substep)))
             }
@@ -180,20 +191,21 @@ fn fill(prompt: &str, before: &str, now: &str) -> String {
     prompt.replace("{prev_substep}", before).replace("{curr_substep}", now)
 }
 
-/// Asks the model, on a fork of its cache, which substep it sees; `None` if it names none.
+/// Asks the model, on a fork of its cache, which substep it sees; `None` if it names none. Beside it, the tokens of the fork.
 fn detect<M: StreamModel>(
     model: &mut M,
     prompt: &str,
     max_new_tokens: usize,
-) -> Result<Option<String>, RunError> {
+) -> Result<(Option<String>, usize), RunError> {
     let mut ids = model.encode_message(Role::User, prompt, false)?.ids;
     ids.extend(model.encode_generation_prompt()?.ids);
     let max_new_tokens = max_new_tokens.min(MAX_SUBSTEP_TOKENS);
     let answer =
         model.generate_on_fork(&ForkRequest { ids: &ids, frame: None, max_new_tokens, decide: false })?;
+    let tokens = model.cache_tokens() + ids.len() + answer.len().saturating_sub(1);
     let name = model.clean_reply(&answer)?;
     let name = fit(model, &name, MAX_SUBSTEP_TOKENS)?;
-    Ok((!name.is_empty()).then_some(name))
+    Ok(((!name.is_empty()).then_some(name), tokens))
 }
 
 /// `text`, cut at the end until it takes at most `tokens` tokens: text that is decoded and encoded again may have grown.

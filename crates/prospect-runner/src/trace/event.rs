@@ -43,7 +43,7 @@ pub struct StageTimes {
     pub vision_ms: f64,
     /// Prefill, decision and reply.
     pub decode_ms: f64,
-    /// The whole frame, an eviction before it included.
+    /// The whole frame, an eviction before it or, under ProAssist's rules, after it included.
     pub total_ms: f64,
 }
 

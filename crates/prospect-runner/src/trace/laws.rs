@@ -26,6 +26,8 @@ struct Check {
     cache_tokens: Option<usize>,
     /// Every frame starts again from the opening.
     stateless: bool,
+    /// Tokens before every frame of a stream that forgets, from the second one on.
+    opening: Option<usize>,
     last_frame: Option<(usize, f64)>,
     frames: usize,
     frames_dropped: usize,
@@ -113,6 +115,16 @@ impl Check {
         if let Some(before) = self.cache_tokens {
             self.law(before + went_in == cache_tokens, || {
                 format!("{before} tokens and {went_in} more, but cache_tokens is {cache_tokens}")
+            });
+        }
+        if self.stateless {
+            // Every frame but the first comes behind what opened the stream, and behind nothing else.
+            let opening = cache_tokens.saturating_sub(went_in);
+            let expected = if self.frames > 1 { *self.opening.get_or_insert(opening) } else { opening };
+            self.law(opening == expected, || {
+                format!(
+                    "a frame of strategy none comes behind {opening} tokens, the others behind {expected}"
+                )
             });
         }
         self.cache_tokens = (!self.stateless).then_some(cache_tokens);
