@@ -4,12 +4,35 @@
 /// terminal escapes included.
 pub(crate) fn one_line(message: impl ToString) -> String {
     let text = message.to_string();
-    text.split(char::is_control).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    text.split(steers).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a character steers a terminal instead of being seen: controls, and marks that turn the direction of writing.
+fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// `text` as a terminal may have it: line breaks and tabs stay, every other character that steers it is shown as a sign.
+pub(crate) fn harmless(text: &str) -> String {
+    let sign = |c: char| match c {
+        '\n' | '\t' => c,
+        // Unicode has a picture of each of these.
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(char::REPLACEMENT_CHARACTER),
+        c if steers(c) => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(sign).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::one_line;
+    use super::{harmless, one_line};
+
+    #[test]
+    fn nothing_steers_a_terminal() {
+        assert_eq!(harmless("a\u{1b}[2J\r\u{7}b\u{9b}1m\u{202e}c\td\n"), "a␛[2J␍␇b\u{fffd}1m\u{fffd}c\td\n");
+        assert_eq!(one_line("a\u{202e}b\u{85}c"), "a b c");
+    }
 
     #[test]
     fn breaks_and_escapes_are_spaces() {

@@ -1,7 +1,9 @@
-//! Standard output: a reader that went away is no failure, a full disk behind it is.
+//! Standard output and standard error: a reader that went away is no failure, a full disk behind it is.
 
 use std::io::{self, Write};
 use std::sync::Mutex;
+
+use crate::one_line::one_line;
 
 /// The first failure; one for the process, as standard output is.
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -39,4 +41,9 @@ impl Write for Outlet {
 pub(crate) fn failure() -> Option<io::Error> {
     let _ = Outlet.flush();
     FAILED.lock().ok()?.take()
+}
+
+/// Writes a line to standard error; where it cannot be written, nobody is there to tell.
+pub(crate) fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{}", one_line(line));
 }

@@ -6,6 +6,7 @@ use prospect_model::{
 };
 
 use crate::error::RunError;
+use crate::outlet::tell;
 
 /// Where and how the settings let the model compute. What this build or this machine cannot do is refused, never silently
 /// replaced; `auto` says on standard error why a build for GPUs runs on the CPU.
@@ -63,9 +64,9 @@ fn best_device() -> ComputeDevice {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "what a person should know of a run that does not fail")]
+/// What a person should know of a run that does not fail.
 fn note(message: &str) {
-    eprintln!("{message}");
+    tell(message);
 }
 
 /// The settings' number formats, as the model takes them.

@@ -13,10 +13,12 @@ use crate::checkpoint::Checkpoint;
 use crate::display::Display;
 use crate::error::RunError;
 use crate::preparation::{Preparation, PreparedPicture};
-use crate::session::{ContextRule, Outcome, Reply, RunStatistics, Session, SessionOptions, close_failed};
+use crate::session::{ContextRule, Outcome, RunStatistics, Session, SessionOptions, close_failed};
 use crate::smolvlm::SmolVlmStream;
 use crate::source::delivery::{Delivered, Delivery, DeliveryPolicy, Next, Pace, PreparedFrame};
-use crate::source::{self, Aftermath, FrameSource, InputOptions, Reconnect, SourceOptions, StopSignal};
+use crate::source::{
+    self, Aftermath, Behind, FrameSource, InputOptions, Reconnect, SourceOptions, StopSignal,
+};
 use crate::strategies::Registry;
 use crate::stream_model::StreamModel;
 use crate::suspend::{Keeper, SuspendError, SuspendedStream};
@@ -52,8 +54,8 @@ pub struct RunInputs<'a> {
 pub struct Progress {
     /// What the source has given: frames, and such as could not be had.
     pub items: usize,
-    /// Every reply so far.
-    pub replies: Vec<Reply>,
+    /// The number of the next frame.
+    pub next_index: usize,
     /// Stream time of the first and the last frame.
     pub span: Option<(f64, f64)>,
 }
@@ -91,7 +93,7 @@ pub fn run_kept(
     let RunInputs { settings, strategies, checkpoint, source, annotations } = inputs;
     let rule = strategies.context_rule(&settings.context)?;
     let options = SessionOptions::new(settings, annotations);
-    let (frames, stop) = open(settings, source)?;
+    let (frames, stop) = open(settings, source, Behind::default())?;
     let mut frames = deliver(settings, checkpoint, frames, stop)?;
     let mut model = stream_model(settings, checkpoint, &rule, &options)?;
     trace.record(&started(settings, checkpoint, frames.description(), rule.name()))?;
@@ -128,15 +130,16 @@ pub fn resume(
     let RunInputs { settings, strategies, checkpoint, source, annotations } = inputs;
     let rule = strategies.context_rule(&settings.context)?;
     let options = SessionOptions::new(settings, annotations);
-    let (mut frames, stop) = open(settings, source)?;
+    let interval = 1.0 / settings.stream.fps;
+    let time = suspended.progress().span.map_or(0.0, |(_, last)| last + interval);
+    let behind = Behind { index: suspended.progress().next_index, time };
+    let (mut frames, stop) = open(settings, source, behind)?;
     let mut model = stream_model(settings, checkpoint, &rule, &options)?;
     let (items, path) = (suspended.progress().items, suspended.path().to_owned());
     let mut session = Session::prepared(&mut model, &rule, &options, annotations, trace)?;
     let mut progress = suspended.resume(&mut session)?;
-    if frames.is_live() {
-        let interval = 1.0 / settings.stream.fps;
-        frames = source::behind(frames, items, progress.span.map_or(0.0, |(_, last)| last + interval));
-    } else {
+    // A live source goes on behind the stream by itself.
+    if !frames.is_live() {
         let found = match progress.is_whole(settings.stream.fps) {
             true => frames.skip_whole(items),
             false => frames.skip(items),
@@ -183,10 +186,7 @@ pub fn stream<M: StreamModel>(
     let fed = feed(session, frames, on_corrupt_frame, progress, keeper, display);
     let nothing = || RunError::NoFrames { source_name: frames.description().to_owned() };
     match fed.and_then(|()| progress.span.ok_or_else(nothing)) {
-        Ok(span) => {
-            let replies = std::mem::take(&mut progress.replies);
-            Ok(Outcome { statistics: session.finish()?, replies, span })
-        }
+        Ok(span) => Ok(Outcome { statistics: session.finish()?, span }),
         Err(error) => {
             session.fail(&error)?;
             Err(error)
@@ -211,7 +211,10 @@ fn feed<M: StreamModel>(
         match next {
             Next::NotYet => continue,
             Next::End => break,
-            Next::Item(Delivered::Dropped(frame)) => session.skip_frame(frame)?,
+            Next::Item(Delivered::Dropped(frame)) => {
+                progress.next_index = frame.index + 1;
+                session.skip_frame(frame)?;
+            }
             Next::Item(Delivered::Frame(PreparedFrame { frame, picture }, arrival, queued)) => {
                 if let Some(arrival) = arrival {
                     session.arrived(arrival, queued);
@@ -219,7 +222,7 @@ fn feed<M: StreamModel>(
                 let reply = session.frame(&frame, picture?)?;
                 progress.span = Some((progress.span.map_or(frame.time, |(first, _)| first), frame.time));
                 display.frame(&frame, reply.as_ref());
-                progress.replies.extend(reply);
+                progress.next_index = frame.index + 1;
             }
             Next::Item(Delivered::Failed(error)) => {
                 let message = error.to_string();
@@ -281,12 +284,22 @@ pub(crate) fn input_options(settings: &Settings) -> InputOptions {
             attempts: source.reconnect_attempts,
             give_up_after: source.give_up_after.map(Duration::from_secs_f64),
         },
+        behind: Behind::default(),
     }
 }
 
-fn open(settings: &Settings, source: &str) -> Result<(Box<dyn FrameSource>, StopSignal), RunError> {
+fn open(
+    settings: &Settings,
+    source: &str,
+    behind: Behind,
+) -> Result<(Box<dyn FrameSource>, StopSignal), RunError> {
     let stop = StopSignal::hearing(&INTERRUPTED);
-    let frames = source::open_with(source, source_options(settings), &input_options(settings), &stop)?;
+    let frames = source::open_with(
+        source,
+        source_options(settings),
+        &InputOptions { behind, ..input_options(settings) },
+        &stop,
+    )?;
     Ok((frames, stop))
 }
 

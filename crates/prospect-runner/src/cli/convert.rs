@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use super::arguments::ConvertArguments;
-use super::print;
+use super::{complain, print};
 use crate::annotations::{Annotations, Choice, Format};
 use crate::error::RunError;
 
@@ -37,7 +37,6 @@ pub(super) fn convert(arguments: &ConvertArguments) -> Result<(), RunError> {
 }
 
 /// Standard output may be the file, so a warning goes to the other one.
-#[expect(clippy::print_stderr, reason = "what a person should know beside the converted file")]
 fn warn(message: &str) {
-    eprintln!("warning: {message}");
+    complain("warning", message);
 }

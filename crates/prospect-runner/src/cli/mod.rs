@@ -24,7 +24,7 @@ use clap::Parser;
 use prospect_context::ContextStrategy;
 
 use crate::error::RunError;
-use crate::one_line::one_line;
+use crate::one_line::harmless;
 use crate::outlet::{self, Outlet};
 use crate::run::INTERRUPTED;
 use crate::strategies::{Parameters, Registry};
@@ -97,10 +97,9 @@ fn start_threads() -> Result<(), RunError> {
     Ok(())
 }
 
-/// Writes a line to standard error; where it cannot be written, nobody is there to tell.
+/// Writes a line to standard error.
 fn complain(what: &str, line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{what}: {}", one_line(line));
+    outlet::tell(&format!("{what}: {line}"));
 }
 
 fn run_command(command: &Command, strategies: &Registry) -> Result<(), RunError> {
@@ -136,5 +135,5 @@ fn handle_interrupts() -> Result<(), RunError> {
 /// Writes a line to standard output; a reader that went away is no failure.
 fn print(text: &str) {
     use std::io::Write;
-    let _ = writeln!(Outlet, "{text}");
+    let _ = writeln!(Outlet, "{}", harmless(text));
 }

@@ -13,10 +13,11 @@ use crate::error::RunError;
 use crate::lock::Lock;
 use crate::outlet::Outlet;
 use crate::run::{self, RunInputs};
+use crate::session::Reply;
 use crate::source::{STDIN, without_secrets};
 use crate::strategies::Registry;
-use crate::suspend::{Keeper, SuspendError};
-use crate::trace::{TRACE_FILE, Tee, TraceSink, TraceWriter};
+use crate::suspend::{Keeper, SuspendError, SuspendedStream};
+use crate::trace::{Event, TRACE_FILE, Tee, TraceSink, TraceWriter};
 
 /// Longest first line of a trace that is looked at, in bytes.
 const LONGEST_START: u64 = 1 << 20;
@@ -45,6 +46,7 @@ pub(super) fn run(arguments: &RunArguments, strategies: &Registry) -> Result<(),
         }
     }
     let suspended = keeper.as_ref().filter(|_| keeping.resume).map(Keeper::suspended).transpose()?;
+    let position = suspended.as_ref().map(SuspendedStream::trace);
     let mut trace = match &suspended {
         Some(stream) => TraceWriter::continued(&folder, stream.trace()).map_err(|problem| {
             let trace = folder.join(TRACE_FILE);
@@ -71,6 +73,9 @@ pub(super) fn run(arguments: &RunArguments, strategies: &Registry) -> Result<(),
     } else {
         Box::new(Lines::new(Outlet))
     };
+    if let Some(position) = position {
+        display.earlier(earlier_replies(trace.path(), position.bytes));
+    }
     let outcome = stream(&mut trace, display.as_mut());
     if trace.has_begun() {
         print(&format!("trace: {}", trace.path().display()));
@@ -79,6 +84,17 @@ pub(super) fn run(arguments: &RunArguments, strategies: &Registry) -> Result<(),
         print(&format!("checkpoint: {}, to go on with --resume", keeper.path().display()));
     }
     outcome.map(drop)
+}
+
+/// What a stream has said that goes on, by the part of its trace that the checkpoint knows. What cannot be read was not said.
+fn earlier_replies(trace: &Path, bytes: u64) -> Vec<Reply> {
+    let Ok(file) = std::fs::File::open(trace) else { return Vec::new() };
+    let lines = BufReader::new(file.take(bytes)).lines().map_while(Result::ok);
+    let reply = |line: String| match serde_json::from_str(&line).ok()? {
+        Event::Reply { frame, time, text, .. } => Some(Reply { frame, time, text }),
+        _ => None,
+    };
+    lines.filter_map(reply).collect()
 }
 
 /// Where the trace goes: what the settings say, or a folder in `out/` named after the source. Of two sources of one name, `a/cam.mp4`

@@ -13,6 +13,7 @@ use super::{complain, print};
 use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
 use crate::evaluation::{LEAST_VIDEOS, StrategySummary, similarity};
+use crate::one_line::one_line;
 use crate::report;
 use crate::strategies::{Registry, SANITY};
 use crate::suite::{
@@ -65,7 +66,7 @@ pub(super) fn run(
         Told::Note(note) => note.into_iter().for_each(|note| complain("note", note)),
         Told::Result(variant, video, result) => {
             count += 1;
-            bar.set_message(format!("{} {}", variant.name, video.name));
+            bar.set_message(one_line(format!("{} {}", variant.name, video.name)));
             bar.inc(1);
             if bar.is_hidden() {
                 complain("run", &result_line((count, runs), variant, video, result));

@@ -5,6 +5,7 @@ use std::io::Write;
 use super::Display;
 use crate::annotations::{Annotations, Message};
 use crate::evaluation::{WINDOW_FRAMES, exact_counts};
+use crate::one_line::harmless;
 use crate::session::{Outcome, Reply};
 use crate::source::Frame;
 
@@ -16,6 +17,8 @@ pub struct Lines<W: Write> {
     out: W,
     annotations: Annotations,
     references: Vec<Message>,
+    /// What was said, as long as there is something to compare it with: it is as long as the annotated video then.
+    replies: Vec<Reply>,
     /// Per reference, whether a line has shown it.
     shown: Vec<bool>,
     fps: f64,
@@ -30,6 +33,7 @@ impl<W: Write> Lines<W> {
             out,
             annotations: Annotations::default(),
             references: Vec::new(),
+            replies: Vec::new(),
             shown: Vec::new(),
             fps: 1.0,
             begun: false,
@@ -38,6 +42,7 @@ impl<W: Write> Lines<W> {
 
     /// One line. A reader that went away is no reason to stop the run.
     fn line(&mut self, text: &str) {
+        let text = harmless(text).replace('\n', "␊");
         let _ = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
     }
 
@@ -113,7 +118,14 @@ impl<W: Write> Display for Lines<W> {
         self.show_missed(frame.time - (WINDOW_FRAMES + 0.5) / self.fps);
         if let Some(reply) = reply {
             self.show_reply(reply);
+            if !self.references.is_empty() {
+                self.replies.push(reply.clone());
+            }
         }
+    }
+
+    fn earlier(&mut self, replies: Vec<Reply>) {
+        self.replies = replies;
     }
 
     fn note(&mut self, line: &str) {
@@ -135,10 +147,10 @@ impl<W: Write> Display for Lines<W> {
                 statistics.frames_dropped, pace.missed, pace.most_queued, pace.p50_lag_ms, pace.p95_lag_ms
             ));
         }
-        let counts = exact_counts(outcome, &self.annotations, self.fps);
+        let counts = exact_counts(&self.replies, outcome, &self.annotations, self.fps);
         if counts.references > 0 {
             let (f1, matched, of) = (counts.f1(), counts.matched, counts.references);
-            self.line(&format!("{matched} of {of} references matched exactly (F1 {f1:.3})"));
+            self.line(&format!("{matched} of {of} references matched exactly (exact F1 {f1:.3})"));
         }
     }
 }
@@ -165,7 +177,6 @@ mod tests {
         };
         let mut lines = Lines::new(Vec::new());
         lines.begin("tea.mp4", Some(12), Some(&annotations), 2.0);
-        let mut replies = Vec::new();
         for index in 0..12 {
             let time = index as f64 / 2.0;
             let text = match index {
@@ -177,12 +188,11 @@ mod tests {
             let reply = text.map(|text| Reply { frame: index, time, text: text.into() });
             let frame = Frame { index, time, image: RgbImage::new(1, 1), name: None };
             lines.frame(&frame, reply.as_ref());
-            replies.extend(reply);
         }
         lines.note("one frame was skipped");
         let mut statistics = RunStatistics::default();
         (statistics.frames, statistics.replies) = (12, 3);
-        lines.end(Some(&Outcome { statistics, replies, span: (0.0, 5.5) }));
+        lines.end(Some(&Outcome { statistics, span: (0.0, 5.5) }));
         insta::assert_snapshot!(String::from_utf8(lines.out).unwrap());
     }
 }

@@ -14,6 +14,8 @@ use crate::source::Frame;
 pub trait Display {
     /// The source is open; `length` is its number of frames where that is known.
     fn begin(&mut self, source: &str, length: Option<usize>, annotations: Option<&Annotations>, fps: f64);
+    /// The stream goes on, and this is what was said so far; comes before `begin`.
+    fn earlier(&mut self, _: Vec<Reply>) {}
     /// A frame went in, and the assistant spoke or stayed silent.
     fn frame(&mut self, frame: &Frame, reply: Option<&Reply>);
     /// Something happened that a person should know of, in one line.

@@ -50,6 +50,10 @@ impl Display for Terminal {
         self.bar.inc(1);
     }
 
+    fn earlier(&mut self, replies: Vec<Reply>) {
+        self.lines.earlier(replies);
+    }
+
     fn note(&mut self, line: &str) {
         let lines = &mut self.lines;
         self.bar.suspend(|| lines.note(line));

@@ -85,11 +85,15 @@ pub fn match_exactly(replies: &[Reply], references: &[&Message], fps: f64) -> Ex
     matched
 }
 
-/// The counts of a run at `fps` frames per second, over the references that it had a frame for.
-pub fn exact_counts(outcome: &Outcome, annotations: &Annotations, fps: f64) -> ExactCounts {
+/// The counts of a run with these replies at `fps` frames per second, over the references that it had a frame for.
+pub fn exact_counts(
+    replies: &[Reply],
+    outcome: &Outcome,
+    annotations: &Annotations,
+    fps: f64,
+) -> ExactCounts {
     let references = outcome.references(annotations);
-    let matched = match_exactly(&outcome.replies, &references, fps);
-    matched.counts(&outcome.replies, &references, outcome.statistics.frames, fps)
+    match_exactly(replies, &references, fps).counts(replies, &references, outcome.statistics.frames, fps)
 }
 
 impl ExactMatch {

@@ -51,8 +51,6 @@ pub struct Reply {
 pub struct Outcome {
     /// The figures that close the trace.
     pub statistics: RunStatistics,
-    /// Every reply, in order.
-    pub replies: Vec<Reply>,
     /// Stream time of the first and the last frame, in seconds.
     pub span: (f64, f64),
 }

@@ -16,6 +16,17 @@ pub struct InputOptions {
     pub stall_timeout: Duration,
     /// When a lost source is tried again.
     pub reconnect: Reconnect,
+    /// Where the stream was that a live source goes on with; what the source gave meanwhile is gone.
+    pub behind: Behind,
+}
+
+/// How far a stream has come; nowhere by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Behind {
+    /// The number of its next frame.
+    pub index: usize,
+    /// The time of its next frame, in seconds.
+    pub time: f64,
 }
 
 impl Default for InputOptions {
@@ -26,6 +37,7 @@ impl Default for InputOptions {
             ffmpeg_input: Vec::new(),
             stall_timeout: Duration::from_secs(10),
             reconnect: Reconnect::default(),
+            behind: Behind::default(),
         }
     }
 }

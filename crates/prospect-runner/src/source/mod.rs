@@ -20,7 +20,6 @@ mod mp4;
 #[path = "../../../prospect-model/tests/common/mutations.rs"]
 mod mutations;
 mod pipe;
-mod resumed;
 mod sample;
 mod stop;
 mod yuv;
@@ -35,9 +34,8 @@ pub(crate) use address::arguments_without_secrets;
 pub use address::without_secrets;
 pub use clock::{Clock, SystemClock};
 pub use error::{Aftermath, SourceError};
-pub use input::{InputOptions, Reconnect};
+pub use input::{Behind, InputOptions, Reconnect};
 pub use pipe::PipeError;
-pub use resumed::behind;
 pub use stop::StopSignal;
 
 /// What standard input is called as a source.
@@ -153,7 +151,12 @@ pub fn open_with(
     }
     if input.live == Some(true) {
         let all = SourceOptions::at(options.fps);
-        return Ok(Box::new(live::Stamped::new(open_file(spec, all, input, stop)?, options, clock)));
+        return Ok(Box::new(live::Stamped::new(
+            open_file(spec, all, input, stop)?,
+            options,
+            input.behind,
+            clock,
+        )));
     }
     open_file(spec, options, input, stop)
 }

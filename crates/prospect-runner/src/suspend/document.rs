@@ -15,7 +15,7 @@ use crate::stream_model::{StreamModel, SuspendedModel};
 use crate::trace::TracePosition;
 
 /// Version of the format; raised when a field changes its meaning.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What goes in.
 #[derive(Serialize)]

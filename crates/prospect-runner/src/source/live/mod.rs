@@ -29,5 +29,5 @@ pub(super) fn open(
     stop: &StopSignal,
 ) -> Result<Box<dyn FrameSource>, SourceError> {
     let frames = reconnecting::Reconnecting::open(spec, options.fps, input, clock, stop)?;
-    Ok(Box::new(Stamped::new(Box::new(frames), options, Arc::clone(clock))))
+    Ok(Box::new(Stamped::new(Box::new(frames), options, input.behind, Arc::clone(clock))))
 }

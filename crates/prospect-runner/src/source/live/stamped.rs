@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::source::{Clock, Frame, FrameSource, SourceError, SourceOptions};
+use crate::source::{Behind, Clock, Frame, FrameSource, SourceError, SourceOptions};
 
 /// Least seconds between two frames: two time stamps are never the same.
 const LEAST_STEP: f64 = 1e-3;
 
-/// The first frame is at 0, every other one as much later as it came.
+/// The first frame is at 0, or behind the stream that goes on, every other one as much later as it came. Where it begins and
+/// ends, and how many frames it has, is said of the whole stream.
 pub(in crate::source) struct Stamped {
     frames: Box<dyn FrameSource>,
     options: SourceOptions,
+    begins: f64,
     clock: Arc<dyn Clock>,
     first: Option<Instant>,
     last: Option<f64>,
@@ -22,16 +24,18 @@ impl Stamped {
     pub(in crate::source) fn new(
         frames: Box<dyn FrameSource>,
         options: SourceOptions,
+        Behind { index, time: begins }: Behind,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { frames, options, clock, first: None, last: None, index: 0 }
+        Self { frames, options, begins, clock, first: None, last: None, index }
     }
 
     /// Milliseconds are all that an arrival is good for, and read well in a trace.
     fn stamp(&mut self) -> f64 {
         let now = self.clock.now();
         let since = now.saturating_duration_since(*self.first.get_or_insert(now)).as_secs_f64();
-        let time = ((since * 1e3).round() / 1e3).max(self.last.map_or(0.0, |last| last + LEAST_STEP));
+        let time =
+            ((since * 1e3).round() / 1e3 + self.begins).max(self.last.map_or(0.0, |last| last + LEAST_STEP));
         self.last = Some(time);
         time
     }
@@ -102,7 +106,7 @@ mod tests {
     fn stamps(gaps: Vec<u64>, options: SourceOptions) -> Vec<(usize, f64)> {
         let clock = Arc::new(ManualClock::new());
         let source = Gaps(gaps.into_iter(), Arc::clone(&clock));
-        let mut stamped = Stamped::new(Box::new(source), options, clock);
+        let mut stamped = Stamped::new(Box::new(source), options, Behind::default(), clock);
         std::iter::from_fn(|| stamped.next_frame()).map(Result::unwrap).map(|f| (f.index, f.time)).collect()
     }
 
@@ -126,5 +130,24 @@ mod tests {
                 prop_assert!(pair[1].1 >= arrived - 1e-9 && pair[1].1 <= arrived + 0.061);
             }
         }
+    }
+
+    #[test]
+    fn a_stream_that_goes_on_is_one_stream() {
+        let given = |options: SourceOptions, behind: Behind| {
+            let clock = Arc::new(ManualClock::new());
+            let source = Gaps(vec![0, 500, 500, 500, 500, 500].into_iter(), Arc::clone(&clock));
+            let mut stamped = Stamped::new(Box::new(source), options, behind, clock);
+            let next =
+                || stamped.next_frame().map(|frame| frame.unwrap()).map(|frame| (frame.index, frame.time));
+            std::iter::from_fn(next).collect::<Vec<_>>()
+        };
+        let behind = Behind { index: 7, time: 30.0 };
+        let all = SourceOptions::at(2.0);
+        assert_eq!(given(all, behind)[..2], [(7, 30.0), (8, 30.5)]);
+        assert_eq!(given(SourceOptions { max_frames: Some(9), ..all }, behind).len(), 2);
+        assert_eq!(given(SourceOptions { end: Some(31.0), ..all }, behind).len(), 2);
+        // It has begun long since.
+        assert_eq!(given(SourceOptions { start: 20.0, ..all }, behind).len(), 6);
     }
 }
