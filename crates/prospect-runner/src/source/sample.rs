@@ -1,4 +1,9 @@
-//! Sampling to a constant rate by time stamps.
+//! Sampling to a constant rate by time stamps: the one rule of all that has time stamps, built in or through ffmpeg.
+//!
+//! Slot k is the time `start + k / fps`. Its frame is the latest one whose stamp is not after that time. There is a slot from the
+//! first frame's stamp on, and before the end of the last one (its stamp and its duration): a slot exactly on the end shows
+//! nothing. Times that differ by less than [`TOLERANCE`] are the same. `end` and `max_frames` cut behind this. A last frame of which
+//! no duration is known shows in the slot on its stamp, if one is there.
 
 use image::RgbImage;
 
@@ -81,17 +86,13 @@ impl<D: Pictures> Sampled<D> {
                 (Some(ahead), _) if ahead.time <= target + TOLERANCE => self.held = self.ahead.take(),
                 (Some(_), Some(_)) => return Some(Ok(self.emit(target))),
                 // Nothing was on the screen yet: go to the first slot at which something is.
-                (Some(ahead), None) => self.slot = self.first_slot(ahead.time).max(self.slot + 1),
+                (Some(ahead), None) => self.slot = first_slot(ahead.time, self.options).max(self.slot + 1),
                 (None, Some(held)) if visible(held.time, held.duration, target) => {
                     return Some(Ok(self.emit(target)));
                 }
                 (None, _) => return None,
             }
         }
-    }
-
-    fn first_slot(&self, time: f64) -> usize {
-        ((time - TOLERANCE - self.options.start) * self.options.fps).ceil().max(0.0) as usize
     }
 
     fn emit(&mut self, target: f64) -> f64 {
@@ -127,7 +128,7 @@ impl<D: Pictures> FrameSource for Sampled<D> {
         // Wherever the first slot is, it is not before `start`.
         let at_least = self.options.start + passed as f64 / self.options.fps;
         let Some(first) = self.decoder.jump(at_least) else { return self.skip(items) };
-        (self.slot, self.index) = (self.first_slot(first) + passed, passed);
+        (self.slot, self.index) = (first_slot(first, self.options) + passed, passed);
         passed + self.skip(1)
     }
 
@@ -141,24 +142,28 @@ impl<D: Pictures> FrameSource for Sampled<D> {
 }
 
 /// Frames that sampling pictures at `times` (sorted; the last one shown until `end`) will give.
-pub(super) fn count(times: Vec<f64>, end: f64, options: SourceOptions) -> usize {
-    struct Nothing;
-    impl Picture for Nothing {
-        fn rgb(&self) -> RgbImage {
-            RgbImage::new(0, 0)
-        }
+pub(super) fn count(times: &[f64], end: f64, options: SourceOptions) -> usize {
+    let (Some(begin), Some(last)) = (times.first(), times.last()) else { return 0 };
+    let target = |slot: usize| options.start + slot as f64 / options.fps;
+    let shows = |slot: usize| {
+        visible(*last, end - last, target(slot)) && options.end.is_none_or(|end| target(slot) < end - TOLERANCE)
+    };
+    let first = first_slot(*begin, options);
+    // Computed, since a gap may be years, and then corrected for rounding.
+    let until = options.end.map_or(end.max(*last), |latest| latest.min(end.max(*last)));
+    let mut slots = (((until - options.start) * options.fps).ceil().max(0.0) as usize).max(first) - first;
+    while slots > 0 && !shows(first + slots - 1) {
+        slots -= 1;
     }
-    struct Times(std::iter::Peekable<std::vec::IntoIter<f64>>, f64);
-    impl Pictures for Times {
-        type Picture = Nothing;
-        fn next_picture(&mut self) -> Option<Result<Timed<Nothing>, SourceError>> {
-            let time = self.0.next()?;
-            let duration = self.0.peek().unwrap_or(&self.1) - time;
-            Some(Ok(Timed { time, duration, picture: Nothing }))
-        }
+    while slots < usize::MAX - first && shows(first + slots) {
+        slots += 1;
     }
-    let mut sampled = Sampled::new(Times(times.into_iter().peekable(), end), options, None, String::new());
-    std::iter::from_fn(|| sampled.advance()).count()
+    slots.min(options.max_frames.unwrap_or(usize::MAX))
+}
+
+/// The first slot that is not before `time`.
+fn first_slot(time: f64, options: SourceOptions) -> usize {
+    ((time - TOLERANCE - options.start) * options.fps).ceil().max(0.0) as usize
 }
 
 #[cfg(test)]
@@ -228,8 +233,8 @@ mod tests {
             for pair in frames.windows(2) {
                 prop_assert!((pair[1].0 - pair[0].0 - 1.0 / f64::from(fps)).abs() < 1e-9);
             }
-            let starts = times.iter().map(|(at, _)| *at).collect();
-            prop_assert_eq!(count(starts, f64::from(now) / 1000.0, options), frames.len());
+            let starts: Vec<_> = times.iter().map(|(at, _)| *at).collect();
+            prop_assert_eq!(count(&starts, f64::from(now) / 1000.0, options), frames.len());
         }
     }
 }

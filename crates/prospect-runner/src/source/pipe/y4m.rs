@@ -2,12 +2,17 @@
 
 use std::io::{BufRead, Read};
 
+use image::metadata::Orientation;
+
 use super::{PipeError, Y4M, at_end, damaged, shown};
 use crate::source::SourceError;
 use crate::source::sample::{Pictures, Timed};
-use crate::source::yuv::{Rotation, YuvPicture};
+use crate::source::colour::Colour;
+use crate::source::yuv::YuvPicture;
 
 const LONGEST_LINE: usize = 4096;
+const LAYOUTS: &str =
+    "420, 420jpeg, 420mpeg2, 420paldv, 411, 422, 444 or mono; 420, 422, 444 and mono with 9 to 16 bits like 420p10 and mono10";
 /// Sixteen times what 8K has.
 const MOST_PIXELS: usize = 1 << 29;
 
@@ -18,9 +23,17 @@ struct Header {
     height: usize,
     /// Frames per second, as a fraction.
     rate: (u32, u32),
+    layout: Layout,
+    full_range: bool,
+}
+
+/// The planes of a frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Layout {
     /// Pixels to a sample of chroma, across and down; `None` without chroma.
     chroma: Option<(usize, usize)>,
-    full_range: bool,
+    /// Bits of a sample: 8, or more in two bytes, the lower one first.
+    bits: u32,
 }
 
 pub(super) struct Y4mVideo<R> {
@@ -47,9 +60,9 @@ impl<R: BufRead> Y4mVideo<R> {
         if line != b"FRAME" && !line.starts_with(b"FRAME ") {
             return Err(PipeError::NotAFrame { frame, found: shown(&line) });
         }
-        let Header { width, height, chroma, full_range, .. } = self.header;
+        let Header { width, height, layout, full_range, .. } = self.header;
         let y = self.plane(width * height)?;
-        let (subsampling, u, v) = match chroma {
+        let (subsampling, u, v) = match layout.chroma {
             Some((across, down)) => {
                 let samples = width.div_ceil(across) * height.div_ceil(down);
                 ((across, down), self.plane(samples)?, self.plane(samples)?)
@@ -57,13 +70,29 @@ impl<R: BufRead> Y4mVideo<R> {
             // One grey sample of chroma for all pixels.
             None => ((width, height), vec![128], vec![128]),
         };
-        Ok(Some(YuvPicture { width, height, y, u, v, subsampling, full_range, rotation: Rotation::None }))
+        // What has no colours is taken as it is, whatever the header says: ffmpeg has it so.
+        let colour = Colour { full_range: full_range || layout.chroma.is_none(), ..Colour::default() };
+        let orientation = Orientation::NoTransforms;
+        Ok(Some(YuvPicture { width, height, y, u, v, subsampling, colour, orientation }))
     }
 
+    /// The samples of one plane, in 8 bits.
     fn plane(&mut self, samples: usize) -> Result<Vec<u8>, PipeError> {
+        let bits = self.header.layout.bits;
+        let bytes = samples * if bits > 8 { 2 } else { 1 };
         let mut plane = Vec::new();
-        let read = self.bytes.by_ref().take(samples as u64).read_to_end(&mut plane)?;
-        if read == samples { Ok(plane) } else { Err(PipeError::CutOff { frame: self.next }) }
+        let read = self.bytes.by_ref().take(bytes as u64).read_to_end(&mut plane)?;
+        if read < bytes {
+            return Err(PipeError::CutOff { frame: self.next });
+        }
+        if bits > 8 {
+            let half = 1 << (bits - 9);
+            let short = |pair: &[u8; 2]| {
+                (u32::from(u16::from_le_bytes(*pair)) + half >> (bits - 8)).min(255) as u8
+            };
+            plane = plane.as_chunks().0.iter().map(short).collect();
+        }
+        Ok(plane)
     }
 }
 
@@ -103,22 +132,25 @@ fn line(bytes: &mut impl BufRead) -> Result<Option<Vec<u8>>, PipeError> {
 
 fn header(line: &str) -> Result<Header, PipeError> {
     let (mut width, mut height, mut rate) = (None, None, None);
-    let (mut chroma, mut full_range) = (Some((2, 2)), false);
+    // What old writers of the format say beside it is asked only where the format says nothing.
+    let (mut said, mut beside, mut full_range) = (None, None, false);
     for field in line.split(' ').skip(1).filter(|field| !field.is_empty()) {
         let refuse = |expected| PipeError::Field { field: field.chars().take(40).collect(), expected };
         let size = |text: &str| text.parse().ok().filter(|size| *size > 0);
         let mut letters = field.chars();
         let (letter, value) = (letters.next(), letters.as_str());
+        let layout = |name: &str| layout(name).ok_or_else(|| refuse(LAYOUTS));
         match letter {
             Some('W') => width = Some(size(value).ok_or_else(|| refuse("a width in pixels"))?),
             Some('H') => height = Some(size(value).ok_or_else(|| refuse("a height in pixels"))?),
             Some('F') => rate = Some(fraction(value).ok_or_else(|| refuse("a frame rate like F30:1"))?),
-            Some('C') => {
-                let expected = "8 bits: 420, 420jpeg, 420mpeg2, 420paldv, 411, 422, 444 or mono";
-                chroma = subsampling(value).ok_or_else(|| refuse(expected))?;
-            }
-            Some('X') if value == "COLORRANGE=FULL" => full_range = true,
-            // Interlacing, aspect and what others have put in.
+            Some('C') => said = Some(layout(value)?),
+            Some('X') => match value.split_once('=') {
+                Some(("COLORRANGE", range)) => full_range = range == "FULL",
+                Some(("YSCSS", name)) => beside = Some(layout(&name.to_lowercase())?),
+                _ => {}
+            },
+            // Interlacing (fields stay woven, as ffmpeg leaves them), aspect and what others have put in.
             _ => {}
         }
     }
@@ -129,7 +161,8 @@ fn header(line: &str) -> Result<Header, PipeError> {
         let field = format!("W{width} H{height}");
         return Err(PipeError::Field { field, expected: "at most 2^29 pixels" });
     }
-    Ok(Header { width, height, rate, chroma, full_range })
+    let layout = said.or(beside).unwrap_or(Layout { chroma: Some((2, 2)), bits: 8 });
+    Ok(Header { width, height, rate, layout, full_range })
 }
 
 fn fraction(text: &str) -> Option<(u32, u32)> {
@@ -138,15 +171,23 @@ fn fraction(text: &str) -> Option<(u32, u32)> {
     (frames > 0 && seconds > 0).then_some((frames, seconds))
 }
 
-/// Pixels to a sample of chroma; `None` for what is not read.
-fn subsampling(colour: &str) -> Option<Option<(usize, usize)>> {
-    match colour {
-        "420" | "420jpeg" | "420mpeg2" | "420paldv" => Some(Some((2, 2))),
-        "411" => Some(Some((4, 1))),
-        "422" => Some(Some((2, 1))),
-        "444" => Some(Some((1, 1))),
-        "mono" => Some(None),
+/// By its name; `None` for what is not read.
+fn layout(name: &str) -> Option<Layout> {
+    let chroma = |name: &str| match name {
+        "420" | "420jpeg" | "420mpeg2" | "420paldv" => Some((2, 2)),
+        "411" => Some((4, 1)),
+        "422" => Some((2, 1)),
+        "444" => Some((1, 1)),
         _ => None,
+    };
+    let bits = |text: &str| text.parse().ok().filter(|bits| (9..=16).contains(bits));
+    match (name.strip_prefix("mono"), name.split_once('p')) {
+        (Some(""), _) => Some(Layout { chroma: None, bits: 8 }),
+        (Some(text), _) => Some(Layout { chroma: None, bits: bits(text)? }),
+        (None, Some((plain @ ("420" | "422" | "444"), text))) if bits(text).is_some() => {
+            Some(Layout { chroma: chroma(plain), bits: bits(text)? })
+        }
+        (None, _) => Some(Layout { chroma: Some(chroma(name)?), bits: 8 }),
     }
 }
 
