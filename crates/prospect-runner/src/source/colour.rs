@@ -1,7 +1,4 @@
 //! From luma and chroma to RGB as ffmpeg does it, so that a picture does not depend on which of the two decoded it.
-//!
-//! Where chroma is shared by pixels, this is swscale's arithmetic bit for bit (`-pix_fmt rgb24`, even sizes): 13 bits behind the
-//! point, each product cut off and not rounded. Rounding would be closer to the standards, and up to 3 of 255 away from ffmpeg.
 
 /// What luma is made of: the weights of red and blue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,45 +44,64 @@ impl Matrix {
     }
 }
 
-/// The numbers of one [`Colour`], with `bits` bits behind the point.
+/// How a pixel came to its chroma. swscale computes each of them in another way, and so do we: rounded throughout, a value would be
+/// up to 3 of 255 away from `ffmpeg -pix_fmt rgb24`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Chroma {
+    /// It has its own: rounded.
+    Own,
+    /// It shares that of its neighbours: 13 bits behind the point, each product cut off. Bit for bit swscale's on x86, where a
+    /// picture has an even number of lines and columns.
+    Shared,
+    /// It is interpolated from samples around it: cut off once.
+    Interpolated,
+}
+
+/// The numbers of one [`Colour`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Conversion {
+    chroma: Chroma,
     black: i32,
     luma: i32,
     red: i32,
     blue: i32,
     green: (i32, i32),
-    /// Whether what is shared by pixels, in swscale's arithmetic.
-    shared: bool,
 }
 
 /// What chroma adds to luma in red, green and blue.
 pub(super) type Tint = [i32; 3];
 
 impl Conversion {
-    /// `shared` says whether several pixels have one sample of chroma.
-    pub(super) fn new(colour: Colour, shared: bool) -> Self {
+    pub(super) fn new(colour: Colour, chroma: Chroma) -> Self {
         let range = |weight: i32| if colour.full_range { weight * 224 / 255 } else { weight };
-        let (black, luma) = if colour.full_range { (0, 65_536) } else { (16, 65_536 * 255 / 219) };
-        let [red, blue, green_u, green_v] = colour.matrix.weights().map(range);
-        let bits = |weight: i32| if shared { (weight + 4) >> 3 } else { weight };
-        let (red, blue, green) = (bits(red), bits(blue), (bits(green_u), bits(green_v)));
-        Self { black, luma: bits(luma), red, blue, green, shared }
+        let (black, luma) = if colour.full_range { (0, 65_536) } else { (16, 65_536 * 255 / 219 + 1) };
+        let weight = |weight: i32| match chroma {
+            Chroma::Own | Chroma::Interpolated => range(weight),
+            Chroma::Shared => (range(weight) + 4) >> 3,
+        };
+        let [red, blue, green_u, green_v] = colour.matrix.weights().map(weight);
+        let luma = if chroma == Chroma::Shared { (luma + 4) >> 3 } else { luma };
+        Self { chroma, black, luma, red, blue, green: (green_u, green_v) }
     }
 
     pub(super) fn tint(&self, u: u8, v: u8) -> Tint {
-        let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
-        let (red, green_u, green_v, blue) = (v * self.red, u * self.green.0, v * self.green.1, u * self.blue);
-        if self.shared {
-            [red >> 13, (green_u >> 13) + (green_v >> 13), blue >> 13]
-        } else {
-            [red, green_u + green_v, blue]
-        }
+        let part = |sample: u8, weight: i32| {
+            let tint = (i32::from(sample) - 128) * weight;
+            match self.chroma {
+                Chroma::Own | Chroma::Interpolated => tint,
+                Chroma::Shared => tint >> 13,
+            }
+        };
+        [part(v, self.red), part(u, self.green.0) + part(v, self.green.1), part(u, self.blue)]
     }
 
     pub(super) fn pixel(&self, luma: u8, tint: Tint) -> [u8; 3] {
-        let luma = (i32::from(luma) - self.black) * self.luma;
-        let value = |tint: i32| if self.shared { (luma >> 13) + tint } else { (luma + tint + 32_768) >> 16 };
+        let luma = i32::from(luma) - self.black;
+        let value = |tint: i32| match self.chroma {
+            Chroma::Own => (luma * self.luma + tint + 32_768) >> 16,
+            Chroma::Shared => ((luma * self.luma) >> 13) + tint,
+            Chroma::Interpolated => (luma * self.luma + tint) >> 16,
+        };
         tint.map(|tint| value(tint).clamp(0, 255) as u8)
     }
 }
@@ -94,36 +110,35 @@ impl Conversion {
 mod tests {
     use super::*;
 
-    fn rgb(colour: Colour, shared: bool, [y, u, v]: [u8; 3]) -> [u8; 3] {
-        let conversion = Conversion::new(colour, shared);
+    fn rgb(colour: Colour, chroma: Chroma, [y, u, v]: [u8; 3]) -> [u8; 3] {
+        let conversion = Conversion::new(colour, chroma);
         conversion.pixel(y, conversion.tint(u, v))
     }
 
-    /// `ffmpeg -vf setparams=colorspace=... -pix_fmt rgb24` on 4:2:0 of one colour.
+    /// `ffmpeg -pix_fmt rgb24` on frames of one colour, as 4:2:0 and as 4:4:4.
     #[test]
-    fn shared_chroma_is_swscales() {
-        for (matrix, full_range, expected) in [
-            (Matrix::Bt601, false, [211, 52, 20]),
-            (Matrix::Bt601, true, [200, 61, 32]),
+    fn every_chroma_is_swscales() {
+        for (chroma, full_range, expected) in [
+            (Chroma::Shared, false, [211, 52, 20]),
+            (Chroma::Shared, true, [200, 61, 32]),
+            (Chroma::Own, false, [213, 54, 21]),
         ] {
-            assert_eq!(rgb(Colour { matrix, full_range }, true, [100, 90, 200]), expected, "{matrix:?}");
+            let colour = Colour { full_range, ..Colour::default() };
+            assert_eq!(rgb(colour, chroma, [100, 90, 200]), expected, "{chroma:?}");
         }
     }
 
-    #[test]
-    fn a_pixels_own_chroma_is_rounded() {
-        assert_eq!(rgb(Colour::default(), false, [100, 90, 200]), [213, 54, 21]);
-    }
+    const CHROMAS: [Chroma; 3] = [Chroma::Own, Chroma::Shared, Chroma::Interpolated];
 
     #[test]
     fn black_white_and_grey_have_no_tint() {
         for matrix in [Matrix::Bt601, Matrix::Bt709, Matrix::Bt2020, Matrix::Fcc, Matrix::Smpte240] {
-            for shared in [false, true] {
+            for chroma in CHROMAS {
                 let limited = Colour { matrix, full_range: false };
-                assert_eq!(rgb(limited, shared, [16, 128, 128]), [0; 3]);
-                assert_eq!(rgb(limited, shared, [235, 128, 128]), [255; 3]);
+                assert_eq!(rgb(limited, chroma, [16, 128, 128]), [0; 3]);
+                assert_eq!(rgb(limited, chroma, [235, 128, 128]), [255; 3]);
                 for grey in 0..=255 {
-                    assert_eq!(rgb(Colour { matrix, full_range: true }, shared, [grey, 128, 128]), [grey; 3]);
+                    assert_eq!(rgb(Colour { matrix, full_range: true }, chroma, [grey, 128, 128]), [grey; 3]);
                 }
             }
         }
@@ -148,7 +163,7 @@ mod tests {
                 let full = [255.0 * luma, 128.0 + 255.0 * u, 128.0 + 255.0 * v];
                 for (full_range, yuv) in [(false, limited), (true, full)] {
                     let yuv = yuv.map(|value: f64| value.round() as u8);
-                    let found = rgb(Colour { matrix, full_range }, false, yuv);
+                    let found = rgb(Colour { matrix, full_range }, Chroma::Own, yuv);
                     for (found, expected) in found.iter().zip(colour) {
                         assert!(i32::from(*found).abs_diff(expected) <= 3, "{matrix:?} {found:?} {colour:?}");
                     }

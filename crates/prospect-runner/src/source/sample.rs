@@ -146,7 +146,8 @@ pub(super) fn count(times: &[f64], end: f64, options: SourceOptions) -> usize {
     let (Some(begin), Some(last)) = (times.first(), times.last()) else { return 0 };
     let target = |slot: usize| options.start + slot as f64 / options.fps;
     let shows = |slot: usize| {
-        visible(*last, end - last, target(slot)) && options.end.is_none_or(|end| target(slot) < end - TOLERANCE)
+        visible(*last, end - last, target(slot))
+            && options.end.is_none_or(|end| target(slot) < end - TOLERANCE)
     };
     let first = first_slot(*begin, options);
     // Computed, since a gap may be years, and then corrected for rounding.

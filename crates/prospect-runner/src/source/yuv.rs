@@ -3,7 +3,7 @@
 use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
 
-use super::colour::{Colour, Conversion};
+use super::colour::{Chroma, Colour, Conversion};
 use super::sample::Picture;
 
 /// Planes of one decoded picture: luma `width * height`, chroma by its subsampling, rounded up; no padding.
@@ -16,6 +16,7 @@ pub(super) struct YuvPicture {
     pub(super) v: Vec<u8>,
     /// Pixels to a sample of chroma, across and down.
     pub(super) subsampling: (usize, usize),
+    pub(super) chroma: Chroma,
     pub(super) colour: Colour,
     /// What makes it upright.
     pub(super) orientation: Orientation,
@@ -38,7 +39,7 @@ impl Picture for YuvPicture {
     fn rgb(&self) -> RgbImage {
         let (across, down) = self.subsampling;
         let columns = self.width.div_ceil(across);
-        let conversion = Conversion::new(self.colour, across * down > 1);
+        let conversion = Conversion::new(self.colour, self.chroma);
         let mut image = RgbImage::new(self.width as u32, self.height as u32);
         let lines = image.chunks_exact_mut(3 * self.width.max(1)).zip(self.y.chunks_exact(self.width.max(1)));
         for (row, (line, luma)) in lines.enumerate() {
@@ -68,9 +69,11 @@ mod tests {
             let plane = || (0..columns * rows).map(|sample| 10 * sample as u8).collect::<Vec<u8>>();
             let (y, u, v) = (vec![128; 15], plane(), plane());
             let subsampling = (across, down);
-            let (colour, orientation) = (Colour::default(), Orientation::NoTransforms);
-            let picture = YuvPicture { width: 5, height: 3, y, u, v, subsampling, colour, orientation };
-            let conversion = Conversion::new(colour, across * down > 1);
+            let (chroma, colour) = (Chroma::Shared, Colour::default());
+            let orientation = Orientation::NoTransforms;
+            let picture =
+                YuvPicture { width: 5, height: 3, y, u, v, subsampling, chroma, colour, orientation };
+            let conversion = Conversion::new(colour, chroma);
             for (x, y, pixel) in picture.rgb().enumerate_pixels() {
                 let sample = 10 * (y as usize / down * columns + x as usize / across) as u8;
                 let expected = conversion.pixel(128, conversion.tint(sample, sample));

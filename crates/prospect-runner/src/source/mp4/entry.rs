@@ -23,7 +23,8 @@ pub(super) struct Entry {
 /// Of the movie's track with this number, from 0, in the first `end` bytes.
 pub(super) fn entry(file: &mut (impl Read + Seek), end: u64, track: usize) -> std::io::Result<Entry> {
     let mut at = Some(0..end);
-    for (kind, number) in [(b"moov", 0), (b"trak", track), (b"mdia", 0), (b"minf", 0), (b"stbl", 0), (b"stsd", 0)]
+    for (kind, number) in
+        [(b"moov", 0), (b"trak", track), (b"mdia", 0), (b"minf", 0), (b"stbl", 0), (b"stsd", 0)]
     {
         let Some(range) = at else { break };
         at = child(file, range, kind, number)?;

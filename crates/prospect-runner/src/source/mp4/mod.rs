@@ -22,7 +22,7 @@ use openh264::decoder::{DecodedYUV, Decoder, DecoderConfig, Flush};
 use openh264::formats::YUVSource;
 
 use super::SourceError;
-use super::colour::Colour;
+use super::colour::{Chroma, Colour};
 use super::sample::{Pictures, TOLERANCE, Timed};
 use super::yuv::{YuvPicture, unpad};
 use index::{Index, Sample};
@@ -254,14 +254,14 @@ fn planes(picture: &DecodedYUV<'_>, look: &Look) -> YuvPicture {
     let (width, height) = (width.min(look.size.0), height.min(look.size.1));
     let (y, u, v) = picture.strides();
     let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
-    let (subsampling, chroma) = if look.monochrome {
+    let (subsampling, tint) = if look.monochrome {
         ((width.max(1), height.max(1)), [vec![128], vec![128]])
     } else {
         let plane = |plane, stride| unpad(plane, stride, half_width, half_height);
         ((2, 2), [plane(picture.u(), u), plane(picture.v(), v)])
     };
     let y = unpad(picture.y(), y, width, height);
-    let [u, v] = chroma;
+    let [u, v] = tint;
     let Look { colour, orientation, .. } = *look;
-    YuvPicture { width, height, y, u, v, subsampling, colour, orientation }
+    YuvPicture { width, height, y, u, v, subsampling, chroma: Chroma::Shared, colour, orientation }
 }

@@ -130,8 +130,8 @@ fn built_in(mp4: &Mp4, trak: &TrakBox, entry: Entry) -> Result<(Coding, Look, Op
     let movie_matrix = [m.a, m.b, m.u, m.c, m.d, m.v, m.x, m.y, m.w];
     let orientation = orientation(&track_matrix, &movie_matrix)
         .map_err(|degrees| format!("mp4 turned by {degrees} degrees"))?;
-    let edit = edit(trak, u64::from(mp4.moov.mvhd.timescale))
-        .ok_or("mp4 with an edit list of several parts")?;
+    let edit =
+        edit(trak, u64::from(mp4.moov.mvhd.timescale)).ok_or("mp4 with an edit list of several parts")?;
     // The stream's own word is the last one.
     let matrix = Matrix::from_code(sps.matrix.or(entry.matrix).unwrap_or(2));
     let full_range = sps.full_range.or(entry.full_range).unwrap_or(false);
@@ -170,7 +170,7 @@ fn visible(sps: &Sps, container: (u64, u64)) -> (usize, usize) {
         container > 0 && container <= stream && container.next_multiple_of(16) == stream.next_multiple_of(16)
     };
     let (wide, high) = (crops(container.0, sps.size.0), crops(container.1, sps.size.1));
-    if wide && high && !sps.begins_cropped {
+    if wide && high && !sps.begins_cropped() {
         (container.0 as usize, container.1 as usize)
     } else {
         (usize::MAX, usize::MAX)

@@ -20,8 +20,8 @@ pub(super) struct Sps {
     macroblocks: u64,
     /// Size in pixels after cropping.
     pub(super) size: (u64, u64),
-    /// Whether something is cropped from the left or from the top.
-    pub(super) begins_cropped: bool,
+    /// What is cropped from left, right, top and bottom, in units of chroma.
+    crop: [u64; 4],
     pub(super) full_range: Option<bool>,
     /// The number of the matrix in ITU-T H.273.
     pub(super) matrix: Option<u8>,
@@ -68,7 +68,7 @@ impl Sps {
             interlaced,
             macroblocks: wide * high * fields,
             size: (width, height),
-            begins_cropped: left > 0 || top > 0,
+            crop,
             full_range,
             matrix,
         })
@@ -76,6 +76,11 @@ impl Sps {
 
     pub(super) fn is_monochrome(&self) -> bool {
         self.chroma_format == 0
+    }
+
+    /// Whether something is cropped from the left or from the top.
+    pub(super) fn begins_cropped(&self) -> bool {
+        self.crop[0] > 0 || self.crop[2] > 0
     }
 
     /// Why the built-in decoder is not for it, in words.
@@ -87,6 +92,9 @@ impl Sps {
             Some(format!("H.264 with {} bits", self.depth))
         } else if self.chroma_format > 1 {
             Some(format!("H.264 in {}", if self.chroma_format == 2 { "4:2:2" } else { "4:4:4" }))
+        } else if self.is_monochrome() && self.crop != [0; 4] {
+            // The decoder crops in units of 4:2:0, which are twice as large.
+            Some("monochrome H.264 that is cropped".to_owned())
         } else if !PROFILES.contains(&self.profile) {
             Some(format!("H.264 profile {}", self.profile))
         } else if self.macroblocks > MOST_MACROBLOCKS {
@@ -236,7 +244,7 @@ mod tests {
     fn an_ordinary_set() {
         let sps = Sps::parse(&unit(PLAIN)).unwrap();
         assert_eq!((sps.size, sps.full_range, sps.matrix), ((320, 240), None, None));
-        assert_eq!((sps.foreign(), sps.is_monochrome(), sps.begins_cropped), (None, false, false));
+        assert_eq!((sps.foreign(), sps.is_monochrome(), sps.begins_cropped()), (None, false, false));
     }
 
     #[test]
@@ -256,6 +264,8 @@ mod tests {
         assert_eq!(why(Sps { depth: 10, ..plain.clone() }), "H.264 with 10 bits");
         assert_eq!(why(Sps { chroma_format: 2, ..plain.clone() }), "H.264 in 4:2:2");
         assert_eq!(why(Sps { chroma_format: 3, ..plain.clone() }), "H.264 in 4:4:4");
+        let cropped = Sps { chroma_format: 0, crop: [0, 0, 0, 8], ..plain.clone() };
+        assert_eq!(why(cropped), "monochrome H.264 that is cropped");
         assert_eq!(why(Sps { profile: 88, ..plain.clone() }), "H.264 profile 88");
         let large = Sps { macroblocks: 40_000, size: (8192, 4320), ..plain };
         assert_eq!(why(large), "H.264 of 8192x4320 pixels");

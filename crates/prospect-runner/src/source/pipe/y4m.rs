@@ -6,13 +6,12 @@ use image::metadata::Orientation;
 
 use super::{PipeError, Y4M, at_end, damaged, shown};
 use crate::source::SourceError;
+use crate::source::colour::{Chroma, Colour};
 use crate::source::sample::{Pictures, Timed};
-use crate::source::colour::Colour;
 use crate::source::yuv::YuvPicture;
 
 const LONGEST_LINE: usize = 4096;
-const LAYOUTS: &str =
-    "420, 420jpeg, 420mpeg2, 420paldv, 411, 422, 444 or mono; 420, 422, 444 and mono with 9 to 16 bits like 420p10 and mono10";
+const LAYOUTS: &str = "420, 420jpeg, 420mpeg2, 420paldv, 411, 422, 444 or mono; 420, 422, 444 and mono with 9 to 16 bits like 420p10 and mono10";
 /// Sixteen times what 8K has.
 const MOST_PIXELS: usize = 1 << 29;
 
@@ -61,39 +60,91 @@ impl<R: BufRead> Y4mVideo<R> {
             return Err(PipeError::NotAFrame { frame, found: shown(&line) });
         }
         let Header { width, height, layout, full_range, .. } = self.header;
-        let y = self.plane(width * height)?;
-        let (subsampling, u, v) = match layout.chroma {
+        let y = to_8_bits(self.plane(width * height)?, layout.bits);
+        let ((subsampling, chroma), u, v) = match layout.chroma {
             Some((across, down)) => {
-                let samples = width.div_ceil(across) * height.div_ceil(down);
-                ((across, down), self.plane(samples)?, self.plane(samples)?)
+                let size = (width.div_ceil(across), height.div_ceil(down));
+                let (u, v) = (self.plane(size.0 * size.1)?, self.plane(size.0 * size.1)?);
+                smoothed((u, v), size, (width, height), layout)
             }
             // One grey sample of chroma for all pixels.
-            None => ((width, height), vec![128], vec![128]),
+            None => (((width, height), Chroma::Shared), vec![128], vec![128]),
         };
         // What has no colours is taken as it is, whatever the header says: ffmpeg has it so.
         let colour = Colour { full_range: full_range || layout.chroma.is_none(), ..Colour::default() };
         let orientation = Orientation::NoTransforms;
-        Ok(Some(YuvPicture { width, height, y, u, v, subsampling, colour, orientation }))
+        Ok(Some(YuvPicture { width, height, y, u, v, subsampling, chroma, colour, orientation }))
     }
 
-    /// The samples of one plane, in 8 bits.
+    /// The bytes of one plane.
     fn plane(&mut self, samples: usize) -> Result<Vec<u8>, PipeError> {
-        let bits = self.header.layout.bits;
-        let bytes = samples * if bits > 8 { 2 } else { 1 };
+        let bytes = samples * if self.header.layout.bits > 8 { 2 } else { 1 };
         let mut plane = Vec::new();
         let read = self.bytes.by_ref().take(bytes as u64).read_to_end(&mut plane)?;
-        if read < bytes {
-            return Err(PipeError::CutOff { frame: self.next });
-        }
-        if bits > 8 {
-            let half = 1 << (bits - 9);
-            let short = |pair: &[u8; 2]| {
-                (u32::from(u16::from_le_bytes(*pair)) + half >> (bits - 8)).min(255) as u8
-            };
-            plane = plane.as_chunks().0.iter().map(short).collect();
-        }
-        Ok(plane)
+        if read == bytes { Ok(plane) } else { Err(PipeError::CutOff { frame: self.next }) }
     }
+}
+
+/// Samples as 8 bits, rounded.
+fn to_8_bits(plane: Vec<u8>, bits: u32) -> Vec<u8> {
+    if bits == 8 {
+        return plane;
+    }
+    let half = 1 << (bits - 9);
+    let short = |pair: &[u8; 2]| ((u32::from(u16::from_le_bytes(*pair)) + half) >> (bits - 8)).min(255) as u8;
+    plane.as_chunks().0.iter().map(short).collect()
+}
+
+/// Chroma in 8 bits, with the subsampling that it has then and how it came to be. Where ffmpeg puts samples between the lines (more than 8 bits) or
+/// columns (4:1:1) that are there, so do we.
+fn smoothed(
+    (u, v): (Vec<u8>, Vec<u8>),
+    size: (usize, usize),
+    (width, height): (usize, usize),
+    layout: Layout,
+) -> (((usize, usize), Chroma), Vec<u8>, Vec<u8>) {
+    let (u, v) = (to_8_bits(u, layout.bits), to_8_bits(v, layout.bits));
+    let (across, down) = layout.chroma.unwrap_or((1, 1));
+    if down == 2 && layout.bits > 8 {
+        let lines = |plane: &[u8]| {
+            let line = |row: usize| &plane[row * size.0..(row + 1) * size.0];
+            let mixed = (0..height).flat_map(|row| {
+                let (near, far) = neighbours(row, size.1);
+                line(near).iter().zip(line(far)).map(|(near, far)| mix(*near, *far))
+            });
+            mixed.collect()
+        };
+        return (((across, 1), Chroma::Interpolated), lines(&u), lines(&v));
+    }
+    if across == 4 {
+        let columns = |plane: &[u8]| {
+            let mixed = plane.chunks_exact(size.0).flat_map(|line| {
+                (0..width.div_ceil(2)).map(|column| {
+                    let (near, far) = neighbours(column, size.0);
+                    mix(line[near], line[far])
+                })
+            });
+            mixed.collect()
+        };
+        return (((2, down), Chroma::Interpolated), columns(&u), columns(&v));
+    }
+    let chroma = match (across * down, layout.bits) {
+        (1, _) => Chroma::Own,
+        (_, 8) => Chroma::Shared,
+        _ => Chroma::Interpolated,
+    };
+    (((across, down), chroma), u, v)
+}
+
+/// Of samples with twice the distance, the one nearest to a place, and the next one.
+fn neighbours(place: usize, samples: usize) -> (usize, usize) {
+    let near = place / 2;
+    let far = if place % 2 == 0 { near.saturating_sub(1) } else { near + 1 };
+    (near, far.min(samples - 1))
+}
+
+fn mix(near: u8, far: u8) -> u8 {
+    ((3 * u16::from(near) + u16::from(far) + 2) / 4) as u8
 }
 
 impl<R: BufRead + Send> Pictures for Y4mVideo<R> {
