@@ -21,7 +21,10 @@ const FOREIGN: [(&str, &str); 7] = [
 /// as the machine's registers are wide.
 const NOT_FFMPEGS: [&str; 5] =
     ["annex_b", "crop_begin", "fragments_negative", "no_time_scale", "orientation_45"];
-const MOST: u8 = 2;
+/// How far a value may be away. swscale dithers the chroma that it interpolates for 4:1:1.
+fn most(name: &str) -> u8 {
+    if name == "y4m_411" { 3 } else { 2 }
+}
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/videos/matrix")
@@ -86,9 +89,9 @@ fn wrong(case: &Case, found: &[Frame], fps: f64) -> Vec<String> {
             wrong.push(format!("{} at {time}: {:?}", case.name, found.image.dimensions()));
             continue;
         }
-        let most = found.image.iter().zip(right.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
-        if most > MOST {
-            wrong.push(format!("{} at {time}: a value is {most} away", case.name));
+        let away = found.image.iter().zip(right.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        if away > most(&case.name) {
+            wrong.push(format!("{} at {time}: a value is {away} away", case.name));
         }
     }
     wrong

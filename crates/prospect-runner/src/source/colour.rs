@@ -58,11 +58,12 @@ pub(super) enum Chroma {
 }
 
 /// The numbers of one [`Colour`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Conversion {
-    chroma: Chroma,
-    black: i32,
-    luma: i32,
+    /// What a part of the tint, and then the sum of tint and luma, is to be shifted by.
+    shifts: (u32, u32),
+    /// Of every sample of luma.
+    luma: [i32; 256],
     red: i32,
     blue: i32,
     green: (i32, i32),
@@ -75,34 +76,28 @@ impl Conversion {
     pub(super) fn new(colour: Colour, chroma: Chroma) -> Self {
         let range = |weight: i32| if colour.full_range { weight * 224 / 255 } else { weight };
         let (black, luma) = if colour.full_range { (0, 65_536) } else { (16, 65_536 * 255 / 219 + 1) };
-        let weight = |weight: i32| match chroma {
-            Chroma::Own | Chroma::Interpolated => range(weight),
-            Chroma::Shared => (range(weight) + 4) >> 3,
+        let weights = colour.matrix.weights().map(range);
+        // 16 bits behind the point, or 13 that are cut off at once.
+        let (shifts, rounding) = match chroma {
+            Chroma::Own => ((0, 16), 32_768),
+            Chroma::Interpolated => ((0, 16), 0),
+            Chroma::Shared => ((13, 0), 0),
         };
-        let [red, blue, green_u, green_v] = colour.matrix.weights().map(weight);
-        let luma = if chroma == Chroma::Shared { (luma + 4) >> 3 } else { luma };
-        Self { chroma, black, luma, red, blue, green: (green_u, green_v) }
+        let short = |weight: i32| if chroma == Chroma::Shared { (weight + 4) >> 3 } else { weight };
+        let [red, blue, green_u, green_v] = weights.map(short);
+        let luma =
+            std::array::from_fn(|sample| (((sample as i32 - black) * short(luma)) >> shifts.0) + rounding);
+        Self { shifts, luma, red, blue, green: (green_u, green_v) }
     }
 
     pub(super) fn tint(&self, u: u8, v: u8) -> Tint {
-        let part = |sample: u8, weight: i32| {
-            let tint = (i32::from(sample) - 128) * weight;
-            match self.chroma {
-                Chroma::Own | Chroma::Interpolated => tint,
-                Chroma::Shared => tint >> 13,
-            }
-        };
+        let part = |sample: u8, weight: i32| ((i32::from(sample) - 128) * weight) >> self.shifts.0;
         [part(v, self.red), part(u, self.green.0) + part(v, self.green.1), part(u, self.blue)]
     }
 
     pub(super) fn pixel(&self, luma: u8, tint: Tint) -> [u8; 3] {
-        let luma = i32::from(luma) - self.black;
-        let value = |tint: i32| match self.chroma {
-            Chroma::Own => (luma * self.luma + tint + 32_768) >> 16,
-            Chroma::Shared => ((luma * self.luma) >> 13) + tint,
-            Chroma::Interpolated => (luma * self.luma + tint) >> 16,
-        };
-        tint.map(|tint| value(tint).clamp(0, 255) as u8)
+        let luma = self.luma[usize::from(luma)];
+        tint.map(|tint| ((luma + tint) >> self.shifts.1).clamp(0, 255) as u8)
     }
 }
 

@@ -3,7 +3,7 @@
 use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
 
-use super::colour::{Chroma, Colour, Conversion};
+use super::colour::{Chroma, Colour, Conversion, Tint};
 use super::sample::Picture;
 
 /// Planes of one decoded picture: luma `width * height`, chroma by its subsampling, rounded up; no padding.
@@ -45,16 +45,45 @@ impl Picture for YuvPicture {
         for (row, (line, luma)) in lines.enumerate() {
             let chroma = row / down * columns..(row / down + 1) * columns;
             let tints = self.u[chroma.clone()].iter().zip(&self.v[chroma]);
-            let tints = tints.map(|(u, v)| conversion.tint(*u, *v));
-            for ((pixels, luma), tint) in line.chunks_mut(3 * across).zip(luma.chunks(across)).zip(tints) {
-                for (pixel, luma) in pixels.chunks_exact_mut(3).zip(luma) {
-                    pixel.copy_from_slice(&conversion.pixel(*luma, tint));
+            let mut tints = tints.map(|(u, v)| conversion.tint(*u, *v));
+            let (pixels, _) = line.as_chunks_mut();
+            match across {
+                1 => groups::<1>(&conversion, pixels, luma, &mut tints),
+                2 => groups::<2>(&conversion, pixels, luma, &mut tints),
+                _ => {
+                    for ((pixels, luma), tint) in
+                        pixels.chunks_mut(across).zip(luma.chunks(across)).zip(tints)
+                    {
+                        group(&conversion, pixels, luma, tint);
+                    }
                 }
             }
         }
         let mut image = DynamicImage::ImageRgb8(image);
         image.apply_orientation(self.orientation);
         image.into_rgb8()
+    }
+}
+
+/// Pixels of a line of which `N` have one tint each, the last ones perhaps fewer. The loop has a length that the compiler knows.
+fn groups<const N: usize>(
+    conversion: &Conversion,
+    pixels: &mut [[u8; 3]],
+    luma: &[u8],
+    tints: &mut impl Iterator<Item = Tint>,
+) {
+    let ((pixels, last_pixels), (luma, last_luma)) = (pixels.as_chunks_mut::<N>(), luma.as_chunks::<N>());
+    for ((pixels, luma), tint) in pixels.iter_mut().zip(luma).zip(&mut *tints) {
+        group(conversion, pixels, luma, tint);
+    }
+    if let Some(tint) = tints.next() {
+        group(conversion, last_pixels, last_luma, tint);
+    }
+}
+
+fn group(conversion: &Conversion, pixels: &mut [[u8; 3]], luma: &[u8], tint: Tint) {
+    for (pixel, luma) in pixels.iter_mut().zip(luma) {
+        *pixel = conversion.pixel(*luma, tint);
     }
 }
 

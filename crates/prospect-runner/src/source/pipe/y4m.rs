@@ -143,8 +143,9 @@ fn neighbours(place: usize, samples: usize) -> (usize, usize) {
     (near, far.min(samples - 1))
 }
 
+/// Cut off, as swscale does it.
 fn mix(near: u8, far: u8) -> u8 {
-    ((3 * u16::from(near) + u16::from(far) + 2) / 4) as u8
+    ((3 * u16::from(near) + u16::from(far)) / 4) as u8
 }
 
 impl<R: BufRead + Send> Pictures for Y4mVideo<R> {
