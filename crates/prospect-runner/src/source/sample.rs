@@ -86,13 +86,17 @@ impl<D: Pictures> Sampled<D> {
                 (Some(ahead), _) if ahead.time <= target + TOLERANCE => self.held = self.ahead.take(),
                 (Some(_), Some(_)) => return Some(Ok(self.emit(target))),
                 // Nothing was on the screen yet: go to the first slot at which something is.
-                (Some(ahead), None) => self.slot = first_slot(ahead.time, self.options).max(self.slot + 1),
+                (Some(ahead), None) => self.slot = self.first_slot(ahead.time).max(self.slot + 1),
                 (None, Some(held)) if visible(held.time, held.duration, target) => {
                     return Some(Ok(self.emit(target)));
                 }
                 (None, _) => return None,
             }
         }
+    }
+
+    fn first_slot(&self, time: f64) -> usize {
+        first_slot(time, self.options)
     }
 
     fn emit(&mut self, target: f64) -> f64 {
@@ -128,7 +132,7 @@ impl<D: Pictures> FrameSource for Sampled<D> {
         // Wherever the first slot is, it is not before `start`.
         let at_least = self.options.start + passed as f64 / self.options.fps;
         let Some(first) = self.decoder.jump(at_least) else { return self.skip(items) };
-        (self.slot, self.index) = (first_slot(first, self.options) + passed, passed);
+        (self.slot, self.index) = (self.first_slot(first) + passed, passed);
         passed + self.skip(1)
     }
 

@@ -73,6 +73,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::source::mutations::cases;
 
     fn boxed(kind: &[u8; 4], contents: &[u8]) -> Vec<u8> {
         [&(contents.len() as u32 + 8).to_be_bytes(), &kind[..], contents].concat()
@@ -111,6 +112,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(256)) })]
+
         #[test]
         fn no_bytes_panic(changes in prop::collection::vec((0usize..200, any::<u8>()), 0..5), length in 0usize..200) {
             let mut bytes = movie(&boxed(b"colr", b"nclx\0\x01\0\x01\0\x01\x80"));

@@ -44,7 +44,11 @@ impl Mp4Video {
         file.rewind().map_err(unreadable)?;
         let mp4 = match parse(&file, end) {
             Ok(mp4) => mp4,
-            Err(message) => return Ok(Opened::Foreign(format!("mp4 with boxes that are not understood here ({message})"))),
+            Err(message) => {
+                return Ok(Opened::Foreign(format!(
+                    "mp4 with boxes that are not understood here ({message})"
+                )));
+            }
         };
         let Some(number) = chosen(&mp4.moov.traks) else {
             return Err(SourceError::NoVideoTrack { path: path.to_owned() });

@@ -52,6 +52,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::source::mutations::cases;
 
     const ONE: i32 = 1 << 16;
 
@@ -103,6 +104,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(256)) })]
+
         #[test]
         fn any_matrix_has_an_answer(
             track in prop::array::uniform9(any::<i32>()), movie in prop::array::uniform9(any::<i32>()),

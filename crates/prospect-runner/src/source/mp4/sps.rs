@@ -231,6 +231,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::source::mutations::cases;
 
     fn unit(hex: &str) -> Vec<u8> {
         let digits: Vec<_> = hex.chars().filter(char::is_ascii_hexdigit).collect();
@@ -287,6 +288,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(256)) })]
+
         #[test]
         fn no_bytes_panic(
             bytes in prop::collection::vec(any::<u8>(), 0..60), changes in prop::collection::vec((1usize..25, any::<u8>()), 0..4),

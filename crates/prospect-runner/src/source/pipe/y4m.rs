@@ -11,7 +11,6 @@ use crate::source::sample::{Pictures, Timed};
 use crate::source::yuv::YuvPicture;
 
 const LONGEST_LINE: usize = 4096;
-const LAYOUTS: &str = "420, 420jpeg, 420mpeg2, 420paldv, 411, 422, 444 or mono; 420, 422, 444 and mono with 9 to 16 bits like 420p10 and mono10";
 /// Sixteen times what 8K has.
 const MOST_PIXELS: usize = 1 << 29;
 
@@ -61,14 +60,14 @@ impl<R: BufRead> Y4mVideo<R> {
         }
         let Header { width, height, layout, full_range, .. } = self.header;
         let y = to_8_bits(self.plane(width * height)?, layout.bits);
-        let ((subsampling, chroma), u, v) = match layout.chroma {
+        let (subsampling, chroma, [u, v]) = match layout.chroma {
             Some((across, down)) => {
                 let size = (width.div_ceil(across), height.div_ceil(down));
-                let (u, v) = (self.plane(size.0 * size.1)?, self.plane(size.0 * size.1)?);
-                smoothed((u, v), size, (width, height), layout)
+                let planes = [self.plane(size.0 * size.1)?, self.plane(size.0 * size.1)?];
+                smoothed(planes, size, (width, height), layout)
             }
             // One grey sample of chroma for all pixels.
-            None => (((width, height), Chroma::Shared), vec![128], vec![128]),
+            None => ((width, height), Chroma::Shared, [vec![128], vec![128]]),
         };
         // What has no colours is taken as it is, whatever the header says: ffmpeg has it so.
         let colour = Colour { full_range: full_range || layout.chroma.is_none(), ..Colour::default() };
@@ -98,48 +97,48 @@ fn to_8_bits(plane: Vec<u8>, bits: u32) -> Vec<u8> {
 /// Chroma in 8 bits, with the subsampling that it has then and how it came to be. Where ffmpeg puts samples between the lines (more than 8 bits) or
 /// columns (4:1:1) that are there, so do we.
 fn smoothed(
-    (u, v): (Vec<u8>, Vec<u8>),
-    size: (usize, usize),
+    planes: [Vec<u8>; 2],
+    (columns, rows): (usize, usize),
     (width, height): (usize, usize),
     layout: Layout,
-) -> (((usize, usize), Chroma), Vec<u8>, Vec<u8>) {
-    let (u, v) = (to_8_bits(u, layout.bits), to_8_bits(v, layout.bits));
+) -> ((usize, usize), Chroma, [Vec<u8>; 2]) {
+    let planes = planes.map(|plane| to_8_bits(plane, layout.bits));
     let (across, down) = layout.chroma.unwrap_or((1, 1));
     if down == 2 && layout.bits > 8 {
-        let lines = |plane: &[u8]| {
-            let line = |row: usize| &plane[row * size.0..(row + 1) * size.0];
+        let lines = |plane: Vec<u8>| {
+            let line = |row: usize| &plane[row * columns..(row + 1) * columns];
             let mixed = (0..height).flat_map(|row| {
-                let (near, far) = neighbours(row, size.1);
+                let (near, far) = neighbours(row, rows);
                 line(near).iter().zip(line(far)).map(|(near, far)| mix(*near, *far))
             });
             mixed.collect()
         };
-        return (((across, 1), Chroma::Interpolated), lines(&u), lines(&v));
+        return ((across, 1), Chroma::Interpolated, planes.map(lines));
     }
     if across == 4 {
-        let columns = |plane: &[u8]| {
-            let mixed = plane.chunks_exact(size.0).flat_map(|line| {
+        let doubled = |plane: Vec<u8>| {
+            let mixed = plane.chunks_exact(columns).flat_map(|line| {
                 (0..width.div_ceil(2)).map(|column| {
-                    let (near, far) = neighbours(column, size.0);
+                    let (near, far) = neighbours(column, columns);
                     mix(line[near], line[far])
                 })
             });
             mixed.collect()
         };
-        return (((2, down), Chroma::Interpolated), columns(&u), columns(&v));
+        return ((2, down), Chroma::Interpolated, planes.map(doubled));
     }
     let chroma = match (across * down, layout.bits) {
         (1, _) => Chroma::Own,
         (_, 8) => Chroma::Shared,
         _ => Chroma::Interpolated,
     };
-    (((across, down), chroma), u, v)
+    ((across, down), chroma, planes)
 }
 
 /// Of samples with twice the distance, the one nearest to a place, and the next one.
 fn neighbours(place: usize, samples: usize) -> (usize, usize) {
     let near = place / 2;
-    let far = if place % 2 == 0 { near.saturating_sub(1) } else { near + 1 };
+    let far = if place.is_multiple_of(2) { near.saturating_sub(1) } else { near + 1 };
     (near, far.min(samples - 1))
 }
 
@@ -222,6 +221,8 @@ fn fraction(text: &str) -> Option<(u32, u32)> {
     let (frames, seconds) = (frames.parse().ok()?, seconds.parse().ok()?);
     (frames > 0 && seconds > 0).then_some((frames, seconds))
 }
+
+const LAYOUTS: &str = "420, 420jpeg, 420mpeg2, 420paldv, 411, 422, 444 or mono; 420, 422, 444 and mono with 9 to 16 bits like 420p10 and mono10";
 
 /// By its name; `None` for what is not read.
 fn layout(name: &str) -> Option<Layout> {
