@@ -214,6 +214,26 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_on_the_end_shows_nothing() {
+        let times: Vec<_> = (0..20).map(|k| (f64::from(k) / 10.0, 0.1)).collect();
+        assert_eq!(sample(&times, SourceOptions::at(2.0)).len(), 4);
+        // Less than the tolerance is rounding, on both sides of it.
+        for end in [2.0 - 1e-7, 2.0, 2.0 + 1e-7] {
+            assert_eq!(sample(&[(0.0, end)], SourceOptions::at(2.0)).len(), 4);
+            assert_eq!(count(&[0.0], end, SourceOptions::at(2.0)), 4);
+        }
+        assert_eq!(count(&[0.0], 2.001, SourceOptions::at(2.0)), 5);
+        assert_eq!(count(&[], 2.0, SourceOptions::at(2.0)), 0);
+    }
+
+    #[test]
+    fn years_are_counted_without_waiting_for_them() {
+        assert_eq!(count(&[0.0, 1e9], 1e9 + 0.5, SourceOptions::at(2.0)), 2_000_000_001);
+        let cut = SourceOptions { end: Some(30.0), max_frames: Some(40), ..SourceOptions::at(2.0) };
+        assert_eq!(count(&[1e-3, 1e9], 1e9 + 0.5, cut), 40);
+    }
+
+    #[test]
     fn a_single_frame_is_one_frame() {
         assert_eq!(sample(&[(0.0, 0.0)], SourceOptions::at(2.0)), [(0.0, 0)]);
     }

@@ -66,7 +66,7 @@ impl Sps {
             chroma_format,
             depth,
             interlaced,
-            macroblocks: wide * high * fields,
+            macroblocks: wide.saturating_mul(high).saturating_mul(fields),
             size: (width, height),
             crop,
             full_range,
@@ -287,8 +287,94 @@ mod tests {
         assert_eq!(without_emulation(&[0, 0, 3, 1, 0, 0, 3, 0, 0, 3]), [0, 0, 1, 0, 0, 0, 0]);
     }
 
+    /// Writes what is read.
+    #[derive(Default)]
+    struct Written(Vec<bool>);
+
+    impl Written {
+        fn put(&mut self, count: u32, value: u64) {
+            self.0.extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
+        }
+
+        fn golomb(&mut self, value: u32) {
+            let value = u64::from(value) + 1;
+            let bits = 64 - value.leading_zeros();
+            self.put(bits - 1, 0);
+            self.put(bits, value);
+        }
+
+        /// With the bytes that keep start codes out.
+        fn unit(&self) -> Vec<u8> {
+            let mut bits = self.0.clone();
+            bits.push(true);
+            let (mut unit, mut zeros) = (vec![0x67], 0);
+            for byte in bits.chunks(8) {
+                let byte =
+                    byte.iter().enumerate().fold(0, |byte, (at, bit)| byte | u8::from(*bit) << (7 - at));
+                if zeros >= 2 && byte <= 3 {
+                    unit.push(3);
+                    zeros = 0;
+                }
+                zeros = if byte == 0 { zeros + 1 } else { 0 };
+                unit.push(byte);
+            }
+            unit
+        }
+    }
+
+    /// A set of High whose size in macroblocks, crop and colours are given.
+    fn written((wide, high): (u32, u32), crop: [u32; 4], colours: Option<(bool, Option<u8>)>) -> Vec<u8> {
+        let mut out = Written::default();
+        out.put(24, 100 << 16 | 30);
+        for number in [0, 1, 0, 0] {
+            out.golomb(number);
+        }
+        // No transform bypass; one flat scaling list, and seven that are not there.
+        out.put(3, 0b011);
+        out.golomb(16);
+        out.put(7, 0);
+        for number in [0, 2, 4] {
+            out.golomb(number);
+        }
+        out.put(1, 0);
+        out.golomb(wide - 1);
+        out.golomb(high - 1);
+        out.put(3, 0b111);
+        crop.iter().for_each(|side| out.golomb(*side));
+        out.put(1, u64::from(colours.is_some()));
+        if let Some((full_range, matrix)) = colours {
+            // Pixels of 4:3, as two numbers.
+            out.put(9, 0x1ff);
+            out.put(32, 4 << 16 | 3);
+            out.put(5, 0b01_101);
+            out.put(2, u64::from(full_range) << 1 | u64::from(matrix.is_some()));
+            matrix.iter().for_each(|matrix| out.put(24, 0x0101_00 | u64::from(*matrix)));
+        }
+        out.unit()
+    }
+
+    #[test]
+    fn the_largest_numbers_overflow_nothing() {
+        let sps = Sps::parse(&written((u32::MAX, u32::MAX), [u32::MAX - 1; 4], None)).unwrap();
+        assert!(sps.macroblocks > MOST_MACROBLOCKS && sps.foreign().is_some());
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(256)) })]
+
+        #[test]
+        fn what_is_written_is_read(
+            size in (1u32..300, 1u32..100), crop in prop::array::uniform4(0u32..4),
+            colours in prop::option::of((any::<bool>(), prop::option::of(any::<u8>()))),
+        ) {
+            let sps = Sps::parse(&written(size, crop, colours)).unwrap();
+            let [left, right, top, bottom] = crop.map(u64::from);
+            let wide = 16 * u64::from(size.0) - 2 * (left + right);
+            prop_assert_eq!(sps.size, (wide, 16 * u64::from(size.1) - 2 * (top + bottom)));
+            prop_assert_eq!(sps.begins_cropped(), left + top > 0);
+            prop_assert_eq!((sps.full_range, sps.matrix), (colours.map(|c| c.0), colours.and_then(|c| c.1)));
+            prop_assert_eq!(sps.foreign(), None);
+        }
 
         #[test]
         fn no_bytes_panic(
@@ -300,7 +386,7 @@ mod tests {
                 damaged[at] = byte;
             }
             if let Some(sps) = Sps::parse(&damaged) {
-                prop_assert!(sps.foreign().is_none_or(|why| why.starts_with("H.264") || why.starts_with("interlaced")));
+                prop_assert!(sps.foreign().is_none_or(|why| why.contains("H.264")));
             }
         }
     }
