@@ -86,26 +86,21 @@ impl Mp4Video {
         self.index.end as f64 / self.timescale
     }
 
-    /// Why the decoder is not for this stream, if none of its first frames decodes; nothing is read yet afterwards. What is
-    /// damaged in one place is not meant.
-    fn refused(&mut self) -> Result<Option<String>, String> {
-        let mut complaint = None;
+    /// Reads up to the first picture, which waits then. Gives why the decoder is not for this stream where none of the first
+    /// frames is one: what is damaged in one place, or cut off, is not meant.
+    fn refused(&mut self) -> Option<String> {
         while self.decoded == 0 && !self.finished && self.next < TRIED {
             match self.index.samples.get(self.next).copied() {
                 Some(sample) => self.feed(sample),
                 None => self.drain(),
             }
-            for item in self.ready.drain(..) {
-                match item {
-                    Err(SourceError::CorruptFrame { message, .. }) => complaint = complaint.or(Some(message)),
-                    _ => self.decoded += 1,
-                }
-            }
         }
-        let refused = complaint.filter(|_| self.decoded == 0);
-        (self.decoder, self.next, self.decoded, self.finished) = (decoder()?, 0, 0, false);
-        self.waiting.clear();
-        Ok(refused)
+        let mut complaints = self.ready.iter().map(|item| match item {
+            Err(SourceError::CorruptFrame { message, .. }) => Some(message),
+            _ => None,
+        });
+        let first = complaints.next()??.clone();
+        (self.decoded == 0 && complaints.all(|complaint| complaint.is_some())).then_some(first)
     }
 
     /// Feeds the next sample into the decoder.
@@ -209,7 +204,12 @@ impl Pictures for Mp4Video {
                 && sample.ticks == least_after
                 && latest(&self.index.samples[..number]) < Some(sample.ticks)
             {
-                self.next = number;
+                // What was read for a first picture is read again where it is needed.
+                if number > 0 {
+                    (self.decoder, self.next, self.finished) = (decoder().ok()?, number, false);
+                    self.waiting.clear();
+                    self.ready.clear();
+                }
                 break;
             }
         }

@@ -71,30 +71,28 @@ impl Mp4Video {
         timescale: f64,
         (coding, look, index): (Coding, Look, Index),
     ) -> Opened {
-        let begun = decoder().and_then(|decoder| {
-            let mut video = Self {
-                path: path.to_owned(),
-                file,
-                bytes,
-                timescale,
-                index,
-                coding,
-                look,
-                decoder,
-                next: 0,
-                waiting: BTreeSet::new(),
-                ready: VecDeque::new(),
-                decoded: 0,
-                finished: false,
-            };
-            Ok((video.refused()?, video))
-        });
-        match begun {
-            Ok((None, video)) => Opened::Video(Box::new(video)),
-            Ok((Some(message), _)) => {
-                Opened::Foreign(format!("H.264 of which no frame decodes here ({message})"))
-            }
-            Err(message) => Opened::Foreign(format!("mp4 with H.264 ({message})")),
+        let decoder = match decoder() {
+            Ok(decoder) => decoder,
+            Err(message) => return Opened::Foreign(format!("mp4 with H.264 ({message})")),
+        };
+        let mut video = Self {
+            path: path.to_owned(),
+            file,
+            bytes,
+            timescale,
+            index,
+            coding,
+            look,
+            decoder,
+            next: 0,
+            waiting: BTreeSet::new(),
+            ready: VecDeque::new(),
+            decoded: 0,
+            finished: false,
+        };
+        match video.refused() {
+            None => Opened::Video(Box::new(video)),
+            Some(message) => Opened::Foreign(format!("H.264 of which no frame decodes here ({message})")),
         }
     }
 }

@@ -348,7 +348,7 @@ mod tests {
             out.put(32, 4 << 16 | 3);
             out.put(5, 0b01_101);
             out.put(2, u64::from(full_range) << 1 | u64::from(matrix.is_some()));
-            matrix.iter().for_each(|matrix| out.put(24, 0x0101_00 | u64::from(*matrix)));
+            matrix.iter().for_each(|matrix| out.put(24, 0x0001_0100 | u64::from(*matrix)));
         }
         out.unit()
     }
