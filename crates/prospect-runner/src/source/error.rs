@@ -111,14 +111,6 @@ pub enum SourceError {
         /// What the reader said.
         message: String,
     },
-    /// An mp4 file whose boxes do not parse.
-    #[error("{}: not a readable mp4: {message}", path.display())]
-    NotMp4 {
-        /// The file.
-        path: PathBuf,
-        /// What the demuxer said.
-        message: String,
-    },
     /// An mp4 file that ends before its index.
     #[error("{}: mp4 without a complete moov box: the file is cut off or was never finished", path.display())]
     NoIndex {
@@ -262,7 +254,6 @@ impl SourceError {
             | Self::NotArrow { .. }
             | Self::NoColumn { .. }
             | Self::ArrowEnds { .. }
-            | Self::NotMp4 { .. }
             | Self::NoIndex { .. }
             | Self::TooManySamples { .. }
             | Self::NoVideoTrack { .. }

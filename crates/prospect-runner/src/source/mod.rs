@@ -9,6 +9,7 @@ mod animation;
 mod arrow;
 mod caught;
 mod clock;
+mod colour;
 pub mod delivery;
 mod error;
 mod ffmpeg;
@@ -295,7 +296,7 @@ fn open_mp4(
 ) -> Result<Box<dyn FrameSource>, SourceError> {
     match mp4::Mp4Video::open(path)? {
         mp4::Opened::Video(video) => {
-            let length = sample::count(video.times(), video.end(), options);
+            let length = sample::count(&video.times(), video.end(), options);
             let description = format!("{spec} (mp4, H.264)");
             Ok(Box::new(sample::Sampled::new(*video, options, Some(length), description)))
         }

@@ -1,4 +1,9 @@
-//! Sampling to a constant rate by time stamps.
+//! Sampling to a constant rate by time stamps: the one rule of all that has time stamps, built in or through ffmpeg.
+//!
+//! Slot k is the time `start + k / fps`. Its frame is the latest one whose stamp is not after that time. There is a slot from the
+//! first frame's stamp on, and before the end of the last one (its stamp and its duration): a slot exactly on the end shows
+//! nothing. Times that differ by less than [`TOLERANCE`] are the same. `end` and `max_frames` cut behind this. A last frame of which
+//! no duration is known shows in the slot on its stamp, if one is there.
 
 use image::RgbImage;
 
@@ -91,7 +96,7 @@ impl<D: Pictures> Sampled<D> {
     }
 
     fn first_slot(&self, time: f64) -> usize {
-        ((time - TOLERANCE - self.options.start) * self.options.fps).ceil().max(0.0) as usize
+        first_slot(time, self.options)
     }
 
     fn emit(&mut self, target: f64) -> f64 {
@@ -141,24 +146,29 @@ impl<D: Pictures> FrameSource for Sampled<D> {
 }
 
 /// Frames that sampling pictures at `times` (sorted; the last one shown until `end`) will give.
-pub(super) fn count(times: Vec<f64>, end: f64, options: SourceOptions) -> usize {
-    struct Nothing;
-    impl Picture for Nothing {
-        fn rgb(&self) -> RgbImage {
-            RgbImage::new(0, 0)
-        }
+pub(super) fn count(times: &[f64], end: f64, options: SourceOptions) -> usize {
+    let (Some(begin), Some(last)) = (times.first(), times.last()) else { return 0 };
+    let target = |slot: usize| options.start + slot as f64 / options.fps;
+    let shows = |slot: usize| {
+        visible(*last, end - last, target(slot))
+            && options.end.is_none_or(|end| target(slot) < end - TOLERANCE)
+    };
+    let first = first_slot(*begin, options);
+    // Computed, since a gap may be years, and then corrected for rounding.
+    let until = options.end.map_or(end.max(*last), |latest| latest.min(end.max(*last)));
+    let mut slots = (((until - options.start) * options.fps).ceil().max(0.0) as usize).max(first) - first;
+    while slots > 0 && !shows(first + slots - 1) {
+        slots -= 1;
     }
-    struct Times(std::iter::Peekable<std::vec::IntoIter<f64>>, f64);
-    impl Pictures for Times {
-        type Picture = Nothing;
-        fn next_picture(&mut self) -> Option<Result<Timed<Nothing>, SourceError>> {
-            let time = self.0.next()?;
-            let duration = self.0.peek().unwrap_or(&self.1) - time;
-            Some(Ok(Timed { time, duration, picture: Nothing }))
-        }
+    while slots < usize::MAX - first && shows(first + slots) {
+        slots += 1;
     }
-    let mut sampled = Sampled::new(Times(times.into_iter().peekable(), end), options, None, String::new());
-    std::iter::from_fn(|| sampled.advance()).count()
+    slots.min(options.max_frames.unwrap_or(usize::MAX))
+}
+
+/// The first slot that is not before `time`.
+fn first_slot(time: f64, options: SourceOptions) -> usize {
+    ((time - TOLERANCE - options.start) * options.fps).ceil().max(0.0) as usize
 }
 
 #[cfg(test)]
@@ -204,6 +214,26 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_on_the_end_shows_nothing() {
+        let times: Vec<_> = (0..20).map(|k| (f64::from(k) / 10.0, 0.1)).collect();
+        assert_eq!(sample(&times, SourceOptions::at(2.0)).len(), 4);
+        // Less than the tolerance is rounding, on both sides of it.
+        for end in [2.0 - 1e-7, 2.0, 2.0 + 1e-7] {
+            assert_eq!(sample(&[(0.0, end)], SourceOptions::at(2.0)).len(), 4);
+            assert_eq!(count(&[0.0], end, SourceOptions::at(2.0)), 4);
+        }
+        assert_eq!(count(&[0.0], 2.001, SourceOptions::at(2.0)), 5);
+        assert_eq!(count(&[], 2.0, SourceOptions::at(2.0)), 0);
+    }
+
+    #[test]
+    fn years_are_counted_without_waiting_for_them() {
+        assert_eq!(count(&[0.0, 1e9], 1e9 + 0.5, SourceOptions::at(2.0)), 2_000_000_001);
+        let cut = SourceOptions { end: Some(30.0), max_frames: Some(40), ..SourceOptions::at(2.0) };
+        assert_eq!(count(&[1e-3, 1e9], 1e9 + 0.5, cut), 40);
+    }
+
+    #[test]
     fn a_single_frame_is_one_frame() {
         assert_eq!(sample(&[(0.0, 0.0)], SourceOptions::at(2.0)), [(0.0, 0)]);
     }
@@ -228,8 +258,8 @@ mod tests {
             for pair in frames.windows(2) {
                 prop_assert!((pair[1].0 - pair[0].0 - 1.0 / f64::from(fps)).abs() < 1e-9);
             }
-            let starts = times.iter().map(|(at, _)| *at).collect();
-            prop_assert_eq!(count(starts, f64::from(now) / 1000.0, options), frames.len());
+            let starts: Vec<_> = times.iter().map(|(at, _)| *at).collect();
+            prop_assert_eq!(count(&starts, f64::from(now) / 1000.0, options), frames.len());
         }
     }
 }

@@ -1,17 +1,10 @@
-//! YUV to RGB, the way a player without colour metadata does it: BT.601, nearest chroma.
+//! Decoded pictures that are turned into RGB, and upright, when they are wanted.
 
-use image::{RgbImage, imageops};
+use image::metadata::Orientation;
+use image::{DynamicImage, RgbImage};
 
+use super::colour::{Chroma, Colour, Conversion, Tint};
 use super::sample::Picture;
-
-/// How far a picture has to be turned to be upright.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rotation {
-    None,
-    Clockwise90,
-    Half,
-    Clockwise270,
-}
 
 /// Planes of one decoded picture: luma `width * height`, chroma by its subsampling, rounded up; no padding.
 #[derive(Debug, Clone)]
@@ -23,9 +16,10 @@ pub(super) struct YuvPicture {
     pub(super) v: Vec<u8>,
     /// Pixels to a sample of chroma, across and down.
     pub(super) subsampling: (usize, usize),
-    /// Whether luma goes from 0 to 255, not from 16 to 235.
-    pub(super) full_range: bool,
-    pub(super) rotation: Rotation,
+    pub(super) chroma: Chroma,
+    pub(super) colour: Colour,
+    /// What makes it upright.
+    pub(super) orientation: Orientation,
 }
 
 /// Copies a plane out of a padded buffer; rows the buffer lacks repeat the last one it has.
@@ -44,34 +38,53 @@ pub(super) fn unpad(plane: &[u8], stride: usize, width: usize, height: usize) ->
 impl Picture for YuvPicture {
     fn rgb(&self) -> RgbImage {
         let (across, down) = self.subsampling;
-        let chroma_width = self.width.div_ceil(across);
-        let convert = if self.full_range { convert_full } else { convert };
-        let image = RgbImage::from_fn(self.width as u32, self.height as u32, |x, y| {
-            let (x, y) = (x as usize, y as usize);
-            let chroma = (y / down) * chroma_width + x / across;
-            convert(self.y[y * self.width + x], self.u[chroma], self.v[chroma])
-        });
-        match self.rotation {
-            Rotation::None => image,
-            Rotation::Clockwise90 => imageops::rotate90(&image),
-            Rotation::Half => imageops::rotate180(&image),
-            Rotation::Clockwise270 => imageops::rotate270(&image),
+        let columns = self.width.div_ceil(across);
+        let conversion = Conversion::new(self.colour, self.chroma);
+        let mut image = RgbImage::new(self.width as u32, self.height as u32);
+        let lines = image.chunks_exact_mut(3 * self.width.max(1)).zip(self.y.chunks_exact(self.width.max(1)));
+        for (row, (line, luma)) in lines.enumerate() {
+            let chroma = row / down * columns..(row / down + 1) * columns;
+            let tints = self.u[chroma.clone()].iter().zip(&self.v[chroma]);
+            let mut tints = tints.map(|(u, v)| conversion.tint(*u, *v));
+            let (pixels, _) = line.as_chunks_mut();
+            match across {
+                1 => groups::<1>(&conversion, pixels, luma, &mut tints),
+                2 => groups::<2>(&conversion, pixels, luma, &mut tints),
+                _ => {
+                    for ((pixels, luma), tint) in
+                        pixels.chunks_mut(across).zip(luma.chunks(across)).zip(tints)
+                    {
+                        group(&conversion, pixels, luma, tint);
+                    }
+                }
+            }
         }
+        let mut image = DynamicImage::ImageRgb8(image);
+        image.apply_orientation(self.orientation);
+        image.into_rgb8()
     }
 }
 
-/// ITU-R BT.601 with luma in 16..=235 and chroma in 16..=240, in 16 bit fixed point.
-fn convert(y: u8, u: u8, v: u8) -> image::Rgb<u8> {
-    let (y, u, v) = ((i32::from(y) - 16) * 76309, i32::from(u) - 128, i32::from(v) - 128);
-    let clip = |value: i32| ((value + 32768) >> 16).clamp(0, 255) as u8;
-    image::Rgb([clip(y + 104_597 * v), clip(y - 25675 * u - 53279 * v), clip(y + 132_201 * u)])
+/// Pixels of a line of which `N` have one tint each, the last ones perhaps fewer. The loop has a length that the compiler knows.
+fn groups<const N: usize>(
+    conversion: &Conversion,
+    pixels: &mut [[u8; 3]],
+    luma: &[u8],
+    tints: &mut impl Iterator<Item = Tint>,
+) {
+    let ((pixels, last_pixels), (luma, last_luma)) = (pixels.as_chunks_mut::<N>(), luma.as_chunks::<N>());
+    for ((pixels, luma), tint) in pixels.iter_mut().zip(luma).zip(&mut *tints) {
+        group(conversion, pixels, luma, tint);
+    }
+    if let Some(tint) = tints.next() {
+        group(conversion, last_pixels, last_luma, tint);
+    }
 }
 
-/// The same with all of 0..=255, as JPEG has it.
-fn convert_full(y: u8, u: u8, v: u8) -> image::Rgb<u8> {
-    let (y, u, v) = (i32::from(y) * 65536, i32::from(u) - 128, i32::from(v) - 128);
-    let clip = |value: i32| ((value + 32768) >> 16).clamp(0, 255) as u8;
-    image::Rgb([clip(y + 91_881 * v), clip(y - 22_554 * u - 46_802 * v), clip(y + 116_130 * u)])
+fn group(conversion: &Conversion, pixels: &mut [[u8; 3]], luma: &[u8], tint: Tint) {
+    for (pixel, luma) in pixels.iter_mut().zip(luma) {
+        *pixel = conversion.pixel(*luma, tint);
+    }
 }
 
 #[cfg(test)]
@@ -79,33 +92,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn full_range_has_more_steps() {
-        assert_eq!(convert_full(0, 128, 128).0, [0, 0, 0]);
-        assert_eq!(convert_full(77, 128, 128).0, [77, 77, 77]);
-        let red = convert_full(76, 85, 255).0;
-        assert!(red[0] >= 253 && red[1] <= 1 && red[2] <= 1, "{red:?}");
-    }
-
-    #[test]
     fn chroma_is_found_under_every_subsampling() {
         for (across, down) in [(1, 1), (2, 1), (2, 2), (4, 1), (5, 3)] {
             let (columns, rows) = (5_usize.div_ceil(across), 3_usize.div_ceil(down));
             let plane = || (0..columns * rows).map(|sample| 10 * sample as u8).collect::<Vec<u8>>();
             let (y, u, v) = (vec![128; 15], plane(), plane());
-            let (subsampling, rotation) = ((across, down), Rotation::None);
+            let subsampling = (across, down);
+            let (chroma, colour) = (Chroma::Shared, Colour::default());
+            let orientation = Orientation::NoTransforms;
             let picture =
-                YuvPicture { width: 5, height: 3, y, u, v, subsampling, full_range: false, rotation };
-            let last = columns * rows - 1;
-            assert_eq!(picture.rgb()[(4, 2)], convert(128, 10 * last as u8, 10 * last as u8));
+                YuvPicture { width: 5, height: 3, y, u, v, subsampling, chroma, colour, orientation };
+            let conversion = Conversion::new(colour, chroma);
+            for (x, y, pixel) in picture.rgb().enumerate_pixels() {
+                let sample = 10 * (y as usize / down * columns + x as usize / across) as u8;
+                let expected = conversion.pixel(128, conversion.tint(sample, sample));
+                assert_eq!(pixel.0, expected, "{across}x{down} at {x}, {y}");
+            }
         }
-    }
-
-    #[test]
-    fn black_white_and_red() {
-        assert_eq!(convert(16, 128, 128).0, [0, 0, 0]);
-        assert_eq!(convert(235, 128, 128).0, [255, 255, 255]);
-        let red = convert(81, 90, 240).0;
-        assert!(red[0] >= 253 && red[1] <= 1 && red[2] <= 1, "{red:?}");
     }
 
     #[test]

@@ -2,24 +2,10 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
 
-use re_mp4::{Mp4, Track};
+use re_mp4::Mp4;
 
-use crate::source::SourceError;
 use crate::source::caught::caught;
-use crate::source::yuv::Rotation;
-
-/// How the track is to be turned, by its matrix.
-pub(super) fn rotation(track: &Track, mp4: &Mp4) -> Rotation {
-    let matrix = &track.trak(mp4).tkhd.matrix;
-    match (matrix.a.signum(), matrix.b.signum(), matrix.c.signum(), matrix.d.signum()) {
-        (0, 1, -1, 0) => Rotation::Clockwise90,
-        (-1, 0, 0, -1) => Rotation::Half,
-        (0, -1, 1, 0) => Rotation::Clockwise270,
-        _ => Rotation::None,
-    }
-}
 
 /// Where the demuxer must stop: the declared end of the last top-level box that can be parsed. Media data may be cut
 /// off, an index may not; `None` if there is no whole `moov`.
@@ -81,12 +67,12 @@ impl<R: Seek> Seek for Bounded<R> {
     }
 }
 
-/// The demuxer indexes tables without looking at their lengths, so damage shows as a panic in it.
-pub(super) fn parse(file: &File, end: u64, path: &Path) -> Result<Mp4, SourceError> {
-    let not_mp4 = |message: String| SourceError::NotMp4 { path: path.to_owned(), message };
+/// The demuxer indexes tables without looking at their lengths, so damage shows as a panic in it. `Err` says what it does not
+/// understand.
+pub(super) fn parse(file: &File, end: u64) -> Result<Mp4, String> {
     let bounded = Bounded { file: BufReader::new(file), left: 64 * end + (1 << 20) };
     match caught(|| Mp4::read(bounded, end)) {
-        Some(result) => result.map_err(|error| not_mp4(error.to_string())),
-        None => Err(not_mp4("its tables of samples contradict each other".to_owned())),
+        Some(result) => result.map_err(|error| error.to_string()),
+        None => Err("its tables of samples contradict each other".to_owned()),
     }
 }

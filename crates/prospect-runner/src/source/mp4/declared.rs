@@ -34,7 +34,7 @@ pub(super) fn declared_samples(file: &mut (impl Read + Seek), end: u64) -> std::
 }
 
 /// Kind and contents of the box at the start of a range; `None` if no whole one begins there.
-fn box_at(
+pub(super) fn box_at(
     file: &mut (impl Read + Seek),
     range: Range<u64>,
 ) -> std::io::Result<Option<([u8; 4], Range<u64>)>> {
@@ -53,7 +53,7 @@ fn box_at(
 }
 
 /// The first bytes of a range, if it has so many.
-fn bytes_at<const N: usize>(
+pub(super) fn bytes_at<const N: usize>(
     file: &mut (impl Read + Seek),
     range: Range<u64>,
 ) -> std::io::Result<Option<[u8; N]>> {

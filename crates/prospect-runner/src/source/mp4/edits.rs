@@ -10,9 +10,9 @@ const EMPTY: [u64; 2] = [u32::MAX as u64, u64::MAX];
 /// The shown part of a track, in ticks of its media.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Edit {
-    /// Ticks of the media as the demuxer gives them, which are shown.
+    /// Ticks of the media, as its tables have them, which are shown.
     pub(super) shown: Range<i64>,
-    /// When the first frame of it is shown, in the same ticks; `None` where the media's own time is.
+    /// When the first of them is shown, in the same ticks; `None` where the media's own time is.
     pub(super) begins: Option<i64>,
 }
 
@@ -23,20 +23,21 @@ pub(super) fn edit(trak: &TrakBox, movie_timescale: u64) -> Option<Edit> {
         return Some(Edit { shown: i64::MIN..i64::MAX, begins: None });
     };
     let is_empty = |time: u64| EMPTY.contains(&time);
-    let timescale = u128::from(trak.mdia.mdhd.timescale);
+    let (timescale, movie_timescale) =
+        (u128::from(trak.mdia.mdhd.timescale), u128::from(movie_timescale.max(1)));
+    // To the nearest tick, as ffmpeg.
     let ticks = |duration: u64| {
-        let ticks = u128::from(duration) * timescale / u128::from(movie_timescale.max(1));
+        let ticks = (u128::from(duration) * timescale + movie_timescale / 2) / movie_timescale;
         i64::try_from(ticks).unwrap_or(i64::MAX)
     };
     let first = list.entries.iter().position(|entry| !is_empty(entry.media_time))?;
     let delay = list.entries[..first].iter().map(|entry| ticks(entry.segment_duration));
     let delay = delay.fold(0_i64, i64::saturating_add);
     let [entry] = &list.entries[first..] else { return None };
-    if entry.media_rate != 1 {
+    if entry.media_rate != 1 || entry.media_rate_fraction != 0 {
         return None;
     }
-    // The demuxer moves a track so that its first frame is at 0; the list speaks of the track as it was.
-    let start = i64::try_from(entry.media_time).ok()?.saturating_sub(first_tick(&trak.mdia.minf.stbl));
+    let start = i64::try_from(entry.media_time).ok()?;
     let end = match entry.segment_duration {
         0 => i64::MAX,
         duration => start.saturating_add(ticks(duration)),
@@ -44,8 +45,8 @@ pub(super) fn edit(trak: &TrakBox, movie_timescale: u64) -> Option<Edit> {
     Some(Edit { shown: start..end, begins: Some(delay) })
 }
 
-/// Least time of a frame in the tables, in ticks.
-fn first_tick(tables: &StblBox) -> i64 {
+/// How far the demuxer has moved the samples of the tables: it puts the first frame at 0.
+pub(super) fn first_tick(tables: &StblBox) -> i64 {
     let Some(offsets) = &tables.ctts else { return 0 };
     let counted = |count: u32| std::iter::repeat_n((), count as usize);
     let mut durations =

@@ -143,7 +143,9 @@ proptest! {
 
     #[test]
     fn damaged_bytes_never_panic(
-        name in prop::sample::select(&["bframes.mp4", "trimmed.mp4", "delayed.mp4", "fragmented.mp4", "rotated_90.mp4", "audio_only.mp4"][..]),
+        name in prop::sample::select(&["bframes.mp4", "trimmed.mp4", "delayed.mp4", "fragmented.mp4", "rotated_90.mp4", "audio_only.mp4",
+            "matrix/fragments_negative.mp4", "matrix/fragments_behind.mp4", "matrix/fragments_sound_implicit.mp4", "matrix/colr_709_full.mp4",
+            "matrix/orientation_both.mp4", "matrix/grey.mp4", "matrix/crop_begin.mp4"][..]),
         changes in prop::collection::vec((0.0f64..1.0, any::<u8>(), 0u8..8), 1..6),
     ) {
         let mut bytes = std::fs::read(folder().join(name)).unwrap();

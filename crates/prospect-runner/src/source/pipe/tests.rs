@@ -88,6 +88,12 @@ fn raw_frames_of_every_layout_are_sampled_by_their_rate() {
         ("C422", 5 * 3 + 2 * 3 * 3),
         ("C444", 5 * 3 * 3),
         ("Cmono", 5 * 3),
+        ("C420p10", 2 * (5 * 3 + 2 * 3 * 2)),
+        ("C422p9 XCOLORRANGE=LIMITED", 2 * (5 * 3 + 2 * 3 * 3)),
+        ("C444p16", 2 * 5 * 3 * 3),
+        ("Cmono12", 2 * 5 * 3),
+        ("XYSCSS=444", 5 * 3 * 3),
+        ("C420jpeg XYSCSS=444", 5 * 3 + 2 * 3 * 2),
     ] {
         let stream = y4m(&format!("W5 H3 F4:1 Ip A1:1 {colour}"), 8, bytes);
         let (frames, errors) = read(&stream, SourceOptions::at(2.0));
@@ -127,7 +133,7 @@ fn every_damage_is_named_and_keeps_the_frames_before_it() {
         "W4 H-2 F2:1",
         "W4 H2 F0:0",
         "W4 H2 F2",
-        "W4 H2 F2:1 C420p10",
+        "W4 H2 F2:1 C444alpha",
         "W99999999 H99999999 F1:1",
     ] {
         assert!(matches!(damage(&y4m(header, 1, 12)), (0, PipeError::Field { .. })), "{header}");
