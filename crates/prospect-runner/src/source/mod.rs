@@ -13,6 +13,7 @@ mod error;
 mod ffmpeg;
 mod images;
 mod input;
+mod listing;
 mod live;
 mod mp4;
 #[cfg(test)]
@@ -21,6 +22,8 @@ mod mutations;
 mod pipe;
 mod resumed;
 mod sample;
+mod size;
+mod still;
 mod stop;
 mod yuv;
 
@@ -33,8 +36,10 @@ use image::RgbImage;
 pub use clock::{Clock, SystemClock};
 pub use error::{Aftermath, SourceError};
 pub use input::{InputOptions, Reconnect};
+pub use listing::LeftOut;
 pub use pipe::PipeError;
 pub use resumed::behind;
+pub use size::{MOST_PIXELS, TooLarge};
 pub use stop::StopSignal;
 
 /// What standard input is called as a source.
@@ -47,8 +52,8 @@ pub struct Frame {
     pub index: usize,
     /// Stream time in seconds.
     pub time: f64,
-    /// The picture, upright.
-    pub image: RgbImage,
+    /// The picture, upright. Frames that show the same picture share it.
+    pub image: Arc<RgbImage>,
     /// File name, where every frame is a file of its own.
     pub name: Option<String>,
 }

@@ -1,5 +1,7 @@
 //! Sampling to a constant rate by time stamps.
 
+use std::sync::Arc;
+
 use image::RgbImage;
 
 use super::{Frame, FrameSource, SourceError, SourceOptions};
@@ -10,11 +12,26 @@ pub(super) const TOLERANCE: f64 = 1e-6;
 /// A decoded picture that is turned into RGB only if it is sampled.
 pub(super) trait Picture: Send {
     fn rgb(&self) -> RgbImage;
+
+    /// The same, to be shared by the frames that show it.
+    fn shared(&self) -> Arc<RgbImage> {
+        Arc::new(self.rgb())
+    }
 }
 
 impl Picture for RgbImage {
     fn rgb(&self) -> RgbImage {
         self.clone()
+    }
+}
+
+impl Picture for Arc<RgbImage> {
+    fn rgb(&self) -> RgbImage {
+        RgbImage::clone(self)
+    }
+
+    fn shared(&self) -> Arc<RgbImage> {
+        Arc::clone(self)
     }
 }
 
@@ -45,6 +62,8 @@ pub(super) struct Sampled<D: Pictures> {
     length: Option<usize>,
     description: String,
     held: Option<Timed<D::Picture>>,
+    /// What `held` shows, once a frame has.
+    shown: Option<Arc<RgbImage>>,
     ahead: Option<Timed<D::Picture>>,
     finished: bool,
     slot: usize,
@@ -58,8 +77,8 @@ impl<D: Pictures> Sampled<D> {
         length: Option<usize>,
         description: String,
     ) -> Self {
-        let (held, ahead) = (None, None);
-        Self { decoder, options, length, description, held, ahead, finished: false, slot: 0, index: 0 }
+        let (held, shown, ahead) = (None, None, None);
+        Self { decoder, options, length, description, held, shown, ahead, finished: false, slot: 0, index: 0 }
     }
 
     /// Advances to the next sampled picture; afterwards it is in `held`. Gives its time.
@@ -78,7 +97,9 @@ impl<D: Pictures> Sampled<D> {
                 }
             }
             match (&self.ahead, &self.held) {
-                (Some(ahead), _) if ahead.time <= target + TOLERANCE => self.held = self.ahead.take(),
+                (Some(ahead), _) if ahead.time <= target + TOLERANCE => {
+                    (self.held, self.shown) = (self.ahead.take(), None);
+                }
                 (Some(_), Some(_)) => return Some(Ok(self.emit(target))),
                 // Nothing was on the screen yet: go to the first slot at which something is.
                 (Some(ahead), None) => self.slot = self.first_slot(ahead.time).max(self.slot + 1),
@@ -112,7 +133,8 @@ impl<D: Pictures> FrameSource for Sampled<D> {
             Ok(time) => time,
             Err(error) => return Some(Err(error)),
         };
-        let image = self.held.as_ref()?.picture.rgb();
+        let held = self.held.as_ref()?;
+        let image = Arc::clone(self.shown.get_or_insert_with(|| held.picture.shared()));
         Some(Ok(Frame { index: self.index - 1, time, image, name: None }))
     }
 
@@ -201,6 +223,18 @@ mod tests {
         let options = SourceOptions { fps: 2.0, start: 1.0, end: Some(2.5), max_frames: None };
         assert_eq!(sample(&times, options), [(1.0, 10), (1.5, 15), (2.0, 20)]);
         assert_eq!(sample(&times, SourceOptions { max_frames: Some(1), ..options }), [(1.0, 10)]);
+    }
+
+    #[test]
+    fn frames_that_show_one_picture_share_it() {
+        let times = [(0.0, 1.0), (1.0, 1.0)];
+        let mut source =
+            Sampled::new(Grey(times.into_iter(), 0), SourceOptions::at(2.0), None, String::new());
+        let images: Vec<_> =
+            std::iter::from_fn(|| source.next_frame()).map(|frame| frame.unwrap().image).collect();
+        assert_eq!(images.len(), 4);
+        assert!(Arc::ptr_eq(&images[0], &images[1]) && Arc::ptr_eq(&images[2], &images[3]));
+        assert!(images[1] != images[2]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use re_mp4::{StsdBoxContent, Track};
 
 use super::SourceError;
 use super::sample::{Pictures, TOLERANCE, Timed};
+use super::size::check_size;
 use super::yuv::{Rotation, YuvPicture, unpad};
 use boxes::{parsable_end, parse, rotation};
 use declared::declared_samples;
@@ -90,6 +91,7 @@ impl Mp4Video {
             let codec = track.codec_string(&mp4).unwrap_or_else(|| "an unknown codec".to_owned());
             return Ok(Opened::Foreign(format!("mp4 with {codec}")));
         };
+        check_size(avc1.width, avc1.height).map_err(|size| size.at(path))?;
         let config = &avc1.avcc.contents;
         if config.avc_profile_indication > HIGHEST_PROFILE {
             return Ok(Opened::Foreign(format!("H.264 profile {}", config.avc_profile_indication)));
