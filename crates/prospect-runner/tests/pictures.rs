@@ -125,7 +125,7 @@ fn headers_of(side: u32) -> Vec<(&'static str, Vec<u8>)> {
     let mut bmp = std::fs::read(fixtures().join("rgb.bmp")).unwrap();
     bmp[18..26].copy_from_slice(&[side.to_le_bytes(), side.to_le_bytes()].concat());
     let webp = {
-        let less = (side.min(1 << 14) - 1).to_le_bytes();
+        let less = (side.min(16_383) - 1).to_le_bytes();
         let bits = u32::from_le_bytes(less) | (u32::from_le_bytes(less) << 14);
         let body = [&b"VP8L"[..], &8u32.to_le_bytes(), b"\x2f", &bits.to_le_bytes(), &[0; 3]].concat();
         [&b"RIFF"[..], &(body.len() as u32 + 4).to_le_bytes(), b"WEBP", &body].concat()

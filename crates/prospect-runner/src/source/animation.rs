@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use image::codecs::gif::GifDecoder;
 use image::codecs::webp::WebPDecoder;
-use image::{AnimationDecoder, Delay, DynamicImage, ImageDecoder, ImageError, RgbImage};
+use image::{AnimationDecoder, Delay, DynamicImage, ImageDecoder, ImageError, RgbImage, Rgba};
 
 use super::caught::caught;
 use super::images::ImageFiles;
@@ -47,10 +47,12 @@ pub(super) fn open_gif(path: &Path, options: SourceOptions) -> Result<Box<dyn Fr
 /// # Errors
 /// The file is no readable WebP.
 pub(super) fn open_webp(path: &Path, options: SourceOptions) -> Result<Box<dyn FrameSource>, SourceError> {
-    let decoder = WebPDecoder::new(reader(path)?).map_err(|error| corrupt(path, &error))?;
+    let mut decoder = WebPDecoder::new(reader(path)?).map_err(|error| corrupt(path, &error))?;
     if !decoder.has_animation() {
         return Ok(Box::new(ImageFiles::single(path, options)));
     }
+    // What is cleared is nothing, whatever the file would have it be: without a word of it the decoder clears nothing at all.
+    decoder.set_background_color(Rgba([0; 4])).map_err(|error| corrupt(path, &error))?;
     animation(path, "animated WebP", decoder, options)
 }
 

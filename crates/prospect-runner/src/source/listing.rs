@@ -67,8 +67,7 @@ impl Listing {
 
     /// Of a glob. As in a shell, what begins with a dot is meant only where the pattern says the dot.
     pub(super) fn of_pattern(pattern: &str) -> Result<Self, SourceError> {
-        let options = glob::MatchOptions { require_literal_leading_dot: true, ..Default::default() };
-        let paths = glob::glob_with(pattern, options).map_err(|error| SourceError::Pattern {
+        let paths = glob::glob(pattern).map_err(|error| SourceError::Pattern {
             pattern: pattern.to_owned(),
             message: error.to_string(),
         })?;
@@ -79,13 +78,24 @@ impl Listing {
                 source: error.into(),
             })?);
         }
+        let parts = pattern.split(std::path::is_separator).filter(|part| part.starts_with('.'));
+        let dotted: Vec<_> = parts.filter_map(|part| glob::Pattern::new(part).ok()).collect();
+        let is_meant = |file: &Path| {
+            let parts = file.iter().map(|part| part.to_string_lossy());
+            parts
+                .filter(|part| part.starts_with('.'))
+                .all(|part| dotted.iter().any(|dotted| dotted.matches(&part)))
+        };
         // Of several ways to a file the shortest.
         files.sort_by_key(|file| file.components().count());
         let (mut listing, mut folders, mut met) = (Self::default(), HashMap::new(), BTreeSet::new());
         for file in files {
-            match met.insert(place(&file, &mut folders)) {
+            let is_new = met.insert(place(&file, &mut folders));
+            match is_new && is_meant(&file) {
                 true => listing.add(file),
-                false => listing.left_out.again += usize::from(!file.is_dir()),
+                false if file.is_dir() => {}
+                false if is_new => listing.left_out.hidden += 1,
+                false => listing.left_out.again += 1,
             }
         }
         Ok(listing.sorted())
@@ -192,6 +202,8 @@ mod tests {
         );
         let named = Listing::of_pattern(&folder.path().join("._*").display().to_string()).unwrap();
         assert_eq!((named.files.len(), named.left_out), (1, LeftOut::default()));
+        let all = Listing::of_pattern(&folder.path().join("*.*g*").display().to_string()).unwrap();
+        assert_eq!((all.files.len(), all.left_out), (1, LeftOut { hidden: 2, ..LeftOut::default() }));
     }
 
     #[cfg(unix)]
