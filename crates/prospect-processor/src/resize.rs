@@ -21,14 +21,23 @@ pub fn resize_lanczos(image: &RgbImage, width: u32, height: u32) -> Result<RgbIm
         }
     }
     let (in_width, in_height) = image.dimensions();
-    let mut result = None;
-    if width != in_width {
-        result = Some(horizontal(image, width));
-    }
-    if height != in_height {
-        result = Some(vertical(result.as_ref().unwrap_or(image), height));
-    }
-    Ok(result.unwrap_or_else(|| image.clone()))
+    Ok(match (width != in_width, height != in_height) {
+        (false, false) => image.clone(),
+        (true, false) => horizontal(image, width),
+        (false, true) => vertical(image, height),
+        (true, true) if is_vertical_first(image.dimensions(), (width, height)) => {
+            horizontal(&vertical(image, height), width)
+        }
+        (true, true) => vertical(&horizontal(image, width), height),
+    })
+}
+
+/// Pillow's rule since 13.0: where the height shrinks by more than twice as much as the width, the vertical pass comes first and
+/// leaves less to the other one. The order shows in the result, which is rounded between them.
+fn is_vertical_first(from: (u32, u32), to: (u32, u32)) -> bool {
+    let shrinks_by = |from: u32, to: u32| i64::from(from) - i64::from(to);
+    let down = shrinks_by(from.1, to.1);
+    down > 0 && down > 2 * shrinks_by(from.0, to.0)
 }
 
 /// The source pixels of one output pixel and their weights.

@@ -12,25 +12,25 @@ use crate::error::RunError;
 use crate::picture::{Fingerprint, Picture};
 
 /// How far a picture has come.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum PreparedPicture {
     /// Pixels as the vision tower takes them.
-    Scaled(Pixels),
+    Scaled(Arc<Pixels>),
     /// Embeddings, for the decoder to take.
     Encoded(EncodedImage),
 }
 
-/// Prepares pictures in the order of the stream.
+/// Prepares pictures in the order of the stream. What is shown again is prepared once.
 pub struct Preparation {
     processor: Arc<Processor>,
     ahead: Option<Ahead>,
+    /// The picture before, and what came of it.
+    last: Option<(Arc<RgbImage>, Picture<PreparedPicture>)>,
 }
 
 struct Ahead {
     encoder: ImageEncoder,
     pixels: Pixels,
-    /// The picture before: equal ones are encoded once.
-    last: Option<(Fingerprint, EncodedImage)>,
 }
 
 impl Preparation {
@@ -54,40 +54,36 @@ impl Preparation {
             threads => Some(Ahead {
                 encoder: ImageEncoder::new(Arc::clone(&checkpoint.model), threads)?,
                 pixels: Pixels::default(),
-                last: None,
             }),
         };
-        Ok(Self { processor: Arc::clone(&checkpoint.processor), ahead })
+        Ok(Self { processor: Arc::clone(&checkpoint.processor), ahead, last: None })
     }
 
     /// What can be done to a picture before its turn.
     ///
     /// # Errors
     /// A picture without pixels; a failure of the model.
-    pub fn prepare(&mut self, image: &RgbImage) -> Result<Picture<PreparedPicture>, RunError> {
+    pub fn prepare(&mut self, image: &Arc<RgbImage>) -> Result<Picture<PreparedPicture>, RunError> {
+        if let Some((_, picture)) = self.last.as_ref().filter(|(last, _)| Arc::ptr_eq(last, image)) {
+            return Ok(picture.clone());
+        }
         let fingerprint = Fingerprint::of(image);
-        let prepared = match &mut self.ahead {
-            Some(ahead) => PreparedPicture::Encoded(ahead.encode(&self.processor, image, fingerprint)?),
-            None => PreparedPicture::Scaled(self.processor.frame_pixels(image)?),
+        let equal = self.last.take().filter(|(_, last)| last.fingerprint == fingerprint);
+        let prepared = match (equal, &mut self.ahead) {
+            (Some((_, last)), _) => last.prepared,
+            (None, Some(ahead)) => PreparedPicture::Encoded(ahead.encode(&self.processor, image)?),
+            (None, None) => PreparedPicture::Scaled(Arc::new(self.processor.frame_pixels(image)?)),
         };
-        Ok(Picture { fingerprint, prepared })
+        let picture = Picture { fingerprint, prepared };
+        self.last = Some((Arc::clone(image), picture.clone()));
+        Ok(picture)
     }
 }
 
 impl Ahead {
-    fn encode(
-        &mut self,
-        processor: &Processor,
-        image: &RgbImage,
-        fingerprint: Fingerprint,
-    ) -> Result<EncodedImage, RunError> {
-        if let Some((_, embeddings)) = self.last.as_ref().filter(|(last, _)| *last == fingerprint) {
-            return Ok(embeddings.clone());
-        }
+    fn encode(&mut self, processor: &Processor, image: &RgbImage) -> Result<EncodedImage, RunError> {
         processor.frame_pixels_into(image, &mut self.pixels)?;
-        let embeddings = self.encoder.encode(pixel_values(&self.pixels))?;
-        self.last = Some((fingerprint, embeddings.clone()));
-        Ok(embeddings)
+        Ok(self.encoder.encode(pixel_values(&self.pixels))?)
     }
 }
 

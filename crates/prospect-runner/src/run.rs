@@ -1,6 +1,7 @@
 //! One video from its source to a closed trace.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -329,7 +330,7 @@ fn deliver(
         DeliveryPolicy::Newest(_) => EncodeAhead::Off,
     };
     let mut preparation = Preparation::new(checkpoint, encode_ahead)?;
-    let prepare = Box::new(move |image: &RgbImage| preparation.prepare(image));
+    let prepare = Box::new(move |image: &Arc<RgbImage>| preparation.prepare(image));
     Ok(Delivery::start(frames, prepare, policy, pace, interval, stop)?)
 }
 

@@ -1,5 +1,7 @@
 //! `prospect-runner generate`: one prompt, one answer.
 
+use std::sync::Arc;
+
 use prospect_context::{PositionPolicy, Role};
 use prospect_model::Generator;
 use prospect_processor::{Content, Message, Pixels, RgbImage, VideoClip};
@@ -61,7 +63,8 @@ fn media(
         let frames = frames(video, fps)?;
         let timestamps: Vec<f64> = frames.iter().map(|frame| frame.time).collect();
         let duration = Some(frames.len() as f64 / fps);
-        let images: Vec<RgbImage> = frames.into_iter().map(|frame| frame.image).collect();
+        let images: Vec<RgbImage> =
+            frames.into_iter().map(|frame| Arc::unwrap_or_clone(frame.image)).collect();
         let clip = VideoClip { timestamps, duration };
         return Ok((vec![Content::Video(clip)], Some(processor.video_pixels(&images)?)));
     }

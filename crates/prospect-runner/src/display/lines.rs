@@ -186,7 +186,7 @@ mod tests {
                 _ => None,
             };
             let reply = text.map(|text| Reply { frame: index, time, text: text.into() });
-            let frame = Frame { index, time, image: RgbImage::new(1, 1), name: None };
+            let frame = Frame { index, time, image: RgbImage::new(1, 1).into(), name: None };
             lines.frame(&frame, reply.as_ref());
         }
         lines.note("one frame was skipped");

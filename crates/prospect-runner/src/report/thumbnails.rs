@@ -61,7 +61,7 @@ pub(super) fn thumbnails(
         let Ok(frame) = frame else { continue };
         if frames.contains(&frame.index) {
             let id = format!("v{number}f{}", frame.index);
-            thumbnails.pictures.extend(picture(frame.image, id).map(|picture| (frame.index, picture)));
+            thumbnails.pictures.extend(picture(&frame.image, id).map(|picture| (frame.index, picture)));
         }
         if frame.index >= *last {
             break;
@@ -82,10 +82,11 @@ fn options(started: Option<&Event>) -> SourceOptions {
     }
 }
 
-fn picture(image: RgbImage, id: String) -> Option<Picture> {
+fn picture(image: &RgbImage, id: String) -> Option<Picture> {
+    let small = DynamicImage::ImageRgb8(image.clone());
     let small = match image.width().max(image.height()) <= SIDE {
-        true => image,
-        false => DynamicImage::ImageRgb8(image).thumbnail(SIDE, SIDE).into_rgb8(),
+        true => small.into_rgb8(),
+        false => small.thumbnail(SIDE, SIDE).into_rgb8(),
     };
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, QUALITY).encode_image(&small).ok()?;

@@ -15,7 +15,7 @@ use image::RgbImage;
 
 use super::caught::caught;
 use super::sample::{Pictures, Sampled, Timed};
-use super::{FrameSource, SourceError, SourceOptions};
+use super::{FrameSource, SourceError, SourceOptions, still};
 use crate::one_line::one_line;
 
 /// Frames per second of ProAssist's processed data; the files do not say.
@@ -137,11 +137,7 @@ impl Rows {
 
     fn picture(&self, column: &ArrayRef, row: usize) -> Result<RgbImage, String> {
         let bytes = bytes_of(column, row)?;
-        let image = image::load_from_memory(&bytes).map_err(|error| error.to_string())?.to_rgb8();
-        match image.dimensions() {
-            (width, height) if width == 0 || height == 0 => Err(format!("it is {width}x{height}")),
-            _ => Ok(image),
-        }
+        still::decode(&bytes).map_err(|error| error.to_string())
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::listing::LeftOut;
 use super::pipe::PipeError;
+use super::size::TooLarge;
 
 /// What an error says of the frames that follow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +45,12 @@ pub enum SourceError {
         message: String,
     },
     /// A folder or glob without an image.
-    #[error("{spec}: no images found, expected PNG, JPEG, BMP or WebP files")]
+    #[error("{spec}: no images found, expected PNG, JPEG, BMP, GIF or WebP files{left_out}")]
     NoImages {
         /// The folder or pattern.
         spec: String,
+        /// What is there beside.
+        left_out: LeftOut,
     },
     /// One image that does not decode. The source goes on with the next one.
     #[error("{}: not a readable image: {message}", path.display())]
@@ -55,6 +59,14 @@ pub enum SourceError {
         path: PathBuf,
         /// What the decoder said.
         message: String,
+    },
+    /// An image, or frames, of more pixels than are read.
+    #[error("{}: {source}", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        source: TooLarge,
     },
     /// An image or video frame without a pixel.
     #[error("{}: image is {width}x{height}, expected at least 1x1", path.display())]
@@ -166,7 +178,7 @@ pub enum SourceError {
     /// A format that needs ffmpeg, and there is none.
     #[error(
         "{spec}: {what} needs ffmpeg, and {program:?} is not installed; built in are mp4 with H.264, y4m, animated GIF and WebP, \
-         folders and globs of PNG, JPEG, BMP and WebP images"
+         folders and globs of PNG, JPEG, BMP, GIF and WebP images"
     )]
     NeedsFfmpeg {
         /// The source as given.
@@ -242,6 +254,7 @@ impl SourceError {
         match self {
             Self::CorruptImage { .. }
             | Self::ZeroSize { .. }
+            | Self::TooLarge { .. }
             | Self::CorruptFrame { .. }
             | Self::CorruptRow { .. }
             | Self::Unreadable { .. } => Aftermath::NextFrame,

@@ -15,6 +15,7 @@ mod error;
 mod ffmpeg;
 mod images;
 mod input;
+mod listing;
 mod live;
 mod mp4;
 #[cfg(test)]
@@ -22,6 +23,8 @@ mod mp4;
 mod mutations;
 mod pipe;
 mod sample;
+mod size;
+mod still;
 mod stop;
 mod yuv;
 
@@ -36,7 +39,9 @@ pub use address::without_secrets;
 pub use clock::{Clock, SystemClock};
 pub use error::{Aftermath, SourceError};
 pub use input::{Behind, InputOptions, Reconnect};
+pub use listing::LeftOut;
 pub use pipe::PipeError;
+pub use size::{MOST_PIXELS, TooLarge};
 pub use stop::StopSignal;
 
 /// What standard input is called as a source.
@@ -49,8 +54,8 @@ pub struct Frame {
     pub index: usize,
     /// Stream time in seconds.
     pub time: f64,
-    /// The picture, upright.
-    pub image: RgbImage,
+    /// The picture, upright. Frames that show the same picture share it.
+    pub image: Arc<RgbImage>,
     /// File name, where every frame is a file of its own.
     pub name: Option<String>,
 }

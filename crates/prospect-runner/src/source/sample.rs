@@ -5,6 +5,8 @@
 //! nothing. Times that differ by less than [`TOLERANCE`] are the same. `end` and `max_frames` cut behind this. A last frame of which
 //! no duration is known shows in the slot on its stamp, if one is there.
 
+use std::sync::Arc;
+
 use image::RgbImage;
 
 use super::{Frame, FrameSource, SourceError, SourceOptions};
@@ -15,11 +17,26 @@ pub(super) const TOLERANCE: f64 = 1e-6;
 /// A decoded picture that is turned into RGB only if it is sampled.
 pub(super) trait Picture: Send {
     fn rgb(&self) -> RgbImage;
+
+    /// The same, to be shared by the frames that show it.
+    fn shared(&self) -> Arc<RgbImage> {
+        Arc::new(self.rgb())
+    }
 }
 
 impl Picture for RgbImage {
     fn rgb(&self) -> RgbImage {
         self.clone()
+    }
+}
+
+impl Picture for Arc<RgbImage> {
+    fn rgb(&self) -> RgbImage {
+        RgbImage::clone(self)
+    }
+
+    fn shared(&self) -> Arc<RgbImage> {
+        Arc::clone(self)
     }
 }
 
@@ -50,6 +67,8 @@ pub(super) struct Sampled<D: Pictures> {
     length: Option<usize>,
     description: String,
     held: Option<Timed<D::Picture>>,
+    /// What `held` shows, once a frame has.
+    shown: Option<Arc<RgbImage>>,
     ahead: Option<Timed<D::Picture>>,
     finished: bool,
     slot: usize,
@@ -63,8 +82,8 @@ impl<D: Pictures> Sampled<D> {
         length: Option<usize>,
         description: String,
     ) -> Self {
-        let (held, ahead) = (None, None);
-        Self { decoder, options, length, description, held, ahead, finished: false, slot: 0, index: 0 }
+        let (held, shown, ahead) = (None, None, None);
+        Self { decoder, options, length, description, held, shown, ahead, finished: false, slot: 0, index: 0 }
     }
 
     /// Advances to the next sampled picture; afterwards it is in `held`. Gives its time.
@@ -83,7 +102,9 @@ impl<D: Pictures> Sampled<D> {
                 }
             }
             match (&self.ahead, &self.held) {
-                (Some(ahead), _) if ahead.time <= target + TOLERANCE => self.held = self.ahead.take(),
+                (Some(ahead), _) if ahead.time <= target + TOLERANCE => {
+                    (self.held, self.shown) = (self.ahead.take(), None);
+                }
                 (Some(_), Some(_)) => return Some(Ok(self.emit(target))),
                 // Nothing was on the screen yet: go to the first slot at which something is.
                 (Some(ahead), None) => self.slot = self.first_slot(ahead.time).max(self.slot + 1),
@@ -117,7 +138,8 @@ impl<D: Pictures> FrameSource for Sampled<D> {
             Ok(time) => time,
             Err(error) => return Some(Err(error)),
         };
-        let image = self.held.as_ref()?.picture.rgb();
+        let held = self.held.as_ref()?;
+        let image = Arc::clone(self.shown.get_or_insert_with(|| held.picture.shared()));
         Some(Ok(Frame { index: self.index - 1, time, image, name: None }))
     }
 
@@ -231,6 +253,18 @@ mod tests {
         assert_eq!(count(&[0.0, 1e9], 1e9 + 0.5, SourceOptions::at(2.0)), 2_000_000_001);
         let cut = SourceOptions { end: Some(30.0), max_frames: Some(40), ..SourceOptions::at(2.0) };
         assert_eq!(count(&[1e-3, 1e9], 1e9 + 0.5, cut), 40);
+    }
+
+    #[test]
+    fn frames_that_show_one_picture_share_it() {
+        let times = [(0.0, 1.0), (1.0, 1.0)];
+        let mut source =
+            Sampled::new(Grey(times.into_iter(), 0), SourceOptions::at(2.0), None, String::new());
+        let images: Vec<_> =
+            std::iter::from_fn(|| source.next_frame()).map(|frame| frame.unwrap().image).collect();
+        assert_eq!(images.len(), 4);
+        assert!(Arc::ptr_eq(&images[0], &images[1]) && Arc::ptr_eq(&images[2], &images[3]));
+        assert!(images[1] != images[2]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ fn the_main_job_runs_without_any_argument() {
     let printed = text(&output.stdout);
     assert!(printed.contains("video_000.mp4 (mp4, H.264)"), "{printed}");
     assert!(printed.contains("   0:00.0  Take the "), "{printed}");
-    assert!(printed.contains(" references matched exactly (F1 "), "{printed}");
+    assert!(printed.contains(" references matched exactly (exact F1 "), "{printed}");
     let trace = trace(out.path());
     let names = names(&trace);
     assert_eq!((names[0], names[names.len() - 1]), ("run_started", "run_finished"));

@@ -19,7 +19,7 @@ fn equal_pixels_are_encoded_once() {
     let pictures = [(2, 3, 7), (2, 3, 7), (3, 2, 7), (3, 2, 8), (3, 2, 8), (3, 2, 8), (2, 3, 7)];
     for (index, (width, height, grey)) in pictures.into_iter().enumerate() {
         let image = RgbImage::from_pixel(width, height, Rgb([grey; 3]));
-        let frame = Frame { index, time: index as f64, image, name: None };
+        let frame = Frame { index, time: index as f64, image: image.into(), name: None };
         session.frame(&frame, picture(&frame)).unwrap();
     }
     session.finish().unwrap();

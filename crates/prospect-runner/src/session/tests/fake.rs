@@ -271,7 +271,7 @@ pub(super) fn run(
         Ok(mut session) => {
             for index in 0..frames {
                 let image = RgbImage::new(1, 1);
-                let frame = Frame { index, time: index as f64 / 2.0, image, name: None };
+                let frame = Frame { index, time: index as f64 / 2.0, image: image.into(), name: None };
                 match session.frame(&frame, picture(&frame)) {
                     Ok(reply) => replies.extend(reply),
                     Err(failure) => {

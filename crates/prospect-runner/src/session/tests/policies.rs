@@ -200,7 +200,7 @@ fn a_stream_that_starts_late_keeps_the_clock_of_the_video() {
     let mut spoke = Vec::new();
     for index in 0..5 {
         let time = 7.0 + index as f64 / 10.0;
-        let frame = crate::source::Frame { index, time, image: image(), name: None };
+        let frame = crate::source::Frame { index, time, image: image().into(), name: None };
         spoke.push(session.frame(&frame, super::fake::picture(&frame)).unwrap().is_some());
     }
     assert_eq!(spoke, [false, true, true, true, true]);

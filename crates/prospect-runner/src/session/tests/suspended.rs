@@ -69,7 +69,7 @@ fn trace(
                 continue 'processes;
             }
             let frame =
-                Frame { index: next, time: next as f64 / 2.0, image: RgbImage::new(1, 1), name: None };
+                Frame { index: next, time: next as f64 / 2.0, image: RgbImage::new(1, 1).into(), name: None };
             if let Err(error) = session.frame(&frame, picture(&frame)) {
                 // Budgets that are too small for a plan are refused in words.
                 session.fail(&error).unwrap();
@@ -148,7 +148,7 @@ fn complaint(change: impl FnOnce(&mut Kept)) -> String {
     let mut events = Vec::new();
     let mut first = FakeModel::new(2000, 2, &[1, 4], 1);
     let mut session = Session::new(&mut first, &rule, &options, None, &mut events).unwrap();
-    let frame = Frame { index: 0, time: 0.0, image: RgbImage::new(1, 1), name: None };
+    let frame = Frame { index: 0, time: 0.0, image: RgbImage::new(1, 1).into(), name: None };
     session.frame(&frame, picture(&frame)).unwrap();
     let mut kept = Kept::of(&mut session);
     change(&mut kept);

@@ -78,7 +78,7 @@ impl<P> Drop for EndGuard<P> {
 const POLL: Duration = Duration::from_millis(100);
 
 /// What is done to every picture on the thread that reads.
-pub type Prepare<P> = Box<dyn FnMut(&RgbImage) -> Result<Picture<P>, RunError> + Send>;
+pub type Prepare<P> = Box<dyn FnMut(&Arc<RgbImage>) -> Result<Picture<P>, RunError> + Send>;
 
 impl<P: Send + 'static> Delivery<P> {
     /// Begins to read `source`, which `stop` stops; its frames are `interval` apart and go through `prepare`.

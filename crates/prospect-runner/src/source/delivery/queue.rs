@@ -132,7 +132,10 @@ mod tests {
     fn frame(index: usize) -> PreparedFrame<()> {
         let image = RgbImage::new(1, 1);
         let picture = Ok(Picture { fingerprint: Fingerprint::of(&image), prepared: () });
-        PreparedFrame { frame: Frame { index, time: index as f64 / 2.0, image, name: None }, picture }
+        PreparedFrame {
+            frame: Frame { index, time: index as f64 / 2.0, image: image.into(), name: None },
+            picture,
+        }
     }
 
     fn lost(index: usize) -> SourceError {

@@ -22,7 +22,7 @@ impl FrameSource for Gated {
         self.go.recv().ok()?;
         let index = self.given;
         self.given += 1;
-        Some(Ok(Frame { index, time: index as f64 / 2.0, image: RgbImage::new(1, 1), name: None }))
+        Some(Ok(Frame { index, time: index as f64 / 2.0, image: RgbImage::new(1, 1).into(), name: None }))
     }
     fn length(&self) -> Option<usize> {
         Some(7)

@@ -127,7 +127,8 @@ fn finish(
     frames: Option<usize>,
 ) -> Command {
     let stream = stream.map_or("0:v:0".to_owned(), |stream| format!("0:{stream}"));
-    command.arg("-i").arg(&*opened.input()).args(["-map", &stream, "-an", "-sn"]);
+    // Else what is cropped on the left is only cropped to where a register begins.
+    command.args(["-flags", "unaligned", "-i"]).arg(&*opened.input()).args(["-map", &stream, "-an", "-sn"]);
     command.args(["-vf", filter]);
     if let Some(most) = frames {
         command.args(["-frames:v", &most.to_string()]);
@@ -154,17 +155,17 @@ mod tests {
         let file = Opened::of("a.mkv");
         assert_eq!(
             line(&of_file(&file, options, &input, (Some(2), 0.0, 0, Some(5)))),
-            "-v error -nostdin -ss 1.5 -protocol_whitelist file -format_whitelist SINGLE -rtsp_transport tcp -i file:a.mkv -map 0:2 -an -sn \
+            "-v error -nostdin -ss 1.5 -protocol_whitelist file -format_whitelist SINGLE -rtsp_transport tcp -flags unaligned -i file:a.mkv -map 0:2 -an -sn \
              -vf setpts=PTS-0.000000/TB,fps=fps=2:round=up:start_time=0 -frames:v 5 -f image2pipe -c:v ppm -pix_fmt rgb24 -"
         );
         // A file that begins at 1.6 s, before which there is nothing to skip.
         let none = InputOptions::default();
         assert!(line(&of_file(&file, options, &none, (None, 1.6, 1, None))).contains(
-            "-nostdin -protocol_whitelist file -format_whitelist SINGLE -i file:a.mkv -map 0:v:0 -an -sn -vf setpts=PTS-0.400000/TB,"
+            "-nostdin -protocol_whitelist file -format_whitelist SINGLE -flags unaligned -i file:a.mkv -map 0:v:0 -an -sn -vf setpts=PTS-0.400000/TB,"
         ));
         assert_eq!(
             line(&of_stream(&Opened::of("/dev/video0"), 0.5, &none)),
-            "-v error -nostdin -f v4l2 -i /dev/video0 -map 0:v:0 -an -sn -vf fps=fps=0.5:round=up -f image2pipe -c:v ppm -pix_fmt rgb24 -"
+            "-v error -nostdin -f v4l2 -flags unaligned -i /dev/video0 -map 0:v:0 -an -sn -vf fps=fps=0.5:round=up -f image2pipe -c:v ppm -pix_fmt rgb24 -"
         );
         assert!(line(&of_streams(&Opened::of("http://a/b.mp4"), &input)).ends_with(
             "-show_streams -show_format -protocol_whitelist NETWORK -rtsp_transport tcp -i http://a/b.mp4"

@@ -108,7 +108,7 @@ impl FrameSource for FfmpegFile {
                 let slot = self.first_slot + self.index;
                 let time = self.options.start + slot as f64 / self.options.fps;
                 self.index += 1;
-                return Some(Ok(Frame { index: self.index - 1, time, image, name: None }));
+                return Some(Ok(Frame { index: self.index - 1, time, image: image.into(), name: None }));
             }
             Output::Stalled | Output::Stopped => return None,
             Output::Ended(ending) => ending,

@@ -4,6 +4,8 @@ use std::io::{BufRead, Read};
 
 use image::RgbImage;
 
+use crate::source::size::check_size;
+
 /// Longest header that is read: no size has more digits.
 const LONGEST_HEADER: u64 = 64;
 
@@ -30,6 +32,7 @@ pub(super) fn read_ppm(input: &mut impl BufRead) -> Result<Option<RgbImage>, Str
         let shown: String = fields.join(" ").chars().take(40).collect();
         return Err(format!("its output is no PPM image: {shown}"));
     };
+    check_size(width, height).map_err(|size| size.to_string())?;
     let wanted = u64::from(width) * u64::from(height) * 3;
     let mut pixels = Vec::new();
     input.take(wanted).read_to_end(&mut pixels).map_err(|error| error.to_string())?;
@@ -65,6 +68,10 @@ mod tests {
         assert_eq!(damaged(b"P6\n2 1\n"), "its output ends in a header");
         assert_eq!(damaged(b"P5\n2 1\n255\nab"), "its output is no PPM image: P5");
         assert_eq!(damaged(b"P6\n2 1\n65535\nab"), "its output is no PPM image: P6 2 1 65535");
+        assert_eq!(
+            damaged(b"P6\n99999 99999\n255\nab"),
+            "a picture of 99999x99999 pixels, expected at most 178956970 in all"
+        );
         assert_eq!(damaged(b"\n"), "its output is no PPM image: ");
     }
 

@@ -56,7 +56,7 @@ impl Reconnecting {
     }
 
     fn frame(image: RgbImage) -> Result<Frame, SourceError> {
-        Ok(Frame { index: 0, time: 0.0, image, name: None })
+        Ok(Frame { index: 0, time: 0.0, image: image.into(), name: None })
     }
 
     fn without_frame(&self) -> Duration {

@@ -93,7 +93,7 @@ mod tests {
         fn next_frame(&mut self) -> Option<Result<Frame, SourceError>> {
             let gap = self.0.next()?;
             self.1.wait_until(self.1.now() + Duration::from_millis(gap), &StopSignal::default());
-            Some(Ok(Frame { index: 0, time: 0.0, image: RgbImage::new(1, 1), name: None }))
+            Some(Ok(Frame { index: 0, time: 0.0, image: RgbImage::new(1, 1).into(), name: None }))
         }
         fn length(&self) -> Option<usize> {
             None

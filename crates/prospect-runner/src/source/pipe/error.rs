@@ -1,5 +1,7 @@
 //! What can be wrong with a stream of bytes.
 
+use crate::source::TooLarge;
+
 /// A stream that is no stream of frames, or stops being one. The frames before the damage were delivered.
 #[derive(Debug, thiserror::Error)]
 pub enum PipeError {
@@ -56,6 +58,9 @@ pub enum PipeError {
         /// `W` (width), `H` (height) or `F` (frame rate).
         field: char,
     },
+    /// A y4m header that asks for more pixels than are read.
+    #[error("{0}")]
+    TooLarge(#[from] TooLarge),
     /// A field of the y4m header that does not say what it should.
     #[error("the y4m header says {field}, expected {expected}")]
     Field {

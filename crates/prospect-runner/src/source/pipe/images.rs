@@ -1,27 +1,22 @@
 //! JPEG and PNG images one after the other, as `ffmpeg -f image2pipe` writes them.
 
-use std::io::{BufRead, Cursor, Read};
+use std::io::{BufRead, Read};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use image::{ImageFormat, ImageReader, RgbImage};
+use image::RgbImage;
 
 use super::{PipeError, at_end, damaged, shown};
-use crate::source::{Frame, FrameSource, SourceError, SourceOptions};
+use crate::source::{Frame, FrameSource, SourceError, SourceOptions, still};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG: &[u8] = b"\xff\xd8";
 /// More than any camera's picture, and less than memory.
 const MOST_BYTES: usize = 1 << 28;
 
-/// What an image is by its first bytes.
-pub(super) fn format(head: &[u8]) -> Option<ImageFormat> {
-    if head.starts_with(PNG) {
-        Some(ImageFormat::Png)
-    } else if head.starts_with(JPEG) {
-        Some(ImageFormat::Jpeg)
-    } else {
-        None
-    }
+/// Whether a stream that begins like this is one of images.
+pub(super) fn begins(head: &[u8]) -> bool {
+    head.starts_with(PNG) || head.starts_with(JPEG)
 }
 
 /// Every image is a frame, number k at `k / fps`.
@@ -40,13 +35,9 @@ impl<R: BufRead> ImageStream<R> {
         Self { images, name: name.to_owned(), options, next: 0, index: 0, over: false }
     }
 
-    fn decode(&self, format: ImageFormat, number: usize) -> Result<RgbImage, SourceError> {
-        let reader = ImageReader::with_format(Cursor::new(&self.images.image), format);
-        let corrupt = |error: image::ImageError| SourceError::CorruptImage {
-            path: PathBuf::from(format!("{}, frame {number}", self.name)),
-            message: error.to_string(),
-        };
-        Ok(reader.decode().map_err(corrupt)?.to_rgb8())
+    fn decode(&self, number: usize) -> Result<RgbImage, SourceError> {
+        still::decode(&self.images.image)
+            .map_err(|error| error.at(&PathBuf::from(format!("{}, frame {number}", self.name))))
     }
 }
 
@@ -60,17 +51,17 @@ impl<R: BufRead + Send> FrameSource for ImageStream<R> {
                 break;
             }
             match self.images.next() {
-                Ok(Some(format)) => {
+                Ok(true) => {
                     let number = self.next;
                     self.next += 1;
                     if time >= self.options.start - 1e-6 {
                         let index = self.index;
                         self.index += 1;
-                        let frame = self.decode(format, number);
-                        return Some(frame.map(|image| Frame { index, time, image, name: None }));
+                        let image = self.decode(number).map(Arc::new);
+                        return Some(image.map(|image| Frame { index, time, image, name: None }));
                     }
                 }
-                Ok(None) => self.over = true,
+                Ok(false) => self.over = true,
                 Err(error) => {
                     self.over = true;
                     return Some(Err(damaged(&self.name, error)));
@@ -98,16 +89,15 @@ pub(super) struct Splitter<R> {
 }
 
 impl<R: BufRead> Splitter<R> {
-    /// Reads the next image; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<ImageFormat>, PipeError> {
+    /// Reads the next image; false at the end.
+    pub(super) fn next(&mut self) -> Result<bool, PipeError> {
         self.image.clear();
         if at_end(&mut self.bytes)? {
-            return Ok(None);
+            return Ok(false);
         }
         self.copy(JPEG.len())?;
-        let format = if self.image == JPEG {
+        if self.image == JPEG {
             self.jpeg()?;
-            ImageFormat::Jpeg
         } else {
             if PNG.starts_with(&self.image) {
                 self.copy(PNG.len() - JPEG.len())?;
@@ -116,10 +106,9 @@ impl<R: BufRead> Splitter<R> {
                 return Err(PipeError::NotAnImage { frame: self.frame, found: shown(&self.image) });
             }
             self.png()?;
-            ImageFormat::Png
-        };
+        }
         self.frame += 1;
-        Ok(Some(format))
+        Ok(true)
     }
 
     /// Chunks of a length, a type, the data and a checksum, up to the one that ends the image.

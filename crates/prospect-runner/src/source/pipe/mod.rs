@@ -47,7 +47,7 @@ impl Pipe {
             let video = y4m::Y4mVideo::open(whole, &self.name)?;
             return Ok(Box::new(Sampled::new(video, self.options, None, self.name.clone())));
         }
-        if images::format(&head).is_none() && !head.is_empty() {
+        if !images::begins(&head) && !head.is_empty() {
             return Err(PipeError::Unknown { found: shown(&head) });
         }
         Ok(Box::new(images::ImageStream::new(whole, &self.name, self.options)))

@@ -128,16 +128,10 @@ fn every_damage_is_named_and_keeps_the_frames_before_it() {
             matches!(damage(&y4m(header, 1, 12)), (0, PipeError::MissingField { field }) if field == missing)
         );
     }
-    for header in [
-        "W0 H2 F2:1",
-        "W4 H-2 F2:1",
-        "W4 H2 F0:0",
-        "W4 H2 F2",
-        "W4 H2 F2:1 C444alpha",
-        "W99999999 H99999999 F1:1",
-    ] {
+    for header in ["W0 H2 F2:1", "W4 H-2 F2:1", "W4 H2 F0:0", "W4 H2 F2", "W4 H2 F2:1 C444alpha"] {
         assert!(matches!(damage(&y4m(header, 1, 12)), (0, PipeError::Field { .. })), "{header}");
     }
+    assert!(matches!(damage(&y4m("W99999999 H99999999 F1:1", 1, 12)), (0, PipeError::TooLarge { .. })));
 }
 
 #[test]

@@ -8,11 +8,10 @@ use super::{PipeError, Y4M, at_end, damaged, shown};
 use crate::source::SourceError;
 use crate::source::colour::{Chroma, Colour};
 use crate::source::sample::{Pictures, Timed};
+use crate::source::size::check_size;
 use crate::source::yuv::YuvPicture;
 
 const LONGEST_LINE: usize = 4096;
-/// Sixteen times what 8K has.
-const MOST_PIXELS: usize = 1 << 29;
 
 /// What the header says.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -208,10 +207,7 @@ fn header(line: &str) -> Result<Header, PipeError> {
     let width: usize = width.ok_or(PipeError::MissingField { field: 'W' })?;
     let height: usize = height.ok_or(PipeError::MissingField { field: 'H' })?;
     let rate = rate.ok_or(PipeError::MissingField { field: 'F' })?;
-    if width.checked_mul(height).is_none_or(|pixels| pixels > MOST_PIXELS) {
-        let field = format!("W{width} H{height}");
-        return Err(PipeError::Field { field, expected: "at most 2^29 pixels" });
-    }
+    check_size(width as u64, height as u64)?;
     let layout = said.or(beside).unwrap_or(Layout { chroma: Some((2, 2)), bits: 8 });
     Ok(Header { width, height, rate, layout, full_range })
 }
