@@ -105,14 +105,14 @@ impl Repository {
     }
 }
 
-/// A name in the same folder that nobody else has.
+/// A name in the same folder that nobody else has, on whatever machine.
 #[cfg(feature = "download")]
-fn beside(path: &Path) -> PathBuf {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+pub(super) fn beside(path: &Path) -> PathBuf {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    // Two processes of one number on two machines have different keys, and so have two calls of one process.
+    let random = RandomState::new().build_hasher().finish();
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    path.with_file_name(format!(".{name}.{}.{count}", std::process::id()))
+    path.with_file_name(format!(".{name}.{}.{random:016x}", std::process::id()))
 }
 
 #[cfg(all(feature = "download", unix))]
@@ -134,6 +134,10 @@ struct Index {
 
 /// The files that a list of weights names.
 pub(super) fn shards(index: &Path) -> Result<BTreeSet<String>, String> {
+    // A named pipe would wait for somebody who writes into it.
+    if index.exists() && !index.is_file() {
+        return Err("it is no file".to_owned());
+    }
     let text = fs::read_to_string(index).map_err(|error| error.to_string())?;
     let index: Index = serde_json::from_str(&text).map_err(one_line)?;
     let names: BTreeSet<String> = index.weight_map.into_values().collect();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::HubError;
+use super::expansion::expanded;
 
 /// Where the hub is unless `HF_ENDPOINT` says otherwise.
 const PUBLIC_ENDPOINT: &str = "https://huggingface.co";
@@ -21,7 +22,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// As the process's variables say.
+    /// As the process's variables say; `~` and `$NAME` in paths are what a shell would make of them.
     ///
     /// # Errors
     /// [`HubError::NoCache`] if there is no home folder either.
@@ -31,7 +32,7 @@ impl Environment {
 
     fn of(variable: impl Fn(&str) -> Option<String>) -> Result<Self, HubError> {
         let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-        let path = |name: &str| set(name).map(PathBuf::from);
+        let path = |name: &str| set(name).map(|path| PathBuf::from(expanded(&path, &variable)));
         let user = || path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")));
         let home = path("HF_HOME").or_else(|| Some(user()?.join("huggingface")));
         let named = path("HF_HUB_CACHE").or_else(|| path("HUGGINGFACE_HUB_CACHE"));
@@ -76,6 +77,18 @@ mod tests {
         assert_eq!(cache(&[("HOME", "/home/a"), ("HF_HOME", "/big")]), PathBuf::from("/big/hub"));
         assert_eq!(cache(&[("HF_HOME", "/big"), ("HF_HUB_CACHE", "/hub")]), PathBuf::from("/hub"));
         assert_eq!(cache(&[("HUGGINGFACE_HUB_CACHE", "/old")]), PathBuf::from("/old"));
+        // No shell has read what a scheduler's or a service's settings say.
+        let home = ("HOME", "/home/a");
+        for (name, written, expected) in [
+            ("HF_HOME", "~/x", "/home/a/x/hub"),
+            ("HF_HOME", "$SCRATCH/hf", "/scratch/a/hf/hub"),
+            ("HF_HUB_CACHE", "${SCRATCH}/hub", "/scratch/a/hub"),
+            ("HUGGINGFACE_HUB_CACHE", "~/hub", "/home/a/hub"),
+            ("XDG_CACHE_HOME", "~/c", "/home/a/c/huggingface/hub"),
+        ] {
+            let found = cache(&[home, ("SCRATCH", "/scratch/a"), (name, written)]);
+            assert_eq!(found, PathBuf::from(expected), "{name}={written}");
+        }
         assert!(matches!(with(&[]), Err(HubError::NoCache)));
     }
 
@@ -102,5 +115,7 @@ mod tests {
         std::fs::write(&other, "hf_other").unwrap();
         let elsewhere = ("HF_TOKEN_PATH", other.to_str().unwrap());
         assert_eq!(with(&[folder, elsewhere]).unwrap().token.as_deref(), Some("hf_other"));
+        let below = [("HOME", home.path().to_str().unwrap()), ("HF_TOKEN_PATH", "~/other")];
+        assert_eq!(with(&below).unwrap().token.as_deref(), Some("hf_other"));
     }
 }

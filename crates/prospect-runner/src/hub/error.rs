@@ -53,6 +53,20 @@ pub enum HubError {
         /// Bytes that there should be.
         expected: u64,
     },
+    /// A connection that brings next to nothing.
+    #[error(
+        "the connection to {url} brought {bytes} bytes in {seconds} s: expected at least {least}; started again, the download goes on from there"
+    )]
+    Slow {
+        /// The address.
+        url: String,
+        /// Bytes that came.
+        bytes: u64,
+        /// In how many seconds.
+        seconds: f64,
+        /// Fewest bytes that should have come.
+        least: u64,
+    },
     /// A model that needs a permission.
     #[error(
         "{id}: the hub answers {status}{code}: expected a public model, or HF_TOKEN of an account that may read it ({url})"
@@ -162,7 +176,11 @@ impl HubError {
     pub fn is_passing(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Cut { .. } | Self::RateLimited { .. } | Self::Server { .. }
+            Self::Unreachable { .. }
+                | Self::Cut { .. }
+                | Self::Slow { .. }
+                | Self::RateLimited { .. }
+                | Self::Server { .. }
         )
     }
 

@@ -8,6 +8,7 @@ mod cache;
 mod download;
 mod environment;
 mod error;
+mod expansion;
 mod id;
 mod weight_files;
 

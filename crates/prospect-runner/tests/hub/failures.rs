@@ -60,6 +60,38 @@ fn a_hub_that_fails_is_asked_again_but_not_for_ever() {
 }
 
 #[test]
+fn a_body_that_drips_is_a_connection_that_broke() {
+    let (server, cache) = (StandIn::serving("gqa-tied"), tempfile::tempdir().unwrap());
+    let patience = Patience {
+        tries: 3,
+        first_pause: Duration::from_millis(1),
+        silence: Duration::from_millis(200),
+        least_bytes: 1000,
+        ..Patience::default()
+    };
+    let download = || Hub::new(server.environment(cache.path())).with_patience(patience).download(&id(ID));
+    for file in ["listing", LARGE] {
+        server.fault(file, &[const { Fault::Drip(usize::MAX, Duration::from_millis(20)) }; 3]);
+        let error = download().unwrap_err();
+        assert!(matches!(error, HubError::Slow { least: 1000, .. }) && error.exit_code() == 1, "{error}");
+        assert_eq!(server.requests(file).len(), 3, "{file}");
+    }
+    // A connection that breaks after every byte is one as well.
+    server.fault(LARGE, &[const { Fault::Cut(1) }; 9]);
+    assert!(matches!(download().unwrap_err(), HubError::Cut { .. }));
+    assert_eq!(server.requests(LARGE).len(), 6);
+    // What has come of it is kept.
+    let before = server.requests(LARGE).len();
+    server.forgive(LARGE);
+    let snapshot = download().unwrap();
+    assert!(server.requests(LARGE)[before].range.is_some_and(|start| start > 3));
+    assert_eq!(
+        std::fs::read(snapshot.folder.join("model.safetensors")).unwrap(),
+        server.file("model.safetensors")
+    );
+}
+
+#[test]
 fn a_hub_that_wants_to_be_left_alone_is_left_alone_as_long_as_it_says() {
     let begun = Instant::now();
     assert_eq!(success(LARGE, &[Fault::Status(429, "Retry-After: 1\r\n")]), 2);

@@ -36,6 +36,8 @@ pub(crate) enum Fault {
     Other,
     /// The whole file, whatever part was asked for.
     Whole,
+    /// That many bytes, one after each pause, before the connection ends.
+    Drip(usize, Duration),
     /// Everything, after a while.
     Slow(Duration),
 }
@@ -117,6 +119,7 @@ impl StandIn {
             first_pause: Duration::from_millis(5),
             longest_pause: Duration::from_secs(2),
             silence: Duration::from_millis(500),
+            least_bytes: 1,
         };
         Hub::new(self.environment(cache)).with_patience(patience)
     }
@@ -133,6 +136,11 @@ impl StandIn {
     /// What happens to the next requests for `file`.
     pub(crate) fn fault(&self, file: &str, faults: &[Fault]) {
         self.state.faults.lock().unwrap().entry(file.to_owned()).or_default().extend(faults.iter().cloned());
+    }
+
+    /// Nothing happens to them any more.
+    pub(crate) fn forgive(&self, file: &str) {
+        self.state.faults.lock().unwrap().remove(file);
     }
 
     /// Changes the files, under a new commit.
@@ -260,7 +268,7 @@ impl State {
                 self.note(request);
                 return send(stream, *status, more, b"");
             }
-            Some(Fault::Cut(sent) | Fault::Stall(sent)) => body.truncate(*sent),
+            Some(Fault::Cut(sent) | Fault::Stall(sent) | Fault::Drip(sent, _)) => body.truncate(*sent),
             Some(Fault::Longer) => {
                 body.push(0);
                 promised += 1;
@@ -282,7 +290,13 @@ impl State {
             stream,
             "HTTP/1.1 {status} Is\r\nContent-Length: {promised}\r\nConnection: close\r\n{headers}{range}\r\n"
         )?;
-        stream.write_all(&body)?;
+        match fault {
+            Some(Fault::Drip(_, pause)) => body.iter().try_for_each(|byte| {
+                std::thread::sleep(pause);
+                stream.write_all(&[*byte])
+            })?,
+            _ => stream.write_all(&body)?,
+        }
         stream.flush()?;
         if matches!(fault, Some(Fault::Stall(_))) {
             while !self.closed.load(Ordering::Relaxed) {

@@ -1,10 +1,13 @@
 //! Requests to the hub: who asks, where it leads, what the answer means.
 
+use std::io::Read;
+
 use ureq::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, LOCATION, RANGE, RETRY_AFTER};
 use ureq::http::{HeaderMap, StatusCode};
-use ureq::{Agent, Body, http::Response};
+use ureq::{Agent, Body, BodyReader, http::Response};
 
-use super::patience::{Failures, Patience};
+use super::patience::{Failures, Patience, check_interrupt};
+use super::steady::Steady;
 use crate::hub::environment::Environment;
 use crate::hub::error::HubError;
 use crate::hub::id::{HubId, is_hex};
@@ -13,6 +16,8 @@ use crate::hub::id::{HubId, is_hex};
 const MAX_REDIRECTS: usize = 5;
 /// The longest list of files that is read, in bytes.
 const MAX_LISTING: u64 = 16 << 20;
+/// How much of it is received at once.
+const LISTING_CHUNK: usize = 1 << 14;
 
 /// Whoever asks the hub.
 pub(super) struct Client {
@@ -30,7 +35,7 @@ pub(super) struct Contents {
     pub(super) start: u64,
     /// How many bytes are to come, where the answer says so.
     pub(super) length: Option<u64>,
-    pub(super) body: Body,
+    pub(super) body: Steady<BodyReader<'static>>,
 }
 
 impl Client {
@@ -50,6 +55,11 @@ impl Client {
             token: environment.token.clone(),
             patience,
         }
+    }
+
+    /// Fewest bytes of a connection that is no failure.
+    pub(super) fn least_bytes(&self) -> u64 {
+        self.patience.least_bytes
     }
 
     pub(super) fn failures(&self) -> Failures {
@@ -79,10 +89,28 @@ impl Client {
 
     /// The text of a short answer.
     pub(super) fn text(&self, url: &str, id: &HubId) -> Result<String, HubError> {
-        let (_, mut response) = self.ask(url, 0)?;
+        let (_, response) = self.ask(url, 0)?;
         self.check(url, id, &response)?;
-        let text = response.body_mut().with_config().limit(MAX_LISTING).read_to_string();
-        text.map_err(|error| HubError::Unreachable { url: url.to_owned(), message: error.to_string() })
+        let broken = |message: String| HubError::Unreachable { url: url.to_owned(), message };
+        let mut body = Steady::new(response.into_body().into_reader(), self.patience);
+        let (mut text, mut chunk) = (Vec::new(), vec![0; LISTING_CHUNK]);
+        loop {
+            check_interrupt()?;
+            match body.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(read) => text.extend_from_slice(&chunk[..read]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(body.too_slow(url).unwrap_or_else(|| broken(error.to_string()))),
+            }
+            if text.len() as u64 > MAX_LISTING {
+                return Err(HubError::Answer {
+                    url: url.to_owned(),
+                    problem: format!("more than {MAX_LISTING} bytes"),
+                    expected: "a list of files",
+                });
+            }
+        }
+        String::from_utf8(text).map_err(|error| broken(error.to_string()))
     }
 
     /// A file's contents from byte `start`, or from the first one where the other side cannot begin anywhere else.
@@ -103,7 +131,8 @@ impl Client {
             _ => 0,
         };
         let length = length.and_then(|length| length.parse().ok());
-        Ok(Contents { digest, start, length, body: response.into_body() })
+        let body = Steady::new(response.into_body().into_reader(), self.patience);
+        Ok(Contents { digest, start, length, body })
     }
 
     /// Follows redirections to an answer. Beside it the digest that the hub's own answer named.

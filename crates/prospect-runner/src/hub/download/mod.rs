@@ -5,6 +5,7 @@ mod listing;
 mod partial;
 mod patience;
 mod progress;
+mod steady;
 mod transfer;
 
 use std::path::{Path, PathBuf};

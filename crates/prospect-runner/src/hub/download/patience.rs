@@ -17,6 +17,8 @@ pub struct Patience {
     pub longest_pause: Duration,
     /// How long a connection may be silent.
     pub silence: Duration,
+    /// Fewest bytes that a connection has to bring in each such period, and to count as no failure when it breaks.
+    pub least_bytes: u64,
 }
 
 impl Default for Patience {
@@ -26,6 +28,7 @@ impl Default for Patience {
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(60),
             silence: Duration::from_secs(30),
+            least_bytes: 32 << 10,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::client::{Client, Contents};
@@ -10,7 +10,7 @@ use super::listing::RemoteFile;
 use super::partial::Partial;
 use super::patience::{check_interrupt, sleep};
 use super::progress::Progress;
-use crate::hub::cache::Repository;
+use crate::hub::cache::{self, Repository};
 use crate::hub::error::HubError;
 use crate::hub::id::HubId;
 
@@ -58,13 +58,21 @@ impl<'a> Transfer<'a> {
             return Ok(());
         }
         create_parent(&blob)?;
-        let _lock = lock(&self.repository.lock(&file.digest), &file.name, progress)?;
+        let lock = lock(&self.repository.lock(&file.digest), &file.name, progress)?;
         // Whoever held the lock may have done it.
         if is_there() {
             progress.there(file.bytes);
             return Ok(());
         }
-        let path = blob.with_extension("incomplete");
+        let shared = blob.with_extension("incomplete");
+        // Others may be at work where no lock keeps them out: then each has a file of its own, which nobody goes on with.
+        let (path, _removed) = match lock {
+            Some(_) => (shared, None),
+            None => {
+                let own = cache::beside(&shared);
+                (own.clone(), Some(Removed(own)))
+            }
+        };
         let mut partial = Partial::open(&path, file)?;
         let (mut pieces, mut again) = (usize::from(partial.bytes() > 0), false);
         progress.there(partial.bytes());
@@ -84,7 +92,7 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// Receives until nothing is missing, and says over how many connections. One that brought something does not count as a
+    /// Receives until nothing is missing, and says over how many connections. One that brought enough does not count as a
     /// failure when it breaks.
     fn receive_all(
         &self,
@@ -96,9 +104,10 @@ impl<'a> Transfer<'a> {
         while partial.missing() > 0 {
             let before = partial.bytes();
             let received = self.receive(file, partial, progress);
-            if partial.bytes() > before {
+            let gained = partial.bytes().saturating_sub(before);
+            connections += usize::from(gained > 0);
+            if gained >= self.client.least_bytes() {
                 failures.forget();
-                connections += 1;
             }
             if let Err(failure) = received {
                 failures.wait(failure)?;
@@ -121,7 +130,7 @@ impl<'a> Transfer<'a> {
             progress.lost(partial.bytes());
             partial.clear()?;
         }
-        let (mut reader, mut chunk) = (contents.body.into_reader(), vec![0; CHUNK]);
+        let (mut reader, mut chunk) = (contents.body, vec![0; CHUNK]);
         loop {
             check_interrupt()?;
             let cut = |partial: &Partial<'_>| HubError::Cut {
@@ -132,7 +141,7 @@ impl<'a> Transfer<'a> {
             let read = match reader.read(&mut chunk) {
                 Ok(read) => read,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(_) => return Err(cut(partial)),
+                Err(_) => return Err(reader.too_slow(&url).unwrap_or_else(|| cut(partial))),
             };
             match (read, partial.missing()) {
                 (0, 0) => return Ok(()),
@@ -168,7 +177,18 @@ fn check_announced(url: &str, file: &RemoteFile, contents: &Contents) -> Result<
     }
 }
 
-/// Waits until nobody else downloads the blob. The hub's Python library locks the same file in the same way.
+/// A file that goes when its download ends; where that succeeded, it has another name already.
+struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        // It may never have been made.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Waits until nobody else downloads the blob; `None` where nothing can be locked. The hub's Python library locks the same file
+/// in the same way.
 fn lock(path: &Path, file: &str, progress: &Progress) -> Result<Option<File>, HubError> {
     let failed = |source| HubError::Write { path: path.to_owned(), source };
     create_parent(path)?;
@@ -183,11 +203,11 @@ fn lock(path: &Path, file: &str, progress: &Progress) -> Result<Option<File>, Hu
                 progress.say(&format!("{file} (another process)"));
                 sleep(LOCK_PAUSE)?;
             }
-            // A file system without locks: two processes then write the same bytes, and the digest has the last word.
-            Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {
+            // A file system or a server without locks, whatever it calls that (ENOLCK, ENOSYS, EOPNOTSUPP, EIO).
+            Err(TryLockError::Error(_)) => {
+                progress.say(&format!("{file} (no locks here)"));
                 return Ok(None);
             }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
     }
 }
