@@ -1,4 +1,4 @@
-//! The least that every strategy must reach.
+//! The least that every strategy must reach, alone and beside the baseline on the same videos.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,14 @@ use crate::workspace::workspace_root;
 /// Where the committed floors are.
 const FILE: &str = "fixtures/workbench/floors.toml";
 
-/// Per metric, per strategy, the least value.
+/// The strategy that the others are compared with.
+pub(super) const BASELINE: &str = "unlimited";
+/// What the name of a paired difference ends with.
+pub(super) const DIFFERENCE: &str = "_difference";
+/// What a strategy does with positions where its name says nothing of them.
+const DEFAULT_POSITIONS: &str = "rerotate";
+
+/// Per metric, per strategy, the least value. A metric that ends in `_difference` is the paired difference to the baseline.
 pub(super) struct Floors(BTreeMap<String, BTreeMap<String, f64>>);
 
 impl Floors {
@@ -25,7 +32,13 @@ impl Floors {
     pub(super) fn complaints(&self, strategy: &str, figure: impl Fn(&str) -> f64) -> Vec<String> {
         let mut complaints = Vec::new();
         for (metric, floors) in &self.0 {
-            match floors.get(strategy) {
+            // The baseline does not differ from itself.
+            if strategy == BASELINE && metric.ends_with(DIFFERENCE) {
+                continue;
+            }
+            let floor =
+                floors.get(strategy).or_else(|| floors.get(&format!("{strategy}:{DEFAULT_POSITIONS}")));
+            match floor {
                 None => complaints.push(format!("{strategy} has no floor in [{metric}] of {FILE}")),
                 // Not a number is no pass.
                 Some(floor) if figure(metric) >= *floor => {}
@@ -49,6 +62,14 @@ mod tests {
         assert!(floors.0.values().flat_map(BTreeMap::values).any(|floor| *floor > 0.9));
         assert!(!floors.complaints("summarize_and_drop", |_| 0.0).is_empty());
         assert_eq!(floors.complaints("summarize_and_drop", |_| 1.0), Vec::<String>::new());
+        // A strategy that fell behind the baseline, though its own figures are high enough.
+        let behind = |metric: &str| if metric.ends_with(DIFFERENCE) { -0.5 } else { 1.0 };
+        assert!(floors.complaints("summarize_and_drop", behind)[0].contains("f1_difference -0.5"));
+        assert_eq!(floors.complaints(BASELINE, behind), Vec::<String>::new());
+        // A name without positions is one with the default's.
+        assert_eq!(floors.complaints("drop_middle", |_| 1.0), Vec::<String>::new());
+        assert!(!floors.complaints("drop_middle", |_| -1.0).is_empty());
+        assert!(!floors.complaints("drop_nothing", |_| 1.0).is_empty());
         assert!(Floors::parse("f1 = 3").is_err_and(|error| error.contains("floors.toml")));
     }
 }

@@ -14,10 +14,10 @@ use serde_json::Value;
 use crate::command::{announce, step};
 use crate::fixtures;
 use crate::workspace::workspace_root;
-use floors::Floors;
+use floors::{BASELINE, DIFFERENCE, Floors};
 use shards::Shards;
 
-/// The row of the references replayed; it is always run.
+/// The row of the references replayed; it is always run, and so is the baseline.
 const SANITY: &str = "sanity";
 
 /// Lies in a folder that this command may empty.
@@ -84,10 +84,10 @@ fn prepare(folder: &Path) -> Result<(), String> {
     fs::write(folder.join(MARKER), "").map_err(failed)
 }
 
-/// What was asked for, with the references replayed at the top.
+/// What was asked for, with the references replayed and the baseline at the top.
 fn strategies(asked: &[String]) -> Vec<String> {
-    let others = asked.iter().filter(|name| *name != SANITY).cloned();
-    std::iter::once(SANITY.to_owned()).chain(others).collect()
+    let others = asked.iter().filter(|name| ![SANITY, BASELINE].contains(&name.as_str())).cloned();
+    [SANITY, BASELINE].map(str::to_owned).into_iter().chain(others).collect()
 }
 
 /// Prints the table, writes the report, and returns the figures.
@@ -114,7 +114,14 @@ fn check(summary: &Value, floors: &Floors) -> Result<(), String> {
     let mut complaints = Vec::new();
     for row in rows {
         let name = row["strategy"].as_str().unwrap_or_default();
-        let figure = |metric: &str| row["metrics"][metric]["value"].as_f64().unwrap_or(f64::NAN);
+        let figure = |metric: &str| {
+            let metrics = &row["metrics"];
+            let value = match metric.strip_suffix(DIFFERENCE) {
+                Some(metric) => &metrics[metric]["difference"]["value"],
+                None => &metrics[metric]["value"],
+            };
+            value.as_f64().unwrap_or(f64::NAN)
+        };
         if name == SANITY {
             for metric in ["f1", "exact_f1"] {
                 let value = figure(metric);
@@ -172,8 +179,8 @@ mod tests {
     }
 
     #[test]
-    fn sanity_is_always_run_once() {
+    fn sanity_and_the_baseline_are_always_run_once() {
         let asked = ["drop_all".to_owned(), "sanity".to_owned()];
-        assert_eq!(strategies(&asked), ["sanity", "drop_all"]);
+        assert_eq!(strategies(&asked), ["sanity", "unlimited", "drop_all"]);
     }
 }

@@ -17,7 +17,7 @@ const UNLIMITED: &str = "unlimited";
 
 /// Watches a video as it happens and speaks when it helps.
 #[derive(Debug, Parser)]
-#[command(name = "prospect-runner", version, about, disable_help_subcommand = true)]
+#[command(name = "prospect-runner", version = crate::VERSION, about, disable_help_subcommand = true)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,

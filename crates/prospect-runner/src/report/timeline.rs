@@ -8,6 +8,8 @@ use crate::evaluation::{Judgement, Verdict};
 
 /// Width of the drawing in its own units; a long stream gets more, and is scrolled.
 const LEAST_WIDTH: f64 = 960.0;
+/// Widest drawing: two days at [`UNITS_PER_SECOND`]; what is longer is drawn closer together.
+const MOST_WIDTH: f64 = 518_400.0;
 const UNITS_PER_SECOND: f64 = 3.0;
 const MARGIN: f64 = 56.0;
 /// Side of the square that a picture is fitted into.
@@ -15,6 +17,7 @@ const PICTURE: f64 = 72.0;
 const GAP: f64 = 6.0;
 /// Distances of labels that a scale may have, in seconds.
 const STEPS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+const HOUR: f64 = 3600.0;
 /// Least units between two labels.
 const LABEL_ROOM: f64 = 72.0;
 
@@ -69,8 +72,10 @@ pub(super) fn timeline(
     end: f64,
     thumbnails: &Thumbnails,
 ) -> Timeline {
-    let width = (end * UNITS_PER_SECOND + 2.0 * MARGIN).max(LEAST_WIDTH);
-    let at = |time: f64| MARGIN + time / end.max(1e-9) * (width - 2.0 * MARGIN);
+    // A trace may say anything of its times.
+    let end = if end.is_finite() { end.max(0.0) } else { 0.0 };
+    let width = (end * UNITS_PER_SECOND + 2.0 * MARGIN).clamp(LEAST_WIDTH, MOST_WIDTH);
+    let at = |time: f64| MARGIN + (time / end.max(1e-9)).clamp(0.0, 1.0) * (width - 2.0 * MARGIN);
     let missed = judgement.missed();
     let references = judgement.references.iter().enumerate().map(|(index, reference)| ReferenceMark {
         x: at(reference.time),
@@ -92,8 +97,9 @@ pub(super) fn timeline(
         }
     });
     let replies: Vec<ReplyMark> = replies.collect();
-    let step = STEPS.into_iter().find(|step| step / end.max(1e-9) * (width - 2.0 * MARGIN) >= LABEL_ROOM);
-    let step = step.unwrap_or(STEPS[STEPS.len() - 1]);
+    let least = LABEL_ROOM * end.max(1e-9) / (width - 2.0 * MARGIN);
+    // Beyond the named distances, whole hours: there are never more labels than there is room for.
+    let step = STEPS.into_iter().find(|step| *step >= least).unwrap_or_else(|| (least / HOUR).ceil() * HOUR);
     let ticks = (0..).map(|number| f64::from(number) * step).take_while(|time| *time <= end);
     Timeline {
         width,
@@ -145,9 +151,10 @@ mod tests {
 
     #[test]
     fn labels_keep_their_distance_however_long_the_stream() {
-        for end in [0.5, 66.0, 600.0, 3600.0, 36_000.0] {
+        for end in [0.5, 66.0, 600.0, 3600.0, 36_000.0, 1e6, 1e9, f64::MAX, f64::INFINITY, f64::NAN, -1.0] {
             let timeline = timeline(&Judgement::default(), &[], &[], end, &Thumbnails::default());
-            assert!(!timeline.ticks.is_empty());
+            assert!((1..=7_200).contains(&timeline.ticks.len()), "{end}: {}", timeline.ticks.len());
+            assert!(timeline.width <= MOST_WIDTH);
             assert!(timeline.ticks.windows(2).all(|pair| pair[1].0 - pair[0].0 >= LABEL_ROOM), "{end}");
         }
     }
