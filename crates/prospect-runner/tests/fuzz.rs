@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 use mutations::{cases, mutate, mutations};
 use proptest::prelude::*;
 use prospect_runner::annotations::Annotations;
+use prospect_runner::source::{self, SourceOptions};
 use prospect_runner::suite;
 use prospect_runner::suspend::SuspendedStream;
 use prospect_runner::trace::{broken_laws, read_trace};
@@ -49,6 +50,23 @@ static CHECKPOINT: LazyLock<Vec<u8>> = LazyLock::new(|| {
     std::fs::read(folder.path().join("stream")).unwrap()
 });
 
+const PICTURES: [&str; 14] = [
+    "exif6.jpg",
+    "exif6.png",
+    "exif6.webp",
+    "exif_late.png",
+    "exif3_xmp6.jpg",
+    "rgba16.png",
+    "palette_trns.png",
+    "cmyk.jpg",
+    "progressive.jpg",
+    "rgb.bmp",
+    "rgba.webp",
+    "still.gif",
+    "moving.gif",
+    "moving.webp",
+];
+
 const ANNOTATIONS: [&str; 5] = [
     "tests/annotations/tea.json",
     "tests/annotations/tea.tsv",
@@ -69,6 +87,23 @@ const TRACE: &str = r#"{"event":"run_started","schema_version":2,"config":{},"mo
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(cases(300)))]
+
+    #[test]
+    fn damaged_pictures_are_frames_or_one_line(name in prop::sample::select(&PICTURES[..]), changes in mutations()) {
+        let (_folder, file) = changed(&here("../../fixtures/pictures").join(name), &changes);
+        match source::open(file.to_str().unwrap(), SourceOptions::at(20.0)) {
+            Ok(mut source) => {
+                // A damaged delay may last for minutes.
+                for item in std::iter::from_fn(|| source.next_frame()).take(64) {
+                    match item {
+                        Ok(frame) => prop_assert!(frame.image.width() > 0 && frame.image.height() > 0),
+                        Err(error) => one_line(&error)?,
+                    }
+                }
+            }
+            Err(error) => one_line(&error)?,
+        }
+    }
 
     #[test]
     fn annotations(file in prop::sample::select(&ANNOTATIONS[..]), changes in mutations()) {

@@ -182,9 +182,9 @@ mod tests {
     fn what_is_left_out_is_counted() {
         let folder = tempfile::tempdir().unwrap();
         let touch = |name: &str| std::fs::write(folder.path().join(name), b"").unwrap();
-        ["b10.jfif", "b9.JPE", "a.gif", "._a.gif", ".hidden.png", "Thumbs.db", "notes.txt", "IMG_1"]
-            .into_iter()
-            .for_each(touch);
+        let names =
+            ["b10.jfif", "b9.JPE", "a.gif", "._a.gif", ".hidden.png", "Thumbs.db", "notes.txt", "IMG_1"];
+        names.into_iter().for_each(touch);
         std::fs::create_dir(folder.path().join("more.png")).unwrap();
         std::fs::create_dir(folder.path().join(".git")).unwrap();
         let listing = Listing::of_folder(folder.path()).unwrap();

@@ -21,7 +21,6 @@ pub use queue::{Arrival, Delivered, DeliveryPolicy, DroppedFrame, PreparedFrame}
 
 /// What came of asking for the next frame.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Next<P> {
     /// A frame, or what there is in its place.
     Item(Delivered<P>),
