@@ -107,9 +107,12 @@ fn of_file(path: &Path) -> std::io::Result<(u64, Sha)> {
     }
 }
 
+/// Digests by path, length and time of change.
+type Known = HashMap<(PathBuf, u64, SystemTime), Sha>;
+
 /// Reads a file once in a process, however many runs of a suite depend on it.
 fn once(path: PathBuf, bytes: u64, modified: SystemTime) -> std::io::Result<Sha> {
-    static KNOWN: Mutex<Option<HashMap<(PathBuf, u64, SystemTime), Sha>>> = Mutex::new(None);
+    static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let key = (path, bytes, modified);
     if let Some(sha256) = known().as_ref().and_then(|known| known.get(&key)) {

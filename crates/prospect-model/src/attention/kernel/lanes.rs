@@ -167,34 +167,42 @@ mod x86 {
         ($vector:ty, $set1:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $mul:ident, $max:ident, $fma:ident) => {
             #[inline(always)]
             unsafe fn splat(value: f32) -> Self {
+                // SAFETY: the caller has the instructions; nothing but registers is touched.
                 unsafe { $set1(value) }
             }
             #[inline(always)]
             unsafe fn load(from: *const f32) -> Self {
+                // SAFETY: the caller has the instructions, and a whole vector of floats at any alignment.
                 unsafe { $load(from) }
             }
             #[inline(always)]
             unsafe fn store(self, to: *mut f32) {
+                // SAFETY: the caller has the instructions, and a whole vector of floats at any alignment.
                 unsafe { $store(to, self) }
             }
             #[inline(always)]
             unsafe fn add(self, other: Self) -> Self {
+                // SAFETY: the caller has the instructions; nothing but registers is touched.
                 unsafe { $add(self, other) }
             }
             #[inline(always)]
             unsafe fn sub(self, other: Self) -> Self {
+                // SAFETY: the caller has the instructions; nothing but registers is touched.
                 unsafe { $sub(self, other) }
             }
             #[inline(always)]
             unsafe fn mul(self, other: Self) -> Self {
+                // SAFETY: the caller has the instructions; nothing but registers is touched.
                 unsafe { $mul(self, other) }
             }
             #[inline(always)]
             unsafe fn max(self, other: Self) -> Self {
+                // SAFETY: the caller has the instructions; nothing but registers is touched.
                 unsafe { $max(self, other) }
             }
             #[inline(always)]
             unsafe fn fma(self, left: Self, right: Self) -> Self {
+                // SAFETY: the caller has the instructions; nothing but registers is touched.
                 unsafe { $fma(left, right, self) }
             }
         };
@@ -237,11 +245,13 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn low_bits_to_exponent(self) -> Self {
+            // SAFETY: the caller has the instructions; nothing but registers is touched.
             unsafe { _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(self), 23)) }
         }
         #[inline(always)]
         unsafe fn quarters([a, b, c, d]: [Self; 4]) -> Self {
             // Halves, then quarters.
+            // SAFETY: the caller has the instructions; nothing but registers is touched.
             unsafe {
                 let ab = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
                 let cd = _mm512_add_ps(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xEE));
@@ -251,6 +261,7 @@ mod x86 {
         #[inline(always)]
         unsafe fn sums([a, b, c, d]: [Self; 4]) -> Self {
             // Four lanes of each are a row of a matrix of four by four, whose transposed rows are added.
+            // SAFETY: the caller has the instructions; nothing but registers is touched.
             unsafe {
                 let ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
                 let cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
@@ -261,6 +272,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn largest(self) -> f32 {
+            // SAFETY: the caller has the instructions; nothing but registers is touched.
             unsafe { _mm512_reduce_max_ps(self) }
         }
     }
@@ -302,14 +314,17 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn low_bits_to_exponent(self) -> Self {
+            // SAFETY: the caller has the instructions; nothing but registers is touched.
             unsafe { _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(self), 23)) }
         }
         #[inline(always)]
         unsafe fn quarters([a, b, ..]: [Self; 4]) -> Self {
+            // SAFETY: the caller has the instructions; nothing but registers is touched.
             unsafe { _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31)) }
         }
         #[inline(always)]
         unsafe fn sums([a, b, c, d]: [Self; 4]) -> Self {
+            // SAFETY: the caller has the instructions; nothing but registers is touched.
             unsafe {
                 let all = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
                 _mm256_permutevar8x32_ps(all, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7))
