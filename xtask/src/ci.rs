@@ -2,6 +2,7 @@
 
 use crate::command::{announce, step};
 use crate::cuda;
+use crate::deny;
 use crate::e2e;
 use crate::tidy;
 use crate::workspace::workspace_root;
@@ -14,6 +15,7 @@ pub(crate) fn run() -> Result<(), String> {
     step("fmt", "cargo", &["fmt", "--all", "--check"], &[])?;
     announce("tidy");
     tidy::run()?;
+    deny::run()?;
     step(
         "clippy",
         "cargo",

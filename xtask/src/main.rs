@@ -3,6 +3,7 @@
 mod ci;
 mod command;
 mod cuda;
+mod deny;
 mod download;
 mod e2e;
 mod fixtures;
@@ -34,6 +35,8 @@ enum Command {
     CudaBuild(cuda::Arguments),
     /// The tests of what a GPU computes, with the CPU in the place of one (docs/gpu.md).
     CudaTest(cuda::TestArguments),
+    /// Licences, duplicate versions and known faults of the dependencies.
+    Deny,
     /// Everything a change has to pass: format, lints, tidy, docs, tests, the main job.
     Ci,
     /// Check the rules of docs/ARCHITECTURE.md that no compiler checks.
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::CudaBuild(arguments) => cuda::run(&arguments),
         Command::CudaTest(arguments) => cuda::test(&arguments),
         Command::Ci => ci::run(),
+        Command::Deny => deny::run(),
         Command::Tidy => tidy::run(),
     };
     match outcome {
