@@ -3,8 +3,13 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::stream;
-use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
+use prospect_config::{EncodeAhead, Layers, Settings, WORKBENCH_CONFIG};
+use prospect_processor::RgbImage;
+use prospect_runner::checkpoint::Checkpoint;
+use prospect_runner::preparation::{Preparation, PreparedPicture};
 use prospect_runner::trace::Event;
 
 fn settings(keys: &[&str]) -> Settings {
@@ -38,4 +43,21 @@ fn the_trace_is_the_same() {
     assert_eq!(ahead, in_turn);
     assert!(in_turn.iter().any(|event| matches!(event, Event::Summary { .. })));
     assert!(vision_ms_ahead < vision_ms, "{vision_ms_ahead} of {vision_ms} ms: nothing was done ahead");
+}
+
+#[test]
+fn what_is_shown_again_is_scaled_once() {
+    let checkpoint = Checkpoint::load(&settings(&[])).unwrap();
+    let mut preparation = Preparation::new(&checkpoint, EncodeAhead::Off).unwrap();
+    let mut scaled = |image: &Arc<RgbImage>| match preparation.prepare(image).unwrap().prepared {
+        PreparedPicture::Scaled(pixels) => pixels,
+        PreparedPicture::Encoded(_) => panic!("nothing is encoded ahead"),
+    };
+    let [grey, same, other] =
+        [90, 90, 91].map(|value| Arc::new(RgbImage::from_pixel(40, 30, [value; 3].into())));
+    let first = scaled(&grey);
+    assert!(Arc::ptr_eq(&first, &scaled(&grey)), "the same picture");
+    assert!(Arc::ptr_eq(&first, &scaled(&same)), "equal pixels");
+    assert!(scaled(&other).values != first.values);
+    assert_eq!(scaled(&grey).values, first.values);
 }
