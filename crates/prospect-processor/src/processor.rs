@@ -25,6 +25,8 @@ pub struct Processor {
     tokens: Tokens,
     template: ChatTemplate,
     generation_prompt: String,
+    /// Whether the token that begins a conversation begins every message too, as one of the message's own.
+    bos_in_every_message: bool,
     /// An unsplit frame's ids, the same for every frame.
     frame_ids: Vec<u32>,
 }
@@ -48,8 +50,23 @@ impl Processor {
             .strip_prefix(&without)
             .ok_or(ProcessorError::TemplateNotIncremental { message: 1 })?
             .to_owned();
+        let bos = &tokens.texts.bos;
+        let pair = [message[0].clone(), text_message(Role::Assistant, "text")];
+        // A template may want another order of roles; then it is one that nothing is known of.
+        let pair = template.render(&pair, false, &tokens.texts).unwrap_or_default();
+        let second = pair.strip_prefix(&without);
+        let bos_in_every_message =
+            without.starts_with(bos) && second.is_some_and(|text| text.starts_with(bos));
         let normalizer = Normalizer::new(&settings);
-        Ok(Self { settings, normalizer, tokens, template, generation_prompt, frame_ids })
+        Ok(Self {
+            settings,
+            normalizer,
+            tokens,
+            template,
+            generation_prompt,
+            bos_in_every_message,
+            frame_ids,
+        })
     }
 
     /// The ids of tokens with a meaning of their own.
@@ -140,7 +157,7 @@ impl Processor {
     /// The template or the tokenizer fails, or the text holds an image token.
     pub fn encode_message(&self, role: Role, text: &str, first: bool) -> Result<Encoded> {
         let mut encoded = self.encode_prompt(&[text_message(role, text)], false)?;
-        if !first && encoded.ids.first() == Some(&self.tokens.ids.bos) {
+        if !first && !self.bos_in_every_message && encoded.ids.first() == Some(&self.tokens.ids.bos) {
             encoded = Encoded::single(SegmentKind::from(role), encoded.ids.split_off(1));
         }
         Ok(encoded)

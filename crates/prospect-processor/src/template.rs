@@ -31,6 +31,7 @@ pub(crate) fn compile(source: String, path: &Path) -> Result<Environment<'static
         return Err(ProcessorError::TemplateTooLong { path: path.to_owned(), bytes, most });
     }
     let failed = |message: String| ProcessorError::Template { path: path.to_owned(), message };
+    let source = without_generation_tags(&source);
     let compiler = std::thread::Builder::new().name("chat template".to_owned()).stack_size(COMPILER_STACK);
     let compiled = compiler.spawn(move || {
         let mut environment = environment()?;
@@ -40,6 +41,26 @@ pub(crate) fn compile(source: String, path: &Path) -> Result<Environment<'static
     let compiled = compiled.map_err(|error| failed(format!("no thread to compile it in: {error}")))?;
     let compiled = compiled.join().map_err(|_| failed("the template engine gave up".to_owned()))?;
     compiled.map_err(|error| failed(one_line(error)))
+}
+
+/// The source with `{% generation %}`, which marks for training what the assistant says, as a block that changes nothing.
+fn without_generation_tags(source: &str) -> String {
+    let (mut text, mut rest) = (String::with_capacity(source.len()), source);
+    while let Some((before, behind)) = rest.split_once("{%") {
+        text.push_str(before);
+        text.push_str("{%");
+        rest = behind;
+        let Some((tag, _)) = behind.split_once("%}") else { continue };
+        let word = tag.trim_start_matches(['-', '+']).trim_end_matches(['-', '+']).trim();
+        let same = match word {
+            "generation" => "if true",
+            "endgeneration" => "endif",
+            _ => continue,
+        };
+        text.push_str(&tag.replace(word, same));
+        rest = &behind[tag.len()..];
+    }
+    text + rest
 }
 
 /// Why a template of `path` does not render.
@@ -83,7 +104,23 @@ fn python_method(
             "format asks for a width of more than three digits",
         ));
     }
-    unknown_method_callback(state, value, method, arguments)
+    match value.as_str() {
+        Some(text) if method == "title" && arguments.is_empty() => Ok(title(text).into()),
+        _ => unknown_method_callback(state, value, method, arguments),
+    }
+}
+
+/// Python's `str.title`: a letter behind anything that is no letter is a capital, behind an apostrophe too.
+fn title(text: &str) -> String {
+    let (mut titled, mut within) = (String::with_capacity(text.len()), false);
+    for letter in text.chars() {
+        match within {
+            true => titled.extend(letter.to_lowercase()),
+            false => titled.extend(letter.to_uppercase()),
+        }
+        within = letter.is_lowercase() || letter.is_uppercase();
+    }
+    titled
 }
 
 #[cfg(test)]
@@ -115,6 +152,17 @@ mod tests {
             assert_eq!(render(source).unwrap(), expected, "{source}");
         }
         assert!(render("{{ [1] | tojson(indent=100000000000) }}").is_err());
+    }
+
+    #[test]
+    fn marks_for_training_show_nothing() {
+        for (source, expected) in [
+            ("a {%- generation -%} b {%- endgeneration -%} c", "abc"),
+            ("{% generation %}\nb{%endgeneration%}", "b"),
+            ("{{ 'generation' }}{# generation #} {% raw %}{% x", ""),
+        ] {
+            assert_eq!(render(source).unwrap_or_default(), expected, "{source}");
+        }
     }
 
     #[test]
