@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::source::{InputOptions, SourceOptions};
+use crate::source::{InputOptions, MOST_PIXELS, SourceOptions};
 
 /// Formats that hold what they show. Playlists and lists of files are not among them: what a foreign file names is not opened.
 const SINGLE_FILES: &str = "3dostr,4xm,amv,apng,asf,asf_o,av1,avi,avs,avs2,avs3,bink,cavsvideo,cdxl,dirac,dnxhd,dv,dxa,ea,flic,flv,\
@@ -115,7 +115,7 @@ pub(super) fn ffprobe_beside(ffmpeg: &Path) -> PathBuf {
 
 fn begin(input: &InputOptions) -> Command {
     let mut command = Command::new(&input.ffmpeg);
-    command.args(["-v", "error", "-nostdin"]);
+    command.args(["-v", "error", "-nostdin", "-max_pixels", &MOST_PIXELS.to_string()]);
     command
 }
 
@@ -144,7 +144,11 @@ mod tests {
 
     fn line(command: &Command) -> String {
         let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
-        words.join(" ").replace(SINGLE_FILES, "SINGLE").replace(NETWORK, "NETWORK")
+        words
+            .join(" ")
+            .replace(SINGLE_FILES, "SINGLE")
+            .replace(NETWORK, "NETWORK")
+            .replace(&format!(" -max_pixels {MOST_PIXELS}"), "")
     }
 
     #[test]

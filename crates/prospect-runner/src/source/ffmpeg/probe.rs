@@ -189,9 +189,12 @@ fn parse(answer: &[u8]) -> Option<Answer> {
     serde_json::from_slice(answer).ok()
 }
 
-/// The line that says why it gave up; what comes before is about details.
+/// The line that says why it gave up; what comes before is about details, but for a format that is not opened.
 fn last_line(complaint: &[u8]) -> String {
     let text = String::from_utf8_lossy(complaint);
+    if text.contains("not on whitelist") {
+        return "it is a playlist, or names other files: what a foreign file names is not opened".to_owned();
+    }
     let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
     last.unwrap_or("ffprobe failed and said nothing").chars().take(400).collect()
 }
@@ -253,6 +256,13 @@ mod tests {
     fn the_first_slot_is_not_before_the_first_frame() {
         let slots = |first| Probe { first, ..Probe::default() }.first_slot(1.0, 2.0);
         assert_eq!([0.0, 1.0, 1.500_000_4, 1.6, 3.0].map(slots), [0, 0, 1, 2, 4]);
+    }
+
+    #[test]
+    fn a_list_of_files_is_told_from_damage() {
+        let said = b"[hls @ 0x5] Format not on whitelist 'mov'\nfile:a.mkv: Invalid argument\n";
+        assert!(last_line(said).contains("what a foreign file names is not opened"));
+        assert_eq!(last_line(b"[mov] moov atom not found\na.mp4: Invalid data\n\n"), "a.mp4: Invalid data");
     }
 
     proptest! {
