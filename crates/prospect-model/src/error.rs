@@ -81,6 +81,14 @@ pub enum ModelError {
         /// Its shape by config.json.
         expected: Vec<usize>,
     },
+    /// A tensor that two files have.
+    #[error("{}: tensor {name} is there twice: expected each once", folder.display())]
+    TensorTwice {
+        /// The checkpoint.
+        folder: PathBuf,
+        /// Its name.
+        name: String,
+    },
     /// A tensor whose shape contradicts config.json.
     #[error("{}: tensor {name} has shape {actual:?}: expected {expected:?} by config.json", folder.display())]
     TensorShape {
@@ -265,6 +273,7 @@ impl ModelError {
                 | Self::ShardName { .. }
                 | Self::Safetensors { .. }
                 | Self::MissingTensor { .. }
+                | Self::TensorTwice { .. }
                 | Self::TensorShape { .. }
                 | Self::TensorType { .. }
                 | Self::Modules { .. }

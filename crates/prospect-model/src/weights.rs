@@ -33,10 +33,13 @@ impl Weights {
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         let mut tensors = BTreeMap::new();
         for path in shards(folder)? {
-            let stored = Arc::new(TensorFile::open(&path)?).tensors();
-            tensors.extend(
-                stored.into_iter().map(|(name, tensor)| (names::published(&name).into_owned(), tensor)),
-            );
+            for (name, tensor) in Arc::new(TensorFile::open(&path)?).tensors() {
+                let name = names::published(&name).into_owned();
+                // Two tensors of one name are two models in one folder.
+                if tensors.insert(name.clone(), tensor).is_some() {
+                    return Err(ModelError::TensorTwice { folder: folder.to_owned(), name });
+                }
+            }
         }
         Ok(Self::Files { folder: folder.to_owned(), tensors })
     }

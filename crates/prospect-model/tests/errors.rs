@@ -54,6 +54,43 @@ fn an_index_without_a_weight_map_is_refused() {
 }
 
 #[test]
+fn an_index_stays_in_its_folder() {
+    for name in ["../x.safetensors", "/x.safetensors", "a/b.safetensors", "..", "C:x"] {
+        let scratch = Scratch::copy("mha-untied-sharded");
+        let index = format!(r#"{{"weight_map": {{"lm_head.weight": "{name}"}}}}"#);
+        std::fs::write(scratch.path("model.safetensors.index.json"), index).unwrap();
+        assert_says(&message(&scratch), &["index.json", name, "expected the name of a file beside it"]);
+    }
+}
+
+#[test]
+fn a_tensor_that_two_files_have_is_refused() {
+    let scratch = Scratch::copy("mha-untied-sharded");
+    std::fs::copy(scratch.path("model-00001-of-00002.safetensors"), scratch.path("again.safetensors"))
+        .unwrap();
+    let index = r#"{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "again.safetensors"}}"#;
+    std::fs::write(scratch.path("model.safetensors.index.json"), index).unwrap();
+    assert_says(&message(&scratch), &["is there twice", "expected each once"]);
+}
+
+#[test]
+fn what_is_no_file_or_in_another_format_says_what_to_do() {
+    let scratch = Scratch::copy("gqa-tied");
+    std::fs::write(
+        scratch.path("model.safetensors"),
+        "version https://git-lfs.github.com/spec/v1\nsize 67\n",
+    )
+    .unwrap();
+    assert_says(&message(&scratch), &["model.safetensors", "Git LFS pointer", "git lfs pull"]);
+    std::fs::remove_file(scratch.path("model.safetensors")).unwrap();
+    std::fs::create_dir(scratch.path("model.safetensors")).unwrap();
+    assert_says(&message(&scratch), &["it is a folder: expected a file"]);
+    std::fs::remove_dir(scratch.path("model.safetensors")).unwrap();
+    std::fs::write(scratch.path("pytorch_model.bin"), "").unwrap();
+    assert_says(&message(&scratch), &["pytorch_model.bin", "safetensors"]);
+}
+
+#[test]
 fn a_truncated_file_is_named() {
     for (checkpoint, file) in
         [("gqa-tied", "model.safetensors"), ("mha-untied-sharded", "model-00002-of-00002.safetensors")]

@@ -51,6 +51,15 @@ impl Checkpoint {
         if by_shape != by_settings {
             return Err(RunError::ImageSeqLen { model: by_shape, processor: by_settings });
         }
+        let (config, special) = (model.config(), processor.special());
+        if config.image_token_id != special.image {
+            return Err(RunError::ImageToken { model: config.image_token_id, tokenizer: special.image });
+        }
+        let vocab_size = config.text_config.vocab_size;
+        let largest = processor.ends().iter().copied().chain([special.image, special.bos, special.pad]).max();
+        if let Some(id) = largest.filter(|&id| id as usize >= vocab_size) {
+            return Err(RunError::SpecialToken { id, vocab_size });
+        }
         Ok(Self { name, commit, model: Arc::new(model), processor: Arc::new(processor) })
     }
 

@@ -90,6 +90,34 @@ pub enum RunError {
         /// By the processor's settings.
         processor: usize,
     },
+    /// A checkpoint whose model and tokenizer disagree on where images stand.
+    #[error(
+        "config.json's image_token_id is {model}, the tokenizer's image token is {tokenizer}: expected the same"
+    )]
+    ImageToken {
+        /// By config.json.
+        model: u32,
+        /// By tokenizer.json.
+        tokenizer: u32,
+    },
+    /// A special token that the model has no embedding for.
+    #[error(
+        "the special token {id} is not in the model's vocabulary: expected less than {vocab_size}, config.json's vocab_size"
+    )]
+    SpecialToken {
+        /// Its id.
+        id: u32,
+        /// Embeddings of the model.
+        vocab_size: usize,
+    },
+    /// A request that the model cannot be asked.
+    #[error("the request at {time} s cannot be encoded: {problem}")]
+    Request {
+        /// When it would go in, in seconds of stream time.
+        time: f64,
+        /// What the tokenizer or the template says.
+        problem: String,
+    },
     /// A strategy that this program does not know.
     #[error("context.custom.name = {name:?}: expected a strategy that this program registers: {known}")]
     UnknownStrategy {
@@ -261,6 +289,9 @@ impl RunError {
             | Self::NoCheckpoint { .. }
             | Self::NoDefault { .. }
             | Self::ImageSeqLen { .. }
+            | Self::ImageToken { .. }
+            | Self::SpecialToken { .. }
+            | Self::Request { .. }
             | Self::UnknownStrategy { .. }
             | Self::StrategyParameters { .. }
             | Self::NoFrames { .. }

@@ -113,7 +113,8 @@ pub(super) fn output_folder(settings: &Settings, source: &str) -> PathBuf {
 
 fn folder_name(source: &str) -> String {
     // What stands behind an address's question mark is no name.
-    let source = if source.contains("://") { source.split(['?', '#']).next().unwrap_or(source) } else { source };
+    let source =
+        if source.contains("://") { source.split(['?', '#']).next().unwrap_or(source) } else { source };
     let stem = Path::new(source).file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let stem = stem.unwrap_or_else(|| "stream".to_owned());
     stem.replace(|c: char| c.is_control() || "*?[<>:\"|\\".contains(c), "_")
@@ -144,6 +145,9 @@ mod tests {
             .unwrap();
         assert!(is_free(folder.path(), "a/cam.mp4"));
         assert!(!is_free(folder.path(), "b/cam.mp4") && !is_free(folder.path(), "a/cam"));
-        assert_eq!(["b/cam.mp4", "frames/*.png", "a:b.mkv", "rtsp://h/cam?t=***"].map(folder_name), ["cam", "_", "a_b", "cam"]);
+        assert_eq!(
+            ["b/cam.mp4", "frames/*.png", "a:b.mkv", "rtsp://h/cam?t=***"].map(folder_name),
+            ["cam", "_", "a_b", "cam"]
+        );
     }
 }

@@ -21,7 +21,7 @@ pub use suspended::{SessionMemory, SuspendedSession};
 use std::time::Instant;
 
 use prospect_config::TalkPolicy;
-use prospect_context::{Budget, Ledger, SegmentKind, SignalRequest};
+use prospect_context::{Budget, Ledger, Role, SegmentKind, SignalRequest};
 use serde::{Deserialize, Serialize};
 
 use crate::annotations::{Annotations, Message};
@@ -136,6 +136,12 @@ impl<'a, M: StreamModel> Session<'a, M> {
                 return Err(RunError::MissingDialogueState { strategy: strategy.name().to_owned() });
             }
             max_summary_tokens = strategy.max_summary_tokens(&eviction::Counter(&*model));
+        }
+        // What cannot be asked is found before the first frame, not hours later.
+        for request in &options.requests {
+            model
+                .encode_message(Role::User, &request.text, false)
+                .map_err(|error| RunError::Request { time: request.time, problem: error.to_string() })?;
         }
         let prompt_room = talk.prompt_room(model, annotations)?;
         let longest_reply = match options.reference_context {

@@ -73,8 +73,11 @@ where
     decoder.set_limits(limits).map_err(|error| corrupt(path, &error))?;
     let description = format!("{} ({what})", path.display());
     let (sender, frames) = sync_channel(1);
-    let path = path.to_owned();
-    std::thread::spawn(move || decode(decoder, &path, &sender));
+    let owned = path.to_owned();
+    std::thread::Builder::new()
+        .name("animation".to_owned())
+        .spawn(move || decode(decoder, &owned, &sender))
+        .map_err(|source| SourceError::Unreadable { path: path.to_owned(), source })?;
     Ok(Box::new(Sampled::new(Animation { frames }, options, None, description)))
 }
 

@@ -55,6 +55,24 @@ fn a_damaged_checkpoint_is_named_by_file_and_key() {
         replace(&model.join("processor_config.json"), "\"image_seq_len\": 4", "\"image_seq_len\": 5")
     });
     assert!(message.contains("4 tokens a frame") && code == 2, "{message}");
+    let (message, code) = refusal(|model| {
+        replace(&model.join("config.json"), "\"image_token_id\": 41", "\"image_token_id\": 40")
+    });
+    assert!(
+        message.contains("image_token_id is 40, the tokenizer's image token is 41") && code == 2,
+        "{message}"
+    );
+    let (message, code) = refusal(|model| {
+        replace(
+            &model.join("generation_config.json"),
+            "\"eos_token_id\": 42",
+            "\"eos_token_id\": [42, 99999]",
+        );
+    });
+    assert!(
+        message.contains("the special token 99999 is not in the model's vocabulary") && code == 2,
+        "{message}"
+    );
 }
 
 #[test]

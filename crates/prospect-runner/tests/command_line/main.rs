@@ -12,3 +12,4 @@ mod suite;
 mod support;
 mod suspend;
 mod usage;
+mod writers;
