@@ -97,7 +97,7 @@ pub(super) fn timeline(
         }
     });
     let replies: Vec<ReplyMark> = replies.collect();
-    let least = LABEL_ROOM * end.max(1e-9) / (width - 2.0 * MARGIN);
+    let least = end.max(1e-9) / (width - 2.0 * MARGIN) * LABEL_ROOM;
     // Beyond the named distances, whole hours: there are never more labels than there is room for.
     let step = STEPS.into_iter().find(|step| *step >= least).unwrap_or_else(|| (least / HOUR).ceil() * HOUR);
     let ticks = (0..).map(|number| f64::from(number) * step).take_while(|time| *time <= end);
@@ -155,7 +155,10 @@ mod tests {
             let timeline = timeline(&Judgement::default(), &[], &[], end, &Thumbnails::default());
             assert!((1..=7_200).contains(&timeline.ticks.len()), "{end}: {}", timeline.ticks.len());
             assert!(timeline.width <= MOST_WIDTH);
-            assert!(timeline.ticks.windows(2).all(|pair| pair[1].0 - pair[0].0 >= LABEL_ROOM), "{end}");
+            assert!(
+                timeline.ticks.windows(2).all(|pair| pair[1].0 - pair[0].0 >= LABEL_ROOM - 1e-6),
+                "{end}"
+            );
         }
     }
 }

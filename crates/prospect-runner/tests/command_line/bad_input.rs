@@ -56,18 +56,15 @@ fn a_damaged_checkpoint_is_named_by_file_and_key() {
     });
     assert!(message.contains("4 tokens a frame") && code == 2, "{message}");
     let (message, code) = refusal(|model| {
-        replace(&model.join("config.json"), "\"image_token_id\": 41", "\"image_token_id\": 40")
+        replace(&model.join("config.json"), "\"image_token_id\": 418", "\"image_token_id\": 417")
     });
     assert!(
-        message.contains("image_token_id is 40, the tokenizer's image token is 41") && code == 2,
+        message.contains("image_token_id is 417, the tokenizer's image token is 418") && code == 2,
         "{message}"
     );
     let (message, code) = refusal(|model| {
-        replace(
-            &model.join("generation_config.json"),
-            "\"eos_token_id\": 42",
-            "\"eos_token_id\": [42, 99999]",
-        );
+        let ends = r#"{"eos_token_id": [42, 99999]}"#;
+        std::fs::write(model.join("generation_config.json"), ends).unwrap();
     });
     assert!(
         message.contains("the special token 99999 is not in the model's vocabulary") && code == 2,
