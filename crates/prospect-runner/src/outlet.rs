@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::sync::Mutex;
 
 use crate::one_line::one_line;
+use crate::source::text_without_secrets;
 
 /// The first failure; one for the process, as standard output is.
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -43,7 +44,7 @@ pub(crate) fn failure() -> Option<io::Error> {
     FAILED.lock().ok()?.take()
 }
 
-/// Writes a line to standard error; where it cannot be written, nobody is there to tell.
+/// Writes a line to standard error, addresses without their secrets; where it cannot be written, nobody is there to tell.
 pub(crate) fn tell(line: &str) {
-    let _ = writeln!(io::stderr(), "{}", one_line(line));
+    let _ = writeln!(io::stderr(), "{}", text_without_secrets(&one_line(line)));
 }

@@ -7,13 +7,40 @@ const HIDDEN: &str = "***";
 /// hidden. A path has neither.
 pub fn without_secrets(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, behind) = rest.split_at(end);
+    let (authority, behind) = rest.split_at(end_of_authority(rest));
     // A password may hold an @ of its own.
     let host =
         authority.rsplit_once('@').map_or(authority.to_owned(), |(_, host)| format!("{HIDDEN}@{host}"));
-    let (path, query) = behind.split_at(behind.find(['?', '#']).unwrap_or(behind.len()));
+    let (path, query) = behind.split_at(behind.find(['?', '#', ';']).unwrap_or(behind.len()));
     format!("{scheme}://{host}{path}{}", without_values(query))
+}
+
+/// Where the person and the host of an address end. A password with a slash in it is no host with a port: then the last @ divides.
+fn end_of_authority(rest: &str) -> usize {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, behind) = rest.split_at(end);
+    let port = authority.split_once(':').map(|(_, port)| port);
+    let is_person =
+        !authority.contains('@') && port.is_some_and(|port| port.contains(|c: char| !c.is_ascii_digit()));
+    match behind.rfind('@').filter(|_| is_person) {
+        Some(at) => end + at + behind[at..].find(['/', '?', '#']).unwrap_or(behind.len() - at),
+        None => end,
+    }
+}
+
+/// A text with every address in it as [`without_secrets`] shows it.
+pub(crate) fn text_without_secrets(text: &str) -> String {
+    let ends = |c: char| c.is_whitespace() || "\"'<>()[]{}".contains(c);
+    let mut shown = String::with_capacity(text.len());
+    for word in text.split_inclusive(ends) {
+        let (address, end) = match word.chars().next_back().filter(|c| ends(*c)) {
+            Some(last) => word.split_at(word.len() - last.len_utf8()),
+            None => (word, ""),
+        };
+        shown.push_str(&without_secrets(address));
+        shown.push_str(end);
+    }
+    shown
 }
 
 /// `?a=b&c` as `?a=***&***`.
@@ -46,13 +73,13 @@ pub(crate) fn hide_secrets(said: &str, address: &str) -> String {
 /// Every part of an address that is hidden: the longest first, so that none shows what is left of another.
 fn secrets(address: &str) -> Vec<&str> {
     let Some((_, rest)) = address.split_once("://") else { return Vec::new() };
-    let (authority, behind) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (authority, behind) = rest.split_at(end_of_authority(rest));
     let mut secrets = Vec::new();
     if let Some((person, _)) = authority.rsplit_once('@') {
         secrets.push(person);
         secrets.extend(person.split_once(':').map(|(_, password)| password));
     }
-    let query = behind.find(['?', '#']).map_or("", |at| &behind[at..]);
+    let query = behind.find(['?', '#', ';']).map_or("", |at| &behind[at..]);
     secrets.extend(
         query.split(['?', '&', '#', ';']).map(|part| part.split_once('=').map_or(part, |pair| pair.1)),
     );
@@ -95,7 +122,9 @@ pub(crate) fn arguments_without_secrets(arguments: &[String]) -> Vec<String> {
     let mut shown = Vec::with_capacity(arguments.len());
     let mut before = "";
     for argument in arguments {
-        let value = !argument.starts_with('-') || argument[1..].starts_with(|c: char| c.is_ascii_digit());
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "_:-".contains(c);
+        let name = argument.strip_prefix('-').unwrap_or_default();
+        let value = !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.chars().all(is_name);
         shown.push(match value && !HARMLESS.contains(&before) {
             true => HIDDEN.to_owned(),
             false => argument.clone(),
@@ -140,6 +169,9 @@ mod tests {
             ("rtsp://user:p@ss@host", "rtsp://***@host"),
             ("https://host/a.m3u8?token=abc&x=1#t=5", "https://host/a.m3u8?token=***&x=***#t=***"),
             ("http://host?abc", "http://host?***"),
+            ("rtsp://user:pa/ss@host/a", "rtsp://***@host/a"),
+            ("http://host:80/a@b", "http://host:80/a@b"),
+            ("http://host/a;jsessionid=S", "http://host/a;jsessionid=***"),
             ("http://host/a", "http://host/a"),
             ("videos/a@b?c=d.mp4", "videos/a@b?c=d.mp4"),
         ] {
@@ -151,6 +183,13 @@ mod tests {
             hide_secrets(said, address),
             "method DESCRIBE failed: rtsp://***@host/x?token=***, ***, token ***"
         );
+    }
+
+    #[test]
+    fn addresses_in_a_text_are_shown_without_their_secrets() {
+        let text = "HF_ENDPOINT=\"http://u:S@h\": no (rtsp://u:S@c/1?t=S), expected a://b";
+        let shown = "HF_ENDPOINT=\"http://***@h\": no (rtsp://***@c/1?t=***), expected a://b";
+        assert_eq!(text_without_secrets(text), shown);
     }
 
     #[test]

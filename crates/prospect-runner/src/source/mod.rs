@@ -34,8 +34,8 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-pub(crate) use address::arguments_without_secrets;
 pub use address::without_secrets;
+pub(crate) use address::{arguments_without_secrets, text_without_secrets};
 pub use clock::{Clock, SystemClock};
 pub use error::{Aftermath, SourceError};
 pub use input::{Behind, InputOptions, Reconnect};
@@ -238,7 +238,9 @@ fn is_fifo(path: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::FileTypeExt;
-        std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
+        // A terminal or another device waits as a pipe does; cameras are ffmpeg's.
+        let waits = |kind: std::fs::FileType| kind.is_fifo() || kind.is_char_device() || kind.is_socket();
+        !path.starts_with("/dev/video") && std::fs::metadata(path).is_ok_and(|about| waits(about.file_type()))
     }
     #[cfg(not(unix))]
     {

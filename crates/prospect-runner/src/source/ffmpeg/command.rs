@@ -69,7 +69,8 @@ pub(super) fn of_file(
     let mut command = begin(input);
     let skipped = (options.start - origin).max(0.0);
     if skipped > 0.0 {
-        command.args(["-ss", &skipped.to_string()]);
+        // The frame that is on the screen then has begun before: it is one of those that are wanted.
+        command.args(["-noaccurate_seek", "-ss", &skipped.to_string()]);
     }
     command.args(opened.limits()).args(&input.ffmpeg_input);
     let first = options.start + slot as f64 / options.fps - origin - skipped;
@@ -100,8 +101,57 @@ pub(super) fn of_frames(opened: &Opened<'_>, input: &InputOptions, stream: usize
 fn ffprobe(opened: &Opened<'_>, input: &InputOptions, show: &[&str]) -> Command {
     let mut command = Command::new(ffprobe_beside(&input.ffmpeg));
     command.args(["-v", "error", "-of", "json"]).args(show);
-    command.args(opened.limits()).args(&input.ffmpeg_input).arg("-i").arg(&*opened.input());
+    command.args(opened.limits()).args(of_both(&input.ffmpeg_input)).arg("-i").arg(&*opened.input());
     command
+}
+
+/// Arguments that ffmpeg knows and ffprobe does not, which say nothing of what the source is; those that take a value, and those
+/// that take none.
+const FFMPEG_ALONE: [&str; 27] = [
+    "-autorotate",
+    "-c",
+    "-codec",
+    "-discard",
+    "-display_rotation",
+    "-filter_hw_device",
+    "-hwaccel",
+    "-hwaccel_device",
+    "-hwaccel_output_format",
+    "-init_hw_device",
+    "-isync",
+    "-itsoffset",
+    "-itsscale",
+    "-pix_fmt",
+    "-r",
+    "-readrate",
+    "-readrate_initial_burst",
+    "-s",
+    "-ss",
+    "-sseof",
+    "-stream_loop",
+    "-t",
+    "-thread_queue_size",
+    "-threads",
+    "-to",
+    "-vcodec",
+    "-vsync",
+];
+const FFMPEG_ALONE_WITHOUT_VALUE: [&str; 8] =
+    ["-accurate_seek", "-an", "-copyts", "-dn", "-noaccurate_seek", "-noautorotate", "-re", "-sn"];
+
+/// The user's arguments that ffprobe takes as well.
+fn of_both(arguments: &[String]) -> Vec<&String> {
+    let (mut both, mut rest) = (Vec::new(), arguments.iter());
+    while let Some(argument) = rest.next() {
+        // Behind a colon stands the stream that is meant.
+        let name = argument.split(':').next().unwrap_or_default();
+        if FFMPEG_ALONE.contains(&name) {
+            rest.next();
+        } else if !FFMPEG_ALONE_WITHOUT_VALUE.contains(&name) {
+            both.push(argument);
+        }
+    }
+    both
 }
 
 /// The ffprobe that came with an ffmpeg: of the same folder, version and ending.
@@ -159,7 +209,7 @@ mod tests {
         let file = Opened::of("a.mkv");
         assert_eq!(
             line(&of_file(&file, options, &input, (Some(2), 0.0, 0, Some(5)))),
-            "-v error -nostdin -ss 1.5 -protocol_whitelist file -format_whitelist SINGLE -rtsp_transport tcp -flags unaligned -i file:a.mkv -map 0:2 -an -sn \
+            "-v error -nostdin -noaccurate_seek -ss 1.5 -protocol_whitelist file -format_whitelist SINGLE -rtsp_transport tcp -flags unaligned -i file:a.mkv -map 0:2 -an -sn \
              -vf setpts=PTS-0.000000/TB,fps=fps=2:round=up:start_time=0 -frames:v 5 -f image2pipe -c:v ppm -pix_fmt rgb24 -"
         );
         // A file that begins at 1.6 s, before which there is nothing to skip.
@@ -174,6 +224,14 @@ mod tests {
         assert!(line(&of_streams(&Opened::of("http://a/b.mp4"), &input)).ends_with(
             "-show_streams -show_format -protocol_whitelist NETWORK -rtsp_transport tcp -i http://a/b.mp4"
         ));
+    }
+
+    #[test]
+    fn ffprobe_gets_what_it_knows() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let input = words("-re -rtsp_transport tcp -hwaccel auto -c:v hevc -probesize 5000 -ss 3");
+        let both: Vec<&str> = of_both(&input).into_iter().map(String::as_str).collect();
+        assert_eq!(both, ["-rtsp_transport", "tcp", "-probesize", "5000"]);
     }
 
     #[test]

@@ -8,7 +8,8 @@ const LONGEST_LINE: u64 = 500;
 /// Kinds of complaints that are kept.
 const MOST_KINDS: usize = 8;
 /// What says that a source ends before its end.
-const CUT_OFF: [&str; 4] = ["ended prematurely", "partial file", "Truncat", "end of file"];
+const CUT_OFF: [&str; 5] =
+    ["ended prematurely", "ends prematurely", "partial file", "Truncat", "end of file"];
 
 /// Complaints of one kind as one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -17,6 +17,9 @@ pub(super) use command::Opened;
 pub(super) use probe::{Probe, ProbeError};
 pub(super) use process::{Ending, FfmpegProcess, Output};
 
+/// Seconds by which a source that is whole may end before its own word: sound may be longer than the picture.
+const SHORT: f64 = 2.0;
+
 /// Starts ffmpeg on a stream that goes on by itself, at `fps` frames a second.
 pub(super) fn start_stream(spec: &str, fps: f64, input: &InputOptions) -> Result<FfmpegProcess, SourceError> {
     start(spec, "a live stream", command::of_stream(&Opened::of(spec), fps, input))
@@ -51,6 +54,8 @@ pub(super) struct FfmpegFile {
     /// Of the times `start + k / fps`, the first one at which a frame is shown.
     first_slot: usize,
     index: usize,
+    /// When the source ends by its own word, if all of it is wanted.
+    duration: Option<f64>,
 }
 
 impl FfmpegFile {
@@ -61,7 +66,12 @@ impl FfmpegFile {
         input: &InputOptions,
         stop: &StopSignal,
     ) -> Result<Self, SourceError> {
-        let probe = Probe::of(&Opened::of(spec), input, None, stop).map_err(|error| match error {
+        let probe = Probe::of(&Opened::of(spec), input, None, stop);
+        if stop.is_stopped() {
+            // Nobody wants a frame any more; what was asked for besides is done all the same.
+            return Ok(Self::over(spec, options, stop));
+        }
+        let probe = probe.map_err(|error| match error {
             ProbeError::NotStarted { program, error } => {
                 not_started(spec, what, program.display().to_string(), &error)
             }
@@ -70,6 +80,13 @@ impl FfmpegFile {
             ProbeError::NoVideo => SourceError::NoVideoTrack { path: PathBuf::from(without_secrets(spec)) },
         })?;
         Self::begin(spec, what, options, input, (&probe, stop))
+    }
+
+    /// One that gives nothing.
+    fn over(spec: &str, options: SourceOptions, stop: &StopSignal) -> Self {
+        let (description, spec) = (format!("{} (through ffmpeg)", without_secrets(spec)), spec.to_owned());
+        let (process, stop) = (None, stop.clone());
+        Self { spec, description, options, process, stop, first_slot: 0, index: 0, duration: None }
     }
 
     /// As [`Self::open`], of what is known already.
@@ -89,8 +106,17 @@ impl FfmpegFile {
                 Some(start(spec, what, command::of_file(&Opened::of(spec), options, input, part))?)
             }
         };
-        let (description, spec) = (format!("{} (through ffmpeg)", without_secrets(spec)), spec.to_owned());
-        Ok(Self { spec, description, options, process, stop: stop.clone(), first_slot, index: 0 })
+        // A part that is asked for ends where it was told to.
+        let duration = probe.duration.filter(|_| frames.is_none()).map(|duration| probe.origin + duration);
+        Ok(Self { process, first_slot, duration, ..Self::over(spec, options, stop) })
+    }
+}
+
+impl FfmpegFile {
+    /// Whether the last frame came long before the source ends by its own word.
+    fn is_short(&self) -> bool {
+        let next = self.options.start + (self.first_slot + self.index) as f64 / self.options.fps;
+        self.duration.is_some_and(|end| next + SHORT < end)
     }
 }
 
@@ -116,7 +142,9 @@ impl FrameSource for FfmpegFile {
         self.process = None;
         match ending {
             Ending::Failed(message) => Some(Err(failed(&self.spec, &message))),
-            Ending::Whole(complaints) if complaints.cut_off() => {
+            Ending::Whole(complaints)
+                if complaints.cut_off() || (self.is_short() && !complaints.is_empty()) =>
+            {
                 Some(Err(failed(&self.spec, &complaints.first())))
             }
             Ending::Whole(_) if self.index == 0 => {

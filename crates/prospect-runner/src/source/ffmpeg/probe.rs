@@ -29,6 +29,8 @@ pub(in crate::source) struct Probe {
     pub(super) origin: f64,
     /// When the first frame is shown, in seconds of stream time.
     pub(super) first: f64,
+    /// How long the whole is, in seconds, by its own word.
+    pub(super) duration: Option<f64>,
     /// Whether the source ends.
     pub(in crate::source) ends: bool,
 }
@@ -108,8 +110,8 @@ impl Probe {
     }
 
     fn from_format(format: &Format) -> Self {
-        let ends = seconds(format.duration.as_ref()).is_some_and(|duration| duration > 0.0);
-        Self { ends, ..Self::default() }
+        let duration = seconds(format.duration.as_ref()).filter(|duration| *duration > 0.0);
+        Self { ends: duration.is_some(), duration, ..Self::default() }
     }
 
     fn begin(&mut self, format: &Format, frames: &[Frame]) {
