@@ -57,6 +57,8 @@ pub struct Progress {
     pub items: usize,
     /// The number of the next frame.
     pub next_index: usize,
+    /// Stream time of the last frame, one that was dropped too.
+    pub last: Option<f64>,
     /// Stream time of the first and the last frame.
     pub span: Option<(f64, f64)>,
 }
@@ -132,7 +134,7 @@ pub fn resume(
     let rule = strategies.context_rule(&settings.context)?;
     let options = SessionOptions::new(settings, annotations);
     let interval = 1.0 / settings.stream.fps;
-    let time = suspended.progress().span.map_or(0.0, |(_, last)| last + interval);
+    let time = suspended.progress().last.map_or(0.0, |last| last + interval);
     let behind = Behind { index: suspended.progress().next_index, time };
     let (mut frames, stop) = open(settings, source, behind)?;
     let mut model = stream_model(settings, checkpoint, &rule, &options)?;
@@ -213,7 +215,7 @@ fn feed<M: StreamModel>(
             Next::NotYet => continue,
             Next::End => break,
             Next::Item(Delivered::Dropped(frame)) => {
-                progress.next_index = frame.index + 1;
+                (progress.next_index, progress.last) = (frame.index + 1, Some(frame.time));
                 session.skip_frame(frame)?;
             }
             Next::Item(Delivered::Frame(PreparedFrame { frame, picture }, arrival, queued)) => {
@@ -223,7 +225,7 @@ fn feed<M: StreamModel>(
                 let reply = session.frame(&frame, picture?)?;
                 progress.span = Some((progress.span.map_or(frame.time, |(first, _)| first), frame.time));
                 display.frame(&frame, reply.as_ref());
-                progress.next_index = frame.index + 1;
+                (progress.next_index, progress.last) = (frame.index + 1, Some(frame.time));
             }
             Next::Item(Delivered::Failed(error)) => {
                 let message = error.to_string();

@@ -11,7 +11,7 @@ use crate::error::RunError;
 use crate::session::Reply;
 use crate::trace::Event;
 
-/// Most frames in a row that are put into their places: a day at 2 frames a second.
+/// Most frames of a stream that are put into their places: a day at 2 frames a second.
 const MOST_LOST: usize = 172_800;
 
 /// A reply, and what it was given.
@@ -171,10 +171,12 @@ impl Judge<'_> {
 /// frames around it tell its time.
 fn with_lost(known: Vec<(usize, f64)>) -> Vec<(usize, f64)> {
     let mut frames: Vec<(usize, f64)> = Vec::with_capacity(known.len());
+    // A trace that names any numbers must not make a list of any length.
+    let mut left = MOST_LOST;
     for (index, time) in known {
         if let Some(&(before, from)) = frames.last() {
-            // A trace that names any number must not make a list of any length.
-            let lost = index.saturating_sub(before + 1).min(MOST_LOST);
+            let lost = index.saturating_sub(before + 1).min(left);
+            left -= lost;
             let step = (time - from) / (lost + 1) as f64;
             frames.extend((1..=lost).map(|place| (before + place, from + step * place as f64)));
         }
