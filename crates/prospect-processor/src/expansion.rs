@@ -5,6 +5,7 @@ use std::ops::Range;
 use prospect_context::SegmentKind;
 
 use crate::error::{ProcessorError, Result};
+use crate::literal::has_meaning;
 use crate::media::{Content, Message, image_text, video_text};
 use crate::tokens::TokenTexts;
 
@@ -79,9 +80,7 @@ impl<'a> Expansion<'a> {
     /// Where a placeholder stands that the template wrote, up to byte `to`.
     fn placeholders<'s>(&'s self, name: &'s str, to: usize) -> impl Iterator<Item = usize> + 's {
         let places = self.rendered[self.from..to].match_indices(name).map(|(place, _)| self.from + place);
-        places.filter(|place| {
-            self.literal.iter().all(|range| place + name.len() <= range.start || *place >= range.end)
-        })
+        places.filter(|place| has_meaning(self.literal, *place, name.len()))
     }
 
     fn copy(&mut self, to: usize) {

@@ -12,6 +12,7 @@ use crate::checkpoint_file::read_checkpoint_text;
 use crate::config::read_json;
 use crate::ends::end_tokens;
 use crate::error::{ProcessorError, Result, one_line};
+use crate::literal::has_meaning;
 
 /// How many times as long a tokenizer may make a text before it cuts it, or after.
 const MOST_GROWTH: u64 = 1024;
@@ -169,9 +170,7 @@ impl Tokens {
     fn next_special(&self, text: &str, from: usize, literal: &[Range<usize>]) -> Option<(usize, usize, u32)> {
         let first = |(name, id): &'_ (String, u32)| {
             let places = text[from..].match_indices(name.as_str()).map(|(place, _)| from + place);
-            let mut meant = places.filter(|place| {
-                literal.iter().all(|range| place + name.len() <= range.start || *place >= range.end)
-            });
+            let mut meant = places.filter(|place| has_meaning(literal, *place, name.len()));
             meant.next().map(|place| (place, name.len(), *id))
         };
         // Of several at one place the longest, as the tokenizer takes them.

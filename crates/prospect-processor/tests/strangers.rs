@@ -1,43 +1,14 @@
 //! Checkpoints that others made, and texts in which people name special tokens.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod common;
 
+use std::fs;
+
+use common::{changed, processor, replace};
 use proptest::prelude::*;
 use prospect_context::Role;
-use prospect_processor::{Content, Grid, Message, Processor, ProcessorError};
-
-fn checkpoint() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/goldens/checkpoints/gqa-tied")
-}
-
-fn processor() -> Processor {
-    Processor::from_dir(&checkpoint()).unwrap()
-}
-
-/// A copy of the checkpoint's text files, changed by `change`.
-fn changed(change: impl Fn(&Path)) -> Result<Processor, ProcessorError> {
-    let folder = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(checkpoint()).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension != "safetensors") {
-            fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
-        }
-    }
-    change(folder.path());
-    let processor = Processor::from_dir(folder.path());
-    if let Err(error) = &processor {
-        assert!(!error.to_string().contains('\n'), "{error}");
-    }
-    processor
-}
-
-fn rewrite(path: &Path, from: &str, to: &str) {
-    let text = fs::read_to_string(path).unwrap();
-    assert!(text.contains(from), "{from} is not in {}", path.display());
-    fs::write(path, text.replace(from, to)).unwrap();
-}
+use prospect_processor::{Content, Grid, Message, ProcessorError};
 
 #[test]
 fn a_persons_text_is_text() {
@@ -88,8 +59,8 @@ fn all_of_a_checkpoints_end_tokens_end_a_reply() {
     assert_eq!(generation(r#"{"eos_token_id": 0}"#).ends(), [end, 0]);
     let without = |eos: &'static str| {
         changed(move |folder| {
-            rewrite(&folder.join("tokenizer.json"), "<end_of_utterance>", "<|end_of_text|>");
-            rewrite(&folder.join("chat_template.jinja"), "<end_of_utterance>", "<|end_of_text|>");
+            replace(&folder.join("tokenizer.json"), "<end_of_utterance>", "<|end_of_text|>");
+            replace(&folder.join("chat_template.jinja"), "<end_of_utterance>", "<|end_of_text|>");
             for name in ["tokenizer_config.json", "config.json"] {
                 let _ = fs::write(folder.join(name), "{}");
             }
@@ -129,7 +100,7 @@ fn templates_of_older_files_and_of_python() {
 fn a_tokenizer_is_bounded_and_may_not_panic() {
     let normalizer = |json: &str| {
         let json = format!("\"normalizer\": {json}");
-        changed(|folder| rewrite(&folder.join("tokenizer.json"), "\"normalizer\": null", &json))
+        changed(|folder| replace(&folder.join("tokenizer.json"), "\"normalizer\": null", &json))
             .and_then(|processor| processor.encode_text("some words"))
     };
     let replace = |pattern: &str, content: &str| {

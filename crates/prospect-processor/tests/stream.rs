@@ -1,22 +1,17 @@
 //! The streaming sequence, replies, broken checkpoint folders and the rules that hold for any input.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod common;
 
+use std::fs;
+use std::path::Path;
+
+use common::{changed, checkpoint, processor, replace};
 use proptest::prelude::*;
 use prospect_context::{Role, SegmentKind};
 use prospect_processor::{
     Content, Encoded, Message, Pixels, Processor, ProcessorError, RgbImage, VideoClip, number_words,
 };
-
-fn checkpoint() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/goldens/checkpoints/gqa-tied")
-}
-
-fn processor() -> Processor {
-    Processor::from_dir(&checkpoint()).unwrap()
-}
 
 fn kinds(encoded: &Encoded) -> Vec<SegmentKind> {
     encoded.segments.iter().map(|segment| segment.kind).collect()
@@ -77,26 +72,9 @@ fn bad_messages_and_media_are_refused() {
     }
 }
 
-/// A copy of the checkpoint's text files, changed by `change`, and the error it then gives.
+/// What is wrong with a copy of the checkpoint that was changed by `change`.
 fn broken(change: impl Fn(&Path)) -> ProcessorError {
-    let dir = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(checkpoint()).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension != "safetensors") {
-            fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
-        }
-    }
-    Processor::from_dir(dir.path()).expect("sound before the change");
-    change(dir.path());
-    let error = Processor::from_dir(dir.path()).unwrap_err();
-    assert!(!error.to_string().contains('\n'), "{error}");
-    error
-}
-
-fn replace(path: &Path, from: &str, to: &str) {
-    let text = fs::read_to_string(path).unwrap();
-    assert!(text.contains(from), "{from} is not in {}", path.display());
-    fs::write(path, text.replace(from, to)).unwrap();
+    changed(change).unwrap_err()
 }
 
 #[test]

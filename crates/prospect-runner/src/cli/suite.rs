@@ -63,7 +63,7 @@ pub(super) fn run(
     let bar = progress_bar(suite.runs(shard));
     let (mut count, runs) = (0, suite.runs(shard));
     let mut progress = |told: Told<'_>| match told {
-        Told::Note(note) => note.into_iter().for_each(|note| complain("note", note)),
+        Told::Note(note) => complain("note", note),
         Told::Result(variant, video, result) => {
             count += 1;
             bar.set_message(one_line(format!("{} {}", variant.name, video.name)));

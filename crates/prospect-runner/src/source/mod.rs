@@ -197,8 +197,6 @@ fn open_file(
     if spec == STDIN {
         return Ok(Box::new(pipe::Pipe::new("standard input", Box::new(pipe::Stdin::open(stop)?), options)));
     }
-    let local = address::path_of_file_address(spec);
-    let spec = local.as_deref().unwrap_or(spec);
     let path = Path::new(spec);
     if path.is_dir() {
         return Ok(Box::new(images::ImageFiles::folder(path, options)?));

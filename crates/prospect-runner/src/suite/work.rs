@@ -59,8 +59,8 @@ pub struct ShardOutcome {
 pub enum Told<'a> {
     /// A run of the shard has its result.
     Result(&'a Variant, &'a Video, &'a RunResult),
-    /// Something that a person should know, if there is anything.
-    Note(Option<&'a str>),
+    /// Something that a person should know.
+    Note(&'a str),
 }
 
 /// Is told.
@@ -93,7 +93,7 @@ impl Suite<'_> {
     /// [`RunError::Interrupted`], or results that cannot be written. A run that fails is a result, not an error.
     pub fn run(&self, shard: Shard, progress: &mut Progress<'_>) -> Result<ShardOutcome, RunError> {
         let lock = self.store.lock_shard(shard)?;
-        progress(Told::Note(lock.missing.as_deref()));
+        lock.missing.iter().for_each(|note| progress(Told::Note(note)));
         self.store.put_description(&self.description())?;
         let mut outcome = ShardOutcome::default();
         let shared = self.variants.iter().map(SharedInputs::of).collect::<Result<Vec<_>, _>>()?;
