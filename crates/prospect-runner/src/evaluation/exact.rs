@@ -92,8 +92,22 @@ pub fn exact_counts(
     annotations: &Annotations,
     fps: f64,
 ) -> ExactCounts {
-    let references = outcome.references(annotations);
+    let references = joined_by_frame(&outcome.references(annotations), outcome.span.0, fps);
+    let references: Vec<&Message> = references.iter().collect();
     match_exactly(replies, &references, fps).counts(replies, &references, outcome.statistics.frames, fps)
+}
+
+/// References that are nearest to the same frame are one, as in a judgement; frames begin at `first` seconds.
+fn joined_by_frame(references: &[&Message], first: f64, fps: f64) -> Vec<Message> {
+    let frame = |message: &Message| ((message.time - first) * fps).round();
+    let mut joined: Vec<Message> = Vec::with_capacity(references.len());
+    for reference in references {
+        match joined.last_mut().filter(|last| frame(last) == frame(reference)) {
+            Some(last) => last.text = format!("{} {}", last.text, reference.text),
+            None => joined.push((*reference).clone()),
+        }
+    }
+    joined
 }
 
 impl ExactMatch {
@@ -117,6 +131,7 @@ impl ExactMatch {
 mod tests {
     use super::*;
     use crate::annotations::Speaker;
+    use crate::session::RunStatistics;
 
     fn message(time: f64, text: &str) -> Message {
         Message { time, role: Speaker::Assistant, text: text.into() }
@@ -146,6 +161,20 @@ mod tests {
         let counts = matched.counts(&replies, &references, 20, 2.0);
         assert_eq!((counts.matched, counts.false_speech, counts.silent_frames), (1, 2, 17));
         assert!((counts.f1() - 2.0 / 6.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn references_of_one_frame_are_one() {
+        let references = [message(0.0, "a"), message(0.2, "b"), message(0.25, "c"), message(2.0, "d")];
+        let joined = joined_by_frame(&references.iter().collect::<Vec<_>>(), 0.0, 2.0);
+        let joined: Vec<(f64, &str)> =
+            joined.iter().map(|joined| (joined.time, joined.text.as_str())).collect();
+        // A quarter of a second is as near to the second frame as to the first: the later one counts.
+        assert_eq!(joined, [(0.0, "a b"), (0.25, "c"), (2.0, "d")]);
+        let annotations = Annotations { messages: references.to_vec(), ..Annotations::default() };
+        let outcome = Outcome { statistics: RunStatistics::default(), span: (0.0, 4.0) };
+        let counts = exact_counts(&[reply(0.0, "a b")], &outcome, &annotations, 2.0);
+        assert_eq!((counts.matched, counts.references), (1, 3));
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl Judge<'_> {
             Event::FrameDropped { index: Some(index), time: Some(time), .. } => Some((*index, *time)),
             _ => None,
         };
-        let frames = with_lost(events.iter().filter_map(frame).collect());
+        let Slots { frames, of_frame } = Slots::new(events.iter().filter_map(frame), self.fps);
         let watched = events.iter().filter(|event| matches!(event, Event::Frame { .. })).count();
         let seen = seen(&frames, self.fps);
         let messages: Vec<&Message> = match seen {
@@ -113,7 +113,8 @@ impl Judge<'_> {
         // A run that failed may have recorded a reply without its frame.
         let given = |event: &Event| match event {
             Event::Reply { frame, time, text, .. } => {
-                let row = frames.binary_search_by_key(frame, |(index, _)| *index).ok()?;
+                let known = of_frame.binary_search_by_key(frame, |(index, _)| *index).ok()?;
+                let row = of_frame[known].1;
                 Some((row, Reply { frame: *frame, time: *time, text: text.clone() }))
             }
             _ => None,
@@ -167,33 +168,44 @@ impl Judge<'_> {
     }
 }
 
-/// The frames of a stream with those in their places that came to nothing: a frame that does not decode has a number, and the
-/// frames around it tell its time.
-fn with_lost(known: Vec<(usize, f64)>) -> Vec<(usize, f64)> {
-    let mut frames: Vec<(usize, f64)> = Vec::with_capacity(known.len());
-    // A trace that names any numbers must not make a list of any length.
-    let mut left = MOST_LOST;
-    for (index, time) in known {
-        if let Some(&(before, from)) = frames.last() {
-            let lost = index.saturating_sub(before + 1).min(left);
-            left -= lost;
-            let step = (time - from) / (lost + 1) as f64;
-            frames.extend((1..=lost).map(|place| (before + place, from + step * place as f64)));
+/// The slots of a stream, a frame long each: frames that came to nothing take theirs, whether a number or the time tells of
+/// them (a frame that does not decode, a camera that was away).
+struct Slots {
+    /// Stream time of every slot, in seconds.
+    frames: Vec<f64>,
+    /// Numbers of the frames that the trace knows, and their slots.
+    of_frame: Vec<(usize, usize)>,
+}
+
+impl Slots {
+    fn new(known: impl Iterator<Item = (usize, f64)>, fps: f64) -> Self {
+        let mut slots = Self { frames: Vec::new(), of_frame: Vec::new() };
+        // A trace that names any numbers must not make a list of any length.
+        let mut left = MOST_LOST;
+        for (index, time) in known {
+            if let (Some(&from), Some(&(before, _))) = (slots.frames.last(), slots.of_frame.last()) {
+                let by_time = ((time - from) * fps).round() as usize;
+                let lost = index.saturating_sub(before).max(by_time).saturating_sub(1).min(left);
+                left -= lost;
+                let step = (time - from) / (lost + 1) as f64;
+                slots.frames.extend((1..=lost).map(|place| from + step * place as f64));
+            }
+            slots.of_frame.push((index, slots.frames.len()));
+            slots.frames.push(time);
         }
-        frames.push((index, time));
+        slots
     }
-    frames
 }
 
 /// The stream time that frames cover: a frame lasts until the next one would come.
-fn seen(frames: &[(usize, f64)], fps: f64) -> Option<(f64, f64)> {
+fn seen(frames: &[f64], fps: f64) -> Option<(f64, f64)> {
     let (first, last) = (frames.first()?, frames.last()?);
     // The next frame's own time belongs to it.
-    Some((first.1, last.1 + (1.0 - 1e-6) / fps))
+    Some((*first, last + (1.0 - 1e-6) / fps))
 }
 
 /// The frame nearest to each reference, and the references with those of one frame joined.
-fn references_by_frame(messages: &[&Message], frames: &[(usize, f64)]) -> (Vec<usize>, Vec<Reference>) {
+fn references_by_frame(messages: &[&Message], frames: &[f64]) -> (Vec<usize>, Vec<Reference>) {
     let (mut columns, mut references): (Vec<usize>, Vec<Reference>) = (Vec::new(), Vec::new());
     for message in messages {
         let column = nearest_frame(message.time, frames);
@@ -211,10 +223,10 @@ fn references_by_frame(messages: &[&Message], frames: &[(usize, f64)]) -> (Vec<u
 }
 
 /// The frame whose time is nearest; of two, the later one.
-fn nearest_frame(time: f64, frames: &[(usize, f64)]) -> usize {
-    let after = frames.partition_point(|(_, at)| *at < time).min(frames.len() - 1);
+fn nearest_frame(time: f64, frames: &[f64]) -> usize {
+    let after = frames.partition_point(|at| *at < time).min(frames.len() - 1);
     match after.checked_sub(1) {
-        Some(before) if time - frames[before].1 < frames[after].1 - time => before,
+        Some(before) if time - frames[before] < frames[after] - time => before,
         _ => after,
     }
 }
@@ -223,10 +235,9 @@ fn nearest_frame(time: f64, frames: &[(usize, f64)]) -> usize {
 /// that [`Judge::judge`] must find to be all right.
 pub fn references_as_replies(annotations: &Annotations, times: &[f64], fps: f64) -> Vec<Option<String>> {
     let mut replies = vec![None; times.len()];
-    let frames: Vec<(usize, f64)> = times.iter().copied().enumerate().collect();
-    if let Some((first, end)) = seen(&frames, fps) {
+    if let Some((first, end)) = seen(times, fps) {
         let messages: Vec<&Message> = annotations.references_between(first, end).collect();
-        let (columns, references) = references_by_frame(&messages, &frames);
+        let (columns, references) = references_by_frame(&messages, times);
         for (column, reference) in columns.into_iter().zip(references) {
             replies[column] = Some(reference.text);
         }
@@ -366,6 +377,23 @@ mod tests {
         };
         assert_eq!(within(32), (Verdict::Matched, 20.0));
         assert_eq!(within(31), (Verdict::Redundant, 20.0));
+    }
+
+    #[test]
+    fn a_camera_that_was_away_was_away_as_long_as_the_clock_says() {
+        // Frame 5 comes 16 seconds after frame 4, and no event tells of frames between them.
+        let times: Vec<f64> =
+            (0..10).map(|frame| f64::from(frame) / 2.0 + if frame > 4 { 15.5 } else { 0.0 }).collect();
+        let right = annotations(&[(2.0, "Stir the soup.")]);
+        let events = events(&times, &[(5, "Stir the soup.")]);
+        let within = |frames: usize| {
+            let window = Window { before: frames, after: frames };
+            let judge = Judge { similarity: &Lexical, window, fps: 2.0, range: (0.0, 20.5) };
+            let judged = judge.judge(&events, &right).unwrap();
+            (judged.replies[0].verdict, judged.seconds)
+        };
+        assert_eq!(within(32), (Verdict::Matched, 20.5));
+        assert_eq!(within(31), (Verdict::Redundant, 20.5));
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl<'a, M: StreamModel> Session<'a, M> {
         }
         let prompt_room = talk.prompt_room(model, annotations)?;
         let longest_reply = match options.reference_context {
-            true => options.max_new_tokens.max(reply::longest_reference(model, annotations)?),
+            true => options.max_new_tokens.max(reply::longest_reference(model, annotations, options.fps)?),
             false => options.max_new_tokens,
         };
         let budget = Budget {

@@ -45,6 +45,8 @@ pub struct SessionOptions {
     pub task_knowledge: Option<String>,
     /// User messages, sorted by time.
     pub requests: Vec<UserRequest>,
+    /// Frames per second: how near a frame a reference has to be to be said there.
+    pub fps: f64,
     /// When the model speaks.
     pub talk: TalkPolicy,
     /// Whether a frame's time goes in before it.
@@ -75,6 +77,7 @@ impl SessionOptions {
             system_prompt: system_prompt.clone(),
             task_knowledge: annotations.and_then(|annotations| annotations.task_knowledge.clone()),
             requests,
+            fps: stream.fps,
             talk: stream.talk.clone(),
             frame_time_text: stream.frame_time_text,
             reference_context: stream.reference_context,

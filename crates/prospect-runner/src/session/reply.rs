@@ -6,7 +6,7 @@ use prospect_processor::Encoded;
 use super::chunk::Chunk;
 use super::talk::Turn;
 use super::{Reply, Session};
-use crate::annotations::Annotations;
+use crate::annotations::{Annotations, Message};
 use crate::error::RunError;
 use crate::source::Frame;
 use crate::stream_model::{AfterPrefill, Generated, StreamModel};
@@ -62,8 +62,9 @@ impl<M: StreamModel> Session<'_, M> {
         self.ledger.truncate(tokens_before_reply);
         self.pending.clear();
         let references = self.annotations.into_iter().flat_map(Annotations::references);
-        let past = references.skip(self.next_reference).take_while(|reference| reference.time <= time);
-        let past: Vec<_> = past.collect();
+        // Those to which this frame is the nearest, as the evaluation has it; of two that are as near, the later one counts.
+        let near = |reference: &&Message| (reference.time - time) * self.options.fps < 0.5 - ROUNDING;
+        let past: Vec<_> = references.skip(self.next_reference).take_while(near).collect();
         // What was said before the first frame is none of this stream.
         let first = self.statistics.frames == 0;
         let said = past.iter().filter(|reference| !first || reference.time >= time);
@@ -98,8 +99,8 @@ impl<M: StreamModel> Session<'_, M> {
     }
 }
 
-/// References closer than so many seconds may belong to one frame.
-const TOGETHER: f64 = 1.0;
+/// Times are quotients; a part of a frame below this is rounding, not time.
+const ROUNDING: f64 = 1e-6;
 
 /// A reference as the model would have said it.
 fn reference_ids<M: StreamModel>(model: &M, text: &str) -> Result<Vec<u32>, RunError> {
@@ -113,11 +114,13 @@ fn reference_ids<M: StreamModel>(model: &M, text: &str) -> Result<Vec<u32>, RunE
 pub(super) fn longest_reference<M: StreamModel>(
     model: &M,
     annotations: Option<&Annotations>,
+    fps: f64,
 ) -> Result<usize, RunError> {
     let references: Vec<_> = annotations.into_iter().flat_map(Annotations::references).collect();
     let mut longest = 0;
     for (index, first) in references.iter().enumerate() {
-        let together = references[index..].iter().take_while(|other| other.time - first.time < TOGETHER);
+        let within = |other: &&&Message| (other.time - first.time) * fps < 1.0 + ROUNDING;
+        let together = references[index..].iter().take_while(within);
         let text = together.map(|reference| reference.text.as_str()).collect::<Vec<_>>().join(" ");
         longest = longest.max(reference_ids(model, &text)?.len());
     }

@@ -1,10 +1,10 @@
 //! What holds for every trace, whatever strategy wrote it.
 
-use crate::trace::Event;
+use crate::trace::{Event, SegmentEntry};
 
 /// Which laws a finished trace breaks, each in one line; none for a sound one. Checked are the cache's bound, that the ledger
-/// adds up (what went in, what was kept and put back against the cache's length), kept ranges, order, and the closing
-/// figures.
+/// adds up (what went in, what was kept and put back against the cache's length), kept ranges, order, that a frame's time
+/// covers its evictions and an eviction's the summaries it waited for, and the closing figures.
 pub fn broken_laws(events: &[Event]) -> Vec<String> {
     let mut check = Check::default();
     for (number, event) in events.iter().enumerate() {
@@ -26,7 +26,7 @@ struct Check {
     cache_tokens: Option<usize>,
     /// Every frame starts again from the opening.
     stateless: bool,
-    /// Tokens before every frame of a stream that forgets, from the second one on.
+    /// Tokens that opened a stream that forgets: they stand before every frame but the first, which brings them.
     opening: Option<usize>,
     last_frame: Option<(usize, f64)>,
     frames: usize,
@@ -38,7 +38,18 @@ struct Check {
     replies: usize,
     overflows: usize,
     peak_cache_tokens: usize,
+    /// Milliseconds of evictions that belong to the frame that comes next.
+    evictions_ms: f64,
+    /// What the last frame had of its time left for evictions behind it, in milliseconds.
+    frame_ms_left: f64,
+    /// Summaries that the next eviction waited for, in milliseconds.
+    summaries_ms: f64,
+    /// Tokens of the longest of these: all but the last were in the cache, behind the whole of it.
+    summary_tokens: usize,
 }
+
+/// Sums of floating-point milliseconds agree to this.
+const ROUNDING_MS: f64 = 1e-6;
 
 impl Check {
     fn law(&mut self, holds: bool, broken: impl Fn() -> String) {
@@ -56,19 +67,24 @@ impl Check {
                 self.cache_tokens = Some(0);
             }
             Event::Budget { max_seq_len, .. } => self.max_seq_len = *max_seq_len,
-            Event::Frame { index, time, segments, cache_tokens, pace, .. } => {
+            Event::Frame { index, time, segments, cache_tokens, pace, times, .. } => {
                 self.missed += usize::from(pace.is_some_and(|pace| pace.missed));
-                let went_in = segments.iter().map(|segment| segment.tokens).sum();
-                self.frame((*index, *time), went_in, *cache_tokens);
+                self.frame((*index, *time), segments, *cache_tokens);
+                self.frame_time(times.total_ms);
             }
             Event::Reply { frame, .. } => {
                 self.replies += 1;
                 let follows = self.last_frame.is_none_or(|(before, _)| *frame > before);
                 self.law(follows, || format!("a reply to frame {frame}, which has been recorded already"));
             }
-            Event::Overflow { tokens_before, tokens_after, kept, put_back, .. } => {
+            Event::Overflow { time, tokens_before, tokens_after, kept, put_back, ms, .. } => {
                 let put_back = put_back.iter().map(|piece| piece.tokens).sum();
                 self.overflow(*tokens_before, *tokens_after, kept, put_back);
+                self.eviction_time(*time, *ms);
+            }
+            Event::Summary { covers: None, token_ids, ms, .. } => {
+                self.summaries_ms += ms;
+                self.summary_tokens = self.summary_tokens.max(token_ids.len().saturating_sub(1));
             }
             Event::FrameDropped { index, .. } => self.dropped(*index),
             Event::SourceInterrupted { .. } => self.interruptions += 1,
@@ -104,7 +120,8 @@ impl Check {
         }
     }
 
-    fn frame(&mut self, (index, time): (usize, f64), went_in: usize, cache_tokens: usize) {
+    fn frame(&mut self, (index, time): (usize, f64), segments: &[SegmentEntry], cache_tokens: usize) {
+        let went_in: usize = segments.iter().map(|segment| segment.tokens).sum();
         self.frames += 1;
         let after = self.last_frame.is_none_or(|(before, then)| index > before && time > then);
         self.law(after, || format!("frame {index} at {time} s comes after a later one"));
@@ -118,16 +135,42 @@ impl Check {
             });
         }
         if self.stateless {
-            // Every frame but the first comes behind what opened the stream, and behind nothing else.
-            let opening = cache_tokens.saturating_sub(went_in);
-            let expected = if self.frames > 1 { *self.opening.get_or_insert(opening) } else { opening };
-            self.law(opening == expected, || {
-                format!(
-                    "a frame of strategy none comes behind {opening} tokens, the others behind {expected}"
-                )
+            // The first frame brings what opens the stream; every other comes behind that, and behind nothing else.
+            let before = cache_tokens.saturating_sub(went_in);
+            let expected = self.opening.unwrap_or(0);
+            self.law(before == expected, || {
+                format!("a frame of strategy none comes behind {before} tokens, expected are {expected}")
             });
+            let pinned = segments.iter().filter(|segment| segment.pinned).map(|segment| segment.tokens);
+            self.opening.get_or_insert_with(|| pinned.sum());
         }
         self.cache_tokens = (!self.stateless).then_some(cache_tokens);
+    }
+
+    /// What is done about an overflow is the time of a frame.
+    fn frame_time(&mut self, total_ms: f64) {
+        let evictions = std::mem::take(&mut self.evictions_ms);
+        self.law(evictions <= total_ms + ROUNDING_MS, || {
+            format!("a frame took {total_ms} ms, the evictions before it {evictions} ms")
+        });
+        self.frame_ms_left = total_ms - evictions;
+    }
+
+    fn eviction_time(&mut self, time: f64, ms: f64) {
+        let summaries = std::mem::take(&mut self.summaries_ms);
+        self.law(summaries <= ms + ROUNDING_MS, || {
+            format!("an eviction took {ms} ms, the summaries that it waited for {summaries} ms")
+        });
+        // Under ProAssist's rules the eviction comes after its frame, and bears its time.
+        if self.last_frame.is_none_or(|(_, frame)| frame < time) {
+            self.evictions_ms += ms;
+            return;
+        }
+        self.frame_ms_left -= ms;
+        let left = self.frame_ms_left;
+        self.law(left >= -ROUNDING_MS, || {
+            format!("the evictions behind a frame took {} ms more than it", -left)
+        });
     }
 
     fn dropped(&mut self, index: Option<usize>) {
@@ -159,6 +202,9 @@ impl Check {
         self.law(after == kept + put_back || after == kept, || {
             format!("{kept} tokens kept and {put_back} put back, but tokens_after is {after}")
         });
+        // A summary is written behind the whole cache.
+        let behind = std::mem::take(&mut self.summary_tokens);
+        self.bounded(before + behind);
         self.bounded(after);
         self.cache_tokens = Some(after);
     }
@@ -221,6 +267,36 @@ mod tests {
                 "\"peak_cache_tokens\":25",
                 "\"peak_cache_tokens\":22",
                 "peak_cache_tokens is 22, a frame had 23",
+            ),
+            (
+                "\"positions_reset\":false,\"ms\":1.0",
+                "\"positions_reset\":false,\"ms\":2.5",
+                "line 7: a frame took 2 ms, the evictions before it 2.5 ms",
+            ),
+            (
+                "{\"event\":\"overflow\",\"time\":0.5",
+                "{\"event\":\"summary\",\"time\":0.5,\"prompt\":\"p\",\"text\":\"t\",\"token_ids\":[1],\"ms\":1.5}\n{\"event\":\"overflow\",\"time\":0.5",
+                "line 7: an eviction took 1 ms, the summaries that it waited for 1.5 ms",
+            ),
+            (
+                "{\"event\":\"overflow\",\"time\":0.5",
+                "{\"event\":\"summary\",\"time\":0.5,\"prompt\":\"p\",\"text\":\"t\",\"token_ids\":[1,2,3,4,5,6,7,8,9],\"ms\":0.5}\n{\"event\":\"overflow\",\"time\":0.5",
+                "peak_cache_tokens is 25, a frame had 27",
+            ),
+            (
+                "{\"event\":\"overflow\",\"time\":0.5",
+                "{\"event\":\"overflow\",\"time\":0.5,\"strategy\":\"proassist\",\"trigger\":\"reserved\",\"incoming\":0,\"tokens_before\":19,\"tokens_after\":19,\"kept\":[[0,19]],\"put_back\":[],\"positions\":\"legacy\",\"positions_reset\":false,\"ms\":1.0}\n{\"event\":\"overflow\",\"time\":0.5",
+                "are (2, 0, 1, 1), counted (2, 0, 1, 2)",
+            ),
+            (
+                "{\"event\":\"overflow\",\"time\":0.5",
+                "{\"event\":\"overflow\",\"time\":0.0,\"strategy\":\"proassist\",\"trigger\":\"reserved\",\"incoming\":0,\"tokens_before\":19,\"tokens_after\":19,\"kept\":[[0,19]],\"put_back\":[],\"positions\":\"legacy\",\"positions_reset\":false,\"ms\":2.5}\n{\"event\":\"overflow\",\"time\":0.5",
+                "line 6: the evictions behind a frame took 0.5 ms more than it",
+            ),
+            (
+                "\"strategy\":\"drop_middle\",\"kv",
+                "\"strategy\":\"none\",\"kv",
+                "line 7: a frame of strategy none comes behind 14 tokens, expected are 10",
             ),
             (
                 "{\"event\":\"run_finished\"",

@@ -45,6 +45,15 @@ pub(super) fn annotations(substep_frames: usize, task_knowledge: bool) -> Annota
     }
 }
 
+/// What opens a trace: by it, the laws know that the stateless baseline resets its cache.
+fn started(strategy: &str) -> Event {
+    let words = serde_json::json!({
+        "event": "run_started", "schema_version": 2, "config": {}, "model": "fake", "source": "none", "device": "none",
+        "threads": 1, "dtype": "none", "strategy": strategy, "kv_bytes_per_token": 0, "versions": {"prospect": "0"},
+    });
+    serde_json::from_value(words).unwrap()
+}
+
 /// The simulator's way through the same stream: where it first parts from the run.
 fn replay(events: &[Event], strategy: &dyn ContextStrategy) -> Result<Option<Difference>, String> {
     let line = |event| serde_json::from_value::<TraceEvent>(serde_json::to_value(event).unwrap()).unwrap();
@@ -127,8 +136,8 @@ proptest! {
             None | Some(RunError::Plan(_) | RunError::NoRoom { .. } | RunError::EmptySummary { .. })
         );
         prop_assert!(refused, "{:?}", run.error);
-        // Without run_started, the laws do not know that the stateless baseline resets its cache.
-        let broken = if strategy == "none" { Vec::new() } else { broken_laws(&run.events) };
+        let events = [&[started(strategy)], &run.events[..]].concat();
+        let broken = broken_laws(&events);
         prop_assert!(broken.is_empty(), "{broken:?}");
         let Some(Event::RunFinished { peak_cache_tokens, .. }) = run.events.last() else {
             return Err(TestCaseError::fail("the trace is not closed"));

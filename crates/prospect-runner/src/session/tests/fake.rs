@@ -1,5 +1,7 @@
 //! A model that says what it is told to.
 
+use std::time::Duration;
+
 use image::RgbImage;
 use prospect_config::{Layers, Settings};
 use prospect_context::{PositionPolicy, Role, SegmentKind};
@@ -22,6 +24,8 @@ use crate::trace::Event;
 
 pub(super) const END: u32 = 1000;
 pub(super) const IMAGE: u32 = 1001;
+/// A text that the fake's tokenizer refuses.
+pub(super) const REFUSED: &str = "a word that no tokenizer knows";
 /// Tokens around a message: start, role, end.
 const AROUND_MESSAGE: usize = 3;
 
@@ -35,6 +39,8 @@ pub(super) struct FakeModel {
     /// Length of every answer on a fork, with its end.
     pub(super) fork_length: usize,
     pub(super) fork_prompts: Vec<String>,
+    /// How long an answer on a fork takes.
+    pub(super) fork_pause: Duration,
     /// Frames that were encoded.
     pub(super) encoded: usize,
     decisions: usize,
@@ -49,8 +55,18 @@ impl FakeModel {
     ) -> Self {
         let reply_lengths = reply_lengths.to_vec();
         let (cache, fork_prompts) = (Vec::new(), Vec::new());
-        let (encoded, decisions) = (0, 0);
-        Self { cache, capacity, frame_tokens, reply_lengths, fork_length, fork_prompts, encoded, decisions }
+        let (encoded, decisions, fork_pause) = (0, 0, Duration::ZERO);
+        Self {
+            cache,
+            capacity,
+            frame_tokens,
+            reply_lengths,
+            fork_length,
+            fork_prompts,
+            fork_pause,
+            encoded,
+            decisions,
+        }
     }
 
     /// The bytes of the cache as text; a frame's image tokens show as `#`.
@@ -142,6 +158,7 @@ impl StreamModel for FakeModel {
 
     fn generate_on_fork(&mut self, request: &ForkRequest<'_, ()>) -> Result<Vec<u32>, RunError> {
         self.fork_prompts.push(readable(request.ids));
+        std::thread::sleep(self.fork_pause);
         let before = self.cache.len();
         self.put(request.ids);
         let ids = self.answer(self.fork_length, request.max_new_tokens);
@@ -213,6 +230,13 @@ impl StreamModel for FakeModel {
     }
 
     fn encode_message(&self, role: Role, text: &str, _: bool) -> Result<Encoded, RunError> {
+        if text == REFUSED {
+            return Err(RunError::Argument {
+                argument: text.to_owned(),
+                problem: "is refused".to_owned(),
+                expected: "another".to_owned(),
+            });
+        }
         let letter = role.as_str()[..1].to_uppercase();
         let ids = [bytes("<"), bytes(&letter), bytes(text), vec![END]].concat();
         assert_eq!(ids.len(), text.len() + AROUND_MESSAGE);

@@ -103,6 +103,98 @@ fn references_replace_replies_in_the_context() {
 }
 
 #[test]
+fn references_go_in_with_the_frame_that_is_nearest_and_those_of_one_frame_together() {
+    let mut model = FakeModel::new(2000, 1, &[1], 1);
+    let settings = settings(&[ROOMY, SYSTEM, "stream.reference_context=true"]);
+    let said = |time, text| message(time, Speaker::Assistant, text);
+    // At 2 frames a second: 0.6 and 0.7 belong to 0.5, 0.8 to 1.0, and 1.25 to the later of two frames.
+    let messages = vec![said(0.6, "One."), said(0.7, "Two."), said(0.8, "Three."), said(1.25, "Four.")];
+    let run = run(&mut model, &settings, Some(&Annotations { messages, ..Annotations::default() }), 5);
+    assert!(run.error.is_none(), "{:?}", run.error);
+    assert_eq!(model.text(), "<SHelp.|#|#A: One. Two.|#A: Three.|#A: Four.|#");
+}
+
+#[test]
+fn the_stateless_baseline_takes_no_reference_into_the_next_frame() {
+    let mut model = FakeModel::new(100, 4, &[3], 1);
+    let settings = settings(&[
+        SYSTEM,
+        "context.strategy=none",
+        "context.max_seq_len=100",
+        "context.reserved_seq_len=10",
+        "generation.max_new_tokens=8",
+        "stream.reference_context=true",
+    ]);
+    let run = run(&mut model, &settings, Some(&tea()), 6);
+    assert!(run.error.is_none(), "{:?}", run.error);
+    let went_in = run.events.iter().filter_map(|event| match event {
+        Event::Frame { segments, .. } => Some(segments.iter().map(|segment| segment.tokens).sum::<usize>()),
+        _ => None,
+    });
+    // The opening and a frame, then a frame alone; at 1 s the question goes in, too.
+    assert_eq!(went_in.collect::<Vec<_>>(), [12, 4, 4 + 7, 4, 4, 4]);
+}
+
+#[test]
+fn what_cannot_be_asked_is_found_before_the_first_frame() {
+    let mut model = FakeModel::new(2000, 1, &[1], 1);
+    let refused = Annotations { messages: vec![message(60.0, Speaker::User, super::fake::REFUSED)], ..tea() };
+    let run = run(&mut model, &settings(&[ROOMY, SYSTEM]), Some(&refused), 5);
+    assert!(
+        matches!(&run.error, Some(RunError::Request { time: 60.0, problem }) if problem.contains("refused")),
+        "{:?}",
+        run.error
+    );
+    assert!(run.events.is_empty() && model.cache.is_empty());
+}
+
+#[test]
+fn the_question_for_a_substep_counts_in_the_peak() {
+    let mut model = FakeModel::new(2000, 1, &[3], 5);
+    let settings = settings(&[
+        ROOMY,
+        SYSTEM,
+        "stream.talk=on_transition",
+        "stream.on_transition.substep_source=model",
+        "stream.on_transition.detection_prompt=which step is it?",
+        "stream.on_transition.dialogue_prompt={curr_substep}",
+    ]);
+    let run = run(&mut model, &settings, None, 1);
+    let (cache, question) = ("<SHelp.|#".len(), "<Uwhich step is it?|A:aaaa".len());
+    let Some(Event::RunFinished { peak_cache_tokens, .. }) = run.events.last() else { panic!("closed") };
+    assert_eq!(*peak_cache_tokens, cache + question);
+    assert!(model.cache.len() < *peak_cache_tokens, "what was asked is no longer there");
+}
+
+#[test]
+fn the_eviction_of_proassist_is_part_of_its_frames_time() {
+    let settings = settings(&[
+        SYSTEM,
+        "context.rules=proassist",
+        "context.strategy=summarize_and_drop",
+        "context.max_seq_len=120",
+        "context.reserved_seq_len=40",
+        "context.summarize_and_drop.summary_prompt=sum up",
+        "context.summarize_and_drop.max_summary_len=6",
+        "generation.max_new_tokens=8",
+    ]);
+    let mut model = FakeModel::new(120, 8, &[1], 4);
+    model.fork_pause = std::time::Duration::from_millis(20);
+    let run = run(&mut model, &settings, None, 12);
+    assert!(run.error.is_none(), "{:?}", run.error);
+    // The pause is no measurement: that a frame waits for a summary is what its time has to say.
+    let overflow = run.events.iter().position(|event| matches!(event, Event::Overflow { .. })).unwrap();
+    let frame = run.events[..overflow].iter().rev().find_map(|event| match event {
+        Event::Frame { time, times, .. } => Some((*time, times.total_ms)),
+        _ => None,
+    });
+    let Event::Overflow { time, ms, .. } = &run.events[overflow] else { unreachable!("found above") };
+    let (at, total_ms) = frame.unwrap();
+    assert_eq!(*time, at);
+    assert!(*ms >= 20.0 && total_ms >= *ms, "{total_ms} ms for an eviction of {ms} ms");
+}
+
+#[test]
 fn a_summary_stands_behind_the_system_prompt() {
     let mut model = FakeModel::new(120, 8, &[1], 4);
     let settings = settings(&[
