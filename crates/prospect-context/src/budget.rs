@@ -15,6 +15,7 @@ pub struct Budget {
 
 /// Why the cache has to be reduced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum OverflowTrigger {
     /// The chunk, the largest reply and the largest summary would not all fit.
     NoRoom,

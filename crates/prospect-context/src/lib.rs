@@ -56,6 +56,7 @@
 //! # Ok::<(), laws::Counterexample>(())
 //! ```
 
+pub mod account;
 mod budget;
 pub mod laws;
 mod ledger;

@@ -44,12 +44,10 @@ impl Simulator<'_> {
 
     fn begin_early_summary(&self, incoming: usize, time: f64) -> Option<Early> {
         let request = self.strategy.early_summary(&self.view(incoming, time))?;
-        let covers = self.ledger.tokens();
-        let budget = self.options.budget;
+        let covers = self.account.tokens();
         let question = self.counter.prompt_tokens(&request.prompt);
-        let question = question.min(budget.max_summary_tokens.saturating_sub(request.max_new_tokens));
-        let taken = [question, self.waiting_tokens(), request.max_new_tokens];
-        if taken.into_iter().fold(covers, usize::saturating_add) > budget.max_seq_len {
+        let most = self.options.budget.max_summary_tokens.saturating_sub(request.max_new_tokens);
+        if !self.account.has_room_for_summary(question.min(most), request.max_new_tokens) {
             // Too late for this one: the overflow is about to come.
             return None;
         }

@@ -1,66 +1,15 @@
 //! An eviction: the strategy's plan, and the cache rebuilt from it.
 
-use super::marks::{Label, Mark, Move, facts_of, moved, push_move};
+use super::marks::{Label, Mark, facts_of, moved, push_move};
 use super::options::SimulatorError;
-use super::report::{Eviction, PutBack, TokensByKind};
-use super::simulate::{Deferred, Simulator, is_opening};
+use super::report::{Eviction, TokensByKind};
+use super::simulate::{Said, Simulator};
 use super::stand_in;
-use super::stream::StreamSegment;
-use crate::budget::{OverflowTrigger, Trigger};
-use crate::ledger::Ledger;
+use crate::account::{NoRoom, Rebuilt, RebuiltPiece};
+use crate::budget::OverflowTrigger;
 use crate::plan::{EvictionPlan, Piece, PositionPolicy, SummaryRequest};
 use crate::segment::SegmentKind;
 use crate::view::TokenCounter;
-
-/// The cache while it is filled again.
-struct Rebuilt {
-    ledger: Ledger,
-    /// When the cache's first segment went in.
-    opened: f64,
-    kept_tokens: TokensByKind,
-    moves: Vec<Move>,
-    put_back: Vec<PutBack>,
-    /// What was put back, where it stands.
-    marks: Vec<Mark>,
-    /// What is put back with the next frame.
-    deferred: Vec<Deferred>,
-    summary_tokens_waited_for: usize,
-}
-
-impl Rebuilt {
-    fn keep(&mut self, old: &Ledger, range: std::ops::Range<usize>) {
-        let (segments, to) = (self.ledger.segments().len(), self.ledger.tokens());
-        self.ledger.append_from(old, &range);
-        for segment in &self.ledger.segments()[segments..] {
-            self.kept_tokens.add(segment.kind, segment.range.len());
-        }
-        push_move(&mut self.moves, range, to);
-    }
-
-    fn put_back(&mut self, kind: SegmentKind, tokens: usize, facts: Vec<u32>, trigger: Trigger, time: f64) {
-        self.put_back.push(PutBack { kind, tokens });
-        let pinned = is_opening(kind);
-        // A message without a token tells nothing.
-        let facts = if tokens == 0 { Vec::new() } else { facts };
-        if trigger == Trigger::AfterFrame {
-            // After a frame there is always a next step: texts go in with it.
-            let segment = StreamSegment { pinned, ..StreamSegment::new(kind, tokens) };
-            return self.deferred.push(Deferred { segment, summarised: facts, is_put_back: true });
-        }
-        let start = self.ledger.tokens();
-        // What opens the cache again stands for what opened it.
-        let time = if start == 0 && pinned { self.opened } else { time };
-        self.ledger.append(kind, tokens, time, pinned);
-        let range = start..self.ledger.tokens();
-        let labels = facts.into_iter().map(Label::Summarised);
-        let labels = std::iter::once(Label::PutBack(kind)).chain(labels);
-        self.marks.extend(labels.map(|label| Mark { range: range.clone(), label }));
-    }
-
-    fn put_back_tokens(&self) -> usize {
-        self.put_back.iter().map(|it| it.tokens).fold(0, usize::saturating_add)
-    }
-}
 
 impl Simulator<'_> {
     pub(super) fn evict(
@@ -69,55 +18,74 @@ impl Simulator<'_> {
         incoming: usize,
         time: f64,
     ) -> Result<(), SimulatorError> {
-        let pending = self.waiting_tokens();
+        let pending = self.account.waiting_tokens();
         let known = self.visible_facts();
         let plan = self.plan(incoming, time)?;
-        let spare = std::mem::take(&mut self.spare);
-        let mut rebuilt = self.rebuild(&plan, spare, &known, time)?;
-        if !plan.keeps_pending() {
-            self.pending = None;
-            self.deferred.clear();
-        }
-        self.deferred.append(&mut rebuilt.deferred);
-
-        let tokens_before = self.ledger.tokens();
-        let evicted_tokens = self.report.in_cache.without(&rebuilt.kept_tokens);
-        rebuilt.marks.extend(moved(&self.marks, &rebuilt.moves));
-        rebuilt.marks.sort_by_key(|mark| mark.range.start);
-        let put_back_tokens = rebuilt.put_back_tokens();
-        let recomputed = match plan.positions() {
-            PositionPolicy::Recompute => rebuilt.kept_tokens.total(),
-            _ => 0,
+        let (texts, summary_tokens_waited_for) = self.texts(&plan, &known);
+        let step = self.report.steps.len();
+        let no_room = |NoRoom { incoming, cache_tokens, max_seq_len }| SimulatorError::NoRoom {
+            step,
+            time,
+            incoming,
+            cache_tokens,
+            max_seq_len,
         };
-        self.spare = std::mem::replace(&mut self.ledger, rebuilt.ledger);
-        (self.marks, self.early) = (rebuilt.marks, None);
+        let rebuilt = self.account.rebuild(&plan, texts, self.strategy.trigger(), time).map_err(no_room)?;
+        self.early = None;
+        let (was_in_cache, put_back_here) = (self.report.in_cache, self.move_marks(&rebuilt));
         self.recount();
         self.note_peak();
+        let kept_tokens = self.report.in_cache.without(&put_back_here);
         for put_back in &rebuilt.put_back {
             self.report.put_back.add(put_back.kind, put_back.tokens);
         }
+        let recomputed = match plan.positions() {
+            PositionPolicy::Recompute => kept_tokens.total(),
+            _ => 0,
+        };
+        let put_back_tokens = rebuilt.put_back.iter().map(|it| it.tokens).fold(0, usize::saturating_add);
         let reprefilled = put_back_tokens.saturating_add(recomputed);
         let eviction = Eviction {
-            step: self.report.steps.len(),
+            step,
             time,
             trigger,
             incoming,
             pending,
-            tokens_before,
-            tokens_after: self.ledger.tokens(),
+            tokens_before: rebuilt.tokens_before,
+            tokens_after: rebuilt.tokens_after,
             kept: plan.kept().collect(),
-            kept_tokens: rebuilt.kept_tokens,
-            evicted_tokens,
+            kept_tokens,
+            evicted_tokens: was_in_cache.without(&kept_tokens),
             put_back: rebuilt.put_back,
             positions: plan.positions(),
             reprefilled,
             reprefilled_total: self.report.reprefilled().saturating_add(reprefilled),
-            summary_tokens_waited_for: rebuilt.summary_tokens_waited_for,
+            summary_tokens_waited_for,
             oldest_frame_age: self.oldest_frame.map(|oldest| time - oldest),
             lost_facts: self.lose_facts(known, time),
         };
         self.report.evictions.push(eviction);
         Ok(())
+    }
+
+    /// Moves the marks with what carries them, and marks what was put back; returns the tokens of the latter.
+    fn move_marks(&mut self, rebuilt: &Rebuilt<Said>) -> TokensByKind {
+        let (mut moves, mut marks, mut put_back) = (Vec::new(), Vec::new(), TokensByKind::default());
+        for piece in &rebuilt.pieces {
+            match piece {
+                RebuiltPiece::Keep { from, to } => push_move(&mut moves, from.clone(), *to),
+                RebuiltPiece::Text { kind, at, content } => {
+                    put_back.add(*kind, at.len());
+                    let labels = content.summarised.iter().map(|fact| Label::Summarised(*fact));
+                    let labels = std::iter::once(Label::PutBack(*kind)).chain(labels);
+                    marks.extend(labels.map(|label| Mark { range: at.clone(), label }));
+                }
+            }
+        }
+        marks.extend(moved(&self.marks, &moves));
+        marks.sort_by_key(|mark| mark.range.start);
+        self.marks = marks;
+        put_back
     }
 
     fn plan(&mut self, incoming: usize, time: f64) -> Result<EvictionPlan, SimulatorError> {
@@ -134,54 +102,27 @@ impl Simulator<'_> {
         })
     }
 
-    fn rebuild(
-        &self,
-        plan: &EvictionPlan,
-        spare: Ledger,
-        known: &[u32],
-        time: f64,
-    ) -> Result<Rebuilt, SimulatorError> {
-        let mut rebuilt = Rebuilt {
-            opened: self.ledger.segments().first().map_or(time, |first| first.time),
-            ledger: Ledger::emptied_into(&self.ledger, spare),
-            kept_tokens: TokensByKind::default(),
-            moves: Vec::new(),
-            put_back: Vec::new(),
-            marks: Vec::new(),
-            deferred: Vec::new(),
-            summary_tokens_waited_for: 0,
-        };
+    /// What the plan puts back, as a run would have it, and how many tokens of it are generated while the frame waits.
+    fn texts(&self, plan: &EvictionPlan, known: &[u32]) -> (Vec<(SegmentKind, Said)>, usize) {
+        let (mut texts, mut waited_for) = (Vec::new(), 0);
         for piece in plan.pieces() {
-            let (kind, tokens, facts) = match piece {
-                Piece::PendingReply => continue,
-                Piece::Keep(range) => {
-                    rebuilt.keep(&self.ledger, range.clone());
-                    continue;
-                }
+            let (kind, tokens, summarised) = match piece {
+                Piece::PendingReply | Piece::Keep(_) => continue,
                 Piece::Text { role, text } => {
                     ((*role).into(), self.counter.message_tokens(*role, text), Vec::new())
                 }
                 Piece::Summary(request) => {
-                    rebuilt.summary_tokens_waited_for += self.waited_for(request);
+                    waited_for += self.waited_for(request);
                     (SegmentKind::Summary, self.message_of(request), self.facts_in(request, known))
                 }
             };
-            let recorded = self.recorded.put_back.iter().flatten().nth(rebuilt.put_back.len());
+            let recorded = self.recorded.put_back.iter().flatten().nth(texts.len());
             let tokens = recorded.map_or(tokens, |recorded| recorded.tokens);
-            let (cache_tokens, max_seq_len) = (rebuilt.ledger.tokens(), self.options.budget.max_seq_len);
-            if cache_tokens.saturating_add(tokens) > max_seq_len {
-                let step = self.report.steps.len();
-                return Err(SimulatorError::NoRoom {
-                    step,
-                    time,
-                    incoming: tokens,
-                    cache_tokens,
-                    max_seq_len,
-                });
-            }
-            rebuilt.put_back(kind, tokens, facts, self.strategy.trigger(), time);
+            // A message without a token tells nothing.
+            let summarised = if tokens == 0 { Vec::new() } else { summarised };
+            texts.push((kind, Said { tokens, fact: None, summarised }));
         }
-        Ok(rebuilt)
+        (texts, waited_for)
     }
 
     /// Tokens of a summary that are generated now.
@@ -216,7 +157,7 @@ impl Simulator<'_> {
     fn recount(&mut self) {
         self.report.in_cache = TokensByKind::default();
         self.oldest_frame = None;
-        for segment in self.ledger.segments() {
+        for segment in self.account.ledger().segments() {
             self.report.in_cache.add(segment.kind, segment.range.len());
             if segment.kind == SegmentKind::Frame && self.oldest_frame.is_none() {
                 self.oldest_frame = Some(segment.time);

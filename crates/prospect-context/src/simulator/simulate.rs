@@ -8,30 +8,23 @@ use super::options::{SimulatorError, SimulatorOptions};
 use super::report::{Eviction, PutBack, Simulation, StepFigures, TokensByKind};
 use super::stand_in::{self, Counter};
 use super::stream::{StreamSegment, StreamStep};
-use crate::budget::{OverflowTrigger, Trigger};
+use crate::account::{Account, Deferred, Incoming, Surroundings, Waiting};
+use crate::budget::Trigger;
 use crate::ledger::Ledger;
 use crate::segment::{Role, SegmentKind};
 use crate::strategy::ContextStrategy;
-use crate::view::{CacheView, EarlySummary, Opening, Signals, TokenCounter};
+use crate::view::{CacheView, EarlySummary, Opening, TokenCounter};
 
-/// Feeds a strategy a stream, by the rules of a run: the check before what comes in goes in, or after the frame; the tokens
-/// that were generated and are not in the cache yet; the plan, and the cache rebuilt from it.
+/// Feeds a strategy a stream, by the rules of a run: the [`Account`] of its cache is the one that a run keeps.
 pub struct Simulator<'a> {
     pub(super) strategy: &'a dyn ContextStrategy,
     pub(super) options: SimulatorOptions<'a>,
     pub(super) counter: Counter<'a>,
     opening_text: String,
     measures_frames: bool,
-    pub(super) ledger: Ledger,
-    /// Buffers of the ledger before the last eviction, for the next one.
-    pub(super) spare: Ledger,
+    pub(super) account: Account<Said>,
     pub(super) marks: Vec<Mark>,
-    /// Generated, but not in the cache yet.
-    pub(super) pending: Option<StreamSegment>,
-    /// Goes in with the next step, before the pending tokens.
-    pub(super) deferred: Vec<Deferred>,
     pub(super) early: Option<Early>,
-    initial_tokens: Option<usize>,
     pub(super) oldest_frame: Option<f64>,
     pub(super) facts: Facts,
     /// What a run recorded of the eviction that comes next.
@@ -39,13 +32,20 @@ pub struct Simulator<'a> {
     pub(super) report: Simulation,
 }
 
-/// A message on its way into the cache.
-#[derive(Debug, Clone)]
-pub(super) struct Deferred {
-    pub(super) segment: StreamSegment,
-    /// Facts that it sums up.
+/// Tokens on their way into the cache, as far as a simulation knows them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Said {
+    pub(super) tokens: usize,
+    /// What they tell.
+    pub(super) fact: Option<u32>,
+    /// Facts that they sum up.
     pub(super) summarised: Vec<u32>,
-    pub(super) is_put_back: bool,
+}
+
+impl Waiting for Said {
+    fn tokens(&self) -> usize {
+        self.tokens
+    }
 }
 
 /// What a run recorded of an eviction.
@@ -53,11 +53,6 @@ pub(super) struct Deferred {
 pub(super) struct Recorded {
     pub(super) put_back: Option<Vec<PutBack>>,
     pub(super) initial_tokens: Option<usize>,
-}
-
-/// Whether an eviction has to keep messages of this kind that it puts back, or drop everything.
-pub(super) fn is_opening(kind: SegmentKind) -> bool {
-    matches!(kind, SegmentKind::System | SegmentKind::Summary)
 }
 
 impl<'a> Simulator<'a> {
@@ -92,13 +87,9 @@ impl<'a> Simulator<'a> {
             counter: Counter { inner: options.token_counter, recorded_summary: None },
             opening_text: String::new(),
             measures_frames: strategy.signals().frame_similarity,
-            ledger: Ledger::new(),
-            spare: Ledger::new(),
+            account: Account::new(options.budget),
             marks: Vec::new(),
-            pending: None,
-            deferred: Vec::new(),
             early: None,
-            initial_tokens: None,
             oldest_frame: None,
             facts: Facts::default(),
             recorded: Recorded::default(),
@@ -133,7 +124,7 @@ impl<'a> Simulator<'a> {
 
     /// The cache as it is.
     pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+        self.account.ledger()
     }
 
     /// The figures of what was pushed.
@@ -153,8 +144,8 @@ impl<'a> Simulator<'a> {
                 Label::PutBack(_) => {}
             }
         }
-        told.extend(self.waiting_segments().filter_map(|segment| segment.fact));
-        summarised.extend(self.deferred.iter().flat_map(|deferred| &deferred.summarised));
+        told.extend(self.account.waiting().filter_map(|said| said.fact));
+        summarised.extend(self.account.waiting().flat_map(|said| &said.summarised));
         told.sort_unstable();
         summarised.sort_unstable();
         let now = self.report.steps.last().map_or(0.0, |step| step.time);
@@ -166,14 +157,12 @@ impl<'a> Simulator<'a> {
         let evictions = self.report.evictions.len();
         let (index, time) = (self.report.steps.len(), step.time);
         let own = step.chunk_tokens();
-        let cache_tokens = self.ledger.tokens();
-        if self.strategy.trigger() == Trigger::BeforeChunk && cache_tokens > 0 {
-            let incoming = own.saturating_add(self.waiting_tokens());
-            if let Some(trigger) = self.options.budget.overflows(cache_tokens, incoming) {
-                self.evict(trigger, incoming, time)?;
-            }
+        let trigger = self.strategy.trigger();
+        if let Some(overflow) = self.account.overflow_before(own).filter(|_| trigger == Trigger::BeforeChunk)
+        {
+            self.evict(overflow, self.account.incoming(own), time)?;
         }
-        let (incoming, cache_tokens) = (own.saturating_add(self.waiting_tokens()), self.ledger.tokens());
+        let (incoming, cache_tokens) = (self.account.incoming(own), self.account.tokens());
         let max_seq_len = self.options.budget.max_seq_len;
         if cache_tokens.saturating_add(incoming) > max_seq_len {
             return Err(SimulatorError::NoRoom { step: index, time, incoming, cache_tokens, max_seq_len });
@@ -184,65 +173,54 @@ impl<'a> Simulator<'a> {
         self.chunk_goes_in(step);
         self.reply_goes_in(step);
         self.note_peak();
-        let is_request = |segment: &StreamSegment| segment.kind == SegmentKind::User;
-        if self.initial_tokens.is_none() && step.before.iter().any(is_request) {
-            self.initial_tokens = Some(self.ledger.tokens());
-        }
+        self.account.end_of_step(step.before.iter().any(|segment| segment.kind == SegmentKind::User));
         let silent = step.reply.is_empty() && !step.spoke;
-        if silent && self.strategy.trigger() == Trigger::BeforeChunk {
-            let next = step.frame.tokens.saturating_add(self.waiting_tokens());
-            self.go_on_with_early_summary(next, time);
+        if silent && trigger == Trigger::BeforeChunk {
+            self.go_on_with_early_summary(self.account.incoming(step.frame.tokens), time);
         }
-        if self.strategy.trigger() == Trigger::AfterFrame
-            && self.options.budget.reserve_is_touched(self.ledger.tokens())
+        if let Some((overflow, incoming)) =
+            self.account.overflow_after().filter(|_| trigger == Trigger::AfterFrame)
         {
-            let pending = self.pending.map_or(0, |pending| pending.tokens);
-            self.evict(OverflowTrigger::Reserved, pending, time)?;
+            self.evict(overflow, incoming, time)?;
         }
         self.report.steps.push(StepFigures {
             time,
-            cache_tokens: self.ledger.tokens(),
+            cache_tokens: self.account.tokens(),
             oldest_frame_age: self.oldest_frame.map(|oldest| time - oldest),
         });
         Ok(self.report.evictions.len() > evictions)
     }
 
     fn chunk_goes_in(&mut self, step: &StreamStep) {
-        // What they belong to is decided by the cache before anything goes in, as a run does.
-        let last = self.ledger.segments().last().map(|segment| segment.kind);
-        let kind = last.filter(|kind| !is_opening(*kind)).unwrap_or(SegmentKind::Frame);
-        let pending = self.pending.take().map(|pending| StreamSegment { kind, ..pending });
-        for deferred in std::mem::take(&mut self.deferred) {
+        let (deferred, pending) = self.account.take_waiting();
+        for deferred in deferred {
             self.deferred_goes_in(&deferred, step.time);
         }
-        if let Some(pending) = pending {
-            self.goes_in(pending, step.time);
+        if let Some((kind, Said { tokens, fact, .. })) = pending {
+            let last = StreamSegment { kind, tokens, pinned: false, fact, continues: true };
+            self.goes_in(last, None, step.time);
         }
         for segment in &step.before {
             if segment.kind == SegmentKind::System {
                 self.note_opening(segment.tokens);
             }
-            self.goes_in(*segment, step.time);
+            self.goes_in(*segment, None, step.time);
         }
-        let frame = step.frame;
-        if !self.measures_frames || frame.kind != SegmentKind::Frame {
-            return self.goes_in(frame, step.time);
-        }
-        let start = self.ledger.tokens();
-        self.ledger.append_frame(frame.tokens, step.time, frame.pinned, step.similarity);
-        self.came_in(frame, start, step.time);
+        let similarity = step.similarity.filter(|_| self.measures_frames);
+        self.goes_in(step.frame, similarity, step.time);
     }
 
-    fn deferred_goes_in(&mut self, deferred: &Deferred, time: f64) {
-        let (segment, start) = (deferred.segment, self.ledger.tokens());
+    fn deferred_goes_in(&mut self, deferred: &Deferred<Said>, time: f64) {
+        let (kind, pinned) = (deferred.kind, deferred.is_pinned());
+        let Said { tokens, fact, summarised } = &deferred.content;
         if !deferred.is_put_back {
-            return self.goes_in(segment, time);
+            let segment = StreamSegment { kind, tokens: *tokens, pinned, fact: *fact, continues: false };
+            return self.goes_in(segment, None, time);
         }
-        self.ledger.append(segment.kind, segment.tokens, time, segment.pinned);
-        self.report.in_cache.add(segment.kind, segment.tokens);
-        let range = start..self.ledger.tokens();
-        let labels = deferred.summarised.iter().map(|fact| Label::Summarised(*fact));
-        let labels = std::iter::once(Label::PutBack(segment.kind)).chain(labels);
+        let (_, range) = self.account.append(&Incoming { pinned, ..Incoming::new(kind, *tokens) }, time);
+        self.report.in_cache.add(kind, *tokens);
+        let labels = summarised.iter().map(|fact| Label::Summarised(*fact));
+        let labels = std::iter::once(Label::PutBack(kind)).chain(labels);
         self.marks.extend(labels.map(|label| Mark { range: range.clone(), label }));
     }
 
@@ -250,37 +228,35 @@ impl<'a> Simulator<'a> {
     fn reply_goes_in(&mut self, step: &StreamStep) {
         let budget = self.options.budget;
         let last = step.waiting.filter(|waiting| waiting.continues).map_or(0, |waiting| waiting.tokens);
-        let room = budget.max_seq_len - self.ledger.tokens();
+        let room = budget.max_seq_len - self.account.tokens();
         let mut room = room.min(budget.max_reply_tokens.saturating_sub(last));
         for segment in &step.reply {
             let tokens = segment.tokens.min(room);
             room -= tokens;
             if tokens < segment.tokens {
                 self.report.reply_tokens_cut += segment.tokens - tokens;
-                self.goes_in(StreamSegment { tokens, fact: None, ..*segment }, step.time);
+                self.goes_in(StreamSegment { tokens, fact: None, ..*segment }, None, step.time);
                 self.forget_untold(segment.fact, step.time);
             } else {
-                self.goes_in(*segment, step.time);
+                self.goes_in(*segment, None, step.time);
             }
         }
+        let said = |waiting: StreamSegment| Said {
+            tokens: waiting.tokens,
+            fact: waiting.fact,
+            summarised: Vec::new(),
+        };
         match step.waiting {
-            Some(waiting) if !waiting.continues => {
-                self.deferred.push(Deferred { segment: waiting, summarised: Vec::new(), is_put_back: false });
-            }
-            waiting => self.pending = waiting,
+            Some(waiting) if !waiting.continues => self.account.defer(waiting.kind, said(waiting)),
+            waiting => self.account.wait(waiting.map(said)),
         }
     }
 
-    fn goes_in(&mut self, segment: StreamSegment, time: f64) {
-        let start = self.ledger.tokens();
-        let last = self.ledger.segments().last().filter(|last| segment.continues && !last.pinned);
-        if let Some(kind) = last.map(|last| last.kind) {
-            self.ledger.extend_last(segment.tokens);
-            self.came_in(StreamSegment { kind, ..segment }, start, time);
-        } else {
-            self.ledger.append(segment.kind, segment.tokens, time, segment.pinned);
-            self.came_in(segment, start, time);
-        }
+    fn goes_in(&mut self, segment: StreamSegment, similarity: Option<f64>, time: f64) {
+        let StreamSegment { kind, tokens, pinned, continues, .. } = segment;
+        let (kind, range) =
+            self.account.append(&Incoming { kind, tokens, pinned, continues, similarity }, time);
+        self.came_in(StreamSegment { kind, ..segment }, range.start, time);
     }
 
     fn came_in(&mut self, segment: StreamSegment, start: usize, time: f64) {
@@ -313,48 +289,30 @@ impl<'a> Simulator<'a> {
     }
 
     pub(super) fn note_peak(&mut self) {
-        self.report.peak_cache_tokens = self.report.peak_cache_tokens.max(self.ledger.tokens());
-    }
-
-    fn waiting_segments(&self) -> impl Iterator<Item = &StreamSegment> {
-        self.deferred.iter().map(|deferred| &deferred.segment).chain(&self.pending)
-    }
-
-    /// Tokens that are said but not in the cache yet.
-    pub(super) fn waiting_tokens(&self) -> usize {
-        self.waiting_segments().map(|segment| segment.tokens).fold(0, usize::saturating_add)
-    }
-
-    /// Facts that something tells which waits to go in.
-    fn waiting_facts(&self) -> impl Iterator<Item = u32> + '_ {
-        let summarised = self.deferred.iter().flat_map(|deferred| &deferred.summarised);
-        self.waiting_segments().filter_map(|segment| segment.fact).chain(summarised.copied())
+        self.report.peak_cache_tokens = self.report.peak_cache_tokens.max(self.account.tokens());
     }
 
     /// Facts that the model can know, sorted.
     pub(super) fn visible_facts(&self) -> Vec<u32> {
-        facts_of(&self.marks, self.waiting_facts())
+        let waiting = self.account.waiting();
+        let waiting = waiting.flat_map(|said| said.fact.iter().chain(&said.summarised));
+        facts_of(&self.marks, waiting.copied())
     }
 
     pub(super) fn view(&self, incoming: usize, time: f64) -> CacheView<'_> {
         let of_stream = Opening { system_prompt: &self.opening_text, task_knowledge: None };
-        let mut signals = Signals::default();
-        if self.measures_frames {
-            signals = signals.with_frame_similarity(self.ledger.frame_similarity());
-        }
         let early = self.early.as_ref();
-        CacheView {
-            segments: self.ledger.segments(),
-            budget: self.options.budget,
+        let view = self.account.view(
             incoming,
-            pending: self.waiting_tokens(),
             time,
-            opening: self.options.opening.unwrap_or(of_stream),
-            initial_tokens: self.recorded.initial_tokens.or(self.initial_tokens),
-            dialogue_state: self.options.dialogue_state,
-            token_counter: &self.counter,
-            signals,
-            early_summary: early.map(|early| EarlySummary { text: &early.text, covers: early.covers }),
-        }
+            &Surroundings {
+                opening: self.options.opening.unwrap_or(of_stream),
+                dialogue_state: self.options.dialogue_state,
+                token_counter: &self.counter,
+                signals: self.strategy.signals(),
+                early_summary: early.map(|early| EarlySummary { text: &early.text, covers: early.covers }),
+            },
+        );
+        CacheView { initial_tokens: self.recorded.initial_tokens.or(view.initial_tokens), ..view }
     }
 }

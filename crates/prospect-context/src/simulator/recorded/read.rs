@@ -2,10 +2,10 @@
 
 use super::error::RecordingError;
 use super::event::{RecordedFrame, RecordedOverflow, RecordedSegment, TraceEvent};
+use crate::account::is_opening;
 use crate::budget::Budget;
 use crate::segment::SegmentKind;
 use crate::simulator::options::SimulatorOptions;
-use crate::simulator::simulate::is_opening;
 use crate::simulator::stream::{StreamSegment, StreamStep};
 
 /// A run, as its trace tells it.
