@@ -120,6 +120,11 @@ impl KvCache {
         self.capacity
     }
 
+    /// How many tokens more it can hold.
+    pub fn room(&self) -> usize {
+        self.capacity - self.len()
+    }
+
     /// The position that the next token takes.
     pub fn next_position(&self) -> usize {
         self.next_position

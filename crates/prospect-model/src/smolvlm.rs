@@ -374,7 +374,7 @@ impl SmolVlm {
         &self.passes
     }
 
-    fn check_words(&self, ids: &[u32]) -> Result<()> {
+    pub(crate) fn check_words(&self, ids: &[u32]) -> Result<()> {
         let vocab_size = self.config.text_config.vocab_size;
         match ids.iter().find(|&&id| id as usize >= vocab_size) {
             Some(&id) => Err(ModelError::TokenId { id, vocab_size }),
