@@ -1,8 +1,11 @@
 //! Parts of several streams in one pass over the weights.
 
+use std::slice;
+
 use crate::cache::KvCache;
-use crate::cpu::Chunk;
-use crate::error::Result;
+use crate::error::{ModelError, Result};
+pub use crate::passes::Wanted;
+use crate::passes::{Answer, Chunk, Piece};
 use crate::sampling::Choice;
 use crate::smolvlm::{Embeddings, SmolVlm};
 
@@ -13,20 +16,6 @@ pub enum Input<'a> {
     Word(u32),
     /// A chunk of at least one token.
     Chunk(&'a Embeddings),
-}
-
-/// What is asked of a model about the word that follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    /// All of its logits.
-    Logits,
-    /// What a talk decision needs, where silence has this id.
-    Choice {
-        /// The id of silence.
-        silence: u32,
-    },
-    /// The likeliest word.
-    Likeliest,
 }
 
 /// What a model found about the word that follows.
@@ -53,35 +42,19 @@ pub struct Part<'a> {
 /// What a pass found, part by part. It keeps its memory from pass to pass.
 #[derive(Debug, Default)]
 pub struct Answers {
-    /// A row for each part that has got so far, `[parts, vocab]`.
+    /// Of the parts that went in, `[parts, vocab]`; where a device answers without them, of those that ask for them.
     logits: Vec<f32>,
     vocab: usize,
+    /// Of all parts.
     parts: Vec<Result<Answer>>,
-}
-
-/// What is known of a part.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Answer {
-    /// The row of the logits that is its own.
-    Logits(usize),
-    Choice(Choice),
-    Likeliest(u32),
+    /// Of the parts that went in.
+    went_in: Vec<Result<Answer>>,
 }
 
 impl Answers {
     /// Memory for passes to come.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// How many parts are answered and not taken.
-    pub fn len(&self) -> usize {
-        self.parts.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.parts.is_empty()
     }
 
     /// Takes the answers out, in the order of the parts: what was found, or why that part is not in its cache.
@@ -103,39 +76,39 @@ impl Answers {
 impl SmolVlm {
     /// Puts the parts of several streams into their caches in one pass: each weight is read once for all of them, and every part
     /// sees its own cache alone. What a part becomes is what it would become alone, to the bit on the CPU; its answer is in
-    /// `answers`, in its place.
+    /// `answers`, in its place. A part alone takes the way of [`Self::put`].
     ///
     /// A part that cannot go in has its error there, and leaves its cache as it was; the others go on. These are
     /// [`ModelError::EmptyChunk`], [`ModelError::TokenId`], [`ModelError::CacheFull`], [`ModelError::Position`] and
-    /// [`ModelError::NonFiniteLogits`].
+    /// [`ModelError::NonFiniteLogits`], and a chunk or a cache that is another device's.
     ///
     /// # Errors
     /// A failure of the device or of the tensor library, which is nobody's own: all caches are as they were then, and there are no
     /// answers.
     pub fn pass(&self, parts: &mut [Part<'_>], answers: &mut Answers) -> Result<()> {
-        let vocab = self.config().text_config.vocab_size;
-        let Answers { logits, vocab: width, parts: found } = answers;
+        let Answers { logits, vocab, parts: found, went_in } = answers;
+        *vocab = self.config().text_config.vocab_size;
         found.clear();
-        logits.clear();
-        *width = vocab;
-        let mut row = Vec::new();
+        // They borrow the parts, so that no buffer can hold them: the one allocation of a pass.
+        let mut pieces = Vec::with_capacity(parts.len());
         for Part { input, wanted, cache } in parts {
-            found.push(self.put(*input, cache, *wanted, &mut row).map(|found| match found {
-                Found::Logits(row) => {
-                    logits.extend_from_slice(row);
-                    Answer::Logits(logits.len() / vocab - 1)
-                }
-                Found::Choice(choice) => Answer::Choice(choice),
-                Found::Likeliest(id) => Answer::Likeliest(id),
-            }));
+            // Its place, until it is known.
+            let taken = self.piece(input, cache, *wanted).map(|piece| pieces.push(piece));
+            found.push(taken.map(|()| Answer::Logits(0)));
+        }
+        self.answer_all(&mut pieces, logits, went_in).inspect_err(|_| found.clear())?;
+        for (slot, answer) in found.iter_mut().filter(|slot| slot.is_ok()).zip(went_in.drain(..)) {
+            *slot = answer;
         }
         Ok(())
     }
 
-    /// Puts one part into its cache and returns what is wanted; `logits` is room that lives from part to part.
+    /// Puts one part into its cache and returns what is wanted. On a GPU a choice is made there, and nothing else comes back;
+    /// `logits` is room for them that lives from part to part.
     ///
     /// # Errors
-    /// As those of a part in [`Self::pass`].
+    /// Every error leaves the cache as it was: [`ModelError::EmptyChunk`], [`ModelError::TokenId`], [`ModelError::CacheFull`],
+    /// [`ModelError::Position`], [`ModelError::NonFiniteLogits`].
     pub fn put<'a>(
         &self,
         input: Input<'_>,
@@ -143,28 +116,59 @@ impl SmolVlm {
         wanted: Wanted,
         logits: &'a mut Vec<f32>,
     ) -> Result<Found<'a>> {
-        match (input, wanted) {
-            (Input::Word(id), Wanted::Likeliest) => {
-                Ok(Found::Likeliest(self.decode_likeliest(id, cache, logits)?))
-            }
-            (Input::Word(id), Wanted::Choice { silence }) => {
-                self.check_words(&[id])?;
-                Ok(Found::Choice(self.passes().choose(Chunk::Words(&[id]), cache, silence, logits)?))
-            }
-            (Input::Word(id), Wanted::Logits) => {
-                self.decode_into(id, cache, logits)?;
-                Ok(Found::Logits(logits))
-            }
-            (Input::Chunk(chunk), Wanted::Choice { silence }) => {
-                Ok(Found::Choice(self.prefill_choice(chunk, cache, silence, logits)?))
-            }
-            (Input::Chunk(chunk), Wanted::Likeliest) => {
-                Ok(Found::Likeliest(self.prefill_choice(chunk, cache, u32::MAX, logits)?.likeliest))
-            }
-            (Input::Chunk(chunk), Wanted::Logits) => {
-                self.prefill_into(chunk, cache, logits)?;
-                Ok(Found::Logits(logits))
-            }
+        let mut piece = self.piece(&input, cache, wanted)?;
+        let answer = self.passes().answer(&mut piece, logits).inspect_err(|_| piece.undo())?;
+        Ok(match answer {
+            Answer::Logits(_) => Found::Logits(logits),
+            Answer::Choice(choice) => Found::Choice(choice),
+            Answer::Likeliest(id) => Found::Likeliest(id),
+        })
+    }
+
+    /// A part as the passes take it, if it can go in.
+    pub(crate) fn piece<'a>(
+        &self,
+        input: &'a Input<'a>,
+        cache: &'a mut KvCache,
+        wanted: Wanted,
+    ) -> Result<Piece<'a>> {
+        let chunk = match input {
+            Input::Word(id) => Chunk::Words(slice::from_ref(id)),
+            Input::Chunk(chunk) => Chunk::Embeddings(chunk.tensor()),
+        };
+        match chunk {
+            Chunk::Words(ids) => self.check_words(ids)?,
+            Chunk::Embeddings(_) if chunk.tokens() == 0 => return Err(ModelError::EmptyChunk),
+            Chunk::Embeddings(_) => {}
         }
+        let piece = Piece::new(chunk, cache, wanted);
+        self.passes().check(&piece)?;
+        Ok(piece)
+    }
+
+    /// Answers in the order of the pieces; the caches of those that fail are as they were.
+    fn answer_all(
+        &self,
+        pieces: &mut [Piece<'_>],
+        logits: &mut Vec<f32>,
+        answers: &mut Vec<Result<Answer>>,
+    ) -> Result<()> {
+        answers.clear();
+        let result = match pieces {
+            [] => Ok(()),
+            [alone] => {
+                answers.push(self.passes().answer(alone, logits));
+                Ok(())
+            }
+            _ => self.passes().answer_all(pieces, logits, answers),
+        };
+        match &result {
+            Ok(()) => {
+                let failed = pieces.iter_mut().zip(&*answers).filter(|(_, answer)| answer.is_err());
+                failed.for_each(|(piece, _)| piece.undo());
+            }
+            Err(_) => pieces.iter_mut().for_each(Piece::undo),
+        }
+        result
     }
 }
