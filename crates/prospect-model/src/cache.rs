@@ -1,8 +1,10 @@
 //! The KV cache: one allocation a layer and side, filled in place.
 
+mod memory;
 mod rows;
 mod suspended;
 
+pub(crate) use memory::{CacheRows, Sides, with_sides};
 pub(crate) use rows::{floats_to_rows, rows_to_floats};
 pub use suspended::SuspendedSlots;
 
@@ -12,9 +14,8 @@ use candle_core::{CpuStorage, DType, Device, Shape, Storage, Tensor};
 use half::bf16;
 use prospect_context::PositionPolicy;
 
-use crate::any_device::{Decoding, Fused};
-use crate::cpu::CacheRows;
 use crate::error::{ModelError, Result};
+use crate::fused::{Decoding, Fused};
 use crate::linear::ask_for_large_pages;
 use crate::placement::Compute;
 use crate::rotary::Rotary;
@@ -118,6 +119,11 @@ impl KvCache {
     /// Most tokens it can hold.
     pub fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// How many tokens more it can hold.
+    pub fn room(&self) -> usize {
+        self.capacity - self.len()
     }
 
     /// The position that the next token takes.

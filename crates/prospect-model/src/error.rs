@@ -256,6 +256,9 @@ pub enum ModelError {
     /// A linear layer whose input does not fit it, or whose weights cannot be packed.
     #[error(transparent)]
     Linear(#[from] crate::linear::LinearError),
+    /// A reply that was given what it does not take.
+    #[error(transparent)]
+    Generation(#[from] crate::generation::GenerationError),
     /// Shapes of queries, keys and values that do not fit each other.
     #[error(transparent)]
     Attention(#[from] crate::attention::ShapeError),

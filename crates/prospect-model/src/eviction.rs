@@ -6,8 +6,8 @@ use candle_core::Tensor;
 use prospect_context::PositionPolicy;
 
 use crate::cache::{KvCache, SetAside};
-use crate::cpu::Chunk;
 use crate::error::{ModelError, Result};
+use crate::passes::{Chunk, Piece, Wanted};
 use crate::smolvlm::{Embeddings, SmolVlm};
 
 /// One piece of what an evicted cache is rebuilt from.
@@ -70,7 +70,8 @@ impl SmolVlm {
     fn rebuild(&self, cache: &mut KvCache, pieces: &[Prepared<'_>], turns: bool) -> Result<()> {
         let (passes, mut none) = (self.passes(), Vec::new());
         let mut compute = |embeddings, cache: &mut KvCache| {
-            passes.forward(Chunk::Embeddings(embeddings), cache, 0, &mut none)
+            let piece = Piece::new(Chunk::Embeddings(embeddings), cache, Wanted::Logits);
+            passes.forward(&mut [piece.with_rows(0)], &mut none)
         };
         cache.clear();
         for piece in pieces {

@@ -2,13 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::batch::Input;
 use crate::cache::KvCache;
 use crate::error::Result;
+use crate::generation::{Generation, Next};
 use crate::sampling::{Choice, Sampler, Sampling};
 use crate::smolvlm::{Embeddings, SmolVlm};
 
 /// When the model stays silent at a frame (ProAssist's `not_talk_threshold`). The decision is never drawn at random.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TalkRule {
     /// Silent if silence is the likeliest token.
     Argmax,
@@ -20,7 +23,8 @@ pub enum TalkRule {
 }
 
 /// Why generation stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// The decision was to stay silent.
     Silence,
@@ -112,69 +116,52 @@ impl Generator {
         max_new_tokens: usize,
     ) -> Result<Generated> {
         let mut logits = std::mem::take(&mut self.logits);
-        let choice = self.prefill(model, chunk, cache, &mut logits)?;
-        let silent = rule.map(|rule| self.decides_for_silence(rule, choice));
-        let mut likeliest = self.first_word(choice, silent, &mut logits);
-        let mut token_ids = Vec::new();
-        let stop = loop {
-            if token_ids.len() >= max_new_tokens {
-                break StopReason::MaxNewTokens;
-            }
-            let id = likeliest.unwrap_or_else(|| self.sampler.pick(&logits));
-            token_ids.push(id);
-            if id == self.end_of_utterance {
-                let silent = token_ids.len() == 1 && rule.is_some();
-                break if silent { StopReason::Silence } else { StopReason::EndOfUtterance };
-            }
-            if self.other_ends.contains(&id) {
-                break StopReason::EndOfUtterance;
-            }
-            if token_ids.len() == max_new_tokens {
-                break StopReason::MaxNewTokens;
-            }
-            if cache.len() == cache.capacity() {
-                break StopReason::CacheFull;
-            }
-            match self.sampler.is_greedy() {
-                true => likeliest = Some(model.decode_likeliest(id, cache, &mut logits)?),
-                false => model.decode_into(id, cache, &mut logits)?,
-            }
-        };
+        let generated = self.lead(self.begin(rule, max_new_tokens), model, chunk, cache, &mut logits);
         self.logits = logits;
-        Ok(Generated { token_ids, not_talk_probability: choice.silence, stop })
+        generated
     }
 
-    /// Puts the chunk into the cache. All of its logits come back if one is drawn from them.
-    fn prefill(
-        &self,
+    /// A reply as [`Self::generate`] makes it, for a caller that puts its chunk and its words into the cache step by step.
+    pub fn begin(&self, rule: Option<TalkRule>, max_new_tokens: usize) -> Generation {
+        Generation::new(rule, max_new_tokens)
+    }
+
+    /// Leads a reply to its end.
+    fn lead(
+        &mut self,
+        mut generation: Generation,
         model: &SmolVlm,
         chunk: &Embeddings,
         cache: &mut KvCache,
         logits: &mut Vec<f32>,
-    ) -> Result<Choice> {
-        if self.sampler.is_greedy() {
-            return model.prefill_choice(chunk, cache, self.end_of_utterance, logits);
+    ) -> Result<Generated> {
+        loop {
+            let input = match generation.next() {
+                Next::Chunk => Input::Chunk(chunk),
+                Next::Word(id) => Input::Word(id),
+                Next::Finished(stop) => return Ok(generation.into_generated(stop)),
+            };
+            let found = model.put(input, cache, generation.wanted(self), logits)?;
+            generation.take(self, found, cache.room())?;
         }
-        model.prefill_into(chunk, cache, logits)?;
-        Ok(Choice::of(logits, self.end_of_utterance))
     }
 
-    /// The word that the decision leaves, if that is not left to chance; then its logits leave no other decision.
-    fn first_word(&self, choice: Choice, silent: Option<bool>, logits: &mut [f32]) -> Option<u32> {
-        if self.sampler.is_greedy() {
-            return Some(match silent {
-                None => choice.likeliest,
-                Some(true) => self.end_of_utterance,
-                Some(false) => choice.other,
-            });
-        }
-        if let (Some(silent), Some(logit)) = (silent, logits.get_mut(self.end_of_utterance as usize)) {
-            *logit = if silent { 1e4 } else { -1e4 };
-        }
-        None
+    /// Whether it always picks the likeliest word.
+    pub(crate) fn is_greedy(&self) -> bool {
+        self.sampler.is_greedy()
     }
 
-    fn decides_for_silence(&mut self, rule: TalkRule, choice: Choice) -> bool {
+    /// The next word by logits `[vocab]`.
+    pub(crate) fn pick(&mut self, logits: &[f32]) -> u32 {
+        self.sampler.pick(logits)
+    }
+
+    /// Whether this word ends a reply, the end of the utterance aside.
+    pub(crate) fn ends_reply(&self, id: u32) -> bool {
+        self.other_ends.contains(&id)
+    }
+
+    pub(crate) fn decides_for_silence(&mut self, rule: TalkRule, choice: Choice) -> bool {
         let probability = choice.silence;
         let last = self.last_not_talk_probability.replace(probability);
         match rule {

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::text_config::TextConfig;
 use crate::vision::VisionConfig;
+use crate::weights::Weights;
 
 /// One of the matrices that are read as one: its name, and its outputs.
 pub(crate) type Part = (String, usize);
@@ -91,5 +92,17 @@ impl<N, L> VisionLayer<N, L> {
 
     pub(crate) fn linears_mut(&mut self) -> [&mut L; 4] {
         [&mut self.qkv_proj, &mut self.out_proj, &mut self.fc1, &mut self.fc2]
+    }
+}
+
+/// Names of embedding table and head as `transformers` 5 reads them: an untied checkpoint has both; a tied one has either, and
+/// where it has both, they are taken as they are.
+pub(crate) fn table_and_head(weights: &Weights, tied: bool) -> (&'static str, &'static str) {
+    let (table, head) = ("model.text_model.embed_tokens", "lm_head");
+    let has = |name: &str| weights.has(&format!("{name}.weight"));
+    match tied {
+        true if !has(head) => (table, table),
+        true if !has(table) => (head, head),
+        _ => (table, head),
     }
 }

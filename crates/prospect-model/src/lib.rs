@@ -6,15 +6,19 @@
 
 mod any_device;
 pub mod attention;
+mod batch;
 mod cache;
 mod config;
 mod cpu;
 mod error;
 mod eviction;
+mod fused;
 mod generate;
+mod generation;
 mod image_encoder;
 mod instructions;
 mod layer_weights;
+mod lend;
 pub mod linear;
 mod names;
 mod parameters;
@@ -56,6 +60,7 @@ pub fn threads() -> usize {
     candle_core::utils::get_num_threads()
 }
 
+pub use batch::{Answers, Found, Input, Part, Wanted};
 #[doc(hidden)]
 pub use cache::ZeroToken;
 pub use cache::{CacheTail, KvCache, SuspendedSlots};
@@ -63,6 +68,7 @@ pub use config::ModelConfig;
 pub use error::ModelError;
 pub use eviction::EvictionPiece;
 pub use generate::{Generated, Generator, GeneratorMemory, StopReason, TalkRule};
+pub use generation::{Generation, GenerationError, Next};
 pub use image_encoder::ImageEncoder;
 pub use linear::Precision;
 pub use placement::{ComputeDevice, ComputeType, DeviceMemory, Kernels, Placement};

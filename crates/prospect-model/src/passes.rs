@@ -1,155 +1,144 @@
-//! The forward passes of a model, by what computes them.
+//! The forward passes of a model, whatever computes them: over buffers on a CPU ([`crate::cpu`]), or over tensors on any device
+//! ([`crate::any_device`]). Who asks knows neither.
+
+use std::slice;
 
 use candle_core::{DType, Tensor};
+use rayon::prelude::*;
 
-use crate::any_device;
 use crate::cache::KvCache;
-use crate::config::ModelConfig;
-use crate::cpu::{self, Chunk};
 use crate::error::{ModelError, Result};
-use crate::placement::{Compute, Handover};
 use crate::rotary::Rotary;
 use crate::sampling::{Choice, argmax};
-use crate::weights::Weights;
 
-/// Vision tower, connector and decoder.
-pub(crate) enum Passes {
-    /// Over buffers, by our own kernels.
-    Cpu(Box<(cpu::VisionEncoder, cpu::Decoder)>),
-    /// Over tensors, on any device.
-    Tensors(Box<(any_device::VisionEncoder, any_device::Decoder)>),
+/// What goes into the decoder.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Chunk<'a> {
+    /// Ids of words, all in the vocabulary.
+    Words(&'a [u32]),
+    /// `[tokens, hidden]`
+    Embeddings(&'a Tensor),
 }
 
-impl Passes {
-    pub(crate) fn load(weights: &Weights, config: &ModelConfig, compute: &Compute) -> Result<Self> {
-        let (vision, text, tied) = (&config.vision_config, &config.text_config, config.tie_word_embeddings);
-        let (scale, hidden) = (config.scale_factor, text.hidden_size);
-        let precisions = compute.placement.precisions;
-        Ok(match compute.over_buffers() {
-            true => {
-                // The larger one first: while a part is loaded, it takes more than afterwards.
-                let decoder = cpu::Decoder::load(weights, text, tied, precisions.decoder)?;
-                let vision = cpu::VisionEncoder::load(weights, vision, scale, hidden, precisions)?;
-                Self::Cpu(Box::new((vision, decoder)))
-            }
-            false => {
-                // Images are encoded beside the stream.
-                let beside = any_device::OnDevice { weights, compute: &compute.beside()? };
-                let on_device = any_device::OnDevice { weights, compute };
-                let vision = any_device::VisionEncoder::load(&beside, vision, scale, hidden)?;
-                Self::Tensors(Box::new((vision, any_device::Decoder::load(&on_device, text, tied)?)))
-            }
-        })
-    }
-
-    /// Pixels to hidden states of the vision tower, `[tiles, patches, vision hidden]`, row-major.
-    pub(crate) fn hidden_states(&self, pixels: &[f32], tiles: usize) -> Result<Vec<f32>> {
+impl Chunk<'_> {
+    pub(crate) fn tokens(&self) -> usize {
         match self {
-            Self::Cpu(passes) => passes.0.hidden_states(pixels, tiles),
-            Self::Tensors(passes) => to_floats(&passes.0.hidden_states(pixels, tiles)?),
+            Self::Words(ids) => ids.len(),
+            Self::Embeddings(embeddings) => embeddings.dims().first().copied().unwrap_or_default(),
         }
     }
+}
 
-    /// Pixels to embeddings of image tokens, `[image tokens, hidden]`, for the decoder's stream to take.
-    pub(crate) fn encode(&self, pixels: &[f32], tiles: usize, hidden: usize) -> Result<Handover> {
-        let embeddings = match self {
-            Self::Cpu(passes) => {
-                let values = passes.0.encode(pixels, tiles)?;
-                Tensor::from_vec(values, ((), hidden), &candle_core::Device::Cpu)?
-            }
-            Self::Tensors(passes) => passes.0.encode(pixels, tiles)?,
-        };
-        Ok(Handover::of(embeddings)?)
+/// What is asked of a model about the word that follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// All of its logits.
+    Logits,
+    /// What a talk decision needs, where silence has this id.
+    Choice {
+        /// The id of silence.
+        silence: u32,
+    },
+    /// The likeliest word.
+    Likeliest,
+}
+
+/// What is known of the word that follows a piece.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Answer {
+    /// Its row of the logits.
+    Logits(usize),
+    Choice(Choice),
+    Likeliest(u32),
+}
+
+/// What one stream puts into a pass of the decoder, with the cache that it goes into.
+pub(crate) struct Piece<'a> {
+    pub(crate) chunk: Chunk<'a>,
+    pub(crate) cache: &'a mut KvCache,
+    /// Last tokens whose logits are computed.
+    pub(crate) rows: usize,
+    /// What is asked of the last one of them.
+    pub(crate) wanted: Wanted,
+    /// Tokens that the cache held before.
+    cached: usize,
+}
+
+impl<'a> Piece<'a> {
+    /// A piece whose last token is asked for.
+    pub(crate) fn new(chunk: Chunk<'a>, cache: &'a mut KvCache, wanted: Wanted) -> Self {
+        let cached = cache.len();
+        Self { chunk, cache, rows: 1, wanted, cached }
     }
+
+    /// The same, with the logits of so many of its last tokens.
+    pub(crate) fn with_rows(self, rows: usize) -> Self {
+        Self { rows, ..self }
+    }
+
+    /// Leaves the cache as it was before.
+    pub(crate) fn undo(&mut self) {
+        self.cache.truncate(self.cached);
+    }
+}
+
+/// Vision tower, connector and decoder.
+pub(crate) trait Passes: Send + Sync {
+    /// Pixels to hidden states of the vision tower, `[tiles, patches, vision hidden]`, row-major.
+    fn hidden_states(&self, pixels: &[f32], tiles: usize) -> Result<Vec<f32>>;
+
+    /// Pixels to embeddings of image tokens, `[image tokens, hidden]`, tile by tile.
+    fn encode(&self, pixels: &[f32], tiles: usize) -> Result<Tensor>;
 
     /// Embeddings of words in the vocabulary, `[tokens, hidden]`.
-    pub(crate) fn embed(&self, ids: &[u32], hidden: usize) -> Result<Tensor> {
-        match self {
-            Self::Cpu(passes) => {
-                let mut rows = vec![0.0; ids.len() * hidden];
-                passes.1.embed(ids, &mut rows);
-                Ok(Tensor::from_vec(rows, (ids.len(), hidden), &candle_core::Device::Cpu)?)
-            }
-            Self::Tensors(passes) => passes.1.embed(ids),
-        }
+    fn embed(&self, ids: &[u32]) -> Result<Tensor>;
+
+    /// Fails, with the cache as it was, unless the piece fits in: a place in the cache and a position for each of its tokens.
+    fn check(&self, piece: &Piece<'_>) -> Result<()>;
+
+    /// Runs the pieces, each behind what its cache holds, and leaves their tokens there. Their logits replace what is in `logits`,
+    /// `[rows of all pieces, vocab]`. After an error, what is in the caches is not said.
+    fn forward(&self, pieces: &mut [Piece<'_>], logits: &mut Vec<f32>) -> Result<()>;
+
+    /// Runs one piece as [`Self::forward`] does and returns what is asked of it; `logits` is room for them, if they come back from the
+    /// device at all.
+    fn answer(&self, piece: &mut Piece<'_>, logits: &mut Vec<f32>) -> Result<Answer> {
+        self.forward(slice::from_mut(piece), logits)?;
+        answer_of(logits, 0, piece.wanted)
     }
 
-    /// Runs a chunk behind what `cache` holds and leaves its tokens in it. The logits of its last `rows` tokens, `[rows, vocab]`,
-    /// replace what is in `logits`.
-    pub(crate) fn forward(
+    /// The same of several pieces of one row of logits each, in one pass. An answer may be an error while the others go on.
+    fn answer_all(
         &self,
-        chunk: Chunk<'_>,
-        cache: &mut KvCache,
-        rows: usize,
+        pieces: &mut [Piece<'_>],
         logits: &mut Vec<f32>,
+        answers: &mut Vec<Result<Answer>>,
     ) -> Result<()> {
-        match self {
-            Self::Cpu(passes) => passes.1.forward(chunk, cache, rows, logits),
-            Self::Tensors(passes) => passes.1.forward(chunk, cache, rows, logits),
-        }
-    }
-
-    /// Runs a chunk as [`Self::forward`] does and returns what its last logits let expect; `logits` is room for them, if they come
-    /// back from the device at all.
-    pub(crate) fn choose(
-        &self,
-        chunk: Chunk<'_>,
-        cache: &mut KvCache,
-        silence: u32,
-        logits: &mut Vec<f32>,
-    ) -> Result<Choice> {
-        let cached = cache.len();
-        if let Self::Tensors(passes) = self {
-            let choice = passes.1.choose(chunk, cache, silence);
-            if let Some(choice) = choice.inspect_err(|_| cache.truncate(cached))? {
-                return Ok(choice);
-            }
-            // Again, for the logit that is at fault.
-            cache.truncate(cached);
-        }
-        self.forward(chunk, cache, 1, logits)?;
-        check_finite(logits, logits.len()).inspect_err(|_| cache.truncate(cached))?;
-        Ok(Choice::of(logits, silence))
-    }
-
-    /// Puts one word into the cache and returns the likeliest that follows; `logits` is room that lives from token to token.
-    pub(crate) fn likeliest(&self, id: u32, cache: &mut KvCache, logits: &mut Vec<f32>) -> Result<u32> {
-        let cached = cache.len();
-        if let Self::Tensors(passes) = self {
-            let likeliest = passes.1.likeliest(id, cache);
-            if let Some(likeliest) = likeliest.inspect_err(|_| cache.truncate(cached))? {
-                return Ok(likeliest);
-            }
-            // Again, for the logit that is at fault.
-            cache.truncate(cached);
-        }
-        self.forward(Chunk::Words(&[id]), cache, 1, logits)?;
-        check_finite(logits, logits.len()).inspect_err(|_| cache.truncate(cached))?;
-        Ok(argmax(logits))
+        self.forward(pieces, logits)?;
+        let rows = logits.par_chunks_exact(logits.len() / pieces.len().max(1)).enumerate();
+        let answers_of_rows =
+            rows.zip(&*pieces).map(|((row, of_row), piece)| answer_of(of_row, row, piece.wanted));
+        answers_of_rows.collect_into_vec(answers);
+        Ok(())
     }
 
     /// Bytes of weights that every frame reads, as they are held.
-    pub(crate) fn vision_weight_bytes(&self) -> usize {
-        match self {
-            Self::Cpu(passes) => passes.0.weight_bytes(),
-            Self::Tensors(passes) => passes.0.weight_bytes(),
-        }
-    }
+    fn vision_weight_bytes(&self) -> usize;
 
     /// Bytes of weights that every token reads, as they are held.
-    pub(crate) fn decoder_weight_bytes(&self) -> usize {
-        match self {
-            Self::Cpu(passes) => passes.1.weight_bytes(),
-            Self::Tensors(passes) => passes.1.weight_bytes(),
-        }
-    }
+    fn decoder_weight_bytes(&self) -> usize;
 
-    pub(crate) fn rotary(&self) -> &Rotary {
-        match self {
-            Self::Cpu(passes) => passes.1.rotary(),
-            Self::Tensors(passes) => passes.1.rotary(),
-        }
-    }
+    fn rotary(&self) -> &Rotary;
+}
+
+/// What is asked, by the logits of one token, `[vocab]`, which are this row of all.
+pub(crate) fn answer_of(logits: &[f32], row: usize, wanted: Wanted) -> Result<Answer> {
+    check_finite(logits, logits.len())?;
+    Ok(match wanted {
+        Wanted::Logits => Answer::Logits(row),
+        Wanted::Choice { silence } => Answer::Choice(Choice::of(logits, silence)),
+        Wanted::Likeliest => Answer::Likeliest(argmax(logits)),
+    })
 }
 
 /// Fails at the first logit that is not finite, of rows of `vocab`.

@@ -3,8 +3,8 @@
 use candle_core::{Device, Tensor};
 
 use crate::cache::{floats_to_rows, rows_to_floats};
-use crate::cpu::with_floats;
 use crate::error::{ModelError, Result};
+use crate::lend::with_floats;
 use crate::placement::Compute;
 
 /// Cosine and sine of every position, `[max positions, head_dim / 2]`.

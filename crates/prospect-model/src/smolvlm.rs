@@ -2,15 +2,19 @@
 
 use std::fmt;
 use std::path::Path;
+use std::slice;
 
 use candle_core::{DType, Tensor};
 use prospect_context::PositionPolicy;
 
+use crate::any_device;
+use crate::batch::{Found, Input};
 use crate::cache::KvCache;
 use crate::config::ModelConfig;
-use crate::cpu::Chunk;
+use crate::cpu;
 use crate::error::{ModelError, Result};
-use crate::passes::{Passes, check_finite, to_floats};
+use crate::generation::GenerationError;
+use crate::passes::{Passes, Wanted, check_finite, to_floats};
 use crate::placement::{Compute, DeviceMemory, Handover, Placement, device_memory};
 use crate::sampling::Choice;
 use crate::stored::{StoredError, StoredTensor, StoredTensors};
@@ -94,7 +98,7 @@ pub struct PixelValues<'a> {
 /// A loaded checkpoint. It holds its weights and no stream: the cache is the caller's.
 pub struct SmolVlm {
     config: ModelConfig,
-    passes: Passes,
+    passes: Box<dyn Passes>,
     compute: Compute,
 }
 
@@ -126,7 +130,11 @@ impl SmolVlm {
 
     fn of(config: ModelConfig, weights: &Weights, placement: Placement) -> Result<Self> {
         let compute = placement.open()?;
-        Ok(Self { passes: Passes::load(weights, &config, &compute)?, config, compute })
+        let passes: Box<dyn Passes> = match compute.over_buffers() {
+            true => Box::new(cpu::Passes::load(weights, &config, compute.placement.precisions)?),
+            false => Box::new(any_device::Passes::load(weights, &config, &compute)?),
+        };
+        Ok(Self { passes, config, compute })
     }
 
     /// The checkpoint's configuration.
@@ -188,8 +196,7 @@ impl SmolVlm {
     /// As [`Self::encode_image`], with the embeddings where they are computed.
     pub(crate) fn encode_beside(&self, pixels: PixelValues<'_>) -> Result<EncodedImage> {
         self.check_pixels(pixels)?;
-        let hidden_size = self.config.text_config.hidden_size;
-        Ok(EncodedImage(self.passes.encode(pixels.values, pixels.tiles, hidden_size)?))
+        Ok(EncodedImage(Handover::of(self.passes.encode(pixels.values, pixels.tiles)?)?))
     }
 
     /// What an [`ImageEncoder`](crate::ImageEncoder) of this model has encoded, as the decoder takes it. A GPU waits for it, the caller
@@ -236,7 +243,7 @@ impl SmolVlm {
     /// [`ModelError::TokenId`].
     pub fn embed_words(&self, ids: &[u32]) -> Result<Embeddings> {
         self.check_words(ids)?;
-        Ok(Embeddings(self.passes.embed(ids, self.config.text_config.hidden_size)?))
+        Ok(Embeddings(self.passes.embed(ids)?))
     }
 
     /// Token embeddings with `images` in the places of the image tokens, in order.
@@ -299,7 +306,7 @@ impl SmolVlm {
     /// # Errors
     /// As [`Self::prefill`].
     pub fn prefill_into(&self, chunk: &Embeddings, cache: &mut KvCache, logits: &mut Vec<f32>) -> Result<()> {
-        self.forward(Chunk::Embeddings(&chunk.0), chunk.tokens(), cache, 1, logits)
+        self.put(Input::Chunk(chunk), cache, Wanted::Logits, logits).map(drop)
     }
 
     /// As [`Self::prefill_into`], and returns what the logits let expect, `silence` being the id of silence. On a GPU that is found
@@ -314,10 +321,12 @@ impl SmolVlm {
         silence: u32,
         logits: &mut Vec<f32>,
     ) -> Result<Choice> {
-        if chunk.tokens() == 0 {
-            return Err(ModelError::EmptyChunk);
+        let wanted = Wanted::Choice { silence };
+        match self.put(Input::Chunk(chunk), cache, wanted, logits)? {
+            Found::Choice(choice) => Ok(choice),
+            // Never: what is asked for is found.
+            _ => Err(GenerationError::NotEnough { wanted }.into()),
         }
-        self.passes.choose(Chunk::Embeddings(&chunk.0), cache, silence, logits)
     }
 
     /// Puts one word into the cache, as [`Self::embed_words`] and [`Self::prefill_into`] do, and allocates nothing.
@@ -325,8 +334,7 @@ impl SmolVlm {
     /// # Errors
     /// As [`Self::embed_words`] and [`Self::prefill`].
     pub fn decode_into(&self, id: u32, cache: &mut KvCache, logits: &mut Vec<f32>) -> Result<()> {
-        self.check_words(&[id])?;
-        self.forward(Chunk::Words(&[id]), 1, cache, 1, logits)
+        self.put(Input::Word(id), cache, Wanted::Logits, logits).map(drop)
     }
 
     /// Puts one word into the cache and returns the likeliest word that follows. On a GPU the choice is made there, and nothing but
@@ -335,8 +343,12 @@ impl SmolVlm {
     /// # Errors
     /// As [`Self::decode_into`].
     pub fn decode_likeliest(&self, id: u32, cache: &mut KvCache, logits: &mut Vec<f32>) -> Result<u32> {
-        self.check_words(&[id])?;
-        self.passes.likeliest(id, cache, logits)
+        let wanted = Wanted::Likeliest;
+        match self.put(Input::Word(id), cache, wanted, logits)? {
+            Found::Likeliest(id) => Ok(id),
+            // Never: what is asked for is found.
+            _ => Err(GenerationError::NotEnough { wanted }.into()),
+        }
     }
 
     /// As [`Self::prefill`], with the logits of every token, `[tokens][vocab]`: for comparison with other implementations.
@@ -344,37 +356,24 @@ impl SmolVlm {
     /// # Errors
     /// As [`Self::prefill`].
     pub fn prefill_all_logits(&self, chunk: &Embeddings, cache: &mut KvCache) -> Result<Vec<Vec<f32>>> {
-        let mut logits = Vec::new();
-        self.forward(Chunk::Embeddings(&chunk.0), chunk.tokens(), cache, chunk.tokens(), &mut logits)?;
-        Ok(logits.chunks_exact(self.config.text_config.vocab_size).map(<[f32]>::to_vec).collect())
-    }
-
-    /// Logits of the last `rows` of `tokens` tokens, `[rows, vocab]`, row-major.
-    fn forward(
-        &self,
-        chunk: Chunk<'_>,
-        tokens: usize,
-        cache: &mut KvCache,
-        rows: usize,
-        logits: &mut Vec<f32>,
-    ) -> Result<()> {
-        let cached = cache.len();
-        if tokens == 0 {
-            return Err(ModelError::EmptyChunk);
-        }
-        self.passes.forward(chunk, cache, rows, logits)?;
-        check_finite(logits, self.config.text_config.vocab_size).inspect_err(|_| cache.truncate(cached))
+        let (mut logits, vocab) = (Vec::new(), self.config.text_config.vocab_size);
+        let input = Input::Chunk(chunk);
+        let mut piece = self.piece(&input, cache, Wanted::Logits)?.with_rows(chunk.tokens());
+        let passes = self.passes();
+        let forward = passes.forward(slice::from_mut(&mut piece), &mut logits);
+        forward.and_then(|()| check_finite(&logits, vocab)).inspect_err(|_| piece.undo())?;
+        Ok(logits.chunks_exact(vocab).map(<[f32]>::to_vec).collect())
     }
 
     pub(crate) fn compute(&self) -> &Compute {
         &self.compute
     }
 
-    pub(crate) fn passes(&self) -> &Passes {
-        &self.passes
+    pub(crate) fn passes(&self) -> &dyn Passes {
+        &*self.passes
     }
 
-    fn check_words(&self, ids: &[u32]) -> Result<()> {
+    pub(crate) fn check_words(&self, ids: &[u32]) -> Result<()> {
         let vocab_size = self.config.text_config.vocab_size;
         match ids.iter().find(|&&id| id as usize >= vocab_size) {
             Some(&id) => Err(ModelError::TokenId { id, vocab_size }),

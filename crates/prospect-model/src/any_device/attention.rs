@@ -2,8 +2,8 @@
 
 use candle_core::{D, DType, Tensor};
 
-use super::fused::Step;
 use crate::error::{ModelError, Result};
+use crate::fused::Step;
 use crate::placement::Compute;
 
 /// Attention of the last tokens of a cache to all before them.

@@ -3,13 +3,13 @@
 use candle_core::{DType, Tensor};
 
 use super::attention::Causal;
-use super::fused::{Decoding, Fused, Step};
 use super::layers::{Linear, RmsNorm, gated, wide};
 use super::weights::OnDevice;
 use crate::cache::KvCache;
-use crate::cpu::{Chunk, table_and_head};
 use crate::error::{ModelError, Result};
-use crate::layer_weights::{DecoderLayer, Part};
+use crate::fused::{Decoding, Fused, Step};
+use crate::layer_weights::{DecoderLayer, Part, table_and_head};
+use crate::passes::{Answer, Chunk, Piece, Wanted, answer_of, to_floats};
 use crate::placement::{Compute, Kernels};
 use crate::rotary::Rotary;
 use crate::sampling::Choice;
@@ -82,52 +82,85 @@ impl Decoder {
         Ok(self.embed_tokens.index_select(&Tensor::new(ids, &self.compute.device)?, 0)?)
     }
 
-    /// Runs a chunk behind what `cache` holds and leaves its tokens in it. The logits of its last `rows` tokens, `[rows, vocab]`,
-    /// replace what is in `logits`.
-    pub(crate) fn forward(
-        &self,
-        chunk: Chunk<'_>,
-        cache: &mut KvCache,
-        rows: usize,
-        logits: &mut Vec<f32>,
-    ) -> Result<()> {
-        let hidden = self.hidden_states(chunk, cache)?;
+    /// Runs the pieces, each behind what its cache holds, and leaves their tokens there. The logits of their last rows, `[rows of
+    /// all pieces, vocab]`, replace what is in `logits`.
+    pub(crate) fn forward(&self, pieces: &mut [Piece<'_>], logits: &mut Vec<f32>) -> Result<()> {
+        let hidden = self.hidden_states(pieces)?;
         logits.clear();
-        if rows > 0 {
-            *logits = self.logits(&hidden, rows)?.flatten_all()?.to_vec1()?;
+        if pieces.iter().any(|piece| piece.rows > 0) {
+            *logits = self.logits(&hidden, pieces)?.flatten_all()?.to_vec1()?;
         }
         Ok(())
     }
 
-    /// Runs a chunk as [`Self::forward`] does and returns what is known of the word that follows it: a few numbers come back from the
-    /// device. `None` if a logit is not finite; or, with the cache as it was, where there are no kernels for that.
-    pub(crate) fn choose(
+    /// Runs a piece as [`Self::forward`] does and returns what is asked, where the device finds that: a few numbers come back from
+    /// it. `None` if a logit is not finite; or, with the cache as it was, where the logits have to come back.
+    pub(crate) fn answer(&self, piece: &mut Piece<'_>) -> Result<Option<Answer>> {
+        match (piece.wanted, piece.chunk) {
+            (Wanted::Logits, _) => Ok(None),
+            (Wanted::Likeliest, Chunk::Words([id])) => Ok(self.likeliest(*id, piece)?.map(Answer::Likeliest)),
+            (wanted, _) => Ok(self.choose(piece)?.map(|choice| answer(choice, wanted))),
+        }
+    }
+
+    /// As [`Self::answer`] of several pieces, whose errors do not stop the others. The logits of those that ask for them are left in
+    /// `logits`; of all, where nothing is found on the device.
+    pub(crate) fn answer_all(
         &self,
-        chunk: Chunk<'_>,
-        cache: &mut KvCache,
-        silence: u32,
-    ) -> Result<Option<Choice>> {
+        pieces: &mut [Piece<'_>],
+        logits: &mut Vec<f32>,
+        answers: &mut Vec<Result<Answer>>,
+    ) -> Result<()> {
+        let hidden = self.hidden_states(pieces)?;
+        let all = self.logits(&hidden, pieces)?;
+        let there = |piece: &Piece<'_>| self.fused.is_some() && piece.wanted != Wanted::Logits;
+        // Asked for before the first answer is waited for.
+        for (row, piece) in pieces.iter().enumerate().filter(|(_, piece)| there(piece)) {
+            decoding_of(piece.cache)?.choose(&all.narrow(0, row, 1)?, silence_of(piece.wanted))?;
+        }
+        logits.clear();
+        for (row, piece) in pieces.iter().enumerate() {
+            let found = match there(piece) {
+                true => decoding_of(piece.cache)?.choice()?,
+                false => None,
+            };
+            answers.push(match found {
+                Some(choice) => Ok(answer(choice, piece.wanted)),
+                None => {
+                    let (own, start) = (logits.len() / all.dim(1)?, logits.len());
+                    logits.extend(to_floats(&all.narrow(0, row, 1)?)?);
+                    answer_of(&logits[start..], own, piece.wanted)
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// What is known of the word that follows a piece. `None` as in [`Self::answer`].
+    fn choose(&self, piece: &mut Piece<'_>) -> Result<Option<Choice>> {
         if self.fused.is_none() {
             return Ok(None);
         }
-        let hidden = self.hidden_states(chunk, cache)?;
-        let decoding = decoding_of(cache)?;
-        decoding.choose(&self.logits(&hidden, 1)?, silence)?;
+        let silence = silence_of(piece.wanted);
+        let pieces = std::slice::from_mut(piece);
+        let logits = self.logits(&self.hidden_states(pieces)?, pieces)?;
+        let decoding = decoding_of(piece.cache)?;
+        decoding.choose(&logits, silence)?;
         decoding.choice()
     }
 
-    /// Puts one word into the cache and returns the likeliest that follows, or `None` if a logit is not finite.
-    pub(crate) fn likeliest(&self, id: u32, cache: &mut KvCache) -> Result<Option<u32>> {
+    /// Puts the word of a piece into its cache and returns the likeliest that follows, or `None` if a logit is not finite.
+    fn likeliest(&self, id: u32, piece: &mut Piece<'_>) -> Result<Option<u32>> {
         if let Some(fused) = self.fused {
             // No word is silence: nothing but the likeliest is asked for.
             let choice = match self.compute.placement.kernels {
-                Kernels::Graph => self.captured_step(fused, id, cache)?,
-                _ => self.choose(Chunk::Words(&[id]), cache, NO_WORD)?,
+                Kernels::Graph => self.captured_step(fused, id, piece)?,
+                _ => self.choose(piece)?,
             };
             return Ok(choice.map(|choice| choice.likeliest));
         }
-        let hidden = self.hidden_states(Chunk::Words(&[id]), cache)?;
-        let logits = self.logits(&hidden, 1)?.flatten_all()?;
+        let pieces = std::slice::from_mut(piece);
+        let logits = self.logits(&self.hidden_states(pieces)?, pieces)?.flatten_all()?;
         // Ids are whole numbers in f32: a vocabulary has less than 2^24 tokens. Nothing but a finite number times 0 is 0.
         let likeliest = logits.argmax(0)?.to_dtype(DType::F32)?;
         let nothing = (logits * 0.0)?.sum_all()?;
@@ -136,9 +169,10 @@ impl Decoder {
     }
 
     /// As [`Self::choose`] of one word, by work that is captured once for every [`REACH`] slots and asked for as a whole.
-    fn captured_step(&self, fused: Fused, id: u32, cache: &mut KvCache) -> Result<Option<Choice>> {
+    fn captured_step(&self, fused: Fused, id: u32, piece: &mut Piece<'_>) -> Result<Option<Choice>> {
+        self.check(piece)?;
+        let cache = &mut *piece.cache;
         let (position, slot) = (cache.next_position(), cache.len());
-        self.check(cache, 1)?;
         if cache.keeps_embeddings() {
             cache.keep_embedding_rows(&self.embed(&[id])?)?;
         }
@@ -148,8 +182,9 @@ impl Decoder {
         let mut decoding = cache.take_decoding().ok_or_else(foreign_cache)?;
         let work = |decoding: &Decoding| {
             let x = fused.embed_word(&self.embed_tokens, decoding.step())?;
-            let x = self.layers(x, cache, Some(decoding.step()), &causal)?;
-            decoding.choose(&self.logits(&x, 1)?, NO_WORD)
+            let step = Some(decoding.step());
+            let x = self.layers(x, &[Place { cache: &*cache, step, causal: &causal, tokens: 1 }])?;
+            decoding.choose(&self.head(&x)?, NO_WORD)
         };
         let kept = || self.tensors().chain(cache.tensors()).cloned().collect();
         let asked_for = decoding
@@ -172,33 +207,53 @@ impl Decoder {
         layers.chain([&self.embed_tokens, self.norm.weight(), self.lm_head.weight(), cosines, sines])
     }
 
-    /// Logits of the last `rows` tokens in f32, `[rows, vocab]`.
-    fn logits(&self, hidden: &Tensor, rows: usize) -> Result<Tensor> {
-        let last = hidden.narrow(0, hidden.dim(0)? - rows, rows)?;
-        self.lm_head.forward_wide(&self.norm.forward(&last.contiguous()?)?)
+    /// Logits of the last rows of every piece in f32, `[rows of all pieces, vocab]`, by the residual stream behind the last layer.
+    fn logits(&self, hidden: &Tensor, pieces: &[Piece<'_>]) -> Result<Tensor> {
+        let mut end = 0;
+        let last = pieces.iter().map(|piece| {
+            end += piece.chunk.tokens();
+            hidden.narrow(0, end - piece.rows, piece.rows)
+        });
+        self.head(&joined(last.collect::<candle_core::Result<_>>()?)?.contiguous()?)
     }
 
-    /// The residual stream behind the last layer, `[tokens, hidden]`, in f32.
-    fn hidden_states(&self, chunk: Chunk<'_>, cache: &mut KvCache) -> Result<Tensor> {
-        let tokens = match chunk {
-            Chunk::Words(ids) => ids.len(),
-            Chunk::Embeddings(embeddings) => embeddings.dim(0)?,
-        };
-        self.check(cache, tokens)?;
-        if let Chunk::Embeddings(embeddings) = chunk {
-            self.compute.check_own(embeddings)?;
+    /// Logits of rows of the residual stream, `[rows, hidden]` to `[rows, vocab]`, in f32.
+    fn head(&self, rows: &Tensor) -> Result<Tensor> {
+        self.lm_head.forward_wide(&self.norm.forward(rows)?)
+    }
+
+    /// The residual stream behind the last layer, `[tokens of all pieces, hidden]`, in f32.
+    fn hidden_states(&self, pieces: &mut [Piece<'_>]) -> Result<Tensor> {
+        let (mut streams, mut causals) = (Vec::new(), Vec::new());
+        for piece in &mut *pieces {
+            self.check(piece)?;
+            streams.push(self.residual(piece.chunk, piece.cache)?);
+            let (tokens, cached) = (piece.chunk.tokens(), piece.cache.len());
+            causals.push(Causal::new(&self.compute, self.config.head_dim(), tokens, cached)?);
         }
-        let x = self.residual(chunk, cache)?;
-        let causal = Causal::new(&self.compute, self.config.head_dim(), tokens, cache.len())?;
-        let x = self.layers(x, cache, cache.decoding().map(Decoding::step), &causal)?;
-        cache.commit(tokens);
+        let place = |(piece, causal)| {
+            let Piece { chunk, cache, .. }: &Piece<'_> = piece;
+            Place {
+                cache: &**cache,
+                step: cache.decoding().map(Decoding::step),
+                causal,
+                tokens: chunk.tokens(),
+            }
+        };
+        let places: Vec<Place<'_>> = pieces.iter().zip(&causals).map(place).collect();
+        let x = self.layers(joined(streams)?, &places)?;
+        pieces.iter_mut().for_each(|piece| piece.cache.commit(piece.chunk.tokens()));
         Ok(x)
     }
 
-    /// Whether so many tokens can go into the cache.
-    fn check(&self, cache: &KvCache, tokens: usize) -> Result<()> {
+    /// Whether the piece fits in, and is of this device.
+    pub(crate) fn check(&self, piece: &Piece<'_>) -> Result<()> {
+        let (cache, tokens) = (&*piece.cache, piece.chunk.tokens());
         if let Some(side) = cache.tensors().next() {
             self.compute.check_own(side)?;
+        }
+        if let Chunk::Embeddings(embeddings) = piece.chunk {
+            self.compute.check_own(embeddings)?;
         }
         cache.check_room(tokens)?;
         self.rotary.check(cache.next_position(), tokens)
@@ -226,21 +281,17 @@ impl Decoder {
         wide(&embeddings)
     }
 
-    /// `step` is where our kernels find the place of the chunk.
-    fn layers(&self, mut x: Tensor, cache: &KvCache, step: Option<&Step>, causal: &Causal) -> Result<Tensor> {
+    /// Rows of all places, one place behind the other.
+    fn layers(&self, mut x: Tensor, places: &[Place<'_>]) -> Result<Tensor> {
         for (index, layer) in self.layers.iter().enumerate() {
-            let normed = layer.input_layernorm.forward(&x)?;
-            x = layer.o_proj.add_to(
-                x,
-                &self.attention(
-                    layer,
-                    &normed,
-                    cache.sides(index),
-                    (cache.next_position(), cache.len()),
-                    step,
-                    causal,
-                )?,
-            )?;
+            let qkv = layer.qkv_proj.forward(&layer.input_layernorm.forward(&x)?)?;
+            let mut start = 0;
+            let mixed = places.iter().map(|place| {
+                let own = qkv.narrow(0, start, place.tokens)?;
+                start += place.tokens;
+                self.attention(index, &own, place)
+            });
+            x = layer.o_proj.add_to(x, &joined(mixed.collect::<Result<_>>()?)?)?;
             let normed = layer.post_attention_layernorm.forward(&x)?;
             let gated = gated(&layer.gate_up_proj.forward(&normed)?, self.config.hidden_act, self.fused)?;
             x = layer.down_proj.add_to(x, &gated)?;
@@ -248,22 +299,14 @@ impl Decoder {
         Ok(x)
     }
 
-    /// Puts a layer's keys and values into its sides of the cache and returns what its heads see, `[tokens, heads * head_dim]`.
-    fn attention(
-        &self,
-        layer: &Layer,
-        x: &Tensor,
-        sides: (&Tensor, &Tensor),
-        (position, slot): (usize, usize),
-        step: Option<&Step>,
-        causal: &Causal,
-    ) -> Result<Tensor> {
+    /// Puts the keys and values of a place into its cache and returns what its heads see, `[tokens, heads * head_dim]`.
+    fn attention(&self, layer: usize, qkv: &Tensor, place: &Place<'_>) -> Result<Tensor> {
         let (heads, kv_heads) = (self.config.num_attention_heads, self.config.kv_heads());
-        let tokens = x.dim(0)?;
-        let qkv = layer.qkv_proj.forward(x)?;
+        let Place { cache, step, causal, tokens } = *place;
+        let (sides, position, slot) = (cache.sides(layer), cache.next_position(), cache.len());
         let queries = match (self.fused, step) {
             (Some(fused), Some(step)) => {
-                let queries = fused.turn_into_cache(&qkv, self.rotary.tables(), step, sides, heads)?;
+                let queries = fused.turn_into_cache(qkv, self.rotary.tables(), step, sides, heads)?;
                 queries.unsqueeze(0)?.transpose(1, 2)?
             }
             _ => {
@@ -276,6 +319,40 @@ impl Decoder {
             }
         };
         causal.forward(&queries, sides, step)
+    }
+}
+
+/// A piece on its way through the layers.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    cache: &'a KvCache,
+    /// Where our kernels find the place.
+    step: Option<&'a Step>,
+    causal: &'a Causal,
+    tokens: usize,
+}
+
+/// Rows one below the other; one tensor stays what it is.
+fn joined(rows: Vec<Tensor>) -> Result<Tensor> {
+    match &rows[..] {
+        [alone] => Ok(alone.clone()),
+        _ => Ok(Tensor::cat(&rows, 0)?),
+    }
+}
+
+/// The id that a choice takes for silence.
+fn silence_of(wanted: Wanted) -> u32 {
+    match wanted {
+        Wanted::Choice { silence } => silence,
+        Wanted::Logits | Wanted::Likeliest => NO_WORD,
+    }
+}
+
+/// What is asked of what was found.
+fn answer(choice: Choice, wanted: Wanted) -> Answer {
+    match wanted {
+        Wanted::Likeliest => Answer::Likeliest(choice.likeliest),
+        Wanted::Choice { .. } | Wanted::Logits => Answer::Choice(choice),
     }
 }
 

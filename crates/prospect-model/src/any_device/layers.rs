@@ -3,9 +3,9 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{Activation, Module};
 
-use super::fused::Fused;
 use super::weights::OnDevice;
 use crate::error::{ModelError, Result};
+use crate::fused::Fused;
 
 /// `y = x W^T + b`.
 pub(super) struct Linear {

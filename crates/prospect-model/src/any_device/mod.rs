@@ -8,12 +8,89 @@
 
 mod attention;
 mod decoder;
-mod fused;
 mod layers;
 mod vision;
 mod weights;
 
-pub(crate) use decoder::Decoder;
-pub(crate) use fused::{Decoding, Fused};
-pub(crate) use vision::VisionEncoder;
-pub(crate) use weights::OnDevice;
+use candle_core::Tensor;
+
+use crate::config::ModelConfig;
+use crate::error::Result;
+use crate::passes::{self, Answer, Piece, answer_of, to_floats};
+use crate::placement::Compute;
+use crate::rotary::Rotary;
+use crate::weights::Weights;
+use decoder::Decoder;
+use vision::VisionEncoder;
+use weights::OnDevice;
+
+/// Vision tower, connector and decoder.
+pub(crate) struct Passes {
+    vision: VisionEncoder,
+    decoder: Decoder,
+}
+
+impl Passes {
+    pub(crate) fn load(weights: &Weights, config: &ModelConfig, compute: &Compute) -> Result<Self> {
+        let (vision, text, tied) = (&config.vision_config, &config.text_config, config.tie_word_embeddings);
+        // Images are encoded beside the stream.
+        let beside = OnDevice { weights, compute: &compute.beside()? };
+        let vision = VisionEncoder::load(&beside, vision, config.scale_factor, text.hidden_size)?;
+        let decoder = Decoder::load(&OnDevice { weights, compute }, text, tied)?;
+        Ok(Self { vision, decoder })
+    }
+}
+
+impl passes::Passes for Passes {
+    fn hidden_states(&self, pixels: &[f32], tiles: usize) -> Result<Vec<f32>> {
+        to_floats(&self.vision.hidden_states(pixels, tiles)?)
+    }
+
+    fn encode(&self, pixels: &[f32], tiles: usize) -> Result<Tensor> {
+        self.vision.encode(pixels, tiles)
+    }
+
+    fn embed(&self, ids: &[u32]) -> Result<Tensor> {
+        self.decoder.embed(ids)
+    }
+
+    fn check(&self, piece: &Piece<'_>) -> Result<()> {
+        self.decoder.check(piece)
+    }
+
+    fn forward(&self, pieces: &mut [Piece<'_>], logits: &mut Vec<f32>) -> Result<()> {
+        self.decoder.forward(pieces, logits)
+    }
+
+    /// A few numbers come back from the device where it can answer.
+    fn answer(&self, piece: &mut Piece<'_>, logits: &mut Vec<f32>) -> Result<Answer> {
+        if let Some(answer) = self.decoder.answer(piece)? {
+            return Ok(answer);
+        }
+        // Again, for the logit that is at fault, if it was computed at all.
+        piece.undo();
+        self.decoder.forward(std::slice::from_mut(piece), logits)?;
+        answer_of(logits, 0, piece.wanted)
+    }
+
+    fn answer_all(
+        &self,
+        pieces: &mut [Piece<'_>],
+        logits: &mut Vec<f32>,
+        answers: &mut Vec<Result<Answer>>,
+    ) -> Result<()> {
+        self.decoder.answer_all(pieces, logits, answers)
+    }
+
+    fn vision_weight_bytes(&self) -> usize {
+        self.vision.weight_bytes()
+    }
+
+    fn decoder_weight_bytes(&self) -> usize {
+        self.decoder.weight_bytes()
+    }
+
+    fn rotary(&self) -> &Rotary {
+        self.decoder.rotary()
+    }
+}

@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 
 use crate::attention::int8;
 use crate::error::Result;
+use crate::lend::with_floats;
 
 /// `[.., head_dim]` in f32, of rows in any format: floats, or int8 with their scale, `[.., head_dim + int8::SCALE]`.
 pub(crate) fn rows_to_floats(rows: &Tensor) -> Result<Tensor> {
@@ -33,7 +34,7 @@ pub(crate) fn floats_to_rows(floats: &Tensor, dtype: DType) -> Result<Tensor> {
     let head_dim = shape.pop().unwrap_or_default();
     shape.push(int8::row_bytes(head_dim));
     let mut bytes = vec![0; shape.iter().product()];
-    crate::cpu::with_floats(floats, |floats| {
+    with_floats(floats, |floats| {
         let to = bytes.chunks_exact_mut(int8::row_bytes(head_dim));
         floats.chunks_exact(head_dim).zip(to).for_each(|(from, to)| int8::quantise(from, to));
         Ok(())

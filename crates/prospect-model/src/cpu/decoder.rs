@@ -1,17 +1,17 @@
 //! The Llama decoder over buffers: grouped-query attention over the cache where it lies.
 
-use candle_core::Tensor;
-
 use super::activation::gate;
 use super::elementwise::{rms_norm, rotate};
-use super::lend::{CacheRows, Sides, Spare, sized, with_floats, with_sides};
+use super::lend::{Spare, sized};
 use super::load::{Table, floats, layers, stacked};
 use super::stage::{for_rows, in_pool};
 use crate::attention::{Heads, Inputs, Mask, Scratch, attend};
-use crate::cache::KvCache;
-use crate::error::{ModelError, Result};
-use crate::layer_weights::DecoderLayer;
+use crate::cache::{CacheRows, Sides, with_sides};
+use crate::error::Result;
+use crate::layer_weights::{DecoderLayer, table_and_head};
+use crate::lend::with_floats;
 use crate::linear::{PackedLinear, Precision};
+use crate::passes::{Chunk, Piece};
 use crate::placement::Compute;
 use crate::rotary::Rotary;
 use crate::text_config::TextConfig;
@@ -31,26 +31,21 @@ pub(crate) struct Decoder {
     buffers: Spare<Buffers>,
 }
 
+/// Tokens are those of all pieces, one piece behind the other.
 #[derive(Debug, Default)]
 struct Buffers {
     /// The residual stream, `[tokens, hidden]`.
     x: Vec<f32>,
+    /// Of every token.
+    positions: Vec<usize>,
     /// `[tokens, (heads + 2 * kv_heads) * head_dim]`
     qkv: Vec<f32>,
     /// What attention mixes, `[tokens, heads * head_dim]`.
     mixed: Vec<f32>,
     /// `[rows of logits, hidden]`
     normed: Vec<f32>,
-    attention: Scratch,
-}
-
-/// What goes into the decoder.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Chunk<'a> {
-    /// Ids of words, all in the vocabulary.
-    Words(&'a [u32]),
-    /// `[tokens, hidden]`
-    Embeddings(&'a Tensor),
+    /// One for every piece.
+    attention: Vec<Scratch>,
 }
 
 impl Decoder {
@@ -118,91 +113,169 @@ impl Decoder {
         }
     }
 
-    /// Runs a chunk behind what `cache` holds and leaves its tokens in it. The logits of its last `rows` tokens, `[rows, vocab]`,
-    /// replace what is in `logits`.
-    pub(crate) fn forward(
-        &self,
-        chunk: Chunk<'_>,
-        cache: &mut KvCache,
-        rows: usize,
-        logits: &mut Vec<f32>,
-    ) -> Result<()> {
-        let hidden = self.config.hidden_size;
+    /// Fails unless the piece fits in, and is of this width and in f32.
+    pub(crate) fn check(&self, piece: &Piece<'_>) -> Result<()> {
+        let tokens = piece.chunk.tokens();
+        if let Chunk::Embeddings(embeddings) = piece.chunk {
+            let found = with_floats(embeddings, |embeddings| Ok(embeddings.len()))?;
+            if found != tokens * self.config.hidden_size {
+                return Err(candle_core::Error::msg("embeddings of another width than the model's").into());
+            }
+        }
+        piece.cache.check_room(tokens)?;
+        self.rotary.check(piece.cache.next_position(), tokens)
+    }
+
+    /// Runs the pieces, each behind what its cache holds, and leaves their tokens there. The logits of their last rows, `[rows of
+    /// all pieces, vocab]`, replace what is in `logits`.
+    ///
+    /// Layers see the tokens of all pieces as rows, attention each piece and its cache. No row depends on another piece's.
+    pub(crate) fn forward(&self, pieces: &mut [Piece<'_>], logits: &mut Vec<f32>) -> Result<()> {
         self.buffers.lend(|buffers| {
-            let tokens = match chunk {
-                Chunk::Words(ids) => {
-                    self.embed(ids, sized(&mut buffers.x, ids.len() * hidden));
-                    ids.len()
-                }
-                Chunk::Embeddings(embeddings) => with_floats(embeddings, |embeddings| {
-                    sized(&mut buffers.x, embeddings.len()).copy_from_slice(embeddings);
-                    Ok(embeddings.len() / hidden)
-                })?,
-            };
-            cache.check_room(tokens)?;
-            self.rotary.check(cache.next_position(), tokens)?;
-            cache.keep_embeddings(&buffers.x[..tokens * hidden])?;
+            self.take_in(pieces, buffers)?;
+            let read = &*pieces;
             in_pool(|| {
-                self.layers(buffers, tokens, cache)?;
-                let normed = sized(&mut buffers.normed, rows * hidden);
-                let last = &buffers.x[(tokens - rows) * hidden..tokens * hidden];
-                rms_norm(last, &self.norm, self.config.rms_norm_eps as f32, normed);
-                logits.resize(rows * self.config.vocab_size, 0.0);
-                Ok::<_, ModelError>(self.lm_head.forward_into(normed, rows, logits)?)
+                self.layers(buffers, read)?;
+                self.head(buffers, read, logits)
             })?;
-            cache.commit(tokens);
+            pieces.iter_mut().for_each(|piece| piece.cache.commit(piece.chunk.tokens()));
             Ok(())
         })
     }
 
-    fn layers(&self, buffers: &mut Buffers, tokens: usize, cache: &KvCache) -> Result<()> {
+    /// Where the residual stream begins, and the positions of its tokens.
+    fn take_in(&self, pieces: &[Piece<'_>], buffers: &mut Buffers) -> Result<()> {
+        let hidden = self.config.hidden_size;
+        let Buffers { x, positions, attention, .. } = buffers;
+        let mut rest = sized(x, tokens_of(pieces) * hidden);
+        positions.clear();
+        for piece in pieces {
+            self.check(piece)?;
+            let tokens = piece.chunk.tokens();
+            let (rows, behind) = std::mem::take(&mut rest).split_at_mut(tokens * hidden);
+            rest = behind;
+            match piece.chunk {
+                Chunk::Words(ids) => self.embed(ids, rows),
+                Chunk::Embeddings(embeddings) => with_floats(embeddings, |embeddings| {
+                    rows.copy_from_slice(embeddings);
+                    Ok(())
+                })?,
+            }
+            piece.cache.keep_embeddings(rows)?;
+            positions.extend((piece.cache.next_position()..).take(tokens));
+        }
+        if attention.len() < pieces.len() {
+            attention.resize_with(pieces.len(), Scratch::default);
+        }
+        Ok(())
+    }
+
+    /// Logits of the last rows of every piece.
+    fn head(&self, buffers: &mut Buffers, pieces: &[Piece<'_>], logits: &mut Vec<f32>) -> Result<()> {
+        let (hidden, eps) = (self.config.hidden_size, self.config.rms_norm_eps as f32);
+        let rows = pieces.iter().map(|piece| piece.rows).sum();
+        let normed = sized(&mut buffers.normed, rows * hidden);
+        let (mut row, mut end) = (0, 0);
+        for piece in pieces {
+            end += piece.chunk.tokens();
+            let last = &buffers.x[(end - piece.rows) * hidden..end * hidden];
+            rms_norm(last, &self.norm, eps, &mut normed[row * hidden..][..last.len()]);
+            row += piece.rows;
+        }
+        logits.resize(rows * self.config.vocab_size, 0.0);
+        Ok(self.lm_head.forward_into(normed, rows, logits)?)
+    }
+
+    fn layers(&self, buffers: &mut Buffers, pieces: &[Piece<'_>]) -> Result<()> {
         let config = &self.config;
-        let (hidden, head_dim) = (config.hidden_size, config.head_dim());
-        let (queries, kv) = (config.num_attention_heads * head_dim, config.kv_heads() * head_dim);
-        let width = queries + 2 * kv;
-        let x = &mut buffers.x[..tokens * hidden];
-        let qkv = sized(&mut buffers.qkv, tokens * width);
+        let (tokens, queries) = (tokens_of(pieces), config.num_attention_heads * config.head_dim());
+        let x = &mut buffers.x[..tokens * config.hidden_size];
+        let qkv = sized(&mut buffers.qkv, tokens * self.qkv_width());
         let mixed = sized(&mut buffers.mixed, tokens * queries);
         for (index, layer) in self.layers.iter().enumerate() {
-            self.before_attention(layer, x, qkv, cache.next_position())?;
-            let (keys, values) = cache.sides(index);
-            let slot = cache.len();
-            CacheRows { rows: &qkv[queries..], stride: width, tokens, slot }.write_to(keys)?;
-            CacheRows { rows: &qkv[queries + kv..], stride: width, tokens, slot }.write_to(values)?;
-            let shape = [config.num_attention_heads, tokens, head_dim];
-            let queries = Heads::strided(qkv, shape, [head_dim, width])?;
-            let (scratch, mask) = (&mut buffers.attention, Mask::Causal { cached: slot });
-            with_sides((keys, values), slot + tokens, |sides| {
-                match sides {
-                    Sides::Floats([keys, values]) => {
-                        attend(scratch, &Inputs { queries, keys, values, mask }, mixed)?;
-                    }
-                    Sides::Halves([keys, values]) => {
-                        attend(scratch, &Inputs { queries, keys, values, mask }, mixed)?;
-                    }
-                    Sides::Bytes([keys, values]) => {
-                        attend(scratch, &Inputs { queries, keys, values, mask }, mixed)?;
-                    }
-                }
-                Ok(())
-            })?;
+            self.before_attention(layer, x, qkv, &buffers.positions)?;
+            self.attention(index, pieces, qkv, &mut buffers.attention, mixed)?;
             self.after_attention(layer, mixed, x)?;
         }
         Ok(())
     }
 
+    /// Queries, keys and values of a token side by side.
+    fn qkv_width(&self) -> usize {
+        (self.config.num_attention_heads + 2 * self.config.kv_heads()) * self.config.head_dim()
+    }
+
+    /// Attention of every piece to its own cache, into `mixed` `[tokens, heads * head_dim]`. A piece of one token leaves threads idle,
+    /// so pieces are split over them.
+    fn attention(
+        &self,
+        layer: usize,
+        pieces: &[Piece<'_>],
+        qkv: &[f32],
+        scratch: &mut [Scratch],
+        mixed: &mut [f32],
+    ) -> Result<()> {
+        match (pieces, &mut *scratch) {
+            ([], _) => return Ok(()),
+            ([piece], [scratch, ..]) => return self.attend(layer, piece, qkv, scratch, mixed),
+            _ => {}
+        }
+        let (pieces, others) = pieces.split_at(pieces.len() / 2);
+        let (scratch, other_scratch) = scratch.split_at_mut(pieces.len());
+        let (rows, other_rows) = qkv.split_at(tokens_of(pieces) * self.qkv_width());
+        let queries = self.config.num_attention_heads * self.config.head_dim();
+        let (mixed, other_mixed) = mixed.split_at_mut(tokens_of(pieces) * queries);
+        let (done, others_done) = rayon::join(
+            || self.attention(layer, pieces, rows, scratch, mixed),
+            || self.attention(layer, others, other_rows, other_scratch, other_mixed),
+        );
+        done.and(others_done)
+    }
+
+    /// Puts the keys and values of a piece into its cache, and mixes what its tokens see there.
+    fn attend(
+        &self,
+        layer: usize,
+        piece: &Piece<'_>,
+        qkv: &[f32],
+        scratch: &mut Scratch,
+        mixed: &mut [f32],
+    ) -> Result<()> {
+        let (heads, head_dim, stride) =
+            (self.config.num_attention_heads, self.config.head_dim(), self.qkv_width());
+        let (queries, kv) = (heads * head_dim, self.config.kv_heads() * head_dim);
+        let (tokens, slot, sides) = (piece.chunk.tokens(), piece.cache.len(), piece.cache.sides(layer));
+        CacheRows { rows: &qkv[queries..], stride, tokens, slot }.write_to(sides.0)?;
+        CacheRows { rows: &qkv[queries + kv..], stride, tokens, slot }.write_to(sides.1)?;
+        let queries = Heads::strided(qkv, [heads, tokens, head_dim], [head_dim, stride])?;
+        let mask = Mask::Causal { cached: slot };
+        with_sides(sides, slot + tokens, |sides| {
+            match sides {
+                Sides::Floats([keys, values]) => {
+                    attend(scratch, &Inputs { queries, keys, values, mask }, mixed)?;
+                }
+                Sides::Halves([keys, values]) => {
+                    attend(scratch, &Inputs { queries, keys, values, mask }, mixed)?;
+                }
+                Sides::Bytes([keys, values]) => {
+                    attend(scratch, &Inputs { queries, keys, values, mask }, mixed)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// Residual stream to rotated queries and keys, and values.
-    fn before_attention(&self, layer: &Layer, x: &[f32], qkv: &mut [f32], start: usize) -> Result<()> {
+    fn before_attention(&self, layer: &Layer, x: &[f32], qkv: &mut [f32], positions: &[usize]) -> Result<()> {
         let config = &self.config;
-        let (hidden, head_dim) = (config.hidden_size, config.head_dim());
-        let turned = (config.num_attention_heads + config.kv_heads()) * head_dim;
-        let width = turned + config.kv_heads() * head_dim;
+        let (hidden, head_dim, width) = (config.hidden_size, config.head_dim(), self.qkv_width());
+        let turned = width - config.kv_heads() * head_dim;
         self.rotary.with_tables(|cos, sin| {
             for_rows(qkv, width, hidden, |threads, first, qkv, normed| {
                 let x = &x[first * hidden..][..normed.len()];
                 rms_norm(x, &layer.input_layernorm, config.rms_norm_eps as f32, normed);
                 threads.product(&layer.qkv_proj, normed, qkv)?;
-                for (row, position) in qkv.chunks_exact_mut(width).zip(start + first..) {
+                for (row, position) in qkv.chunks_exact_mut(width).zip(&positions[first..]) {
                     let angles = position * head_dim / 2..(position + 1) * head_dim / 2;
                     rotate(&mut row[..turned], &cos[angles.clone()], &sin[angles]);
                 }
@@ -229,14 +302,7 @@ impl Decoder {
     }
 }
 
-/// Names of embedding table and head as `transformers` 5 reads them: an untied checkpoint has both; a tied one has either, and
-/// where it has both, they are taken as they are.
-pub(crate) fn table_and_head(weights: &Weights, tied: bool) -> (&'static str, &'static str) {
-    let (table, head) = ("model.text_model.embed_tokens", "lm_head");
-    let has = |name: &str| weights.has(&format!("{name}.weight"));
-    match tied {
-        true if !has(head) => (table, table),
-        true if !has(table) => (head, head),
-        _ => (table, head),
-    }
+/// Tokens of all pieces.
+fn tokens_of(pieces: &[Piece<'_>]) -> usize {
+    pieces.iter().map(|piece| piece.chunk.tokens()).sum()
 }

@@ -1,0 +1,14 @@
+//! Memory of tensors that is lent to code over buffers.
+
+use candle_core::{CpuStorage, Storage, Tensor};
+
+use crate::error::Result;
+
+/// Lends the memory of a contiguous tensor.
+pub(crate) fn with_floats<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
+    let (storage, layout) = tensor.storage_and_layout();
+    match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(CpuStorage::F32(data)), Some((start, end))) => read(&data[start..end]),
+        _ => Err(candle_core::Error::msg("a contiguous tensor in f32 on the CPU was expected").into()),
+    }
+}
