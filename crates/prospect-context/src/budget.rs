@@ -34,8 +34,9 @@ impl OverflowTrigger {
 }
 
 /// When the check for an overflow takes place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Trigger {
+    #[default]
     /// Before a chunk goes in: the cache never passes its bound.
     BeforeChunk,
     /// After each frame and its reply, by the reserve alone, as ProAssist does.

@@ -58,6 +58,7 @@
 
 pub mod account;
 mod budget;
+mod encoded;
 pub mod laws;
 mod ledger;
 mod plan;
@@ -69,6 +70,7 @@ mod strategy;
 mod view;
 
 pub use budget::{Budget, OverflowTrigger, Trigger};
+pub use encoded::{Encoded, EncodedSegment};
 pub use ledger::Ledger;
 pub use plan::{EvictionPlan, Piece, PlanError, PositionPolicy, SummaryRequest};
 pub use segment::{Role, Segment, SegmentKind};

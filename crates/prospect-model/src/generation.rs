@@ -85,6 +85,11 @@ impl Generation {
         &self.token_ids
     }
 
+    /// Probability of silence at the talk decision, once one was taken.
+    pub fn decided(&self) -> Option<f32> {
+        self.rule.filter(|_| self.stage != Stage::Chunk).map(|_| self.not_talk_probability)
+    }
+
     /// Why it stopped, once it did.
     pub fn stop(&self) -> Option<StopReason> {
         match self.stage {

@@ -31,7 +31,7 @@ pub use media::{Content, Message, VideoClip};
 pub use number::number_words;
 pub use pixels::Pixels;
 pub use processor::Processor;
+pub use prospect_context::{Encoded, EncodedSegment};
 pub use resize::resize_lanczos;
-pub use sequence::{Encoded, EncodedSegment};
 pub use split::Grid;
 pub use tokens::SpecialTokens;

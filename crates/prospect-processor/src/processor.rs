@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use image::RgbImage;
-use prospect_context::{Role, SegmentKind};
+use prospect_context::{Encoded, Role, SegmentKind};
 
 use crate::chat::ChatTemplate;
 use crate::config::ImageSettings;
@@ -13,7 +13,7 @@ use crate::literal;
 use crate::media::{Content, Message, frame_text, image_text};
 use crate::pixels::{Normalizer, Pixels};
 use crate::reply;
-use crate::sequence::Encoded;
+use crate::sequence::from_parts;
 use crate::split::{Grid, split, squared};
 use crate::tokens::{SpecialTokens, Tokens};
 
@@ -210,7 +210,7 @@ impl Processor {
         }
         let (text, literal, parts) = expansion.rest(SegmentKind::Assistant);
         let (ids, starts) = self.tokens.encode_literally(&text, &literal)?;
-        Ok(Encoded::from_parts(&ids, &starts, &parts))
+        Ok(from_parts(&ids, &starts, &parts))
     }
 
     /// The byte at which message `index` ends in the rendered text.

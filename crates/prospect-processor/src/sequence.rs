@@ -1,61 +1,19 @@
-//! Token ids with the kind of segment they belong to.
+//! Token ids that are tokenised in one go, cut into segments.
 
-use std::ops::Range;
+use prospect_context::{Encoded, SegmentKind};
 
-use prospect_context::SegmentKind;
-
-/// Token ids, every one in a segment.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Encoded {
-    /// The token ids.
-    pub ids: Vec<u32>,
-    /// Contiguous, in order, none empty, together covering `ids`.
-    pub segments: Vec<EncodedSegment>,
-}
-
-/// A run of token ids of one kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EncodedSegment {
-    /// What they are.
-    pub kind: SegmentKind,
-    /// Where they are in [`Encoded::ids`].
-    pub tokens: Range<usize>,
-}
-
-impl Encoded {
-    /// All `ids` as one segment.
-    pub fn single(kind: SegmentKind, ids: Vec<u32>) -> Self {
-        let mut encoded = Self::default();
-        encoded.push(kind, &ids);
-        encoded
+/// Ids tokenised in one go, cut where the text's parts begin (`parts`: kind and first byte, ascending).
+pub(crate) fn from_parts(ids: &[u32], starts: &[usize], parts: &[(SegmentKind, usize)]) -> Encoded {
+    let mut encoded = Encoded::default();
+    let mut from = 0;
+    for (index, &(kind, _)) in parts.iter().enumerate() {
+        // A token that reaches over a boundary belongs to the part it begins in; the last part takes all that is left.
+        let to = match parts.get(index + 1) {
+            Some(&(_, next)) => from + starts[from..].partition_point(|&start| start < next),
+            None => ids.len(),
+        };
+        encoded.push(kind, &ids[from..to]);
+        from = to;
     }
-
-    /// Appends `ids`; they join the last segment if that is of the same kind.
-    pub fn push(&mut self, kind: SegmentKind, ids: &[u32]) {
-        let start = self.ids.len();
-        self.ids.extend_from_slice(ids);
-        if ids.is_empty() {
-            return;
-        }
-        match self.segments.last_mut() {
-            Some(last) if last.kind == kind => last.tokens.end = self.ids.len(),
-            _ => self.segments.push(EncodedSegment { kind, tokens: start..self.ids.len() }),
-        }
-    }
-
-    /// Ids tokenised in one go, cut where the text's parts begin (`parts`: kind and first byte, ascending).
-    pub(crate) fn from_parts(ids: &[u32], starts: &[usize], parts: &[(SegmentKind, usize)]) -> Self {
-        let mut encoded = Self::default();
-        let mut from = 0;
-        for (index, &(kind, _)) in parts.iter().enumerate() {
-            // A token that reaches over a boundary belongs to the part it begins in; the last part takes all that is left.
-            let to = match parts.get(index + 1) {
-                Some(&(_, next)) => from + starts[from..].partition_point(|&start| start < next),
-                None => ids.len(),
-            };
-            encoded.push(kind, &ids[from..to]);
-            from = to;
-        }
-        encoded
-    }
+    encoded
 }

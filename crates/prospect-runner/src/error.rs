@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use prospect_context::simulator::SimulatorError;
 use prospect_context::simulator::recorded::{Difference, RecordingError};
-use prospect_context::{PlanError, PositionPolicy};
-use prospect_model::{ModelError, StoredError};
+use prospect_engine::EngineError;
+use prospect_model::ModelError;
 use prospect_processor::ProcessorError;
+use prospect_session::registry::RegistryError;
 
 use crate::annotations::AnnotationsError;
 use crate::hub::HubError;
@@ -29,9 +30,6 @@ pub enum RunError {
     /// A stream that cannot be resumed.
     #[error(transparent)]
     Suspend(#[from] SuspendError),
-    /// A stream whose tensors cannot be written down.
-    #[error("the checkpoint: {0}")]
-    Stored(#[from] StoredError),
     /// A trace that tells of no stream.
     #[error("{}: {source}", path.display())]
     Recording {
@@ -60,9 +58,12 @@ pub enum RunError {
     /// The checkpoint's weights, or the computation.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The context strategy could not make a lawful plan.
-    #[error("context strategy: {0}")]
-    Plan(#[from] PlanError),
+    /// The engine, or a stream that it serves.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A strategy that cannot be had.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// A model of the hub that cannot be had.
     #[error(transparent)]
     Hub(#[from] HubError),
@@ -110,38 +111,6 @@ pub enum RunError {
         /// Embeddings of the model.
         vocab_size: usize,
     },
-    /// A request that the model cannot be asked.
-    #[error("the request at {time} s cannot be encoded: {problem}")]
-    Request {
-        /// When it would go in, in seconds of stream time.
-        time: f64,
-        /// What the tokenizer or the template says.
-        problem: String,
-    },
-    /// A strategy that this program does not know.
-    #[error("context.custom.name = {name:?}: expected a strategy that this program registers: {known}")]
-    UnknownStrategy {
-        /// The name.
-        name: String,
-        /// What would be known.
-        known: String,
-    },
-    /// Parameters that a registered strategy refuses.
-    #[error("context.custom.params of {name}: {problem}")]
-    StrategyParameters {
-        /// The strategy's name.
-        name: String,
-        /// What is wrong, and what was expected.
-        problem: String,
-    },
-    /// A plan whose positions the cache was not made for.
-    #[error("the plan wants positions {}, the cache was made for {}", plan.as_str(), cache.as_str())]
-    Positions {
-        /// What the plan wants.
-        plan: PositionPolicy,
-        /// What the cache was made for.
-        cache: PositionPolicy,
-    },
     /// A source from which no frame reached the model.
     #[error("{source_name}: no frame could be read: expected at least one")]
     NoFrames {
@@ -157,48 +126,6 @@ pub enum RunError {
         problem: String,
         /// What would be valid.
         expected: String,
-    },
-    /// An overflow in a run that allows none.
-    #[error(
-        "the cache overflowed at {time:.1} s with strategy unlimited: {cache_tokens} tokens in the cache, {incoming} coming in; expected context.max_seq_len above the stream's length"
-    )]
-    UnexpectedOverflow {
-        /// Stream time in seconds.
-        time: f64,
-        /// Tokens in the cache.
-        cache_tokens: usize,
-        /// Tokens about to come in.
-        incoming: usize,
-    },
-    /// A chunk that does not fit even after an eviction.
-    #[error(
-        "a chunk of {incoming} tokens does not fit: {cache_tokens} in the cache after eviction, expected at most {max_seq_len} in all with {reply} reserved for a reply"
-    )]
-    NoRoom {
-        /// Tokens about to come in.
-        incoming: usize,
-        /// Tokens in the cache.
-        cache_tokens: usize,
-        /// Tokens set aside for a reply.
-        reply: usize,
-        /// The cache's bound.
-        max_seq_len: usize,
-    },
-    /// A summary that came back empty.
-    #[error("the summary at {time:.1} s is empty: expected the model to answer the prompt {prompt:?}")]
-    EmptySummary {
-        /// Stream time in seconds.
-        time: f64,
-        /// The summary prompt.
-        prompt: String,
-    },
-    /// A strategy that works from the dialogue state, in a run that never has one.
-    #[error(
-        "context.strategy = {strategy:?} works from the steps of the task: expected annotations with substeps, or stream.talk = \"on_transition\" with stream.on_transition.substep_source = \"model\""
-    )]
-    MissingDialogueState {
-        /// The strategy's name.
-        strategy: String,
     },
     /// A comparison in which some runs failed.
     #[error("{failed} of the runs failed: what they did not come to counts as missed")]
@@ -285,34 +212,27 @@ impl RunError {
             | Self::Read { .. }
             | Self::Annotations(_)
             | Self::Processor(_)
-            | Self::MissingDialogueState { .. }
             | Self::NoCheckpoint { .. }
             | Self::NoDefault { .. }
             | Self::ImageSeqLen { .. }
             | Self::ImageToken { .. }
             | Self::SpecialToken { .. }
-            | Self::Request { .. }
-            | Self::UnknownStrategy { .. }
-            | Self::StrategyParameters { .. }
+            | Self::Registry(_)
             | Self::NoFrames { .. }
             | Self::Locked { .. }
             | Self::Argument { .. } => 2,
             Self::Model(error) if error.is_bad_checkpoint() => 2,
+            Self::Engine(error) if error.is_bad_input() => 2,
             Self::Hub(error) => error.exit_code(),
             Self::Interrupted => 130,
             Self::Model(_)
-            | Self::Stored(_)
+            | Self::Engine(_)
             | Self::FailedRuns { .. }
             | Self::Simulator(_)
             | Self::Replay { .. }
             | Self::MissingResults { .. }
             | Self::Report { .. }
             | Self::BrokenLaws { .. }
-            | Self::Positions { .. }
-            | Self::Plan(_)
-            | Self::UnexpectedOverflow { .. }
-            | Self::NoRoom { .. }
-            | Self::EmptySummary { .. }
             | Self::Write { .. }
             | Self::TakenAway { .. }
             | Self::Output { .. } => 1,

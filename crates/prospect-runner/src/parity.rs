@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::bench::{frame_pixels, frame_tokens, word_ids};
 use crate::error::RunError;
-use crate::preparation::pixel_values;
 use crate::source::FrameSource;
+use prospect_engine::pixel_values;
 
 /// Longest reply that is followed.
 const MAX_REPLY: usize = 32;

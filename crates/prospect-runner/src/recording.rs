@@ -8,9 +8,9 @@ use prospect_context::simulator::recorded::{Recording, TraceEvent};
 
 use crate::error::RunError;
 use crate::one_line::one_line;
-use crate::session::ContextRule;
 use crate::strategies::Registry;
 use crate::trace::{Event, TraceError, read_trace};
+use prospect_session::OverflowRule;
 
 /// A run, as its trace tells it, with the settings that it had.
 pub struct RecordedRun {
@@ -62,9 +62,9 @@ impl RecordedRun {
     /// # Errors
     /// A strategy that this program does not know.
     pub fn strategy(&self, registry: &Registry) -> Result<Option<Box<dyn ContextStrategy>>, RunError> {
-        match registry.context_rule(&self.settings.context)? {
-            ContextRule::Strategy(strategy) => Ok(Some(strategy)),
-            ContextRule::Stateless | ContextRule::Unlimited => Ok(None),
+        match registry.overflow_rule(&self.settings.context)? {
+            OverflowRule::Strategy(strategy) => Ok(Some(strategy)),
+            OverflowRule::Stateless | OverflowRule::Unlimited => Ok(None),
         }
     }
 }

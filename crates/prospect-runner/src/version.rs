@@ -11,3 +11,8 @@ pub(crate) fn is_exact() -> bool {
     let commit = env!("PROSPECT_COMMIT");
     !commit.is_empty() && !commit.ends_with("-dirty")
 }
+
+/// The versions that a trace names.
+pub(crate) fn versions() -> prospect_session::Versions {
+    prospect_session::Versions { prospect: VERSION.to_owned() }
+}

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use common::stream;
 use prospect_config::{EncodeAhead, Layers, Settings, WORKBENCH_CONFIG};
+use prospect_engine::{Preparation, PreparedPicture};
 use prospect_processor::RgbImage;
 use prospect_runner::checkpoint::Checkpoint;
-use prospect_runner::preparation::{Preparation, PreparedPicture};
 use prospect_runner::trace::Event;
 
 fn settings(keys: &[&str]) -> Settings {
@@ -48,7 +48,8 @@ fn the_trace_is_the_same() {
 #[test]
 fn what_is_shown_again_is_scaled_once() {
     let checkpoint = Checkpoint::load(&settings(&[])).unwrap();
-    let mut preparation = Preparation::new(&checkpoint, EncodeAhead::Off).unwrap();
+    let mut preparation =
+        Preparation::new(&checkpoint.model, &checkpoint.processor, EncodeAhead::Off).unwrap();
     let mut scaled = |image: &Arc<RgbImage>| match preparation.prepare(image).unwrap().prepared {
         PreparedPicture::Scaled(pixels) => pixels,
         PreparedPicture::Encoded(_) => panic!("nothing is encoded ahead"),

@@ -5,23 +5,20 @@
 use std::path::{Path, PathBuf};
 
 use prospect_config::{EncodeAhead, Layers, Settings};
-use prospect_context::{PositionPolicy, Role};
-use prospect_model::StoredTensors;
-use prospect_processor::Encoded;
+use prospect_engine::{
+    CheckpointLanguage, Preparation, PreparedPicture, SmolVlmCache, SmolVlmStreams, StreamModel, TalkInput,
+    TalkPart,
+};
+use prospect_model::ImageEmbeddings;
 use prospect_runner::annotations::Annotations;
 use prospect_runner::checkpoint::Checkpoint;
-use prospect_runner::error::RunError;
-use prospect_runner::preparation::Preparation;
-use prospect_runner::session::{Session, SessionOptions};
-use prospect_runner::smolvlm::SmolVlmStream;
+use prospect_runner::run::cache_options;
 use prospect_runner::source::{self, SourceOptions};
 use prospect_runner::strategies::Registry;
-use prospect_runner::stream_model::{
-    AfterPrefill, Evicted, ForkRequest, Generated, ResolvedPiece, ResumedModel, StreamModel, SuspendedModel,
-};
-use prospect_runner::suspend::UnfitError;
-use prospect_runner::trace::Event;
+use prospect_session::{Done, Event, Evicted, FrameInput, Said, Session, SessionOptions, Then, Work};
 use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
 
 const FPS: f64 = 2.0;
 
@@ -29,110 +26,58 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/goldens")
 }
 
-/// Passes everything on and remembers what went in and came out.
-struct Recorder<M> {
-    model: M,
+/// The real model under one session, and what went in and came out at the last frame.
+struct Recorder {
+    model: SmolVlmStreams,
+    cache: SmolVlmCache,
+    features: Option<ImageEmbeddings>,
     input_ids: Vec<u32>,
     output_ids: Vec<u32>,
     cache_length: usize,
     query_ids: Vec<u32>,
     summary_ids: Vec<u32>,
+    /// What is said is a summary.
+    summarises: bool,
 }
 
-impl<M: StreamModel> StreamModel for Recorder<M> {
-    type Prepared = M::Prepared;
-    type Features = M::Features;
-    type Fork = M::Fork;
-
-    fn encode(&mut self, picture: M::Prepared) -> Result<M::Features, RunError> {
-        self.model.encode(picture)
-    }
-
-    fn cache_tokens(&self) -> usize {
-        self.model.cache_tokens()
-    }
-
-    fn step(
-        &mut self,
-        ids: &[u32],
-        frame: Option<&M::Features>,
-        after: &AfterPrefill,
-    ) -> Result<Generated, RunError> {
-        let generated = self.model.step(ids, frame, after)?;
-        self.input_ids = ids.to_vec();
-        self.output_ids.clone_from(&generated.token_ids);
-        self.cache_length = self.model.cache_tokens();
-        Ok(generated)
-    }
-
-    fn generate_on_fork(&mut self, request: &ForkRequest<'_, M::Features>) -> Result<Vec<u32>, RunError> {
-        self.query_ids = request.ids.to_vec();
-        self.summary_ids = self.model.generate_on_fork(request)?;
-        Ok(self.summary_ids.clone())
-    }
-
-    fn fork(&mut self, ids: &[u32]) -> Result<M::Fork, RunError> {
-        self.model.fork(ids)
-    }
-
-    fn continue_fork(&mut self, fork: &mut M::Fork, max_new_tokens: usize) -> Result<Vec<u32>, RunError> {
-        self.model.continue_fork(fork, max_new_tokens)
-    }
-
-    fn fork_tokens(&self, fork: &M::Fork) -> usize {
-        self.model.fork_tokens(fork)
-    }
-
-    fn similarity(&self, one: &M::Features, other: &M::Features) -> Result<f64, RunError> {
-        self.model.similarity(one, other)
-    }
-
-    fn evict(&mut self, pieces: &[ResolvedPiece], positions: PositionPolicy) -> Result<Evicted, RunError> {
-        self.model.evict(pieces, positions)
-    }
-
-    fn truncate(&mut self, tokens: usize) -> Result<(), RunError> {
-        self.model.truncate(tokens)
-    }
-
-    fn suspend<'a>(
-        &'a self,
-        fork: Option<&'a M::Fork>,
-        last_frame: Option<&'a M::Features>,
-    ) -> Result<SuspendedModel<'a>, RunError> {
-        self.model.suspend(fork, last_frame)
-    }
-
-    fn resume(
-        &mut self,
-        description: &Value,
-        tensors: &StoredTensors,
-    ) -> Result<ResumedModel<M::Fork, M::Features>, UnfitError> {
-        self.model.resume(description, tensors)
-    }
-
-    fn encode_message(&self, role: Role, text: &str, first: bool) -> Result<Encoded, RunError> {
-        self.model.encode_message(role, text, first)
-    }
-
-    fn encode_generation_prompt(&self) -> Result<Encoded, RunError> {
-        self.model.encode_generation_prompt()
-    }
-
-    fn encode_frame(&self, time: Option<f64>) -> Result<Encoded, RunError> {
-        self.model.encode_frame(time)
-    }
-
-    fn encode_text(&self, text: &str) -> Result<Vec<u32>, RunError> {
-        self.model.encode_text(text)
-    }
-
-    fn clean_reply(&self, ids: &[u32]) -> Result<String, RunError> {
-        self.model.clean_reply(ids)
-    }
-
-    fn end_of_utterance(&self) -> u32 {
-        self.model.end_of_utterance()
+impl Recorder {
+    /// Does a session's work, in slices of so many tokens.
+    fn perform(&mut self, work: Work, picture: &mut Option<PreparedPicture>, slice: usize) -> Option<Done> {
+        let input = match &work {
+            Work::Encode { .. } => {
+                let encoded = self.model.encode(picture.take().into_iter().collect()).pop().unwrap();
+                self.features = Some(encoded.unwrap());
+                return Some(Done::Encoded { similarity: None });
+            }
+            Work::Evict { pieces, positions } => {
+                let positions_reset = self.model.evict(&mut self.cache, pieces, *positions).unwrap();
+                let tokens_after = self.model.cache_tokens(&self.cache);
+                return Some(Done::Evicted(Evicted { tokens_after, positions_reset, memory_bytes: None }));
+            }
+            Work::Truncate { tokens } => {
+                self.model.truncate(&mut self.cache, *tokens);
+                return None;
+            }
+            Work::Prefill { ids, with_frame, then } => {
+                self.summarises = matches!(then, Then::Answer { .. });
+                let said = if self.summarises { &mut self.summary_ids } else { &mut self.output_ids };
+                said.clear();
+                let went_in = if self.summarises { &mut self.query_ids } else { &mut self.input_ids };
+                went_in.clone_from(ids);
+                let frame = self.features.as_ref().filter(|_| *with_frame);
+                TalkInput::Prefill { ids, frame, then: *then }
+            }
+            Work::Decode => TalkInput::Decode,
+            other => panic!("ProAssist's rules have no {other:?}"),
+        };
+        let mut parts = [TalkPart { cache: &mut self.cache, input }];
+        let said: Said = self.model.talk(&mut parts, slice).pop().unwrap().unwrap();
+        let all = if self.summarises { &mut self.summary_ids } else { &mut self.output_ids };
+        all.extend(&said.token_ids);
+        if !self.summarises {
+            self.cache_length = self.model.cache_tokens(&self.cache);
+        }
+        Some(Done::Said(said))
     }
 }
 
@@ -182,45 +127,53 @@ fn replay(path: &Path) -> usize {
     let checkpoint = Checkpoint::load(&settings).unwrap();
     let knowledge = golden["settings"]["knowledge"].as_str().map(str::to_owned);
     let annotations = Annotations { task_knowledge: knowledge, ..Annotations::default() };
-    let rule = Registry::default().context_rule(&settings.context).unwrap();
-    let options = SessionOptions::new(&settings, Some(&annotations));
-    let model = SmolVlmStream::new(
-        &checkpoint,
-        options.max_seq_len,
-        rule.positions(),
-        settings.stream.not_talk_threshold,
-        settings.generation.sampling,
-    );
-    let mut model = Recorder {
-        model: model.unwrap(),
+    let rule = Registry::default().overflow_rule(&settings.context).unwrap();
+    let options = SessionOptions::new(&settings, annotations.guidance());
+    let model = SmolVlmStreams::new(Arc::clone(&checkpoint.model), &checkpoint.processor);
+    let mut recorder = Recorder {
+        cache: model.open(&cache_options(&settings, &rule)).unwrap(),
+        model,
+        features: None,
         input_ids: vec![],
         output_ids: vec![],
         cache_length: 0,
         query_ids: vec![],
         summary_ids: vec![],
+        summarises: false,
     };
     let folder = fixtures().join("frames").display().to_string();
     let mut frames = source::open(&folder, SourceOptions::at(FPS)).unwrap();
-    let mut preparation = Preparation::new(&checkpoint, EncodeAhead::Off).unwrap();
-    let mut events: Vec<Event> = Vec::new();
-    let mut session = Session::new(&mut model, &rule, &options, Some(&annotations), &mut events).unwrap();
-    for expected in golden["frames"].as_array().unwrap() {
+    let mut preparation =
+        Preparation::new(&checkpoint.model, &checkpoint.processor, EncodeAhead::Off).unwrap();
+    let language = Arc::new(CheckpointLanguage(Arc::clone(&checkpoint.processor)));
+    let mut session = Session::new(language, rule, options).unwrap();
+    for (number, expected) in golden["frames"].as_array().unwrap().iter().enumerate() {
         let frame = frames.next_frame().unwrap().unwrap();
         let place = format!("{}, frame {}", path.display(), frame.index);
-        let reply = session.frame(&frame, preparation.prepare(&frame.image).unwrap()).unwrap();
-        let recorded = session.model();
-        assert_eq!(recorded.input_ids, ids(&expected["input_ids"]), "{place}: input");
-        assert_eq!(recorded.output_ids, ids(&expected["output_ids"]), "{place}: output");
-        assert_eq!(recorded.cache_length as u64, expected["cache_length"], "{place}: cache");
-        assert_eq!(recorded.cache_tokens() as u64, expected["cache_length_after"], "{place}: after");
-        let text = reply.map(|reply| reply.text).unwrap_or_default();
+        let picture = preparation.prepare(&frame.image).unwrap();
+        let input =
+            FrameInput { index: frame.index, time: frame.time, fingerprint: picture.fingerprint, pace: None };
+        let (mut picture, mut over) = (Some(picture.prepared), session.frame(input, Duration::ZERO).unwrap());
+        while let Some(work) = session.next_work() {
+            // However many tokens come at once.
+            if let Some(done) = recorder.perform(work, &mut picture, 1 + number % 5) {
+                over = session.done(done, Duration::ZERO).unwrap();
+            }
+        }
+        let cache_tokens = recorder.model.cache_tokens(&recorder.cache);
+        assert_eq!(recorder.input_ids, ids(&expected["input_ids"]), "{place}: input");
+        assert_eq!(recorder.output_ids, ids(&expected["output_ids"]), "{place}: output");
+        assert_eq!(recorder.cache_length as u64, expected["cache_length"], "{place}: cache");
+        assert_eq!(cache_tokens as u64, expected["cache_length_after"], "{place}: after");
+        let text = over.unwrap().reply.map(|reply| reply.text).unwrap_or_default();
         assert_eq!(text, expected["reply"].as_str().unwrap(), "{place}: reply");
         if let Some(summary) = expected["summary"].as_object() {
-            assert_eq!(recorded.query_ids, ids(&summary["query_ids"]), "{place}: summary query");
-            assert_eq!(recorded.summary_ids, ids(&summary["summary_ids"]), "{place}: summary");
+            assert_eq!(recorder.query_ids, ids(&summary["query_ids"]), "{place}: summary query");
+            assert_eq!(recorder.summary_ids, ids(&summary["summary_ids"]), "{place}: summary");
         }
     }
-    let overflows = session.finish().unwrap().overflows;
+    let events = session.take_events();
+    let overflows = session.statistics().overflows;
     let recorded = golden["frames"].as_array().unwrap().iter();
     assert_eq!(overflows, recorded.filter(|frame| frame["overflow"] == true).count(), "{}", path.display());
     let probabilities =

@@ -4,17 +4,18 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use prospect_config::{EncodeAhead, Layers, Settings, WORKBENCH_CONFIG};
+use prospect_engine::{
+    Engine, EngineError, EngineOptions, Preparation, Resumption, SmolVlmStreams, StreamSetup,
+};
 use prospect_runner::annotations::Annotations;
 use prospect_runner::checkpoint::Checkpoint;
-use prospect_runner::preparation::Preparation;
-use prospect_runner::run::{self, Progress};
-use prospect_runner::session::{ContextRule, Session, SessionOptions};
-use prospect_runner::smolvlm::SmolVlmStream;
+use prospect_runner::run::{self, Progress, RunInputs, ServedStream};
 use prospect_runner::source::{self, Frame, SourceOptions};
 use prospect_runner::strategies::Registry;
-use prospect_runner::suspend::{Keeper, SuspendError};
+use prospect_runner::suspend::Keeper;
 use prospect_runner::trace::Event;
 
 /// More than two overflows in most strategies.
@@ -54,46 +55,55 @@ impl Fixture {
         Self { checkpoint, annotations, frames }
     }
 
+    fn preparation(&self) -> Preparation {
+        Preparation::new(&self.checkpoint.model, &self.checkpoint.processor, EncodeAhead::Off).unwrap()
+    }
+
+    fn open(
+        &self,
+        settings: &Settings,
+        resumption: Option<Resumption>,
+    ) -> Result<ServedStream<SmolVlmStreams>, EngineError> {
+        let inputs = RunInputs {
+            settings,
+            strategies: &Registry::default(),
+            checkpoint: &self.checkpoint,
+            source: "video",
+            annotations: Some(&self.annotations),
+        };
+        let model = SmolVlmStreams::new(Arc::clone(&self.checkpoint.model), &self.checkpoint.processor);
+        let engine = Engine::start(Arc::new(model), EngineOptions::default()).unwrap();
+        engine.open(StreamSetup { resumption, ..inputs.setup().unwrap() }).map(ServedStream::of)
+    }
+
     /// The events of a stream that is stopped before each of the frames `stops`, without what is measured.
     fn trace(&self, settings: &Settings, stops: &[usize]) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         let every = NonZeroUsize::new(1).unwrap();
         let source = video().display().to_string();
         let keeper = Keeper::new(&folder.path().join("stream"), every, settings, &source).unwrap();
-        let rule: ContextRule = Registry::default().context_rule(&settings.context).unwrap();
-        let options = SessionOptions::new(settings, Some(&self.annotations));
-        let model = || {
-            let threshold = settings.stream.not_talk_threshold;
-            let sampling = settings.generation.sampling;
-            SmolVlmStream::new(&self.checkpoint, options.max_seq_len, rule.positions(), threshold, sampling)
-                .unwrap()
-        };
-        let annotations = Some(&self.annotations);
         let mut events: Vec<Event> = Vec::new();
         let mut next = 0;
         let bounds = stops.iter().copied().chain([FRAMES]);
         for bound in bounds {
-            let mut model = model();
             let mut progress = Progress::default();
-            let mut preparation = Preparation::new(&self.checkpoint, EncodeAhead::Off).unwrap();
-            let mut session = match next {
-                0 => Session::new(&mut model, &rule, &options, annotations, &mut events).unwrap(),
-                _ => {
-                    let mut session =
-                        Session::prepared(&mut model, &rule, &options, annotations, &mut events).unwrap();
-                    progress = keeper.suspended().unwrap().resume(&mut session).unwrap();
-                    session
-                }
-            };
+            let resumption = (next > 0).then(|| {
+                let suspended = keeper.suspended().unwrap();
+                progress = suspended.progress().clone();
+                suspended.into_resumption()
+            });
+            let stream = self.open(settings, resumption).unwrap();
+            let mut preparation = self.preparation();
+            stream.record_rest(&mut events).unwrap();
             assert_eq!(progress.items, next);
             for frame in &self.frames[next..bound] {
                 let picture = preparation.prepare(&frame.image).unwrap();
-                session.frame(frame, picture).unwrap();
+                stream.frame(frame, picture, None, &mut events).unwrap();
             }
             (progress.items, next) = (bound, bound);
             match bound {
-                FRAMES => drop(session.finish().unwrap()),
-                _ => keeper.keep_if_due(&mut session, &progress).unwrap(),
+                FRAMES => drop(stream.finish(&mut events).unwrap()),
+                _ => keeper.keep_if_due(&stream, &progress, &mut events).unwrap(),
             }
         }
         let event = |event: &Event| {
@@ -187,35 +197,25 @@ fn a_file_of_another_model_does_not_fit() {
     let fixture = Fixture::load();
     let folder = tempfile::tempdir().unwrap();
     let every = NonZeroUsize::new(1).unwrap();
-    let rule = |positions: &str| {
-        let set = format!("context.positions={positions}");
-        let settings = settings(&["context.strategy=drop_middle", &set]);
-        let rule: ContextRule = Registry::default().context_rule(&settings.context).unwrap();
-        (settings, rule)
+    let of = |positions: &str| {
+        settings(&["context.strategy=drop_middle", &format!("context.positions={positions}")])
     };
-    let (settings, first) = rule("rerotate");
-    let keeper = Keeper::new(&folder.path().join("stream"), every, &settings, "video").unwrap();
-    let options = SessionOptions::new(&settings, None);
-    let model = |rule: &ContextRule, tokens| {
-        let (threshold, sampling) = (settings.stream.not_talk_threshold, settings.generation.sampling);
-        SmolVlmStream::new(&fixture.checkpoint, tokens, rule.positions(), threshold, sampling).unwrap()
-    };
+    let first = of("rerotate");
+    let keeper = Keeper::new(&folder.path().join("stream"), every, &first, "video").unwrap();
+    let stream = fixture.open(&first, None).unwrap();
+    let picture = fixture.preparation().prepare(&fixture.frames[0].image).unwrap();
     let mut events: Vec<Event> = Vec::new();
-    let mut whole = model(&first, 384);
-    let mut session = Session::new(&mut whole, &first, &options, None, &mut events).unwrap();
-    let mut preparation = Preparation::new(&fixture.checkpoint, EncodeAhead::Off).unwrap();
-    let picture = preparation.prepare(&fixture.frames[0].image).unwrap();
-    session.frame(&fixture.frames[0], picture).unwrap();
-    keeper.keep(&mut session, &Progress::default()).unwrap();
-    let complaint = |rule: &ContextRule, tokens| {
-        let (mut model, mut events) = (model(rule, tokens), Vec::<Event>::new());
-        let mut session = Session::prepared(&mut model, rule, &options, None, &mut events).unwrap();
-        let error = keeper.suspended().unwrap().resume(&mut session).unwrap_err();
-        assert!(matches!(error, SuspendError::Unfit { .. }), "{error}");
+    stream.frame(&fixture.frames[0], picture, None, &mut events).unwrap();
+    keeper.keep(&stream, &Progress::default(), &mut events).unwrap();
+    let complaint = |settings: &Settings| {
+        let resumption = keeper.suspended().unwrap().into_resumption();
+        let error = fixture.open(settings, Some(resumption)).err().unwrap();
+        assert!(matches!(error, EngineError::Unfit(_)), "{error}");
         error.to_string()
     };
-    let missing = complaint(&rule("recompute").1, 384);
+    let missing = complaint(&of("recompute"));
     assert!(missing.ends_with("the tensor cache.embeddings is missing"), "{missing}");
-    let full = complaint(&first, 3);
-    assert!(full.contains("tokens: expected at most 3"), "{full}");
+    let small = ["context.strategy=unlimited", "context.max_seq_len=5", "context.reserved_seq_len=1"];
+    let full = complaint(&settings(&small));
+    assert!(full.contains("tokens: expected at most 5"), "{full}");
 }

@@ -85,6 +85,8 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use prospect_config::UserRequest;
+use prospect_session::{Guidance, Reference, TaskStep};
 use serde::{Deserialize, Serialize};
 
 pub use convert::Format;
@@ -204,6 +206,24 @@ impl Annotations {
     /// Takes over the steps, substeps and actions of another file about the same video.
     pub fn take_steps_of(&mut self, other: Self) {
         (self.steps, self.substeps, self.actions) = (other.steps, other.substeps, other.actions);
+    }
+
+    /// What a session is told of it.
+    pub fn guidance(&self) -> Guidance {
+        let step = |Substep { name, start, end }: &Substep| TaskStep {
+            name: name.clone(),
+            start: *start,
+            end: *end,
+        };
+        let request = |message: &Message| UserRequest { time: message.time, text: message.text.clone() };
+        let reference = |message: &Message| Reference { time: message.time, text: message.text.clone() };
+        Guidance {
+            system_prompt: self.system_prompt.clone(),
+            task_knowledge: self.task_knowledge.clone(),
+            requests: self.requests().map(request).collect(),
+            steps: self.substeps.iter().map(step).collect(),
+            references: self.references().map(reference).collect(),
+        }
     }
 
     /// The reference replies, in order.

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::stages::{fill, frame_tokens, times, word_ids};
 use crate::error::RunError;
-use crate::session::ContextRule;
 use crate::strategies::Registry;
+use prospect_session::OverflowRule;
 
 /// One strategy under one policy.
 #[derive(Debug, Clone, Serialize)]
@@ -83,7 +83,7 @@ fn strategies() -> Result<Vec<Box<dyn ContextStrategy>>, RunError> {
     let mut strategies = Vec::new();
     for name in ExceedContextHandling::built_in() {
         let settings = Layers::new().flag("bench", "context.strategy", name)?.resolve()?;
-        if let ContextRule::Strategy(strategy) = registry.context_rule(&settings.context)? {
+        if let OverflowRule::Strategy(strategy) = registry.overflow_rule(&settings.context)? {
             strategies.push(strategy);
         }
     }

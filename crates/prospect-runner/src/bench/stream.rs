@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::stages::{fill, frame_pixels, frame_tokens, word_ids};
 use crate::error::RunError;
-use crate::session::resident_memory_bytes;
+use prospect_engine::resident_memory_bytes;
 
 /// Frames between two replies.
 const REPLY_EVERY: usize = 10;

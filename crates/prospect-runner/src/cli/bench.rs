@@ -11,7 +11,7 @@ use crate::bench::{
 };
 use crate::error::RunError;
 use crate::placement::placement_of;
-use crate::session::peak_memory_bytes;
+use prospect_engine::peak_memory_bytes;
 
 /// Cache length at which the stream is measured.
 const STREAM_CACHE: usize = 1024;

@@ -11,10 +11,10 @@ use super::arguments::GenerateArguments;
 use super::print;
 use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
-use crate::preparation::pixel_values;
-use crate::smolvlm::sampling_of;
 use crate::source::{self, Frame, SourceOptions};
 use crate::strategies::Registry;
+use prospect_engine::pixel_values;
+use prospect_engine::sampling_of;
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]

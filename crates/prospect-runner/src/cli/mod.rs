@@ -65,7 +65,7 @@ impl Cli {
         name: &str,
         builder: impl Fn(&Parameters<'_>) -> Result<Box<dyn ContextStrategy>, String> + 'static,
     ) -> Self {
-        let refused = self.strategies.register(name, Box::new(builder)).err();
+        let refused = self.strategies.register(name, Box::new(builder)).err().map(RunError::from);
         self.refused = self.refused.or(refused);
         self
     }

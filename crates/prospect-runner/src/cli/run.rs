@@ -12,12 +12,12 @@ use crate::display::{Display, Lines, Silent, Terminal};
 use crate::error::RunError;
 use crate::lock::Lock;
 use crate::outlet::Outlet;
-use crate::run::{self, RunInputs};
-use crate::session::Reply;
+use crate::run::{self, Keeping, RunInputs};
 use crate::source::{STDIN, without_secrets};
 use crate::strategies::Registry;
 use crate::suspend::{Keeper, SuspendError, SuspendedStream};
 use crate::trace::{Event, TRACE_FILE, Tee, TraceSink, TraceWriter};
+use prospect_session::Reply;
 
 /// Longest first line of a trace that is looked at, in bytes.
 const LONGEST_START: u64 = 1 << 20;
@@ -61,9 +61,9 @@ pub(super) fn run(arguments: &RunArguments, strategies: &Registry) -> Result<(),
         source: &source,
         annotations: annotations.as_ref(),
     };
-    let stream = |trace: &mut dyn TraceSink, display: &mut dyn Display| match (suspended, &keeper) {
-        (Some(suspended), Some(keeper)) => run::resume(inputs, keeper, suspended, trace, display),
-        (_, keeper) => run::run_kept(inputs, keeper.as_ref(), trace, display),
+    let stream = |trace: &mut dyn TraceSink, display: &mut dyn Display| {
+        let keeping = Keeping { keeper: keeper.as_ref(), suspended, on_open: None };
+        run::run(inputs, keeping, trace, display)
     };
     if settings.output.json {
         return stream(&mut Tee::new(&mut trace, Outlet), &mut Silent).map(drop);

@@ -7,9 +7,9 @@ use super::arguments::{SimulateArguments, with_positions};
 use super::print;
 use crate::error::RunError;
 use crate::recording::{RecordedRun, read_recording};
-use crate::session::ContextRule;
 use crate::strategies::Registry;
 use crate::trace::TRACE_FILE;
+use prospect_session::OverflowRule;
 
 pub(super) fn simulate(arguments: &SimulateArguments, registry: &Registry) -> Result<(), RunError> {
     let path = match arguments.trace.is_dir() {
@@ -51,7 +51,7 @@ fn other(
         layers = layers.set(set)?;
     }
     let settings = with_positions(layers, registry, name)?.resolve()?;
-    let ContextRule::Strategy(strategy) = registry.context_rule(&settings.context)? else {
+    let OverflowRule::Strategy(strategy) = registry.overflow_rule(&settings.context)? else {
         return Err(RunError::Argument {
             argument: format!("--strategies {name}"),
             problem: "evicts nothing".to_owned(),

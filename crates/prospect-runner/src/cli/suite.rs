@@ -194,7 +194,7 @@ fn variants(
             name => common.with_strategy(registry, name, unlimited)?,
         };
         let settings = checkpoint.fit(settings)?;
-        registry.context_rule(&settings.context)?;
+        registry.overflow_rule(&settings.context)?;
         Ok(Variant { name: name.clone(), settings })
     };
     strategies.iter().map(variant).collect()

@@ -2,11 +2,13 @@
 
 use std::io::Write;
 
+use prospect_session::Reply;
+
 use super::Display;
 use crate::annotations::{Annotations, Message};
 use crate::evaluation::{WINDOW_FRAMES, exact_counts};
 use crate::one_line::harmless;
-use crate::session::{Outcome, Reply};
+use crate::run::Outcome;
 use crate::source::Frame;
 
 /// Columns of a reply before the reference beside it begins.
@@ -147,7 +149,12 @@ impl<W: Write> Display for Lines<W> {
                 statistics.frames_dropped, pace.missed, pace.most_queued, pace.p50_lag_ms, pace.p95_lag_ms
             ));
         }
-        let counts = exact_counts(&self.replies, outcome, &self.annotations, self.fps);
+        let counts = exact_counts(
+            &self.replies,
+            &outcome.references(&self.annotations),
+            (outcome.span.0, statistics.frames),
+            self.fps,
+        );
         if counts.references > 0 {
             let (f1, matched, of) = (counts.f1(), counts.matched, counts.references);
             self.line(&format!("{matched} of {of} references matched exactly (exact F1 {f1:.3})"));
@@ -161,7 +168,7 @@ mod tests {
 
     use super::*;
     use crate::annotations::Speaker;
-    use crate::session::RunStatistics;
+    use prospect_session::RunStatistics;
 
     #[test]
     fn clocks_align() {

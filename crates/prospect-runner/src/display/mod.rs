@@ -6,8 +6,10 @@ mod terminal;
 pub use lines::Lines;
 pub use terminal::Terminal;
 
+use prospect_session::Reply;
+
 use crate::annotations::Annotations;
-use crate::session::{Outcome, Reply};
+use crate::run::Outcome;
 use crate::source::Frame;
 
 /// Shows a run. A display never fails a run: what cannot be shown is not shown.

@@ -6,8 +6,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Display, Lines};
 use crate::annotations::Annotations;
-use crate::session::{Outcome, Reply};
+use crate::run::Outcome;
 use crate::source::Frame;
+use prospect_session::Reply;
 
 /// A progress bar on standard error, lines on standard output.
 pub struct Terminal {

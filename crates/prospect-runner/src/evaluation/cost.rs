@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::histogram::Histogram;
 use crate::trace::Event;
+use prospect_session::Histogram;
 
 /// Memory, evictions and times of one run, or of several added up.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -75,21 +75,22 @@ impl Cost {
 mod tests {
     use super::*;
     use crate::trace::PutBack;
+    use prospect_context::{OverflowTrigger, PositionPolicy, SegmentKind};
 
-    fn overflow(positions: &str, kept: Vec<[usize; 2]>, put_back: usize) -> Event {
+    fn overflow(positions: PositionPolicy, kept: Vec<[usize; 2]>, put_back: usize) -> Event {
         let tokens = kept.iter().map(|[start, end]| end - start).sum::<usize>() + put_back;
         Event::Overflow {
             time: 1.0,
             strategy: "s".into(),
-            trigger: "no_room".into(),
+            trigger: OverflowTrigger::NoRoom,
             incoming: 9,
             pending: 0,
             initial_tokens: None,
             tokens_before: 90,
             tokens_after: tokens,
             kept,
-            put_back: vec![PutBack { kind: "system".into(), tokens: put_back }],
-            positions: positions.into(),
+            put_back: vec![PutBack { kind: SegmentKind::System, tokens: put_back }],
+            positions,
             positions_reset: false,
             memory_bytes: None,
             ms: 1.0,
@@ -99,9 +100,9 @@ mod tests {
     #[test]
     fn what_goes_through_the_decoder_again_depends_on_the_positions() {
         let again = |event: Event| Cost::of(&[event]).tokens_reprefilled;
-        assert_eq!(again(overflow("rerotate", vec![[0, 20]], 3)), 3);
-        assert_eq!(again(overflow("recompute", vec![[0, 20]], 3)), 23);
-        assert_eq!(again(overflow("recompute", vec![], 3)), 3);
+        assert_eq!(again(overflow(PositionPolicy::Rerotate, vec![[0, 20]], 3)), 3);
+        assert_eq!(again(overflow(PositionPolicy::Recompute, vec![[0, 20]], 3)), 23);
+        assert_eq!(again(overflow(PositionPolicy::Recompute, vec![], 3)), 3);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Exact replies: the same text, within two frames.
 
-use crate::annotations::{Annotations, Message};
-use crate::session::{Outcome, Reply};
+use crate::annotations::Message;
+use prospect_session::Reply;
 
 /// How many frames a reply may be early or late.
 pub const WINDOW_FRAMES: f64 = 2.0;
@@ -85,16 +85,17 @@ pub fn match_exactly(replies: &[Reply], references: &[&Message], fps: f64) -> Ex
     matched
 }
 
-/// The counts of a run with these replies at `fps` frames per second, over the references that it had a frame for.
+/// The counts of a run of so many frames, the first of them at `first` seconds, at `fps` frames per second, with these replies,
+/// over the references that it had a frame for.
 pub fn exact_counts(
     replies: &[Reply],
-    outcome: &Outcome,
-    annotations: &Annotations,
+    references: &[&Message],
+    (first, frames): (f64, usize),
     fps: f64,
 ) -> ExactCounts {
-    let references = joined_by_frame(&outcome.references(annotations), outcome.span.0, fps);
+    let references = joined_by_frame(references, first, fps);
     let references: Vec<&Message> = references.iter().collect();
-    match_exactly(replies, &references, fps).counts(replies, &references, outcome.statistics.frames, fps)
+    match_exactly(replies, &references, fps).counts(replies, &references, frames, fps)
 }
 
 /// References that are nearest to the same frame are one, as in a judgement; frames begin at `first` seconds.
@@ -131,7 +132,6 @@ impl ExactMatch {
 mod tests {
     use super::*;
     use crate::annotations::Speaker;
-    use crate::session::RunStatistics;
 
     fn message(time: f64, text: &str) -> Message {
         Message { time, role: Speaker::Assistant, text: text.into() }
@@ -171,9 +171,8 @@ mod tests {
             joined.iter().map(|joined| (joined.time, joined.text.as_str())).collect();
         // A quarter of a second is as near to the second frame as to the first: the later one counts.
         assert_eq!(joined, [(0.0, "a b"), (0.25, "c"), (2.0, "d")]);
-        let annotations = Annotations { messages: references.to_vec(), ..Annotations::default() };
-        let outcome = Outcome { statistics: RunStatistics::default(), span: (0.0, 4.0) };
-        let counts = exact_counts(&[reply(0.0, "a b")], &outcome, &annotations, 2.0);
+        let references: Vec<&Message> = references.iter().collect();
+        let counts = exact_counts(&[reply(0.0, "a b")], &references, (0.0, 9), 2.0);
         assert_eq!((counts.matched, counts.references), (1, 3));
     }
 

@@ -8,8 +8,8 @@ use super::similarity::Similarity;
 use super::text::words;
 use crate::annotations::{Annotations, Message, Speaker};
 use crate::error::RunError;
-use crate::session::Reply;
 use crate::trace::Event;
+use prospect_session::Reply;
 
 /// Most frames of a stream that are put into their places: a day at 2 frames a second.
 const MOST_LOST: usize = 172_800;
@@ -249,8 +249,8 @@ pub fn references_as_replies(annotations: &Annotations, times: &[f64], fps: f64)
 mod tests {
     use super::*;
     use crate::evaluation::similarity::Lexical;
-    use crate::session::RunStatistics;
     use crate::trace::StageTimes;
+    use prospect_session::RunStatistics;
 
     fn annotations(messages: &[(f64, &str)]) -> Annotations {
         let message = |(time, text): &(f64, &str)| Message {
@@ -284,7 +284,7 @@ mod tests {
                 times,
             });
         }
-        events.push(RunStatistics::default().finished());
+        events.push(RunStatistics::default().finished(None));
         events
     }
 

@@ -182,7 +182,7 @@ fn eviction(event: &Event) -> Option<EvictionRow> {
         bar: bar.collect(),
         kept: or_nothing(ranges),
         put_back: or_nothing(texts),
-        positions: positions.clone(),
+        positions: positions.as_str().to_owned(),
         ms: format!("{ms:.1}"),
     })
 }

@@ -3,15 +3,17 @@
 use std::sync::atomic::Ordering;
 
 use prospect_config::{OnCorruptFrame, Settings};
+use prospect_engine::peak_memory_bytes;
+use prospect_session::RunStatistics;
 
 use crate::annotations::Annotations;
 use crate::error::RunError;
 use crate::evaluation::references_as_replies;
-use crate::run::{self, INTERRUPTED};
-use crate::session::{RunStatistics, close_failed};
+use crate::run::{self, INTERRUPTED, close_failed};
 use crate::source::{self, Aftermath, FrameSource, StopSignal};
 use crate::strategies::SANITY;
-use crate::trace::{Event, SCHEMA_VERSION, StageTimes, TraceSink, Versions};
+use crate::trace::{Event, SCHEMA_VERSION, StageTimes, TraceSink};
+use crate::version::versions;
 
 /// Writes the trace of a run that says every reference at its frame.
 ///
@@ -29,7 +31,7 @@ pub(super) fn replay_references(
     let mut statistics = RunStatistics::default();
     match replay(settings, frames.as_mut(), annotations, trace, &mut statistics) {
         Ok(()) => {
-            trace.record(&statistics.finished())?;
+            trace.record(&statistics.finished(peak_memory_bytes()))?;
             trace.flush()
         }
         Err(error) => {
@@ -101,6 +103,6 @@ fn started(settings: &Settings, source: &str) -> Event {
         dtype: "none".to_owned(),
         strategy: SANITY.to_owned(),
         kv_bytes_per_token: 0,
-        versions: Versions::of_this_program(),
+        versions: versions(),
     }
 }

@@ -17,7 +17,7 @@ use crate::checkpoint::Checkpoint;
 use crate::display::Silent;
 use crate::error::RunError;
 use crate::evaluation::{Cost, Judge, Similarity, Window};
-use crate::run::{self, INTERRUPTED, RunInputs};
+use crate::run::{self, INTERRUPTED, Keeping, RunInputs};
 use crate::strategies::Registry;
 use crate::suspend::{Keeper, SuspendedStream};
 use crate::trace::{TraceWriter, broken_laws, read_trace};
@@ -214,11 +214,8 @@ impl Suite<'_> {
             source: &source,
             annotations: Some(annotations),
         };
-        match (keeper, suspended) {
-            (Some(keeper), Some(suspended)) => run::resume(inputs, keeper, suspended, trace, &mut Silent),
-            (keeper, _) => run::run_kept(inputs, keeper, trace, &mut Silent),
-        }
-        .map(drop)
+        let keeping = Keeping { keeper, suspended, on_open: None };
+        run::run(inputs, keeping, trace, &mut Silent).map(drop)
     }
 
     /// What writes the stream of a video down as it goes, if that is asked for.

@@ -2,20 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
+use prospect_engine::{Resumption, SuspendedModel, SuspendedParts};
 use prospect_model::{StoredTensors, write_tensors};
+use prospect_session::SessionMemory;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::SuspendError;
 use super::identity::Identity;
-use super::{SuspendError, UnfitError};
 use crate::error::RunError;
 use crate::run::Progress;
-use crate::session::{Session, SessionMemory, SuspendedSession};
-use crate::stream_model::{StreamModel, SuspendedModel};
 use crate::trace::TracePosition;
 
 /// Version of the format; raised when a field changes its meaning.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What goes in.
 #[derive(Serialize)]
@@ -41,21 +41,19 @@ struct Read {
     model: Value,
 }
 
-/// Writes a session between two frames; its trace is on the disk before.
-pub(super) fn write<M: StreamModel>(
+/// Writes a stream between two frames.
+pub(super) fn write(
     to: &mut dyn std::io::Write,
-    session: &mut Session<'_, M>,
+    parts: &SuspendedParts<'_>,
+    trace: TracePosition,
     progress: &Progress,
     identity: &Identity,
-    path: &Path,
-) -> Result<(), RunError> {
-    let SuspendedSession { memory, model: SuspendedModel { description, tensors }, trace } =
-        session.suspend()?;
+) -> std::io::Result<()> {
+    let SuspendedParts { memory, model: SuspendedModel { description, tensors } } = parts;
     let written =
-        Written { version: VERSION, identity, progress, trace, session: &memory, model: &description };
-    let failed = |source| RunError::Write { path: path.to_owned(), source };
-    let text = serde_json::to_string(&written).map_err(|error| failed(error.into()))?;
-    write_tensors(to, &text, &tensors).map_err(|error| failed(std::io::Error::other(error)))
+        Written { version: VERSION, identity, progress, trace, session: memory, model: description };
+    let text = serde_json::to_string(&written)?;
+    write_tensors(to, &text, tensors).map_err(std::io::Error::other)
 }
 
 /// A suspended stream, read and found whole.
@@ -128,14 +126,9 @@ impl SuspendedStream {
         self.document.trace
     }
 
-    /// Brings a session that has seen nothing yet to where the stream was.
-    ///
-    /// # Errors
-    /// [`SuspendError::Unfit`].
-    pub fn resume<M: StreamModel>(self, session: &mut Session<'_, M>) -> Result<Progress, SuspendError> {
-        let Self { path, document: Read { session: memory, model, progress, .. }, tensors } = self;
-        let unfit = |problem: UnfitError| SuspendError::Unfit { path, problem };
-        session.resume(memory, &model, &tensors).map_err(unfit)?;
-        Ok(progress)
+    /// What an engine goes on from.
+    pub fn into_resumption(self) -> Resumption {
+        let Self { path: _, document: Read { session: memory, model, .. }, tensors } = self;
+        Resumption { memory, model, tensors }
     }
 }

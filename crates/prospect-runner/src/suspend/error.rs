@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use prospect_engine::UnfitError;
 use prospect_model::StoredError;
 
 use crate::one_line::one_line;
@@ -118,45 +119,11 @@ pub enum SuspendError {
         problem: TraceEndError,
     },
     /// State that does not fit model and settings.
-    #[error("--checkpoint {}: {problem}", path.display())]
+    #[error("--checkpoint {}: {}", path.display(), one_line(problem))]
     Unfit {
         /// The file.
         path: PathBuf,
         /// What does not fit.
         problem: UnfitError,
     },
-}
-
-/// What of a stream's state does not fit together, or not to the model.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum UnfitError {
-    /// A picture without its encoding, or the other way round.
-    #[error("the frame before: expected its encoding and what it was made from, or neither")]
-    LastFrame,
-    /// Tensors of another shape.
-    #[error(transparent)]
-    Tensors(#[from] StoredError),
-    /// What the model remembers is not what it would remember.
-    #[error("the model's part: {}", one_line(_0))]
-    Model(#[from] serde_json::Error),
-    /// A ledger that does not cover the cache.
-    #[error("the ledger covers {ledger} tokens, the cache holds {cache}: expected as many")]
-    Ledger {
-        /// Tokens by the ledger.
-        ledger: usize,
-        /// Tokens in the cache.
-        cache: usize,
-    },
-    /// A request behind the last one.
-    #[error("the next request is number {next_request} of {requests}: expected one of them")]
-    Request {
-        /// Which one would be next.
-        next_request: usize,
-        /// How many there are.
-        requests: usize,
-    },
-    /// Half of a summary in the making.
-    #[error("the summary that was begun has lost its cache or its text: expected both")]
-    Fork,
 }

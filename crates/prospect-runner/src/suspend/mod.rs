@@ -15,16 +15,16 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use prospect_config::Settings;
+use prospect_engine::StreamModel;
 use prospect_model::StoredTensors;
 
 pub use document::SuspendedStream;
-pub use error::{SuspendError, UnfitError};
+pub use error::SuspendError;
 
 use crate::error::RunError;
 use crate::lock::Lock;
-use crate::run::Progress;
-use crate::session::Session;
-use crate::stream_model::StreamModel;
+use crate::run::{Progress, ServedStream};
+use crate::trace::TraceSink;
 use crate::whole_file::write_whole;
 use identity::Identity;
 
@@ -84,28 +84,37 @@ impl Keeper {
     /// As [`Self::keep`].
     pub fn keep_if_due<M: StreamModel>(
         &self,
-        session: &mut Session<'_, M>,
+        stream: &ServedStream<M>,
         progress: &Progress,
+        trace: &mut dyn TraceSink,
     ) -> Result<(), RunError> {
         match progress.items.is_multiple_of(self.every.get()) {
-            true => self.keep(session, progress),
+            true => self.keep(stream, progress, trace),
             false => Ok(()),
         }
     }
 
-    /// Writes the stream down. The file is the old one or the new one at any moment, also when the machine goes down.
+    /// Writes the stream down, between two frames. The file is the old one or the new one at any moment, also when the machine
+    /// goes down; its trace is on the disk before.
     ///
     /// # Errors
     /// The trace or the file cannot be written.
     pub fn keep<M: StreamModel>(
         &self,
-        session: &mut Session<'_, M>,
+        stream: &ServedStream<M>,
         progress: &Progress,
+        trace: &mut dyn TraceSink,
     ) -> Result<(), RunError> {
-        let failed = |source| RunError::Write { path: self.path.clone(), source };
-        write_whole(&self.path, failed, |to| {
-            document::write(to, session, progress, &self.identity, &self.path)
-        })
+        let (path, identity, progress) = (self.path.clone(), self.identity.clone(), progress.clone());
+        let position = trace.position()?;
+        let written = stream.handle().suspend(move |parts| {
+            let parts = parts?;
+            let failed = |source| RunError::Write { path: path.clone(), source };
+            write_whole(&path, failed, |to| {
+                document::write(to, &parts, position, &progress, &identity).map_err(failed)
+            })
+        });
+        written?
     }
 
     /// Takes the file away: the stream that it is for has come to its end.

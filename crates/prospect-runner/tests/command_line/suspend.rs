@@ -286,7 +286,7 @@ fn another_version_and_state_that_is_none_are_refused() {
         let message = refused(run.kept("50", &["--resume"]));
         assert!(message.contains(words), "{message}");
     };
-    says("{\\\"version\\\":2,", "{\\\"version\\\":9,", "checkpoints have version 9: expected a program");
+    says("{\\\"version\\\":3,", "{\\\"version\\\":9,", "checkpoints have version 9: expected a program");
     let version = prospect_runner::VERSION;
     let other = version.replacen(|c: char| c.is_ascii_digit(), "7", 1);
     says(

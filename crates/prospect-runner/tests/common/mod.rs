@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use prospect_config::Settings;
 use prospect_runner::checkpoint::Checkpoint;
 use prospect_runner::display::Silent;
-use prospect_runner::run::{self, RunInputs};
+use prospect_runner::run::{self, Keeping, RunInputs};
 use prospect_runner::strategies::Registry;
 use prospect_runner::trace::Event;
 
@@ -28,6 +28,6 @@ pub fn stream(settings: &Settings, video: &str) -> Vec<Event> {
         source: &source,
         annotations: annotations.as_ref(),
     };
-    run::run(inputs, &mut events, &mut Silent).unwrap();
+    run::run(inputs, Keeping::default(), &mut events, &mut Silent).unwrap();
     events
 }

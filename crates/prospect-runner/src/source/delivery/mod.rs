@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use super::{Clock, FrameSource, SourceError, StopSignal, SystemClock};
 use crate::error::RunError;
-use crate::picture::Picture;
 use image::RgbImage;
 use pace::Pacer;
+use prospect_engine::Picture;
 use queue::FrameQueue;
 
 pub use pace::Pace;

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::error::RunError;
-use crate::picture::Picture;
 use crate::source::{Frame, SourceError};
+use prospect_engine::Picture;
 
 /// What happens when the source is faster than the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,11 +127,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::picture::Fingerprint;
+    use prospect_engine::fingerprint_of;
 
     fn frame(index: usize) -> PreparedFrame<()> {
         let image = RgbImage::new(1, 1);
-        let picture = Ok(Picture { fingerprint: Fingerprint::of(&image), prepared: () });
+        let picture = Ok(Picture { fingerprint: fingerprint_of(&image), prepared: () });
         PreparedFrame {
             frame: Frame { index, time: index as f64 / 2.0, image: image.into(), name: None },
             picture,

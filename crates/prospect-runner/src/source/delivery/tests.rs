@@ -5,9 +5,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use image::RgbImage;
 
 use super::*;
-use crate::picture::Fingerprint;
 use crate::source::clock::ManualClock;
 use crate::source::{Frame, SourceError};
+use prospect_engine::fingerprint_of;
 
 /// Gives a frame for every word it gets, and says before that whatever it gave until then was taken in.
 struct Gated {
@@ -33,7 +33,7 @@ impl FrameSource for Gated {
 }
 
 fn prepare() -> Prepare<()> {
-    Box::new(|image| Ok(Picture { fingerprint: Fingerprint::of(image), prepared: () }))
+    Box::new(|image| Ok(Picture { fingerprint: fingerprint_of(image), prepared: () }))
 }
 
 struct Stage {

@@ -1,0 +1,39 @@
+//! What the handles of an engine ask its thread for.
+
+use std::sync::mpsc::Sender;
+
+use prospect_session::{FrameInput, OpeningTexts, RunStatistics, SessionMemory};
+
+use crate::engine::StreamSetup;
+use crate::error::EngineError;
+use crate::stream::Output;
+use crate::stream_model::{StreamModel, SuspendedModel};
+
+/// A stream that is written down, between two frames.
+pub struct SuspendedParts<'a> {
+    /// What the loop remembers.
+    pub memory: SessionMemory,
+    /// What the model remembers.
+    pub model: SuspendedModel<'a>,
+}
+
+/// What happens to a stream beside its frames.
+pub(crate) enum Aside {
+    Lost { reason: String, frame: Option<(usize, f64)> },
+    Interrupted(String),
+    Note(String),
+}
+
+/// Runs on the engine's thread.
+pub(crate) type Suspending = Box<dyn FnOnce(Result<SuspendedParts<'_>, EngineError>) + Send>;
+
+pub(crate) enum Command<M: StreamModel> {
+    Open { setup: Box<StreamSetup>, outputs: Sender<Output>, opened: Sender<Result<usize, EngineError>> },
+    Frame { stream: usize, input: FrameInput, picture: M::Picture },
+    Say { stream: usize, text: String, heard: Sender<Result<(), EngineError>> },
+    Opening { stream: usize, opening: OpeningTexts, heard: Sender<Result<(), EngineError>> },
+    Aside { stream: usize, aside: Aside },
+    Suspend { stream: usize, write: Suspending },
+    Finish { stream: usize, failure: Option<String>, finished: Sender<RunStatistics> },
+    Close { stream: usize },
+}

@@ -1,0 +1,47 @@
+//! Many streams on one copy of a model's weights.
+//!
+//! An [`Engine`] owns one model and a thread that does the works of all its streams ([`prospect_session::Session`]s, each with a
+//! cache of its own). A [`Stream`] is the handle of one: push a frame, say something, listen to what comes of it, have it
+//! written down, close it. Threads and channels of the standard library; no runtime.
+//!
+//! # Scheduling
+//! The engine goes round and round; each round is
+//! 1. everything that is quick, for every stream: evictions, truncations, forks;
+//! 2. the frame that is due first through the vision tower (several at once where the model says that this is faster);
+//! 3. one pass over the chunks and words of all streams that have some, and a few passes more over the words of those that
+//!    speak: a *slice* ([`EngineOptions::slice`]).
+//!
+//! So nobody's frame waits for somebody else's reply: longer than one frame's encoding and one slice it never waits for its
+//! turn, and among frames the deadline decides (earliest deadline first). What a stream says and when does not depend on who
+//! else is there: a session's works come in their own order, and a pass computes each part to the same bits alone or among
+//! others.
+//!
+//! # Admission
+//! A stream's cache is taken when it is opened, so that a stream that begins goes on. One that would not fit into
+//! [`EngineOptions::memory`] is refused ([`EngineError::NoMemory`]).
+
+mod command;
+mod engine;
+mod error;
+mod language;
+mod memory;
+mod picture;
+mod preparation;
+mod scheduler;
+mod served;
+mod smolvlm;
+mod stream;
+mod stream_model;
+#[cfg(test)]
+mod tests;
+
+pub use command::SuspendedParts;
+pub use engine::{Engine, EngineOptions, Resumption, StreamSetup};
+pub use error::{EngineError, UnfitError};
+pub use language::CheckpointLanguage;
+pub use memory::{peak_memory_bytes, resident_memory_bytes};
+pub use picture::{Picture, fingerprint_of};
+pub use preparation::{Preparation, PreparedPicture, pixel_values};
+pub use smolvlm::{SmolVlmCache, SmolVlmStreams, sampling_of};
+pub use stream::{Output, Speaker, Stream, StreamFrame};
+pub use stream_model::{CacheOptions, ResumedModel, StreamModel, SuspendedModel, TalkInput, TalkPart};

@@ -1,0 +1,19 @@
+//! Memory of this process, as the system tells it.
+
+/// Resident memory of this process now, where the system tells.
+pub fn resident_memory_bytes() -> Option<u64> {
+    memory_bytes("VmRSS")
+}
+
+/// The most memory that this process ever had, in bytes; `None` where the system does not say.
+pub fn peak_memory_bytes() -> Option<u64> {
+    memory_bytes("VmHWM")
+}
+
+/// One line of Linux' `/proc/self/status`, in bytes.
+fn memory_bytes(name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with(name))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1024)
+}

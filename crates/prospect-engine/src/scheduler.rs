@@ -1,0 +1,185 @@
+//! The engine's thread: what is done when, and what goes together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use prospect_session::{Done, Session};
+
+use crate::command::Command;
+use crate::engine::{EngineOptions, Resumption, StreamSetup};
+use crate::error::{EngineError, UnfitError};
+use crate::served::Served;
+use crate::stream::Output;
+use crate::stream_model::StreamModel;
+
+pub(crate) struct Scheduler<M: StreamModel> {
+    model: Arc<M>,
+    options: EngineOptions,
+    epoch: Instant,
+    streams: BTreeMap<usize, Served<M>>,
+    next_id: usize,
+}
+
+impl<M: StreamModel> Scheduler<M> {
+    pub(crate) fn new(model: Arc<M>, options: EngineOptions, epoch: Instant) -> Self {
+        let options = EngineOptions { slice: options.slice.max(1), ..options };
+        Self { model, options, epoch, streams: BTreeMap::new(), next_id: 0 }
+    }
+
+    /// Serves until nobody has a handle any more.
+    pub(crate) fn serve(mut self, commands: &Receiver<Command<M>>) {
+        loop {
+            // What is there is heard before the next round, which decides who is due.
+            loop {
+                match commands.try_recv() {
+                    Ok(command) => self.hear(command),
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) if self.is_at_rest() => return,
+                    Err(TryRecvError::Disconnected) => break,
+                }
+            }
+            if !self.is_at_rest() {
+                self.round();
+            } else {
+                match commands.recv() {
+                    Ok(command) => self.hear(command),
+                    Err(_) => return,
+                }
+            }
+        }
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.streams.values().all(Served::is_at_rest)
+    }
+
+    fn now(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+
+    fn hear(&mut self, command: Command<M>) {
+        // Whoever asks and does not wait for the answer has gone.
+        match command {
+            Command::Open { setup, outputs, opened } => {
+                let _ = opened.send(self.open(*setup, outputs));
+            }
+            Command::Frame { stream, input, picture } => {
+                if let Some(served) = self.streams.get_mut(&stream) {
+                    served.push(input, picture);
+                }
+            }
+            Command::Say { stream, text, heard } => {
+                let said = self.streams.get_mut(&stream).map(|served| served.session().say(&text));
+                let _ = heard.send(said.map_or(Err(EngineError::Stopped), |said| Ok(said?)));
+            }
+            Command::Opening { stream, opening, heard } => {
+                let set = self.streams.get_mut(&stream).map(|served| served.session().set_opening(opening));
+                let _ = heard.send(set.map_or(Err(EngineError::Stopped), |set| Ok(set?)));
+            }
+            Command::Aside { stream, aside } => {
+                self.streams.entry(stream).and_modify(|served| served.aside(aside));
+            }
+            Command::Suspend { stream, write } => {
+                if let Some(served) = self.streams.get(&stream) {
+                    write(served.suspended(&self.model));
+                }
+            }
+            Command::Finish { stream, failure, finished } => {
+                if let Some(served) = self.streams.get_mut(&stream) {
+                    served.finish(failure);
+                    let _ = finished.send(served.session().statistics().clone());
+                }
+            }
+            Command::Close { stream } => {
+                self.streams.remove(&stream);
+            }
+        }
+    }
+
+    fn open(
+        &mut self,
+        setup: StreamSetup,
+        outputs: std::sync::mpsc::Sender<Output>,
+    ) -> Result<usize, EngineError> {
+        let StreamSetup { language, rule, options, cache: cache_options, resumption } = setup;
+        let mut session = Session::new(language, rule, options)?;
+        let needed = self.model.cache_bytes(&cache_options);
+        let taken = self.streams.values().map(|served| served.bytes).sum::<u64>();
+        if let Some(limit) = self.options.memory.filter(|limit| taken.saturating_add(needed) > *limit) {
+            return Err(EngineError::NoMemory { needed, taken, limit });
+        }
+        let mut cache = self.model.open(&cache_options)?;
+        let mut last_frame = None;
+        if let Some(Resumption { memory, model, tensors }) = resumption {
+            let resumed = self.model.resume(&mut cache, &model, &tensors)?;
+            let holds = prospect_session::ModelHolds {
+                cache_tokens: self.model.cache_tokens(&cache),
+                fork: resumed.fork,
+                last_frame: resumed.last_frame.is_some(),
+            };
+            session.resume(memory, holds).map_err(UnfitError::from)?;
+            last_frame = resumed.last_frame;
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        self.streams.insert(id, Served::new(session, cache, needed, last_frame, outputs));
+        Ok(id)
+    }
+
+    /// Everything that is quick; the frame that is due first through the vision tower; one slice of what is said.
+    fn round(&mut self) {
+        let now = self.now();
+        for served in self.streams.values_mut() {
+            served.go_on(&self.model, now);
+            served.reuse_encoding(&self.model, now);
+        }
+        self.encode();
+        self.talk();
+    }
+
+    fn encode(&mut self) {
+        let mut due: Vec<(Duration, usize)> = self
+            .streams
+            .iter()
+            .filter(|(_, served)| served.wants_encoding())
+            .map(|(id, served)| (served.deadline(), *id))
+            .collect();
+        due.sort_unstable();
+        due.truncate(self.model.pictures_at_once().max(1));
+        let picture = |(_, id): &(Duration, usize)| self.streams.get_mut(id)?.take_picture();
+        let pictures: Vec<M::Picture> = due.iter().filter_map(picture).collect();
+        if pictures.is_empty() {
+            return;
+        }
+        let encoded = self.model.encode(pictures);
+        let now = self.now();
+        for ((_, id), features) in due.into_iter().zip(encoded) {
+            if let Some(served) = self.streams.get_mut(&id) {
+                served.is_encoded(&self.model, features, now);
+            }
+        }
+    }
+
+    fn talk(&mut self) {
+        let (mut ids, mut parts) = (Vec::new(), Vec::new());
+        for (id, served) in &mut self.streams {
+            if let Some(part) = served.talk_part() {
+                ids.push(*id);
+                parts.push(part);
+            }
+        }
+        if parts.is_empty() {
+            return;
+        }
+        let said = self.model.talk(&mut parts, self.options.slice);
+        drop(parts);
+        let now = self.now();
+        for (id, said) in ids.into_iter().zip(said) {
+            if let Some(served) = self.streams.get_mut(&id) {
+                served.done(&self.model, said.map(Done::Said), now);
+            }
+        }
+    }
+}

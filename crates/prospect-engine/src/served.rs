@@ -1,0 +1,251 @@
+//! One stream as the engine's thread has it: its session, its cache, what waits.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use prospect_session::{Done, Evicted, FrameDone, FrameInput, Session, SessionError, Work};
+
+use crate::command::{Aside, SuspendedParts};
+use crate::error::EngineError;
+use crate::memory::{peak_memory_bytes, resident_memory_bytes};
+use crate::stream::Output;
+use crate::stream_model::{StreamModel, TalkInput, TalkPart};
+
+pub(crate) struct Served<M: StreamModel> {
+    session: Session,
+    cache: M::Cache,
+    /// What the cache takes.
+    pub(crate) bytes: u64,
+    /// The picture of the frame that is worked on, until it is encoded.
+    picture: Option<M::Picture>,
+    /// The embeddings of the frame that is worked on; between two frames, of the one before.
+    features: Option<M::Features>,
+    /// Frames that wait.
+    frames: VecDeque<(FrameInput, M::Picture)>,
+    /// What the session waits for; only what takes time and goes together with others' works.
+    awaited: Option<Work>,
+    /// When the frame that is worked on should be done with.
+    deadline: Duration,
+    failed: bool,
+    outputs: Sender<Output>,
+}
+
+impl<M: StreamModel> Served<M> {
+    pub(crate) fn new(
+        session: Session,
+        cache: M::Cache,
+        bytes: u64,
+        last_frame: Option<M::Features>,
+        outputs: Sender<Output>,
+    ) -> Self {
+        let mut served = Self {
+            session,
+            cache,
+            bytes,
+            picture: None,
+            features: last_frame,
+            frames: VecDeque::new(),
+            awaited: None,
+            deadline: Duration::ZERO,
+            failed: false,
+            outputs,
+        };
+        served.tell_events();
+        served
+    }
+
+    pub(crate) fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    pub(crate) fn push(&mut self, input: FrameInput, picture: M::Picture) {
+        self.frames.push_back((input, picture));
+    }
+
+    /// Whether nothing can be done for it before it is told something.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.failed || (self.awaited.is_none() && self.frames.is_empty())
+    }
+
+    /// When its frame is due; the first come where no stream has a pace.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// Begins the next frame if it can, and does everything that is quick.
+    pub(crate) fn go_on(&mut self, model: &M, now: Duration) {
+        if self.failed || !self.session.is_idle() || self.awaited.is_some() {
+            return;
+        }
+        if let Some((input, picture)) = self.frames.pop_front() {
+            // Without a pace, who has waited longest comes first.
+            self.deadline = input.pace.map_or(now, |pace| pace.deadline);
+            self.picture = Some(picture);
+            let begun = self.session.frame(input, now);
+            self.after(model, begun, now);
+        }
+    }
+
+    /// What came of the awaited work.
+    pub(crate) fn done(&mut self, model: &M, done: Result<Done, EngineError>, now: Duration) {
+        self.awaited = None;
+        match done {
+            Ok(done) => {
+                let next = self.session.done(done, now);
+                self.after(model, next, now);
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Takes up what the session wants next, up to a work that takes time.
+    fn after(&mut self, model: &M, next: Result<Option<FrameDone>, SessionError>, now: Duration) {
+        let mut next = next.map_err(EngineError::from);
+        while let Ok(over) = next {
+            if let Some(FrameDone { reply }) = over {
+                self.tell_events();
+                self.tell(Output::FrameDone(reply));
+            }
+            match self.session.next_work() {
+                None => {
+                    self.tell_events();
+                    return;
+                }
+                Some(work @ (Work::Encode { .. } | Work::Prefill { .. })) | Some(work @ Work::Decode) => {
+                    self.awaited = Some(work);
+                    self.tell_events();
+                    return;
+                }
+                Some(work @ Work::ContinueFork { .. }) => {
+                    self.awaited = Some(work);
+                    return;
+                }
+                Some(work) => next = self.quick(model, work, now),
+            }
+        }
+        if let Err(error) = next {
+            self.fail(error);
+        }
+    }
+
+    fn quick(&mut self, model: &M, work: Work, now: Duration) -> Result<Option<FrameDone>, EngineError> {
+        match work {
+            Work::Fork { ids } => model.fork(&mut self.cache, ids)?,
+            Work::DropFork => model.drop_fork(&mut self.cache),
+            Work::Truncate { tokens } => model.truncate(&mut self.cache, tokens),
+            Work::Evict { pieces, positions } => {
+                let positions_reset = model.evict(&mut self.cache, &pieces, positions)?;
+                let tokens_after = model.cache_tokens(&self.cache);
+                let memory_bytes = resident_memory_bytes();
+                let evicted = Done::Evicted(Evicted { tokens_after, positions_reset, memory_bytes });
+                return Ok(self.session.done(evicted, now)?);
+            }
+            Work::Encode { .. } | Work::Prefill { .. } | Work::Decode | Work::ContinueFork { .. } => {}
+        }
+        Ok(None)
+    }
+
+    /// Whether a picture waits to be encoded, and is not that of the frame before.
+    pub(crate) fn wants_encoding(&self) -> bool {
+        matches!(self.awaited, Some(Work::Encode { reuse: false, .. }))
+    }
+
+    /// A frame whose pixels are those of the frame before takes no time.
+    pub(crate) fn reuse_encoding(&mut self, model: &M, now: Duration) {
+        if let Some(Work::Encode { reuse: true, compare }) = self.awaited {
+            self.picture = None;
+            let features = self.features.clone().ok_or(EngineError::Stopped);
+            self.encoded(model, features, compare, now);
+        }
+    }
+
+    pub(crate) fn take_picture(&mut self) -> Option<M::Picture> {
+        self.picture.take()
+    }
+
+    /// The picture's embeddings are there.
+    pub(crate) fn is_encoded(
+        &mut self,
+        model: &M,
+        features: Result<M::Features, EngineError>,
+        now: Duration,
+    ) {
+        let compare = matches!(self.awaited, Some(Work::Encode { compare: true, .. }));
+        self.encoded(model, features, compare, now);
+    }
+
+    fn encoded(
+        &mut self,
+        model: &M,
+        features: Result<M::Features, EngineError>,
+        compare: bool,
+        now: Duration,
+    ) {
+        let done = features.and_then(|features| {
+            let before = self.features.replace(features);
+            let similarity = match (before, &self.features, compare) {
+                (Some(before), Some(features), true) => Some(model.similarity(&before, features)?),
+                _ => None,
+            };
+            Ok(Done::Encoded { similarity })
+        });
+        self.done(model, done, now);
+    }
+
+    /// Its part of the next pass, if it has one.
+    pub(crate) fn talk_part(&mut self) -> Option<TalkPart<'_, M>> {
+        let input = match self.awaited.as_ref()? {
+            Work::Prefill { ids, with_frame, then } => {
+                let frame = self.features.as_ref().filter(|_| *with_frame);
+                TalkInput::Prefill { ids, frame, then: *then }
+            }
+            Work::Decode => TalkInput::Decode,
+            Work::ContinueFork { max_new_tokens } => TalkInput::Fork { max_new_tokens: *max_new_tokens },
+            _ => return None,
+        };
+        Some(TalkPart { cache: &mut self.cache, input })
+    }
+
+    pub(crate) fn aside(&mut self, aside: Aside) {
+        match aside {
+            Aside::Lost { reason, frame } => self.session.lose_frame(&reason, frame),
+            Aside::Interrupted(message) => self.session.source_interrupted(&message),
+            Aside::Note(message) => self.session.source_note(&message),
+        }
+        self.tell_events();
+    }
+
+    /// The stream as it is between two frames.
+    pub(crate) fn suspended(&self, model: &M) -> Result<SuspendedParts<'_>, EngineError> {
+        let memory = self.session.memory().filter(|_| self.awaited.is_none() && self.frames.is_empty());
+        let memory = memory.ok_or(EngineError::AtWork)?;
+        Ok(SuspendedParts { memory, model: model.suspend(&self.cache, self.features.as_ref())? })
+    }
+
+    /// Closes the trace.
+    pub(crate) fn finish(&mut self, failure: Option<String>) {
+        match failure {
+            Some(message) => self.session.fail(message, peak_memory_bytes()),
+            None => self.session.finish(peak_memory_bytes()),
+        }
+        self.tell_events();
+    }
+
+    fn fail(&mut self, error: EngineError) {
+        self.failed = true;
+        self.tell_events();
+        self.tell(Output::Failed(error));
+    }
+
+    fn tell_events(&mut self) {
+        for event in self.session.take_events() {
+            self.tell(Output::Event(event));
+        }
+    }
+
+    /// Who does not listen any more is about to close the stream.
+    fn tell(&self, output: Output) {
+        let _ = self.outputs.send(output);
+    }
+}

@@ -1,0 +1,175 @@
+//! Batch invariance: a stream's trace is the same alone, beside others, and under any interleaving of their inputs.
+
+use proptest::prelude::*;
+use prospect_config::UserRequest;
+use prospect_session::fake::Script;
+use prospect_session::{Event, Fingerprint, Guidance, TaskStep, broken_laws};
+
+use super::fake::{FakeStreams, engine, settings, setup};
+use crate::picture::Picture;
+use crate::stream::{Output, Stream, StreamFrame};
+use crate::{Engine, EngineOptions};
+
+const STRATEGIES: [&str; 9] = [
+    "drop_all",
+    "drop_middle",
+    "summarize_and_drop",
+    "summarize_with_dst",
+    "sink_window",
+    "drop_oldest_frames",
+    "keyframes",
+    "hybrid",
+    "none",
+];
+const TALKS: [&str; 4] = ["proactive", "on_transition", "every", "on_request"];
+const FRAMES: usize = 60;
+
+/// One of the streams that run beside each other.
+#[derive(Debug, Clone)]
+struct Watched {
+    strategy: &'static str,
+    talk: &'static str,
+    max_seq_len: usize,
+    early: bool,
+    detects: bool,
+    step_frames: usize,
+}
+
+fn watched() -> impl Strategy<Value = Watched> {
+    let chosen = (prop::sample::select(&STRATEGIES[..]), prop::sample::select(&TALKS[..]));
+    (chosen, 300usize..500, any::<bool>(), any::<bool>(), 1usize..20).prop_map(
+        |((strategy, talk), max_seq_len, early, detects, step_frames)| Watched {
+            strategy,
+            talk,
+            max_seq_len,
+            early,
+            detects,
+            step_frames,
+        },
+    )
+}
+
+impl Watched {
+    fn open(&self, engine: &Engine<FakeStreams>) -> Stream<FakeStreams> {
+        let early = if self.early { "0.6" } else { "0.99" };
+        let source = if self.detects { "model" } else { "annotations" };
+        let settings = settings(&[
+            &format!("context.strategy={}", self.strategy),
+            &format!("stream.talk={}", self.talk),
+            &format!("context.max_seq_len={}", self.max_seq_len),
+            &format!("context.summarize_and_drop.summarize_at={early}"),
+            &format!("stream.on_transition.substep_source={source}"),
+            "context.reserved_seq_len=40",
+            "context.drop_oldest_frames.keep_frame_len=60",
+            "context.keyframes.keep_frame_len=60",
+            "context.keyframes.recent_frame_len=20",
+            "context.hybrid.summary_prompt=sum up",
+            "context.hybrid.max_summary_len=20",
+            "context.hybrid.last_keep_len=60",
+            "context.drop_middle.last_keep_len=60",
+            "context.sink_window.window=60",
+            "context.summarize_and_drop.max_summary_len=20",
+            "context.summarize_and_drop.summary_prompt=sum up",
+            "context.summarize_with_dst.max_summary_len=20",
+            "context.summarize_with_dst.summary_prompt={steps_done}?",
+            "context.summarize_with_dst.max_state_len=40",
+            "generation.max_new_tokens=16",
+            "stream.on_transition.detection_prompt=step?",
+            "stream.on_transition.dialogue_prompt={curr_substep}",
+            "stream.every.seconds=1.5",
+            "stream.system_prompt=Help.",
+        ]);
+        let length = self.step_frames as f64 / 2.0;
+        let step = |k: usize| TaskStep {
+            name: format!("step {k}"),
+            start: k as f64 * length,
+            end: (k + 1) as f64 * length,
+        };
+        let requests = [1.0, 7.0].map(|time| UserRequest { time, text: "what now?".into() });
+        let guidance = Guidance {
+            steps: (0..40).map(step).collect(),
+            requests: requests.to_vec(),
+            ..Guidance::default()
+        };
+        engine.open(setup(&settings, &guidance)).unwrap()
+    }
+}
+
+pub(super) fn frame(index: usize) -> StreamFrame<()> {
+    let fingerprint = Fingerprint([index as u8; 32]);
+    let picture = Picture { fingerprint, prepared: () };
+    StreamFrame { index, time: index as f64 / 2.0, picture, arrival: None }
+}
+
+/// The trace of a stream all of whose frames were pushed, without what is measured.
+fn trace(stream: &Stream<FakeStreams>, strategy: &str) -> Vec<String> {
+    let mut events: Vec<Event> = Vec::new();
+    let (mut over, mut failure) = (0, None);
+    while over < FRAMES && failure.is_none() {
+        match stream.next().unwrap() {
+            Output::Event(event) => events.push(event),
+            Output::FrameDone(_) => over += 1,
+            // Budgets that are too small for a plan are refused in words.
+            Output::Failed(error) => failure = Some(error.to_string()),
+        }
+    }
+    stream.finish(failure).unwrap();
+    let rest = stream.rest().filter_map(|output| match output {
+        Output::Event(event) => Some(event),
+        _ => None,
+    });
+    events.extend(rest);
+    let started = serde_json::json!({
+        "event": "run_started", "schema_version": 2, "config": {}, "model": "fake", "source": "none",
+        "device": "none", "threads": 1, "dtype": "none", "strategy": strategy, "kv_bytes_per_token": 0,
+        "versions": {"prospect": "0"},
+    });
+    let whole = [vec![serde_json::from_value(started).unwrap()], events.clone()].concat();
+    assert_eq!(broken_laws(&whole), Vec::<String>::new());
+    let without_measurements = |event: &Event| {
+        let mut event = serde_json::to_value(event).unwrap();
+        event.as_object_mut().unwrap().retain(|key, _| !key.ends_with("ms") && !key.ends_with("_bytes"));
+        event.to_string()
+    };
+    events.iter().map(without_measurements).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn a_stream_among_others_writes_the_trace_that_it_writes_alone(
+        streams in prop::collection::vec(watched(), 1..9),
+        reply_lengths in prop::collection::vec(1usize..30, 1..8),
+        answer_length in 2usize..30,
+        (slice, slice_alone) in (1usize..12, 1usize..12),
+        order in prop::collection::vec(0usize..8, 0..400),
+    ) {
+        let script = Script::new(&reply_lengths, answer_length);
+        let alone: Vec<Vec<String>> = streams
+            .iter()
+            .map(|watched| {
+                let engine = engine(script.clone(), EngineOptions { slice: slice_alone, ..EngineOptions::default() });
+                let stream = watched.open(&engine);
+                (0..FRAMES).for_each(|index| stream.frame(frame(index)).unwrap());
+                trace(&stream, watched.strategy)
+            })
+            .collect();
+        let engine = engine(script, EngineOptions { slice, ..EngineOptions::default() });
+        let together: Vec<_> = streams.iter().map(|watched| watched.open(&engine)).collect();
+        let mut pushed = vec![0; streams.len()];
+        // Frames in any order of the streams; then what is left of each.
+        for stream in order.into_iter().map(|turn| turn % streams.len()) {
+            if pushed[stream] < FRAMES {
+                together[stream].frame(frame(pushed[stream])).unwrap();
+                pushed[stream] += 1;
+            }
+        }
+        for (stream, pushed) in together.iter().zip(pushed) {
+            (pushed..FRAMES).for_each(|index| stream.frame(frame(index)).unwrap());
+        }
+        for ((stream, watched), alone) in together.iter().zip(&streams).zip(alone) {
+            prop_assert_eq!(trace(stream, watched.strategy), alone);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Who waits for whom, who is let in, what people say, what is written down.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prospect_model::{StoredTensors, write_tensors};
+use prospect_session::fake::{REFUSED, Script};
+use prospect_session::{Guidance, OpeningTexts, Reply};
+
+use super::fake::{FakeStreams, engine, settings, setup};
+use super::laws::frame;
+use crate::stream::{Output, Stream};
+use crate::{Engine, EngineError, EngineOptions, Resumption, StreamSetup};
+
+const ROOMY: [&str; 2] = ["context.max_seq_len=2000", "stream.system_prompt=Help."];
+
+fn roomy() -> StreamSetup {
+    setup(&settings(&ROOMY), &Guidance::default())
+}
+
+/// Waits until a frame is over.
+fn reply(stream: &Stream<FakeStreams>) -> Option<Reply> {
+    loop {
+        match stream.next().unwrap() {
+            Output::Event(_) => {}
+            Output::FrameDone(reply) => return reply,
+            Output::Failed(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_frame_waits_for_one_slice_of_somebody_elses_reply() {
+    // Everybody says 200 tokens once, then nothing.
+    let (model, permit) = FakeStreams::led(Script::new(&[200, 1], 1));
+    let model = Arc::new(model);
+    let engine = Engine::start(Arc::clone(&model), EngineOptions { slice: 8, memory: None }).unwrap();
+    let asks = settings(&[&ROOMY[..], &["generation.max_new_tokens=200"]].concat());
+    let [talker, watcher] = [(); 2].map(|()| engine.open(setup(&asks, &Guidance::default())).unwrap());
+    // The watcher has said what it has to say.
+    watcher.frame(frame(0)).unwrap();
+    (0..25).for_each(|_| permit.send(()).unwrap());
+    assert_eq!(reply(&watcher).unwrap().text.len(), 199);
+    // Two passes into the talker's reply, a frame of the watcher comes.
+    talker.frame(frame(0)).unwrap();
+    (0..2).for_each(|_| permit.send(()).unwrap());
+    while model.passes.lock().unwrap().len() < 27 {
+        std::thread::yield_now();
+    }
+    watcher.frame(frame(1)).unwrap();
+    // The pass that is under way ends, and the next one has both.
+    (0..2).for_each(|_| permit.send(()).unwrap());
+    assert_eq!(reply(&watcher), None);
+    let together = model.passes.lock().unwrap()[27..].iter().position(|&parts| parts == 2);
+    assert!(
+        together.is_some_and(|waited| waited <= 1),
+        "{together:?} passes without the frame that had come"
+    );
+    (0..40).for_each(|_| permit.send(()).unwrap());
+    assert_eq!(reply(&talker).unwrap().text.len(), 199);
+}
+
+#[test]
+fn the_frame_that_is_due_first_is_encoded_first() {
+    let (model, permit) = FakeStreams::led(Script::new(&[1], 1));
+    let engine = Engine::start(Arc::new(model), EngineOptions::default()).unwrap();
+    let streams = [(); 3].map(|()| engine.open(roomy()).unwrap());
+    // Something to do while the others' frames come.
+    streams[0].frame(frame(0)).unwrap();
+    let now = Instant::now();
+    let due = |seconds| Some((now, now + Duration::from_secs(seconds), 0));
+    for (stream, seconds) in [(&streams[1], 20), (&streams[2], 10)] {
+        stream.frame(crate::StreamFrame { arrival: due(seconds), ..frame(0) }).unwrap();
+    }
+    // One frame is encoded a round: after two more rounds it is the urgent one that is over.
+    (0..2).for_each(|_| permit.send(()).unwrap());
+    assert_eq!(reply(&streams[0]), None);
+    assert_eq!(reply(&streams[2]), None);
+    assert!(streams[1].rest().all(|output| matches!(output, Output::Event(_))), "it waits");
+    permit.send(()).unwrap();
+    assert_eq!(reply(&streams[1]), None);
+}
+
+#[test]
+fn a_stream_that_would_not_fit_is_refused_with_the_numbers() {
+    let engine = engine(Script::new(&[1], 1), EngineOptions { memory: Some(5000), slice: 8 });
+    let first = engine.open(roomy()).unwrap();
+    let _second = engine.open(roomy()).unwrap();
+    let refused = engine.open(roomy()).err().unwrap();
+    assert!(matches!(refused, EngineError::NoMemory { needed: 2000, taken: 4000, limit: 5000 }), "{refused}");
+    drop(first);
+    // What was closed is free again.
+    let third = engine.open(roomy()).unwrap();
+    third.frame(frame(0)).unwrap();
+    assert_eq!(reply(&third), None);
+}
+
+#[test]
+fn people_speak_while_it_watches() {
+    let engine = engine(Script::new(&[3], 1), EngineOptions::default());
+    let asked = settings(&[&ROOMY[..], &["stream.talk=on_request"]].concat());
+    let stream = engine.open(setup(&asked, &Guidance::default())).unwrap();
+    let speaker = stream.speaker();
+    stream.frame(frame(0)).unwrap();
+    assert_eq!(reply(&stream), None);
+    std::thread::spawn(move || {
+        assert!(speaker.say(REFUSED).is_err());
+        speaker.say("hot?").unwrap();
+        let texts = OpeningTexts { system_prompt: "Watch.".into(), task_knowledge: None };
+        speaker.set_opening(texts).unwrap();
+    })
+    .join()
+    .unwrap();
+    stream.frame(frame(1)).unwrap();
+    assert_eq!(reply(&stream).unwrap().text, "aa");
+}
+
+#[test]
+fn a_stream_is_written_down_between_two_frames_and_goes_on() {
+    let engine = engine(Script::new(&[1, 4, 1], 1), EngineOptions::default());
+    let stream = engine.open(roomy()).unwrap();
+    stream.frame(frame(0)).unwrap();
+    reply(&stream);
+    let kept = stream.suspend(|parts| {
+        let parts = parts.unwrap();
+        let mut bytes = Vec::new();
+        write_tensors(&mut bytes, "text", &parts.model.tensors).unwrap();
+        (parts.memory, parts.model.description, bytes)
+    });
+    let (memory, model, bytes) = kept.unwrap();
+    stream.frame(frame(1)).unwrap();
+    let at_work = stream.suspend(|parts| matches!(parts, Err(EngineError::AtWork)));
+    assert!(at_work.unwrap() || reply(&stream).is_some());
+    let tensors = StoredTensors::parse(bytes).unwrap();
+    let resumption = Some(Resumption { memory, model, tensors });
+    let again = engine.open(StreamSetup { resumption, ..roomy() }).unwrap();
+    again.frame(frame(1)).unwrap();
+    assert_eq!(reply(&again).unwrap().text, "aaa");
+}
+
+#[test]
+fn a_failed_stream_leaves_the_others_alone_and_closes_its_trace() {
+    let engine = engine(Script::new(&[1], 1), EngineOptions::default());
+    let tight = settings(&[
+        "context.strategy=unlimited",
+        "context.max_seq_len=60",
+        "context.reserved_seq_len=10",
+        "generation.max_new_tokens=8",
+        "stream.system_prompt=Help.",
+    ]);
+    let [fails, goes_on] = [tight, settings(&ROOMY)]
+        .map(|settings| engine.open(setup(&settings, &Guidance::default())).unwrap());
+    for index in 0..10 {
+        fails.frame(frame(index)).unwrap();
+        goes_on.frame(frame(index)).unwrap();
+    }
+    (0..10).for_each(|_| drop(reply(&goes_on)));
+    let error = loop {
+        if let Output::Failed(error) = fails.next().unwrap() {
+            break error;
+        }
+    };
+    assert!(error.to_string().contains("the cache overflowed"), "{error}");
+    let statistics = fails.finish(Some(error.to_string())).unwrap();
+    assert!(statistics.frames > 2 && statistics.frames < 10);
+}
+
+#[test]
+fn handles_outlive_the_engine() {
+    let engine = engine(Script::new(&[3], 1), EngineOptions::default());
+    let stream = engine.open(roomy()).unwrap();
+    drop(engine);
+    stream.frame(frame(0)).unwrap();
+    assert_eq!(reply(&stream).unwrap().text, "aa");
+}

@@ -1,0 +1,160 @@
+//! A stream of an engine whose trace is written here: what comes of each input is taken down before the next.
+
+use prospect_engine::{
+    EngineError, Output, Picture, Speaker, Stream, StreamFrame, StreamModel, peak_memory_bytes,
+};
+use prospect_session::{Reply, RunStatistics};
+
+use crate::error::RunError;
+use crate::source::Frame;
+use crate::source::delivery::{Arrival, DroppedFrame};
+use crate::trace::{Event, TraceSink};
+
+/// Why a frame did not reach a model that was busy.
+const STALE: &str = "newer frames came while the model was busy";
+
+/// The handle of a stream, one input at a time.
+pub struct ServedStream<M: StreamModel> {
+    stream: Stream<M>,
+}
+
+impl<M: StreamModel> ServedStream<M> {
+    /// Of a stream of an engine.
+    pub fn of(stream: Stream<M>) -> Self {
+        Self { stream }
+    }
+
+    /// What people speak through.
+    pub fn speaker(&self) -> Speaker<M> {
+        self.stream.speaker()
+    }
+
+    pub(crate) fn handle(&self) -> &Stream<M> {
+        &self.stream
+    }
+
+    /// Puts one frame in and returns the reply, if the assistant spoke. `arrival` says when it came and how many wait behind
+    /// it, where the stream has a pace of its own.
+    ///
+    /// # Errors
+    /// Whatever ends the stream: the strategy, the model, the budget, the trace.
+    pub fn frame(
+        &self,
+        frame: &Frame,
+        picture: Picture<M::Picture>,
+        arrival: Option<(Arrival, usize)>,
+        trace: &mut dyn TraceSink,
+    ) -> Result<Option<Reply>, RunError> {
+        let (index, time) = (frame.index, frame.time);
+        let arrival = arrival.map(|(arrival, queued)| (arrival.at, arrival.deadline, queued));
+        self.stream.frame(StreamFrame { index, time, picture, arrival })?;
+        loop {
+            match self.stream.next()? {
+                Output::Event(event) => trace.record(&event)?,
+                Output::FrameDone(reply) => {
+                    trace.flush()?;
+                    return Ok(reply);
+                }
+                Output::Failed(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Records a frame that could not be had.
+    ///
+    /// # Errors
+    /// The trace cannot be written.
+    pub fn lose_frame(&self, reason: &str, trace: &mut dyn TraceSink) -> Result<(), RunError> {
+        self.stream.lose_frame(reason, None)?;
+        self.record_one(trace)
+    }
+
+    /// Records a frame that gave way to newer ones.
+    ///
+    /// # Errors
+    /// The trace cannot be written.
+    pub fn skip_frame(&self, frame: DroppedFrame, trace: &mut dyn TraceSink) -> Result<(), RunError> {
+        self.stream.lose_frame(STALE, Some((frame.index, frame.time)))?;
+        self.record_one(trace)
+    }
+
+    /// Records that a live source was lost and is back.
+    ///
+    /// # Errors
+    /// The trace cannot be written.
+    pub fn source_interrupted(&self, message: &str, trace: &mut dyn TraceSink) -> Result<(), RunError> {
+        self.stream.source_interrupted(message)?;
+        self.record_one(trace)
+    }
+
+    /// Records what is to be said of the source, of which no frame is lost.
+    ///
+    /// # Errors
+    /// The trace cannot be written.
+    pub fn source_note(&self, message: &str, trace: &mut dyn TraceSink) -> Result<(), RunError> {
+        self.stream.source_note(message)?;
+        self.record_one(trace)
+    }
+
+    /// What is said of the source is one event each.
+    fn record_one(&self, trace: &mut dyn TraceSink) -> Result<(), RunError> {
+        if let Output::Event(event) = self.stream.next()? {
+            trace.record(&event)?;
+        }
+        trace.flush()
+    }
+
+    /// Records everything that has come by now.
+    ///
+    /// # Errors
+    /// The trace cannot be written.
+    pub fn record_rest(&self, trace: &mut dyn TraceSink) -> Result<(), RunError> {
+        for output in self.stream.rest() {
+            if let Output::Event(event) = output {
+                trace.record(&event)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the trace of a run that came to its end.
+    ///
+    /// # Errors
+    /// The trace cannot be written.
+    pub fn finish(&self, trace: &mut dyn TraceSink) -> Result<RunStatistics, RunError> {
+        let statistics = self.stream.finish(None)?;
+        self.record_rest(trace)?;
+        trace.flush()?;
+        Ok(statistics)
+    }
+
+    /// Closes the trace of a run that failed; what was recorded before stays.
+    ///
+    /// # Errors
+    /// The trace cannot be written.
+    pub fn fail(&self, error: &RunError, trace: &mut dyn TraceSink) -> Result<(), RunError> {
+        match self.stream.finish(Some(error.to_string())) {
+            Ok(_) => {
+                self.record_rest(trace)?;
+                trace.flush()
+            }
+            // Nobody is there any more who knows the figures.
+            Err(EngineError::Stopped) => close_failed(trace, error, &RunStatistics::default()),
+            Err(other) => Err(other.into()),
+        }
+    }
+}
+
+/// Closes the trace of a run that failed after these figures.
+///
+/// # Errors
+/// The trace cannot be written.
+pub fn close_failed(
+    trace: &mut dyn TraceSink,
+    error: &RunError,
+    statistics: &RunStatistics,
+) -> Result<(), RunError> {
+    trace.record(&Event::Error { message: error.to_string() })?;
+    trace.record(&statistics.finished(peak_memory_bytes()))?;
+    trace.flush()
+}

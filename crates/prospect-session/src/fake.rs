@@ -1,0 +1,229 @@
+//! A model that says what it is told to, without weights: for tests of whatever drives a session.
+//!
+//! Every byte of a text is a token; a frame is a row of image tokens. What the model holds can be read as text.
+
+use std::time::Duration;
+
+use prospect_context::{Encoded, Role, SegmentKind};
+use serde::{Deserialize, Serialize};
+
+use crate::language::{Language, LanguageError};
+use crate::work::{Done, Evicted, ResolvedPiece, Said, Then, Work};
+
+/// Ends an utterance, and is silence.
+pub const END: u32 = 1000;
+/// A token of a frame.
+pub const IMAGE: u32 = 1001;
+/// A text that the tokenizer refuses.
+pub const REFUSED: &str = "a word that no tokenizer knows";
+
+/// The fake's tokenizer and chat template: `<U`, the bytes, [`END`]; a reply begins behind `A:`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FakeLanguage {
+    /// Image tokens of a frame.
+    pub frame_tokens: usize,
+}
+
+/// Ids as text: `|` ends an utterance, `#` is a token of a frame.
+pub fn readable(ids: &[u32]) -> String {
+    let show = |id: &u32| match *id {
+        END => '|',
+        IMAGE => '#',
+        byte => u8::try_from(byte).map_or('?', char::from),
+    };
+    ids.iter().map(show).collect()
+}
+
+fn bytes(text: &str) -> Vec<u32> {
+    text.bytes().map(u32::from).collect()
+}
+
+impl Language for FakeLanguage {
+    fn encode_message(&self, role: Role, text: &str, _: bool) -> Result<Encoded, LanguageError> {
+        if text == REFUSED {
+            return Err("is refused".into());
+        }
+        let letter = role.as_str()[..1].to_uppercase();
+        let ids = [bytes("<"), bytes(&letter), bytes(text), vec![END]].concat();
+        Ok(Encoded::single(SegmentKind::from(role), ids))
+    }
+
+    fn encode_generation_prompt(&self) -> Result<Encoded, LanguageError> {
+        Ok(Encoded::single(SegmentKind::Assistant, bytes("A:")))
+    }
+
+    fn encode_frame(&self, time: Option<f64>) -> Result<Encoded, LanguageError> {
+        let text = time.map(|time| format!("@{time}")).unwrap_or_default();
+        Ok(Encoded::single(SegmentKind::Frame, [bytes(&text), vec![IMAGE; self.frame_tokens]].concat()))
+    }
+
+    fn encode_text(&self, text: &str) -> Result<Vec<u32>, LanguageError> {
+        Ok(bytes(text))
+    }
+
+    fn clean_reply(&self, ids: &[u32]) -> Result<String, LanguageError> {
+        Ok(readable(ids).replace('|', "").trim().to_owned())
+    }
+
+    fn end_of_utterance(&self) -> u32 {
+        END
+    }
+}
+
+/// What a fake model is told to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// Per decision and reply, its length with its end; 1 is silence. Repeats.
+    pub reply_lengths: Vec<usize>,
+    /// Length of every answer on a fork, with its end.
+    pub answer_length: usize,
+    /// How long it takes to answer on a fork.
+    pub pause: Duration,
+}
+
+impl Script {
+    /// Replies and answers of these lengths, at once.
+    pub fn new(reply_lengths: &[usize], answer_length: usize) -> Self {
+        Self { reply_lengths: reply_lengths.to_vec(), answer_length, pause: Duration::ZERO }
+    }
+}
+
+/// The cache of one stream of a fake model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FakeCache {
+    /// What it holds.
+    pub ids: Vec<u32>,
+    /// Most that it may hold.
+    pub capacity: usize,
+    /// What was asked on forks.
+    pub questions: Vec<String>,
+    /// Frames that were encoded.
+    pub encoded: usize,
+    decisions: usize,
+    /// What is still to be said, the next token last.
+    to_say: Vec<u32>,
+    /// Said, but not in the cache.
+    last: Option<u32>,
+    fork: Option<FakeFork>,
+}
+
+/// An answer in the making: what the cache held, then the question and what has been said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct FakeFork {
+    ids: Vec<u32>,
+    answered: usize,
+}
+
+impl FakeCache {
+    /// An empty cache of at most `capacity` tokens.
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity, ..Self::default() }
+    }
+
+    /// What it holds, as text.
+    pub fn text(&self) -> String {
+        readable(&self.ids)
+    }
+
+    /// Whether an answer is being written on a fork.
+    pub fn has_fork(&self) -> bool {
+        self.fork.is_some()
+    }
+
+    /// Does a session's work, `slice` tokens of a reply at a time; `None` for one without a result.
+    ///
+    /// # Panics
+    /// If more tokens go in than the cache may hold: a session must not let that happen.
+    pub fn perform(&mut self, script: &Script, work: Work, slice: usize) -> Option<Done> {
+        Some(match work {
+            Work::Encode { reuse, compare } => {
+                self.encoded += usize::from(!reuse);
+                let similarity = if self.decisions.is_multiple_of(5) { 0.1 } else { 0.99 };
+                Done::Encoded { similarity: compare.then_some(similarity) }
+            }
+            Work::Prefill { ids, then, .. } => Done::Said(self.prefill(script, &ids, then, slice)),
+            Work::Decode => Done::Said(self.say(slice, None)),
+            Work::Fork { ids } => {
+                self.questions.push(readable(&ids));
+                self.fork = Some(FakeFork { ids: [&self.ids[..], &ids].concat(), answered: 0 });
+                return None;
+            }
+            Work::ContinueFork { max_new_tokens } => {
+                Done::Said(self.continue_fork(script, max_new_tokens.min(slice)))
+            }
+            Work::DropFork => {
+                self.fork = None;
+                return None;
+            }
+            Work::Truncate { tokens } => {
+                self.ids.truncate(tokens);
+                return None;
+            }
+            Work::Evict { pieces, .. } => {
+                let old = std::mem::take(&mut self.ids);
+                for piece in pieces {
+                    match piece {
+                        ResolvedPiece::Keep(range) => self.put(&old[range]),
+                        ResolvedPiece::Tokens(ids) => self.put(&ids),
+                    }
+                }
+                let tokens_after = self.ids.len();
+                Done::Evicted(Evicted { tokens_after, positions_reset: false, memory_bytes: None })
+            }
+        })
+    }
+
+    fn put(&mut self, ids: &[u32]) {
+        self.ids.extend_from_slice(ids);
+        let (tokens, capacity) = (self.ids.len(), self.capacity);
+        assert!(tokens <= capacity, "{tokens} tokens in a cache of {capacity}");
+    }
+
+    fn prefill(&mut self, script: &Script, ids: &[u32], then: Then, slice: usize) -> Said {
+        self.put(ids);
+        let (length, max_new_tokens, decides) = match then {
+            Then::Nothing => return Said { is_finished: true, ..Said::default() },
+            Then::Answer { max_new_tokens, .. } => {
+                self.questions.push(readable(ids));
+                std::thread::sleep(script.pause);
+                (script.answer_length, max_new_tokens, false)
+            }
+            Then::Decide { max_new_tokens } | Then::Reply { max_new_tokens } => {
+                let length = script.reply_lengths[self.decisions % script.reply_lengths.len()];
+                self.decisions += 1;
+                (length, max_new_tokens, matches!(then, Then::Decide { .. }))
+            }
+        };
+        let mut whole = vec![u32::from(b'a'); length.saturating_sub(1)];
+        whole.push(END);
+        whole.truncate(max_new_tokens);
+        whole.reverse();
+        (self.to_say, self.last) = (whole, None);
+        self.say(slice, decides.then_some(0.5))
+    }
+
+    /// All but the last token of a reply go into the cache, as with a real model.
+    fn say(&mut self, slice: usize, not_talk_probability: Option<f32>) -> Said {
+        let mut token_ids = Vec::new();
+        for _ in 0..slice {
+            let Some(next) = self.to_say.pop() else { break };
+            if let Some(last) = self.last.replace(next) {
+                self.put(&[last]);
+            }
+            token_ids.push(next);
+        }
+        let silent = not_talk_probability.is_some() && token_ids == [END];
+        Said { token_ids, is_finished: self.to_say.is_empty(), silent, not_talk_probability }
+    }
+
+    fn continue_fork(&mut self, script: &Script, most: usize) -> Said {
+        let Some(fork) = &mut self.fork else { return Said::default() };
+        let letters = (fork.answered..script.answer_length.saturating_sub(1))
+            .map(|index| u32::from(b'a') + index as u32 % 26);
+        let token_ids: Vec<u32> = letters.chain([END]).take(most).collect();
+        fork.answered += token_ids.len();
+        fork.ids.extend(&token_ids);
+        assert!(fork.ids.len() <= self.capacity + 1, "the last token is not in the cache");
+        Said { token_ids, ..Said::default() }
+    }
+}

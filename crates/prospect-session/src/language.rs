@@ -1,0 +1,51 @@
+//! Text to token ids and back, as one checkpoint does it.
+
+use prospect_context::{Encoded, Role, TokenCounter};
+
+/// What a tokenizer or a template says, in one line.
+pub type LanguageError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The tokenizer and chat template of a checkpoint: the one part of it that a session asks directly.
+pub trait Language: Send + Sync {
+    /// A message in the middle of the stream (`first`: at the start of an empty cache).
+    fn encode_message(&self, role: Role, text: &str, first: bool) -> Result<Encoded, LanguageError>;
+
+    /// What stands before a reply that was asked for.
+    fn encode_generation_prompt(&self) -> Result<Encoded, LanguageError>;
+
+    /// A frame's tokens, with its time in seconds where the text shows it.
+    fn encode_frame(&self, time: Option<f64>) -> Result<Encoded, LanguageError>;
+
+    /// Token ids of plain text, without any special token added.
+    fn encode_text(&self, text: &str) -> Result<Vec<u32>, LanguageError>;
+
+    /// The text of generated ids, without special tokens, image tokens and a leading role.
+    fn clean_reply(&self, ids: &[u32]) -> Result<String, LanguageError>;
+
+    /// The id that is both "stay silent" and the end of an utterance.
+    fn end_of_utterance(&self) -> u32;
+
+    /// Whether a reply ends with this token; a checkpoint may name others beside the one that is silence.
+    fn ends_reply(&self, token: u32) -> bool {
+        token == self.end_of_utterance()
+    }
+}
+
+/// Counts with the checkpoint's own tokenizer.
+pub(crate) struct Counter<'a>(pub(crate) &'a dyn Language);
+
+impl TokenCounter for Counter<'_> {
+    fn message_tokens(&self, role: Role, text: &str) -> usize {
+        // A text that cannot be encoded fits nowhere; the error itself comes when it is put in.
+        self.0.encode_message(role, text, true).map_or(usize::MAX, |encoded| encoded.ids.len())
+    }
+}
+
+/// `text`, cut at the end until it takes at most `tokens` tokens: text that is decoded and encoded again may have grown.
+pub(crate) fn fit(language: &dyn Language, text: &str, tokens: usize) -> Result<String, LanguageError> {
+    let mut text = text.to_owned();
+    while language.encode_text(&text)?.len() > tokens {
+        text.pop();
+    }
+    Ok(text.trim().to_owned())
+}

@@ -1,0 +1,120 @@
+//! What goes into the model at one frame.
+
+use prospect_context::account::{Incoming, is_opening};
+use prospect_context::{Encoded, Role, SegmentKind};
+
+use crate::error::SessionError;
+use crate::event::{Event, SegmentEntry};
+use crate::frame::FrameInput;
+use crate::session::Session;
+
+/// Token ids of one step, every one in a segment.
+#[derive(Debug, Default)]
+pub(crate) struct Chunk {
+    pub(super) ids: Vec<u32>,
+    segments: Vec<Incoming>,
+    /// Messages that the trace shows once the chunk is in.
+    pub(super) messages: Vec<(Role, String)>,
+    /// User messages in it.
+    pub(super) requests: usize,
+    /// Of these, such as were known beforehand.
+    known_requests: usize,
+    /// Tokens of its frame.
+    pub(super) frame_tokens: usize,
+}
+
+impl Chunk {
+    pub(super) fn push(&mut self, encoded: &Encoded, pinned: bool) {
+        self.ids.extend_from_slice(&encoded.ids);
+        for segment in &encoded.segments {
+            self.segments.push(Incoming { pinned, ..Incoming::new(segment.kind, segment.tokens.len()) });
+        }
+    }
+
+    fn push_message(&mut self, role: Role, text: String, encoded: &Encoded) {
+        self.push(encoded, role == Role::System);
+        self.messages.push((role, text));
+        self.requests += usize::from(role == Role::User);
+    }
+}
+
+impl Session {
+    /// What comes in with a frame: the opening, the user messages that are due, the frame. What waits from before comes first,
+    /// once it is known what an eviction leaves of it.
+    pub(super) fn own_chunk(&self, frame: &FrameInput) -> Result<Chunk, SessionError> {
+        let mut chunk = Chunk::default();
+        if !self.opened || self.opening_changed {
+            let system = self.options.opening.as_opening().text();
+            let encoded = self.language.encode_message(Role::System, &system, !self.opened)?;
+            chunk.push_message(Role::System, system, &encoded);
+        }
+        let open = &self.options.requests[self.next_request..];
+        let due = open.iter().take_while(|request| request.time <= frame.time).map(|request| &request.text);
+        chunk.known_requests = due.clone().count();
+        for text in due.chain(&self.said) {
+            let encoded = self.language.encode_message(Role::User, text, false)?;
+            chunk.push_message(Role::User, text.clone(), &encoded);
+        }
+        let time = self.options.frame_time_text.then_some(frame.time);
+        let encoded = self.language.encode_frame(time)?;
+        chunk.frame_tokens = encoded.ids.len();
+        chunk.push(&encoded, false);
+        Ok(chunk)
+    }
+
+    /// What waits, as a chunk: what an eviction put back or what stands for a reply, then the pending tokens.
+    pub(super) fn waiting_chunk(&mut self) -> Chunk {
+        let mut chunk = Chunk::default();
+        let (deferred, pending) = self.account.take_waiting();
+        for deferred in deferred {
+            let pinned = is_opening(deferred.kind);
+            chunk.push(&Encoded::single(deferred.kind, deferred.content), pinned);
+        }
+        if let Some((kind, ids)) = pending.filter(|(_, ids)| !ids.is_empty()) {
+            let incoming = Incoming { continues: true, ..Incoming::new(kind, ids.len()) };
+            chunk.ids.extend(ids);
+            chunk.segments.push(incoming);
+        }
+        chunk
+    }
+
+    /// Takes a chunk that goes in down in the account, and what the trace shows of it in `entries`; `similarity` is that of
+    /// its frame with the one before. Returns its ids.
+    pub(super) fn take_in(
+        &mut self,
+        chunk: Chunk,
+        time: f64,
+        similarity: Option<f64>,
+        entries: &mut Vec<SegmentEntry>,
+    ) -> Vec<u32> {
+        let Chunk { ids, segments, messages: _, requests, known_requests, .. } = chunk;
+        for incoming in segments {
+            let Incoming { kind, tokens, pinned, continues, .. } = incoming;
+            self.account.append(&Incoming { similarity, ..incoming }, time);
+            entries.push(SegmentEntry { continues, ..SegmentEntry::new(kind, tokens, pinned) });
+        }
+        if requests > 0 {
+            self.talk.asked();
+            self.said.clear();
+        }
+        self.next_request += known_requests;
+        ids
+    }
+
+    /// Tells the messages that went in with a frame.
+    pub(super) fn tell_messages(&mut self, messages: Vec<(Role, String)>, time: f64) {
+        let told = messages.into_iter().map(|(role, text)| Event::Message { role, text, time });
+        self.events.extend(told);
+    }
+
+    /// The first chunk is in.
+    pub(super) fn note_opening(&mut self) {
+        self.opening_changed = false;
+        if !self.opened {
+            self.opened = true;
+            let first = self.account.ledger().segments().first();
+            self.opening_tokens =
+                first.filter(|first| first.kind == SegmentKind::System).map_or(0, |first| first.range.end);
+        }
+    }
+}

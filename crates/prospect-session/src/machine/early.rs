@@ -1,0 +1,136 @@
+//! Summaries that are written before the overflow, a few tokens at each silent frame.
+
+use std::time::Duration;
+
+use prospect_context::SummaryRequest;
+use serde::{Deserialize, Serialize};
+
+use super::eviction::Overflow;
+use super::frame::Turn;
+use super::{Next, Stage};
+use crate::error::SessionError;
+use crate::event::Event;
+use crate::language::fit;
+use crate::rules::Question;
+use crate::session::Session;
+use crate::work::Work;
+
+/// As much of a summary as has been written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EarlyAnswer {
+    request: SummaryRequest,
+    /// It sums up the slots before this one.
+    pub(crate) covers: usize,
+    /// Tokens that asked for it.
+    question: usize,
+    token_ids: Vec<u32>,
+    finished: bool,
+    ms: f64,
+    /// When its last piece was asked for.
+    #[serde(skip)]
+    asked: Duration,
+}
+
+impl EarlyAnswer {
+    fn left(&self) -> usize {
+        match self.finished {
+            true => 0,
+            false => self.request.max_new_tokens.saturating_sub(self.token_ids.len()),
+        }
+    }
+}
+
+impl Session {
+    /// After a silent frame: begins a summary if the strategy wants one now, or goes on with the one that is begun.
+    pub(super) fn write_early(&mut self, turn: Box<Turn>) -> Next {
+        let Some(tokens) = self.early_tokens() else { return self.close(turn) };
+        if self.early.is_none() {
+            self.begin_early(&turn)?;
+        }
+        match self.early.as_ref().map_or(0, EarlyAnswer::left).min(tokens) {
+            0 => self.close(turn),
+            max_new_tokens => self.continue_early(max_new_tokens, Stage::WritingEarly(turn)),
+        }
+    }
+
+    /// How much is written at a frame; `None` where nothing is written early.
+    fn early_tokens(&self) -> Option<usize> {
+        let strategy = self.rule.strategy().filter(|_| self.rules.writes_early())?;
+        Some(strategy.early_tokens_per_frame().max(1))
+    }
+
+    fn begin_early(&mut self, turn: &Turn) -> Result<(), SessionError> {
+        let (time, state) = (turn.input.time, self.talk.dialogue_state(&self.options.steps, turn.input.time));
+        // The next silent frame brings as much as this one's picture, and what is pending.
+        let incoming = self.account.incoming(turn.frame_tokens);
+        let Some(strategy) = self.rule.strategy() else { return Ok(()) };
+        let request = self.with_view(state.as_ref(), incoming, time, |view| strategy.early_summary(view));
+        let Some(request) = request else { return Ok(()) };
+        let max_new_tokens = request.max_new_tokens;
+        let Question { ids, .. } =
+            Question::behind_waiting(self.language.as_ref(), &self.account, &request.prompt, max_new_tokens)?;
+        let question = ids.len();
+        let asking = question - self.account.waiting_tokens();
+        if !self.account.has_room_for_summary(asking, max_new_tokens) {
+            // Too late for this one: the overflow is about to come.
+            return Ok(());
+        }
+        self.works.push_back(Work::Fork { ids });
+        self.early = Some(EarlyAnswer {
+            request,
+            covers: self.account.tokens(),
+            question,
+            token_ids: Vec::new(),
+            finished: false,
+            ms: 0.0,
+            asked: self.now,
+        });
+        Ok(())
+    }
+
+    fn continue_early(&mut self, max_new_tokens: usize, stage: Stage) -> Next {
+        if let Some(early) = &mut self.early {
+            early.asked = self.now;
+        }
+        self.wait_for(Work::ContinueFork { max_new_tokens }, stage)
+    }
+
+    /// So much more of the summary is there.
+    pub(super) fn early_goes_on(&mut self, written: &[u32]) {
+        let Some(mut early) = self.early.take() else { return };
+        early.ms += self.ms_since(early.asked);
+        early.finished = written.last().is_none_or(|&token| self.language.ends_reply(token));
+        early.token_ids.extend_from_slice(written);
+        // Its last token is not in the fork.
+        self.statistics.cache(early.covers + early.question + early.token_ids.len().saturating_sub(1));
+        self.early = Some(early);
+    }
+
+    /// At the overflow: what was written early, finished if it is not; then the strategy decides.
+    pub(super) fn finish_early(&mut self, turn: Box<Turn>, overflow: Overflow) -> Next {
+        match self.early.as_ref().map_or(0, EarlyAnswer::left) {
+            0 => {
+                let summary = self.take_early(turn.input.time)?;
+                self.plan(turn, overflow, summary)
+            }
+            left => self.continue_early(left, Stage::FinishingEarly(turn, overflow)),
+        }
+    }
+
+    /// The text, and the slot before which it sums up. `None` if nothing was begun, or the model had nothing to say: then it
+    /// is asked again, with the whole cache before it.
+    fn take_early(&mut self, time: f64) -> Result<Option<(String, usize)>, SessionError> {
+        let Some(early) = self.early.take() else { return Ok(None) };
+        self.works.push_back(Work::DropFork);
+        let EarlyAnswer { request, covers, token_ids, ms, .. } = early;
+        let text = self.language.clean_reply(&token_ids)?;
+        let text = fit(self.language.as_ref(), &text, request.max_new_tokens)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let (prompt, shown) = (request.prompt, text.clone());
+        self.record(Event::Summary { time, prompt, text: shown, token_ids, covers: Some(covers), ms });
+        Ok(Some((text, covers)))
+    }
+}

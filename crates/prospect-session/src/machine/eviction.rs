@@ -1,0 +1,202 @@
+//! What happens when the cache overflows: the strategy's plan, the summaries it asks for, the cache rebuilt.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use prospect_context::account::{Rebuilt, RebuiltPiece, Surroundings};
+use prospect_context::{EarlySummary, EvictionPlan, OverflowTrigger, Piece, SegmentKind, SummaryRequest};
+
+use super::frame::Turn;
+use super::reply::Saying;
+use super::{Next, Stage};
+use crate::error::SessionError;
+use crate::event::Event;
+use crate::language::Counter;
+use crate::session::Session;
+use crate::work::{Evicted, ResolvedPiece, Work};
+
+/// A cache that has to be reduced.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Overflow {
+    trigger: OverflowTrigger,
+    /// Tokens about to come in.
+    incoming: usize,
+    /// Of these, such as are said and not in the cache yet.
+    pending: usize,
+    began: Duration,
+}
+
+/// A plan whose texts are being made.
+pub(crate) struct Summarising {
+    overflow: Overflow,
+    plan: EvictionPlan,
+    /// The texts of the plan so far.
+    texts: Vec<(SegmentKind, Vec<u32>)>,
+    /// The piece that is asked for.
+    piece: usize,
+    pub(super) asked: Saying,
+    since: Duration,
+}
+
+/// A plan that is being carried out.
+pub(crate) struct Evicting {
+    overflow: Overflow,
+    plan: EvictionPlan,
+    tokens_before: usize,
+    initial_tokens: Option<usize>,
+    put_back: Vec<crate::event::PutBack>,
+}
+
+impl Session {
+    /// Reduces the cache; the frame goes on afterwards.
+    pub(super) fn overflow(
+        &mut self,
+        turn: Box<Turn>,
+        (trigger, incoming): (OverflowTrigger, usize),
+    ) -> Next {
+        let pending = self.account.waiting_tokens();
+        self.finish_early(turn, Overflow { trigger, incoming, pending, began: self.now })
+    }
+
+    /// Asks the strategy what survives.
+    pub(super) fn plan(
+        &mut self,
+        turn: Box<Turn>,
+        overflow: Overflow,
+        early: Option<(String, usize)>,
+    ) -> Next {
+        let time = turn.input.time;
+        let Some(strategy) = self.rule.strategy() else { return self.after_eviction(turn) };
+        let state = self.talk.dialogue_state(&self.options.steps, time);
+        let counter = Counter(self.language.as_ref());
+        let view = self.account.view(
+            overflow.incoming,
+            time,
+            &Surroundings {
+                opening: self.options.opening.as_opening(),
+                dialogue_state: state.as_ref(),
+                token_counter: &counter,
+                signals: strategy.signals(),
+                early_summary: early.as_ref().map(|(text, covers)| EarlySummary { text, covers: *covers }),
+            },
+        );
+        let plan = strategy.plan(&view)?;
+        self.resolve(
+            turn,
+            Summarising {
+                overflow,
+                plan,
+                texts: Vec::new(),
+                piece: 0,
+                asked: Saying::default(),
+                since: self.now,
+            },
+        )
+    }
+
+    /// Turns the plan's texts into tokens, from its next piece on; a summary is generated while the cache is still whole.
+    fn resolve(&mut self, turn: Box<Turn>, mut at: Summarising) -> Next {
+        while let Some(piece) = at.plan.pieces().get(at.piece) {
+            match piece {
+                Piece::Keep(_) | Piece::PendingReply => {}
+                Piece::Text { role, text } => {
+                    let first = at.is_first();
+                    let encoded = self.language.encode_message(*role, text, first)?;
+                    at.texts.push((SegmentKind::from(*role), encoded.ids));
+                }
+                Piece::Summary(request) => match &request.written {
+                    Some(written) => {
+                        let ids = self.summary_ids(request, written, at.is_first())?;
+                        at.texts.push((SegmentKind::Summary, ids));
+                    }
+                    None => {
+                        let question = self.rules.question(self.language.as_ref(), &self.account, request)?;
+                        at.since = self.now;
+                        at.asked = self.ask(question);
+                        self.stage = Stage::Summarising(turn, at);
+                        return Ok(None);
+                    }
+                },
+            }
+            at.piece += 1;
+        }
+        self.evict(turn, at)
+    }
+
+    /// The message that a summary becomes.
+    fn summary_ids(
+        &self,
+        request: &SummaryRequest,
+        summary: &str,
+        first: bool,
+    ) -> Result<Vec<u32>, SessionError> {
+        let text = format!("{}{summary}{}", request.prefix, request.suffix);
+        Ok(self.language.encode_message(request.role, &text, first)?.ids)
+    }
+
+    /// The model has answered on its fork.
+    pub(super) fn summary_is_there(&mut self, turn: Box<Turn>, mut at: Summarising) -> Next {
+        self.forget_question(&at.asked);
+        let time = turn.input.time;
+        if let Some(Piece::Summary(request)) = at.plan.pieces().get(at.piece) {
+            let token_ids = std::mem::take(&mut at.asked.token_ids);
+            let text = self.language.clean_reply(&token_ids)?;
+            let text = self.rules.summary(self.language.as_ref(), text, request, time)?;
+            let ids = self.summary_ids(request, &text, at.is_first())?;
+            let (prompt, ms) = (request.prompt.clone(), self.ms_since(at.since));
+            self.record(Event::Summary { time, prompt, text, token_ids, covers: None, ms });
+            at.texts.push((SegmentKind::Summary, ids));
+        }
+        at.piece += 1;
+        self.resolve(turn, at)
+    }
+
+    fn evict(&mut self, turn: Box<Turn>, at: Summarising) -> Next {
+        let Summarising { overflow, plan, texts, .. } = at;
+        let initial_tokens = self.account.initial_tokens();
+        let Rebuilt { tokens_before, pieces, put_back, .. } =
+            self.account.rebuild(&plan, texts, self.rules.trigger(), turn.input.time)?;
+        let pieces = pieces.into_iter().map(|piece| match piece {
+            RebuiltPiece::Keep { from, .. } => ResolvedPiece::Keep(from),
+            RebuiltPiece::Text { content, .. } => ResolvedPiece::Tokens(content),
+        });
+        let work = Work::Evict { pieces: pieces.collect(), positions: plan.positions() };
+        let evicting = Evicting { overflow, plan, tokens_before, initial_tokens, put_back };
+        self.wait_for(work, Stage::Evicting(turn, evicting))
+    }
+
+    /// The cache is what the plan says.
+    pub(super) fn evicted(&mut self, turn: Box<Turn>, evicting: Evicting, evicted: Evicted) -> Next {
+        let Evicting { overflow, plan, tokens_before, initial_tokens, put_back } = evicting;
+        let (ledger, cache) = (self.account.tokens(), evicted.tokens_after);
+        if ledger != cache {
+            return Err(SessionError::CacheLength { cache, ledger });
+        }
+        self.statistics.overflows += 1;
+        self.record(Event::Overflow {
+            time: turn.input.time,
+            strategy: self.rule.name().to_owned(),
+            trigger: overflow.trigger,
+            incoming: overflow.incoming,
+            pending: overflow.pending,
+            initial_tokens,
+            tokens_before,
+            tokens_after: cache,
+            kept: plan.kept().map(|Range { start, end }| [start, end]).collect(),
+            put_back,
+            positions: plan.positions(),
+            positions_reset: evicted.positions_reset,
+            memory_bytes: evicted.memory_bytes,
+            ms: self.ms_since(overflow.began),
+        });
+        self.after_eviction(turn)
+    }
+}
+
+impl Summarising {
+    /// Whether nothing stands before the piece that is made now.
+    fn is_first(&self) -> bool {
+        let before = &self.plan.pieces()[..self.piece];
+        before.iter().all(|piece| matches!(piece, Piece::PendingReply))
+    }
+}

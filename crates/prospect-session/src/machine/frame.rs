@@ -1,0 +1,213 @@
+//! One frame from its arrival to its line in the trace.
+
+use std::time::Duration;
+
+use prospect_context::Role;
+
+use super::chunk::Chunk;
+use super::reply::Saying;
+use super::{Next, Stage};
+use crate::error::SessionError;
+use crate::event::{Event, PaceEntry, SegmentEntry, StageTimes};
+use crate::frame::{FrameInput, Reply};
+use crate::options::OverflowRule;
+use crate::session::{FrameDone, Session};
+use crate::work::Work;
+
+/// The frame that is worked on.
+pub(crate) struct Turn {
+    pub(super) input: FrameInput,
+    began: Duration,
+    /// What comes in with it, until it goes in.
+    own: Chunk,
+    pub(super) frame_tokens: usize,
+    carries_request: bool,
+    /// What the trace shows once it is in.
+    pub(super) messages: Vec<(Role, String)>,
+    /// Tokens that a reply may have.
+    pub(super) room: usize,
+    encoding_reused: bool,
+    similarity: Option<f64>,
+    vision_ms: f64,
+    /// When the stage began that is under way.
+    since: Duration,
+    pub(super) entries: Vec<SegmentEntry>,
+    pub(super) not_talk_probability: Option<f32>,
+    /// The reply's ids, where there is one.
+    pub(super) spoken: Option<Vec<u32>>,
+    /// Cache length, and how much the trace shows, before the reply.
+    pub(super) before_reply: usize,
+    pub(super) shown: usize,
+    /// The frame is over, but for what is done about its overflow.
+    is_over: bool,
+    reply: Option<Reply>,
+}
+
+/// A frame that can be told once the eviction behind it is done: that is part of its time.
+pub(crate) struct Held {
+    frame: Event,
+    began: Duration,
+    pub(crate) behind: Vec<Event>,
+}
+
+impl Session {
+    pub(crate) fn begin_frame(&mut self, input: FrameInput) -> Next {
+        if matches!(self.rule, OverflowRule::Stateless) && self.opened {
+            self.works.push_back(Work::Truncate { tokens: self.opening_tokens });
+            self.account.reset(self.opening_tokens);
+        }
+        let own = self.own_chunk(&input)?;
+        let turn = Box::new(Turn {
+            input,
+            began: self.now,
+            frame_tokens: own.frame_tokens,
+            carries_request: own.requests > 0,
+            messages: Vec::new(),
+            own,
+            room: 0,
+            encoding_reused: false,
+            similarity: None,
+            vision_ms: 0.0,
+            since: self.now,
+            entries: Vec::with_capacity(4),
+            not_talk_probability: None,
+            spoken: None,
+            before_reply: 0,
+            shown: 0,
+            is_over: false,
+            reply: None,
+        });
+        let incoming = turn.own.ids.len();
+        match &self.rule {
+            OverflowRule::Unlimited if self.account.overflow_before(incoming).is_some() => {
+                Err(SessionError::UnexpectedOverflow {
+                    time: input.time,
+                    cache_tokens: self.account.tokens(),
+                    incoming: self.account.incoming(incoming),
+                })
+            }
+            OverflowRule::Strategy(_) => match self.rules.before_chunk(&self.account, incoming) {
+                Some(overflow) => self.overflow(turn, overflow),
+                None => self.encode(turn),
+            },
+            OverflowRule::Unlimited | OverflowRule::Stateless => self.encode(turn),
+        }
+    }
+
+    /// The cache is reduced: before the frame went in, or after it.
+    pub(super) fn after_eviction(&mut self, turn: Box<Turn>) -> Next {
+        match turn.is_over {
+            true => Ok(Some(self.end(*turn))),
+            false => self.encode(turn),
+        }
+    }
+
+    fn encode(&mut self, mut turn: Box<Turn>) -> Next {
+        turn.room = self.reply_room(self.account.incoming(turn.own.ids.len()))?;
+        turn.since = self.now;
+        turn.encoding_reused = self.last_frame == Some(turn.input.fingerprint);
+        let compare = self.signals().frame_similarity && self.last_frame.is_some();
+        let work = Work::Encode { reuse: turn.encoding_reused, compare };
+        self.wait_for(work, Stage::Encoding(turn))
+    }
+
+    /// Tokens that a reply may have once `incoming` more are in the cache: the longest reply, or fewer where the preset of
+    /// ProAssist's rules leaves fewer.
+    fn reply_room(&self, incoming: usize) -> Result<usize, SessionError> {
+        let (cache_tokens, budget) = (self.account.tokens(), self.account.budget());
+        let taken = cache_tokens + incoming + self.prompt_room;
+        match (budget.max_seq_len + 1).checked_sub(taken) {
+            // The last token of a reply is not in the cache.
+            Some(room) if room > 0 => Ok(self.options.max_new_tokens.min(room)),
+            _ => Err(SessionError::NoRoom {
+                incoming,
+                cache_tokens,
+                reply: budget.max_reply_tokens,
+                max_seq_len: budget.max_seq_len,
+            }),
+        }
+    }
+
+    /// The frame goes in, behind what waits from before.
+    pub(super) fn encoded(&mut self, mut turn: Box<Turn>, similarity: Option<f64>) -> Next {
+        turn.vision_ms = self.ms_since(turn.since);
+        (turn.since, turn.similarity) = (self.now, similarity);
+        self.last_frame = Some(turn.input.fingerprint);
+        let time = turn.input.time;
+        let (waiting, mut own) = (self.waiting_chunk(), std::mem::take(&mut turn.own));
+        turn.messages = std::mem::take(&mut own.messages);
+        let mut ids = self.take_in(waiting, time, None, &mut turn.entries);
+        ids.extend(self.take_in(own, time, similarity, &mut turn.entries));
+        self.note_opening();
+        (turn.before_reply, turn.shown) = (self.account.tokens(), turn.entries.len());
+        let then = self.talk.after_frame(turn.room);
+        let work = Work::Prefill { ids, with_frame: true, then };
+        self.wait_for(work, Stage::Deciding(turn, Saying::default()))
+    }
+
+    /// Whatever there is to say is said.
+    pub(super) fn said(&mut self, mut turn: Box<Turn>) -> Next {
+        self.statistics.cache(self.account.tokens());
+        if self.options.reference_context {
+            self.put_reference_instead(&mut turn)?;
+        }
+        self.account.end_of_step(turn.carries_request);
+        match turn.spoken {
+            None => self.write_early(turn),
+            Some(_) => self.close(turn),
+        }
+    }
+
+    /// Tells the reply and the frame; what is done about the frame's own overflow is its time, and is told behind it.
+    pub(super) fn close(&mut self, mut turn: Box<Turn>) -> Next {
+        let decode_ms = self.ms_since(turn.since);
+        let spoke = turn.spoken.is_some();
+        turn.reply = self.tell_reply(&mut turn)?;
+        turn.is_over = true;
+        let frame = Event::Frame {
+            index: turn.input.index,
+            time: turn.input.time,
+            segments: std::mem::take(&mut turn.entries),
+            cache_tokens: self.account.tokens(),
+            spoke,
+            encoding_reused: turn.encoding_reused,
+            similarity: turn.similarity,
+            not_talk_probability: turn.not_talk_probability,
+            pace: None,
+            times: StageTimes { vision_ms: turn.vision_ms, decode_ms, total_ms: 0.0 },
+        };
+        self.statistics.encodings_reused += usize::from(turn.encoding_reused);
+        self.held = Some(Held { frame, began: turn.began, behind: Vec::new() });
+        match self.rules.after_frame(&self.account).filter(|_| self.rule.strategy().is_some()) {
+            Some(overflow) => self.overflow(turn, overflow),
+            None => Ok(Some(self.end(*turn))),
+        }
+    }
+
+    fn end(&mut self, turn: Turn) -> FrameDone {
+        let pace = turn.input.pace.map(|pace| PaceEntry {
+            wait_ms: turn.began.saturating_sub(pace.arrived).as_secs_f64() * 1e3,
+            lag_ms: self.ms_since(pace.arrived),
+            queued: pace.queued,
+            missed: self.now > pace.deadline,
+        });
+        pace.iter().for_each(|pace| self.statistics.pace(pace));
+        if let Some(Held { frame: Event::Frame { pace: told, .. }, .. }) = &mut self.held {
+            *told = pace;
+        }
+        self.release_held();
+        FrameDone { reply: turn.reply }
+    }
+
+    /// Tells the frame that was held back, if there is one, with the time that it took by now.
+    pub(crate) fn release_held(&mut self) {
+        let Some(Held { mut frame, began, behind }) = self.held.take() else { return };
+        let total = self.ms_since(began);
+        if let Event::Frame { times, cache_tokens, .. } = &mut frame {
+            times.total_ms = total;
+            self.statistics.frame(total, *cache_tokens);
+        }
+        self.events.push(frame);
+        self.events.extend(behind);
+    }
+}

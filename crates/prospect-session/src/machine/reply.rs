@@ -1,0 +1,141 @@
+//! Replies: generated at a frame, or asked for by a prompt.
+
+use prospect_context::account::Incoming;
+use prospect_context::{Encoded, Role, SegmentKind};
+
+use super::chunk::Chunk;
+use super::frame::Turn;
+use super::{Next, Stage};
+use crate::error::SessionError;
+use crate::event::{Event, SegmentEntry};
+use crate::frame::Reply;
+use crate::language::fit;
+use crate::rules::Question;
+use crate::session::Session;
+use crate::talk::{Due, MAX_STEP_TOKENS, Prompted};
+use crate::work::{Said, Then, Work};
+
+/// What has been said so far of something that comes in pieces.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Saying {
+    pub(super) token_ids: Vec<u32>,
+    silent: bool,
+    not_talk_probability: Option<f32>,
+    /// Of an answer on a fork: tokens that asked for it.
+    question: usize,
+}
+
+impl Saying {
+    /// Takes a piece; returns whether it was the last.
+    pub(super) fn take(&mut self, said: Said) -> bool {
+        let Said { token_ids, is_finished, silent, not_talk_probability } = said;
+        self.token_ids.extend(token_ids);
+        self.silent |= silent;
+        self.not_talk_probability = self.not_talk_probability.or(not_talk_probability);
+        is_finished
+    }
+}
+
+impl Session {
+    /// What the model decided at the frame, and what it said.
+    pub(super) fn decided(&mut self, mut turn: Box<Turn>, saying: Saying) -> Next {
+        let messages = std::mem::take(&mut turn.messages);
+        self.tell_messages(messages, turn.input.time);
+        turn.not_talk_probability = saying.not_talk_probability;
+        self.take_generated(&mut turn, saying);
+        match self.talk.due(&self.options.steps, turn.input.time) {
+            Due::NameStep(prompt) => self.ask_for_step(turn, &prompt),
+            due => self.reply_that_is_due(turn, due),
+        }
+    }
+
+    fn ask_for_step(&mut self, turn: Box<Turn>, prompt: &str) -> Next {
+        let most = turn.room.min(MAX_STEP_TOKENS);
+        let question = Question::behind_waiting(self.language.as_ref(), &self.account, prompt, most)?;
+        let saying = self.ask(question);
+        self.stage = Stage::NamingStep(turn, saying);
+        Ok(None)
+    }
+
+    pub(super) fn step_is_named(&mut self, turn: Box<Turn>, saying: &Saying) -> Next {
+        self.forget_question(saying);
+        let name = self.language.clean_reply(&saying.token_ids)?;
+        let name = fit(self.language.as_ref(), &name, MAX_STEP_TOKENS)?;
+        let due = self.talk.step_named((!name.is_empty()).then_some(name));
+        self.reply_that_is_due(turn, due)
+    }
+
+    /// Has a question answered behind the cache as it is.
+    pub(super) fn ask(&mut self, question: Question) -> Saying {
+        let Question { ids, with_frame, then } = question;
+        let saying = Saying { question: ids.len(), ..Saying::default() };
+        self.works.push_back(Work::Prefill { ids, with_frame, then });
+        saying
+    }
+
+    /// Takes a question and its answer back out of the cache.
+    pub(super) fn forget_question(&mut self, saying: &Saying) {
+        let cache = self.account.tokens();
+        self.statistics.cache(cache + saying.question + saying.token_ids.len().saturating_sub(1));
+        self.works.push_back(Work::Truncate { tokens: cache });
+    }
+
+    fn reply_that_is_due(&mut self, turn: Box<Turn>, due: Due) -> Next {
+        match due {
+            Due::Reply(prompted) => self.prompt(turn, &prompted),
+            Due::Silence | Due::NameStep(_) => self.said(turn),
+        }
+    }
+
+    /// Puts what asks for a reply in, and has the reply generated.
+    fn prompt(&mut self, mut turn: Box<Turn>, prompted: &Prompted) -> Next {
+        let mut chunk = Chunk::default();
+        if let Some(prompt) = &prompted.prompt {
+            chunk.push(&self.language.encode_message(Role::User, prompt, false)?, false);
+        }
+        let start = match &prompted.generation_prompt {
+            Some(text) => Encoded::single(SegmentKind::Assistant, self.language.encode_text(text)?),
+            None => self.language.encode_generation_prompt()?,
+        };
+        chunk.push(&start, false);
+        let ids = self.take_in(chunk, turn.input.time, None, &mut turn.entries);
+        let then = Then::Reply { max_new_tokens: turn.room };
+        let work = Work::Prefill { ids, with_frame: false, then };
+        self.wait_for(work, Stage::Replying(turn, Saying::default()))
+    }
+
+    pub(super) fn replied(&mut self, mut turn: Box<Turn>, saying: Saying) -> Next {
+        // Whatever it is, it was asked for.
+        turn.spoken.get_or_insert_default();
+        self.take_generated(&mut turn, Saying { silent: false, ..saying });
+        self.said(turn)
+    }
+
+    /// Accounts generated tokens: all but the last are in the cache, the last is pending.
+    fn take_generated(&mut self, turn: &mut Turn, saying: Saying) {
+        let Some((last, cached)) = saying.token_ids.split_last() else { return };
+        self.account.wait(Some(vec![*last]));
+        if !cached.is_empty() {
+            let incoming = Incoming::new(SegmentKind::Assistant, cached.len());
+            self.account.append(&incoming, turn.input.time);
+            turn.entries.push(SegmentEntry::new(SegmentKind::Assistant, cached.len(), false));
+        }
+        if !saying.silent {
+            turn.spoken = Some(saying.token_ids);
+        }
+    }
+
+    /// Cleans and records a reply; one of special tokens alone is none.
+    pub(super) fn tell_reply(&mut self, turn: &mut Turn) -> Result<Option<Reply>, SessionError> {
+        let Some(token_ids) = turn.spoken.take() else { return Ok(None) };
+        let text = self.language.clean_reply(&token_ids)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        self.statistics.replies += 1;
+        let (frame, time) = (turn.input.index, turn.input.time);
+        let reply = Reply { frame, time, text: text.clone() };
+        self.events.push(Event::Reply { frame, time, text, token_ids });
+        Ok(Some(reply))
+    }
+}

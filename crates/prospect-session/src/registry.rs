@@ -1,0 +1,242 @@
+//! From settings to the strategy that they name: a built-in one, or one that a program of someone else's registered.
+
+mod parameters;
+
+use std::collections::BTreeMap;
+
+pub use parameters::Parameters;
+
+use prospect_config::{ContextRules, ContextSettings, ExceedContextHandling};
+use prospect_context::strategies::{
+    DropAll, DropMiddle, DropOldestFrames, Hybrid, Keyframes, SinkWindow, SummarizeAndDrop, SummarizeWithDst,
+    proassist,
+};
+use prospect_context::{ContextStrategy, PositionPolicy};
+
+use crate::options::OverflowRule;
+
+/// The strategy that replays the references: whatever it does not get right, the evaluation got wrong.
+pub const SANITY: &str = "sanity";
+
+/// Makes a strategy from its parameters, or says in one line what is wrong with them.
+pub type StrategyBuilder = dyn Fn(&Parameters<'_>) -> Result<Box<dyn ContextStrategy>, String>;
+
+/// Why a strategy cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// A registered strategy with the name of a built-in one.
+    #[error("the strategy {name}: has the name of a built-in one: expected another")]
+    Taken {
+        /// The name.
+        name: String,
+    },
+    /// A strategy that this program does not know.
+    #[error("context.custom.name = {name:?}: expected a strategy that this program registers: {known}")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// What would be known.
+        known: String,
+    },
+    /// Parameters that a registered strategy refuses.
+    #[error("context.custom.params of {name}: {problem}")]
+    Parameters {
+        /// The strategy's name.
+        name: String,
+        /// What is wrong, and what was expected.
+        problem: String,
+    },
+}
+
+/// Strategies beside the built-in ones, by name.
+#[derive(Default)]
+pub struct Registry {
+    builders: BTreeMap<String, Box<StrategyBuilder>>,
+}
+
+impl Registry {
+    /// Adds a strategy; one of the same name is replaced.
+    ///
+    /// # Errors
+    /// [`RegistryError::Taken`] for the name of a built-in one: settings would mean the one, flags the other.
+    pub fn register(&mut self, name: &str, builder: Box<StrategyBuilder>) -> Result<(), RegistryError> {
+        if name == SANITY || ExceedContextHandling::is_built_in(name) {
+            return Err(RegistryError::Taken { name: name.to_owned() });
+        }
+        self.builders.insert(name.to_owned(), builder);
+        Ok(())
+    }
+
+    /// Whether `name` is registered.
+    pub fn has(&self, name: &str) -> bool {
+        self.builders.contains_key(name)
+    }
+
+    /// What happens when the cache is full, as the settings say.
+    ///
+    /// # Errors
+    /// [`RegistryError::Unknown`], or [`RegistryError::Parameters`] of a registered one.
+    pub fn overflow_rule(&self, settings: &ContextSettings) -> Result<OverflowRule, RegistryError> {
+        let strategy = match (&settings.strategy, settings.rules) {
+            (ExceedContextHandling::None, _) => return Ok(OverflowRule::Stateless),
+            (ExceedContextHandling::Unlimited, _) => return Ok(OverflowRule::Unlimited),
+            (ExceedContextHandling::Custom { name, params }, _) => self.build(name, params)?,
+            (strategy, ContextRules::Prospect) => own(strategy)?,
+            (strategy, ContextRules::ProAssist) => of_proassist(strategy)?,
+        };
+        Ok(OverflowRule::Strategy(strategy))
+    }
+
+    fn build(&self, name: &str, params: &toml::Table) -> Result<Box<dyn ContextStrategy>, RegistryError> {
+        let known = || match self.builders.is_empty() {
+            true => "none".to_owned(),
+            false => self.builders.keys().cloned().collect::<Vec<_>>().join(", "),
+        };
+        let unknown = || RegistryError::Unknown { name: name.to_owned(), known: known() };
+        let builder = self.builders.get(name).ok_or_else(unknown)?;
+        let own = parameters_of(name, params);
+        let parameters = Parameters::new(&own);
+        let built = builder(&parameters).and_then(|strategy| parameters.check_all_read().map(|()| strategy));
+        built.map_err(|problem| RegistryError::Parameters { name: name.to_owned(), problem })
+    }
+}
+
+/// The parameters of one strategy: those under its name (`context.custom.params.<name>.<key>`), so that several strategies of
+/// one comparison may have different ones; without any, all that are under no name.
+fn parameters_of(name: &str, params: &toml::Table) -> toml::Table {
+    let mut own = params.get(name).and_then(toml::Value::as_table).cloned().unwrap_or_default();
+    for (key, value) in params {
+        if let Some((_, key)) = key.split_once('.').filter(|(of, _)| *of == name) {
+            own.insert(key.to_owned(), value.clone());
+        }
+    }
+    if own.is_empty() {
+        let unnamed = params.iter().filter(|(key, value)| !key.contains('.') && !value.is_table());
+        own.extend(unnamed.map(|(key, value)| (key.clone(), value.clone())));
+    }
+    own
+}
+
+fn own(strategy: &ExceedContextHandling) -> Result<Box<dyn ContextStrategy>, RegistryError> {
+    Ok(match strategy.clone() {
+        ExceedContextHandling::DropMiddle { last_keep_len, positions } => {
+            Box::new(DropMiddle { last_keep_len, positions: policy(positions) })
+        }
+        ExceedContextHandling::SinkWindow { n_sink, window, positions } => {
+            Box::new(SinkWindow { n_sink, window, positions: policy(positions) })
+        }
+        ExceedContextHandling::SummarizeAndDrop {
+            summary_prompt: prompt,
+            max_summary_len,
+            summarize_at,
+            early_tokens_per_frame,
+            positions,
+        } => Box::new(SummarizeAndDrop {
+            prompt,
+            max_summary_len,
+            summarize_at,
+            early_tokens_per_frame,
+            positions: policy(positions),
+        }),
+        ExceedContextHandling::Hybrid {
+            summary_prompt: prompt,
+            max_summary_len,
+            last_keep_len,
+            positions,
+        } => Box::new(Hybrid { prompt, max_summary_len, last_keep_len, positions: policy(positions) }),
+        ExceedContextHandling::DropOldestFrames { keep_frame_len, positions } => {
+            Box::new(DropOldestFrames { keep_frame_len, positions: policy(positions) })
+        }
+        ExceedContextHandling::Keyframes { keep_frame_len, recent_frame_len, positions } => {
+            Box::new(Keyframes { keep_frame_len, recent_frame_len, positions: policy(positions) })
+        }
+        ExceedContextHandling::SummarizeWithDst {
+            summary_prompt: prompt,
+            max_summary_len,
+            max_state_len,
+        } => Box::new(SummarizeWithDst { prompt, max_summary_len, max_state_len }),
+        ExceedContextHandling::DropAll => Box::new(DropAll),
+        other => return unknown(&other),
+    })
+}
+
+fn of_proassist(strategy: &ExceedContextHandling) -> Result<Box<dyn ContextStrategy>, RegistryError> {
+    Ok(match strategy.clone() {
+        ExceedContextHandling::DropAll => Box::new(proassist::DropAll),
+        ExceedContextHandling::DropMiddle { last_keep_len, .. } => {
+            Box::new(proassist::DropMiddle { last_keep_len })
+        }
+        ExceedContextHandling::SummarizeAndDrop { summary_prompt: prompt, max_summary_len, .. } => {
+            Box::new(proassist::SummarizeAndDrop { prompt, max_summary_len })
+        }
+        other => return unknown(&other),
+    })
+}
+
+/// Settings let no other through.
+fn unknown(strategy: &ExceedContextHandling) -> Result<Box<dyn ContextStrategy>, RegistryError> {
+    let (name, known) = (strategy.name().to_owned(), "another".to_owned());
+    Err(RegistryError::Unknown { name, known })
+}
+
+/// The same choice in the words of `prospect-context`, which knows no settings.
+fn policy(positions: prospect_config::PositionPolicy) -> PositionPolicy {
+    match positions {
+        prospect_config::PositionPolicy::Legacy => PositionPolicy::Legacy,
+        prospect_config::PositionPolicy::Preserve => PositionPolicy::Preserve,
+        prospect_config::PositionPolicy::Rerotate => PositionPolicy::Rerotate,
+        prospect_config::PositionPolicy::Recompute => PositionPolicy::Recompute,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prospect_config::Layers;
+
+    use super::*;
+
+    fn registry() -> Registry {
+        let mut registry = Registry::default();
+        for name in ["a", "b"] {
+            let build = |parameters: &Parameters<'_>| {
+                let last_keep_len = parameters.count("keep", 7)?;
+                let positions = PositionPolicy::Rerotate;
+                Ok(Box::new(DropMiddle { last_keep_len, positions }) as Box<dyn ContextStrategy>)
+            };
+            registry.register(name, Box::new(build)).unwrap();
+        }
+        registry
+    }
+
+    fn build(name: &str, sets: &[&str]) -> Result<(), String> {
+        let named = [format!("context.custom.name={name}"), "context.strategy=custom".to_owned()];
+        let all = named.iter().map(String::as_str).chain(sets.iter().copied());
+        let layers = all.fold(Layers::new(), |layers, set| layers.set(set).unwrap());
+        let settings = layers.resolve().unwrap();
+        registry().overflow_rule(&settings.context).map(drop).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn strategies_have_parameters_of_their_own_or_share_those_without_a_name() {
+        assert_eq!(build("a", &["context.custom.params.keep=3"]), Ok(()));
+        assert_eq!(
+            build("a", &["context.custom.params.a.keep=3", "context.custom.params.b.other=1"]),
+            Ok(())
+        );
+        let wrong = build("b", &["context.custom.params.a.keep=3", "context.custom.params.b.other=1"]);
+        assert!(wrong.unwrap_err().contains("context.custom.params of b: other: no such parameter"));
+        assert!(
+            build("a", &["context.custom.params.keep=no"]).unwrap_err().contains("keep = \"no\": expected")
+        );
+        assert!(build("c", &[]).unwrap_err().contains("that this program registers: a, b"));
+    }
+
+    #[test]
+    fn a_built_in_name_is_taken() {
+        for name in ["drop_all", "custom", "none", "sanity"] {
+            let taken = registry().register(name, Box::new(|_| Ok(Box::new(DropAll)))).unwrap_err();
+            assert!(taken.to_string().contains("built-in"), "{taken}");
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! One stream: what it remembers, what it is told, what it wants done.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prospect_context::account::{Account, Surroundings};
+use prospect_context::{Budget, CacheView, DialogueState, Role, SignalRequest};
+
+use crate::error::SessionError;
+use crate::event::Event;
+use crate::frame::{Fingerprint, FrameInput, Reply};
+use crate::language::{Counter, Language};
+use crate::machine::{EarlyAnswer, Held, Stage, longest_reference};
+use crate::options::{OpeningTexts, OverflowRule, SessionOptions};
+use crate::rules::{self, EvictionRules};
+use crate::statistics::RunStatistics;
+use crate::talk::TalkState;
+use crate::work::{Done, Work};
+
+/// A frame that a session is done with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FrameDone {
+    /// What the assistant said to it.
+    pub reply: Option<Reply>,
+}
+
+/// One stream in progress.
+pub struct Session {
+    pub(crate) language: Arc<dyn Language>,
+    pub(crate) rule: OverflowRule,
+    pub(crate) rules: Box<dyn EvictionRules>,
+    pub(crate) options: SessionOptions,
+    pub(crate) account: Account<Vec<u32>>,
+    /// Most tokens that ask for a reply.
+    pub(crate) prompt_room: usize,
+    pub(crate) talk: TalkState,
+    pub(crate) opened: bool,
+    pub(crate) opening_tokens: usize,
+    /// The opening is another one since the cache was opened, and goes in with the next frame.
+    pub(crate) opening_changed: bool,
+    /// What people said since the last frame.
+    pub(crate) said: VecDeque<String>,
+    pub(crate) next_request: usize,
+    pub(crate) next_reference: usize,
+    /// The picture of the frame before.
+    pub(crate) last_frame: Option<Fingerprint>,
+    /// A summary that is being written before the overflow.
+    pub(crate) early: Option<EarlyAnswer>,
+    pub(crate) statistics: RunStatistics,
+    pub(crate) stage: Stage,
+    /// A frame whose eviction comes after it, until both can be told.
+    pub(crate) held: Option<Held>,
+    pub(crate) works: VecDeque<Work>,
+    pub(crate) events: Vec<Event>,
+    /// When the last input came.
+    pub(crate) now: Duration,
+}
+
+impl Session {
+    /// A stream that has seen nothing yet. Its first event is the budget; [`Self::resume`] takes that back.
+    ///
+    /// # Errors
+    /// [`SessionError::MissingDialogueState`] if the strategy works from one and the stream has none;
+    /// [`SessionError::Request`] or [`SessionError::Language`] for a text that cannot be encoded.
+    pub fn new(
+        language: Arc<dyn Language>,
+        rule: OverflowRule,
+        options: SessionOptions,
+    ) -> Result<Self, SessionError> {
+        let talk = TalkState::new(&options.talk);
+        let mut max_summary_tokens = 0;
+        if let Some(strategy) = rule.strategy() {
+            if strategy.needs_dialogue_state() && !talk.has_dialogue_state(&options.steps) {
+                return Err(SessionError::MissingDialogueState { strategy: strategy.name().to_owned() });
+            }
+            max_summary_tokens = strategy.max_summary_tokens(&Counter(language.as_ref()));
+        }
+        // What cannot be asked is found before the first frame, not hours later.
+        for request in &options.requests {
+            language
+                .encode_message(Role::User, &request.text, false)
+                .map_err(|error| SessionError::Request { time: request.time, problem: error.to_string() })?;
+        }
+        let prompt_room = talk.prompt_room(language.as_ref(), &options.steps)?;
+        let longest_reply = match options.reference_context {
+            true => options.max_new_tokens.max(longest_reference(language.as_ref(), &options)?),
+            false => options.max_new_tokens,
+        };
+        let budget = Budget {
+            max_seq_len: options.max_seq_len,
+            reserved_seq_len: options.reserved_seq_len,
+            max_reply_tokens: longest_reply + prompt_room,
+            max_summary_tokens,
+        };
+        Ok(Self {
+            rules: rules::of(rule.strategy().map(|strategy| strategy.trigger()).unwrap_or_default()),
+            language,
+            rule,
+            options,
+            account: Account::new(budget),
+            prompt_room,
+            talk,
+            opened: false,
+            opening_tokens: 0,
+            opening_changed: false,
+            said: VecDeque::new(),
+            next_request: 0,
+            next_reference: 0,
+            last_frame: None,
+            early: None,
+            statistics: RunStatistics::default(),
+            stage: Stage::Idle,
+            held: None,
+            works: VecDeque::new(),
+            events: vec![Event::budget(&budget)],
+            now: Duration::ZERO,
+        })
+    }
+
+    /// A frame's turn. `now` is the time on the clock of all inputs of this session.
+    ///
+    /// # Errors
+    /// Whatever ends the stream, as for [`Self::done`]; [`SessionError::OutOfTurn`] if a frame is worked on.
+    pub fn frame(&mut self, frame: FrameInput, now: Duration) -> Result<Option<FrameDone>, SessionError> {
+        if !self.is_idle() {
+            return Err(SessionError::OutOfTurn {
+                found: "a frame",
+                state: self.stage.name(),
+                expected: "it to be done with the frame before",
+            });
+        }
+        self.now = now;
+        self.begin_frame(frame)
+    }
+
+    /// What came of the work that the session waits for.
+    ///
+    /// # Errors
+    /// What ends the stream: the strategy, the budget, a text that cannot be encoded; [`SessionError::OutOfTurn`] for a result
+    /// that nobody waits for. After an error, [`Self::fail`] closes the trace.
+    pub fn done(&mut self, done: Done, now: Duration) -> Result<Option<FrameDone>, SessionError> {
+        self.now = now;
+        self.advance(done)
+    }
+
+    /// Somebody says something: it goes in with the next frame.
+    ///
+    /// # Errors
+    /// [`SessionError::Language`], or [`SessionError::MessageTooLong`]; the stream goes on.
+    pub fn say(&mut self, text: &str) -> Result<(), SessionError> {
+        let tokens = |text: &str| self.language.encode_message(Role::User, text, false);
+        // Everything that is said before the next frame goes in with it.
+        let mut together = tokens(text)?.ids.len();
+        for said in &self.said {
+            together += tokens(said)?.ids.len();
+        }
+        self.check_fits(together)?;
+        self.said.push_back(text.to_owned());
+        Ok(())
+    }
+
+    /// Another system prompt, or something else to know of the task: it goes in with the next frame, pinned, and opens the
+    /// cache again where an eviction empties it. What opened the stream stays in the cache until an eviction drops it.
+    ///
+    /// # Errors
+    /// As [`Self::say`].
+    pub fn set_opening(&mut self, opening: OpeningTexts) -> Result<(), SessionError> {
+        let text = opening.as_opening().text();
+        let tokens = self.language.encode_message(Role::System, &text, false)?.ids.len();
+        self.check_fits(tokens)?;
+        self.options.opening = opening;
+        self.opening_changed = self.opened;
+        Ok(())
+    }
+
+    /// Every message has to fit beside what opens the stream, a frame and a reply.
+    fn check_fits(&self, tokens: usize) -> Result<(), SessionError> {
+        let frame = self.language.encode_frame(None)?.ids.len();
+        let most = self.account.budget().room_before(frame).unwrap_or(0).saturating_sub(self.opening_tokens);
+        match tokens <= most {
+            true => Ok(()),
+            false => Err(SessionError::MessageTooLong { tokens, most }),
+        }
+    }
+
+    /// The next thing to be done; `None` while the session waits for a result or a frame.
+    pub fn next_work(&mut self) -> Option<Work> {
+        self.works.pop_front()
+    }
+
+    /// What happened since the last call, in order: the lines of the trace.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Whether the session waits for a frame, and nothing is to be done.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.stage, Stage::Idle) && self.works.is_empty()
+    }
+
+    /// The figures so far.
+    pub fn statistics(&self) -> &RunStatistics {
+        &self.statistics
+    }
+
+    /// Tokens in the cache once all works are done.
+    pub fn cache_tokens(&self) -> usize {
+        self.account.tokens()
+    }
+
+    /// What the cache may hold.
+    pub fn budget(&self) -> Budget {
+        self.account.budget()
+    }
+
+    /// Why the strategy decides as it does: what it would see now, before `incoming` more tokens.
+    pub(crate) fn with_view<R>(
+        &self,
+        dialogue_state: Option<&DialogueState>,
+        incoming: usize,
+        time: f64,
+        look: impl FnOnce(&CacheView<'_>) -> R,
+    ) -> R {
+        let counter = Counter(self.language.as_ref());
+        look(&self.account.view(
+            incoming,
+            time,
+            &Surroundings {
+                opening: self.options.opening.as_opening(),
+                dialogue_state,
+                token_counter: &counter,
+                signals: self.signals(),
+                early_summary: None,
+            },
+        ))
+    }
+
+    /// The measurements that the strategy asked for.
+    pub(crate) fn signals(&self) -> SignalRequest {
+        self.rule.strategy().map(|strategy| strategy.signals()).unwrap_or_default()
+    }
+
+    /// Records a frame that could not be had, or that gave way to newer ones: then with its number and stream time.
+    pub fn lose_frame(&mut self, reason: &str, frame: Option<(usize, f64)>) {
+        self.statistics.frames_dropped += 1;
+        let (index, time) = frame.unzip();
+        self.events.push(Event::FrameDropped { reason: reason.to_owned(), index, time });
+    }
+
+    /// Records that a live source was lost and is back.
+    pub fn source_interrupted(&mut self, message: &str) {
+        self.statistics.interruption();
+        self.events.push(Event::SourceInterrupted { message: message.to_owned() });
+    }
+
+    /// Records what is to be said of the source, of which no frame is lost.
+    pub fn source_note(&mut self, message: &str) {
+        self.events.push(Event::SourceNote { message: message.to_owned() });
+    }
+
+    /// Closes the trace of a stream that came to its end; `peak_memory_bytes` is the most memory that the process ever had.
+    pub fn finish(&mut self, peak_memory_bytes: Option<u64>) {
+        self.events.push(self.statistics.finished(peak_memory_bytes));
+    }
+
+    /// Closes the trace of a stream that failed; what was recorded before stays.
+    pub fn fail(&mut self, message: String, peak_memory_bytes: Option<u64>) {
+        // A frame whose own eviction failed has been seen all the same.
+        self.release_held();
+        self.stage = Stage::Idle;
+        self.works.clear();
+        self.events.push(Event::Error { message });
+        self.finish(peak_memory_bytes);
+    }
+
+    pub(crate) fn record(&mut self, event: Event) {
+        match &mut self.held {
+            Some(held) => held.behind.push(event),
+            None => self.events.push(event),
+        }
+    }
+
+    /// Milliseconds from a moment to the last input.
+    pub(crate) fn ms_since(&self, moment: Duration) -> f64 {
+        self.now.saturating_sub(moment).as_secs_f64() * 1e3
+    }
+}

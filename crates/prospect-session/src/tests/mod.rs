@@ -1,0 +1,9 @@
+//! The stream loop against a model without weights, whose cache is a list of ids.
+
+mod bounds;
+mod driver;
+mod encoding;
+mod people;
+mod policies;
+mod suspended;
+mod trace_format;
