@@ -193,6 +193,28 @@ impl SmolVlm {
         self.take_image(&self.encode_beside(pixels)?)
     }
 
+    /// As [`Self::encode_image`] of each, as one pass of the vision tower; the bits are the same on the CPU.
+    ///
+    /// # Errors
+    /// [`ModelError::Pixels`] if one of them is no whole number of tiles; nothing is computed then.
+    pub fn encode_images(&self, images: &[PixelValues<'_>]) -> Result<Vec<ImageEmbeddings>> {
+        if let [image] = images {
+            return Ok(vec![self.encode_image(*image)?]);
+        }
+        images.iter().try_for_each(|image| self.check_pixels(*image))?;
+        let values: Vec<f32> = images.iter().flat_map(|image| image.values).copied().collect();
+        let tiles = images.iter().map(|image| image.tiles).sum();
+        let all = Handover::of(self.passes.encode(&values, tiles)?)?.take(&self.compute.device)?;
+        let (per_tile, mut start) = (self.config.image_seq_len(), 0);
+        let own = images.iter().map(|image| {
+            let rows = image.tiles * per_tile;
+            start += rows;
+            // A copy of its own, so that no stream keeps the memory of the others.
+            Ok(ImageEmbeddings(all.narrow(0, start - rows, rows)?.force_contiguous()?))
+        });
+        own.collect()
+    }
+
     /// As [`Self::encode_image`], with the embeddings where they are computed.
     pub(crate) fn encode_beside(&self, pixels: PixelValues<'_>) -> Result<EncodedImage> {
         self.check_pixels(pixels)?;
