@@ -148,6 +148,10 @@ pub fn resume(
             false => frames.skip(items),
         };
         if found < items {
+            // A source that ends when it is told to has not become shorter.
+            if INTERRUPTED.load(Ordering::Relaxed) {
+                return Err(RunError::Interrupted);
+            }
             return Err(SuspendError::SourceEnded { path, items, found }.into());
         }
     }
