@@ -178,8 +178,10 @@ impl Suite<'_> {
         let streamed = self.stream(variant, video, annotations, (keeper.as_ref(), suspended), &mut trace);
         let failure = match streamed {
             Err(error @ (RunError::Interrupted | RunError::Write { .. })) => return Err(error),
-            outcome => outcome.err().map(|error| error.to_string()),
+            outcome => outcome.err(),
         };
+        // Where a run failed, for whatever cause, the next one goes on; but not with a stream that does not fit.
+        let is_over = failure.as_ref().is_none_or(|error| matches!(error, RunError::Suspend(_)));
         // A run that failed before its first event has no trace.
         let events = if trace.has_begun() { read_trace(trace.path())? } else { Vec::new() };
         let result = RunResult {
@@ -187,11 +189,11 @@ impl Suite<'_> {
             judgement: self.judge(&video.settings(&variant.settings)).judge(&events, annotations)?,
             cost: Cost::of(&events),
             broken_laws: if events.is_empty() { Vec::new() } else { broken_laws(&events) },
-            error: failure,
+            error: failure.map(|error| error.to_string()),
         };
         self.store.put_result(&variant.folder(), &video.name, &result)?;
         // The lock file beside it stays, as all do.
-        keeper.map_or(Ok(()), |keeper| keeper.forget())?;
+        keeper.filter(|_| is_over).map_or(Ok(()), |keeper| keeper.forget())?;
         Ok(result)
     }
 
