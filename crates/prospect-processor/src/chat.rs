@@ -3,25 +3,28 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use minijinja::{Environment, Value as Item, context};
+use minijinja::{Value as Item, context};
 use serde_json::Value;
 
 use crate::config::{read_json, read_text};
 use crate::error::{ProcessorError, Result};
 use crate::media::{Content, Message};
-use crate::template::{NAME, compile, render_error};
+use crate::template::Template;
 use crate::tokens::TokenTexts;
 
 /// What a template is tried with: several words, as templates split texts.
-const PROBE: &str = "a probe of words";
+const PROBE: &str = "\"probe\" of words";
+/// By what it is known again, whatever became of its case.
+const PROBED: &str = "probe";
+/// How it begins as JSON, or its first letter alone.
+const PROBED_JSON: &str = "\"\\\"";
 /// How a list of items begins that is printed as it is, in JSON's quotes or in Python's.
 const ITEM_AS_TEXT: [&str; 2] = ["\"type\": \"text\"", "'type': 'text'"];
 
 /// The compiled template.
 #[derive(Debug, Clone)]
 pub(crate) struct ChatTemplate {
-    environment: Environment<'static>,
-    path: PathBuf,
+    template: Template,
     /// Variables of the template: `bos_token`, `eos_token` and whatever else is called so in the tokenizer's files.
     tokens: BTreeMap<String, String>,
     /// Whether a message's content goes in as a list of items, or as one string.
@@ -65,17 +68,20 @@ impl ChatTemplate {
     }
 
     fn new(source: String, path: PathBuf, tokens: BTreeMap<String, String>) -> Result<Self> {
-        let shows_json = source.contains("tojson");
-        let environment = compile(source, &path)?;
-        let mut template = Self { environment, path, tokens, content_is_list: true };
+        let template = Template::compile(source, path)?;
+        let mut template = Self { template, tokens, content_is_list: true };
         let probe = |content: Item| vec![item([("role", "user".into()), ("content", content)])];
         let text = item([("type", "text".into()), ("text", PROBE.into())]);
         let listed = template.render_items(probe(vec![text].into()), false);
-        // A template for string content fails on a list, or prints it as it is.
-        let prints_list = |text: &String| ITEM_AS_TEXT.iter().any(|item| text.to_lowercase().contains(item));
-        if !listed.as_ref().is_ok_and(|text| shows_json || !prints_list(text)) {
-            template.content_is_list = false;
-            template.render_items(probe(PROBE.into()), false).and(Ok(())).or(listed.map(|_| ()))?;
+        let plain = template.render_items(probe(PROBE.into()), false);
+        template.content_is_list = match (&listed, &plain) {
+            (Ok(listed), Ok(plain)) => is_for_lists(&listed.to_lowercase(), &plain.to_lowercase()),
+            (Ok(_), Err(_)) => true,
+            (Err(_), _) => false,
+        };
+        // Of a template that fails on both, what it says of the list.
+        if plain.is_err() {
+            listed?;
         }
         Ok(template)
     }
@@ -84,9 +90,8 @@ impl ChatTemplate {
         let messages = Item::from(messages);
         let tokens = Item::from_pairs(self.tokens.clone());
         // As transformers passes them: what is none is not undefined.
-        let context = context! { messages, add_generation_prompt, tools => (), documents => (), ..tokens };
-        let rendered = self.environment.get_template(NAME).and_then(|template| template.render(context));
-        rendered.map_err(|error| render_error(&self.path, &error))
+        self.template
+            .render(context! { messages, add_generation_prompt, tools => (), documents => (), ..tokens })
     }
 
     /// The text, with a placeholder for each image and video.
@@ -116,6 +121,14 @@ impl ChatTemplate {
     }
 }
 
+/// Whether a template that renders the probe as a list and as a string is one for lists: one for strings leaves the words of a list
+/// out, or prints the list as it is. One that writes all content as JSON prints it rightly.
+fn is_for_lists(listed: &str, plain: &str) -> bool {
+    let prints_list = ITEM_AS_TEXT.iter().any(|item| listed.contains(item));
+    let says_less = plain.contains(PROBED) && !listed.contains(PROBED);
+    !says_less && (!prints_list || plain.contains(PROBED_JSON))
+}
+
 /// The special tokens by the names that the tokenizer's files give them; of two files the newer one counts.
 fn token_variables(dir: &Path) -> Result<BTreeMap<String, String>> {
     let mut variables = BTreeMap::new();
@@ -139,4 +152,39 @@ fn default_template(list: &[Value]) -> Option<&str> {
     let named =
         |name: &str| list.iter().find(|entry| entry.get("name").and_then(Value::as_str) == Some(name));
     named("default")?.get("template")?.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use prospect_context::Role;
+
+    use super::*;
+
+    fn rendered(source: &str) -> String {
+        let template = ChatTemplate::new(source.to_owned(), "template".into(), BTreeMap::new()).unwrap();
+        let text = |name: &str| name.to_owned();
+        let texts = TokenTexts {
+            image: text("<image>"),
+            bos: text("<|im_start|>"),
+            fake: text("<fake_token_around_image>"),
+            global: text("<global-img>"),
+            video: text("<video>"),
+        };
+        let message = Message { role: Role::User, content: vec![Content::Text(text("words"))] };
+        template.render(&[message], false, &texts).unwrap()
+    }
+
+    /// As SmolLM3 and Qwen3 have it: what is no string is nothing.
+    #[test]
+    fn a_template_that_takes_strings_alone_loses_no_text() {
+        for source in [
+            "{% for m in messages %}{% set content = m.content if m.content is string else '' %}{{ content }}{% endfor %}",
+            "{% for m in messages %}{%- if m.content is string %}{{ m.content }}{%- else %}{%- set c = '' %}{%- endif %}{% endfor %}",
+            "{% for tool in tools or [] %}{{ tool | tojson }}{% endfor %}{% for m in messages %}{{ m.content }}{% endfor %}",
+        ] {
+            assert_eq!(rendered(source), "words", "{source}");
+        }
+        let json = "{% for m in messages %}{{ m.content | tojson }}{% endfor %}";
+        assert_eq!(rendered(json), r#"[{"type": "text", "text": "words"}]"#);
+    }
 }

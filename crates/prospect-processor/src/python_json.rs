@@ -1,15 +1,21 @@
 //! JSON as Python writes it, for templates.
 
 use minijinja::value::{Kwargs, Value, ValueKind};
-use minijinja::{Error, ErrorKind};
+use minijinja::{Error, ErrorKind, State};
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+
+use crate::weight::{Style, pay};
 
 /// Widest indentation, in spaces.
 const WIDEST_INDENT: usize = 64;
 
 /// `tojson` as `transformers` defines it: Python's `json.dumps` with `ensure_ascii=False`.
-pub(crate) fn to_json(value: &Value, kwargs: Kwargs) -> std::result::Result<String, Error> {
+pub(crate) fn to_json(
+    state: &mut State,
+    value: &Value,
+    kwargs: Kwargs,
+) -> std::result::Result<String, Error> {
     let indent: Option<usize> = kwargs.get("indent")?;
     let sort_keys: Option<bool> = kwargs.get("sort_keys")?;
     // Python's default; nothing published asks for the other.
@@ -24,6 +30,7 @@ pub(crate) fn to_json(value: &Value, kwargs: Kwargs) -> std::result::Result<Stri
         _ if indent.is_some() => (",".to_owned(), ": ".to_owned()),
         _ => (", ".to_owned(), ": ".to_owned()),
     };
+    pay(state, value, Style { between: item.len() + key.len(), indent: indent.unwrap_or(0) })?;
     // Maps of serde_json are sorted by their keys, those of the template engine are in the order of their making.
     let sorted = match sort_keys {
         Some(true) => Some(serde_json::to_value(value).map_err(|error| not_json(value, &error))?),
