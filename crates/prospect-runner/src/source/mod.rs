@@ -46,6 +46,16 @@ pub use stop::StopSignal;
 
 /// What standard input is called as a source.
 pub const STDIN: &str = "-";
+/// What it is called for a person.
+const STANDARD_INPUT: &str = "standard input";
+
+/// What a source's description begins with, before it says how the source is read.
+pub(crate) fn shown_name(spec: &str) -> String {
+    match spec {
+        STDIN => STANDARD_INPUT.to_owned(),
+        _ => without_secrets(address::path_of_file_address(spec).as_deref().unwrap_or(spec)),
+    }
+}
 
 /// One frame of the stream, after sampling.
 #[derive(Debug, Clone)]
@@ -195,7 +205,7 @@ fn open_file(
     stop: &StopSignal,
 ) -> Result<Box<dyn FrameSource>, SourceError> {
     if spec == STDIN {
-        return Ok(Box::new(pipe::Pipe::new("standard input", Box::new(pipe::Stdin::open(stop)?), options)));
+        return Ok(Box::new(pipe::Pipe::new(STANDARD_INPUT, Box::new(pipe::Stdin::open(stop)?), options)));
     }
     let path = Path::new(spec);
     if path.is_dir() {

@@ -142,12 +142,7 @@ impl Suite<'_> {
     fn description(&self) -> SuiteDescription {
         let strategy =
             |variant: &Variant| StrategyEntry { name: variant.name.clone(), folder: variant.folder() };
-        // The report is read elsewhere than here.
-        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let video = |(video, _): &(Video, Annotations)| VideoEntry {
-            name: video.name.clone(),
-            source: absolute(&video.source),
-        };
+        let video = |(video, _): &(Video, Annotations)| VideoEntry::of(video);
         SuiteDescription {
             strategies: self.variants.iter().map(strategy).collect(),
             videos: self.videos.iter().map(video).collect(),
