@@ -124,7 +124,7 @@ fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Whether a name stays in its folder, on every system.
-fn is_file_name(name: &str) -> bool {
+pub(crate) fn is_file_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', ':', '\0'])
 }
 
