@@ -26,6 +26,7 @@ mod sample;
 mod size;
 mod still;
 mod stop;
+mod walk;
 mod yuv;
 
 use std::fs::File;
