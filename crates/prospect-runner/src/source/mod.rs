@@ -249,7 +249,8 @@ fn is_fifo(path: &Path) -> bool {
         use std::os::unix::fs::FileTypeExt;
         // A terminal or another device waits as a pipe does; cameras are ffmpeg's.
         let waits = |kind: std::fs::FileType| kind.is_fifo() || kind.is_char_device() || kind.is_socket();
-        !path.starts_with("/dev/video") && std::fs::metadata(path).is_ok_and(|about| waits(about.file_type()))
+        let is_camera = path.to_string_lossy().starts_with("/dev/video");
+        !is_camera && std::fs::metadata(path).is_ok_and(|about| waits(about.file_type()))
     }
     #[cfg(not(unix))]
     {

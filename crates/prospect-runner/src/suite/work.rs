@@ -100,8 +100,8 @@ impl Suite<'_> {
         for (number, variant, video, annotations) in self.jobs() {
             // Videos vary fastest.
             let shared = &shared[number / self.videos.len()];
-            let there = self.store.result(&variant.folder(), &video.name);
             if !shard.has(number) {
+                let there = self.store.result(&variant.folder(), &video.name);
                 // Whose it is will read the video; here its length has to do.
                 outcome.missing +=
                     usize::from(!there.is_some_and(|there| there.inputs.may_be(shared, video)));
@@ -112,6 +112,8 @@ impl Suite<'_> {
             }
             let inputs = Inputs::of(shared, video)?;
             let _lock = self.store.lock_run(&variant.folder(), &video.name)?;
+            // A suite that is divided otherwise may have made it meanwhile.
+            let there = self.store.result(&variant.folder(), &video.name);
             // What broke a law was no sound run, and may have been the work of two at one time.
             let sound = |result: &RunResult| {
                 result.inputs == inputs && result.error.is_none() && result.broken_laws.is_empty()

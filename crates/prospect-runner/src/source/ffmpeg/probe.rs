@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -164,7 +164,10 @@ fn ask(mut command: Command, until: Option<Instant>, stop: &StopSignal) -> Resul
     };
     let (answer, complaint) = match (read(Box::new(answer)), read(Box::new(complaint))) {
         (Ok(answer), Ok(complaint)) => (answer, complaint),
-        (Err(error), _) | (_, Err(error)) => return Err(not_started(error)),
+        (Err(error), _) | (_, Err(error)) => {
+            end(&mut child);
+            return Err(not_started(error));
+        }
     };
     let status = loop {
         match child.try_wait() {
@@ -176,8 +179,7 @@ fn ask(mut command: Command, until: Option<Instant>, stop: &StopSignal) -> Resul
         }
     };
     let Some(status) = status else {
-        let _ = child.kill();
-        let _ = child.wait();
+        end(&mut child);
         return Err(ProbeError::NoAnswer);
     };
     let (answer, complaint) = (answer.join().unwrap_or_default(), complaint.join().unwrap_or_default());
@@ -185,6 +187,12 @@ fn ask(mut command: Command, until: Option<Instant>, stop: &StopSignal) -> Resul
         Some(parsed) if status.success() => Ok(parsed),
         _ => Err(ProbeError::Refused(last_line(&complaint))),
     }
+}
+
+/// Leaves no process behind.
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 fn parse(answer: &[u8]) -> Option<Answer> {
