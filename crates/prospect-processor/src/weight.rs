@@ -8,8 +8,8 @@ use minijinja::{Error, ErrorKind, State};
 const MOST_DEPTH: usize = 100;
 /// Bytes that a unit of fuel pays for, as in the engine.
 const BYTES_OF_FUEL: u64 = 64;
-/// Bytes that every element counts for, its comma and the walk to it included.
-const ELEMENT_BYTES: u64 = 16;
+/// Bytes that every element counts for, the walk to it included: a step of the engine.
+const ELEMENT_BYTES: u64 = 64;
 /// Bytes after which they are paid for.
 const INSTALMENT: u64 = 64 * BYTES_OF_FUEL;
 
