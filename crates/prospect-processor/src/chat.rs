@@ -17,6 +17,16 @@ const PROBE: &str = "a probe of words";
 /// How a list of items begins that is printed as it is, in JSON's quotes or in Python's.
 const ITEM_AS_TEXT: [&str; 2] = ["\"type\": \"text\"", "'type': 'text'"];
 
+/// Where a template is, whole or as the key `chat_template`. Beside the one for conversations the folder may have more, for tools
+/// and the like: of these the default counts, where no file of its own holds it, as in `transformers`.
+const FILES: [&str; 5] = [
+    "chat_template.jinja",
+    "chat_template.json",
+    "additional_chat_templates/default.jinja",
+    "processor_config.json",
+    "tokenizer_config.json",
+];
+
 /// The compiled template.
 #[derive(Debug, Clone)]
 pub(crate) struct ChatTemplate {
@@ -29,37 +39,18 @@ pub(crate) struct ChatTemplate {
 }
 
 impl ChatTemplate {
-    /// `chat_template.jinja`, else `chat_template.json`, else the key in `processor_config.json` or
-    /// `tokenizer_config.json`.
+    /// The template of the first of [`FILES`] that has one.
     pub(crate) fn from_dir(dir: &Path) -> Result<Self> {
-        let jinja = dir.join("chat_template.jinja");
         let tokens = token_variables(dir)?;
-        if let Some(source) = read_text(&jinja)? {
-            return Self::new(source, jinja, tokens);
-        }
-        for file in ["chat_template.json", "processor_config.json", "tokenizer_config.json"] {
+        for file in FILES {
             let path = dir.join(file);
-            let Some(value) = read_json(&path)? else { continue };
-            match value.get("chat_template") {
-                None | Some(Value::Null) => {}
-                Some(Value::String(source)) => return Self::new(source.clone(), path, tokens),
-                Some(Value::Array(list)) if default_template(list).is_some() => {
-                    return Self::new(default_template(list).unwrap_or_default().to_owned(), path, tokens);
-                }
-                Some(other) => {
-                    let found = other.to_string().chars().take(60).collect();
-                    let key = "chat_template".into();
-                    return Err(ProcessorError::BadValue {
-                        path,
-                        key,
-                        found,
-                        expected: "a template as a string, or a list of named ones with one called default",
-                    });
-                }
+            let source = if file.ends_with(".jinja") { read_text(&path)? } else { template_of_key(&path)? };
+            if let Some(source) = source {
+                return Self::new(source, path, tokens);
             }
         }
         Err(ProcessorError::MissingFile {
-            path: jinja,
+            path: dir.join(FILES[0]),
             expected: "a chat template here, in chat_template.json or in tokenizer_config.json",
         })
     }
@@ -132,6 +123,23 @@ fn token_variables(dir: &Path) -> Result<BTreeMap<String, String>> {
 /// A dictionary of the template's, in this order.
 fn item<const N: usize>(entries: [(&str, Item); N]) -> Item {
     Item::from_pairs(entries)
+}
+
+/// What a JSON file has as its `chat_template`.
+fn template_of_key(path: &Path) -> Result<Option<String>> {
+    let Some(value) = read_json(path)? else { return Ok(None) };
+    let template = match value.get("chat_template") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(source)) => Ok(source.as_str()),
+        Some(Value::Array(list)) => default_template(list).ok_or_else(|| value["chat_template"].to_string()),
+        Some(other) => Err(other.to_string()),
+    };
+    template.map(|source| Some(source.to_owned())).map_err(|found| ProcessorError::BadValue {
+        path: path.to_owned(),
+        key: "chat_template".to_owned(),
+        found: found.chars().take(60).collect(),
+        expected: "a template as a string, or a list of named ones with one called default",
+    })
 }
 
 /// The template that is named `default`, in the form of older files: a list of named ones.
