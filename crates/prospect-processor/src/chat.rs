@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use minijinja::{Environment, Value as Item, context};
 use serde_json::Value;
@@ -9,11 +10,15 @@ use serde_json::Value;
 use crate::config::{read_json, read_text};
 use crate::error::{ProcessorError, Result};
 use crate::media::{Content, Message};
-use crate::template::{NAME, compile, render_error};
+use crate::template::{compile, render};
 use crate::tokens::TokenTexts;
 
 /// What a template is tried with: several words, as templates split texts.
 const PROBE: &str = "a probe of words";
+/// What a template may make, in bytes, and that much more of each byte that people say: the tokenizer takes a second for some
+/// millions, and no model has room for them.
+const MOST_RENDERED: usize = 1 << 20;
+const MOST_RENDERED_OF_A_BYTE: usize = 8;
 /// How a list of items begins that is printed as it is, in JSON's quotes or in Python's.
 const ITEM_AS_TEXT: [&str; 2] = ["\"type\": \"text\"", "'type': 'text'"];
 
@@ -30,7 +35,7 @@ const FILES: [&str; 5] = [
 /// The compiled template.
 #[derive(Debug, Clone)]
 pub(crate) struct ChatTemplate {
-    environment: Environment<'static>,
+    environment: Arc<Environment<'static>>,
     path: PathBuf,
     /// Variables of the template: `bos_token`, `eos_token` and whatever else is called so in the tokenizer's files.
     tokens: BTreeMap<String, String>,
@@ -76,14 +81,23 @@ impl ChatTemplate {
         let tokens = Item::from_pairs(self.tokens.clone());
         // As transformers passes them: what is none is not undefined.
         let context = context! { messages, add_generation_prompt, tools => (), documents => (), ..tokens };
-        let rendered = self.environment.get_template(NAME).and_then(|template| template.render(context));
-        rendered.map_err(|error| render_error(&self.path, &error))
+        render(&self.environment, context, &self.path)
     }
 
     /// The text, with a placeholder for each image and video.
     pub(crate) fn render(&self, messages: &[Message], generate: bool, texts: &TokenTexts) -> Result<String> {
+        let said = messages.iter().flat_map(|message| &message.content).map(|part| match part {
+            Content::Text(text) => text.len(),
+            Content::Image(_) | Content::Video(_) => 0,
+        });
+        let most = MOST_RENDERED + MOST_RENDERED_OF_A_BYTE * said.sum::<usize>();
         let messages = messages.iter().map(|message| self.message(message, texts)).collect();
-        self.render_items(messages, generate)
+        let rendered = self.render_items(messages, generate)?;
+        if rendered.len() > most {
+            let (path, bytes) = (self.path.clone(), rendered.len());
+            return Err(ProcessorError::RenderedTooLong { path, bytes, most });
+        }
+        Ok(rendered)
     }
 
     fn message(&self, message: &Message, texts: &TokenTexts) -> Item {

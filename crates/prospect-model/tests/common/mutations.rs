@@ -126,15 +126,16 @@ fn of(share: f64, length: usize) -> usize {
 }
 
 fn place<'a>(value: &'a mut Value, way: &[f64]) -> &'a mut Value {
-    match (way.split_first(), value) {
-        (Some((at, rest)), Value::Array(list)) if !list.is_empty() => {
-            let at = of(*at, list.len());
-            place(&mut list[at], rest)
-        }
-        (Some((at, rest)), Value::Object(map)) if !map.is_empty() => {
-            let at = of(*at, map.len());
-            place(map.values_mut().nth(at).unwrap(), rest)
-        }
-        (_, value) => value,
+    let size = match value {
+        Value::Array(list) => list.len(),
+        Value::Object(map) => map.len(),
+        _ => 0,
+    };
+    let Some((at, rest)) = way.split_first().filter(|_| size > 0) else { return value };
+    let at = of(*at, size);
+    match value {
+        Value::Array(list) => place(&mut list[at], rest),
+        Value::Object(map) => place(map.values_mut().nth(at).unwrap(), rest),
+        other => other,
     }
 }

@@ -48,13 +48,45 @@ fn expression() -> impl Strategy<Value = String> {
     })
 }
 
+/// Expressions of a kind: T, U stand for texts, N, M for numbers, L, K for lists. Most of what they make does not fail.
+const TEXT_FORMS: &str = "(T ~ U)|(T + U)|(T * N)|T | upper|T | trim|T.strip(U)|T.replace(U, T)|L | join(T)|T.join(L)|T[N:]|T[:N]|T[::-1]|\
+    L | tojson|L | tojson(indent=2)|L | tojson(sort_keys=true)|L | tojson(separators=(T, U))|T | indent(N)|L | string|N | string|\
+    '%s' | format(L)|'{} {}'.format(T, N)|(T if N else U)|T.title()|T.capitalize()|T | replace(U, T)|(L ~ T)|L | pprint|\
+    T.split(U) | last | default('')|(T | escape)|(T | safe)|f(T)|T | center(N)|T | default(U)|(L | first | default('')) ~ ''";
+const NUMBER_FORMS: &str = "(N + M)|(N * M)|(N - M)|(N // 3)|(N % 7)|(N ** 2)|L | length|T | length|T.find(U)|T.count(U)|N | abs|T | int|L.count(T)|\
+    (T in L)|(T == U)|(L == K)|(L < K)|(N | round)|(L is iterable)|T.startswith(U)|(L | select | list | length)|(N > M)";
+const LIST_FORMS: &str = "[T, N]|[L, K]|[L, L]|(L + K)|(L * 2)|L | reverse | list|L | sort|L | unique | list|L | map('string') | list|range(N) | list|T.split(U)|\
+    T.splitlines()|L[N:]|L[::-1]|L | batch(2) | list|L | slice(3) | list|T | list|m.items() | list|[{'k': T, 'l': L}]|L | select | list|\
+    ({'k': L}.values() | list)|L | groupby('k')|(L | zip(K) | list)|(L if N else K)";
+
+/// A text, a number and a list.
+fn of_every_kind() -> impl Strategy<Value = [String; 3]> {
+    let small = |list: &'static str| select(list.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    let texts = small("m.role m.content[0].text 'a' '' '<image>' '\\n' 'é' ns.x x bos_token");
+    let small = (texts, small("0 1 2 -1 40 3000 0.5 loop.index"), small("[] [1,2] ['a','b'] ns.y messages m.content"));
+    small.prop_map(|(text, number, list)| [text, number, list]).prop_recursive(4, 16, 2, |inner| {
+        let forms_of = |list: &'static str| select(forms(list).collect::<Vec<_>>());
+        let own = (forms_of(TEXT_FORMS), forms_of(NUMBER_FORMS), forms_of(LIST_FORMS));
+        (own, inner.clone(), inner).prop_map(|((text, number, list), [t, n, l], [u, m, k])| {
+            let parts = [('T', &*t), ('U', &*u), ('N', &*n), ('M', &*m), ('L', &*l), ('K', &*k)];
+            [text, number, list].map(|form| put_in(&form, &parts))
+        })
+    })
+}
+
+/// One that may fail, or one that hardly does.
+fn any_expression() -> impl Strategy<Value = String> {
+    let sound = (of_every_kind(), 0usize..3).prop_map(|(kinds, which)| kinds[which].clone());
+    prop_oneof![1 => expression(), 5 => sound]
+}
+
 /// Some statements and text.
 fn block() -> impl Strategy<Value = String> {
     let all: Vec<String> = forms(STATEMENTS).collect();
-    let shown = expression().prop_map(|shown| format!("{{{{ {shown} }}}}"));
+    let shown = any_expression().prop_map(|shown| format!("{{{{ {shown} }}}}"));
     let small = prop_oneof![1 => select(forms(TEXTS).collect::<Vec<_>>()), 2 => shown];
     small.prop_recursive(3, 16, 3, move |inner| {
-        let parts = (select(all.clone()), expression(), expression(), inner.clone(), inner.clone());
+        let parts = (select(all.clone()), any_expression(), any_expression(), inner.clone(), inner.clone());
         let form = parts.prop_map(|(form, a, b, s, t)| put_in(&form, &[('A', &a), ('B', &b), ('S', &s), ('T', &t)]));
         prop_oneof![3 => form, 1 => prop::collection::vec(inner, 1..3).prop_map(|all| all.concat())]
     })
