@@ -148,6 +148,16 @@ pub enum ProcessorError {
         /// Height in pixels.
         height: u32,
     },
+    /// An image that the settings cut into more tiles than any model looks at.
+    #[error("image becomes {tiles} tiles of {tokens} tokens in all, expected at most {most} tokens")]
+    TooManyTiles {
+        /// The tiles.
+        tiles: usize,
+        /// Their tokens.
+        tokens: usize,
+        /// The limit.
+        most: usize,
+    },
     /// A video without frames.
     #[error("video has no frames, expected at least one")]
     EmptyVideo,

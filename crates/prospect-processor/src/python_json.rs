@@ -70,7 +70,8 @@ impl<'a> Paid<'a> {
         }
         written?;
         self.state.consume_fuel(self.bytes.len() as u64 / BYTES_OF_A_UNIT)?;
-        String::from_utf8(self.bytes).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
+        String::from_utf8(self.bytes)
+            .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
     }
 }
 

@@ -74,7 +74,9 @@ pub(crate) fn render(environment: &Arc<Environment<'static>>, context: Value, pa
 const GAVE_UP: &str = "the template engine gave up";
 
 /// Does it in a thread with a large stack, of which the system gives what is used.
-fn with_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> std::io::Result<JoinHandle<Option<T>>> {
+fn with_stack<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<JoinHandle<Option<T>>> {
     Builder::new().name("chat template".to_owned()).stack_size(STACK).spawn(|| caught(work))
 }
 
@@ -242,7 +244,9 @@ mod tests {
     #[test]
     fn lists_within_lists_end_in_a_line_however_many_they_are() {
         let doubled = "{% set ns = namespace(x=['x']) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}";
-        for json in ["{{ ns.x | tojson }}", "{{ ns.x | tojson(sort_keys=true) }}", "{{ ns.x | tojson(indent=64) }}"] {
+        for json in
+            ["{{ ns.x | tojson }}", "{{ ns.x | tojson(sort_keys=true) }}", "{{ ns.x | tojson(indent=64) }}"]
+        {
             let error = render(&format!("{doubled}{json}")).unwrap_err();
             assert!(matches!(error, ProcessorError::TemplateEndless { .. }), "{json}: {error}");
         }

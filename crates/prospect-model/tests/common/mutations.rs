@@ -86,7 +86,9 @@ pub fn odd_values() -> impl Strategy<Value = Value> {
 }
 
 /// One to three changes; what a place becomes is one of `values`.
-pub fn json_changes(values: impl Strategy<Value = Value> + 'static) -> impl Strategy<Value = Vec<JsonChange>> {
+pub fn json_changes(
+    values: impl Strategy<Value = Value> + 'static,
+) -> impl Strategy<Value = Vec<JsonChange>> {
     let share = || 0.0f64..1.0;
     let what = prop_oneof![
         4 => values.prop_map(What::Become),
@@ -103,7 +105,9 @@ pub fn change_json(document: &mut Value, changes: &[JsonChange]) {
         let place = place(document, way);
         match (what, place) {
             (What::Become(value), place) => *place = value.clone(),
-            (What::Lose(at), Value::Array(list)) if !list.is_empty() => drop(list.remove(of(*at, list.len()))),
+            (What::Lose(at), Value::Array(list)) if !list.is_empty() => {
+                drop(list.remove(of(*at, list.len())))
+            }
             (What::Lose(at), Value::Object(map)) if !map.is_empty() => {
                 let key = map.keys().nth(of(*at, map.len())).cloned();
                 map.remove(&key.unwrap());

@@ -63,7 +63,11 @@ const LIST_FORMS: &str = "[T, N]|[L, K]|[L, L]|(L + K)|(L * 2)|L | reverse | lis
 fn of_every_kind() -> impl Strategy<Value = [String; 3]> {
     let small = |list: &'static str| select(list.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
     let texts = small("m.role m.content[0].text 'a' '' '<image>' '\\n' 'é' ns.x x bos_token");
-    let small = (texts, small("0 1 2 -1 40 3000 0.5 loop.index"), small("[] [1,2] ['a','b'] ns.y messages m.content"));
+    let small = (
+        texts,
+        small("0 1 2 -1 40 3000 0.5 loop.index"),
+        small("[] [1,2] ['a','b'] ns.y messages m.content"),
+    );
     small.prop_map(|(text, number, list)| [text, number, list]).prop_recursive(4, 16, 2, |inner| {
         let forms_of = |list: &'static str| select(forms(list).collect::<Vec<_>>());
         let own = (forms_of(TEXT_FORMS), forms_of(NUMBER_FORMS), forms_of(LIST_FORMS));
@@ -87,7 +91,8 @@ fn block() -> impl Strategy<Value = String> {
     let small = prop_oneof![1 => select(forms(TEXTS).collect::<Vec<_>>()), 2 => shown];
     small.prop_recursive(3, 16, 3, move |inner| {
         let parts = (select(all.clone()), any_expression(), any_expression(), inner.clone(), inner.clone());
-        let form = parts.prop_map(|(form, a, b, s, t)| put_in(&form, &[('A', &a), ('B', &b), ('S', &s), ('T', &t)]));
+        let form =
+            parts.prop_map(|(form, a, b, s, t)| put_in(&form, &[('A', &a), ('B', &b), ('S', &s), ('T', &t)]));
         prop_oneof![3 => form, 1 => prop::collection::vec(inner, 1..3).prop_map(|all| all.concat())]
     })
 }

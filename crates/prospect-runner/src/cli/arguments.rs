@@ -418,11 +418,13 @@ mod tests {
 
     /// What both files say in their heads is to be run beside the job.
     fn assert_told_commands_parse(file: &str, text: &str) {
-        let told: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("#   prospect-runner ")).collect();
+        let told: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("#   prospect-runner ")).collect();
         assert!(!told.is_empty(), "{file}");
         for command in told {
             let command = command.split('#').next().unwrap_or_default();
-            let words: Vec<&str> = ["prospect-runner"].into_iter().chain(command.split_whitespace()).collect();
+            let words: Vec<&str> =
+                ["prospect-runner"].into_iter().chain(command.split_whitespace()).collect();
             assert_parses(file, &words);
         }
     }

@@ -166,7 +166,15 @@ mod tests {
 
     /// A line of ffmpeg's, which may hold the address, a part of it, or bytes of the file.
     fn line() -> impl Strategy<Value = Vec<u8>> {
-        let secrets = ["USER:PASSWORD", "PASSWORD", "SECRETSECRET", ADDRESS, "https://v:SECRET2@host", "partial file", ""];
+        let secrets = [
+            "USER:PASSWORD",
+            "PASSWORD",
+            "SECRETSECRET",
+            ADDRESS,
+            "https://v:SECRET2@host",
+            "partial file",
+            "",
+        ];
         let said = (0usize..1100, prop::sample::select(secrets.to_vec()), "[a-z0-9 :@.]{0,20}");
         let said = said.prop_map(|(length, secret, end)| {
             let mut line = format!("[hls @ 0x{length}] {} {secret} {end}", "x".repeat(length)).into_bytes();

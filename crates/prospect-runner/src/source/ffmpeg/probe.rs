@@ -273,7 +273,10 @@ mod tests {
     fn a_list_of_files_is_told_from_damage() {
         let said = b"[hls @ 0x5] Format not on whitelist 'mov'\nfile:a.mkv: Invalid argument\n";
         assert!(last_line(said, "a.mkv").contains("what a foreign file names is not opened"));
-        assert_eq!(last_line(b"[mov] moov atom not found\na.mp4: Invalid data\n\n", "a.mp4"), "a.mp4: Invalid data");
+        assert_eq!(
+            last_line(b"[mov] moov atom not found\na.mp4: Invalid data\n\n", "a.mp4"),
+            "a.mp4: Invalid data"
+        );
     }
 
     /// What ffprobe says of a recording with sound and a cover picture.
@@ -286,7 +289,21 @@ mod tests {
 
     /// What may stand for a number, or in its place.
     fn values() -> impl Strategy<Value = serde_json::Value> {
-        let texts = ["N/A", "nan", "inf", "-inf", "1e308", "-1e308", "1e12", "-3.5", "0", "9223372036854.775807", "video", "mpegts", "mov,mp4"];
+        let texts = [
+            "N/A",
+            "nan",
+            "inf",
+            "-inf",
+            "1e308",
+            "-1e308",
+            "1e12",
+            "-3.5",
+            "0",
+            "9223372036854.775807",
+            "video",
+            "mpegts",
+            "mov,mp4",
+        ];
         let texts = prop::sample::select(texts.to_vec()).prop_map(String::from);
         let numbers = any::<f64>().prop_map(|number| number.to_string());
         prop_oneof![2 => texts.prop_map(Into::into), 1 => numbers.prop_map(Into::into), 1 => odd_values()]
@@ -301,14 +318,19 @@ mod tests {
         prop_assert!(probe.duration.is_none_or(|duration| duration > 0.0 && duration.is_finite()));
         prop_assert_eq!(probe.ends, probe.duration.is_some());
         if let Some(stream) = video(&answer.streams) {
-            prop_assert!(answer.streams.iter().any(|other| other.index == stream && other.codec_type == "video"));
+            prop_assert!(
+                answer.streams.iter().any(|other| other.index == stream && other.codec_type == "video")
+            );
         }
         for (start, fps) in [(0.0, 2.0), (7.25, 30.0)] {
             let slot = probe.first_slot(start, fps);
             prop_assert!(slot < usize::MAX / 2, "frames are counted from it on");
             let near = 1e-3 + 1e-9 * probe.first.abs();
             prop_assert!(start + slot as f64 / fps >= probe.first - near, "a slot before the first frame");
-            prop_assert!(slot == 0 || start + (slot - 1) as f64 / fps < probe.first + near, "a slot too late");
+            prop_assert!(
+                slot == 0 || start + (slot - 1) as f64 / fps < probe.first + near,
+                "a slot too late"
+            );
         }
         Ok(())
     }

@@ -26,7 +26,8 @@ const MOST_MESSAGE: usize = 2_000;
 /// Most tokens that a line of text becomes: a model has room for some thousands.
 const MOST_TOKENS: usize = 5_000_000;
 /// What a person says.
-const TEXT: &str = "Say  <image> and <end_of_utterance>: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, Grüße 12345!\n";
+const TEXT: &str =
+    "Say  <image> and <end_of_utterance>: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, Grüße 12345!\n";
 
 fn checkpoints() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/goldens/checkpoints")
@@ -100,11 +101,14 @@ fn look(folder: &Path) -> Result<(), TestCaseError> {
         let images = frame.ids.iter().filter(|&&id| id == processor.special().image).count();
         prop_assert_eq!(images, processor.image_seq_len());
     }
-    let Some((pixels, grid)) = made(in_time(|| processor.image_pixels(&picture, processor.splits_images()))?)? else {
+    let Some((pixels, grid)) =
+        made(in_time(|| processor.image_pixels(&picture, processor.splits_images()))?)?
+    else {
         return Ok(());
     };
     prop_assert_eq!(pixels.tiles, if grid.rows == 0 { 1 } else { grid.tiles() });
-    let message = Message { role: Role::User, content: vec![Content::Image(grid), Content::Text("What?".to_owned())] };
+    let message =
+        Message { role: Role::User, content: vec![Content::Image(grid), Content::Text("What?".to_owned())] };
     if let Some(encoded) = made(in_time(|| processor.encode_prompt(&[message], true))?)? {
         let images = encoded.ids.iter().filter(|&&id| id == processor.special().image).count();
         prop_assert_eq!(images, pixels.tiles * processor.image_seq_len());
@@ -115,12 +119,36 @@ fn look(folder: &Path) -> Result<(), TestCaseError> {
 /// Parts of tokenizers of every kind, and some that do no good.
 fn tokenizer_parts() -> impl Strategy<Value = Value> {
     let text = || select(&["", "a", " ", "<image>", "Ġ", "aaaaaaaaaaaaaaaa", "\u{fffd}", "é"][..]);
-    let regex = select(&["a", "(a+)+$", "(a|aa)+!", ".*?", "(?=a)", "\\p{L}+|\\s", "(", "[^\\r\\n]{1,9999}"][..]);
-    let pattern = prop_oneof![text().prop_map(|text| json!({"String": text})), regex.prop_map(|regex| json!({"Regex": regex}))];
+    let regex =
+        select(&["a", "(a+)+$", "(a|aa)+!", ".*?", "(?=a)", "\\p{L}+|\\s", "(", "[^\\r\\n]{1,9999}"][..]);
+    let pattern = prop_oneof![
+        text().prop_map(|text| json!({"String": text})),
+        regex.prop_map(|regex| json!({"Regex": regex}))
+    ];
     let behavior = select(&["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"][..]);
     let names = select(
-        &["NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Nmt", "ByteLevel", "Whitespace", "WhitespaceSplit",
-            "BertPreTokenizer", "UnicodeScripts", "Fuse", "ByteFallback", "BPE", "WordPiece", "WordLevel", "Unigram", "BPEDecoder", "CTC"][..],
+        &[
+            "NFC",
+            "NFD",
+            "NFKC",
+            "NFKD",
+            "Lowercase",
+            "StripAccents",
+            "Nmt",
+            "ByteLevel",
+            "Whitespace",
+            "WhitespaceSplit",
+            "BertPreTokenizer",
+            "UnicodeScripts",
+            "Fuse",
+            "ByteFallback",
+            "BPE",
+            "WordPiece",
+            "WordLevel",
+            "Unigram",
+            "BPEDecoder",
+            "CTC",
+        ][..],
     );
     prop_oneof![
         4 => odd_values(),
