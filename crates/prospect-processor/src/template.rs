@@ -1,8 +1,9 @@
 //! The template engine, set up as `transformers` sets up its own, and bounded: a template comes from a stranger.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use minijinja::syntax::SyntaxConfig;
@@ -10,93 +11,76 @@ use minijinja::value::{Kwargs, StringInput, Value};
 use minijinja::{Environment, Error, ErrorKind, State, escape_formatter, filters};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
+use crate::caught::caught;
 use crate::error::{ProcessorError, Result, one_line};
 use crate::python_json::to_json;
-use crate::weight::{Style, pay};
+use crate::weight::pay;
 
 /// The name under which the environment has the template.
-const NAME: &str = "chat_template";
+pub(crate) const NAME: &str = "chat_template";
 
 /// Longest source of a template in bytes; published ones have up to 20 KB.
 const MOST_SOURCE_BYTES: usize = 64 << 10;
 /// What one rendering may use: an instruction takes one, and so do 64 bytes of any text or list that it makes. A conversation of
 /// a thousand messages takes some 30,000.
 const FUEL: u64 = 2_000_000;
-/// Stack of the threads that compile and render: the compiler goes one call deeper for each operator of a chain, at most
-/// [`MOST_SOURCE_BYTES`] / 2 of them, and a list in lists is let go of with one call for each.
+/// Stack of a thread that compiles or renders. The compiler goes one call deeper for each operator of a chain, at most
+/// [`MOST_SOURCE_BYTES`] / 2 of them; a list that is printed or dropped, for each list within it, at most [`FUEL`] / 5 of them.
 const STACK: usize = 512 << 20;
-/// Calls of macros inside of each other.
-const MOST_RECURSION: usize = 100;
+/// How long a rendering may take. The engine counts its work, but not that of comparing a list that holds another one twice, which
+/// does so too, and so on: sixty of them would take longer than the world is old.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes that a number may have in a format: the largest has 309 digits.
 const LONGEST_NUMBER: u64 = 400;
-/// How often the work of a template is waited for, and how long: ten seconds, of which a process that was stopped meanwhile loses one
-/// wait. Renderings take milliseconds. What the engine cannot count, operators on lists that hold each other, ends here.
-const MOST_WAITS: u32 = 100;
-const WAIT: Duration = Duration::from_millis(100);
+/// Calls of macros inside of each other.
+const MOST_RECURSION: usize = 100;
 
-/// A compiled template.
-#[derive(Debug, Clone)]
-pub(crate) struct Template {
-    environment: Arc<Environment<'static>>,
-    path: PathBuf,
-}
-
-impl Template {
-    /// Compiles a template, which `path` held.
-    pub(crate) fn compile(source: String, path: PathBuf) -> Result<Self> {
-        if source.len() > MOST_SOURCE_BYTES {
-            let (bytes, most) = (source.len(), MOST_SOURCE_BYTES);
-            return Err(ProcessorError::TemplateTooLong { path, bytes, most });
-        }
-        let source = without_generation_tags(&source);
-        let compiled = on_own_stack(&path, MOST_WAITS, move || {
-            let mut environment = environment()?;
-            environment.add_template_owned(NAME, source)?;
-            Ok::<_, Error>(environment)
-        });
-        match compiled? {
-            Ok(environment) => Ok(Self { environment: Arc::new(environment), path }),
-            Err(error) => Err(ProcessorError::Template { path, message: one_line(error) }),
-        }
+/// Compiles a template, which `path` held.
+pub(crate) fn compile(source: String, path: &Path) -> Result<Arc<Environment<'static>>> {
+    if source.len() > MOST_SOURCE_BYTES {
+        let (bytes, most) = (source.len(), MOST_SOURCE_BYTES);
+        return Err(ProcessorError::TemplateTooLong { path: path.to_owned(), bytes, most });
     }
-
-    /// The text that it makes of these variables.
-    pub(crate) fn render(&self, variables: Value) -> Result<String> {
-        self.render_within(variables, MOST_WAITS)
-    }
-
-    fn render_within(&self, variables: Value, waits: u32) -> Result<String> {
-        let template = self.clone();
-        on_own_stack(&self.path, waits, move || {
-            let rendered = template.environment.get_template(NAME).and_then(|own| own.render(variables));
-            rendered.map_err(|error| render_error(&template.path, &error))
-        })?
-    }
-}
-
-/// Does `work`, of the template of `path`, on a thread of its own. What has no end is left to itself: a thread cannot be stopped, and
-/// who is told so has no more use for this process.
-fn on_own_stack<T: Send + 'static>(
-    path: &Path,
-    waits: u32,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T> {
     let failed = |message: String| ProcessorError::Template { path: path.to_owned(), message };
-    let (done, result) = sync_channel(1);
-    let thread = std::thread::Builder::new().name("chat template".to_owned()).stack_size(STACK);
-    // Who waits no longer does not want it.
-    let started = thread.spawn(move || drop(done.send(work())));
-    started.map_err(|error| failed(format!("no thread for its work: {error}")))?;
-    for _ in 0..waits {
-        match result.recv_timeout(WAIT) {
-            Ok(result) => return Ok(result),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(failed("the template engine gave up".to_owned()));
-            }
+    let source = without_generation_tags(&source);
+    let compiled = with_stack(move || {
+        let mut environment = environment()?;
+        environment.add_template_owned(NAME, source)?;
+        Ok::<_, Error>(Arc::new(environment))
+    });
+    let compiled = compiled.map_err(|error| failed(format!("no thread to compile it in: {error}")))?;
+    let compiled = compiled.join().ok().flatten().ok_or_else(|| failed(GAVE_UP.to_owned()))?;
+    compiled.map_err(|error| failed(one_line(error)))
+}
+
+/// Renders a compiled template, which `path` held.
+pub(crate) fn render(environment: &Arc<Environment<'static>>, context: Value, path: &Path) -> Result<String> {
+    let failed = |message: String| ProcessorError::Template { path: path.to_owned(), message };
+    let (sender, rendered) = sync_channel(1);
+    let environment = Arc::clone(environment);
+    let renderer = with_stack(move || {
+        let rendered = environment.get_template(NAME).and_then(|template| template.render(context));
+        // Nobody waits any more where it took too long.
+        let _ = sender.send(rendered);
+    });
+    renderer.map_err(|error| failed(format!("no thread to render it in: {error}")))?;
+    match rendered.recv_timeout(PATIENCE) {
+        Ok(rendered) => rendered.map_err(|error| render_error(path, &error)),
+        Err(RecvTimeoutError::Timeout) => {
+            Err(ProcessorError::TemplateSlow { path: path.to_owned(), seconds: PATIENCE.as_secs() })
         }
+        Err(RecvTimeoutError::Disconnected) => Err(failed(GAVE_UP.to_owned())),
     }
-    Err(ProcessorError::TemplateEndless { path: path.to_owned(), most: FUEL })
+}
+
+/// What is said of an engine that panics.
+const GAVE_UP: &str = "the template engine gave up";
+
+/// Does it in a thread with a large stack, of which the system gives what is used.
+fn with_stack<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<JoinHandle<Option<T>>> {
+    Builder::new().name("chat template".to_owned()).stack_size(STACK).spawn(|| caught(work))
 }
 
 /// The source with `{% generation %}`, which marks for training what the assistant says, as a block that changes nothing.
@@ -139,7 +123,7 @@ fn environment() -> std::result::Result<Environment<'static>, Error> {
     environment.set_recursion_limit(MOST_RECURSION);
     environment.set_unknown_method_callback(python_method);
     environment.set_formatter(|out, state, value| {
-        pay(state, value, Style::default())?;
+        pay(state, value)?;
         escape_formatter(out, state, value)
     });
     environment.add_filter("tojson", to_json);
@@ -154,7 +138,7 @@ fn environment() -> std::result::Result<Environment<'static>, Error> {
 }
 
 fn string(state: &mut State, value: &Value) -> std::result::Result<Value, Error> {
-    pay(state, value, Style::default())?;
+    pay(state, value)?;
     filters::string(state, value)
 }
 
@@ -165,7 +149,7 @@ fn join(
     attribute: Option<&str>,
     kwargs: Kwargs,
 ) -> std::result::Result<Value, Error> {
-    pay(state, value, Style::default())?;
+    pay(state, value)?;
     filters::join(state, value, joiner, attribute, kwargs)
 }
 
@@ -178,7 +162,7 @@ fn python_method(
 ) -> std::result::Result<Value, Error> {
     let mut longest = LONGEST_NUMBER;
     for argument in arguments {
-        longest = longest.max(pay(state, argument, Style::default())?);
+        longest = longest.max(pay(state, argument)?);
     }
     match value.as_str() {
         Some(text) if method == "title" && arguments.is_empty() => return Ok(title(text).into()),
@@ -193,7 +177,7 @@ fn python_method(
             state.consume_fuel(fields.saturating_mul(widest + longest) / 64)?;
         }
         // An element that is counted is compared with every other one.
-        None if method == "count" => drop(pay(state, value, Style::default())?),
+        None if method == "count" => drop(pay(state, value)?),
         _ => {}
     }
     unknown_method_callback(state, value, method, arguments)
@@ -219,9 +203,10 @@ mod tests {
     use super::*;
 
     fn render(source: &str) -> Result<String> {
-        let template = Template::compile(source.to_owned(), "chat_template.jinja".into())?;
+        let path = Path::new("chat_template.jinja");
+        let environment = compile(source.to_owned(), path)?;
         let message = Value::from_pairs([("role", "user"), ("content", " Grüße\n")]);
-        template.render_within(context! { message }, 20)
+        super::render(&environment, context! { message }, path)
     }
 
     /// What Jinja with `transformers`' `tojson` makes of the same.
@@ -282,36 +267,6 @@ mod tests {
         }
     }
 
-    /// A list that holds another one twice, and so on, is small until it is written out, compared or let go of.
-    #[test]
-    fn lists_that_hold_each_other_are_bounded() {
-        let set = |times: usize, list: &str| {
-            format!(
-                "{{% set ns = namespace(x=[0], y=[0]) %}}{{% for a in range({times}) %}}{list}{{% endfor %}}"
-            )
-        };
-        let twice = set(60, "{% set ns.x = [ns.x, ns.x] %}{% set ns.y = [ns.y, ns.y] %}");
-        for written in [
-            "{{ ns.x }}",
-            "{{ ns.x | tojson }}",
-            "{{ ns.x | string }}",
-            "{{ ns.x | join }}",
-            "{{ ''.join([ns.x]) }}",
-            "{{ '{}'.format(ns.x) }}",
-            // Of what the engine has no count for, by the clock.
-            "{{ ns.x == ns.y }}",
-        ] {
-            let error = render(&format!("{twice}{written}")).unwrap_err();
-            assert!(matches!(error, ProcessorError::TemplateEndless { .. }), "{written}: {error}");
-        }
-        let deep = set(90_000, "{% set ns.x = [ns.x] %}");
-        assert_eq!(render(&deep).unwrap(), "");
-        let error = render(&format!("{deep}{{{{ ns.x }}}}")).unwrap_err();
-        assert!(matches!(error, ProcessorError::TemplateEndless { .. }), "{error}");
-        let wide = render("{{ ('{0:>999}' * 4000000).format(1) }}").unwrap_err();
-        assert!(matches!(wide, ProcessorError::TemplateEndless { .. }), "{wide}");
-    }
-
     #[test]
     fn a_source_has_a_limit_and_long_chains_do_not_end_the_program() {
         let chain = format!("{{{{ 1{} }}}}", "+1".repeat(30_000));
@@ -320,5 +275,35 @@ mod tests {
         assert!(matches!(render(&nested).unwrap_err(), ProcessorError::Template { .. }));
         let long = render(&" ".repeat(MOST_SOURCE_BYTES + 1)).unwrap_err();
         assert!(matches!(long, ProcessorError::TemplateTooLong { bytes: 65_537, .. }));
+    }
+
+    #[test]
+    fn lists_within_lists_end_in_a_line_however_many_they_are() {
+        let doubled = "{% set ns = namespace(x=['x']) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}";
+        for json in
+            ["{{ ns.x | tojson }}", "{{ ns.x | tojson(sort_keys=true) }}", "{{ ns.x | tojson(indent=64) }}"]
+        {
+            let error = render(&format!("{doubled}{json}")).unwrap_err();
+            assert!(matches!(error, ProcessorError::TemplateEndless { .. }), "{json}: {error}");
+        }
+        for written in [
+            "{{ ns.x }}",
+            "{{ ns.x | string }}",
+            "{{ ns.x | join }}",
+            "{{ ''.join([ns.x]) }}",
+            "{{ '{}'.format(ns.x) }}",
+            "{{ ('{0:>999}' * 4000000).format(1) }}",
+        ] {
+            let error = render(&format!("{doubled}{written}")).unwrap_err();
+            assert!(matches!(error, ProcessorError::TemplateEndless { .. }), "{written}: {error}");
+        }
+        let error = render(&format!("{doubled}{{{{ ns.x == [ns.x] }}}}{{{{ ns.x ~ '' }}}}")).unwrap_err();
+        assert!(matches!(error, ProcessorError::TemplateSlow { .. }), "{error}");
+        let long = "{% set x = 'a' * 1000000 %}{{ range(1000) | tojson(separators=(x, x)) }}";
+        assert!(matches!(render(long), Err(ProcessorError::TemplateEndless { .. })));
+        let deep = "{% set ns = namespace(x=[]) %}{% for i in range(99) %}{% for j in range(9999) %}{% set ns.x = [ns.x] %}{% endfor %}{% endfor %}";
+        assert!(matches!(render(deep), Err(ProcessorError::TemplateEndless { .. })));
+        let deep = deep.replace("range(99)", "range(20)") + "{{ ns.x }}";
+        assert!(render(&deep).is_ok_and(|text| text.ends_with(&"]".repeat(100_000))));
     }
 }
