@@ -144,7 +144,10 @@ impl Tokens {
             Ok::<_, ProcessorError>(())
         };
         let mut from = 0;
-        while let Some((place, length, id)) = self.next_special(text, from, literal) {
+        for (place, length, id) in self.meant(text, literal) {
+            if place < from {
+                continue;
+            }
             between(from, place, &mut ids, &mut starts)?;
             ids.push(id);
             starts.push(place);
@@ -166,15 +169,23 @@ impl Tokens {
         self.special.iter().any(|(name, _)| text.contains(name.as_str()))
     }
 
-    /// The first special token from a byte on that is not within a literal range: its place, length and id.
-    fn next_special(&self, text: &str, from: usize, literal: &[Range<usize>]) -> Option<(usize, usize, u32)> {
-        let first = |(name, id): &'_ (String, u32)| {
-            let places = text[from..].match_indices(name.as_str()).map(|(place, _)| from + place);
-            let mut meant = places.filter(|place| has_meaning(literal, *place, name.len()));
-            meant.next().map(|place| (place, name.len(), *id))
-        };
-        // Of several at one place the longest, as the tokenizer takes them.
-        self.special.iter().filter_map(first).min_by_key(|(place, length, _)| (*place, usize::MAX - length))
+    /// All special tokens of a text that are not within a literal range: places, lengths and ids, in order, and of several at one
+    /// place the longest first, as the tokenizer takes them. The text is gone through once for each name, not for each token.
+    fn meant(&self, text: &str, literal: &[Range<usize>]) -> Vec<(usize, usize, u32)> {
+        let mut meant = Vec::new();
+        for (name, id) in &self.special {
+            let mut from = 0;
+            while let Some(at) = text[from..].find(name.as_str()) {
+                let place = from + at;
+                if has_meaning(literal, place, name.len()) {
+                    meant.push((place, name.len(), *id));
+                }
+                // The next one may begin within this one.
+                from = place + text[place..].chars().next().map_or(1, char::len_utf8);
+            }
+        }
+        meant.sort_by_key(|(place, length, _)| (*place, usize::MAX - length));
+        meant
     }
 
     pub(crate) fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
