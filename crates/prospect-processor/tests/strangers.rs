@@ -114,6 +114,18 @@ fn a_tokenizer_is_bounded_and_may_not_panic() {
 }
 
 #[test]
+fn a_text_that_names_a_special_token_among_thousands_of_them_takes_no_minute() {
+    let template = "{% for i in range(9999) %}{{ bos_token }}a{% endfor %}{% for m in messages %}{{ m.content[0].text }}{% endfor %}";
+    let processor =
+        changed(|folder| fs::write(folder.join("chat_template.jinja"), template).unwrap()).unwrap();
+    let begun = std::time::Instant::now();
+    let ids = processor.encode_message(Role::User, "<|im_start|><image>", true).unwrap().ids;
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_eq!(ids.iter().filter(|&&id| id == processor.special().bos).count(), 9999);
+    assert!(processor.decode(&ids).unwrap().ends_with("a<|im_start|><image>"));
+}
+
+#[test]
 fn settings_that_make_no_pixels_or_millions_of_tokens_are_refused() {
     let with =
         |from: &str, to: &str| changed(|folder| replace(&folder.join("processor_config.json"), from, to));
