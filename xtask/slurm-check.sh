@@ -109,6 +109,29 @@ same() { # name
     fi
 }
 
+# A check of what an interruption leaves is one only if a run was interrupted in the middle of a video, and went on there.
+under_way() { # name: waits for the sixth frame of v0, which is the first task's, and keeps the trace so far
+    local trace
+    for _ in $(seq 120); do
+        trace=$(ls "$work/out/$1"/*/v0/trace.jsonl 2>/dev/null | head -1) || true
+        if [ -n "$trace" ] && grep -q '"event":"frame","index":5,' "$trace"; then
+            cp "$trace" "$work/$1.trace"
+            return
+        fi
+        sleep 0.5
+    done
+    echo "$1 does not come to its sixth frame: see $work/log" >&2
+}
+went_on() { # name: its log tells of an interruption, and the trace begins with what was there before, measured times and all
+    local trace
+    trace=$(ls "$work/out/$1"/*/v0/trace.jsonl 2>/dev/null | head -1) || true
+    [ -s "$work/$1.trace" ] && [ -n "$trace" ] && grep -q interrupted "$work/log/$1-0" &&
+        cmp -s -n "$(stat -c %s "$work/$1.trace")" "$work/$1.trace" "$trace"
+}
+restarts() { # job: how often Slurm began it again
+    scontrol show job "$1" 2>/dev/null | sed -n 's/.*Restarts=\([0-9]*\).*/\1/p' | head -1 || true
+}
+
 RAYON_NUM_THREADS=1 HF_HUB_OFFLINE=1 "$binary" eval "$work/videos" --out "$work/out/whole" >/dev/null
 for array in 1-4 0-30:10 1-6%2 0-19; do
     name="array_${array//[:%]/_}"
@@ -127,14 +150,21 @@ done
 
 # Slow enough to be interrupted: at the video's own pace, twice and more.
 slow=(--set source.realtime=true --set source.policy=block --set stream.fps=2)
-job=$(submit requeued 0-1 "$work/videos" -- --set stream.max_frames=40)
-sleep 4
-scontrol requeue "${job}_0" 2>/dev/null || true
+job=$(submit requeued 0-1 "$work/videos" -- "${slow[@]}" --set stream.max_frames=40)
+under_way requeued
+scontrol requeue "${job}_0" || true
 wait_for "$job"
+again=$(restarts "${job}_0")
 mkdir -p "$work/one"
 cp -P "$work"/videos/v0.* "$work/one"
 RAYON_NUM_THREADS=1 "$binary" eval "$work/videos" --out "$work/out/short" --set stream.max_frames=40 >/dev/null
-if [ "$(judged "$work/out/requeued")" = "$(judged "$work/out/short")" ]; then say requeue "loses nothing"; else failed=1; say requeue "DIFFERS"; fi
+if [ "${again:-0}" -lt 1 ] || ! went_on requeued; then
+    failed=1; say requeue "DID NOT GO ON (${again:-0} restarts): see $work/log/requeued-0"
+elif [ "$(judged "$work/out/requeued")" = "$(judged "$work/out/short")" ]; then
+    say requeue "loses nothing in $again restarts"
+else
+    failed=1; say requeue "DIFFERS"
+fi
 
 # A minute of video in real time under a limit of one minute: --signal comes at once, so that the task needs several turns.
 job=$(submit long 0-0 "$work/one" --time=1 --signal=TERM@40 -- "${slow[@]}")
@@ -146,11 +176,15 @@ else
     failed=1; say "longer than the limit" "DID NOT END ($turns interruptions): see $work/log/long-0"
 fi
 job=$(submit cancelled 0-0 "$work/one" -- "${slow[@]}")
-sleep 8
+under_way cancelled
 scancel --signal=TERM "${job}_0" || true
 sleep 3
 scancel "$job" || true
 wait_for "$job"
 wait_for "$(submit cancelled 0-0 "$work/one" -- "${slow[@]}")"
-if [ -f "$work"/out/cancelled/*/v0/result.json ]; then say scancel "the next job goes on"; else failed=1; say scancel "LOST"; fi
+if [ -f "$work"/out/cancelled/*/v0/result.json ] && went_on cancelled; then
+    say scancel "the next job goes on"
+else
+    failed=1; say scancel "LOST: see $work/log/cancelled-0"
+fi
 exit "$failed"

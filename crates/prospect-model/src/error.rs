@@ -55,7 +55,7 @@ pub enum ModelError {
         /// The first file of weights that is there.
         found: String,
     },
-    /// A list of shards that leads out of its folder.
+    /// A list of shards or modules that leads out of its folder.
     #[error("{}: it names the file {name:?}: expected the name of a file beside it", path.display())]
     ShardName {
         /// The list.

@@ -123,9 +123,10 @@ fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
     }
 }
 
-/// Whether a name stays in its folder, on every system.
-fn is_file_name(name: &str) -> bool {
-    !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', ':', '\0'])
+/// Whether a name stays in its folder, on every system, and in its line where a message has it.
+pub(crate) fn is_file_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..")
+        && !name.contains(|c: char| matches!(c, '/' | '\\' | ':') || c.is_control())
 }
 
 /// A file of weights in another format.

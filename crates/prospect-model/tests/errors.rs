@@ -55,7 +55,7 @@ fn an_index_without_a_weight_map_is_refused() {
 
 #[test]
 fn an_index_stays_in_its_folder() {
-    for name in ["../x.safetensors", "/x.safetensors", "a/b.safetensors", "..", "C:x"] {
+    for name in ["../x.safetensors", "/x.safetensors", "a/b.safetensors", "..", "C:x", "a\\nb"] {
         let scratch = Scratch::copy("mha-untied-sharded");
         let index = format!(r#"{{"weight_map": {{"lm_head.weight": "{name}"}}}}"#);
         std::fs::write(scratch.path("model.safetensors.index.json"), index).unwrap();

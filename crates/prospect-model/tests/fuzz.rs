@@ -6,10 +6,11 @@ mod common;
 use std::sync::LazyLock;
 
 use common::Scratch;
-use common::mutations::{cases, mutate, mutations};
+use common::mutations::{cases, change_json, json_changes, mutate, mutations, odd_values};
 use proptest::prelude::*;
 use prospect_context::PositionPolicy;
 use prospect_model::{PixelValues, SmolVlm};
+use serde_json::Value;
 
 /// Uses a checkpoint that did load.
 fn exercise(model: &SmolVlm) {
@@ -28,6 +29,65 @@ fn load(scratch: &Scratch) {
     match scratch.load() {
         Ok(model) => exercise(&model),
         Err(error) => assert_eq!(error.to_string().lines().count(), 1, "{error}"),
+    }
+}
+
+/// Names that a list of weights may have, and some that it may not.
+fn file_names() -> impl Strategy<Value = Value> {
+    let names = [
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+        "../model.safetensors",
+        "/dev/zero",
+        "config.json",
+        "no such file",
+        ".",
+        "a\n\u{1b}[2J",
+        "a\0",
+    ];
+    prop_oneof![2 => prop::sample::select(names.to_vec()).prop_map(Value::from), 1 => odd_values()]
+}
+
+/// The logits of three tokens.
+fn logits(model: &SmolVlm) -> Vec<f32> {
+    common::put(model, &mut common::cache(model), &[3, 4, 5])
+}
+
+/// What a list of weights can do wrong is to be refused: one that is not has the weights of the sound one.
+fn load_by_index(index: &[u8]) {
+    static SOUND: LazyLock<Vec<f32>> = LazyLock::new(|| logits(&common::load(SHARDED)));
+    let scratch = Scratch::copy(SHARDED);
+    std::fs::write(scratch.path(INDEX), index).unwrap();
+    match scratch.load() {
+        Ok(model) => assert_eq!(logits(&model), *SOUND),
+        Err(error) => assert_eq!(error.to_string().lines().count(), 1, "{error}"),
+    }
+}
+
+const SHARDED: &str = "mha-untied-sharded";
+const INDEX: &str = "model.safetensors.index.json";
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases(128)))]
+
+    #[test]
+    fn a_damaged_list_of_weights_names_the_same_ones_or_is_refused(mutations in mutations()) {
+        let mut index = std::fs::read(common::folder(SHARDED).join(INDEX)).unwrap();
+        mutate(&mut index, &mutations);
+        load_by_index(&index);
+    }
+
+    #[test]
+    fn an_odd_list_of_weights_names_the_same_ones_or_is_refused(changes in json_changes(file_names())) {
+        let index = std::fs::read(common::folder(SHARDED).join(INDEX)).unwrap();
+        let mut index = serde_json::from_slice(&index).unwrap();
+        change_json(&mut index, &changes);
+        load_by_index(index.to_string().as_bytes());
+    }
+
+    #[test]
+    fn an_odd_config_never_panics(changes in json_changes(odd_values())) {
+        load(&Scratch::copy("gqa-tied").config(|config| change_json(config, &changes)));
     }
 }
 

@@ -338,6 +338,20 @@ fn other_modules_are_refused() {
 }
 
 #[test]
+fn modules_that_lie_elsewhere_are_not_opened() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::copy(folder().join(POOLING), elsewhere.path().join("config.json")).unwrap();
+    for path in [elsewhere.path().to_str().unwrap(), "../x"] {
+        for module in [0, 1] {
+            let error =
+                Scratch::new().edit(MODULES, |modules| modules[module]["path"] = json!(path)).refused();
+            assert!(matches!(error, ModelError::ShardName { .. }), "{error:?}");
+            assert_says(&error, &[MODULES, path, "expected the name of a file beside it"]);
+        }
+    }
+}
+
+#[test]
 fn a_configuration_that_does_not_fit_is_refused_by_key() {
     for (key, value, says) in [
         ("num_attention_heads", json!(3), "hidden_size is 32: expected a positive multiple of 3"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use minijinja::{Environment, Value as Item, context};
 use serde_json::Value;
@@ -9,18 +10,36 @@ use serde_json::Value;
 use crate::config::{read_json, read_text};
 use crate::error::{ProcessorError, Result};
 use crate::media::{Content, Message};
-use crate::template::{NAME, compile, render_error};
+use crate::template::{compile, render};
 use crate::tokens::TokenTexts;
 
 /// What a template is tried with: several words, as templates split texts.
-const PROBE: &str = "a probe of words";
+const PROBE: &str = "\"probe\" of words";
+/// By what it is known again, whatever became of its case.
+const PROBED: &str = "probe";
+/// How it begins as JSON, or its first letter alone.
+const PROBED_JSON: &str = "\"\\\"";
+/// What a template may make, in bytes, and that much more of each byte that people say: the tokenizer takes a second for some
+/// millions, and no model has room for them.
+const MOST_RENDERED: usize = 1 << 20;
+const MOST_RENDERED_OF_A_BYTE: usize = 8;
 /// How a list of items begins that is printed as it is, in JSON's quotes or in Python's.
 const ITEM_AS_TEXT: [&str; 2] = ["\"type\": \"text\"", "'type': 'text'"];
+
+/// Where a template is, whole or as the key `chat_template`. Beside the one for conversations the folder may have more, for tools
+/// and the like: of these the default counts, where no file of its own holds it, as in `transformers`.
+const FILES: [&str; 5] = [
+    "chat_template.jinja",
+    "chat_template.json",
+    "additional_chat_templates/default.jinja",
+    "processor_config.json",
+    "tokenizer_config.json",
+];
 
 /// The compiled template.
 #[derive(Debug, Clone)]
 pub(crate) struct ChatTemplate {
-    environment: Environment<'static>,
+    environment: Arc<Environment<'static>>,
     path: PathBuf,
     /// Variables of the template: `bos_token`, `eos_token` and whatever else is called so in the tokenizer's files.
     tokens: BTreeMap<String, String>,
@@ -29,53 +48,37 @@ pub(crate) struct ChatTemplate {
 }
 
 impl ChatTemplate {
-    /// `chat_template.jinja`, else `chat_template.json`, else the key in `processor_config.json` or
-    /// `tokenizer_config.json`.
+    /// The template of the first of [`FILES`] that has one.
     pub(crate) fn from_dir(dir: &Path) -> Result<Self> {
-        let jinja = dir.join("chat_template.jinja");
         let tokens = token_variables(dir)?;
-        if let Some(source) = read_text(&jinja)? {
-            return Self::new(source, jinja, tokens);
-        }
-        for file in ["chat_template.json", "processor_config.json", "tokenizer_config.json"] {
+        for file in FILES {
             let path = dir.join(file);
-            let Some(value) = read_json(&path)? else { continue };
-            match value.get("chat_template") {
-                None | Some(Value::Null) => {}
-                Some(Value::String(source)) => return Self::new(source.clone(), path, tokens),
-                Some(Value::Array(list)) if default_template(list).is_some() => {
-                    return Self::new(default_template(list).unwrap_or_default().to_owned(), path, tokens);
-                }
-                Some(other) => {
-                    let found = other.to_string().chars().take(60).collect();
-                    let key = "chat_template".into();
-                    return Err(ProcessorError::BadValue {
-                        path,
-                        key,
-                        found,
-                        expected: "a template as a string, or a list of named ones with one called default",
-                    });
-                }
+            let source = if file.ends_with(".jinja") { read_text(&path)? } else { template_of_key(&path)? };
+            if let Some(source) = source {
+                return Self::new(source, path, tokens);
             }
         }
         Err(ProcessorError::MissingFile {
-            path: jinja,
+            path: dir.join(FILES[0]),
             expected: "a chat template here, in chat_template.json or in tokenizer_config.json",
         })
     }
 
     fn new(source: String, path: PathBuf, tokens: BTreeMap<String, String>) -> Result<Self> {
-        let shows_json = source.contains("tojson");
         let environment = compile(source, &path)?;
         let mut template = Self { environment, path, tokens, content_is_list: true };
         let probe = |content: Item| vec![item([("role", "user".into()), ("content", content)])];
         let text = item([("type", "text".into()), ("text", PROBE.into())]);
         let listed = template.render_items(probe(vec![text].into()), false);
-        // A template for string content fails on a list, or prints it as it is.
-        let prints_list = |text: &String| ITEM_AS_TEXT.iter().any(|item| text.to_lowercase().contains(item));
-        if !listed.as_ref().is_ok_and(|text| shows_json || !prints_list(text)) {
-            template.content_is_list = false;
-            template.render_items(probe(PROBE.into()), false).and(Ok(())).or(listed.map(|_| ()))?;
+        let plain = template.render_items(probe(PROBE.into()), false);
+        template.content_is_list = match (&listed, &plain) {
+            (Ok(listed), Ok(plain)) => is_for_lists(&listed.to_lowercase(), &plain.to_lowercase()),
+            (Ok(_), Err(_)) => true,
+            (Err(_), _) => false,
+        };
+        // Of a template that fails on both, what it says of the list.
+        if plain.is_err() {
+            listed?;
         }
         Ok(template)
     }
@@ -85,14 +88,23 @@ impl ChatTemplate {
         let tokens = Item::from_pairs(self.tokens.clone());
         // As transformers passes them: what is none is not undefined.
         let context = context! { messages, add_generation_prompt, tools => (), documents => (), ..tokens };
-        let rendered = self.environment.get_template(NAME).and_then(|template| template.render(context));
-        rendered.map_err(|error| render_error(&self.path, &error))
+        render(&self.environment, context, &self.path)
     }
 
     /// The text, with a placeholder for each image and video.
     pub(crate) fn render(&self, messages: &[Message], generate: bool, texts: &TokenTexts) -> Result<String> {
+        let said = messages.iter().flat_map(|message| &message.content).map(|part| match part {
+            Content::Text(text) => text.len(),
+            Content::Image(_) | Content::Video(_) => 0,
+        });
+        let most = MOST_RENDERED + MOST_RENDERED_OF_A_BYTE * said.sum::<usize>();
         let messages = messages.iter().map(|message| self.message(message, texts)).collect();
-        self.render_items(messages, generate)
+        let rendered = self.render_items(messages, generate)?;
+        if rendered.len() > most {
+            let (path, bytes) = (self.path.clone(), rendered.len());
+            return Err(ProcessorError::RenderedTooLong { path, bytes, most });
+        }
+        Ok(rendered)
     }
 
     fn message(&self, message: &Message, texts: &TokenTexts) -> Item {
@@ -116,6 +128,14 @@ impl ChatTemplate {
     }
 }
 
+/// Whether a template that renders the probe as a list and as a string is one for lists: one for strings leaves the words of a list
+/// out, or prints the list as it is. One that writes all content as JSON prints it rightly.
+fn is_for_lists(listed: &str, plain: &str) -> bool {
+    let prints_list = ITEM_AS_TEXT.iter().any(|item| listed.contains(item));
+    let says_less = plain.contains(PROBED) && !listed.contains(PROBED);
+    !says_less && (!prints_list || plain.contains(PROBED_JSON))
+}
+
 /// The special tokens by the names that the tokenizer's files give them; of two files the newer one counts.
 fn token_variables(dir: &Path) -> Result<BTreeMap<String, String>> {
     let mut variables = BTreeMap::new();
@@ -134,9 +154,61 @@ fn item<const N: usize>(entries: [(&str, Item); N]) -> Item {
     Item::from_pairs(entries)
 }
 
+/// What a JSON file has as its `chat_template`.
+fn template_of_key(path: &Path) -> Result<Option<String>> {
+    let Some(value) = read_json(path)? else { return Ok(None) };
+    let template = match value.get("chat_template") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(source)) => Ok(source.as_str()),
+        Some(Value::Array(list)) => default_template(list).ok_or_else(|| value["chat_template"].to_string()),
+        Some(other) => Err(other.to_string()),
+    };
+    template.map(|source| Some(source.to_owned())).map_err(|found| ProcessorError::BadValue {
+        path: path.to_owned(),
+        key: "chat_template".to_owned(),
+        found: found.chars().take(60).collect(),
+        expected: "a template as a string, or a list of named ones with one called default",
+    })
+}
+
 /// The template that is named `default`, in the form of older files: a list of named ones.
 fn default_template(list: &[Value]) -> Option<&str> {
     let named =
         |name: &str| list.iter().find(|entry| entry.get("name").and_then(Value::as_str) == Some(name));
     named("default")?.get("template")?.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use prospect_context::Role;
+
+    use super::*;
+
+    fn rendered(source: &str) -> String {
+        let template = ChatTemplate::new(source.to_owned(), "template".into(), BTreeMap::new()).unwrap();
+        let text = |name: &str| name.to_owned();
+        let texts = TokenTexts {
+            image: text("<image>"),
+            bos: text("<|im_start|>"),
+            fake: text("<fake_token_around_image>"),
+            global: text("<global-img>"),
+            video: text("<video>"),
+        };
+        let message = Message { role: Role::User, content: vec![Content::Text(text("words"))] };
+        template.render(&[message], false, &texts).unwrap()
+    }
+
+    /// As SmolLM3 and Qwen3 have it: what is no string is nothing.
+    #[test]
+    fn a_template_that_takes_strings_alone_loses_no_text() {
+        for source in [
+            "{% for m in messages %}{% set content = m.content if m.content is string else '' %}{{ content }}{% endfor %}",
+            "{% for m in messages %}{%- if m.content is string %}{{ m.content }}{%- else %}{%- set c = '' %}{%- endif %}{% endfor %}",
+            "{% for tool in tools or [] %}{{ tool | tojson }}{% endfor %}{% for m in messages %}{{ m.content }}{% endfor %}",
+        ] {
+            assert_eq!(rendered(source), "words", "{source}");
+        }
+        let json = "{% for m in messages %}{{ m.content | tojson }}{% endfor %}";
+        assert_eq!(rendered(json), r#"[{"type": "text", "text": "words"}]"#);
+    }
 }

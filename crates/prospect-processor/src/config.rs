@@ -57,7 +57,7 @@ impl ImageSettings {
         } else {
             None
         };
-        Ok(Self {
+        let settings = Self {
             do_resize: image.flag("do_resize", true)?,
             do_split: image.flag("do_image_splitting", true)?,
             longest_edge,
@@ -66,7 +66,28 @@ impl ImageSettings {
             rescale,
             normalize,
             image_seq_len: image_seq_len(dir, processor)?,
-        })
+        };
+        match settings.endless_pixel() {
+            None => Ok(settings),
+            Some(found) => Err(ProcessorError::BadValue {
+                path: image.path.clone(),
+                key: image.full_key("rescale_factor"),
+                found: format!("with image_mean and image_std one that makes a pixel {found}"),
+                expected: "numbers of which pixels come out finite",
+            }),
+        }
+    }
+
+    /// What an 8-bit value of a channel becomes. The reference rescales in f64, rounds to f32 and normalises in f32.
+    pub(crate) fn pixel(&self, byte: u8, channel: usize) -> f32 {
+        let value = self.rescale.map_or(f32::from(byte), |factor| (f64::from(byte) * factor) as f32);
+        self.normalize.map_or(value, |(mean, std)| (value - mean[channel]) / std[channel])
+    }
+
+    /// A pixel that is infinite or no number: of the darkest and the brightest, as what is between them lies between.
+    fn endless_pixel(&self) -> Option<f32> {
+        let pixels = (0..3).flat_map(|channel| [0, u8::MAX].map(|byte| self.pixel(byte, channel)));
+        pixels.into_iter().find(|pixel| !pixel.is_finite())
     }
 }
 

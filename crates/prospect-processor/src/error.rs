@@ -61,7 +61,7 @@ pub enum ProcessorError {
         message: String,
     },
     /// The tokenizer lacks a token that image and text sequences are made of.
-    #[error("{}: token `{token}` is missing, expected it among added_tokens", path.display())]
+    #[error("{}: token `{}` is missing, expected it among added_tokens", path.display(), one_line(token))]
     MissingToken {
         /// The tokenizer file.
         path: PathBuf,
@@ -93,6 +93,24 @@ pub enum ProcessorError {
         path: PathBuf,
         /// The limit, in the template engine's units.
         most: u64,
+    },
+    /// A chat template that does not end.
+    #[error("{}: the chat template has not ended after {seconds} s", path.display())]
+    TemplateSlow {
+        /// The file the template came from.
+        path: PathBuf,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// A chat template that makes more of messages than anybody reads.
+    #[error("{}: the chat template makes {bytes} bytes of these messages: expected at most {most}", path.display())]
+    RenderedTooLong {
+        /// The file the template came from.
+        path: PathBuf,
+        /// What it makes.
+        bytes: usize,
+        /// The limit, for these messages.
+        most: usize,
     },
     /// A person's text with the name of a special token in it, which the template changed beyond recognition.
     #[error(
@@ -130,6 +148,16 @@ pub enum ProcessorError {
         /// Height in pixels.
         height: u32,
     },
+    /// An image that the settings cut into more tiles than any model looks at.
+    #[error("image becomes {tiles} tiles of {tokens} tokens in all, expected at most {most} tokens")]
+    TooManyTiles {
+        /// The tiles.
+        tiles: usize,
+        /// Their tokens.
+        tokens: usize,
+        /// The limit.
+        most: usize,
+    },
     /// A video without frames.
     #[error("video has no frames, expected at least one")]
     EmptyVideo,
@@ -141,7 +169,8 @@ pub enum ProcessorError {
     },
     /// Placeholders in the rendered text and the media of the messages do not match.
     #[error(
-        "text holds {found} {token} placeholders, expected {expected}, one for each of the messages' media"
+        "text holds {found} {} placeholders, expected {expected}, one for each of the messages' media",
+        one_line(token)
     )]
     MediaMismatch {
         /// The placeholder.
@@ -162,8 +191,17 @@ pub enum ProcessorError {
 /// A result with this crate's error.
 pub(crate) type Result<T> = std::result::Result<T, ProcessorError>;
 
-/// `message` on one line, whatever it quotes of a file.
+/// Longest part of a message that is kept, in letters: what it quotes of a file may have any length.
+const LONGEST: usize = 400;
+
+/// `message` on one line that a person can read, whatever it quotes of a file.
 pub(crate) fn one_line(message: impl ToString) -> String {
     let text = message.to_string();
-    text.split(char::is_control).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    let parts = text.split(char::is_control).map(str::trim).filter(|part| !part.is_empty());
+    let mut line = parts.collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(LONGEST) {
+        line.truncate(end);
+        line.push_str("...");
+    }
+    line
 }

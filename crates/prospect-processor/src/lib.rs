@@ -22,6 +22,7 @@ mod sequence;
 mod split;
 mod template;
 mod tokens;
+mod weight;
 
 pub use caught::caught;
 pub use checkpoint_file::{CheckpointFileError, open_checkpoint_file, read_checkpoint_text};

@@ -29,12 +29,8 @@ impl Normalizer {
     pub(crate) fn new(settings: &ImageSettings) -> Self {
         let mut table = [[0.0; 256]; 3];
         for (channel, values) in table.iter_mut().enumerate() {
-            for (byte, value) in values.iter_mut().enumerate() {
-                // The reference rescales in f64, rounds to f32 and normalises in f32.
-                *value = settings.rescale.map_or(byte as f32, |factor| (byte as f64 * factor) as f32);
-                if let Some((mean, std)) = settings.normalize {
-                    *value = (*value - mean[channel]) / std[channel];
-                }
+            for (byte, value) in (0..=u8::MAX).zip(values) {
+                *value = settings.pixel(byte, channel);
             }
         }
         Self { table }

@@ -1,15 +1,19 @@
 //! JSON as Python writes it, for templates.
 
+use std::io::{self, Write};
+
 use minijinja::value::{Kwargs, Value, ValueKind};
-use minijinja::{Error, ErrorKind};
+use minijinja::{Error, ErrorKind, State};
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
 /// Widest indentation, in spaces.
 const WIDEST_INDENT: usize = 64;
+/// Bytes that one unit of the template's work pays for, as for the engine's own texts of lists.
+const BYTES_OF_A_UNIT: u64 = 4;
 
 /// `tojson` as `transformers` defines it: Python's `json.dumps` with `ensure_ascii=False`.
-pub(crate) fn to_json(value: &Value, kwargs: Kwargs) -> std::result::Result<String, Error> {
+pub(crate) fn to_json(state: &State<'_, '_>, value: &Value, kwargs: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = kwargs.get("indent")?;
     let sort_keys: Option<bool> = kwargs.get("sort_keys")?;
     // Python's default; nothing published asks for the other.
@@ -24,21 +28,66 @@ pub(crate) fn to_json(value: &Value, kwargs: Kwargs) -> std::result::Result<Stri
         _ if indent.is_some() => (",".to_owned(), ": ".to_owned()),
         _ => (", ".to_owned(), ": ".to_owned()),
     };
-    // Maps of serde_json are sorted by their keys, those of the template engine are in the order of their making.
-    let sorted = match sort_keys {
-        Some(true) => Some(serde_json::to_value(value).map_err(|error| not_json(value, &error))?),
-        _ => None,
-    };
-    let mut json = Vec::new();
     let indentation = vec![b' '; indent.unwrap_or(0)];
     let pretty = indent.map(|_| PrettyFormatter::with_indent(&indentation));
+    let mut json = Paid::new(state);
     let mut to = Serializer::with_formatter(&mut json, PythonFormatter { item, key, pretty });
-    match &sorted {
-        Some(sorted) => sorted.serialize(&mut to),
-        None => value.serialize(&mut to),
+    let written = match sort_keys {
+        Some(true) => sorted(state, value)?.serialize(&mut to),
+        _ => value.serialize(&mut to),
+    };
+    json.text(written.map_err(|error| not_json(value, &error)))
+}
+
+/// Maps of serde_json are sorted by their keys, those of the template engine are in the order of their making. It is written once
+/// beforehand: a list that holds another one twice, and so on, is small here and without end there.
+fn sorted(state: &State<'_, '_>, value: &Value) -> Result<serde_json::Value, Error> {
+    let mut size = Paid::new(state);
+    let written = serde_json::to_writer(&mut size, value).map_err(|error| not_json(value, &error));
+    size.text(written)?;
+    serde_json::to_value(value).map_err(|error| not_json(value, &error))
+}
+
+/// Bytes, as many as what is left of the template's work pays for.
+struct Paid<'a> {
+    state: &'a State<'a, 'a>,
+    bytes: Vec<u8>,
+    most: usize,
+    is_over: bool,
+}
+
+impl<'a> Paid<'a> {
+    fn new(state: &'a State<'_, '_>) -> Self {
+        let left = state.fuel_levels().map_or(u64::MAX, |(_, left)| left);
+        let most = usize::try_from(left.saturating_mul(BYTES_OF_A_UNIT)).unwrap_or(usize::MAX);
+        Self { state, bytes: Vec::new(), most, is_over: false }
     }
-    .map_err(|error| not_json(value, &error))?;
-    String::from_utf8(json).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
+
+    /// What was written, paid for.
+    fn text(self, written: Result<(), Error>) -> Result<String, Error> {
+        if self.is_over {
+            return Err(Error::from(ErrorKind::OutOfFuel));
+        }
+        written?;
+        self.state.consume_fuel(self.bytes.len() as u64 / BYTES_OF_A_UNIT)?;
+        String::from_utf8(self.bytes)
+            .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
+    }
+}
+
+impl Write for Paid<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > self.most {
+            self.is_over = true;
+            return Err(io::Error::other("it has no end"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn not_json(value: &Value, error: &serde_json::Error) -> Error {

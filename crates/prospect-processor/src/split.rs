@@ -6,6 +6,9 @@ use crate::config::{ImageSettings, MAX_EDGE};
 use crate::error::{ProcessorError, Result};
 use crate::resize::resize_lanczos;
 
+/// Most tokens for an image: of settings that cut it into tiles of a pixel each, millions would come.
+const MOST_IMAGE_TOKENS: usize = 1 << 18;
+
 /// Rows and columns of tiles; both 0 if the image was not split.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Grid {
@@ -81,6 +84,10 @@ pub(crate) fn split(image: &RgbImage, settings: &ImageSettings) -> Result<(Vec<R
         return Ok((vec![whole], Grid::default()));
     }
     let grid = Grid { rows: (height / tile) as usize, cols: (width / tile) as usize };
+    let tokens = grid.tiles().saturating_mul(settings.image_seq_len);
+    if tokens > MOST_IMAGE_TOKENS {
+        return Err(ProcessorError::TooManyTiles { tiles: grid.tiles(), tokens, most: MOST_IMAGE_TOKENS });
+    }
     let mut tiles = Vec::with_capacity(grid.tiles());
     for y in (0..height).step_by(tile as usize) {
         for x in (0..width).step_by(tile as usize) {

@@ -1,14 +1,20 @@
 //! The template engine, set up as `transformers` sets up its own, and bounded: a template comes from a stranger.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Value;
-use minijinja::{Environment, Error, ErrorKind, State};
+use minijinja::value::{Kwargs, StringInput, Value};
+use minijinja::{Environment, Error, ErrorKind, State, escape_formatter, filters};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
+use crate::caught::caught;
 use crate::error::{ProcessorError, Result, one_line};
 use crate::python_json::to_json;
+use crate::weight::pay;
 
 /// The name under which the environment has the template.
 pub(crate) const NAME: &str = "chat_template";
@@ -18,29 +24,63 @@ const MOST_SOURCE_BYTES: usize = 64 << 10;
 /// What one rendering may use: an instruction takes one, and so do 64 bytes of any text or list that it makes. A conversation of
 /// a thousand messages takes some 30,000.
 const FUEL: u64 = 2_000_000;
-/// Stack of the thread that compiles: the compiler goes one call deeper for each operator of a chain, at most
-/// [`MOST_SOURCE_BYTES`] / 2 of them.
-const COMPILER_STACK: usize = 512 << 20;
+/// Stack of a thread that compiles or renders. The compiler goes one call deeper for each operator of a chain, at most
+/// [`MOST_SOURCE_BYTES`] / 2 of them; a list that is printed or dropped, for each list within it, at most [`FUEL`] / 5 of them.
+const STACK: usize = 512 << 20;
+/// How long a rendering may take. The engine counts its work, but not that of comparing a list that holds another one twice, which
+/// does so too, and so on: sixty of them would take longer than the world is old.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes that a number may have in a format: the largest has 309 digits.
+const LONGEST_NUMBER: u64 = 400;
 /// Calls of macros inside of each other.
 const MOST_RECURSION: usize = 100;
 
 /// Compiles a template, which `path` held.
-pub(crate) fn compile(source: String, path: &Path) -> Result<Environment<'static>> {
+pub(crate) fn compile(source: String, path: &Path) -> Result<Arc<Environment<'static>>> {
     if source.len() > MOST_SOURCE_BYTES {
         let (bytes, most) = (source.len(), MOST_SOURCE_BYTES);
         return Err(ProcessorError::TemplateTooLong { path: path.to_owned(), bytes, most });
     }
     let failed = |message: String| ProcessorError::Template { path: path.to_owned(), message };
     let source = without_generation_tags(&source);
-    let compiler = std::thread::Builder::new().name("chat template".to_owned()).stack_size(COMPILER_STACK);
-    let compiled = compiler.spawn(move || {
+    let compiled = with_stack(move || {
         let mut environment = environment()?;
         environment.add_template_owned(NAME, source)?;
-        Ok::<_, Error>(environment)
+        Ok::<_, Error>(Arc::new(environment))
     });
     let compiled = compiled.map_err(|error| failed(format!("no thread to compile it in: {error}")))?;
-    let compiled = compiled.join().map_err(|_| failed("the template engine gave up".to_owned()))?;
+    let compiled = compiled.join().ok().flatten().ok_or_else(|| failed(GAVE_UP.to_owned()))?;
     compiled.map_err(|error| failed(one_line(error)))
+}
+
+/// Renders a compiled template, which `path` held.
+pub(crate) fn render(environment: &Arc<Environment<'static>>, context: Value, path: &Path) -> Result<String> {
+    let failed = |message: String| ProcessorError::Template { path: path.to_owned(), message };
+    let (sender, rendered) = sync_channel(1);
+    let environment = Arc::clone(environment);
+    let renderer = with_stack(move || {
+        let rendered = environment.get_template(NAME).and_then(|template| template.render(context));
+        // Nobody waits any more where it took too long.
+        let _ = sender.send(rendered);
+    });
+    renderer.map_err(|error| failed(format!("no thread to render it in: {error}")))?;
+    match rendered.recv_timeout(PATIENCE) {
+        Ok(rendered) => rendered.map_err(|error| render_error(path, &error)),
+        Err(RecvTimeoutError::Timeout) => {
+            Err(ProcessorError::TemplateSlow { path: path.to_owned(), seconds: PATIENCE.as_secs() })
+        }
+        Err(RecvTimeoutError::Disconnected) => Err(failed(GAVE_UP.to_owned())),
+    }
+}
+
+/// What is said of an engine that panics.
+const GAVE_UP: &str = "the template engine gave up";
+
+/// Does it in a thread with a large stack, of which the system gives what is used.
+fn with_stack<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<JoinHandle<Option<T>>> {
+    Builder::new().name("chat template".to_owned()).stack_size(STACK).spawn(|| caught(work))
 }
 
 /// The source with `{% generation %}`, which marks for training what the assistant says, as a block that changes nothing.
@@ -64,7 +104,7 @@ fn without_generation_tags(source: &str) -> String {
 }
 
 /// Why a template of `path` does not render.
-pub(crate) fn render_error(path: &Path, error: &Error) -> ProcessorError {
+fn render_error(path: &Path, error: &Error) -> ProcessorError {
     let path = path.to_owned();
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(current) = cause {
@@ -82,32 +122,65 @@ fn environment() -> std::result::Result<Environment<'static>, Error> {
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(MOST_RECURSION);
     environment.set_unknown_method_callback(python_method);
+    environment.set_formatter(|out, state, value| {
+        pay(state, value)?;
+        escape_formatter(out, state, value)
+    });
     environment.add_filter("tojson", to_json);
+    environment.add_filter("string", string);
+    environment.add_filter("join", join);
+    // The engine's own, which shows everything there is; Jinja has none.
+    environment.remove_global("debug");
     environment.add_function("raise_exception", |message: String| -> std::result::Result<String, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, message))
     });
     Ok(environment)
 }
 
-/// The methods of Python's strings, lists and dictionaries. Those of `format` that ask for a width are refused: the width is
-/// paid for after the text is made.
+fn string(state: &mut State, value: &Value) -> std::result::Result<Value, Error> {
+    pay(state, value)?;
+    filters::string(state, value)
+}
+
+fn join(
+    state: &mut State,
+    value: &Value,
+    joiner: Option<StringInput<'_>>,
+    attribute: Option<&str>,
+    kwargs: Kwargs,
+) -> std::result::Result<Value, Error> {
+    pay(state, value)?;
+    filters::join(state, value, joiner, attribute, kwargs)
+}
+
+/// The methods of Python's strings, lists and dictionaries, what they are given paid for.
 fn python_method(
     state: &mut State,
     value: &Value,
     method: &str,
     arguments: &[Value],
 ) -> std::result::Result<Value, Error> {
-    let format = value.as_str().filter(|_| method == "format");
-    if format.is_some_and(|text| text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 3)) {
-        return Err(Error::new(
-            ErrorKind::InvalidOperation,
-            "format asks for a width of more than three digits",
-        ));
+    let mut longest = LONGEST_NUMBER;
+    for argument in arguments {
+        longest = longest.max(pay(state, argument)?);
     }
     match value.as_str() {
-        Some(text) if method == "title" && arguments.is_empty() => Ok(title(text).into()),
-        _ => unknown_method_callback(state, value, method, arguments),
+        Some(text) if method == "title" && arguments.is_empty() => return Ok(title(text).into()),
+        Some(text) if method == "format" => {
+            let numbers = || text.split(|c: char| !c.is_ascii_digit());
+            if numbers().any(|digits| digits.len() > 3) {
+                let refused = "format asks for a width of more than three digits";
+                return Err(Error::new(ErrorKind::InvalidOperation, refused));
+            }
+            let widest = numbers().filter_map(|digits| digits.parse().ok()).max().unwrap_or(0_u64);
+            let fields = text.matches('{').count() as u64;
+            state.consume_fuel(fields.saturating_mul(widest + longest) / 64)?;
+        }
+        // An element that is counted is compared with every other one.
+        None if method == "count" => drop(pay(state, value)?),
+        _ => {}
     }
+    unknown_method_callback(state, value, method, arguments)
 }
 
 /// Python's `str.title`: a letter behind anything that is no letter is a capital, behind an apostrophe too.
@@ -133,9 +206,7 @@ mod tests {
         let path = Path::new("chat_template.jinja");
         let environment = compile(source.to_owned(), path)?;
         let message = Value::from_pairs([("role", "user"), ("content", " Grüße\n")]);
-        let rendered =
-            environment.get_template(NAME).and_then(|template| template.render(context! { message }));
-        rendered.map_err(|error| render_error(path, &error))
+        super::render(&environment, context! { message }, path)
     }
 
     /// What Jinja with `transformers`' `tojson` makes of the same.
@@ -204,5 +275,35 @@ mod tests {
         assert!(matches!(render(&nested).unwrap_err(), ProcessorError::Template { .. }));
         let long = render(&" ".repeat(MOST_SOURCE_BYTES + 1)).unwrap_err();
         assert!(matches!(long, ProcessorError::TemplateTooLong { bytes: 65_537, .. }));
+    }
+
+    #[test]
+    fn lists_within_lists_end_in_a_line_however_many_they_are() {
+        let doubled = "{% set ns = namespace(x=['x']) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}";
+        for json in
+            ["{{ ns.x | tojson }}", "{{ ns.x | tojson(sort_keys=true) }}", "{{ ns.x | tojson(indent=64) }}"]
+        {
+            let error = render(&format!("{doubled}{json}")).unwrap_err();
+            assert!(matches!(error, ProcessorError::TemplateEndless { .. }), "{json}: {error}");
+        }
+        for written in [
+            "{{ ns.x }}",
+            "{{ ns.x | string }}",
+            "{{ ns.x | join }}",
+            "{{ ''.join([ns.x]) }}",
+            "{{ '{}'.format(ns.x) }}",
+            "{{ ('{0:>999}' * 4000000).format(1) }}",
+        ] {
+            let error = render(&format!("{doubled}{written}")).unwrap_err();
+            assert!(matches!(error, ProcessorError::TemplateEndless { .. }), "{written}: {error}");
+        }
+        let error = render(&format!("{doubled}{{{{ ns.x == [ns.x] }}}}{{{{ ns.x ~ '' }}}}")).unwrap_err();
+        assert!(matches!(error, ProcessorError::TemplateSlow { .. }), "{error}");
+        let long = "{% set x = 'a' * 1000000 %}{{ range(1000) | tojson(separators=(x, x)) }}";
+        assert!(matches!(render(long), Err(ProcessorError::TemplateEndless { .. })));
+        let deep = "{% set ns = namespace(x=[]) %}{% for i in range(99) %}{% for j in range(9999) %}{% set ns.x = [ns.x] %}{% endfor %}{% endfor %}";
+        assert!(matches!(render(deep), Err(ProcessorError::TemplateEndless { .. })));
+        let deep = deep.replace("range(99)", "range(20)") + "{{ ns.x }}";
+        assert!(render(&deep).is_ok_and(|text| text.ends_with(&"]".repeat(100_000))));
     }
 }

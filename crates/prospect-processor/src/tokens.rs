@@ -17,6 +17,9 @@ use crate::literal::has_meaning;
 /// How many times as long a tokenizer may make a text before it cuts it, or after.
 const MOST_GROWTH: u64 = 1024;
 
+/// The longest decomposition of a character in Unicode, in characters.
+const LONGEST_DECOMPOSITION: u64 = 18;
+
 /// Ids of the tokens with a meaning of their own, all from the checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -138,13 +141,18 @@ impl Tokens {
         });
         let (mut ids, mut starts) = (Vec::new(), Vec::new());
         let between = |from: usize, to: usize, ids: &mut Vec<u32>, starts: &mut Vec<usize>| {
-            let (more, at) = encode_with(plain, &text[from..to])?;
-            ids.extend(more);
-            starts.extend(at.into_iter().map(|start| from + start));
+            if from < to {
+                let (more, at) = encode_with(plain, &text[from..to])?;
+                ids.extend(more);
+                starts.extend(at.into_iter().map(|start| from + start));
+            }
             Ok::<_, ProcessorError>(())
         };
         let mut from = 0;
-        while let Some((place, length, id)) = self.next_special(text, from, literal) {
+        for (place, length, id) in self.meant(text, literal) {
+            if place < from {
+                continue;
+            }
             between(from, place, &mut ids, &mut starts)?;
             ids.push(id);
             starts.push(place);
@@ -166,15 +174,23 @@ impl Tokens {
         self.special.iter().any(|(name, _)| text.contains(name.as_str()))
     }
 
-    /// The first special token from a byte on that is not within a literal range: its place, length and id.
-    fn next_special(&self, text: &str, from: usize, literal: &[Range<usize>]) -> Option<(usize, usize, u32)> {
-        let first = |(name, id): &'_ (String, u32)| {
-            let places = text[from..].match_indices(name.as_str()).map(|(place, _)| from + place);
-            let mut meant = places.filter(|place| has_meaning(literal, *place, name.len()));
-            meant.next().map(|place| (place, name.len(), *id))
-        };
-        // Of several at one place the longest, as the tokenizer takes them.
-        self.special.iter().filter_map(first).min_by_key(|(place, length, _)| (*place, usize::MAX - length))
+    /// All special tokens of a text that are not within a literal range: places, lengths and ids, in order, and of several at one
+    /// place the longest first, as the tokenizer takes them. The text is gone through once for each name, not for each token.
+    fn meant(&self, text: &str, literal: &[Range<usize>]) -> Vec<(usize, usize, u32)> {
+        let mut meant = Vec::new();
+        for (name, id) in &self.special {
+            let mut from = 0;
+            while let Some(at) = text[from..].find(name.as_str()) {
+                let place = from + at;
+                if has_meaning(literal, place, name.len()) {
+                    meant.push((place, name.len(), *id));
+                }
+                // The next one may begin within this one.
+                from = place + text[place..].chars().next().map_or(1, char::len_utf8);
+            }
+        }
+        meant.sort_by_key(|(place, length, _)| (*place, usize::MAX - length));
+        meant
     }
 
     pub(crate) fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
@@ -227,6 +243,39 @@ fn check_growth(path: &Path, text: &str) -> Result<()> {
     Ok(())
 }
 
+/// The longest text, in characters, that a map of sentencepiece's puts in the place of one: behind the length of its index and the
+/// index stand all of them, a zero byte behind each.
+fn longest_replacement(map: &[u8]) -> u64 {
+    let Some((length, rest)) = map.split_first_chunk::<4>() else { return 0 };
+    let texts = rest.get(u32::from_le_bytes(*length) as usize..).unwrap_or_default();
+    // The bytes behind a character's first have these two bits.
+    let characters = |text: &[u8]| text.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u64;
+    texts.split(|byte| *byte == 0).map(characters).max().unwrap_or(0)
+}
+
+/// The bytes of a text in base64; what is none is left out, as the tokenizer library refuses it.
+fn from_base64(text: &str) -> Vec<u8> {
+    let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len() / 4 * 3), 0, 0_u32);
+    for letter in text.bytes() {
+        let value = match letter {
+            b'A'..=b'Z' => letter - b'A',
+            b'a'..=b'z' => letter - b'a' + 26,
+            b'0'..=b'9' => letter - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => continue,
+        };
+        held = held << 6 | u32::from(value);
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            // The eight bits that are whole; those above them were given before.
+            bytes.push((held >> bits) as u8);
+        }
+    }
+    bytes
+}
+
 /// At most how many times as long a normalizer or decoder makes a text.
 fn growth(part: &Value) -> u64 {
     let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
@@ -240,10 +289,45 @@ fn growth(part: &Value) -> u64 {
             length("content").div_ceil(replaced) + u64::from(replaced == 1)
         }
         "Prepend" => length("prepend"),
-        // The longest decomposition in Unicode.
-        "NFD" | "NFKD" | "NFC" | "NFKC" | "BertNormalizer" | "Nmt" | "Precompiled" => 18,
+        "NFD" | "NFKD" | "NFC" | "NFKC" | "BertNormalizer" | "Nmt" => LONGEST_DECOMPOSITION,
+        "Precompiled" => {
+            let map = part.get("precompiled_charsmap").and_then(Value::as_str).unwrap_or_default();
+            longest_replacement(&from_base64(map)).max(LONGEST_DECOMPOSITION)
+        }
         _ => 1,
     };
     let parts = ["normalizers", "decoders"].into_iter().filter_map(|key| part.get(key)?.as_array()).flatten();
     parts.map(growth).fold(own, u64::saturating_mul)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Bytes whose groups of three have no rest.
+    fn base64(bytes: &[u8]) -> String {
+        const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let letters = |three: &[u8]| {
+            let held = three.iter().fold(0_u32, |held, byte| held << 8 | u32::from(*byte));
+            [18, 12, 6, 0].map(|bits| char::from(LETTERS[(held >> bits) as usize & 63]))
+        };
+        bytes.chunks_exact(3).flat_map(letters).collect()
+    }
+
+    #[test]
+    fn a_map_of_characters_counts_with_its_longest_text() {
+        let normalizer = |text: &str| {
+            let map = [&8_u32.to_le_bytes()[..], b"an index", b"\0ab\0", text.as_bytes(), b"\0"].concat();
+            let map = [&map[..], &vec![0; 3 - map.len() % 3]].concat();
+            let precompiled = json!({"type": "Precompiled", "precompiled_charsmap": base64(&map)});
+            json!({"normalizer": {"type": "Sequence", "normalizers": [precompiled]}}).to_string()
+        };
+        let path = Path::new("tokenizer.json");
+        // The longest that sentencepiece's own maps have: 18 characters of two bytes for U+FDFA.
+        check_growth(path, &normalizer(&"\u{635}".repeat(18))).unwrap();
+        let refused = check_growth(path, &normalizer(&"long ".repeat(2000))).unwrap_err();
+        assert!(matches!(refused, ProcessorError::TokenizerGrowth { factor: 10_000, .. }), "{refused}");
+    }
 }

@@ -113,6 +113,42 @@ fn a_tokenizer_is_bounded_and_may_not_panic() {
     assert!(matches!(normalizer(&twice), Err(ProcessorError::TokenizerGrowth { part: "normalizer", .. })));
 }
 
+#[test]
+fn a_text_that_names_a_special_token_among_thousands_of_them_takes_no_minute() {
+    let template = "{% for i in range(9999) %}{{ bos_token }}a{% endfor %}{% for m in messages %}{{ m.content[0].text }}{% endfor %}";
+    let processor =
+        changed(|folder| fs::write(folder.join("chat_template.jinja"), template).unwrap()).unwrap();
+    let begun = std::time::Instant::now();
+    let ids = processor.encode_message(Role::User, "<|im_start|><image>", true).unwrap().ids;
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_eq!(ids.iter().filter(|&&id| id == processor.special().bos).count(), 9999);
+    assert!(processor.decode(&ids).unwrap().ends_with("a<|im_start|><image>"));
+}
+
+#[test]
+fn settings_that_make_no_pixels_or_millions_of_tokens_are_refused() {
+    let with =
+        |from: &str, to: &str| changed(|folder| replace(&folder.join("processor_config.json"), from, to));
+    let factor = "\"rescale_factor\": 0.00392156862745098";
+    for wrong in ["1e39", "-1e300"] {
+        let error = with(factor, &format!("\"rescale_factor\": {wrong}")).unwrap_err().to_string();
+        assert!(error.contains("rescale_factor") && error.ends_with("pixels come out finite"), "{error}");
+    }
+    let tiny = with("\"longest_edge\": 64", "\"longest_edge\": 1").unwrap();
+    let error = tiny.image_pixels(&prospect_processor::RgbImage::new(256, 257), true).unwrap_err();
+    assert!(matches!(error, ProcessorError::TooManyTiles { tiles: 65_537, .. }), "{error}");
+}
+
+#[test]
+fn what_a_file_calls_a_token_is_quoted_on_one_short_line() {
+    let named = |name: String| {
+        let config = format!(r#"{{"image_token": "{name}"}}"#);
+        changed(|folder| fs::write(folder.join("tokenizer_config.json"), &config).unwrap()).unwrap_err()
+    };
+    assert!(named("a\\n\\u001b[2J".to_owned()).to_string().contains("token `a [2J` is missing"));
+    assert!(named("a".repeat(100_000)).to_string().len() < 1000);
+}
+
 proptest! {
     #[test]
     fn no_text_becomes_an_image(words in prop::collection::vec(prop::sample::select(&["<image>", "<|im_start|>", "<end_of_utterance>", "a", " ", "\n", "ü", "<", "image>", "<row_1_col_1>"][..]), 0..12)) {

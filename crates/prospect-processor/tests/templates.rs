@@ -78,3 +78,30 @@ fn no_template_is_told_what_day_it_is() {
     let ids = processor.encode_message(Role::User, "text", true).unwrap().ids;
     assert_eq!(processor.decode(&ids).unwrap(), "2024text");
 }
+
+/// What processing_utils.py of transformers 5.23 takes: a folder of templates beside chat_template.jinja, whose default counts where
+/// there is no such file, and nothing else of it.
+#[test]
+fn of_a_folder_of_templates_the_default_counts_where_no_file_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["tokenizer.json", "tokenizer_config.json", "processor_config.json"] {
+        fs::copy(fixtures().join("goldens/checkpoints/gqa-tied").join(name), folder.path().join(name))
+            .unwrap();
+    }
+    let write = |name: &str, said: &str| {
+        let template = format!("{{% for m in messages %}}{said}{{{{ m.content[0].text }}}}{{% endfor %}}");
+        fs::write(folder.path().join(name), template).unwrap();
+    };
+    let said = || {
+        let processor = Processor::from_dir(folder.path()).map_err(|error| error.to_string())?;
+        let ids = processor.encode_message(Role::User, "text", true).unwrap().ids;
+        Ok::<_, String>(processor.decode(&ids).unwrap())
+    };
+    fs::create_dir(folder.path().join("additional_chat_templates")).unwrap();
+    write("additional_chat_templates/tool_use.jinja", "tools ");
+    assert!(said().unwrap_err().contains("chat_template.jinja: file is missing"));
+    write("additional_chat_templates/default.jinja", "folder ");
+    assert_eq!(said().unwrap(), "folder text");
+    write("chat_template.jinja", "file ");
+    assert_eq!(said().unwrap(), "file text");
+}

@@ -1,12 +1,15 @@
 //! One writer at a place: a lock that its process cannot leave behind.
 
 use std::fs::{File, TryLockError};
-use std::io::{Read, Write};
+use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::RunError;
 use crate::one_line::one_line;
-use crate::whole_file::folder_of;
+use crate::whole_file::{folder_of, open_in_place};
+
+/// What the text in a lock's file begins with.
+const OWNER: &str = "process ";
 
 /// Held as long as it lives; the system lets go of it when the process dies, however it does. The file stays, for the next
 /// one: who took it away could take it from somebody.
@@ -21,21 +24,30 @@ impl Lock {
     /// Takes the lock in the file `path`, for `what`, of which the message speaks.
     ///
     /// # Errors
-    /// [`RunError::Locked`] if another process has it; [`RunError::Write`] if the file cannot be made.
+    /// [`RunError::Locked`] if another process has it; [`RunError::Write`] if the file cannot be made; [`RunError::Argument`] if there
+    /// is a file of that name that is no lock (`Cargo.lock` beside a checkpoint `Cargo`).
     pub(crate) fn take(path: &Path, what: &Path) -> Result<Self, RunError> {
         let failed = |source| RunError::Write { path: path.to_owned(), source };
         std::fs::create_dir_all(folder_of(path)).map_err(failed)?;
-        let mut file =
-            File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        let mut file = open_in_place(path).map_err(failed)?;
+        let mut holder = Vec::new();
+        (&file).take(200).read_to_end(&mut holder).map_err(failed)?;
+        if !holder.is_empty() && !holder.starts_with(OWNER.as_bytes()) {
+            return Err(RunError::Argument {
+                argument: path.display().to_string(),
+                problem: format!("is no lock of this program, which {} needs", what.display()),
+                expected: "another name".to_owned(),
+            });
+        }
         match file.try_lock() {
             Ok(()) => {
                 // Who has it is for people; that it is had, the system knows.
-                let _ = file.set_len(0).and_then(|()| file.write_all(owner().as_bytes()));
+                let written = file.set_len(0).and_then(|()| file.rewind());
+                let _ = written.and_then(|()| file.write_all(owner().as_bytes()));
                 Ok(Self { _file: Some(file), missing: None })
             }
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let _ = file.take(200).read_to_string(&mut holder);
+                let holder = String::from_utf8_lossy(&holder);
                 let holder = one_line(if holder.is_empty() { "another process" } else { &holder });
                 Err(RunError::Locked { place: what.to_owned(), holder })
             }
@@ -72,7 +84,7 @@ impl Lock {
 fn owner() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = if host.trim().is_empty() { "this machine" } else { host.trim() };
-    format!("process {} on {host}", std::process::id())
+    format!("{OWNER}{} on {host}", std::process::id())
 }
 
 #[cfg(test)]
@@ -89,5 +101,21 @@ mod tests {
         assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
         drop(held);
         Lock::of_folder(&place).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_lock_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("precious"), "").unwrap();
+        std::os::unix::fs::symlink(at("precious"), at("x.ck.lock")).unwrap();
+        let refused = Lock::of_file(&at("x.ck")).unwrap_err().to_string();
+        assert!(refused.contains("it is a link"), "{refused}");
+        assert_eq!(std::fs::read(at("precious")).unwrap(), b"");
+        std::fs::write(at("Cargo.lock"), "version = 4\n").unwrap();
+        let refused = Lock::of_file(&at("Cargo")).unwrap_err();
+        assert!(refused.to_string().contains("is no lock") && refused.exit_code() == 2, "{refused}");
+        assert_eq!(std::fs::read(at("Cargo.lock")).unwrap(), b"version = 4\n");
     }
 }

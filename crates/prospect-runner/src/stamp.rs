@@ -62,6 +62,28 @@ impl Stamp {
         Self::look(path).map_err(|source| RunError::Read { path: path.to_owned(), source })
     }
 
+    /// As [`Self::of`], with what lies in the folders within: modules of a model may have folders of their own, but none in those.
+    ///
+    /// # Errors
+    /// [`RunError::Read`].
+    pub(crate) fn of_modules(path: &Path) -> Result<Self, RunError> {
+        let look = || {
+            let mut files = files_in(path, "")?;
+            for entry in std::fs::read_dir(path)? {
+                let inner = entry?.path();
+                if inner.is_dir() {
+                    let name = inner.file_name().unwrap_or_default().to_string_lossy();
+                    files.extend(files_in(&inner, &format!("{name}/"))?);
+                }
+            }
+            Ok(Self::of_files(files))
+        };
+        if !path.is_dir() {
+            return Self::of(path);
+        }
+        look().map_err(|source| RunError::Read { path: path.to_owned(), source })
+    }
+
     /// A text, such as the address of a camera.
     pub(crate) fn of_text(text: &str) -> Self {
         Self { bytes: text.len() as u64, sha256: Sha(Sha256::digest(text).into()) }
@@ -72,15 +94,10 @@ impl Stamp {
             let (bytes, sha256) = of_file(path)?;
             return Ok(Self { bytes, sha256 });
         }
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(path)? {
-            let path = entry?.path();
-            // What a link leads to nowhere, or a pipe, is none of the contents.
-            if path.is_file() {
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                files.push((name, of_file(&path)?));
-            }
-        }
+        Ok(Self::of_files(files_in(path, "")?))
+    }
+
+    fn of_files(mut files: Vec<NamedFile>) -> Self {
         files.sort_by(|a, b| a.0.cmp(&b.0));
         let mut all = Sha256::new();
         for (name, (_, sha256)) in &files {
@@ -88,11 +105,25 @@ impl Stamp {
             all.update(name);
             all.update(sha256.0);
         }
-        Ok(Self {
-            bytes: files.iter().map(|(_, (bytes, _))| bytes).sum(),
-            sha256: Sha(all.finalize().into()),
-        })
+        Self { bytes: files.iter().map(|(_, (bytes, _))| bytes).sum(), sha256: Sha(all.finalize().into()) }
     }
+}
+
+/// A file's name, and its length and digest.
+type NamedFile = (String, (u64, Sha));
+
+/// The files of a folder, `before` in front of their names.
+fn files_in(folder: &Path, before: &str) -> std::io::Result<Vec<NamedFile>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        // What a link leads to nowhere, or a pipe, is none of the contents.
+        if path.is_file() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            files.push((format!("{before}{name}"), of_file(&path)?));
+        }
+    }
+    Ok(files)
 }
 
 /// Length and digest of a file. A blob in the hub's cache has its digest for a name, and was checked when it got it.
@@ -153,6 +184,14 @@ mod tests {
         assert_ne!(Stamp::of(&other).unwrap(), first);
         std::fs::rename(one.join("config.json"), one.join("other.json")).unwrap();
         assert_ne!(Stamp::of(&one).unwrap(), first);
+        // An encoder in the older layout has its weights in a folder of their own.
+        let modules = || Stamp::of_modules(&other).unwrap();
+        assert_eq!(modules(), Stamp::of(&other).unwrap());
+        std::fs::create_dir(other.join("0_Transformer")).unwrap();
+        std::fs::write(other.join("0_Transformer/model.safetensors"), "1").unwrap();
+        let before = modules();
+        std::fs::write(other.join("0_Transformer/model.safetensors"), "2").unwrap();
+        assert!(modules() != before && Stamp::of(&other).unwrap() != before);
         assert!(matches!(Stamp::of(&folder.path().join("gone")), Err(RunError::Read { .. })));
     }
 

@@ -56,6 +56,39 @@ fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Opens the file `path` for reading and writing as it is, or makes it: only a file, and never what a link leads to.
+pub(crate) fn open_in_place(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::File::options();
+    options.read(true).write(true);
+    match options.clone().create_new(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return made,
+    }
+    let there = fs::symlink_metadata(path)?;
+    if !there.is_file() {
+        return Err(not_a_file());
+    }
+    let file = options.open(path)?;
+    // Nobody may have put a link there in the meantime.
+    if is_same_file(&file.metadata()?, &there) { Ok(file) } else { Err(not_a_file()) }
+}
+
+fn not_a_file() -> io::Error {
+    io::Error::other("it is a link, or no file: expected a file, or nothing yet")
+}
+
+/// Whether both are of one file.
+#[cfg(unix)]
+fn is_same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same_file(_: &fs::Metadata, _: &fs::Metadata) -> bool {
+    true
+}
+
 /// The folder of a file that may be named without one.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -102,5 +135,8 @@ mod tests {
         put(&link, "ours").unwrap();
         assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
         assert!(!link.is_symlink() && fs::read_to_string(&link).unwrap() == "ours");
+        assert!(open_in_place(&folder.path().join("x.ck.part")).is_err());
+        open_in_place(&link).unwrap();
+        open_in_place(&folder.path().join("new")).unwrap();
     }
 }

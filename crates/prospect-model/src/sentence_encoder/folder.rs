@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::error::{ModelError, Result};
-use crate::weights::read_json;
+use crate::weights::{is_file_name, read_json};
 
 /// What the modules must be, by the last part of their class.
 const MODULES: [&str; 3] = ["Transformer", "Pooling", "Normalize"];
@@ -110,7 +110,11 @@ fn modules(folder: &Path) -> Result<(PathBuf, Option<PathBuf>)> {
     if names.len() < 2 || names != MODULES[..names.len().min(MODULES.len())] {
         return Err(ModelError::Modules { path, modules: names.join(", ") });
     }
-    Ok((folder.join(&modules[0].path), Some(pooling_in(&modules[1].path))))
+    // What a foreign list names lies beside it, or is not opened; the folder itself has no name.
+    match modules.iter().find(|module| !module.path.is_empty() && !is_file_name(&module.path)) {
+        Some(Module { path: name, .. }) => Err(ModelError::ShardName { path, name: name.clone() }),
+        None => Ok((folder.join(&modules[0].path), Some(pooling_in(&modules[1].path)))),
+    }
 }
 
 fn check_pooling(path: &Path) -> Result<()> {

@@ -399,3 +399,53 @@ fn with_strategy(layers: Layers, registry: &Registry, flag: &str, name: &str) ->
     }
     Ok(layers.flag(flag, "context.strategy", name)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deployed(file: &str) -> String {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/deploy");
+        std::fs::read_to_string(folder.join(file)).unwrap()
+    }
+
+    /// Parses the words as the program would, which knows its options and what each takes.
+    fn assert_parses(file: &str, words: &[&str]) {
+        assert!(words.len() > 1, "{file}: no command");
+        let parsed = Arguments::try_parse_from(words);
+        assert!(parsed.is_ok(), "{file}: {words:?}: {}", parsed.unwrap_err());
+    }
+
+    /// What both files say in their heads is to be run beside the job.
+    fn assert_told_commands_parse(file: &str, text: &str) {
+        let told: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("#   prospect-runner ")).collect();
+        assert!(!told.is_empty(), "{file}");
+        for command in told {
+            let command = command.split('#').next().unwrap_or_default();
+            let words: Vec<&str> =
+                ["prospect-runner"].into_iter().chain(command.split_whitespace()).collect();
+            assert_parses(file, &words);
+        }
+    }
+
+    #[test]
+    fn the_job_for_slurm_calls_the_program_as_it_is() {
+        let (file, text) = ("slurm/eval.sbatch", deployed("slurm/eval.sbatch"));
+        // Behind the program's name, which is a variable; the last word stands for whatever the user adds.
+        let (_, command) = text.split_once("${PROSPECT:-prospect-runner}\" ").unwrap();
+        let (command, _) = command.split_once(" \"$@\"").unwrap();
+        let words = ["prospect-runner"].into_iter().chain(command.split_whitespace());
+        assert_parses(file, &words.collect::<Vec<_>>());
+        assert_told_commands_parse(file, &text);
+    }
+
+    #[test]
+    fn the_job_for_kubernetes_calls_the_program_as_it_is() {
+        let (file, text) = ("kubernetes/eval.yaml", deployed("kubernetes/eval.yaml"));
+        let command = text.lines().find_map(|line| line.trim().strip_prefix("command: ")).unwrap();
+        let words: Vec<String> = serde_json::from_str(command).unwrap();
+        assert_parses(file, &words.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_told_commands_parse(file, &text);
+    }
+}

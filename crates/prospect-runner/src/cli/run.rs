@@ -13,7 +13,7 @@ use crate::error::RunError;
 use crate::lock::Lock;
 use crate::outlet::Outlet;
 use crate::run::{self, Keeping, RunInputs};
-use crate::source::{STDIN, without_secrets};
+use crate::source::{STDIN, shown_name};
 use crate::strategies::Registry;
 use crate::suspend::{Keeper, SuspendError, SuspendedStream};
 use crate::trace::{Event, TRACE_FILE, Tee, TraceSink, TraceWriter};
@@ -33,7 +33,9 @@ pub(super) fn run(arguments: &RunArguments, strategies: &Registry) -> Result<(),
     };
     let (checkpoint, settings) = Checkpoint::load_for_stream(&settings)?;
     let annotations = run::annotations_of(&settings, &source)?;
-    let folder = output_folder(&settings, &source);
+    let shown = shown_name(&source);
+    let name = if source == STDIN { "stdin" } else { &shown };
+    let folder = output_folder(&settings, name, |folder| is_free(folder, &shown));
     let lock = Lock::of_folder(&folder)?;
     lock.missing.iter().for_each(|note| complain("note", note));
     let keeping = &arguments.keeping;
@@ -97,18 +99,17 @@ fn earlier_replies(trace: &Path, bytes: u64) -> Vec<Reply> {
     lines.filter_map(reply).collect()
 }
 
-/// Where the trace goes: what the settings say, or a folder in `out/` named after the source. Of two sources of one name, `a/cam.mp4`
-/// and `b/cam.mp4`, the second has `cam-2`: a trace is replaced by one of the same source alone.
-pub(super) fn output_folder(settings: &Settings, source: &str) -> PathBuf {
+/// Where the output goes: what the settings say, or a folder in `out/` named after the source. Of two sources of one name, `a/cam.mp4`
+/// and `b/cam.mp4`, the second has `cam-2`: what is there is replaced by what comes of the same source alone.
+pub(super) fn output_folder(settings: &Settings, source: &str, is_free: impl Fn(&Path) -> bool) -> PathBuf {
     if let Some(folder) = &settings.output.dir {
         return folder.clone();
     }
-    let shown = without_secrets(source);
-    let name = if source == STDIN { "stdin".to_owned() } else { folder_name(&shown) };
+    let name = folder_name(source);
     let numbered = (2_usize..).map(|number| format!("{name}-{number}"));
     let mut folders = std::iter::once(name.clone()).chain(numbered).map(|name| Path::new("out").join(name));
     // The numbers go on for ever.
-    folders.find(|folder| is_free(folder, &shown)).unwrap_or_else(|| Path::new("out").join(&name))
+    folders.find(|folder| is_free(folder)).unwrap_or_else(|| Path::new("out").join(&name))
 }
 
 fn folder_name(source: &str) -> String {
@@ -145,6 +146,14 @@ mod tests {
             .unwrap();
         assert!(is_free(folder.path(), "a/cam.mp4"));
         assert!(!is_free(folder.path(), "b/cam.mp4") && !is_free(folder.path(), "a/cam"));
+        // What these call themselves is not what they are called on the command line.
+        for (source, description) in
+            [("-", "standard input"), ("file:///a%20b/cam.mp4", "/a b/cam.mp4 (mp4, H.264)")]
+        {
+            let start = serde_json::json!({ "source": description }).to_string();
+            std::fs::write(folder.path().join(TRACE_FILE), start).unwrap();
+            assert!(is_free(folder.path(), &shown_name(source)), "{source}");
+        }
         assert_eq!(
             ["b/cam.mp4", "frames/*.png", "a:b.mkv", "rtsp://h/cam?t=***"].map(folder_name),
             ["cam", "_", "a_b", "cam"]

@@ -49,7 +49,8 @@ pub(super) fn run(
     let videos = with_annotations(videos(sources, settings.evaluation.annotations.as_deref())?)?;
     let (checkpoint, settings) = Checkpoint::load_for_stream(&settings)?;
     let similarity = similarity(&settings)?;
-    let folder = output_folder(&settings, name);
+    let suite_videos = || videos.iter().map(|(video, _)| video);
+    let folder = output_folder(&settings, name, |folder| Store::new(folder).is_for(suite_videos()));
     let suite = Suite {
         videos,
         variants: variants(common, registry, strategies, &checkpoint)?,

@@ -242,6 +242,8 @@ fn skip(frames: &mut dyn FrameSource, progress: &Progress, fps: f64, path: PathB
         false => frames.skip(items),
     };
     match found < items {
+        // A source that ends when it is told to has not become shorter.
+        true if INTERRUPTED.load(Ordering::Relaxed) => Err(RunError::Interrupted),
         true => Err(SuspendError::SourceEnded { path, items, found }.into()),
         false => Ok(()),
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
 
-use super::SourceError;
+use super::{SourceError, walk};
 
 const EXTENSIONS: [&str; 9] = ["png", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "gif", "webp"];
 /// What file managers put beside pictures, where it does not begin with a dot.
@@ -67,17 +67,7 @@ impl Listing {
 
     /// Of a glob. As in a shell, what begins with a dot is meant only where the pattern says the dot.
     pub(super) fn of_pattern(pattern: &str) -> Result<Self, SourceError> {
-        let paths = glob::glob(pattern).map_err(|error| SourceError::Pattern {
-            pattern: pattern.to_owned(),
-            message: error.to_string(),
-        })?;
-        let mut files = Vec::new();
-        for entry in paths {
-            files.push(entry.map_err(|error| SourceError::Unreadable {
-                path: error.path().to_owned(),
-                source: error.into(),
-            })?);
-        }
+        let mut files = paths_of_pattern(pattern)?;
         let parts = pattern.split(std::path::is_separator).filter(|part| part.starts_with('.'));
         let dotted: Vec<_> = parts.filter_map(|part| glob::Pattern::new(part).ok()).collect();
         let is_meant = |file: &Path| {
@@ -114,6 +104,31 @@ impl Listing {
         self.files.sort_by(|a, b| natural_order(&name(a), &name(b)).then_with(|| a.cmp(b)));
         self
     }
+}
+
+/// Everything that a pattern names, through whatever links.
+fn paths_of_pattern(pattern: &str) -> Result<Vec<PathBuf>, SourceError> {
+    let wrong = |error: glob::PatternError| SourceError::Pattern {
+        pattern: pattern.to_owned(),
+        message: error.to_string(),
+    };
+    let Some((before, rest)) = walk::split(pattern) else {
+        let paths = glob::glob(pattern).map_err(wrong)?;
+        let path = |path: Result<PathBuf, glob::GlobError>| {
+            path.map_err(|error| SourceError::Unreadable {
+                path: error.path().to_owned(),
+                source: error.into(),
+            })
+        };
+        return paths.map(path).collect();
+    };
+    let rest = glob::Pattern::new(rest).map_err(wrong)?;
+    let roots = if before.is_empty() { vec![PathBuf::new()] } else { paths_of_pattern(before)? };
+    let mut files = Vec::new();
+    for root in roots.iter().filter(|root| before.is_empty() || root.is_dir()) {
+        files.extend(walk::files_below(root, &rest)?);
+    }
+    Ok(files)
 }
 
 /// The real folder, and the name in it. A link to a file is a name of its own, as in a sequence that shows a picture twice.
@@ -224,5 +239,9 @@ mod tests {
         assert_eq!(listing.files, [at("inner/1.png"), at("inner/2.png")]);
         assert!(listing.left_out.again > 0, "{}", listing.left_out);
         assert_eq!((listing.left_out.dangling, listing.left_out.others), (2, 0));
+        // Of two links to itself a folder has 2^40 ways through it.
+        symlink(".", at("inner/again")).unwrap();
+        let listing = Listing::of_pattern(&at("**/*.png").display().to_string()).unwrap();
+        assert_eq!(listing.files, [at("inner/1.png"), at("inner/2.png")]);
     }
 }

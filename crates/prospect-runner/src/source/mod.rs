@@ -26,6 +26,7 @@ mod sample;
 mod size;
 mod still;
 mod stop;
+mod walk;
 mod yuv;
 
 use std::fs::File;
@@ -46,6 +47,16 @@ pub use stop::StopSignal;
 
 /// What standard input is called as a source.
 pub const STDIN: &str = "-";
+/// What it is called for a person.
+const STANDARD_INPUT: &str = "standard input";
+
+/// What a source's description begins with, before it says how the source is read.
+pub(crate) fn shown_name(spec: &str) -> String {
+    match spec {
+        STDIN => STANDARD_INPUT.to_owned(),
+        _ => without_secrets(address::path_of_file_address(spec).as_deref().unwrap_or(spec)),
+    }
+}
 
 /// One frame of the stream, after sampling.
 #[derive(Debug, Clone)]
@@ -195,7 +206,7 @@ fn open_file(
     stop: &StopSignal,
 ) -> Result<Box<dyn FrameSource>, SourceError> {
     if spec == STDIN {
-        return Ok(Box::new(pipe::Pipe::new("standard input", Box::new(pipe::Stdin::open(stop)?), options)));
+        return Ok(Box::new(pipe::Pipe::new(STANDARD_INPUT, Box::new(pipe::Stdin::open(stop)?), options)));
     }
     let path = Path::new(spec);
     if path.is_dir() {
@@ -238,7 +249,8 @@ fn is_fifo(path: &Path) -> bool {
         use std::os::unix::fs::FileTypeExt;
         // A terminal or another device waits as a pipe does; cameras are ffmpeg's.
         let waits = |kind: std::fs::FileType| kind.is_fifo() || kind.is_char_device() || kind.is_socket();
-        !path.starts_with("/dev/video") && std::fs::metadata(path).is_ok_and(|about| waits(about.file_type()))
+        let is_camera = path.to_string_lossy().starts_with("/dev/video");
+        !is_camera && std::fs::metadata(path).is_ok_and(|about| waits(about.file_type()))
     }
     #[cfg(not(unix))]
     {

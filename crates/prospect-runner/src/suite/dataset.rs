@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use prospect_config::Settings;
 
@@ -162,6 +162,13 @@ fn is_folder_name(name: &str) -> bool {
         && !name.contains(foreign)
 }
 
+/// Whether a name that was made of a file's is one of a folder, and of one in the folder that it is looked for in.
+fn stays_inside(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    let is_name = |part| matches!(part, Component::Normal(part) if part == name);
+    parts.next().is_some_and(is_name) && parts.next().is_none()
+}
+
 /// Videos of one name in different folders are called after their folder as well.
 fn tell_apart(videos: &mut [Video]) {
     let names: Vec<String> = videos.iter().map(|video| video.name.clone()).collect();
@@ -180,6 +187,13 @@ fn check(sources: &[PathBuf], videos: &[Video]) -> Result<(), RunError> {
             argument: all(),
             problem: "no video with annotations beside it (VIDEO.json or VIDEO.tsv)".to_owned(),
             expected: "at least one".to_owned(),
+        });
+    }
+    if let Some(video) = videos.iter().find(|video| !stays_inside(&video.name)) {
+        return Err(RunError::Argument {
+            argument: video.source.display().to_string(),
+            problem: format!("results of a video called {:?} would lead elsewhere", video.name),
+            expected: "a name that can be a folder's".to_owned(),
         });
     }
     let mut names: Vec<&str> = videos.iter().map(|video| video.name.as_str()).collect();
@@ -237,8 +251,14 @@ mod tests {
             let refused = manifest(&format!("b.mp4\t\t{name}")).unwrap_err();
             assert!(refused.contains("would lead elsewhere"), "{name:?}: {refused}");
         }
+        // Results go into a folder of the video's name, which is the file's.
+        for source in ["..", "s1/..", &at("empty/..").display().to_string()] {
+            std::fs::create_dir_all(at("s1")).unwrap();
+            let refused = manifest(&format!("{source}\telsewhere.json")).unwrap_err();
+            assert!(refused.contains("would lead elsewhere"), "{source}: {refused}");
+        }
         for folder in ["s1", "s2"] {
-            std::fs::create_dir(at(folder)).unwrap();
+            std::fs::create_dir_all(at(folder)).unwrap();
             std::fs::write(at(folder).join("cam.mp4"), "").unwrap();
             std::fs::write(at(folder).join("cam.json"), "").unwrap();
         }

@@ -11,7 +11,7 @@ use crate::stamp::Stamp;
 use crate::version::{self, VERSION};
 use crate::{checkpoint, hub, run};
 
-/// Everything that a run depends on, files by their length and time of change.
+/// Everything that a run depends on, files by their contents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Inputs {
     /// The resolved settings, but for where the output goes.
@@ -55,7 +55,7 @@ impl SharedInputs {
         Ok(Self {
             config,
             model: stamp(model.as_deref())?,
-            similarity: stamp(similarity.as_deref())?,
+            similarity: similarity.as_deref().map_or(Ok(Stamp::default()), Stamp::of_modules)?,
             program: this_program()?,
         })
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::dataset::Video;
 use super::inputs::Inputs;
 use super::shard::Shard;
 use crate::error::RunError;
@@ -51,6 +52,14 @@ pub struct VideoEntry {
     pub name: String,
     /// Where it lies.
     pub source: PathBuf,
+}
+
+impl VideoEntry {
+    /// Of a video of a dataset. The report is read elsewhere than here: its path is a whole one.
+    pub(super) fn of(video: &Video) -> Self {
+        let source = std::path::absolute(&video.source).unwrap_or_else(|_| video.source.clone());
+        Self { name: video.name.clone(), source }
+    }
 }
 
 /// The result of one run.
@@ -152,6 +161,20 @@ impl Store {
         read_json(&path).map_err(wrong)
     }
 
+    /// Whether a suite of these videos may be written here: there is none yet, or one of the same dataset, which may have grown or
+    /// shrunk since. Of another one the results would be lost.
+    pub fn is_for<'a>(&self, videos: impl Iterator<Item = &'a Video>) -> bool {
+        let Ok(there) = self.description() else { return true };
+        let mut shared = 0;
+        for entry in videos.map(VideoEntry::of) {
+            match there.videos.iter().find(|video| video.name == entry.name) {
+                Some(video) if video.source != entry.source => return false,
+                found => shared += usize::from(found.is_some()),
+            }
+        }
+        shared > 0
+    }
+
     /// Writes what belongs to the suite.
     ///
     /// # Errors
@@ -202,6 +225,27 @@ mod tests {
         assert_eq!(fs::read_dir(store.run_folder("drop_all", "v")).unwrap().count(), 0);
         store.forget_run("drop_all", "v").unwrap();
         store.forget_run("drop_all", "never").unwrap();
+        let video = |source: &str| Video {
+            name: "v".to_owned(),
+            source: source.into(),
+            annotations: "v.json".into(),
+            choice: crate::annotations::Choice::default(),
+            states: None,
+            part: None,
+        };
+        let (mine, others) = (video("a/v.mp4"), Video { name: "w".to_owned(), ..video("b/w.mp4") });
+        assert!(store.is_for([&mine].into_iter()));
+        let description = SuiteDescription {
+            strategies: Vec::new(),
+            videos: vec![VideoEntry::of(&mine)],
+            baseline: None,
+            similarity: String::new(),
+        };
+        store.put_description(&description).unwrap();
+        assert!(store.is_for([&mine, &others].into_iter()));
+        // Another video of that name, and another dataset.
+        assert!(!store.is_for([&video("b/v.mp4")].into_iter()) && !store.is_for([&others].into_iter()));
+        fs::remove_file(folder.path().join(SUITE_FILE)).unwrap();
         let complaint = store.description().unwrap_err().to_string();
         assert!(
             complaint.contains("suite.json") && complaint.ends_with("compare or eval wrote"),

@@ -100,8 +100,8 @@ impl Suite<'_> {
         for (number, variant, video, annotations) in self.jobs() {
             // Videos vary fastest.
             let shared = &shared[number / self.videos.len()];
-            let there = self.store.result(&variant.folder(), &video.name);
             if !shard.has(number) {
+                let there = self.store.result(&variant.folder(), &video.name);
                 // Whose it is will read the video; here its length has to do.
                 outcome.missing +=
                     usize::from(!there.is_some_and(|there| there.inputs.may_be(shared, video)));
@@ -112,6 +112,8 @@ impl Suite<'_> {
             }
             let inputs = Inputs::of(shared, video)?;
             let _lock = self.store.lock_run(&variant.folder(), &video.name)?;
+            // A suite that is divided otherwise may have made it meanwhile.
+            let there = self.store.result(&variant.folder(), &video.name);
             // What broke a law was no sound run, and may have been the work of two at one time.
             let sound = |result: &RunResult| {
                 result.inputs == inputs && result.error.is_none() && result.broken_laws.is_empty()
@@ -142,12 +144,7 @@ impl Suite<'_> {
     fn description(&self) -> SuiteDescription {
         let strategy =
             |variant: &Variant| StrategyEntry { name: variant.name.clone(), folder: variant.folder() };
-        // The report is read elsewhere than here.
-        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let video = |(video, _): &(Video, Annotations)| VideoEntry {
-            name: video.name.clone(),
-            source: absolute(&video.source),
-        };
+        let video = |(video, _): &(Video, Annotations)| VideoEntry::of(video);
         SuiteDescription {
             strategies: self.variants.iter().map(strategy).collect(),
             videos: self.videos.iter().map(video).collect(),
@@ -178,8 +175,10 @@ impl Suite<'_> {
         let streamed = self.stream(variant, video, annotations, (keeper.as_ref(), suspended), &mut trace);
         let failure = match streamed {
             Err(error @ (RunError::Interrupted | RunError::Write { .. })) => return Err(error),
-            outcome => outcome.err().map(|error| error.to_string()),
+            outcome => outcome.err(),
         };
+        // Where a run failed, for whatever cause, the next one goes on; but not with a stream that does not fit.
+        let is_over = failure.as_ref().is_none_or(|error| matches!(error, RunError::Suspend(_)));
         // A run that failed before its first event has no trace.
         let events = if trace.has_begun() { read_trace(trace.path())? } else { Vec::new() };
         let result = RunResult {
@@ -187,11 +186,11 @@ impl Suite<'_> {
             judgement: self.judge(&video.settings(&variant.settings)).judge(&events, annotations)?,
             cost: Cost::of(&events),
             broken_laws: if events.is_empty() { Vec::new() } else { broken_laws(&events) },
-            error: failure,
+            error: failure.map(|error| error.to_string()),
         };
         self.store.put_result(&variant.folder(), &video.name, &result)?;
         // The lock file beside it stays, as all do.
-        keeper.map_or(Ok(()), |keeper| keeper.forget())?;
+        keeper.filter(|_| is_over).map_or(Ok(()), |keeper| keeper.forget())?;
         Ok(result)
     }
 

@@ -34,13 +34,13 @@ struct Input {
 }
 
 impl Input {
-    /// A file or folder is known by its contents; what is neither, such as a pattern or a camera, by its name alone, of which only
-    /// what is no secret is written down.
+    /// A file or folder is known by its contents; what is neither, such as a pattern or a camera, by its name alone, but for what
+    /// of it is a secret: of that not even a digest is written down, as a short password can be guessed by it.
     fn of(path: Option<&Path>) -> Result<Self, RunError> {
         let Some(path) = path else { return Ok(Self { name: "none".to_owned(), stamp: Stamp::default() }) };
-        let name = path.display().to_string();
+        let name = without_secrets(&path.display().to_string());
         let stamp = if is_contents(path) { Stamp::of(path)? } else { Stamp::of_text(&name) };
-        Ok(Self { name: without_secrets(&name), stamp })
+        Ok(Self { name, stamp })
     }
 }
 
@@ -129,5 +129,12 @@ mod tests {
         let more = json!({"a": 1, "b": 2, "context": {"max_seq_len": 384, "x": null}});
         assert_eq!(first_difference(&one, &more), Some(("b".into(), "null".into(), "2".into())));
         assert_eq!(first_difference(&one, &one), None);
+    }
+
+    #[test]
+    fn a_password_leaves_no_digest() {
+        let camera = |address: &str| Input::of(Some(address.as_ref())).unwrap();
+        assert_eq!(camera("rtsp://user:1234@camera/1"), camera("rtsp://user:5678@camera/1"));
+        assert_ne!(camera("rtsp://user:1234@camera/1"), camera("rtsp://user:1234@camera/2"));
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::RunError;
 use crate::trace::Event;
+use crate::whole_file::open_in_place;
 
 /// The file's name in the folder of its run.
 pub const TRACE_FILE: &str = "trace.jsonl";
@@ -136,9 +137,13 @@ impl TraceWriter {
     fn open(&self) -> std::io::Result<BufWriter<File>> {
         if self.written.bytes == 0 {
             self.path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-            return File::create(&self.path).map(BufWriter::new);
+            // A new file, whatever was there: what a link leads to is somebody else's.
+            match std::fs::remove_file(&self.path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => return File::create_new(&self.path).map(BufWriter::new),
+            }
         }
-        let mut file = File::options().write(true).open(&self.path)?;
+        let mut file = open_in_place(&self.path)?;
         file.set_len(self.written.bytes)?;
         file.seek(SeekFrom::End(0))?;
         Ok(BufWriter::new(file))
@@ -226,5 +231,30 @@ impl<W: Write> TraceSink for Tee<'_, W> {
 
     fn position(&mut self) -> Result<TracePosition, RunError> {
         self.trace.position()
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_not_written_through_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (precious, trace) = (folder.path().join("precious"), folder.path().join(TRACE_FILE));
+        std::fs::write(&precious, "precious").unwrap();
+        std::os::unix::fs::symlink(&precious, &trace).unwrap();
+        let event = Event::SourceNote { message: "note".to_owned() };
+        let mut writer = TraceWriter::in_folder(folder.path());
+        writer.record(&event).unwrap();
+        writer.flush().unwrap();
+        let position = writer.position().unwrap();
+        assert_eq!(std::fs::read_to_string(&precious).unwrap(), "precious");
+        // Nor gone on with through one.
+        std::fs::rename(&trace, folder.path().join("moved")).unwrap();
+        std::os::unix::fs::symlink("moved", &trace).unwrap();
+        let mut writer = TraceWriter::continued(folder.path(), position).unwrap();
+        assert!(matches!(writer.record(&event), Err(RunError::Write { .. })));
+        assert_eq!(folder.path().join("moved").metadata().unwrap().len(), position.bytes);
     }
 }

@@ -323,3 +323,72 @@ fn a_file_that_is_no_checkpoint_is_not_overwritten() {
     assert!(message.contains("is there and no checkpoint of a stream"), "{message}");
     assert_eq!(std::fs::read(run.checkpoint()).unwrap(), b"weights of a week");
 }
+
+/// Programs in the place of ffmpeg and ffprobe, for a video of eight frames. While `folder` holds a file `slow`, ffprobe does not
+/// answer; while it holds `broken`, ffmpeg fails behind the last frame.
+fn stand_in(folder: &Path) -> String {
+    let here = folder.display();
+    let answer = r#"{"streams": [{"index": 0, "codec_type": "video"}], "frames": [{"best_effort_timestamp_time": "0"}],
+        "format": {"format_name": "matroska", "duration": "4.0"}}"#;
+    let probe = format!("[ -e {here}/slow ] && touch {here}/asked && exec sleep 100\necho '{answer}'\n");
+    let frame = "printf 'P6\\n2 2\\n255\\n............'";
+    let video =
+        format!("for frame in 1 2 3 4 5 6 7 8; do {frame}; done\n[ -e {here}/broken ] && exit 1\nexit 0\n");
+    for (name, script) in [("ffprobe", probe), ("ffmpeg", video)] {
+        let program = folder.join(name);
+        std::fs::write(&program, format!("#!/bin/sh\n{script}")).unwrap();
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&program, permissions).unwrap();
+    }
+    format!("source.ffmpeg={here}/ffmpeg")
+}
+
+#[test]
+fn a_signal_while_the_source_is_opened_again_loses_nothing() {
+    let run = Run::new();
+    let ffmpeg = stand_in(run.folder.path());
+    let at = |name: &str| run.folder.path().join(name);
+    std::fs::write(at("clip.mkv"), "stands for a video").unwrap();
+    let arguments = ["clip.mkv", "--set", &ffmpeg];
+    Run::finish(run.kept("1", &arguments));
+    let kept = || [run.checkpoint(), run.out().join("trace.jsonl")].map(|file| std::fs::read(file).unwrap());
+    let before = kept();
+    std::fs::write(at("slow"), "").unwrap();
+    let mut child = run.kept("1", &[&arguments[..], &["--resume"]].concat()).spawn().unwrap();
+    let started = Instant::now();
+    while !at("asked").exists() {
+        assert!(started.elapsed() < Duration::from_secs(120), "ffprobe was never asked");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(kept() == before, "checkpoint or trace was changed");
+    std::fs::remove_file(at("slow")).unwrap();
+    Run::finish(run.kept("1", &[&arguments[..], &["--resume"]].concat()));
+}
+
+#[test]
+fn eval_goes_on_behind_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let ffmpeg = stand_in(folder.path());
+    std::fs::create_dir(at("videos")).unwrap();
+    std::fs::write(at("videos/v.mkv"), "stands for a video").unwrap();
+    std::fs::write(at("videos/v.json"), r#"{"version": 1}"#).unwrap();
+    let eval = || {
+        let arguments = ["eval", "videos", "--out", "out", "--checkpoint-every", "5", "--set", &ffmpeg];
+        program(&arguments).current_dir(folder.path()).output().unwrap()
+    };
+    let of_run = |name: &str| at("out/summarize_and_drop/v").join(name);
+    let trace = || std::fs::read_to_string(of_run("trace.jsonl")).unwrap();
+    std::fs::write(at("broken"), "").unwrap();
+    assert_eq!(eval().status.code(), Some(1));
+    let (first, checkpoint) = (trace(), of_run("stream.checkpoint"));
+    assert!(checkpoint.exists(), "{first}");
+    std::fs::remove_file(at("broken")).unwrap();
+    let output = eval();
+    assert!(output.status.success() && !checkpoint.exists(), "{}", text(&output.stderr));
+    // What was measured of the first five frames is as it was: they were not done again.
+    let known = first.find("\"index\":4,").unwrap();
+    assert_eq!(trace()[..known], first[..known]);
+}

@@ -38,7 +38,7 @@ impl<'a> Opened<'a> {
     }
 
     /// What goes behind `-i`: a file under a name that can only be one.
-    fn input(&self) -> Cow<'a, str> {
+    pub(super) fn input(&self) -> Cow<'a, str> {
         match self {
             Self::File(path) => Cow::Owned(format!("file:{}", path.display())),
             Self::Network(address) => Cow::Borrowed(address),

@@ -27,7 +27,7 @@ pub(super) fn start_stream(spec: &str, fps: f64, input: &InputOptions) -> Result
 
 fn start(spec: &str, what: &str, command: Command) -> Result<FfmpegProcess, SourceError> {
     let program = command.get_program().to_string_lossy().into_owned();
-    FfmpegProcess::start(command).map_err(|error| not_started(spec, what, program, &error))
+    FfmpegProcess::start(command, spec).map_err(|error| not_started(spec, what, program, &error))
 }
 
 fn not_started(spec: &str, what: &str, program: String, error: &std::io::Error) -> SourceError {

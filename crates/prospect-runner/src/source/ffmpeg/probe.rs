@@ -2,12 +2,13 @@
 
 use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use super::command::{self, Opened};
+use super::complaints::shown;
 use crate::source::sample::TOLERANCE;
 use crate::source::{InputOptions, StopSignal};
 
@@ -17,6 +18,8 @@ const FREE_CLOCKS: [&str; 3] = ["mpegts", "mpeg", "hls"];
 const POLL: Duration = Duration::from_millis(20);
 /// Longest answer that is read: thousands of streams have 1 MB.
 const LONGEST_ANSWER: u64 = 16 << 20;
+/// Times that are believed, in seconds: counted from 1970 they have ten digits.
+const LATEST: f64 = 1e12;
 /// Packets that are decoded to find the first frame.
 const FIRST_PACKETS: &str = "%+#24";
 
@@ -97,13 +100,13 @@ impl Probe {
         stop: &StopSignal,
     ) -> Result<Self, ProbeError> {
         let until = patience.map(|patience| Instant::now() + patience);
-        let streams = ask(command::of_streams(opened, input), until, stop)?;
+        let streams = ask(command::of_streams(opened, input), opened, until, stop)?;
         let stream = video(&streams.streams).ok_or(ProbeError::NoVideo)?;
         // A live source gives its first frame when it has one; it has no beginning either.
         let mut probe = Self::from_format(&streams.format);
         probe.stream = Some(stream);
         if probe.ends {
-            let frames = ask(command::of_frames(opened, input, stream, FIRST_PACKETS), until, stop)?;
+            let frames = ask(command::of_frames(opened, input, stream, FIRST_PACKETS), opened, until, stop)?;
             probe.begin(&streams.format, &frames.frames);
         }
         Ok(probe)
@@ -139,10 +142,15 @@ fn video(streams: &[Stream]) -> Option<usize> {
 }
 
 fn seconds(text: Option<&String>) -> Option<f64> {
-    text?.parse().ok().filter(|seconds: &f64| seconds.is_finite())
+    text?.parse().ok().filter(|seconds: &f64| seconds.abs() <= LATEST)
 }
 
-fn ask(mut command: Command, until: Option<Instant>, stop: &StopSignal) -> Result<Answer, ProbeError> {
+fn ask(
+    mut command: Command,
+    opened: &Opened<'_>,
+    until: Option<Instant>,
+    stop: &StopSignal,
+) -> Result<Answer, ProbeError> {
     let program = PathBuf::from(command.get_program());
     let not_started = |error| ProbeError::NotStarted { program: program.clone(), error };
     #[cfg(unix)]
@@ -164,7 +172,10 @@ fn ask(mut command: Command, until: Option<Instant>, stop: &StopSignal) -> Resul
     };
     let (answer, complaint) = match (read(Box::new(answer)), read(Box::new(complaint))) {
         (Ok(answer), Ok(complaint)) => (answer, complaint),
-        (Err(error), _) | (_, Err(error)) => return Err(not_started(error)),
+        (Err(error), _) | (_, Err(error)) => {
+            end(&mut child);
+            return Err(not_started(error));
+        }
     };
     let status = loop {
         match child.try_wait() {
@@ -176,15 +187,20 @@ fn ask(mut command: Command, until: Option<Instant>, stop: &StopSignal) -> Resul
         }
     };
     let Some(status) = status else {
-        let _ = child.kill();
-        let _ = child.wait();
+        end(&mut child);
         return Err(ProbeError::NoAnswer);
     };
     let (answer, complaint) = (answer.join().unwrap_or_default(), complaint.join().unwrap_or_default());
     match parse(&answer) {
         Some(parsed) if status.success() => Ok(parsed),
-        _ => Err(ProbeError::Refused(last_line(&complaint))),
+        _ => Err(ProbeError::Refused(last_line(&complaint, &opened.input()))),
     }
+}
+
+/// Leaves no process behind.
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 fn parse(answer: &[u8]) -> Option<Answer> {
@@ -192,13 +208,13 @@ fn parse(answer: &[u8]) -> Option<Answer> {
 }
 
 /// The line that says why it gave up; what comes before is about details, but for a format that is not opened.
-fn last_line(complaint: &[u8]) -> String {
-    let text = String::from_utf8_lossy(complaint);
-    if text.contains("not on whitelist") {
+fn last_line(complaint: &[u8], address: &str) -> String {
+    let lines = complaint.split(|&byte| byte == b'\n');
+    if lines.clone().any(|line| String::from_utf8_lossy(line).contains("not on whitelist")) {
         return "it is a playlist, or names other files: what a foreign file names is not opened".to_owned();
     }
-    let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
-    last.unwrap_or("ffprobe failed and said nothing").chars().take(400).collect()
+    let last = lines.rev().map(|line| shown(line, address)).find(|line| !line.is_empty());
+    last.unwrap_or_else(|| "ffprobe failed and said nothing".to_owned())
 }
 
 #[cfg(test)]
@@ -206,6 +222,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::source::mutations::{cases, change_json, json_changes, mutate, mutations, odd_values};
 
     fn said(streams: &str, frames: &str, format: &str) -> Probe {
         let json = format!(r#"{{"streams": [{streams}], "frames": [{frames}], "format": {format}}}"#);
@@ -263,14 +280,99 @@ mod tests {
     #[test]
     fn a_list_of_files_is_told_from_damage() {
         let said = b"[hls @ 0x5] Format not on whitelist 'mov'\nfile:a.mkv: Invalid argument\n";
-        assert!(last_line(said).contains("what a foreign file names is not opened"));
-        assert_eq!(last_line(b"[mov] moov atom not found\na.mp4: Invalid data\n\n"), "a.mp4: Invalid data");
+        assert!(last_line(said, "a.mkv").contains("what a foreign file names is not opened"));
+        assert_eq!(
+            last_line(b"[mov] moov atom not found\na.mp4: Invalid data\n\n", "a.mp4"),
+            "a.mp4: Invalid data"
+        );
+    }
+
+    /// What ffprobe says of a recording with sound and a cover picture.
+    const SAID: &str = r#"{"streams": [
+        {"index": 0, "codec_name": "mp3", "codec_type": "audio", "start_time": "1.4", "disposition": {"attached_pic": 0}},
+        {"index": 1, "codec_type": "video", "disposition": {"default": 1, "attached_pic": 1, "timed_thumbnails": 0}},
+        {"index": 2, "codec_type": "video", "avg_frame_rate": "25/1", "disposition": {"attached_pic": 0}, "tags": {}}],
+        "frames": [{"best_effort_timestamp_time": "1.48"}, {"best_effort_timestamp_time": "1.44", "key_frame": 1}, {}],
+        "format": {"filename": "a.ts", "nb_streams": 3, "format_name": "mpegts", "start_time": "1.4", "duration": "20.5"}}"#;
+
+    /// What may stand for a number, or in its place.
+    fn values() -> impl Strategy<Value = serde_json::Value> {
+        let texts = [
+            "N/A",
+            "nan",
+            "inf",
+            "-inf",
+            "1e308",
+            "-1e308",
+            "1e12",
+            "-3.5",
+            "0",
+            "9223372036854.775807",
+            "video",
+            "mpegts",
+            "mov,mp4",
+        ];
+        let texts = prop::sample::select(texts.to_vec()).prop_map(String::from);
+        let numbers = any::<f64>().prop_map(|number| number.to_string());
+        prop_oneof![2 => texts.prop_map(Into::into), 1 => numbers.prop_map(Into::into), 1 => odd_values()]
+    }
+
+    /// What of an answer the frames are counted by.
+    fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
+        let Some(answer) = parse(bytes) else { return Ok(()) };
+        let mut probe = Probe::from_format(&answer.format);
+        probe.begin(&answer.format, &answer.frames);
+        prop_assert!(probe.first.is_finite() && probe.origin.is_finite());
+        prop_assert!(probe.duration.is_none_or(|duration| duration > 0.0 && duration.is_finite()));
+        prop_assert_eq!(probe.ends, probe.duration.is_some());
+        if let Some(stream) = video(&answer.streams) {
+            prop_assert!(
+                answer.streams.iter().any(|other| other.index == stream && other.codec_type == "video")
+            );
+        }
+        for (start, fps) in [(0.0, 2.0), (7.25, 30.0)] {
+            let slot = probe.first_slot(start, fps);
+            prop_assert!(slot < usize::MAX / 2, "frames are counted from it on");
+            let near = 1e-3 + 1e-9 * probe.first.abs();
+            prop_assert!(start + slot as f64 / fps >= probe.first - near, "a slot before the first frame");
+            prop_assert!(
+                slot == 0 || start + (slot - 1) as f64 / fps < probe.first + near,
+                "a slot too late"
+            );
+        }
+        Ok(())
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(256)) })]
+
         #[test]
         fn no_answer_panics(answer in r#"[{}\[\]":,a-z0-9._ ]{0,80}"#) {
-            parse(answer.as_bytes());
+            check(answer.as_bytes())?;
+        }
+
+        #[test]
+        fn frames_are_counted_from_a_time_that_there_is(changes in json_changes(values())) {
+            let mut said = serde_json::from_str(SAID).unwrap();
+            change_json(&mut said, &changes);
+            check(said.to_string().as_bytes())?;
+        }
+
+        #[test]
+        fn a_damaged_answer_is_read_or_refused(changes in mutations()) {
+            let mut said = SAID.as_bytes().to_vec();
+            mutate(&mut said, &changes);
+            check(&said)?;
+        }
+
+        #[test]
+        fn why_it_gave_up_is_one_short_line(lines in prop::collection::vec(prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..60),
+            (0usize..900).prop_map(|length| format!("{} rtsp://USER:PASSWORD@host?x=TOKENTOKEN", "x".repeat(length)).into_bytes()),
+        ], 0..5)) {
+            let line = last_line(&lines.join(&b'\n'), "rtsp://USER:PASSWORD@host?x=TOKENTOKEN");
+            prop_assert!(!line.is_empty() && line.chars().count() <= 500, "{}", line);
+            prop_assert!(!line.contains("PASSW") && !line.contains("TOKEN") && !line.contains(char::is_control), "{}", line);
         }
     }
 }

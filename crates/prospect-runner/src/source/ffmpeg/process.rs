@@ -54,7 +54,8 @@ pub(crate) struct FfmpegProcess {
 }
 
 impl FfmpegProcess {
-    pub(crate) fn start(mut command: Command) -> std::io::Result<Self> {
+    /// Of what it says of the source's `address`, no secret is kept.
+    pub(crate) fn start(mut command: Command, address: &str) -> std::io::Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Ctrl-C is for us: the run closes its trace, and then stops ffmpeg.
         #[cfg(unix)]
@@ -75,7 +76,8 @@ impl FfmpegProcess {
             }
         })?;
         let (sender, complaints) = sync_channel(1);
-        threads().spawn(move || sender.send(Complaints::read(errors)))?;
+        let address = address.to_owned();
+        threads().spawn(move || sender.send(Complaints::read(errors, &address)))?;
         Ok(Self { child, images, complaints })
     }
 

@@ -127,7 +127,8 @@ fn scaling_list(bits: &mut Bits<'_>, entries: usize) -> Option<()> {
     let (mut last, mut next) = (8, 8);
     for _ in 0..entries {
         if next != 0 {
-            next = (last + bits.signed_golomb()?).rem_euclid(256);
+            // A difference of a set that lies; that of one that does not is small.
+            next = bits.signed_golomb()?.wrapping_add(last).rem_euclid(256);
         }
         last = if next == 0 { last } else { next };
     }
@@ -355,6 +356,13 @@ mod tests {
 
     #[test]
     fn the_largest_numbers_overflow_nothing() {
+        // A scaling list whose first difference is i32::MAX.
+        let mut out = Written::default();
+        out.put(24, 100 << 16 | 30);
+        [0, 1, 0, 0].into_iter().for_each(|number| out.golomb(number));
+        out.put(3, 0b011);
+        out.golomb(u32::MAX - 2);
+        assert_eq!(Sps::parse(&out.unit()), None);
         let sps = Sps::parse(&written((u32::MAX, u32::MAX), [u32::MAX - 1; 4], None)).unwrap();
         assert!(sps.macroblocks > MOST_MACROBLOCKS && sps.foreign().is_some());
     }
