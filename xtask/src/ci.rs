@@ -41,6 +41,19 @@ pub(crate) fn run() -> Result<(), String> {
     e2e::run(&e2e::Arguments::for_ci())
 }
 
+/// The quick half of [`run`], while one works: format, rules, lints, and the tests of the crates without tensors.
+pub(crate) fn check() -> Result<(), String> {
+    step("fmt", "cargo", &["fmt", "--all", "--check"], &[])?;
+    announce("tidy");
+    tidy::run()?;
+    let lints = ["clippy", "--workspace", "--all-targets", "--features", FEATURES, "--", "-D", "warnings"];
+    step("clippy", "cargo", &lints, &[])?;
+    let packages = tidy::TENSOR_FREE.iter().flat_map(|name| ["-p", name]);
+    let test: Vec<&str> =
+        ["test", "--features", "prospect-context/serde"].into_iter().chain(packages).collect();
+    step("test without tensors", "cargo", &test, &[])
+}
+
 /// The README's first command.
 fn main_job() -> Result<(), String> {
     streams("main job", "cargo", &["run", "--release", "-p", "prospect-runner", "--", "run"])

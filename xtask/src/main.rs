@@ -37,6 +37,8 @@ enum Command {
     CudaTest(cuda::TestArguments),
     /// Licences, duplicate versions and known faults of the dependencies.
     Deny,
+    /// The quick half of `ci`, while one works: format, rules, lints, the tests of the crates without tensors.
+    Check,
     /// Everything a change has to pass: format, lints, tidy, docs, tests, the main job.
     Ci,
     /// Check the rules of docs/ARCHITECTURE.md that no compiler checks.
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::E2e(arguments) => e2e::run(&arguments),
         Command::CudaBuild(arguments) => cuda::run(&arguments),
         Command::CudaTest(arguments) => cuda::test(&arguments),
+        Command::Check => ci::check(),
         Command::Ci => ci::run(),
         Command::Deny => deny::run(),
         Command::Tidy => tidy::run(),

@@ -6,10 +6,12 @@ mod operations;
 mod shapes;
 mod stages;
 mod stream;
+mod streams;
 
 pub use bandwidth::{Rates, rates};
 pub use evictions::{MeasuredEviction, measure_evictions};
 pub use shapes::{Shape, shape};
 pub use stages::{Measured, Stage, measure};
 pub(crate) use stages::{frame_pixels, frame_tokens, word_ids};
+pub use streams::{MeasuredStreams, measure_streams};
 pub use stream::{MeasuredStream, Soak, measure_stream, soak};

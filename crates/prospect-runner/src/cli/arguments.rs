@@ -54,6 +54,10 @@ pub(super) struct RunArguments {
     /// Video file, folder or glob of images, animated GIF or WebP, `-` for JPEG or PNG images or raw y4m frames on standard
     /// input, or what ffmpeg opens: other files, rtsp:// and http:// streams, /dev/video0.
     pub(super) source: Option<String>,
+    /// Lines that are said to the stream while it goes on: a file, or a FIFO that is read to the end of the stream. Without it
+    /// the keyboard is heard, where there is one.
+    #[arg(long, value_name = "FILE")]
+    pub(super) ask_file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) keeping: KeepingArguments,
     #[command(flatten)]
@@ -185,6 +189,9 @@ pub(super) struct BenchArguments {
     /// Evictions as well, of every strategy under every position policy.
     #[arg(long)]
     pub(super) evictions: bool,
+    /// Instead, so many streams at once on one copy of the weights, comma-separated.
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', conflicts_with_all = ["stream", "evictions", "soak"])]
+    pub(super) streams: Vec<usize>,
     /// Instead, a stream at full speed for so many seconds, to see whether its memory stays flat.
     #[arg(long, value_name = "SECONDS")]
     pub(super) soak: Option<u64>,

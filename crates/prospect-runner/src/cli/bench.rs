@@ -6,8 +6,8 @@ use super::arguments::BenchArguments;
 use super::print;
 use super::table::aligned;
 use crate::bench::{
-    Measured, MeasuredEviction, MeasuredStream, Rates, Stage, measure, measure_evictions, measure_stream,
-    rates, shape, soak,
+    Measured, MeasuredEviction, MeasuredStream, MeasuredStreams, Rates, Stage, measure, measure_evictions,
+    measure_stream, measure_streams, rates, shape, soak,
 };
 use crate::error::RunError;
 use crate::placement::placement_of;
@@ -45,6 +45,17 @@ pub(super) fn bench(arguments: &BenchArguments) -> Result<(), RunError> {
         let soak = soak(model, EVICTION_BUDGET, seconds)?;
         // Numbers always serialise.
         print(&serde_json::to_string_pretty(&soak).unwrap_or_default());
+        return Ok(());
+    }
+    if !arguments.streams.is_empty() {
+        let name = format!("{} with random weights in {}", shape.name, model.placement());
+        let measured = measure_streams(shape.model, &arguments.streams)?;
+        let text = match arguments.json {
+            // Numbers always serialise.
+            true => serde_json::to_string_pretty(&measured).unwrap_or_default(),
+            false => format!("{name}, {} threads\n{}", prospect_model::threads(), aligned(&streams(&measured))),
+        };
+        print(&text);
         return Ok(());
     }
     let rates = rates(model)?;
@@ -143,6 +154,32 @@ fn stages(report: &Report) -> Vec<Vec<String>> {
         }
         rows.push(row);
     }
+    rows
+}
+
+fn streams(measured: &[MeasuredStreams]) -> Vec<Vec<String>> {
+    let header = [
+        "streams",
+        "frames/s",
+        "frames/s a stream",
+        "tokens/s",
+        "tokens/s a stream",
+        "p95 of a frame ms",
+        "memory MiB",
+    ];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(measured.iter().map(|of| {
+        let each = |rate: f64| format!("{:.2}", rate / of.streams as f64);
+        vec![
+            of.streams.to_string(),
+            format!("{:.2}", of.frames_per_second),
+            each(of.frames_per_second),
+            format!("{:.1}", of.tokens_per_second),
+            each(of.tokens_per_second),
+            format!("{:.0}", of.p95_frame_ms),
+            of.memory_bytes.map_or("-".to_owned(), |bytes| (bytes >> 20).to_string()),
+        ]
+    }));
     rows
 }
 

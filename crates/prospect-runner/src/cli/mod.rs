@@ -10,6 +10,7 @@ mod generate;
 mod inspect;
 mod merge;
 mod parity;
+mod people;
 mod run;
 mod simulate;
 mod suite;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use prospect_config::Settings;
 
 use super::arguments::RunArguments;
+use super::people::Listening;
 use super::{complain, print};
 use crate::checkpoint::{Checkpoint, from_repository};
 use crate::display::{Display, Lines, Silent, Terminal};
@@ -56,6 +57,7 @@ pub(super) fn run(arguments: &RunArguments, strategies: &Registry) -> Result<(),
         })?,
         None => TraceWriter::in_folder(&folder),
     };
+    let listening = Listening::to(arguments.ask_file.as_deref(), &source)?;
     let inputs = RunInputs {
         settings: &settings,
         strategies,
@@ -64,7 +66,13 @@ pub(super) fn run(arguments: &RunArguments, strategies: &Registry) -> Result<(),
         annotations: annotations.as_ref(),
     };
     let stream = |trace: &mut dyn TraceSink, display: &mut dyn Display| {
-        let keeping = Keeping { keeper: keeper.as_ref(), suspended, on_open: None };
+        let mut heard = Some(listening);
+        let mut hear = |speaker| {
+            if let Some(listening) = heard.take() {
+                listening.begin(speaker);
+            }
+        };
+        let keeping = Keeping { keeper: keeper.as_ref(), suspended, on_open: Some(&mut hear) };
         run::run(inputs, keeping, trace, display)
     };
     if settings.output.json {

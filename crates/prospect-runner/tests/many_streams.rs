@@ -1,0 +1,136 @@
+//! Many streams on one copy of the weights: each writes the trace that it writes alone, under every strategy, in f32 and q8.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use prospect_config::{EncodeAhead, Layers, Settings, WORKBENCH_CONFIG};
+use prospect_engine::{Engine, EngineOptions, Output, Preparation, SmolVlmStreams, Stream, StreamFrame};
+use prospect_runner::annotations::Annotations;
+use prospect_runner::checkpoint::Checkpoint;
+use prospect_runner::run::{self, RunInputs};
+use prospect_runner::source::{self, Frame, SourceOptions};
+use prospect_runner::strategies::Registry;
+
+const STRATEGIES: [&str; 8] = [
+    "drop_all",
+    "drop_middle",
+    "summarize_and_drop",
+    "summarize_with_dst",
+    "sink_window",
+    "drop_oldest_frames",
+    "keyframes",
+    "hybrid",
+];
+const FRAMES: usize = 40;
+
+fn settings(sets: &[&str]) -> Settings {
+    let layers = Layers::new().file_text("configs/workbench.toml".as_ref(), WORKBENCH_CONFIG).unwrap();
+    sets.iter().fold(layers, |layers, set| layers.set(set).unwrap()).resolve().unwrap()
+}
+
+/// A video with its strategy.
+struct Watched {
+    settings: Settings,
+    annotations: Annotations,
+    frames: Vec<Frame>,
+}
+
+/// A video each, of the two that the repository has, begun at different frames.
+fn watched(checkpoint: &Checkpoint, model: &[&str]) -> Vec<Watched> {
+    let videos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/workbench/videos");
+    let video = |(index, strategy): (usize, &&str)| {
+        let name = if index % 2 == 0 { "video_000" } else { "repeats_000" };
+        let source = videos.join(format!("{name}.mp4")).display().to_string();
+        let strategy = format!("context.strategy={strategy}");
+        let settings = checkpoint.fit(settings(&[model, &[&strategy]].concat())).unwrap();
+        let annotations = run::annotations_of(&settings, &source).unwrap().unwrap();
+        let mut frames = source::open(&source, SourceOptions::at(2.0)).unwrap();
+        let frames = std::iter::from_fn(|| frames.next_frame()).map(Result::unwrap);
+        Watched { settings, annotations, frames: frames.skip(3 * index).take(FRAMES).collect() }
+    };
+    STRATEGIES.iter().enumerate().map(video).collect()
+}
+
+fn engine(checkpoint: &Checkpoint, slice: usize) -> Engine<SmolVlmStreams> {
+    let model = SmolVlmStreams::new(Arc::clone(&checkpoint.model), &checkpoint.processor);
+    Engine::start(Arc::new(model), EngineOptions { slice, memory: None }).unwrap()
+}
+
+impl Watched {
+    fn open(&self, checkpoint: &Checkpoint, engine: &Engine<SmolVlmStreams>) -> Stream<SmolVlmStreams> {
+        let inputs = RunInputs {
+            settings: &self.settings,
+            strategies: &Registry::default(),
+            checkpoint,
+            source: "video",
+            annotations: Some(&self.annotations),
+        };
+        engine.open(inputs.setup().unwrap()).unwrap()
+    }
+
+    fn push_all(&self, checkpoint: &Checkpoint, stream: &Stream<SmolVlmStreams>) {
+        let mut preparation =
+            Preparation::new(&checkpoint.model, &checkpoint.processor, EncodeAhead::Off).unwrap();
+        for Frame { index, time, image, .. } in &self.frames {
+            let picture = preparation.prepare(image).unwrap();
+            stream.frame(StreamFrame { index: *index, time: *time, picture, arrival: None }).unwrap();
+        }
+    }
+}
+
+/// What a stream wrote, without what is measured.
+fn trace(stream: &Stream<SmolVlmStreams>, frames: usize) -> Vec<String> {
+    let (mut events, mut over) = (Vec::new(), 0);
+    while over < frames {
+        match stream.next().unwrap() {
+            Output::Event(event) => events.push(event),
+            Output::FrameDone(_) => over += 1,
+            Output::Failed(error) => panic!("{error}"),
+        }
+    }
+    let without_measurements = |event: &prospect_session::Event| {
+        let mut event = serde_json::to_value(event).unwrap();
+        event.as_object_mut().unwrap().retain(|key, _| !key.ends_with("ms") && !key.ends_with("_bytes"));
+        event.to_string()
+    };
+    events.iter().map(without_measurements).collect()
+}
+
+fn holds(model: &[&str]) {
+    let (checkpoint, _) = Checkpoint::load_for_stream(&settings(model)).unwrap();
+    let watched = watched(&checkpoint, model);
+    let alone = |watched: &Watched| {
+        let engine = engine(&checkpoint, 1000);
+        let stream = watched.open(&checkpoint, &engine);
+        watched.push_all(&checkpoint, &stream);
+        trace(&stream, watched.frames.len())
+    };
+    let alone: Vec<Vec<String>> = watched.iter().map(alone).collect();
+    let engine = engine(&checkpoint, 3);
+    let together: Vec<_> = watched.iter().map(|watched| watched.open(&checkpoint, &engine)).collect();
+    watched.iter().zip(&together).for_each(|(watched, stream)| watched.push_all(&checkpoint, stream));
+    let mut overflows = 0;
+    for ((stream, watched), alone) in together.iter().zip(&watched).zip(alone) {
+        let trace = trace(stream, watched.frames.len());
+        let parts = trace.iter().zip(&alone).find(|(here, there)| here != there);
+        assert!(parts.is_none() && trace.len() == alone.len(), "{parts:?}");
+        overflows += trace.iter().filter(|event| event.contains("\"event\":\"overflow\"")).count();
+    }
+    assert!(overflows > STRATEGIES.len(), "{overflows} overflows");
+}
+
+#[test]
+fn eight_videos_at_once_write_the_traces_of_each_alone_in_f32() {
+    holds(&[]);
+}
+
+#[test]
+fn eight_videos_at_once_write_the_traces_of_each_alone_in_q8() {
+    holds(&["model.quantize=q8"]);
+}
+
+#[test]
+fn eight_videos_at_once_say_the_same_over_tensors() {
+    holds(&["model.kernels=plain", "model.dtype=f32"]);
+}
