@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use prospect_context::PositionPolicy;
 use prospect_model::{
     Answers, CacheType, Choice, ComputeType, Embeddings, EvictionPiece, Found, Input, Kernels, KvCache,
-    ModelConfig, ModelError, Part, Placement, Precisions, SmolVlm, Wanted,
+    ModelConfig, ModelError, Part, PixelValues, Placement, Precisions, SmolVlm, Wanted,
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::json;
@@ -290,6 +290,37 @@ fn a_position_past_the_maximum_is_one_parts_error() {
     assert!(told[0].is_ok());
     assert!(matches!(told[1], Err(ModelError::Position { position: 16, max: 15 })));
     assert_eq!(caches.map(|cache| cache.len()), [11, 16]);
+}
+
+/// One image of each stream, of different numbers of tiles.
+#[test]
+fn frames_of_several_streams_are_what_they_are_alone() {
+    let placement = Placement { kernels: Kernels::Plain, ..Placement::default() };
+    let tensors = SmolVlm::load_with(&folder("gqa-tied"), placement).unwrap();
+    for (model, near) in [(&MODELS[3], 0.0), (&MODELS[2], 0.0), (&tensors, 1e-4)] {
+        let side = model.config().vision_config.image_size;
+        let pixels: Vec<f32> = (0..6 * 3 * side * side).map(|index| (index as f32 * 0.013).sin()).collect();
+        let image = |tiles: std::ops::Range<usize>| PixelValues {
+            values: &pixels[tiles.start * 3 * side * side..tiles.end * 3 * side * side],
+            tiles: tiles.len(),
+            height: side,
+            width: side,
+        };
+        let images = [image(0..1), image(1..4), image(4..6)];
+        let together = model.encode_images(&images).unwrap();
+        assert_eq!(together.len(), images.len());
+        for (image, together) in images.iter().zip(&together) {
+            let (alone, together) = (model.encode_image(*image).unwrap(), together.to_vec().unwrap());
+            assert!(max_difference(&alone.to_vec().unwrap(), &together) <= near);
+        }
+        // What the passes can do is bit-equal too, whether they are asked for it or not.
+        let whole = model.encode_image(image(0..6)).unwrap().to_vec().unwrap();
+        let apart: Vec<f32> = together.iter().flat_map(|image| image.to_vec().unwrap()).collect();
+        assert!(max_difference(&whole, &apart) <= near);
+        let damaged = PixelValues { height: side + 1, ..images[1] };
+        assert!(matches!(model.encode_images(&[images[0], damaged]), Err(ModelError::Pixels { .. })));
+        assert!(model.encode_images(&[]).unwrap().is_empty());
+    }
 }
 
 #[test]

@@ -50,6 +50,11 @@ impl passes::Passes for Passes {
         self.vision.encode(pixels, tiles)
     }
 
+    /// A tile is too little for a GPU, and every operation is asked for once for all of them.
+    fn gains_by_more_tiles(&self) -> bool {
+        true
+    }
+
     fn embed(&self, ids: &[u32]) -> Result<Tensor> {
         self.decoder.embed(ids)
     }
