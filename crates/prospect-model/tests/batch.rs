@@ -264,9 +264,9 @@ fn an_error_of_a_part_is_its_own() {
         assert!(matches!(told[2], Err(ModelError::TokenId { id: 424, vocab_size: 424 })));
         assert!(matches!(told[3], Err(ModelError::EmptyChunk)));
         assert!(matches!(told[4], Err(ModelError::CacheFull { incoming: 20, cached: 3, capacity: 12 })));
-        for failed in 1..5 {
-            assert_eq!((caches[failed].len(), caches[failed].next_position()), (3, 3));
-            assert_eq!(contents(&model, &caches[failed]), before);
+        for failed in &caches[1..5] {
+            assert_eq!((failed.len(), failed.next_position()), (3, 3));
+            assert_eq!(contents(&model, failed), before);
         }
         for (index, id) in [(0, 11), (5, 12)] {
             let mut alone = Vec::new();
