@@ -50,7 +50,7 @@ impl passes::Passes for Passes {
         self.vision.encode(pixels, tiles)
     }
 
-    /// A tile is too little for a GPU, and every operation is asked for once for all of them.
+    /// Every operation is asked for once for all tiles. Expected of a GPU, and not measured.
     fn gains_by_more_tiles(&self) -> bool {
         true
     }
