@@ -90,6 +90,9 @@ pub(crate) trait Passes: Send + Sync {
     /// Pixels to embeddings of image tokens, `[image tokens, hidden]`, tile by tile.
     fn encode(&self, pixels: &[f32], tiles: usize) -> Result<Tensor>;
 
+    /// Whether the tiles of several frames take less time in one call of [`Self::encode`] than frame by frame.
+    fn gains_by_more_tiles(&self) -> bool;
+
     /// Embeddings of words in the vocabulary, `[tokens, hidden]`.
     fn embed(&self, ids: &[u32]) -> Result<Tensor>;
 

@@ -193,15 +193,16 @@ impl SmolVlm {
         self.take_image(&self.encode_beside(pixels)?)
     }
 
-    /// As [`Self::encode_image`] of each, as one pass of the vision tower; the bits are the same on the CPU.
+    /// As [`Self::encode_image`] of each: in one pass of the vision tower where that takes less time, which is on a GPU, and one by
+    /// one elsewhere, to the same bits.
     ///
     /// # Errors
     /// [`ModelError::Pixels`] if one of them is no whole number of tiles; nothing is computed then.
     pub fn encode_images(&self, images: &[PixelValues<'_>]) -> Result<Vec<ImageEmbeddings>> {
-        if let [image] = images {
-            return Ok(vec![self.encode_image(*image)?]);
-        }
         images.iter().try_for_each(|image| self.check_pixels(*image))?;
+        if images.len() < 2 || !self.passes.gains_by_more_tiles() {
+            return images.iter().map(|image| self.encode_image(*image)).collect();
+        }
         let values: Vec<f32> = images.iter().flat_map(|image| image.values).copied().collect();
         let tiles = images.iter().map(|image| image.tiles).sum();
         let all = Handover::of(self.passes.encode(&values, tiles)?)?.take(&self.compute.device)?;

@@ -204,7 +204,7 @@ fn more_than_is_asked_for_is_taken() {
     assert_eq!((reply.stop(), reply.token_ids()), (Some(StopReason::CacheFull), &[1, 2, 0][..]));
 }
 
-/// A word that is written in a file by hand meets the model's own check.
+/// A stream holds one, and a worker may lead it.
 #[test]
 fn a_reply_is_small_and_can_be_sent() {
     fn sent<T: Send + Sync + Clone>() -> usize {

@@ -233,12 +233,7 @@ impl Decoder {
         }
         let place = |(piece, causal)| {
             let Piece { chunk, cache, .. }: &Piece<'_> = piece;
-            Place {
-                cache: &**cache,
-                step: cache.decoding().map(Decoding::step),
-                causal,
-                tokens: chunk.tokens(),
-            }
+            Place { cache, step: cache.decoding().map(Decoding::step), causal, tokens: chunk.tokens() }
         };
         let places: Vec<Place<'_>> = pieces.iter().zip(&causals).map(place).collect();
         let x = self.layers(joined(streams)?, &places)?;

@@ -50,6 +50,11 @@ impl passes::Passes for Passes {
         self.vision.encode(pixels, tiles)
     }
 
+    /// Every operation is asked for once for all tiles. Expected of a GPU, and not measured.
+    fn gains_by_more_tiles(&self) -> bool {
+        true
+    }
+
     fn embed(&self, ids: &[u32]) -> Result<Tensor> {
         self.decoder.embed(ids)
     }

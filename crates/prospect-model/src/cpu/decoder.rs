@@ -296,7 +296,9 @@ impl Decoder {
             let (gates, gated) = memory.split_at_mut(rows * 2 * inner);
             rms_norm(x, &layer.post_attention_layernorm, config.rms_norm_eps as f32, normed);
             threads.product(&layer.gate_up_proj, normed, gates)?;
-            gate(config.hidden_act, gates, inner, gated)?;
+            threads.by_rows((gates, 2 * inner), (gated, inner), |gates, gated| {
+                gate(config.hidden_act, gates, inner, gated)
+            })?;
             threads.add_product(&layer.down_proj, gated, x)
         })
     }

@@ -37,7 +37,27 @@ impl Threads {
         }
         Ok(())
     }
+
+    /// Runs `work` over rows of a stage, `[rows, width]` each of input and output: by all threads if they are there and it is worth
+    /// it. Otherwise the others would fall asleep meanwhile, and take longer to wake up than this takes.
+    pub(super) fn by_rows(
+        self,
+        (input, input_width): (&[f32], usize),
+        (output, width): (&mut [f32], usize),
+        work: impl Fn(&[f32], &mut [f32]) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let (rows, threads) = (output.len() / width, rayon::current_num_threads());
+        if self == Self::One || threads == 1 || rows < 2 || output.len() < SHARED_FLOATS {
+            return work(input, output);
+        }
+        let each = rows.div_ceil(threads);
+        let inputs = input.par_chunks(each * input_width);
+        output.par_chunks_mut(each * width).zip(inputs).try_for_each(|(output, input)| work(input, output))
+    }
 }
+
+/// Outputs of an activation that are worth another thread: some microseconds.
+const SHARED_FLOATS: usize = 6 * 1024;
 
 thread_local! {
     /// What a stage needs between its products, kept by every thread.

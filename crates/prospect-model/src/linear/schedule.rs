@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::kernels::{FloatTile, Int8Tile, MAX_TILE_ROWS, PANELS_AT_ONCE, Store, Target};
 use super::panels::{GROUP, GROUP_QUADS, PANEL};
 use super::rows::{PackedRows, tiles};
@@ -17,6 +19,9 @@ pub(crate) const SPLIT_ROWS: usize = 24;
 
 /// Weights that are worth handing to another thread: 2 us at 16 GB/s.
 const SPLIT_BYTES: usize = 32 * 1024;
+
+/// Outputs that are worth it: 2 us from cache to cache, after which a thread without work begins to fall asleep.
+const SPLIT_FLOATS: usize = 16 * 1024;
 
 /// Buffers of one thread.
 #[derive(Default)]
@@ -118,12 +123,15 @@ impl PackedLinear {
             scratch.stripes.resize(scratch.stripes.len().max(size), 0.0);
             let stripes = &mut scratch.stripes[..size];
             self.panels(&scratch.packed, 0, rows, stripes, least, Store::Replace);
-            for (panel, stripe) in stripes.chunks_exact(PANEL * rows).enumerate() {
-                for (row, values) in output.chunks_exact_mut(self.outputs).zip(stripe.chunks_exact(PANEL)) {
-                    let row = &mut row[panel * PANEL..];
-                    let width = row.len().min(PANEL);
-                    store.write(&mut row[..width], &values[..width]);
+            let stripes = &*stripes;
+            let gather = |(row, output): (usize, &mut [f32])| {
+                for (panel, output) in output.chunks_mut(PANEL).enumerate() {
+                    store.write(output, &stripes[(panel * rows + row) * PANEL..][..output.len()]);
                 }
+            };
+            match alone || output.len() < SPLIT_FLOATS {
+                true => output.chunks_exact_mut(self.outputs).enumerate().for_each(gather),
+                false => output.par_chunks_exact_mut(self.outputs).enumerate().for_each(gather),
             }
         });
     }
