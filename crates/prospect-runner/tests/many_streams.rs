@@ -80,7 +80,7 @@ impl Watched {
 }
 
 /// What a stream wrote, without what is measured.
-fn trace(stream: &Stream<SmolVlmStreams>, frames: usize) -> Vec<String> {
+fn trace(stream: &Stream<SmolVlmStreams>, frames: usize, exact: bool) -> Vec<String> {
     let (mut events, mut over) = (Vec::new(), 0);
     while over < frames {
         match stream.next().unwrap() {
@@ -91,20 +91,25 @@ fn trace(stream: &Stream<SmolVlmStreams>, frames: usize) -> Vec<String> {
     }
     let without_measurements = |event: &prospect_session::Event| {
         let mut event = serde_json::to_value(event).unwrap();
-        event.as_object_mut().unwrap().retain(|key, _| !key.ends_with("ms") && !key.ends_with("_bytes"));
+        event.as_object_mut().unwrap().retain(|key, _| {
+            let measured = key.ends_with("ms") || key.ends_with("_bytes");
+            let inexact = ["not_talk_probability", "similarity"].contains(&key.as_str());
+            !measured && (exact || !inexact)
+        });
         event.to_string()
     };
     events.iter().map(without_measurements).collect()
 }
 
-fn holds(model: &[&str]) {
+/// `exact`: to the bit, probabilities included; else the same tokens.
+fn holds(model: &[&str], exact: bool) {
     let (checkpoint, _) = Checkpoint::load_for_stream(&settings(model)).unwrap();
     let watched = watched(&checkpoint, model);
     let alone = |watched: &Watched| {
         let engine = engine(&checkpoint, 1000);
         let stream = watched.open(&checkpoint, &engine);
         watched.push_all(&checkpoint, &stream);
-        trace(&stream, watched.frames.len())
+        trace(&stream, watched.frames.len(), exact)
     };
     let alone: Vec<Vec<String>> = watched.iter().map(alone).collect();
     let engine = engine(&checkpoint, 3);
@@ -112,7 +117,7 @@ fn holds(model: &[&str]) {
     watched.iter().zip(&together).for_each(|(watched, stream)| watched.push_all(&checkpoint, stream));
     let mut overflows = 0;
     for ((stream, watched), alone) in together.iter().zip(&watched).zip(alone) {
-        let trace = trace(stream, watched.frames.len());
+        let trace = trace(stream, watched.frames.len(), exact);
         let parts = trace.iter().zip(&alone).find(|(here, there)| here != there);
         assert!(parts.is_none() && trace.len() == alone.len(), "{parts:?}");
         overflows += trace.iter().filter(|event| event.contains("\"event\":\"overflow\"")).count();
@@ -122,15 +127,15 @@ fn holds(model: &[&str]) {
 
 #[test]
 fn eight_videos_at_once_write_the_traces_of_each_alone_in_f32() {
-    holds(&[]);
+    holds(&[], true);
 }
 
 #[test]
 fn eight_videos_at_once_write_the_traces_of_each_alone_in_q8() {
-    holds(&["model.quantize=q8"]);
+    holds(&["model.quantize=q8"], true);
 }
 
 #[test]
 fn eight_videos_at_once_say_the_same_over_tensors() {
-    holds(&["model.kernels=plain", "model.dtype=f32"]);
+    holds(&["model.kernels=plain", "model.dtype=f32"], false);
 }

@@ -121,6 +121,21 @@ fn settings(golden: &Value) -> Settings {
     .unwrap()
 }
 
+fn check_probabilities(golden: &Value, events: &[Event], path: &Path) {
+    let probabilities =
+        golden["frames"].as_array().unwrap().iter().zip(events.iter().filter_map(|event| match event {
+            Event::Frame { not_talk_probability, .. } => Some(*not_talk_probability),
+            _ => None,
+        }));
+    for (expected, probability) in probabilities {
+        // After a summary the recording holds the summary's probability.
+        if expected["summary"].is_null() {
+            let difference = f64::from(probability.unwrap()) - expected["not_talk_prob"].as_f64().unwrap();
+            assert!(difference.abs() < 1e-4, "{}: {difference}", path.display());
+        }
+    }
+}
+
 fn replay(path: &Path) -> usize {
     let golden: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let settings = settings(&golden);
@@ -176,18 +191,7 @@ fn replay(path: &Path) -> usize {
     let overflows = session.statistics().overflows;
     let recorded = golden["frames"].as_array().unwrap().iter();
     assert_eq!(overflows, recorded.filter(|frame| frame["overflow"] == true).count(), "{}", path.display());
-    let probabilities =
-        golden["frames"].as_array().unwrap().iter().zip(events.iter().filter_map(|event| match event {
-            Event::Frame { not_talk_probability, .. } => Some(*not_talk_probability),
-            _ => None,
-        }));
-    for (expected, probability) in probabilities {
-        // After a summary the recording holds the summary's probability.
-        if expected["summary"].is_null() {
-            let difference = f64::from(probability.unwrap()) - expected["not_talk_prob"].as_f64().unwrap();
-            assert!(difference.abs() < 1e-4, "{}: {difference}", path.display());
-        }
-    }
+    check_probabilities(&golden, &events, path);
     overflows
 }
 

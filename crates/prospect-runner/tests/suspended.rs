@@ -215,7 +215,12 @@ fn a_file_of_another_model_does_not_fit() {
     };
     let missing = complaint(&of("recompute"));
     assert!(missing.ends_with("the tensor cache.embeddings is missing"), "{missing}");
-    let small = ["context.strategy=unlimited", "context.max_seq_len=5", "context.reserved_seq_len=1"];
+    let small = [
+        "context.strategy=unlimited",
+        "context.max_seq_len=5",
+        "context.reserved_seq_len=1",
+        "generation.max_new_tokens=2",
+    ];
     let full = complaint(&settings(&small));
     assert!(full.contains("tokens: expected at most 5"), "{full}");
 }

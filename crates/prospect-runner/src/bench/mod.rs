@@ -13,5 +13,5 @@ pub use evictions::{MeasuredEviction, measure_evictions};
 pub use shapes::{Shape, shape};
 pub use stages::{Measured, Stage, measure};
 pub(crate) use stages::{frame_pixels, frame_tokens, word_ids};
-pub use streams::{MeasuredStreams, measure_streams};
 pub use stream::{MeasuredStream, Soak, measure_stream, soak};
+pub use streams::{MeasuredStreams, measure_streams};

@@ -127,8 +127,7 @@ fn setup(language: &Arc<dyn Language>, talk: &str) -> Result<StreamSetup, RunErr
         format!("stream.talk={talk}"),
         "stream.every.seconds=1e-9".to_owned(),
     ];
-    let settings =
-        sets.iter().try_fold(Layers::new(), |layers, set| layers.set(set))?.resolve()?;
+    let settings = sets.iter().try_fold(Layers::new(), |layers, set| layers.set(set))?.resolve()?;
     let rule = Registry::default().overflow_rule(&settings.context)?;
     let cache = CacheOptions {
         max_seq_len: CACHE,

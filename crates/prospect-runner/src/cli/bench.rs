@@ -53,7 +53,9 @@ pub(super) fn bench(arguments: &BenchArguments) -> Result<(), RunError> {
         let text = match arguments.json {
             // Numbers always serialise.
             true => serde_json::to_string_pretty(&measured).unwrap_or_default(),
-            false => format!("{name}, {} threads\n{}", prospect_model::threads(), aligned(&streams(&measured))),
+            false => {
+                format!("{name}, {} threads\n{}", prospect_model::threads(), aligned(&streams(&measured)))
+            }
         };
         print(&text);
         return Ok(());

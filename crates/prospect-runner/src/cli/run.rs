@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use prospect_config::Settings;
 
-use super::arguments::RunArguments;
+use super::arguments::{KeepingArguments, RunArguments};
 use super::people::Listening;
 use super::{complain, print};
 use crate::checkpoint::{Checkpoint, from_repository};
@@ -39,16 +39,9 @@ pub(super) fn run(arguments: &RunArguments, strategies: &Registry) -> Result<(),
     let folder = output_folder(&settings, name, |folder| is_free(folder, &shown));
     let lock = Lock::of_folder(&folder)?;
     lock.missing.iter().for_each(|note| complain("note", note));
-    let keeping = &arguments.keeping;
-    let keeper = |path| Keeper::new(path, keeping.checkpoint_every, &settings, &source);
-    let keeper = keeping.checkpoint.as_deref().map(keeper).transpose()?;
-    if let Some(keeper) = &keeper {
-        keeper.unlocked().iter().for_each(|note| complain("note", note));
-        if keeper.holds_stream() && !keeping.resume && !keeping.overwrite {
-            return Err(SuspendError::Kept { path: keeper.path().to_owned() }.into());
-        }
-    }
-    let suspended = keeper.as_ref().filter(|_| keeping.resume).map(Keeper::suspended).transpose()?;
+    let keeper = keeper(&arguments.keeping, &settings, &source)?;
+    let suspended =
+        keeper.as_ref().filter(|_| arguments.keeping.resume).map(Keeper::suspended).transpose()?;
     let position = suspended.as_ref().map(SuspendedStream::trace);
     let mut trace = match &suspended {
         Some(stream) => TraceWriter::continued(&folder, stream.trace()).map_err(|problem| {
@@ -94,6 +87,17 @@ pub(super) fn run(arguments: &RunArguments, strategies: &Registry) -> Result<(),
         print(&format!("checkpoint: {}, to go on with --resume", keeper.path().display()));
     }
     outcome.map(drop)
+}
+
+/// What writes the stream down, if that is asked for; a stream that is there is not lost without a word.
+fn keeper(keeping: &KeepingArguments, settings: &Settings, source: &str) -> Result<Option<Keeper>, RunError> {
+    let Some(path) = keeping.checkpoint.as_deref() else { return Ok(None) };
+    let keeper = Keeper::new(path, keeping.checkpoint_every, settings, source)?;
+    keeper.unlocked().iter().for_each(|note| complain("note", note));
+    if keeper.holds_stream() && !keeping.resume && !keeping.overwrite {
+        return Err(SuspendError::Kept { path: keeper.path().to_owned() }.into());
+    }
+    Ok(Some(keeper))
 }
 
 /// What a stream has said that goes on, by the part of its trace that the checkpoint knows. What cannot be read was not said.

@@ -140,7 +140,7 @@ pub struct Keeping<'a> {
 /// A stream that is there, or that will be.
 enum Opening {
     GoesOn(ServedStream<SmolVlmStreams>),
-    Begins(StreamSetup),
+    Begins(Box<StreamSetup>),
 }
 
 /// Streams a source through a checkpoint, into `trace` and onto `display`.
@@ -164,7 +164,7 @@ pub fn run(
     let model = SmolVlmStreams::new(Arc::clone(&checkpoint.model), &checkpoint.processor);
     let engine = Engine::start(Arc::new(model), EngineOptions::default())?;
     let opening = match suspended {
-        None => Opening::Begins(setup),
+        None => Opening::Begins(Box::new(setup)),
         Some(suspended) => {
             let path = suspended.path().to_owned();
             let stream = resume(&engine, setup, suspended)?;
@@ -179,10 +179,12 @@ pub fn run(
     display.begin(frames.description(), frames.length(), annotations, settings.stream.fps);
     let stream = match opening {
         Opening::GoesOn(stream) => Ok(stream),
-        Opening::Begins(setup) => begin(&engine, setup, &progress, keeper, trace),
+        Opening::Begins(setup) => begin(&engine, *setup, &progress, keeper, trace),
     };
     let outcome = stream.and_then(|stream| {
-        on_open.map(|hears| hears(stream.speaker()));
+        if let Some(hears) = on_open {
+            hears(stream.speaker());
+        }
         let on_corrupt_frame = settings.stream.on_corrupt_frame;
         drive(&stream, &mut frames, on_corrupt_frame, &mut progress, keeper, trace, display)
     });

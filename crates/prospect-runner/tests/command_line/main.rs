@@ -4,6 +4,7 @@
 mod bad_input;
 mod convert;
 mod interrupt;
+mod people;
 mod report;
 mod reproducible;
 mod simulate;
