@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::stages::{frame_pixels, frame_tokens, word_ids};
 use crate::error::RunError;
 
-/// Tokens of a cache.
+/// Tokens of a cache, or as many as the model has positions.
 const CACHE: usize = 2048;
 /// Tokens of a reply.
 const REPLY: usize = 64;
@@ -55,8 +55,9 @@ fn measure(model: &Arc<SmolVlm>, count: usize) -> Result<MeasuredStreams, RunErr
     let end = language.end_of_utterance();
     let streams = SmolVlmStreams::ending_at(Arc::clone(model), end, &[]);
     let engine = Engine::start(Arc::new(streams), EngineOptions::default())?;
+    let cache = CACHE.min(model.config().text_config.max_position_embeddings);
     let open = |talk: &str| -> Result<Vec<Stream<SmolVlmStreams>>, RunError> {
-        (0..count).map(|_| Ok(engine.open(setup(&language, talk)?)?)).collect()
+        (0..count).map(|_| Ok(engine.open(setup(&language, cache, talk)?)?)).collect()
     };
     let pixels = frame_pixels(model);
     let shown = pixels.values();
@@ -69,14 +70,14 @@ fn measure(model: &Arc<SmolVlm>, count: usize) -> Result<MeasuredStreams, RunErr
     });
     let silent = open("on_request")?;
     // Every picture is another one.
-    let (seconds, _, mut waits) = serve(&silent, &pixels, FRAMES, |index| index as u8)?;
+    let (seconds, _, mut waits) = serve(&silent, &pixels, 0..FRAMES, |index| index as u8)?;
     waits.sort_by(f64::total_cmp);
     let p95 = waits[((waits.len() * 95).div_ceil(100) - 1).min(waits.len() - 1)];
     drop(silent);
     let talking = open("every")?;
     // The first frame is encoded, and no more: all show the same.
-    serve(&talking, &pixels, 1, |_| 0)?;
-    let (talking_seconds, tokens, _) = serve(&talking, &pixels, FRAMES, |_| 0)?;
+    serve(&talking, &pixels, 0..1, |_| 0)?;
+    let (talking_seconds, tokens, _) = serve(&talking, &pixels, 1..FRAMES + 1, |_| 0)?;
     Ok(MeasuredStreams {
         streams: count,
         frames_per_second: (count * FRAMES) as f64 / seconds,
@@ -90,19 +91,18 @@ fn measure(model: &Arc<SmolVlm>, count: usize) -> Result<MeasuredStreams, RunErr
 fn serve(
     streams: &[Stream<SmolVlmStreams>],
     pixels: &Arc<Pixels>,
-    frames: usize,
+    frames: std::ops::Range<usize>,
     picture: impl Fn(usize) -> u8,
 ) -> Result<(f64, usize, Vec<f64>), RunError> {
     let (mut tokens, mut waits) = (0, Vec::new());
     let began = Instant::now();
-    for index in 0..frames {
+    for index in frames {
         let arrived = Instant::now();
         for stream in streams {
             let prepared = PreparedPicture::Scaled(Arc::clone(pixels));
             let picture = Picture { fingerprint: Fingerprint([picture(index); 32]), prepared };
-            // Times only rise.
-            let time = began.elapsed().as_secs_f64();
-            stream.frame(StreamFrame { index, time, picture, arrival: None })?;
+            // A frame a second, so that whoever speaks speaks at each.
+            stream.frame(StreamFrame { index, time: index as f64, picture, arrival: None })?;
         }
         for stream in streams {
             loop {
@@ -119,18 +119,18 @@ fn serve(
     Ok((began.elapsed().as_secs_f64(), tokens, waits))
 }
 
-fn setup(language: &Arc<dyn Language>, talk: &str) -> Result<StreamSetup, RunError> {
+fn setup(language: &Arc<dyn Language>, cache: usize, talk: &str) -> Result<StreamSetup, RunError> {
     let sets = [
         "context.strategy=drop_all".to_owned(),
-        format!("context.max_seq_len={CACHE}"),
+        format!("context.max_seq_len={cache}"),
         format!("generation.max_new_tokens={REPLY}"),
         format!("stream.talk={talk}"),
-        "stream.every.seconds=1e-9".to_owned(),
+        "stream.every.seconds=1".to_owned(),
     ];
     let settings = sets.iter().try_fold(Layers::new(), |layers, set| layers.set(set))?.resolve()?;
     let rule = Registry::default().overflow_rule(&settings.context)?;
     let cache = CacheOptions {
-        max_seq_len: CACHE,
+        max_seq_len: cache,
         positions: PositionPolicy::default(),
         threshold: settings.stream.not_talk_threshold,
         sampling: settings.generation.sampling,
