@@ -2,20 +2,12 @@
 
 use std::sync::mpsc::Sender;
 
-use prospect_session::{FrameInput, OpeningTexts, RunStatistics, SessionMemory};
+use prospect_session::{FrameInput, OpeningTexts, RunStatistics};
 
-use crate::engine::StreamSetup;
 use crate::error::EngineError;
-use crate::stream::Output;
-use crate::stream_model::{StreamModel, SuspendedModel};
-
-/// A stream that is written down, between two frames.
-pub struct SuspendedParts<'a> {
-    /// What the loop remembers.
-    pub memory: SessionMemory,
-    /// What the model remembers.
-    pub model: SuspendedModel<'a>,
-}
+use crate::output::{Output, SuspendedParts};
+use crate::setup::StreamSetup;
+use crate::stream_model::StreamModel;
 
 /// What happens to a stream beside its frames.
 pub(crate) enum Aside {

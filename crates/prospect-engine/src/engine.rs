@@ -5,55 +5,12 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use prospect_model::StoredTensors;
-use prospect_session::{Language, OverflowRule, SessionMemory, SessionOptions};
-use serde_json::Value;
-
 use crate::command::Command;
 use crate::error::EngineError;
 use crate::scheduler::Scheduler;
+use crate::setup::{EngineOptions, StreamSetup};
 use crate::stream::Stream;
-use crate::stream_model::{CacheOptions, StreamModel};
-
-/// How an engine serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EngineOptions {
-    /// Bytes that all caches may take together; `None` is no limit.
-    pub memory: Option<u64>,
-    /// Most tokens that a stream says before the others have their turn, at least 1.
-    pub slice: usize,
-}
-
-impl Default for EngineOptions {
-    /// No limit, and slices of 8 tokens.
-    fn default() -> Self {
-        Self { memory: None, slice: 8 }
-    }
-}
-
-/// A stream that is to be opened.
-pub struct StreamSetup {
-    /// The checkpoint's tokenizer and template.
-    pub language: Arc<dyn Language>,
-    /// What happens when the cache is full.
-    pub rule: OverflowRule,
-    /// What the loop works from.
-    pub options: SessionOptions,
-    /// What the cache is made for.
-    pub cache: CacheOptions,
-    /// Where it goes on, of a stream that was written down.
-    pub resumption: Option<Resumption>,
-}
-
-/// A stream that was written down.
-pub struct Resumption {
-    /// What the loop remembers.
-    pub memory: SessionMemory,
-    /// What the model remembers and is no tensor.
-    pub model: Value,
-    /// What is one.
-    pub tensors: StoredTensors,
-}
+use crate::stream_model::StreamModel;
 
 /// One model and its streams. Dropped, it ends when its last stream is closed.
 pub struct Engine<M: StreamModel> {

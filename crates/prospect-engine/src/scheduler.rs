@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use prospect_session::{Done, Session};
 
 use crate::command::Command;
-use crate::engine::{EngineOptions, Resumption, StreamSetup};
 use crate::error::{EngineError, UnfitError};
+use crate::output::Output;
 use crate::served::Served;
-use crate::stream::Output;
+use crate::setup::{EngineOptions, Resumption, StreamSetup};
 use crate::stream_model::StreamModel;
 
 pub(crate) struct Scheduler<M: StreamModel> {

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use prospect_session::{Done, Evicted, FrameDone, FrameInput, Session, SessionError, Work};
 
-use crate::command::{Aside, SuspendedParts};
+use crate::command::Aside;
 use crate::error::EngineError;
 use crate::memory::{peak_memory_bytes, resident_memory_bytes};
-use crate::stream::Output;
+use crate::output::{Output, SuspendedParts};
 use crate::stream_model::{StreamModel, TalkInput, TalkPart};
 
 pub(crate) struct Served<M: StreamModel> {

@@ -3,23 +3,13 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use prospect_session::{Event, FrameInput, OpeningTexts, Pace, Reply, RunStatistics};
+use prospect_session::{FrameInput, OpeningTexts, Pace, RunStatistics};
 
-use crate::command::{Aside, Command, SuspendedParts};
+use crate::command::{Aside, Command};
 use crate::error::EngineError;
+use crate::output::{Output, SuspendedParts};
 use crate::picture::Picture;
 use crate::stream_model::StreamModel;
-
-/// What comes of a stream, in order.
-#[derive(Debug)]
-pub enum Output {
-    /// A line of its trace.
-    Event(Event),
-    /// A frame is over; with what the assistant said to it.
-    FrameDone(Option<Reply>),
-    /// The stream has failed; nothing more comes of its frames.
-    Failed(EngineError),
-}
 
 /// A frame on its way to a model.
 #[derive(Debug, Clone)]

@@ -50,3 +50,10 @@ pub struct Reply {
     /// The cleaned text.
     pub text: String,
 }
+
+/// A frame that a session is done with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FrameDone {
+    /// What the assistant said to it.
+    pub reply: Option<Reply>,
+}

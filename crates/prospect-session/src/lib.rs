@@ -35,9 +35,11 @@ mod language;
 mod machine;
 mod memory;
 mod options;
+mod reference;
 pub mod registry;
 mod rules;
 mod session;
+mod stage;
 mod statistics;
 mod talk;
 #[cfg(test)]
@@ -47,12 +49,12 @@ mod work;
 
 pub use error::{SessionError, UnfitSession};
 pub use event::{Event, PaceEntry, PaceSummary, PutBack, SCHEMA_VERSION, SegmentEntry, StageTimes, Versions};
-pub use frame::{Fingerprint, FrameInput, Pace, Reply};
+pub use frame::{Fingerprint, FrameDone, FrameInput, Pace, Reply};
 pub use histogram::Histogram;
 pub use language::{Language, LanguageError};
 pub use memory::{ModelHolds, SessionMemory};
 pub use options::{Guidance, OpeningTexts, OverflowRule, Reference, SessionOptions, TaskStep};
-pub use session::{FrameDone, Session};
+pub use session::Session;
 pub use statistics::RunStatistics;
 pub use trace_laws::broken_laws;
 pub use work::{Done, Evicted, ResolvedPiece, Said, Then, Work};

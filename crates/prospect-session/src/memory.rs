@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::UnfitSession;
 use crate::frame::Fingerprint;
-use crate::machine::EarlyAnswer;
 use crate::options::OpeningTexts;
 use crate::session::Session;
+use crate::stage::EarlyAnswer;
 use crate::statistics::RunStatistics;
 use crate::talk::TalkMemory;
 

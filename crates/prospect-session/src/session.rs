@@ -9,21 +9,15 @@ use prospect_context::{Budget, CacheView, DialogueState, Role, SignalRequest};
 
 use crate::error::SessionError;
 use crate::event::Event;
-use crate::frame::{Fingerprint, FrameInput, Reply};
+use crate::frame::{Fingerprint, FrameDone, FrameInput};
 use crate::language::{Counter, Language};
-use crate::machine::{EarlyAnswer, Held, Stage, longest_reference};
 use crate::options::{OpeningTexts, OverflowRule, SessionOptions};
+use crate::reference::longest_reference;
 use crate::rules::{self, EvictionRules};
+use crate::stage::{EarlyAnswer, Held, Stage};
 use crate::statistics::RunStatistics;
 use crate::talk::TalkState;
 use crate::work::{Done, Work};
-
-/// A frame that a session is done with.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FrameDone {
-    /// What the assistant said to it.
-    pub reply: Option<Reply>,
-}
 
 /// One stream in progress.
 pub struct Session {

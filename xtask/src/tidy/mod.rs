@@ -45,12 +45,12 @@ const TENSOR_CRATES: &[&str] = &["prospect-model", "prospect-cuda"];
 /// Files that still import each other in a circle, by crate: the number is to fall to none, and may not rise.
 const FILES_IN_CIRCLES: &[(&str, usize)] = &[
     ("prospect-config", 0),
-    ("prospect-context", 2),
-    ("prospect-session", 8),
+    ("prospect-context", 0),
+    ("prospect-session", 0),
     ("prospect-processor", 4),
     ("prospect-cuda", 0),
     ("prospect-model", 44),
-    ("prospect-engine", 5),
+    ("prospect-engine", 0),
     ("prospect-runner", 26),
 ];
 

@@ -1,29 +1,9 @@
 //! Summaries that are written before the overflow.
 
-use super::simulate::Simulator;
+use super::simulate::{Early, Simulator};
 use super::stand_in;
 use crate::plan::SummaryRequest;
 use crate::view::TokenCounter;
-
-/// A summary in the making.
-#[derive(Debug, Clone)]
-pub(super) struct Early {
-    /// The whole of it.
-    pub(super) text: String,
-    /// It sums up the slots before this one.
-    pub(super) covers: usize,
-    /// What the model knew when it began.
-    pub(super) facts: Vec<u32>,
-    tokens: usize,
-    written: usize,
-}
-
-impl Early {
-    /// Tokens that are still to be written.
-    pub(super) fn left(&self) -> usize {
-        self.tokens - self.written
-    }
-}
 
 impl Simulator<'_> {
     /// How long the summary that a request asks for turns out.

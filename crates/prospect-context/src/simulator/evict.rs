@@ -129,7 +129,7 @@ impl Simulator<'_> {
     fn waited_for(&self, request: &SummaryRequest) -> usize {
         match (&request.written, &self.early) {
             (None, _) => self.summary_tokens(request),
-            (Some(_), early) => early.as_ref().map_or(0, super::early::Early::left),
+            (Some(_), early) => early.as_ref().map_or(0, super::simulate::Early::left),
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::borrow::Borrow;
 
-use super::early::Early;
 use super::marks::{Facts, Label, Mark, facts_of};
 use super::options::{SimulatorError, SimulatorOptions};
 use super::report::{Eviction, PutBack, Simulation, StepFigures, TokensByKind};
@@ -45,6 +44,26 @@ pub(super) struct Said {
 impl Waiting for Said {
     fn tokens(&self) -> usize {
         self.tokens
+    }
+}
+
+/// A summary in the making.
+#[derive(Debug, Clone)]
+pub(super) struct Early {
+    /// The whole of it.
+    pub(super) text: String,
+    /// It sums up the slots before this one.
+    pub(super) covers: usize,
+    /// What the model knew when it began.
+    pub(super) facts: Vec<u32>,
+    pub(super) tokens: usize,
+    pub(super) written: usize,
+}
+
+impl Early {
+    /// Tokens that are still to be written.
+    pub(super) fn left(&self) -> usize {
+        self.tokens - self.written
     }
 }
 

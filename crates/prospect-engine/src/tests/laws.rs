@@ -6,8 +6,9 @@ use prospect_session::fake::Script;
 use prospect_session::{Event, Fingerprint, Guidance, TaskStep, broken_laws};
 
 use super::fake::{FakeStreams, engine, settings, setup};
+use crate::output::Output;
 use crate::picture::Picture;
-use crate::stream::{Output, Stream, StreamFrame};
+use crate::stream::{Stream, StreamFrame};
 use crate::{Engine, EngineOptions};
 
 const STRATEGIES: [&str; 9] = [

@@ -9,7 +9,8 @@ use prospect_session::{Guidance, OpeningTexts, Reply};
 
 use super::fake::{FakeStreams, engine, settings, setup};
 use super::laws::frame;
-use crate::stream::{Output, Stream};
+use crate::output::Output;
+use crate::stream::Stream;
 use crate::{Engine, EngineError, EngineOptions, Resumption, StreamSetup};
 
 const ROOMY: [&str; 2] = ["context.max_seq_len=2000", "stream.system_prompt=Help."];

@@ -7,36 +7,7 @@ use crate::error::SessionError;
 use crate::event::{Event, SegmentEntry};
 use crate::frame::FrameInput;
 use crate::session::Session;
-
-/// Token ids of one step, every one in a segment.
-#[derive(Debug, Default)]
-pub(crate) struct Chunk {
-    pub(super) ids: Vec<u32>,
-    segments: Vec<Incoming>,
-    /// Messages that the trace shows once the chunk is in.
-    pub(super) messages: Vec<(Role, String)>,
-    /// User messages in it.
-    pub(super) requests: usize,
-    /// Of these, such as were known beforehand.
-    known_requests: usize,
-    /// Tokens of its frame.
-    pub(super) frame_tokens: usize,
-}
-
-impl Chunk {
-    pub(super) fn push(&mut self, encoded: &Encoded, pinned: bool) {
-        self.ids.extend_from_slice(&encoded.ids);
-        for segment in &encoded.segments {
-            self.segments.push(Incoming { pinned, ..Incoming::new(segment.kind, segment.tokens.len()) });
-        }
-    }
-
-    fn push_message(&mut self, role: Role, text: String, encoded: &Encoded) {
-        self.push(encoded, role == Role::System);
-        self.messages.push((role, text));
-        self.requests += usize::from(role == Role::User);
-    }
-}
+use crate::stage::Chunk;
 
 impl Session {
     /// What comes in with a frame: the opening, the user messages that are due, the frame. What waits from before comes first,

@@ -1,45 +1,12 @@
 //! Summaries that are written before the overflow, a few tokens at each silent frame.
 
-use std::time::Duration;
-
-use prospect_context::SummaryRequest;
-use serde::{Deserialize, Serialize};
-
-use super::eviction::Overflow;
-use super::frame::Turn;
-use super::{Next, Stage};
 use crate::error::SessionError;
 use crate::event::Event;
 use crate::language::fit;
 use crate::rules::Question;
 use crate::session::Session;
+use crate::stage::{EarlyAnswer, Next, Overflow, Stage, Turn};
 use crate::work::Work;
-
-/// As much of a summary as has been written.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct EarlyAnswer {
-    request: SummaryRequest,
-    /// It sums up the slots before this one.
-    pub(crate) covers: usize,
-    /// Tokens that asked for it.
-    question: usize,
-    token_ids: Vec<u32>,
-    finished: bool,
-    ms: f64,
-    /// When its last piece was asked for.
-    #[serde(skip)]
-    asked: Duration,
-}
-
-impl EarlyAnswer {
-    fn left(&self) -> usize {
-        match self.finished {
-            true => 0,
-            false => self.request.max_new_tokens.saturating_sub(self.token_ids.len()),
-        }
-    }
-}
 
 impl Session {
     /// After a silent frame: begins a summary if the strategy wants one now, or goes on with the one that is begun.

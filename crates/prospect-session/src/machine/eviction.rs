@@ -1,51 +1,16 @@
 //! What happens when the cache overflows: the strategy's plan, the summaries it asks for, the cache rebuilt.
 
 use std::ops::Range;
-use std::time::Duration;
 
 use prospect_context::account::{Rebuilt, RebuiltPiece, Surroundings};
-use prospect_context::{EarlySummary, EvictionPlan, OverflowTrigger, Piece, SegmentKind, SummaryRequest};
+use prospect_context::{EarlySummary, OverflowTrigger, Piece, SegmentKind, SummaryRequest};
 
-use super::frame::Turn;
-use super::reply::Saying;
-use super::{Next, Stage};
 use crate::error::SessionError;
 use crate::event::Event;
 use crate::language::Counter;
 use crate::session::Session;
+use crate::stage::{Evicting, Next, Overflow, Saying, Stage, Summarising, Turn};
 use crate::work::{Evicted, ResolvedPiece, Work};
-
-/// A cache that has to be reduced.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Overflow {
-    trigger: OverflowTrigger,
-    /// Tokens about to come in.
-    incoming: usize,
-    /// Of these, such as are said and not in the cache yet.
-    pending: usize,
-    began: Duration,
-}
-
-/// A plan whose texts are being made.
-pub(crate) struct Summarising {
-    overflow: Overflow,
-    plan: EvictionPlan,
-    /// The texts of the plan so far.
-    texts: Vec<(SegmentKind, Vec<u32>)>,
-    /// The piece that is asked for.
-    piece: usize,
-    pub(super) asked: Saying,
-    since: Duration,
-}
-
-/// A plan that is being carried out.
-pub(crate) struct Evicting {
-    overflow: Overflow,
-    plan: EvictionPlan,
-    tokens_before: usize,
-    initial_tokens: Option<usize>,
-    put_back: Vec<crate::event::PutBack>,
-}
 
 impl Session {
     /// Reduces the cache; the frame goes on afterwards.
@@ -190,13 +155,5 @@ impl Session {
             ms: self.ms_since(overflow.began),
         });
         self.after_eviction(turn)
-    }
-}
-
-impl Summarising {
-    /// Whether nothing stands before the piece that is made now.
-    fn is_first(&self) -> bool {
-        let before = &self.plan.pieces()[..self.piece];
-        before.iter().all(|piece| matches!(piece, Piece::PendingReply))
     }
 }

@@ -1,54 +1,12 @@
 //! One frame from its arrival to its line in the trace.
 
-use std::time::Duration;
-
-use prospect_context::Role;
-
-use super::chunk::Chunk;
-use super::reply::Saying;
-use super::{Next, Stage};
 use crate::error::SessionError;
-use crate::event::{Event, PaceEntry, SegmentEntry, StageTimes};
-use crate::frame::{FrameInput, Reply};
+use crate::event::{Event, PaceEntry, StageTimes};
+use crate::frame::{FrameDone, FrameInput};
 use crate::options::OverflowRule;
-use crate::session::{FrameDone, Session};
+use crate::session::Session;
+use crate::stage::{Held, Next, Saying, Stage, Turn};
 use crate::work::Work;
-
-/// The frame that is worked on.
-pub(crate) struct Turn {
-    pub(super) input: FrameInput,
-    began: Duration,
-    /// What comes in with it, until it goes in.
-    own: Chunk,
-    pub(super) frame_tokens: usize,
-    carries_request: bool,
-    /// What the trace shows once it is in.
-    pub(super) messages: Vec<(Role, String)>,
-    /// Tokens that a reply may have.
-    pub(super) room: usize,
-    encoding_reused: bool,
-    similarity: Option<f64>,
-    vision_ms: f64,
-    /// When the stage began that is under way.
-    since: Duration,
-    pub(super) entries: Vec<SegmentEntry>,
-    pub(super) not_talk_probability: Option<f32>,
-    /// The reply's ids, where there is one.
-    pub(super) spoken: Option<Vec<u32>>,
-    /// Cache length, and how much the trace shows, before the reply.
-    pub(super) before_reply: usize,
-    pub(super) shown: usize,
-    /// The frame is over, but for what is done about its overflow.
-    is_over: bool,
-    reply: Option<Reply>,
-}
-
-/// A frame that can be told once the eviction behind it is done: that is part of its time.
-pub(crate) struct Held {
-    frame: Event,
-    began: Duration,
-    pub(crate) behind: Vec<Event>,
-}
 
 impl Session {
     pub(crate) fn begin_frame(&mut self, input: FrameInput) -> Next {

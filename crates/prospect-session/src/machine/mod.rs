@@ -7,59 +7,10 @@ mod frame;
 mod references;
 mod reply;
 
-pub(crate) use early::EarlyAnswer;
-pub(crate) use frame::Held;
-pub(crate) use references::longest_reference;
-
 use crate::error::SessionError;
-use crate::session::{FrameDone, Session};
+use crate::session::Session;
+use crate::stage::{Next, Stage};
 use crate::work::{Done, Said, Work};
-
-use eviction::{Evicting, Overflow, Summarising};
-use frame::Turn;
-use reply::Saying;
-
-/// What a session waits for.
-pub(crate) enum Stage {
-    /// A frame.
-    Idle,
-    /// The rest of a summary that was begun before the overflow.
-    FinishingEarly(Box<Turn>, Overflow),
-    /// A summary.
-    Summarising(Box<Turn>, Summarising),
-    /// The cache to be rebuilt.
-    Evicting(Box<Turn>, Evicting),
-    /// The frame's embeddings.
-    Encoding(Box<Turn>),
-    /// The decision after the frame, and the reply if there is one.
-    Deciding(Box<Turn>, Saying),
-    /// The name of the step.
-    NamingStep(Box<Turn>, Saying),
-    /// A reply that was asked for.
-    Replying(Box<Turn>, Saying),
-    /// A few tokens of a summary.
-    WritingEarly(Box<Turn>),
-}
-
-impl Stage {
-    /// What the session is about, for a message.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Idle => "waits for a frame",
-            Self::FinishingEarly(..) => "finishes a summary",
-            Self::Summarising(..) => "asks for a summary",
-            Self::Evicting(..) => "evicts",
-            Self::Encoding(_) => "encodes a frame",
-            Self::Deciding(..) => "takes a frame in",
-            Self::NamingStep(..) => "asks for the step",
-            Self::Replying(..) => "replies",
-            Self::WritingEarly(_) => "writes a summary early",
-        }
-    }
-}
-
-/// The frame is over, or else something is to be done.
-type Next = Result<Option<FrameDone>, SessionError>;
 
 impl Session {
     /// Goes on with what came of the work that was waited for.

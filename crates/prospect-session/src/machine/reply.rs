@@ -3,38 +3,15 @@
 use prospect_context::account::Incoming;
 use prospect_context::{Encoded, Role, SegmentKind};
 
-use super::chunk::Chunk;
-use super::frame::Turn;
-use super::{Next, Stage};
 use crate::error::SessionError;
 use crate::event::{Event, SegmentEntry};
 use crate::frame::Reply;
 use crate::language::fit;
 use crate::rules::Question;
 use crate::session::Session;
+use crate::stage::{Chunk, Next, Saying, Stage, Turn};
 use crate::talk::{Due, MAX_STEP_TOKENS, Prompted};
-use crate::work::{Said, Then, Work};
-
-/// What has been said so far of something that comes in pieces.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Saying {
-    pub(super) token_ids: Vec<u32>,
-    silent: bool,
-    not_talk_probability: Option<f32>,
-    /// Of an answer on a fork: tokens that asked for it.
-    question: usize,
-}
-
-impl Saying {
-    /// Takes a piece; returns whether it was the last.
-    pub(super) fn take(&mut self, said: Said) -> bool {
-        let Said { token_ids, is_finished, silent, not_talk_probability } = said;
-        self.token_ids.extend(token_ids);
-        self.silent |= silent;
-        self.not_talk_probability = self.not_talk_probability.or(not_talk_probability);
-        is_finished
-    }
-}
+use crate::work::{Then, Work};
 
 impl Session {
     /// What the model decided at the frame, and what it said.

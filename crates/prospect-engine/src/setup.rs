@@ -1,0 +1,49 @@
+//! What an engine and its streams are told before they begin.
+
+use std::sync::Arc;
+
+use prospect_model::StoredTensors;
+use prospect_session::{Language, OverflowRule, SessionMemory, SessionOptions};
+use serde_json::Value;
+
+use crate::stream_model::CacheOptions;
+
+/// How an engine serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// Bytes that all caches may take together; `None` is no limit.
+    pub memory: Option<u64>,
+    /// Most tokens that a stream says before the others have their turn, at least 1.
+    pub slice: usize,
+}
+
+impl Default for EngineOptions {
+    /// No limit, and slices of 8 tokens.
+    fn default() -> Self {
+        Self { memory: None, slice: 8 }
+    }
+}
+
+/// A stream that is to be opened.
+pub struct StreamSetup {
+    /// The checkpoint's tokenizer and template.
+    pub language: Arc<dyn Language>,
+    /// What happens when the cache is full.
+    pub rule: OverflowRule,
+    /// What the loop works from.
+    pub options: SessionOptions,
+    /// What the cache is made for.
+    pub cache: CacheOptions,
+    /// Where it goes on, of a stream that was written down.
+    pub resumption: Option<Resumption>,
+}
+
+/// A stream that was written down.
+pub struct Resumption {
+    /// What the loop remembers.
+    pub memory: SessionMemory,
+    /// What the model remembers and is no tensor.
+    pub model: Value,
+    /// What is one.
+    pub tensors: StoredTensors,
+}
