@@ -185,7 +185,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(256)) })]
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(64)) })]
 
         #[test]
         fn complaints_are_one_short_line_without_secrets(lines in prop::collection::vec((line(), 1usize..9), 0..24)) {
