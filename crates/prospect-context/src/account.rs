@@ -199,8 +199,18 @@ impl<W: Waiting> Account<W> {
         (std::mem::take(&mut self.deferred), self.pending.take().map(|pending| (kind, pending)))
     }
 
-    /// Tokens that go in at the end; returns what they became and where they stand.
+    /// Tokens that an eviction has to keep, or drop with everything.
+    pub fn pinned_tokens(&self) -> usize {
+        let pinned = self.ledger.segments().iter().filter(|segment| segment.pinned);
+        pinned.map(|segment| segment.range.len()).sum()
+    }
+
+    /// Tokens that go in at the end; returns what they became and where they stand. A pinned system message stands for those
+    /// before it, which are pinned no more.
     pub fn append(&mut self, incoming: &Incoming, time: f64) -> (SegmentKind, Range<usize>) {
+        if incoming.kind == SegmentKind::System && incoming.pinned && incoming.tokens > 0 {
+            self.ledger.unpin(SegmentKind::System);
+        }
         let start = self.tokens();
         let last = self.ledger.segments().last().filter(|last| incoming.continues && !last.pinned);
         let kind = match last.map(|last| last.kind) {

@@ -115,6 +115,12 @@ impl Ledger {
         }
     }
 
+    /// Segments of this kind may be dropped alone from now on.
+    pub(crate) fn unpin(&mut self, kind: SegmentKind) {
+        let of_kind = self.segments.iter_mut().filter(|segment| segment.kind == kind);
+        of_kind.for_each(|segment| segment.pinned = false);
+    }
+
     /// Cuts the cache back to its first `tokens` tokens; a segment across the cut is clipped.
     pub fn truncate(&mut self, tokens: usize) {
         let end = tokens.min(self.tokens());

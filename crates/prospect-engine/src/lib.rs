@@ -6,13 +6,15 @@
 //!
 //! # Scheduling
 //! The engine goes round and round; each round is
-//! 1. everything that is quick, for every stream: evictions, truncations, forks;
+//! 1. for every stream, everything that is not worth sharing: evictions, truncations, forks;
 //! 2. the frame that is due first through the vision tower (several at once where the model says that this is faster);
 //! 3. one pass over the chunks and words of all streams that have some, and a few passes more over the words of those that
 //!    speak: a *slice* ([`EngineOptions::slice`]).
 //!
-//! So nobody's frame waits for somebody else's reply: longer than one frame's encoding and one slice it never waits for its
-//! turn, and among frames the deadline decides (earliest deadline first). What a stream says and when does not depend on who
+//! So nobody's frame waits for somebody else's reply: what is said by others costs it one slice a round. It waits for the
+//! evictions of its round, which are milliseconds but for texts that are put back and for what the policy `recompute` computes
+//! again, and for the encoding of frames that are due before it (earliest deadline first; frames of streams without a pace
+//! come behind those that have one). What a stream says and when does not depend on who
 //! else is there: a session's works come in their own order, and a pass computes each part to the same bits alone or among
 //! others.
 //!

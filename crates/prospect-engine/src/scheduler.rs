@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use prospect_session::{Done, Session};
 
 use crate::command::Command;
 use crate::error::{EngineError, UnfitError};
 use crate::output::Output;
-use crate::served::Served;
+use crate::served::{Due, Served};
 use crate::setup::{EngineOptions, Resumption, StreamSetup};
 use crate::stream_model::StreamModel;
 
@@ -55,10 +55,6 @@ impl<M: StreamModel> Scheduler<M> {
         self.streams.values().all(Served::is_at_rest)
     }
 
-    fn now(&self) -> Duration {
-        self.epoch.elapsed()
-    }
-
     fn hear(&mut self, command: Command<M>) {
         // Whoever asks and does not wait for the answer has gone.
         match command {
@@ -71,12 +67,12 @@ impl<M: StreamModel> Scheduler<M> {
                 }
             }
             Command::Say { stream, text, heard } => {
-                let said = self.streams.get_mut(&stream).map(|served| served.session().say(&text));
-                let _ = heard.send(said.map_or(Err(EngineError::Stopped), |said| Ok(said?)));
+                let said = self.session(stream).and_then(|session| Ok(session.say(&text)?));
+                let _ = heard.send(said);
             }
             Command::Opening { stream, opening, heard } => {
-                let set = self.streams.get_mut(&stream).map(|served| served.session().set_opening(opening));
-                let _ = heard.send(set.map_or(Err(EngineError::Stopped), |set| Ok(set?)));
+                let set = self.session(stream).and_then(|session| Ok(session.set_opening(opening)?));
+                let _ = heard.send(set);
             }
             Command::Aside { stream, aside } => {
                 self.streams.entry(stream).and_modify(|served| served.aside(aside));
@@ -89,13 +85,17 @@ impl<M: StreamModel> Scheduler<M> {
             Command::Finish { stream, failure, finished } => {
                 if let Some(served) = self.streams.get_mut(&stream) {
                     served.finish(failure);
-                    let _ = finished.send(served.session().statistics().clone());
+                    let _ = finished.send(served.statistics().clone());
                 }
             }
             Command::Close { stream } => {
                 self.streams.remove(&stream);
             }
         }
+    }
+
+    fn session(&mut self, stream: usize) -> Result<&mut Session, EngineError> {
+        self.streams.get_mut(&stream).ok_or(EngineError::Stopped)?.open_session()
     }
 
     fn open(
@@ -124,40 +124,38 @@ impl<M: StreamModel> Scheduler<M> {
         }
         let id = self.next_id;
         self.next_id += 1;
-        self.streams.insert(id, Served::new(session, cache, needed, last_frame, outputs));
+        self.streams.insert(id, Served::new(session, cache, needed, last_frame, self.epoch, outputs));
         Ok(id)
     }
 
     /// Everything that is quick; the frame that is due first through the vision tower; one slice of what is said.
     fn round(&mut self) {
-        let now = self.now();
         for served in self.streams.values_mut() {
-            served.go_on(&self.model, now);
-            served.reuse_encoding(&self.model, now);
+            served.go_on(&self.model);
+            served.reuse_encoding(&self.model);
         }
         self.encode();
         self.talk();
     }
 
     fn encode(&mut self) {
-        let mut due: Vec<(Duration, usize)> = self
+        let mut due: Vec<(Due, usize)> = self
             .streams
             .iter()
             .filter(|(_, served)| served.wants_encoding())
-            .map(|(id, served)| (served.deadline(), *id))
+            .map(|(id, served)| (served.due(), *id))
             .collect();
         due.sort_unstable();
         due.truncate(self.model.pictures_at_once().max(1));
-        let picture = |(_, id): &(Duration, usize)| self.streams.get_mut(id)?.take_picture();
+        let picture = |(_, id): &(Due, usize)| self.streams.get_mut(id)?.take_picture();
         let pictures: Vec<M::Picture> = due.iter().filter_map(picture).collect();
         if pictures.is_empty() {
             return;
         }
         let encoded = self.model.encode(pictures);
-        let now = self.now();
         for ((_, id), features) in due.into_iter().zip(encoded) {
             if let Some(served) = self.streams.get_mut(&id) {
-                served.is_encoded(&self.model, features, now);
+                served.is_encoded(&self.model, features);
             }
         }
     }
@@ -175,10 +173,9 @@ impl<M: StreamModel> Scheduler<M> {
         }
         let said = self.model.talk(&mut parts, self.options.slice);
         drop(parts);
-        let now = self.now();
         for (id, said) in ids.into_iter().zip(said) {
             if let Some(served) = self.streams.get_mut(&id) {
-                served.done(&self.model, said.map(Done::Said), now);
+                served.done(&self.model, said.map(Done::Said));
             }
         }
     }

@@ -2,15 +2,18 @@
 
 use std::collections::VecDeque;
 use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use prospect_session::{Done, Evicted, FrameDone, FrameInput, Session, SessionError, Work};
+use prospect_session::{Done, Evicted, FrameDone, FrameInput, RunStatistics, Session, SessionError, Work};
 
 use crate::command::Aside;
 use crate::error::EngineError;
 use crate::memory::{peak_memory_bytes, resident_memory_bytes};
 use crate::output::{Output, SuspendedParts};
 use crate::stream_model::{StreamModel, TalkInput, TalkPart};
+
+/// Who comes first: frames that have a deadline, by it; behind them, the frame that has waited longest.
+pub(crate) type Due = (bool, Duration);
 
 pub(crate) struct Served<M: StreamModel> {
     session: Session,
@@ -25,9 +28,12 @@ pub(crate) struct Served<M: StreamModel> {
     frames: VecDeque<(FrameInput, M::Picture)>,
     /// What the session waits for; only what takes time and goes together with others' works.
     awaited: Option<Work>,
-    /// When the frame that is worked on should be done with.
-    deadline: Duration,
-    failed: bool,
+    /// Whether the stream has no pace of its own, and when the frame that is worked on should be done with.
+    due: Due,
+    /// It has failed or come to its end, and takes nothing more.
+    closed: bool,
+    /// When the engine's clock began.
+    epoch: Instant,
     outputs: Sender<Output>,
 }
 
@@ -37,6 +43,7 @@ impl<M: StreamModel> Served<M> {
         cache: M::Cache,
         bytes: u64,
         last_frame: Option<M::Features>,
+        epoch: Instant,
         outputs: Sender<Output>,
     ) -> Self {
         let mut served = Self {
@@ -47,60 +54,75 @@ impl<M: StreamModel> Served<M> {
             features: last_frame,
             frames: VecDeque::new(),
             awaited: None,
-            deadline: Duration::ZERO,
-            failed: false,
+            due: (true, Duration::ZERO),
+            closed: false,
+            epoch,
             outputs,
         };
         served.tell_events();
         served
     }
 
-    pub(crate) fn session(&mut self) -> &mut Session {
-        &mut self.session
+    /// The session, for as long as it takes anything.
+    pub(crate) fn open_session(&mut self) -> Result<&mut Session, EngineError> {
+        match self.closed {
+            true => Err(EngineError::Stopped),
+            false => Ok(&mut self.session),
+        }
+    }
+
+    pub(crate) fn statistics(&self) -> &RunStatistics {
+        self.session.statistics()
     }
 
     pub(crate) fn push(&mut self, input: FrameInput, picture: M::Picture) {
-        self.frames.push_back((input, picture));
+        match self.closed {
+            true => self.tell(Output::Failed(EngineError::Stopped)),
+            false => self.frames.push_back((input, picture)),
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.epoch.elapsed()
     }
 
     /// Whether nothing can be done for it before it is told something.
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.failed || (self.awaited.is_none() && self.frames.is_empty())
+        self.closed || (self.awaited.is_none() && self.frames.is_empty())
     }
 
-    /// When its frame is due; the first come where no stream has a pace.
-    pub(crate) fn deadline(&self) -> Duration {
-        self.deadline
+    pub(crate) fn due(&self) -> Due {
+        self.due
     }
 
     /// Begins the next frame if it can, and does everything that is quick.
-    pub(crate) fn go_on(&mut self, model: &M, now: Duration) {
-        if self.failed || !self.session.is_idle() || self.awaited.is_some() {
+    pub(crate) fn go_on(&mut self, model: &M) {
+        if self.closed || !self.session.is_idle() || self.awaited.is_some() {
             return;
         }
         if let Some((input, picture)) = self.frames.pop_front() {
-            // Without a pace, who has waited longest comes first.
-            self.deadline = input.pace.map_or(now, |pace| pace.deadline);
+            let now = self.now();
+            self.due = input.pace.map_or((true, now), |pace| (false, pace.deadline));
             self.picture = Some(picture);
             let begun = self.session.frame(input, now);
-            self.after(model, begun, now);
+            self.after(model, begun);
         }
     }
 
     /// What came of the awaited work.
-    pub(crate) fn done(&mut self, model: &M, done: Result<Done, EngineError>, now: Duration) {
+    pub(crate) fn done(&mut self, model: &M, done: Result<Done, EngineError>) {
         self.awaited = None;
         match done {
             Ok(done) => {
-                let next = self.session.done(done, now);
-                self.after(model, next, now);
+                let next = self.session.done(done, self.now());
+                self.after(model, next);
             }
             Err(error) => self.fail(error),
         }
     }
 
     /// Takes up what the session wants next, up to a work that takes time.
-    fn after(&mut self, model: &M, next: Result<Option<FrameDone>, SessionError>, now: Duration) {
+    fn after(&mut self, model: &M, next: Result<Option<FrameDone>, SessionError>) {
         let mut next = next.map_err(EngineError::from);
         while let Ok(over) = next {
             if let Some(FrameDone { reply }) = over {
@@ -121,7 +143,7 @@ impl<M: StreamModel> Served<M> {
                     self.awaited = Some(work);
                     return;
                 }
-                Some(work) => next = self.quick(model, work, now),
+                Some(work) => next = self.quick(model, work),
             }
         }
         if let Err(error) = next {
@@ -129,7 +151,7 @@ impl<M: StreamModel> Served<M> {
         }
     }
 
-    fn quick(&mut self, model: &M, work: Work, now: Duration) -> Result<Option<FrameDone>, EngineError> {
+    fn quick(&mut self, model: &M, work: Work) -> Result<Option<FrameDone>, EngineError> {
         match work {
             Work::Fork { ids } => model.fork(&mut self.cache, ids)?,
             Work::DropFork => model.drop_fork(&mut self.cache),
@@ -139,7 +161,7 @@ impl<M: StreamModel> Served<M> {
                 let tokens_after = model.cache_tokens(&self.cache);
                 let memory_bytes = resident_memory_bytes();
                 let evicted = Done::Evicted(Evicted { tokens_after, positions_reset, memory_bytes });
-                return Ok(self.session.done(evicted, now)?);
+                return Ok(self.session.done(evicted, self.now())?);
             }
             Work::Encode { .. } | Work::Prefill { .. } | Work::Decode | Work::ContinueFork { .. } => {}
         }
@@ -152,11 +174,11 @@ impl<M: StreamModel> Served<M> {
     }
 
     /// A frame whose pixels are those of the frame before takes no time.
-    pub(crate) fn reuse_encoding(&mut self, model: &M, now: Duration) {
+    pub(crate) fn reuse_encoding(&mut self, model: &M) {
         if let Some(Work::Encode { reuse: true, compare }) = self.awaited {
             self.picture = None;
             let features = self.features.clone().ok_or(EngineError::Stopped);
-            self.encoded(model, features, compare, now);
+            self.encoded(model, features, compare);
         }
     }
 
@@ -165,23 +187,12 @@ impl<M: StreamModel> Served<M> {
     }
 
     /// The picture's embeddings are there.
-    pub(crate) fn is_encoded(
-        &mut self,
-        model: &M,
-        features: Result<M::Features, EngineError>,
-        now: Duration,
-    ) {
+    pub(crate) fn is_encoded(&mut self, model: &M, features: Result<M::Features, EngineError>) {
         let compare = matches!(self.awaited, Some(Work::Encode { compare: true, .. }));
-        self.encoded(model, features, compare, now);
+        self.encoded(model, features, compare);
     }
 
-    fn encoded(
-        &mut self,
-        model: &M,
-        features: Result<M::Features, EngineError>,
-        compare: bool,
-        now: Duration,
-    ) {
+    fn encoded(&mut self, model: &M, features: Result<M::Features, EngineError>, compare: bool) {
         let done = features.and_then(|features| {
             let before = self.features.replace(features);
             let similarity = match (before, &self.features, compare) {
@@ -190,7 +201,7 @@ impl<M: StreamModel> Served<M> {
             };
             Ok(Done::Encoded { similarity })
         });
-        self.done(model, done, now);
+        self.done(model, done);
     }
 
     /// Its part of the next pass, if it has one.
@@ -218,13 +229,17 @@ impl<M: StreamModel> Served<M> {
 
     /// The stream as it is between two frames.
     pub(crate) fn suspended(&self, model: &M) -> Result<SuspendedParts<'_>, EngineError> {
+        if self.closed {
+            return Err(EngineError::Stopped);
+        }
         let memory = self.session.memory().filter(|_| self.awaited.is_none() && self.frames.is_empty());
         let memory = memory.ok_or(EngineError::AtWork)?;
         Ok(SuspendedParts { memory, model: model.suspend(&self.cache, self.features.as_ref())? })
     }
 
-    /// Closes the trace.
+    /// Closes the trace. Nothing more is done for the stream.
     pub(crate) fn finish(&mut self, failure: Option<String>) {
+        self.close();
         match failure {
             Some(message) => self.session.fail(message, peak_memory_bytes()),
             None => self.session.finish(peak_memory_bytes()),
@@ -233,9 +248,15 @@ impl<M: StreamModel> Served<M> {
     }
 
     fn fail(&mut self, error: EngineError) {
-        self.failed = true;
+        self.close();
         self.tell_events();
         self.tell(Output::Failed(error));
+    }
+
+    fn close(&mut self) {
+        self.closed = true;
+        (self.awaited, self.picture) = (None, None);
+        self.frames.clear();
     }
 
     fn tell_events(&mut self) {

@@ -143,19 +143,14 @@ impl Session {
     /// # Errors
     /// [`SessionError::Language`], or [`SessionError::MessageTooLong`]; the stream goes on.
     pub fn say(&mut self, text: &str) -> Result<(), SessionError> {
-        let tokens = |text: &str| self.language.encode_message(Role::User, text, false);
-        // Everything that is said before the next frame goes in with it.
-        let mut together = tokens(text)?.ids.len();
-        for said in &self.said {
-            together += tokens(said)?.ids.len();
-        }
-        self.check_fits(together)?;
+        let tokens = self.language.encode_message(Role::User, text, false)?.ids.len();
+        self.check_fits(tokens)?;
         self.said.push_back(text.to_owned());
         Ok(())
     }
 
     /// Another system prompt, or something else to know of the task: it goes in with the next frame, pinned, and opens the
-    /// cache again where an eviction empties it. What opened the stream stays in the cache until an eviction drops it.
+    /// cache again where an eviction empties it. What opened the stream is pinned no more: an eviction may drop it.
     ///
     /// # Errors
     /// As [`Self::say`].
@@ -164,14 +159,27 @@ impl Session {
         let tokens = self.language.encode_message(Role::System, &text, false)?.ids.len();
         self.check_fits(tokens)?;
         self.options.opening = opening;
-        self.opening_changed = self.opened;
+        // The first frame opens the stream with whatever is said by then.
+        self.opening_changed = self.opened || !self.is_idle();
         Ok(())
     }
 
-    /// Every message has to fit beside what opens the stream, a frame and a reply.
+    /// A text has to fit beside what opens the stream, everything else that goes in with the next frame, and a reply.
     fn check_fits(&self, tokens: usize) -> Result<(), SessionError> {
-        let frame = self.language.encode_frame(None)?.ids.len();
-        let most = self.account.budget().room_before(frame).unwrap_or(0).saturating_sub(self.opening_tokens);
+        let length = |role, text: &str| {
+            Ok::<_, SessionError>(self.language.encode_message(role, text, false)?.ids.len())
+        };
+        let mut beside = self.language.encode_frame(None)?.ids.len();
+        for said in &self.said {
+            beside += length(Role::User, said)?;
+        }
+        if self.opening_changed || !self.opened {
+            beside += length(Role::System, &self.options.opening.as_opening().text())?;
+        }
+        if self.opened {
+            beside += self.account.pinned_tokens();
+        }
+        let most = self.account.budget().room_before(beside).unwrap_or(0);
         match tokens <= most {
             true => Ok(()),
             false => Err(SessionError::MessageTooLong { tokens, most }),

@@ -29,8 +29,8 @@ pub(crate) enum Stage {
     NamingStep(Box<Turn>, Saying),
     /// A reply that was asked for.
     Replying(Box<Turn>, Saying),
-    /// A few tokens of a summary.
-    WritingEarly(Box<Turn>),
+    /// A few tokens of a summary, so many at most.
+    WritingEarly(Box<Turn>, usize),
 }
 
 impl Stage {
@@ -45,7 +45,7 @@ impl Stage {
             Self::Deciding(..) => "takes a frame in",
             Self::NamingStep(..) => "asks for the step",
             Self::Replying(..) => "replies",
-            Self::WritingEarly(_) => "writes a summary early",
+            Self::WritingEarly(..) => "writes a summary early",
         }
     }
 }
@@ -100,6 +100,10 @@ pub(crate) struct Chunk {
     pub(crate) requests: usize,
     /// Of these, such as were known beforehand.
     pub(crate) known_requests: usize,
+    /// Of these, such as people said.
+    pub(crate) said: usize,
+    /// Whether the texts that open the stream are in it.
+    pub(crate) carries_opening: bool,
     /// Tokens of its frame.
     pub(crate) frame_tokens: usize,
 }

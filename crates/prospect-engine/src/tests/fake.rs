@@ -22,13 +22,20 @@ pub(super) struct FakeStreams {
     pub(super) script: Script,
     /// Every pass waits for a permit, where a test leads it step by step.
     permits: Option<std::sync::Mutex<Receiver<()>>>,
+    /// How long an eviction takes.
+    pub(super) eviction: std::time::Duration,
     /// How many streams each pass had.
     pub(super) passes: std::sync::Mutex<Vec<usize>>,
 }
 
 impl FakeStreams {
     pub(super) fn new(script: Script) -> Self {
-        Self { script, permits: None, passes: std::sync::Mutex::default() }
+        Self {
+            script,
+            permits: None,
+            eviction: std::time::Duration::ZERO,
+            passes: std::sync::Mutex::default(),
+        }
     }
 
     /// A model whose passes wait for the sender.
@@ -104,6 +111,7 @@ impl StreamModel for FakeStreams {
         pieces: &[ResolvedPiece],
         positions: PositionPolicy,
     ) -> Result<bool, EngineError> {
+        std::thread::sleep(self.eviction);
         self.work(cache, Work::Evict { pieces: pieces.to_vec(), positions }, 1);
         Ok(false)
     }

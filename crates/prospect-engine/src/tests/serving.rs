@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use prospect_model::{StoredTensors, write_tensors};
 use prospect_session::fake::{REFUSED, Script};
-use prospect_session::{Guidance, OpeningTexts, Reply};
+use prospect_session::{Event, Guidance, OpeningTexts, Reply, StageTimes};
 
 use super::fake::{FakeStreams, engine, settings, setup};
 use super::laws::frame;
@@ -70,8 +70,9 @@ fn the_frame_that_is_due_first_is_encoded_first() {
     streams[0].frame(frame(0)).unwrap();
     let now = Instant::now();
     let due = |seconds| Some((now, now + Duration::from_secs(seconds), 0));
-    for (stream, seconds) in [(&streams[1], 20), (&streams[2], 10)] {
-        stream.frame(crate::StreamFrame { arrival: due(seconds), ..frame(0) }).unwrap();
+    // One of them has no pace: it comes behind the one that has.
+    for (stream, arrival) in [(&streams[1], None), (&streams[2], due(10))] {
+        stream.frame(crate::StreamFrame { arrival, ..frame(0) }).unwrap();
     }
     // One frame is encoded a round: after two more rounds it is the urgent one that is over.
     (0..2).for_each(|_| permit.send(()).unwrap());
@@ -113,7 +114,60 @@ fn people_speak_while_it_watches() {
     .join()
     .unwrap();
     stream.frame(frame(1)).unwrap();
-    assert_eq!(reply(&stream).unwrap().text, "aa");
+    let mut told = Vec::new();
+    let answer = loop {
+        match stream.next().unwrap() {
+            Output::Event(Event::Message { text, .. }) => told.push(text),
+            Output::Event(_) => {}
+            Output::FrameDone(reply) => break reply,
+            Output::Failed(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!((answer.unwrap().text.as_str(), told), ("aa", vec!["Watch.".to_owned(), "hot?".to_owned()]));
+}
+
+#[test]
+fn an_eviction_takes_the_time_that_it_takes() {
+    let mut model = FakeStreams::new(Script::new(&[1], 1));
+    model.eviction = Duration::from_millis(20);
+    let engine = Engine::start(Arc::new(model), EngineOptions::default()).unwrap();
+    let small = settings(&[
+        "stream.system_prompt=Help.",
+        "context.strategy=drop_all",
+        "context.max_seq_len=60",
+        "context.reserved_seq_len=10",
+        "generation.max_new_tokens=8",
+    ]);
+    let stream = engine.open(setup(&small, &Guidance::default())).unwrap();
+    let (mut index, mut evicted) = (0, None);
+    let times = loop {
+        stream.frame(frame(index)).unwrap();
+        index += 1;
+        match loop_until_frame(&stream, &mut evicted) {
+            Some(times) if evicted.is_some() => break times,
+            _ => {}
+        }
+    };
+    // The pause is no measurement: the frame, not its encoding, has to bear the eviction's time.
+    let ms = evicted.unwrap();
+    assert!(
+        ms >= 20.0 && times.total_ms >= ms && times.vision_ms < ms,
+        "{times:?} for an eviction of {ms} ms"
+    );
+}
+
+/// The times of the next frame, and what the eviction before it took.
+fn loop_until_frame(stream: &Stream<FakeStreams>, evicted: &mut Option<f64>) -> Option<StageTimes> {
+    let mut times = None;
+    loop {
+        match stream.next().unwrap() {
+            Output::Event(Event::Overflow { ms, .. }) => *evicted = Some(ms),
+            Output::Event(Event::Frame { times: of_frame, .. }) => times = Some(of_frame),
+            Output::Event(_) => {}
+            Output::FrameDone(_) => return times,
+            Output::Failed(error) => panic!("{error}"),
+        }
+    }
 }
 
 #[test]
@@ -129,14 +183,37 @@ fn a_stream_is_written_down_between_two_frames_and_goes_on() {
         (parts.memory, parts.model.description, bytes)
     });
     let (memory, model, bytes) = kept.unwrap();
-    stream.frame(frame(1)).unwrap();
-    let at_work = stream.suspend(|parts| matches!(parts, Err(EngineError::AtWork)));
-    assert!(at_work.unwrap() || reply(&stream).is_some());
     let tensors = StoredTensors::parse(bytes).unwrap();
     let resumption = Some(Resumption { memory, model, tensors });
     let again = engine.open(StreamSetup { resumption, ..roomy() }).unwrap();
     again.frame(frame(1)).unwrap();
     assert_eq!(reply(&again).unwrap().text, "aaa");
+}
+
+#[test]
+fn a_stream_at_work_is_not_written_down() {
+    let (model, permit) = FakeStreams::led(Script::new(&[1], 1));
+    let engine = Engine::start(Arc::new(model), EngineOptions::default()).unwrap();
+    let stream = engine.open(roomy()).unwrap();
+    // Two frames: behind the first pass the second one waits.
+    (0..2).for_each(|index| stream.frame(frame(index)).unwrap());
+    permit.send(()).unwrap();
+    assert_eq!(reply(&stream), None);
+    let asks = std::thread::spawn(move || {
+        let at_work = stream.suspend(|parts| matches!(parts, Err(EngineError::AtWork)));
+        (at_work.unwrap(), stream)
+    });
+    permit.send(()).unwrap();
+    let (was_at_work, stream) = asks.join().unwrap();
+    // Whether it was heard before the second pass or after it.
+    assert!(was_at_work || reply(&stream).is_none());
+    drop(permit);
+    let finished = stream.finish(None).unwrap();
+    assert!(finished.frames >= 1);
+    // What has ended takes nothing more, and says so.
+    stream.frame(frame(9)).unwrap();
+    assert!(stream.speaker().say("hot?").is_err());
+    assert!(stream.rest().any(|output| matches!(output, Output::Failed(EngineError::Stopped))));
 }
 
 #[test]

@@ -195,7 +195,9 @@ mod tests {
         let model = SmolVlm::load(&default_checkpoint().unwrap()).unwrap();
         let measured = measure_streams(model, &[1, 3]).unwrap();
         assert_eq!(measured.iter().map(|measured| measured.streams).collect::<Vec<_>>(), [1, 3]);
-        let told = |of: &MeasuredStreams| of.frames_per_second > 0.0 && of.p95_frame_ms > 0.0;
+        let told = |of: &MeasuredStreams| {
+            of.frames_per_second > 0.0 && of.tokens_per_second > 0.0 && of.p95_frame_ms > 0.0
+        };
         assert!(measured.iter().all(told), "{measured:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! What people say to a stream while it goes on: lines from the keyboard, or from a file or FIFO.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal, stdin};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, stdin};
 use std::path::{Path, PathBuf};
 
 use prospect_engine::EngineError;
@@ -10,6 +10,9 @@ use super::complain;
 use crate::error::RunError;
 use crate::run::StreamSpeaker;
 use crate::source::STDIN;
+
+/// Longest line that is heard, in bytes: whoever says more is no person.
+const LONGEST_LINE: u64 = 64 * 1024;
 
 /// Where lines come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,28 +36,22 @@ impl Listening {
                 Ok(_) => Ok(Self::File(path.to_owned())),
                 Err(source) => Err(RunError::Read { path: path.to_owned(), source }),
             },
-            None if source != STDIN && stdin().is_terminal() => Ok(Self::Keyboard),
+            None if source != STDIN && stdin().is_terminal() && is_in_foreground() => Ok(Self::Keyboard),
             None => Ok(Self::Nowhere),
         }
     }
 
     /// Listens on a thread of its own, which ends with the stream or the process.
     pub(super) fn begin(self, speaker: StreamSpeaker) {
-        let listen = move || match self {
-            Self::Nowhere => {}
-            Self::Keyboard => drop(pass_on(stdin().lock(), &speaker)),
-            Self::File(path) => loop {
-                let heard = File::open(&path).map(|file| pass_on(BufReader::new(file), &speaker));
-                // Who wrote into a FIFO may have gone, and the next one comes.
-                match heard {
-                    Ok(Ok(())) if is_fifo(&path) => {}
-                    Ok(_) => break,
-                    Err(error) => {
-                        complain("note", &format!("{}: cannot be read: {error}", path.display()));
-                        break;
-                    }
-                }
-            },
+        let listen = move || {
+            let heard = match &self {
+                Self::Nowhere => Ok(()),
+                Self::Keyboard => pass_on(stdin().lock(), &speaker),
+                Self::File(path) => open(path).and_then(|file| pass_on(BufReader::new(file), &speaker)),
+            };
+            if let Err(error) = heard {
+                complain("note", &format!("nobody is heard any more: {error}"));
+            }
         };
         // Without a thread nobody is heard; the stream goes on.
         if let Err(error) = std::thread::Builder::new().name("people".to_owned()).spawn(listen) {
@@ -64,19 +61,28 @@ impl Listening {
 }
 
 /// Says every line that is not blank, up to the end of the lines or of the stream.
-fn pass_on(lines: impl BufRead, speaker: &StreamSpeaker) -> Result<(), EngineError> {
-    for line in lines.lines() {
-        let Ok(line) = line else { break };
-        if line.trim().is_empty() {
-            continue;
+fn pass_on(mut lines: impl BufRead, speaker: &StreamSpeaker) -> io::Result<()> {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if (&mut lines).take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
         }
-        match speaker.say(line.trim()) {
-            Ok(()) => {}
-            Err(EngineError::Stopped) => return Err(EngineError::Stopped),
-            Err(refused) => complain("note", &refused.to_string()),
+        let text = String::from_utf8_lossy(&line);
+        match text.trim() {
+            "" => {}
+            text => match speaker.say(text) {
+                Ok(()) => {}
+                Err(EngineError::Stopped) => return Ok(()),
+                Err(refused) => complain("note", &refused.to_string()),
+            },
         }
     }
-    Ok(())
+}
+
+/// A FIFO is opened for writing as well: it does not end when one of its writers goes.
+fn open(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(is_fifo(path)).open(path)
 }
 
 #[cfg(unix)]
@@ -88,4 +94,16 @@ fn is_fifo(path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_fifo(_: &Path) -> bool {
     false
+}
+
+/// Whether the terminal is this process's: one in the background that reads it is stopped. Where the system does not say,
+/// it is.
+fn is_in_foreground() -> bool {
+    // Behind the program's name, which may have anything in it: state, parent, group, session, terminal, its group.
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    match fields[..] {
+        [_, _, group, _, _, of_terminal, ..] => group == of_terminal,
+        _ => true,
+    }
 }

@@ -12,9 +12,10 @@ use crate::stage::Chunk;
 impl Session {
     /// What comes in with a frame: the opening, the user messages that are due, the frame. What waits from before comes first,
     /// once it is known what an eviction leaves of it.
-    pub(super) fn own_chunk(&self, frame: &FrameInput) -> Result<Chunk, SessionError> {
-        let mut chunk = Chunk::default();
-        if !self.opened || self.opening_changed {
+    /// Texts that open the stream are in it where it was not opened, or with others.
+    pub(super) fn own_chunk(&self, frame: &FrameInput, opens: bool) -> Result<Chunk, SessionError> {
+        let mut chunk = Chunk { said: self.said.len(), carries_opening: opens, ..Chunk::default() };
+        if opens {
             let system = self.options.opening.as_opening().text();
             let encoded = self.language.encode_message(Role::System, &system, !self.opened)?;
             chunk.push_message(Role::System, system, &encoded);
@@ -58,7 +59,7 @@ impl Session {
         similarity: Option<f64>,
         entries: &mut Vec<SegmentEntry>,
     ) -> Vec<u32> {
-        let Chunk { ids, segments, messages: _, requests, known_requests, .. } = chunk;
+        let Chunk { ids, segments, messages: _, requests, known_requests, said, .. } = chunk;
         for incoming in segments {
             let Incoming { kind, tokens, pinned, continues, .. } = incoming;
             self.account.append(&Incoming { similarity, ..incoming }, time);
@@ -66,8 +67,9 @@ impl Session {
         }
         if requests > 0 {
             self.talk.asked();
-            self.said.clear();
         }
+        // What was said since the chunk was made waits for the next one.
+        self.said.drain(..said);
         self.next_request += known_requests;
         ids
     }
@@ -80,7 +82,6 @@ impl Session {
 
     /// The first chunk is in.
     pub(super) fn note_opening(&mut self) {
-        self.opening_changed = false;
         if !self.opened {
             self.opened = true;
             let first = self.account.ledger().segments().first();

@@ -15,10 +15,21 @@ impl Session {
         if self.early.is_none() {
             self.begin_early(&turn)?;
         }
+        self.write_more(turn, tokens)
+    }
+
+    /// At most so many tokens more, however many come at once; then the frame is over.
+    fn write_more(&mut self, turn: Box<Turn>, tokens: usize) -> Next {
         match self.early.as_ref().map_or(0, EarlyAnswer::left).min(tokens) {
             0 => self.close(turn),
-            max_new_tokens => self.continue_early(max_new_tokens, Stage::WritingEarly(turn)),
+            max_new_tokens => self.continue_early(max_new_tokens, Stage::WritingEarly(turn, max_new_tokens)),
         }
+    }
+
+    /// So many tokens of those that were allowed at this frame are written.
+    pub(super) fn wrote_early(&mut self, turn: Box<Turn>, allowed: usize, written: &[u32]) -> Next {
+        self.early_goes_on(written);
+        self.write_more(turn, allowed.saturating_sub(written.len()))
     }
 
     /// How much is written at a frame; `None` where nothing is written early.

@@ -31,7 +31,7 @@ impl Session {
         early: Option<(String, usize)>,
     ) -> Next {
         let time = turn.input.time;
-        let Some(strategy) = self.rule.strategy() else { return self.after_eviction(turn) };
+        let Some(strategy) = self.rule.strategy() else { return self.after_eviction(turn, false) };
         let state = self.talk.dialogue_state(&self.options.steps, time);
         let counter = Counter(self.language.as_ref());
         let view = self.account.view(
@@ -138,6 +138,7 @@ impl Session {
             return Err(SessionError::CacheLength { cache, ledger });
         }
         self.statistics.overflows += 1;
+        let reopened = put_back.iter().any(|put_back| put_back.kind == SegmentKind::System);
         self.record(Event::Overflow {
             time: turn.input.time,
             strategy: self.rule.name().to_owned(),
@@ -154,6 +155,6 @@ impl Session {
             memory_bytes: evicted.memory_bytes,
             ms: self.ms_since(overflow.began),
         });
-        self.after_eviction(turn)
+        self.after_eviction(turn, reopened)
     }
 }

@@ -11,10 +11,14 @@ use crate::work::Work;
 impl Session {
     pub(crate) fn begin_frame(&mut self, input: FrameInput) -> Next {
         if matches!(self.rule, OverflowRule::Stateless) && self.opened {
-            self.works.push_back(Work::Truncate { tokens: self.opening_tokens });
-            self.account.reset(self.opening_tokens);
+            // Other texts open it from here on.
+            let kept = if self.opening_changed { 0 } else { self.opening_tokens };
+            self.works.push_back(Work::Truncate { tokens: kept });
+            self.account.reset(kept);
+            self.opened = !self.opening_changed;
         }
-        let own = self.own_chunk(&input)?;
+        let own = self.own_chunk(&input, !self.opened || self.opening_changed)?;
+        self.opening_changed = false;
         let turn = Box::new(Turn {
             input,
             began: self.now,
@@ -37,7 +41,7 @@ impl Session {
         });
         let incoming = turn.own.ids.len();
         match &self.rule {
-            OverflowRule::Unlimited if self.account.overflow_before(incoming).is_some() => {
+            OverflowRule::Unlimited if self.overflows_at_all(incoming) => {
                 Err(SessionError::UnexpectedOverflow {
                     time: input.time,
                     cache_tokens: self.account.tokens(),
@@ -52,12 +56,23 @@ impl Session {
         }
     }
 
-    /// The cache is reduced: before the frame went in, or after it.
-    pub(super) fn after_eviction(&mut self, turn: Box<Turn>) -> Next {
-        match turn.is_over {
-            true => Ok(Some(self.end(*turn))),
-            false => self.encode(turn),
+    /// Whether a chunk of `own` tokens overflows the cache, an empty one included.
+    fn overflows_at_all(&self, own: usize) -> bool {
+        let (tokens, incoming) = (self.account.tokens(), self.account.incoming(own));
+        self.account.budget().overflows(tokens, incoming).is_some()
+    }
+
+    /// The cache is reduced: before the frame went in, or after it. `reopened`: with the texts that open the stream.
+    pub(super) fn after_eviction(&mut self, mut turn: Box<Turn>, reopened: bool) -> Next {
+        if turn.is_over {
+            return Ok(Some(self.end(*turn)));
         }
+        if reopened && turn.own.carries_opening {
+            // They are in already.
+            turn.own = self.own_chunk(&turn.input, false)?;
+            turn.carries_request = turn.own.requests > 0;
+        }
+        self.encode(turn)
     }
 
     fn encode(&mut self, mut turn: Box<Turn>) -> Next {

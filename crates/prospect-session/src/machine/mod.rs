@@ -45,9 +45,8 @@ impl Session {
                 true => self.replied(turn, saying),
                 false => self.wait_for(Work::Decode, Stage::Replying(turn, saying)),
             },
-            (Stage::WritingEarly(turn), Done::Said(Said { token_ids, .. })) => {
-                self.early_goes_on(&token_ids);
-                self.close(turn)
+            (Stage::WritingEarly(turn, allowed), Done::Said(Said { token_ids, .. })) => {
+                self.wrote_early(turn, allowed, &token_ids)
             }
             (stage, done) => {
                 self.stage = stage;

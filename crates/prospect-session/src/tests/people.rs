@@ -83,6 +83,70 @@ fn another_system_prompt_goes_in_pinned_and_opens_the_cache_from_then_on() {
 }
 
 #[test]
+fn what_is_said_while_a_frame_with_a_question_is_worked_on_is_not_lost() {
+    let settings = settings(&ROOMY);
+    let mut model = FakeModel::new(2000, 2, &[1], 1);
+    let mut session = session(&model, &settings, &Guidance::default()).unwrap();
+    session.say("first").unwrap();
+    session.frame(frame(0), NOW).unwrap();
+    session.say("second").unwrap();
+    let texts = |prompt: &str| OpeningTexts { system_prompt: prompt.into(), task_knowledge: None };
+    session.set_opening(texts("Watch.")).unwrap();
+    model.serve(&mut session, std::time::Instant::now()).unwrap().unwrap();
+    assert_eq!(model.text(), "<SHelp.|<Ufirst|##");
+    model.frame(&mut session, frame(1)).unwrap();
+    assert_eq!(model.text(), "<SHelp.|<Ufirst|##|<SWatch.|<Usecond|##");
+}
+
+#[test]
+fn a_stream_that_forgets_everything_opens_with_the_new_prompt_from_then_on() {
+    let settings = settings(&[
+        "stream.system_prompt=Help.",
+        "context.strategy=none",
+        "context.max_seq_len=100",
+        "context.reserved_seq_len=10",
+        "generation.max_new_tokens=8",
+    ]);
+    let mut model = FakeModel::new(100, 2, &[1], 1);
+    let mut session = session(&model, &settings, &Guidance::default()).unwrap();
+    model.frame(&mut session, frame(0)).unwrap();
+    session.set_opening(OpeningTexts { system_prompt: "Watch.".into(), task_knowledge: None }).unwrap();
+    for index in 1..4 {
+        model.frame(&mut session, frame(index)).unwrap();
+        assert_eq!(model.text(), "<SWatch.|##", "frame {index}");
+    }
+}
+
+#[test]
+fn prompts_that_are_changed_again_and_again_leave_room_for_frames() {
+    for strategy in ["drop_middle", "sink_window", "drop_oldest_frames", "keyframes", "drop_all"] {
+        let settings = settings(&[
+            &format!("context.strategy={strategy}"),
+            "stream.system_prompt=Help.",
+            "context.max_seq_len=300",
+            "context.reserved_seq_len=20",
+            "context.drop_middle.last_keep_len=60",
+            "context.sink_window.window=60",
+            "context.drop_oldest_frames.keep_frame_len=60",
+            "context.keyframes.keep_frame_len=60",
+            "context.keyframes.recent_frame_len=20",
+            "generation.max_new_tokens=8",
+        ]);
+        let mut model = FakeModel::new(300, 8, &[1], 1);
+        let mut session = session(&model, &settings, &Guidance::default()).unwrap();
+        for index in 0..120 {
+            let prompt = format!("{index} {}", "x".repeat(60));
+            if index % 5 == 4 {
+                session.set_opening(OpeningTexts { system_prompt: prompt, task_knowledge: None }).unwrap();
+            }
+            model.frame(&mut session, frame(index)).unwrap_or_else(|error| panic!("{strategy}: {error}"));
+        }
+        let text = model.text();
+        assert!(text.contains("<S119 ") && text.matches("<S119 ").count() == 1, "{strategy}: {text}");
+    }
+}
+
+#[test]
 fn inputs_out_of_turn_are_refused_in_words() {
     let settings = settings(&ROOMY);
     let mut model = FakeModel::new(2000, 2, &[1], 1);
