@@ -82,9 +82,10 @@ pub(crate) fn text_without_secrets(text: &str) -> String {
     shown
 }
 
-/// `?a=b&c` as `?a=***&***`.
+/// `?a=b&c` as `?a=***&***`. Of a value that is an address nothing is told: its password may hold what divides values.
 fn without_values(query: &str) -> String {
     let mut shown = String::new();
+    let query = query.find("://").map_or(query, |at| &query[..at]);
     for part in query.split_inclusive(['?', '&', '#', ';']) {
         let (part, end) = match part.strip_suffix(['?', '&', '#', ';']) {
             Some(text) => (text, &part[text.len()..]),
@@ -272,6 +273,11 @@ mod tests {
         let address = "rtsp://BX@a?a=SECRETBXSECRET";
         assert_eq!(hide_secrets("no SECRETBXSEC", address), "no ***");
         assert_eq!(hide_secrets("no SECRETBXSECRET", address), "no ***");
+    }
+
+    #[test]
+    fn an_address_among_the_values_shows_nothing() {
+        assert_eq!(without_secrets("rtsp://h/x?a=1&b=rtsp://u:A;B=C@h&c=2"), "rtsp://h/x?a=***&b=***");
     }
 
     #[test]
