@@ -12,16 +12,9 @@ const FEATURES: &str = "prospect-context/serde,prospect-runner/sentence-encoder,
 
 /// Runs every step; stops at the first that fails.
 pub(crate) fn run() -> Result<(), String> {
-    step("fmt", "cargo", &["fmt", "--all", "--check"], &[])?;
-    announce("tidy");
-    tidy::run()?;
+    format_and_rules()?;
     deny::run()?;
-    step(
-        "clippy",
-        "cargo",
-        &["clippy", "--workspace", "--all-targets", "--features", FEATURES, "--", "-D", "warnings"],
-        &[],
-    )?;
+    lints()?;
     cuda::check()?;
     step(
         "doc",
@@ -43,15 +36,24 @@ pub(crate) fn run() -> Result<(), String> {
 
 /// The quick half of [`run`], while one works: format, rules, lints, and the tests of the crates without tensors.
 pub(crate) fn check() -> Result<(), String> {
-    step("fmt", "cargo", &["fmt", "--all", "--check"], &[])?;
-    announce("tidy");
-    tidy::run()?;
-    let lints = ["clippy", "--workspace", "--all-targets", "--features", FEATURES, "--", "-D", "warnings"];
-    step("clippy", "cargo", &lints, &[])?;
+    format_and_rules()?;
+    lints()?;
     let packages = tidy::TENSOR_FREE.iter().flat_map(|name| ["-p", name]);
     let test: Vec<&str> =
         ["test", "--features", "prospect-context/serde"].into_iter().chain(packages).collect();
     step("test without tensors", "cargo", &test, &[])
+}
+
+fn format_and_rules() -> Result<(), String> {
+    step("fmt", "cargo", &["fmt", "--all", "--check"], &[])?;
+    announce("tidy");
+    tidy::run()
+}
+
+fn lints() -> Result<(), String> {
+    let arguments =
+        ["clippy", "--workspace", "--all-targets", "--features", FEATURES, "--", "-D", "warnings"];
+    step("clippy", "cargo", &arguments, &[])
 }
 
 /// The README's first command.

@@ -2,19 +2,12 @@
 
 use std::sync::mpsc::Sender;
 
-use prospect_session::{FrameInput, OpeningTexts, RunStatistics};
+use prospect_session::{Aside, FrameInput, OpeningTexts, RunStatistics};
 
 use crate::error::EngineError;
 use crate::output::{Output, SuspendedParts};
 use crate::setup::StreamSetup;
 use crate::stream_model::StreamModel;
-
-/// What happens to a stream beside its frames.
-pub(crate) enum Aside {
-    Lost { reason: String, frame: Option<(usize, f64)> },
-    Interrupted(String),
-    Note(String),
-}
 
 /// Runs on the engine's thread.
 pub(crate) type Suspending = Box<dyn FnOnce(Result<SuspendedParts<'_>, EngineError>) + Send>;

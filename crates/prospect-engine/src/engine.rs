@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 use crate::command::Command;
@@ -12,10 +11,9 @@ use crate::setup::{EngineOptions, StreamSetup};
 use crate::stream::Stream;
 use crate::stream_model::StreamModel;
 
-/// One model and its streams. Dropped, it ends when its last stream is closed.
+/// One model and its streams. Its thread serves until the engine and every handle are dropped.
 pub struct Engine<M: StreamModel> {
     commands: Sender<Command<M>>,
-    thread: Option<JoinHandle<()>>,
     epoch: Instant,
 }
 
@@ -28,11 +26,11 @@ impl<M: StreamModel> Engine<M> {
         let (commands, received) = channel();
         let epoch = Instant::now();
         let scheduler = Scheduler::new(model, options, epoch);
-        let thread = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name("engine".to_owned())
             .spawn(move || scheduler.serve(&received))
             .map_err(EngineError::Thread)?;
-        Ok(Self { commands, thread: Some(thread), epoch })
+        Ok(Self { commands, epoch })
     }
 
     /// Opens a stream; its budget is the first event, unless it goes on.
@@ -46,17 +44,5 @@ impl<M: StreamModel> Engine<M> {
         self.commands.send(command).map_err(|_| EngineError::Stopped)?;
         let id = answer.recv().map_err(|_| EngineError::Stopped)??;
         Ok(Stream::new(id, self.commands.clone(), received, self.epoch))
-    }
-}
-
-impl<M: StreamModel> Drop for Engine<M> {
-    fn drop(&mut self) {
-        // The thread ends with the last handle; a handle that outlives the engine keeps it alive.
-        let (unconnected, _) = channel();
-        drop(std::mem::replace(&mut self.commands, unconnected));
-        if let Some(thread) = self.thread.take().filter(JoinHandle::is_finished) {
-            // It has told its streams; there is nobody else to tell.
-            let _ = thread.join();
-        }
     }
 }

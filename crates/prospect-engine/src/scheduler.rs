@@ -155,7 +155,7 @@ impl<M: StreamModel> Scheduler<M> {
         let encoded = self.model.encode(pictures);
         for ((_, id), features) in due.into_iter().zip(encoded) {
             if let Some(served) = self.streams.get_mut(&id) {
-                served.is_encoded(&self.model, features);
+                served.encoded(&self.model, features);
             }
         }
     }

@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use prospect_session::{Done, Evicted, FrameDone, FrameInput, RunStatistics, Session, SessionError, Work};
+use prospect_context::PositionPolicy;
+use prospect_session::{
+    Aside, Done, Evicted, FrameDone, FrameInput, ResolvedPiece, RunStatistics, Session, SessionError, Work,
+};
 
-use crate::command::Aside;
 use crate::error::EngineError;
 use crate::memory::{peak_memory_bytes, resident_memory_bytes};
 use crate::output::{Output, SuspendedParts};
@@ -124,26 +126,22 @@ impl<M: StreamModel> Served<M> {
     /// Takes up what the session wants next, up to a work that takes time.
     fn after(&mut self, model: &M, next: Result<Option<FrameDone>, SessionError>) {
         let mut next = next.map_err(EngineError::from);
-        while let Ok(over) = next {
-            if let Some(FrameDone { reply }) = over {
+        while let Ok(over) = &mut next {
+            if let Some(FrameDone { reply }) = over.take() {
                 self.tell_events();
                 self.tell(Output::FrameDone(reply));
             }
             match self.session.next_work() {
-                None => {
+                Some(Work::Fork { ids }) => next = model.fork(&mut self.cache, ids).map(|()| None),
+                Some(Work::DropFork) => model.drop_fork(&mut self.cache),
+                Some(Work::Truncate { tokens }) => model.truncate(&mut self.cache, tokens),
+                Some(Work::Evict { pieces, positions }) => next = self.evict(model, &pieces, positions),
+                // What takes time goes together with others' works.
+                work => {
+                    self.awaited = work;
                     self.tell_events();
                     return;
                 }
-                Some(work @ (Work::Encode { .. } | Work::Prefill { .. })) | Some(work @ Work::Decode) => {
-                    self.awaited = Some(work);
-                    self.tell_events();
-                    return;
-                }
-                Some(work @ Work::ContinueFork { .. }) => {
-                    self.awaited = Some(work);
-                    return;
-                }
-                Some(work) => next = self.quick(model, work),
             }
         }
         if let Err(error) = next {
@@ -151,21 +149,17 @@ impl<M: StreamModel> Served<M> {
         }
     }
 
-    fn quick(&mut self, model: &M, work: Work) -> Result<Option<FrameDone>, EngineError> {
-        match work {
-            Work::Fork { ids } => model.fork(&mut self.cache, ids)?,
-            Work::DropFork => model.drop_fork(&mut self.cache),
-            Work::Truncate { tokens } => model.truncate(&mut self.cache, tokens),
-            Work::Evict { pieces, positions } => {
-                let positions_reset = model.evict(&mut self.cache, &pieces, positions)?;
-                let tokens_after = model.cache_tokens(&self.cache);
-                let memory_bytes = resident_memory_bytes();
-                let evicted = Done::Evicted(Evicted { tokens_after, positions_reset, memory_bytes });
-                return Ok(self.session.done(evicted, self.now())?);
-            }
-            Work::Encode { .. } | Work::Prefill { .. } | Work::Decode | Work::ContinueFork { .. } => {}
-        }
-        Ok(None)
+    fn evict(
+        &mut self,
+        model: &M,
+        pieces: &[ResolvedPiece],
+        positions: PositionPolicy,
+    ) -> Result<Option<FrameDone>, EngineError> {
+        let positions_reset = model.evict(&mut self.cache, pieces, positions)?;
+        let tokens_after = model.cache_tokens(&self.cache);
+        let memory_bytes = resident_memory_bytes();
+        let evicted = Done::Evicted(Evicted { tokens_after, positions_reset, memory_bytes });
+        Ok(self.session.done(evicted, self.now())?)
     }
 
     /// Whether a picture waits to be encoded, and is not that of the frame before.
@@ -175,10 +169,10 @@ impl<M: StreamModel> Served<M> {
 
     /// A frame whose pixels are those of the frame before takes no time.
     pub(crate) fn reuse_encoding(&mut self, model: &M) {
-        if let Some(Work::Encode { reuse: true, compare }) = self.awaited {
+        if matches!(self.awaited, Some(Work::Encode { reuse: true, .. })) {
             self.picture = None;
             let features = self.features.clone().ok_or(EngineError::Stopped);
-            self.encoded(model, features, compare);
+            self.encoded(model, features);
         }
     }
 
@@ -187,12 +181,8 @@ impl<M: StreamModel> Served<M> {
     }
 
     /// The picture's embeddings are there.
-    pub(crate) fn is_encoded(&mut self, model: &M, features: Result<M::Features, EngineError>) {
+    pub(crate) fn encoded(&mut self, model: &M, features: Result<M::Features, EngineError>) {
         let compare = matches!(self.awaited, Some(Work::Encode { compare: true, .. }));
-        self.encoded(model, features, compare);
-    }
-
-    fn encoded(&mut self, model: &M, features: Result<M::Features, EngineError>, compare: bool) {
         let done = features.and_then(|features| {
             let before = self.features.replace(features);
             let similarity = match (before, &self.features, compare) {
@@ -219,11 +209,7 @@ impl<M: StreamModel> Served<M> {
     }
 
     pub(crate) fn aside(&mut self, aside: Aside) {
-        match aside {
-            Aside::Lost { reason, frame } => self.session.lose_frame(&reason, frame),
-            Aside::Interrupted(message) => self.session.source_interrupted(&message),
-            Aside::Note(message) => self.session.source_note(&message),
-        }
+        self.session.aside(aside);
         self.tell_events();
     }
 

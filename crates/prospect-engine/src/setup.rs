@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use prospect_config::Settings;
 use prospect_model::StoredTensors;
-use prospect_session::{Language, OverflowRule, SessionMemory, SessionOptions};
+use prospect_session::{Guidance, Language, OverflowRule, SessionMemory, SessionOptions};
 use serde_json::Value;
 
 use crate::stream_model::CacheOptions;
@@ -36,6 +37,25 @@ pub struct StreamSetup {
     pub cache: CacheOptions,
     /// Where it goes on, of a stream that was written down.
     pub resumption: Option<Resumption>,
+}
+
+impl StreamSetup {
+    /// A stream that begins, as settings and guidance say.
+    pub fn new(
+        language: Arc<dyn Language>,
+        rule: OverflowRule,
+        settings: &Settings,
+        guidance: Guidance,
+    ) -> Self {
+        let cache = CacheOptions {
+            max_seq_len: settings.context.max_seq_len,
+            positions: rule.positions(),
+            threshold: settings.stream.not_talk_threshold,
+            sampling: settings.generation.sampling,
+        };
+        let options = SessionOptions::new(settings, guidance);
+        Self { language, rule, options, cache, resumption: None }
+    }
 }
 
 /// A stream that was written down.

@@ -1,6 +1,6 @@
 //! The real model of an engine: a checkpoint's weights, and a cache for every stream.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prospect_config::{NotTalkThreshold, Sampling};
 use prospect_context::PositionPolicy;
@@ -28,6 +28,8 @@ pub struct SmolVlmStreams {
     end_of_utterance: u32,
     /// Every id that ends a reply.
     ends: Vec<u32>,
+    /// Memory that lives from slice to slice.
+    answers: Mutex<Answers>,
 }
 
 /// The cache of one stream.
@@ -48,7 +50,7 @@ impl SmolVlmStreams {
 
     /// The streams of a model without a tokenizer: `end_of_utterance` is silence, and it or any of `ends` ends a reply.
     pub fn ending_at(model: Arc<SmolVlm>, end_of_utterance: u32, ends: &[u32]) -> Self {
-        Self { model, end_of_utterance, ends: ends.to_vec() }
+        Self { model, end_of_utterance, ends: ends.to_vec(), answers: Mutex::default() }
     }
 
     /// The weights.
@@ -304,14 +306,7 @@ impl StreamModel for SmolVlmStreams {
     }
 
     fn cache_bytes(&self, options: &CacheOptions) -> u64 {
-        // What is computed again is kept as input embeddings beside keys and values.
-        let embedding = match options.positions {
-            PositionPolicy::Recompute => {
-                self.model.config().text_config.hidden_size * self.model.placement().dtype.bytes()
-            }
-            _ => 0,
-        };
-        (options.max_seq_len * (self.model.kv_bytes_per_token() + embedding)) as u64
+        (options.max_seq_len * self.model.cache_bytes_per_token(options.positions)) as u64
     }
 
     fn cache_tokens(&self, cache: &SmolVlmCache) -> usize {
@@ -331,7 +326,8 @@ impl StreamModel for SmolVlmStreams {
     }
 
     fn talk(&self, parts: &mut [TalkPart<'_, Self>], most: usize) -> Vec<Result<Said, EngineError>> {
-        let mut answers = Answers::new();
+        // What a pass left there that failed is of no use to the next one, and does it no harm.
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut speaking: Vec<_> =
             parts.iter_mut().map(|part| self.begin(part.cache, &part.input, most)).collect();
         while self.pass(parts, &mut speaking, &mut answers, most) {}

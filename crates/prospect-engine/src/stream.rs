@@ -3,9 +3,9 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use prospect_session::{FrameInput, OpeningTexts, Pace, RunStatistics};
+use prospect_session::{Aside, FrameInput, OpeningTexts, Pace, RunStatistics};
 
-use crate::command::{Aside, Command};
+use crate::command::Command;
 use crate::error::EngineError;
 use crate::output::{Output, SuspendedParts};
 use crate::picture::Picture;
@@ -84,31 +84,11 @@ impl<M: StreamModel> Stream<M> {
         Speaker { id: self.id, commands: self.commands.clone() }
     }
 
-    /// Records a frame that could not be had, or that gave way to newer ones: then with its number and stream time.
+    /// Records what happened to the stream beside its frames: one event.
     ///
     /// # Errors
     /// [`EngineError::Stopped`].
-    pub fn lose_frame(&self, reason: &str, frame: Option<(usize, f64)>) -> Result<(), EngineError> {
-        self.aside(Aside::Lost { reason: reason.to_owned(), frame })
-    }
-
-    /// Records that a live source was lost and is back.
-    ///
-    /// # Errors
-    /// [`EngineError::Stopped`].
-    pub fn source_interrupted(&self, message: &str) -> Result<(), EngineError> {
-        self.aside(Aside::Interrupted(message.to_owned()))
-    }
-
-    /// Records what is to be said of the source, of which no frame is lost.
-    ///
-    /// # Errors
-    /// [`EngineError::Stopped`].
-    pub fn source_note(&self, message: &str) -> Result<(), EngineError> {
-        self.aside(Aside::Note(message.to_owned()))
-    }
-
-    fn aside(&self, aside: Aside) -> Result<(), EngineError> {
+    pub fn aside(&self, aside: Aside) -> Result<(), EngineError> {
         self.send(Command::Aside { stream: self.id, aside })
     }
 

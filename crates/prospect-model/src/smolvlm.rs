@@ -153,6 +153,18 @@ impl SmolVlm {
         self.config.kv_rows_per_token() * row * self.compute.cache_dtype().size_in_bytes()
     }
 
+    /// Bytes that one token takes in a cache of this policy: keys and values, and beside them its input embedding where it may have to
+    /// be computed again.
+    pub fn cache_bytes_per_token(&self, policy: PositionPolicy) -> usize {
+        let embedding = match policy {
+            PositionPolicy::Recompute => {
+                self.config.text_config.hidden_size * self.compute.placement.dtype.bytes()
+            }
+            _ => 0,
+        };
+        self.kv_bytes_per_token() + embedding
+    }
+
     /// Waits until everything is computed that was asked for, but for images that are not taken: a GPU goes on by itself. For
     /// measurements.
     ///

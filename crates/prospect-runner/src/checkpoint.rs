@@ -80,14 +80,11 @@ impl Checkpoint {
     pub fn fit(&self, settings: Settings) -> Result<Settings, RunError> {
         let config = self.model.config();
         let maximum = config.text_config.max_position_embeddings;
-        // What is computed again is kept as input embeddings beside keys and values.
-        let embedding = match settings.context.strategy.positions() {
-            Some(PositionPolicy::Recompute) => {
-                config.text_config.hidden_size * self.model.placement().dtype.bytes()
-            }
-            _ => 0,
+        let positions = match settings.context.strategy.positions() {
+            Some(PositionPolicy::Recompute) => prospect_context::PositionPolicy::Recompute,
+            _ => prospect_context::PositionPolicy::default(),
         };
-        let settings = settings.fitted_to(self.model.kv_bytes_per_token() + embedding)?;
+        let settings = settings.fitted_to(self.model.cache_bytes_per_token(positions))?;
         if settings.context.max_seq_len > maximum {
             let expected = format!("at most {maximum}, the model's max_position_embeddings");
             return Err(settings.checkpoint_error("context.max_seq_len", expected).into());

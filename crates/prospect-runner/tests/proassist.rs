@@ -6,16 +6,15 @@ use std::path::{Path, PathBuf};
 
 use prospect_config::{EncodeAhead, Layers, Settings};
 use prospect_engine::{
-    CheckpointLanguage, Preparation, PreparedPicture, SmolVlmCache, SmolVlmStreams, StreamModel, TalkInput,
-    TalkPart,
+    CheckpointLanguage, Preparation, PreparedPicture, SmolVlmCache, SmolVlmStreams, StreamModel, StreamSetup,
+    TalkInput, TalkPart,
 };
 use prospect_model::ImageEmbeddings;
 use prospect_runner::annotations::Annotations;
 use prospect_runner::checkpoint::Checkpoint;
-use prospect_runner::run::cache_options;
 use prospect_runner::source::{self, SourceOptions};
 use prospect_runner::strategies::Registry;
-use prospect_session::{Done, Event, Evicted, FrameInput, Said, Session, SessionOptions, Then, Work};
+use prospect_session::{Done, Event, Evicted, FrameInput, Said, Session, Then, Work};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,10 +142,11 @@ fn replay(path: &Path) -> usize {
     let knowledge = golden["settings"]["knowledge"].as_str().map(str::to_owned);
     let annotations = Annotations { task_knowledge: knowledge, ..Annotations::default() };
     let rule = Registry::default().overflow_rule(&settings.context).unwrap();
-    let options = SessionOptions::new(&settings, annotations.guidance());
+    let language = Arc::new(CheckpointLanguage(Arc::clone(&checkpoint.processor)));
+    let setup = StreamSetup::new(language, rule, &settings, annotations.guidance());
     let model = SmolVlmStreams::new(Arc::clone(&checkpoint.model), &checkpoint.processor);
     let mut recorder = Recorder {
-        cache: model.open(&cache_options(&settings, &rule)).unwrap(),
+        cache: model.open(&setup.cache).unwrap(),
         model,
         features: None,
         input_ids: vec![],
@@ -160,8 +160,7 @@ fn replay(path: &Path) -> usize {
     let mut frames = source::open(&folder, SourceOptions::at(FPS)).unwrap();
     let mut preparation =
         Preparation::new(&checkpoint.model, &checkpoint.processor, EncodeAhead::Off).unwrap();
-    let language = Arc::new(CheckpointLanguage(Arc::clone(&checkpoint.processor)));
-    let mut session = Session::new(language, rule, options).unwrap();
+    let mut session = Session::new(setup.language, setup.rule, setup.options).unwrap();
     for (number, expected) in golden["frames"].as_array().unwrap().iter().enumerate() {
         let frame = frames.next_frame().unwrap().unwrap();
         let place = format!("{}, frame {}", path.display(), frame.index);

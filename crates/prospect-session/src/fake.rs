@@ -7,8 +7,84 @@ use std::time::Duration;
 use prospect_context::{Encoded, Role, SegmentKind};
 use serde::{Deserialize, Serialize};
 
+use crate::event::{Event, SCHEMA_VERSION, Versions};
 use crate::language::{Language, LanguageError};
+use crate::options::TaskStep;
 use crate::work::{Done, Evicted, ResolvedPiece, Said, Then, Work};
+
+/// Every built-in strategy under which a stream goes on for ever, and the baseline that forgets.
+pub const STRATEGIES: [&str; 9] = [
+    "drop_all",
+    "drop_middle",
+    "summarize_and_drop",
+    "summarize_with_dst",
+    "sink_window",
+    "drop_oldest_frames",
+    "keyframes",
+    "hybrid",
+    "none",
+];
+/// Every talk policy.
+pub const TALKS: [&str; 4] = ["proactive", "on_transition", "every", "on_request"];
+/// Settings, `key=value`, under which any of these strategies and policies fits into a cache of a few hundred tokens.
+pub const SETTINGS: [&str; 18] = [
+    "context.reserved_seq_len=40",
+    "context.drop_oldest_frames.keep_frame_len=60",
+    "context.keyframes.keep_frame_len=60",
+    "context.keyframes.recent_frame_len=20",
+    "context.hybrid.summary_prompt=sum up",
+    "context.hybrid.max_summary_len=20",
+    "context.hybrid.last_keep_len=60",
+    "context.drop_middle.last_keep_len=60",
+    "context.sink_window.window=60",
+    "context.summarize_and_drop.max_summary_len=20",
+    "context.summarize_and_drop.summary_prompt=sum up",
+    "context.summarize_with_dst.max_summary_len=20",
+    "context.summarize_with_dst.summary_prompt={steps_done}, {next_step}?",
+    "context.summarize_with_dst.max_state_len=40",
+    "generation.max_new_tokens=16",
+    "stream.on_transition.detection_prompt=step?",
+    "stream.every.seconds=1.5",
+    "stream.system_prompt=Help.",
+];
+
+/// Forty steps of a task, of so many frames each at two frames a second.
+pub fn steps(step_frames: usize) -> Vec<TaskStep> {
+    let length = step_frames as f64 / 2.0;
+    let step = |k: usize| TaskStep {
+        name: format!("step {k}"),
+        start: k as f64 * length,
+        end: (k + 1) as f64 * length,
+    };
+    (0..40).map(step).collect()
+}
+
+/// What opens a trace: by it, the laws know that the stateless baseline resets its cache.
+pub fn started(strategy: &str) -> Event {
+    let none = || "none".to_owned();
+    Event::RunStarted {
+        schema_version: SCHEMA_VERSION,
+        config: serde_json::Value::default(),
+        model: "fake".to_owned(),
+        commit: None,
+        source: none(),
+        device: none(),
+        threads: 1,
+        dtype: none(),
+        strategy: strategy.to_owned(),
+        kv_bytes_per_token: 0,
+        versions: Versions { prospect: none() },
+    }
+}
+
+/// An event as JSON, without what is measured.
+pub fn without_measurements(event: &Event) -> String {
+    let mut event = serde_json::to_value(event).unwrap_or_default();
+    if let Some(fields) = event.as_object_mut() {
+        fields.retain(|key, _| !key.ends_with("ms") && !key.ends_with("_bytes"));
+    }
+    event.to_string()
+}
 
 /// Ends an utterance, and is silence.
 pub const END: u32 = 1000;

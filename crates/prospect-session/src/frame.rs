@@ -40,6 +40,22 @@ pub struct Pace {
     pub queued: usize,
 }
 
+/// What happens to a stream beside its frames.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Aside {
+    /// A frame could not be had, or gave way to newer ones.
+    FrameLost {
+        /// Why.
+        reason: String,
+        /// Its number and its stream time in seconds, where they are known.
+        frame: Option<(usize, f64)>,
+    },
+    /// A live source was lost and is back, in one line.
+    SourceInterrupted(String),
+    /// What is to be said of the source, though no frame of it is lost, in one line.
+    SourceNote(String),
+}
+
 /// A reply of the assistant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reply {

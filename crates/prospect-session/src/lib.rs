@@ -49,7 +49,7 @@ mod work;
 
 pub use error::{SessionError, UnfitSession};
 pub use event::{Event, PaceEntry, PaceSummary, PutBack, SCHEMA_VERSION, SegmentEntry, StageTimes, Versions};
-pub use frame::{Fingerprint, FrameDone, FrameInput, Pace, Reply};
+pub use frame::{Aside, Fingerprint, FrameDone, FrameInput, Pace, Reply};
 pub use histogram::Histogram;
 pub use language::{Language, LanguageError};
 pub use memory::{ModelHolds, SessionMemory};

@@ -65,11 +65,11 @@ pub struct TaskStep {
 }
 
 /// What should be said at a stream time.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reference {
-    /// Stream time in seconds.
+    /// Its own stream time in seconds, which may lie between two frames.
     pub time: f64,
-    /// The text.
+    /// The text; of several at one frame, all of them.
     pub text: String,
 }
 

@@ -49,13 +49,15 @@ pub(crate) trait EvictionRules: Send + Sync {
     /// Whether summaries may be written before the overflow.
     fn writes_early(&self) -> bool;
 
-    /// What asks the model for a summary.
+    /// What asks the model for a summary: the prompt behind everything that is said.
     fn question(
         &self,
         language: &dyn Language,
         account: &Account<Vec<u32>>,
         request: &SummaryRequest,
-    ) -> Result<Question, SessionError>;
+    ) -> Result<Question, SessionError> {
+        Question::behind_waiting(language, account, &request.prompt, request.max_new_tokens)
+    }
 
     /// The summary as it goes in.
     fn summary(
@@ -93,15 +95,6 @@ impl EvictionRules for Own {
 
     fn writes_early(&self) -> bool {
         true
-    }
-
-    fn question(
-        &self,
-        language: &dyn Language,
-        account: &Account<Vec<u32>>,
-        request: &SummaryRequest,
-    ) -> Result<Question, SessionError> {
-        Question::behind_waiting(language, account, &request.prompt, request.max_new_tokens)
     }
 
     fn summary(

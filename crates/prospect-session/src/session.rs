@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prospect_context::account::{Account, Surroundings};
-use prospect_context::{Budget, CacheView, DialogueState, Role, SignalRequest};
+use prospect_context::{Budget, CacheView, EarlySummary, Role, SignalRequest};
 
 use crate::error::SessionError;
 use crate::event::Event;
-use crate::frame::{Fingerprint, FrameDone, FrameInput};
+use crate::frame::{Aside, Fingerprint, FrameDone, FrameInput};
 use crate::language::{Counter, Language};
 use crate::options::{OpeningTexts, OverflowRule, SessionOptions};
 use crate::reference::longest_reference;
@@ -216,26 +216,23 @@ impl Session {
         self.account.budget()
     }
 
-    /// Why the strategy decides as it does: what it would see now, before `incoming` more tokens.
+    /// Shows `look` what a strategy sees now, before `incoming` more tokens.
     pub(crate) fn with_view<R>(
         &self,
-        dialogue_state: Option<&DialogueState>,
         incoming: usize,
         time: f64,
+        early_summary: Option<EarlySummary<'_>>,
         look: impl FnOnce(&CacheView<'_>) -> R,
     ) -> R {
-        let counter = Counter(self.language.as_ref());
-        look(&self.account.view(
-            incoming,
-            time,
-            &Surroundings {
-                opening: self.options.opening.as_opening(),
-                dialogue_state,
-                token_counter: &counter,
-                signals: self.signals(),
-                early_summary: None,
-            },
-        ))
+        let state = self.talk.dialogue_state(&self.options.steps, time);
+        let surroundings = Surroundings {
+            opening: self.options.opening.as_opening(),
+            dialogue_state: state.as_ref(),
+            token_counter: &Counter(self.language.as_ref()),
+            signals: self.signals(),
+            early_summary,
+        };
+        look(&self.account.view(incoming, time, &surroundings))
     }
 
     /// The measurements that the strategy asked for.
@@ -243,22 +240,20 @@ impl Session {
         self.rule.strategy().map(|strategy| strategy.signals()).unwrap_or_default()
     }
 
-    /// Records a frame that could not be had, or that gave way to newer ones: then with its number and stream time.
-    pub fn lose_frame(&mut self, reason: &str, frame: Option<(usize, f64)>) {
-        self.statistics.frames_dropped += 1;
-        let (index, time) = frame.unzip();
-        self.events.push(Event::FrameDropped { reason: reason.to_owned(), index, time });
-    }
-
-    /// Records that a live source was lost and is back.
-    pub fn source_interrupted(&mut self, message: &str) {
-        self.statistics.interruption();
-        self.events.push(Event::SourceInterrupted { message: message.to_owned() });
-    }
-
-    /// Records what is to be said of the source, of which no frame is lost.
-    pub fn source_note(&mut self, message: &str) {
-        self.events.push(Event::SourceNote { message: message.to_owned() });
+    /// Records what happened to the stream beside its frames: one event.
+    pub fn aside(&mut self, aside: Aside) {
+        self.events.push(match aside {
+            Aside::FrameLost { reason, frame } => {
+                self.statistics.frames_dropped += 1;
+                let (index, time) = frame.unzip();
+                Event::FrameDropped { reason, index, time }
+            }
+            Aside::SourceInterrupted(message) => {
+                self.statistics.interruption();
+                Event::SourceInterrupted { message }
+            }
+            Aside::SourceNote(message) => Event::SourceNote { message },
+        });
     }
 
     /// Closes the trace of a stream that came to its end; `peak_memory_bytes` is the most memory that the process ever had.

@@ -171,7 +171,7 @@ fn inline_paths(text: &str) -> Vec<String> {
     paths
 }
 
-/// Tarjan's algorithm, without recursion.
+/// Modules that reach each other, by what each of them reaches: the graphs are small.
 fn strongly_connected(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
     let reach = |from: &String| {
         let (mut seen, mut open) = (BTreeSet::new(), vec![from.clone()]);

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use prospect_config::{Layers, NotTalkThreshold, Sampling, Settings};
+use prospect_config::{Layers, Settings};
 use prospect_context::PositionPolicy;
 use prospect_model::StoredTensors;
 use prospect_session::fake::{FakeCache, FakeLanguage, Script};
 use prospect_session::registry::Registry;
-use prospect_session::{Done, Guidance, ResolvedPiece, Said, SessionOptions, Work};
+use prospect_session::{Done, Guidance, ResolvedPiece, Said, Work};
 use serde_json::Value;
 
 use crate::error::{EngineError, UnfitError};
@@ -146,19 +146,8 @@ pub(super) fn settings(sets: &[&str]) -> Settings {
 
 pub(super) fn setup(settings: &Settings, guidance: &Guidance) -> StreamSetup {
     let rule = Registry::default().overflow_rule(&settings.context).unwrap();
-    let cache = CacheOptions {
-        max_seq_len: settings.context.max_seq_len,
-        positions: rule.positions(),
-        threshold: NotTalkThreshold::Argmax,
-        sampling: Sampling::Greedy,
-    };
-    StreamSetup {
-        language: Arc::new(FakeLanguage { frame_tokens: FRAME_TOKENS }),
-        rule,
-        options: SessionOptions::new(settings, guidance.clone()),
-        cache,
-        resumption: None,
-    }
+    let language = Arc::new(FakeLanguage { frame_tokens: FRAME_TOKENS });
+    StreamSetup::new(language, rule, settings, guidance.clone())
 }
 
 pub(super) fn engine(script: Script, options: EngineOptions) -> Engine<FakeStreams> {

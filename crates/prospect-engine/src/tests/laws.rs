@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use prospect_config::UserRequest;
-use prospect_session::fake::Script;
-use prospect_session::{Event, Fingerprint, Guidance, TaskStep, broken_laws};
+use prospect_session::fake::{SETTINGS, STRATEGIES, Script, TALKS, started, steps, without_measurements};
+use prospect_session::{Event, Fingerprint, Guidance, broken_laws};
 
 use super::fake::{FakeStreams, engine, settings, setup};
 use crate::output::Output;
@@ -11,18 +11,6 @@ use crate::picture::Picture;
 use crate::stream::{Stream, StreamFrame};
 use crate::{Engine, EngineOptions};
 
-const STRATEGIES: [&str; 9] = [
-    "drop_all",
-    "drop_middle",
-    "summarize_and_drop",
-    "summarize_with_dst",
-    "sink_window",
-    "drop_oldest_frames",
-    "keyframes",
-    "hybrid",
-    "none",
-];
-const TALKS: [&str; 4] = ["proactive", "on_transition", "every", "on_request"];
 const FRAMES: usize = 60;
 
 /// One of the streams that run beside each other.
@@ -54,44 +42,18 @@ impl Watched {
     fn open(&self, engine: &Engine<FakeStreams>) -> Stream<FakeStreams> {
         let early = if self.early { "0.6" } else { "0.99" };
         let source = if self.detects { "model" } else { "annotations" };
-        let settings = settings(&[
+        let sets = [
             &format!("context.strategy={}", self.strategy),
             &format!("stream.talk={}", self.talk),
             &format!("context.max_seq_len={}", self.max_seq_len),
             &format!("context.summarize_and_drop.summarize_at={early}"),
             &format!("stream.on_transition.substep_source={source}"),
-            "context.reserved_seq_len=40",
-            "context.drop_oldest_frames.keep_frame_len=60",
-            "context.keyframes.keep_frame_len=60",
-            "context.keyframes.recent_frame_len=20",
-            "context.hybrid.summary_prompt=sum up",
-            "context.hybrid.max_summary_len=20",
-            "context.hybrid.last_keep_len=60",
-            "context.drop_middle.last_keep_len=60",
-            "context.sink_window.window=60",
-            "context.summarize_and_drop.max_summary_len=20",
-            "context.summarize_and_drop.summary_prompt=sum up",
-            "context.summarize_with_dst.max_summary_len=20",
-            "context.summarize_with_dst.summary_prompt={steps_done}?",
-            "context.summarize_with_dst.max_state_len=40",
-            "generation.max_new_tokens=16",
-            "stream.on_transition.detection_prompt=step?",
             "stream.on_transition.dialogue_prompt={curr_substep}",
-            "stream.every.seconds=1.5",
-            "stream.system_prompt=Help.",
-        ]);
-        let length = self.step_frames as f64 / 2.0;
-        let step = |k: usize| TaskStep {
-            name: format!("step {k}"),
-            start: k as f64 * length,
-            end: (k + 1) as f64 * length,
-        };
+        ];
+        let settings = settings(&[&SETTINGS[..], &sets].concat());
         let requests = [1.0, 7.0].map(|time| UserRequest { time, text: "what now?".into() });
-        let guidance = Guidance {
-            steps: (0..40).map(step).collect(),
-            requests: requests.to_vec(),
-            ..Guidance::default()
-        };
+        let guidance =
+            Guidance { steps: steps(self.step_frames), requests: requests.to_vec(), ..Guidance::default() };
         engine.open(setup(&settings, &guidance)).unwrap()
     }
 }
@@ -120,18 +82,8 @@ fn trace(stream: &Stream<FakeStreams>, strategy: &str) -> Vec<String> {
         _ => None,
     });
     events.extend(rest);
-    let started = serde_json::json!({
-        "event": "run_started", "schema_version": 2, "config": {}, "model": "fake", "source": "none",
-        "device": "none", "threads": 1, "dtype": "none", "strategy": strategy, "kv_bytes_per_token": 0,
-        "versions": {"prospect": "0"},
-    });
-    let whole = [vec![serde_json::from_value(started).unwrap()], events.clone()].concat();
+    let whole = [vec![started(strategy)], events.clone()].concat();
     assert_eq!(broken_laws(&whole), Vec::<String>::new());
-    let without_measurements = |event: &Event| {
-        let mut event = serde_json::to_value(event).unwrap();
-        event.as_object_mut().unwrap().retain(|key, _| !key.ends_with("ms") && !key.ends_with("_bytes"));
-        event.to_string()
-    };
     events.iter().map(without_measurements).collect()
 }
 

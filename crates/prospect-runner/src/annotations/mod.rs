@@ -118,6 +118,12 @@ pub struct Message {
     pub text: String,
 }
 
+impl From<&Message> for Reference {
+    fn from(message: &Message) -> Self {
+        Self { time: message.time, text: message.text.clone() }
+    }
+}
+
 /// A step, substep or action of the task with the time it takes, `start <= t < end` in seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -216,13 +222,12 @@ impl Annotations {
             end: *end,
         };
         let request = |message: &Message| UserRequest { time: message.time, text: message.text.clone() };
-        let reference = |message: &Message| Reference { time: message.time, text: message.text.clone() };
         Guidance {
             system_prompt: self.system_prompt.clone(),
             task_knowledge: self.task_knowledge.clone(),
             requests: self.requests().map(request).collect(),
             steps: self.substeps.iter().map(step).collect(),
-            references: self.references().map(reference).collect(),
+            references: self.references().map(Reference::from).collect(),
         }
     }
 

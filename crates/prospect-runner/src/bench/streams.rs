@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use prospect_config::Layers;
-use prospect_context::{Encoded, PositionPolicy, Role, SegmentKind};
+use prospect_context::{Encoded, Role, SegmentKind};
 use prospect_engine::{
-    CacheOptions, Engine, EngineOptions, Output, Picture, PreparedPicture, SmolVlmStreams, Stream,
-    StreamFrame, StreamSetup, resident_memory_bytes,
+    Engine, EngineOptions, Output, Picture, PreparedPicture, SmolVlmStreams, Stream, StreamFrame,
+    StreamSetup, resident_memory_bytes,
 };
 use prospect_model::SmolVlm;
 use prospect_processor::Pixels;
 use prospect_session::registry::Registry;
-use prospect_session::{Event, Fingerprint, Guidance, Language, LanguageError, SessionOptions};
+use prospect_session::{Event, Fingerprint, Guidance, Language, LanguageError};
 use serde::Serialize;
 
 use super::stages::{frame_pixels, frame_tokens, word_ids};
@@ -129,14 +129,7 @@ fn setup(language: &Arc<dyn Language>, cache: usize, talk: &str) -> Result<Strea
     ];
     let settings = sets.iter().try_fold(Layers::new(), |layers, set| layers.set(set))?.resolve()?;
     let rule = Registry::default().overflow_rule(&settings.context)?;
-    let cache = CacheOptions {
-        max_seq_len: cache,
-        positions: PositionPolicy::default(),
-        threshold: settings.stream.not_talk_threshold,
-        sampling: settings.generation.sampling,
-    };
-    let options = SessionOptions::new(&settings, Guidance::default());
-    Ok(StreamSetup { language: Arc::clone(language), rule, options, cache, resumption: None })
+    Ok(StreamSetup::new(Arc::clone(language), rule, &settings, Guidance::default()))
 }
 
 /// A language for weights without a tokenizer: as many tokens as a real one would have.

@@ -59,13 +59,8 @@ pub(super) fn run(arguments: &RunArguments, strategies: &Registry) -> Result<(),
         annotations: annotations.as_ref(),
     };
     let stream = |trace: &mut dyn TraceSink, display: &mut dyn Display| {
-        let mut heard = Some(listening);
-        let mut hear = |speaker| {
-            if let Some(listening) = heard.take() {
-                listening.begin(speaker);
-            }
-        };
-        let keeping = Keeping { keeper: keeper.as_ref(), suspended, on_open: Some(&mut hear) };
+        let on_open = Box::new(|speaker| listening.begin(speaker));
+        let keeping = Keeping { keeper: keeper.as_ref(), suspended, on_open: Some(on_open) };
         run::run(inputs, keeping, trace, display)
     };
     if settings.output.json {

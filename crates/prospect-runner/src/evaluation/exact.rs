@@ -1,7 +1,7 @@
 //! Exact replies: the same text, within two frames.
 
 use crate::annotations::Message;
-use prospect_session::Reply;
+use prospect_session::{Reference, Reply};
 
 /// How many frames a reply may be early or late.
 pub const WINDOW_FRAMES: f64 = 2.0;
@@ -69,7 +69,7 @@ fn share(part: usize, whole: usize) -> f64 {
 }
 
 /// Gives each reference, in order, the first free reply of the same text within [`WINDOW_FRAMES`] frames of it.
-pub fn match_exactly(replies: &[Reply], references: &[&Message], fps: f64) -> ExactMatch {
+pub fn match_exactly(replies: &[Reply], references: &[Reference], fps: f64) -> ExactMatch {
     let mut matched =
         ExactMatch { of_reply: vec![None; replies.len()], of_reference: vec![None; references.len()] };
     for (number, reference) in references.iter().enumerate() {
@@ -93,27 +93,42 @@ pub fn exact_counts(
     (first, frames): (f64, usize),
     fps: f64,
 ) -> ExactCounts {
-    let references = joined_by_frame(references, first, fps);
-    let references: Vec<&Message> = references.iter().collect();
+    // Frames follow each other as the settings say.
+    let (_, references) = joined_by_frame(references, |time| ((time - first) * fps).round() as usize);
     match_exactly(replies, &references, fps).counts(replies, &references, frames, fps)
 }
 
-/// References that are nearest to the same frame are one, as in a judgement; frames begin at `first` seconds.
-fn joined_by_frame(references: &[&Message], first: f64, fps: f64) -> Vec<Message> {
-    let frame = |message: &Message| ((message.time - first) * fps).round();
-    let mut joined: Vec<Message> = Vec::with_capacity(references.len());
-    for reference in references {
-        match joined.last_mut().filter(|last| frame(last) == frame(reference)) {
-            Some(last) => last.text = format!("{} {}", last.text, reference.text),
-            None => joined.push((*reference).clone()),
+/// The frame of each reference, and the references with those of one frame joined; `frame` gives the one that is nearest to a
+/// time in seconds.
+pub(super) fn joined_by_frame(
+    messages: &[&Message],
+    frame: impl Fn(f64) -> usize,
+) -> (Vec<usize>, Vec<Reference>) {
+    let (mut frames, mut references): (Vec<usize>, Vec<Reference>) = (Vec::new(), Vec::new());
+    for message in messages {
+        let at = frame(message.time);
+        match references.last_mut() {
+            Some(last) if frames.last() == Some(&at) => {
+                last.text = format!("{} {}", last.text, message.text);
+            }
+            _ => {
+                frames.push(at);
+                references.push(Reference::from(*message));
+            }
         }
     }
-    joined
+    (frames, references)
 }
 
 impl ExactMatch {
     /// The counts of a video of `frames` frames at `fps` frames per second.
-    pub fn counts(&self, replies: &[Reply], references: &[&Message], frames: usize, fps: f64) -> ExactCounts {
+    pub fn counts(
+        &self,
+        replies: &[Reply],
+        references: &[Reference],
+        frames: usize,
+        fps: f64,
+    ) -> ExactCounts {
         let frame_of = |time: f64| (time * fps).round() as usize;
         let mut speaking: Vec<usize> = references.iter().map(|reference| frame_of(reference.time)).collect();
         speaking.dedup();
@@ -144,7 +159,7 @@ mod tests {
     #[test]
     fn the_references_replayed_are_all_right() {
         let references = [message(0.0, "a"), message(3.0, "b"), message(9.5, "a")];
-        let references: Vec<&Message> = references.iter().collect();
+        let references = references.map(|message| Reference::from(&message));
         let replies: Vec<Reply> = references.iter().map(|r| reply(r.time, &r.text)).collect();
         let matched = match_exactly(&replies, &references, 2.0);
         let counts = matched.counts(&replies, &references, 30, 2.0);
@@ -154,7 +169,7 @@ mod tests {
     #[test]
     fn a_reply_counts_once_and_only_near_its_reference() {
         let references = [message(0.0, "a"), message(1.0, "a"), message(5.0, "b")];
-        let references: Vec<&Message> = references.iter().collect();
+        let references = references.map(|message| Reference::from(&message));
         let replies = [reply(1.0, "a"), reply(6.5, "b"), reply(7.0, "c")];
         let matched = match_exactly(&replies, &references, 2.0);
         assert_eq!(matched.of_reference, [Some(0), None, None]);
@@ -166,13 +181,13 @@ mod tests {
     #[test]
     fn references_of_one_frame_are_one() {
         let references = [message(0.0, "a"), message(0.2, "b"), message(0.25, "c"), message(2.0, "d")];
-        let joined = joined_by_frame(&references.iter().collect::<Vec<_>>(), 0.0, 2.0);
+        let messages: Vec<&Message> = references.iter().collect();
+        let (_, joined) = joined_by_frame(&messages, |time| (time * 2.0).round() as usize);
         let joined: Vec<(f64, &str)> =
             joined.iter().map(|joined| (joined.time, joined.text.as_str())).collect();
         // A quarter of a second is as near to the second frame as to the first: the later one counts.
         assert_eq!(joined, [(0.0, "a b"), (0.25, "c"), (2.0, "d")]);
-        let references: Vec<&Message> = references.iter().collect();
-        let counts = exact_counts(&[reply(0.0, "a b")], &references, (0.0, 9), 2.0);
+        let counts = exact_counts(&[reply(0.0, "a b")], &messages, (0.0, 9), 2.0);
         assert_eq!((counts.matched, counts.references), (1, 3));
     }
 

@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::exact::{ExactCounts, match_exactly};
+use super::exact::{ExactCounts, joined_by_frame, match_exactly};
 use super::matching::{Dialogue, Verdict, Window, match_replies};
 use super::similarity::Similarity;
 use super::text::words;
-use crate::annotations::{Annotations, Message, Speaker};
+use crate::annotations::{Annotations, Message};
 use crate::error::RunError;
 use crate::trace::Event;
-use prospect_session::Reply;
+use prospect_session::{Reference, Reply};
 
 /// Most frames of a stream that are put into their places: a day at 2 frames a second.
 const MOST_LOST: usize = 172_800;
@@ -27,21 +27,6 @@ pub struct JudgedReply {
     pub reference: Option<usize>,
     /// `|cosine|` with that reference; 0 without one.
     pub similarity: f64,
-}
-
-/// What should have been said at a frame.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Reference {
-    /// Its own time in seconds, which may lie between two frames.
-    pub time: f64,
-    /// The text; of several at one frame, all of them.
-    pub text: String,
-}
-
-impl From<&Message> for Reference {
-    fn from(message: &Message) -> Self {
-        Self { time: message.time, text: message.text.clone() }
-    }
 }
 
 /// The replies of a run beside the references.
@@ -109,7 +94,7 @@ impl Judge<'_> {
             Some((first, end)) => annotations.references_between(first, end).collect(),
             None => Vec::new(),
         };
-        let (columns, mut references) = references_by_frame(&messages, &frames);
+        let (columns, mut references) = joined_by_frame(&messages, |time| nearest_frame(time, &frames));
         // A run that failed may have recorded a reply without its frame.
         let given = |event: &Event| match event {
             Event::Reply { frame, time, text, .. } => {
@@ -129,19 +114,9 @@ impl Judge<'_> {
             let missed = missed.filter(|message| seen.is_none() || message.time > from);
             references.extend(missed.map(Reference::from));
         }
-        let exact = self.exact(&replies, &references, watched);
+        let exact =
+            match_exactly(&replies, &references, self.fps).counts(&replies, &references, watched, self.fps);
         Ok(Judgement { replies: judged, references, exact, seconds: frames.len() as f64 / self.fps })
-    }
-
-    fn exact(&self, replies: &[Reply], references: &[Reference], frames: usize) -> ExactCounts {
-        let message = |reference: &Reference| Message {
-            time: reference.time,
-            role: Speaker::Assistant,
-            text: reference.text.clone(),
-        };
-        let messages: Vec<Message> = references.iter().map(message).collect();
-        let messages: Vec<&Message> = messages.iter().collect();
-        match_exactly(replies, &messages, self.fps).counts(replies, &messages, frames, self.fps)
     }
 
     fn judged(
@@ -204,24 +179,6 @@ fn seen(frames: &[f64], fps: f64) -> Option<(f64, f64)> {
     Some((*first, last + (1.0 - 1e-6) / fps))
 }
 
-/// The frame nearest to each reference, and the references with those of one frame joined.
-fn references_by_frame(messages: &[&Message], frames: &[f64]) -> (Vec<usize>, Vec<Reference>) {
-    let (mut columns, mut references): (Vec<usize>, Vec<Reference>) = (Vec::new(), Vec::new());
-    for message in messages {
-        let column = nearest_frame(message.time, frames);
-        match references.last_mut() {
-            Some(last) if columns.last() == Some(&column) => {
-                last.text = format!("{} {}", last.text, message.text);
-            }
-            _ => {
-                columns.push(column);
-                references.push(Reference::from(*message));
-            }
-        }
-    }
-    (columns, references)
-}
-
 /// The frame whose time is nearest; of two, the later one.
 fn nearest_frame(time: f64, frames: &[f64]) -> usize {
     let after = frames.partition_point(|at| *at < time).min(frames.len() - 1);
@@ -237,7 +194,7 @@ pub fn references_as_replies(annotations: &Annotations, times: &[f64], fps: f64)
     let mut replies = vec![None; times.len()];
     if let Some((first, end)) = seen(times, fps) {
         let messages: Vec<&Message> = annotations.references_between(first, end).collect();
-        let (columns, references) = references_by_frame(&messages, times);
+        let (columns, references) = joined_by_frame(&messages, |time| nearest_frame(time, times));
         for (column, reference) in columns.into_iter().zip(references) {
             replies[column] = Some(reference.text);
         }
@@ -248,6 +205,7 @@ pub fn references_as_replies(annotations: &Annotations, times: &[f64], fps: f64)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::annotations::Speaker;
     use crate::evaluation::similarity::Lexical;
     use crate::trace::StageTimes;
     use prospect_session::RunStatistics;

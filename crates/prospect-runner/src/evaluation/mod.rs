@@ -18,9 +18,10 @@ pub use assignment::assign;
 pub use bootstrap::{Interval, LEAST_VIDEOS, bootstrap};
 pub use cost::Cost;
 pub use exact::{ExactCounts, ExactMatch, WINDOW_FRAMES, exact_counts, match_exactly};
-pub use judgement::{Judge, JudgedReply, Judgement, Reference, references_as_replies};
+pub use judgement::{Judge, JudgedReply, Judgement, references_as_replies};
 pub use matching::{Assigned, Dialogue, Verdict, Window, costs, match_replies};
 pub use metrics::{Better, METRICS, Metric, Totals};
+pub use prospect_session::Reference;
 #[cfg(feature = "sentence-encoder")]
 pub use similarity::Sentence;
 pub use similarity::{Lexical, Similarity, similarity};

@@ -10,10 +10,10 @@ use std::time::Duration;
 use image::RgbImage;
 use prospect_config::{EncodeAhead, FramePolicy, OnCorruptFrame, Settings};
 use prospect_engine::{
-    CacheOptions, CheckpointLanguage, Engine, EngineError, EngineOptions, Preparation, PreparedPicture,
-    SmolVlmStreams, Speaker, StreamModel, StreamSetup,
+    CheckpointLanguage, Engine, EngineError, EngineOptions, Preparation, PreparedPicture, SmolVlmStreams,
+    Speaker, StreamModel, StreamSetup,
 };
-use prospect_session::{OverflowRule, RunStatistics, SessionOptions};
+use prospect_session::{Aside, RunStatistics};
 use serde::{Deserialize, Serialize};
 
 use crate::annotations::{Annotations, Message};
@@ -33,6 +33,9 @@ pub use served::{ServedStream, close_failed};
 
 /// Set by Ctrl-C; a run looks at it before each frame.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Why a frame did not reach a model that was busy.
+const STALE: &str = "newer frames came while the model was busy";
 
 /// How often a run that waits for a frame looks for Ctrl-C.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -63,20 +66,8 @@ impl RunInputs<'_> {
     pub fn setup(&self) -> Result<StreamSetup, RunError> {
         let rule = self.strategies.overflow_rule(&self.settings.context)?;
         let guidance = self.annotations.map(Annotations::guidance).unwrap_or_default();
-        let options = SessionOptions::new(self.settings, guidance);
-        let cache = cache_options(self.settings, &rule);
         let language = Arc::new(CheckpointLanguage(Arc::clone(&self.checkpoint.processor)));
-        Ok(StreamSetup { language, rule, options, cache, resumption: None })
-    }
-}
-
-/// What the cache of a stream is made for.
-pub fn cache_options(settings: &Settings, rule: &OverflowRule) -> CacheOptions {
-    CacheOptions {
-        max_seq_len: settings.context.max_seq_len,
-        positions: rule.positions(),
-        threshold: settings.stream.not_talk_threshold,
-        sampling: settings.generation.sampling,
+        Ok(StreamSetup::new(language, rule, self.settings, guidance))
     }
 }
 
@@ -134,7 +125,7 @@ pub struct Keeping<'a> {
     /// The stream that it goes on with, and with its trace.
     pub suspended: Option<SuspendedStream>,
     /// Hears of the stream once people can speak to it.
-    pub on_open: Option<&'a mut dyn FnMut(StreamSpeaker)>,
+    pub on_open: Option<Box<dyn FnOnce(StreamSpeaker) + 'a>>,
 }
 
 /// A stream that is there, or that will be.
@@ -295,7 +286,8 @@ fn feed<M: StreamModel>(
             Next::End => break,
             Next::Item(Delivered::Dropped(frame)) => {
                 (progress.next_index, progress.last) = (frame.index + 1, Some(frame.time));
-                stream.skip_frame(frame, trace)?;
+                let frame = Some((frame.index, frame.time));
+                stream.aside(Aside::FrameLost { reason: STALE.to_owned(), frame }, trace)?;
             }
             Next::Item(Delivered::Frame(PreparedFrame { frame, picture }, arrival, queued)) => {
                 let arrival = arrival.map(|arrival| (arrival, queued));
@@ -306,16 +298,16 @@ fn feed<M: StreamModel>(
             }
             Next::Item(Delivered::Failed(error)) => {
                 let message = error.to_string();
-                match error.aftermath() {
-                    Aftermath::NextFrame if on_corrupt_frame == OnCorruptFrame::Skip => {
-                        stream.lose_frame(&message, trace)?;
+                let skips = on_corrupt_frame == OnCorruptFrame::Skip;
+                let aside = match error.aftermath() {
+                    Aftermath::NextFrame if skips => {
+                        Aside::FrameLost { reason: message.clone(), frame: None }
                     }
-                    Aftermath::Resumed => stream.source_interrupted(&message, trace)?,
-                    Aftermath::Note if on_corrupt_frame == OnCorruptFrame::Skip => {
-                        stream.source_note(&message, trace)?;
-                    }
+                    Aftermath::Resumed => Aside::SourceInterrupted(message.clone()),
+                    Aftermath::Note if skips => Aside::SourceNote(message.clone()),
                     Aftermath::NextFrame | Aftermath::Note | Aftermath::End => return Err(error.into()),
-                }
+                };
+                stream.aside(aside, trace)?;
                 display.note(&message);
             }
         }

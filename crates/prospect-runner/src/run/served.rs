@@ -3,15 +3,12 @@
 use prospect_engine::{
     EngineError, Output, Picture, Speaker, Stream, StreamFrame, StreamModel, peak_memory_bytes,
 };
-use prospect_session::{Reply, RunStatistics};
+use prospect_session::{Aside, Reply, RunStatistics};
 
 use crate::error::RunError;
 use crate::source::Frame;
-use crate::source::delivery::{Arrival, DroppedFrame};
+use crate::source::delivery::Arrival;
 use crate::trace::{Event, TraceSink};
-
-/// Why a frame did not reach a model that was busy.
-const STALE: &str = "newer frames came while the model was busy";
 
 /// The handle of a stream, one input at a time.
 pub struct ServedStream<M: StreamModel> {
@@ -60,44 +57,13 @@ impl<M: StreamModel> ServedStream<M> {
         }
     }
 
-    /// Records a frame that could not be had.
+    /// Records what happened to the stream beside its frames.
     ///
     /// # Errors
     /// The trace cannot be written.
-    pub fn lose_frame(&self, reason: &str, trace: &mut dyn TraceSink) -> Result<(), RunError> {
-        self.stream.lose_frame(reason, None)?;
-        self.record_one(trace)
-    }
-
-    /// Records a frame that gave way to newer ones.
-    ///
-    /// # Errors
-    /// The trace cannot be written.
-    pub fn skip_frame(&self, frame: DroppedFrame, trace: &mut dyn TraceSink) -> Result<(), RunError> {
-        self.stream.lose_frame(STALE, Some((frame.index, frame.time)))?;
-        self.record_one(trace)
-    }
-
-    /// Records that a live source was lost and is back.
-    ///
-    /// # Errors
-    /// The trace cannot be written.
-    pub fn source_interrupted(&self, message: &str, trace: &mut dyn TraceSink) -> Result<(), RunError> {
-        self.stream.source_interrupted(message)?;
-        self.record_one(trace)
-    }
-
-    /// Records what is to be said of the source, of which no frame is lost.
-    ///
-    /// # Errors
-    /// The trace cannot be written.
-    pub fn source_note(&self, message: &str, trace: &mut dyn TraceSink) -> Result<(), RunError> {
-        self.stream.source_note(message)?;
-        self.record_one(trace)
-    }
-
-    /// What is said of the source is one event each.
-    fn record_one(&self, trace: &mut dyn TraceSink) -> Result<(), RunError> {
+    pub fn aside(&self, aside: Aside, trace: &mut dyn TraceSink) -> Result<(), RunError> {
+        self.stream.aside(aside)?;
+        // It is one event.
         if let Output::Event(event) = self.stream.next()? {
             trace.record(&event)?;
         }

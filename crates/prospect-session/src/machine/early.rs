@@ -39,11 +39,10 @@ impl Session {
     }
 
     fn begin_early(&mut self, turn: &Turn) -> Result<(), SessionError> {
-        let (time, state) = (turn.input.time, self.talk.dialogue_state(&self.options.steps, turn.input.time));
         // The next silent frame brings as much as this one's picture, and what is pending.
         let incoming = self.account.incoming(turn.frame_tokens);
         let Some(strategy) = self.rule.strategy() else { return Ok(()) };
-        let request = self.with_view(state.as_ref(), incoming, time, |view| strategy.early_summary(view));
+        let request = self.with_view(incoming, turn.input.time, None, |view| strategy.early_summary(view));
         let Some(request) = request else { return Ok(()) };
         let max_new_tokens = request.max_new_tokens;
         let Question { ids, .. } =

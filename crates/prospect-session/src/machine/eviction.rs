@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use prospect_context::account::{Rebuilt, RebuiltPiece, Surroundings};
+use prospect_context::account::{Rebuilt, RebuiltPiece};
 use prospect_context::{EarlySummary, OverflowTrigger, Piece, SegmentKind, SummaryRequest};
 
 use crate::error::SessionError;
 use crate::event::Event;
-use crate::language::Counter;
 use crate::session::Session;
 use crate::stage::{Evicting, Next, Overflow, Saying, Stage, Summarising, Turn};
 use crate::work::{Evicted, ResolvedPiece, Work};
@@ -30,22 +29,10 @@ impl Session {
         overflow: Overflow,
         early: Option<(String, usize)>,
     ) -> Next {
-        let time = turn.input.time;
+        // Whoever has no strategy has no overflow either.
         let Some(strategy) = self.rule.strategy() else { return self.after_eviction(turn, false) };
-        let state = self.talk.dialogue_state(&self.options.steps, time);
-        let counter = Counter(self.language.as_ref());
-        let view = self.account.view(
-            overflow.incoming,
-            time,
-            &Surroundings {
-                opening: self.options.opening.as_opening(),
-                dialogue_state: state.as_ref(),
-                token_counter: &counter,
-                signals: strategy.signals(),
-                early_summary: early.as_ref().map(|(text, covers)| EarlySummary { text, covers: *covers }),
-            },
-        );
-        let plan = strategy.plan(&view)?;
+        let early = early.as_ref().map(|(text, covers)| EarlySummary { text, covers: *covers });
+        let plan = self.with_view(overflow.incoming, turn.input.time, early, |view| strategy.plan(view))?;
         self.resolve(
             turn,
             Summarising {

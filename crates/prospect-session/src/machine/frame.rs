@@ -151,7 +151,7 @@ impl Session {
         };
         self.statistics.encodings_reused += usize::from(turn.encoding_reused);
         self.held = Some(Held { frame, began: turn.began, behind: Vec::new() });
-        match self.rules.after_frame(&self.account).filter(|_| self.rule.strategy().is_some()) {
+        match self.rules.after_frame(&self.account) {
             Some(overflow) => self.overflow(turn, overflow),
             None => Ok(Some(self.end(*turn))),
         }

@@ -8,31 +8,13 @@ use prospect_context::simulator::SimulatorOptions;
 use prospect_context::simulator::recorded::{Difference, Recording, TraceEvent};
 use prospect_context::{ContextStrategy, DialogueState, Opening, Role, TokenCounter};
 
-use crate::{Event, Guidance, OverflowRule, Reference, SessionError, TaskStep, broken_laws};
-
-pub(super) const STRATEGIES: [&str; 9] = [
-    "drop_all",
-    "drop_middle",
-    "summarize_and_drop",
-    "summarize_with_dst",
-    "sink_window",
-    "drop_oldest_frames",
-    "keyframes",
-    "hybrid",
-    "none",
-];
-pub(super) const TALKS: [&str; 4] = ["proactive", "on_transition", "every", "on_request"];
+use crate::fake::{SETTINGS, STRATEGIES, TALKS, started, steps};
+use crate::{Event, Guidance, OverflowRule, Reference, SessionError, broken_laws};
 
 pub(super) fn guidance(step_frames: usize, task_knowledge: bool) -> Guidance {
-    let length = step_frames as f64 / 2.0;
-    let step = |k: usize| TaskStep {
-        name: format!("step {k}"),
-        start: k as f64 * length,
-        end: (k + 1) as f64 * length,
-    };
     let (requests, references): (Vec<usize>, Vec<usize>) = (0..60).partition(|k| k % 3 == 0);
     Guidance {
-        steps: (0..40).map(step).collect(),
+        steps: steps(step_frames),
         requests: requests
             .iter()
             .map(|&k| UserRequest { time: k as f64, text: "what now?".into() })
@@ -44,15 +26,6 @@ pub(super) fn guidance(step_frames: usize, task_knowledge: bool) -> Guidance {
         task_knowledge: task_knowledge.then(|| "Cups are blue.".into()),
         ..Guidance::default()
     }
-}
-
-/// What opens a trace: by it, the laws know that the stateless baseline resets its cache.
-fn started(strategy: &str) -> Event {
-    let words = serde_json::json!({
-        "event": "run_started", "schema_version": 2, "config": {}, "model": "fake", "source": "none", "device": "none",
-        "threads": 1, "dtype": "none", "strategy": strategy, "kv_bytes_per_token": 0, "versions": {"prospect": "0"},
-    });
-    serde_json::from_value(words).unwrap()
 }
 
 /// The simulator's way through the same stream: where it first parts from the run.
@@ -101,32 +74,19 @@ proptest! {
             &format!("context.strategy={strategy}"),
             &tokens,
             early.as_ref().unwrap_or(&tokens),
-            "context.drop_oldest_frames.keep_frame_len=60",
-            "context.keyframes.keep_frame_len=60",
-            "context.keyframes.recent_frame_len=20",
-            "context.hybrid.summary_prompt=sum up",
             &format!("context.hybrid.max_summary_len={max_summary_len}"),
-            "context.hybrid.last_keep_len=60",
             &format!("context.max_seq_len={max_seq_len}"),
             &format!("context.reserved_seq_len={reserved}"),
-            "context.drop_middle.last_keep_len=60",
-            "context.sink_window.window=60",
             &format!("context.summarize_and_drop.max_summary_len={max_summary_len}"),
-            "context.summarize_and_drop.summary_prompt=sum up",
             &format!("context.summarize_with_dst.max_summary_len={max_summary_len}"),
-            "context.summarize_with_dst.summary_prompt={steps_done}, {next_step}?",
-            "context.summarize_with_dst.max_state_len=40",
             &format!("generation.max_new_tokens={max_new_tokens}"),
             &format!("stream.talk={talk}"),
             &format!("stream.on_transition.substep_source={source}"),
-            "stream.on_transition.detection_prompt=step?",
             "stream.on_transition.dialogue_prompt={prev_substep}>{curr_substep}",
-            "stream.every.seconds=1.5",
             &format!("stream.frame_time_text={time_text}"),
             &format!("stream.reference_context={references}"),
-            "stream.system_prompt=Help.",
         ];
-        let settings = settings(&sets);
+        let settings = settings(&[&SETTINGS[..], &sets].concat());
         let guidance = guidance(substep_frames, knowledge);
         // A cache of exactly the bound: the fake panics where a token too many goes in.
         let mut model = FakeModel::new(max_seq_len, frame_tokens, &reply_lengths, fork_length);
@@ -154,31 +114,17 @@ proptest! {
         (substep_frames, references) in (3usize..12, any::<bool>()),
         early in prop::sample::select(vec!["context.summarize_and_drop.summarize_at=0.7", "stream.fps=2"]),
     ) {
-        let settings = settings(&[
+        let sets = [
             &format!("context.strategy={strategy}"),
             early,
-            "context.drop_oldest_frames.keep_frame_len=60",
-            "context.keyframes.keep_frame_len=60",
-            "context.keyframes.recent_frame_len=20",
-            "context.hybrid.summary_prompt=sum up",
-            "context.hybrid.max_summary_len=20",
-            "context.hybrid.last_keep_len=60",
             &format!("stream.talk={talk}"),
             "stream.on_transition.dialogue_prompt={curr_substep}",
             "stream.every.seconds=2",
             &format!("stream.reference_context={references}"),
             "context.max_seq_len=400",
-            "context.reserved_seq_len=40",
-            "context.drop_middle.last_keep_len=60",
-            "context.sink_window.window=60",
-            "context.summarize_and_drop.max_summary_len=20",
-            "context.summarize_and_drop.summary_prompt=sum up",
-            "context.summarize_with_dst.max_summary_len=20",
             "context.summarize_with_dst.summary_prompt={steps_done}?",
-            "context.summarize_with_dst.max_state_len=40",
-            "generation.max_new_tokens=16",
-            "stream.system_prompt=Help.",
-        ]);
+        ];
+        let settings = settings(&[&SETTINGS[..], &sets].concat());
         let guidance = guidance(substep_frames, true);
         let mut model = FakeModel::new(400, 8, &reply_lengths, 12);
         let run = run(&mut model, &settings, &guidance, 400);

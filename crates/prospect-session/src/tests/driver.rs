@@ -138,12 +138,5 @@ pub(super) fn run(model: &mut FakeModel, settings: &Settings, guidance: &Guidanc
     run
 }
 
-/// An event without what is measured.
-pub(super) fn without_measurements(event: &Event) -> String {
-    let mut event = serde_json::to_value(event).unwrap();
-    event.as_object_mut().unwrap().retain(|key, _| !key.ends_with("ms") && !key.ends_with("_bytes"));
-    event.to_string()
-}
-
 /// A moment, for inputs that take no time.
 pub(super) const NOW: Duration = Duration::ZERO;

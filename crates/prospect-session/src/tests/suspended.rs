@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use prospect_config::Settings;
 
-use super::bounds::{STRATEGIES, TALKS, guidance};
-use super::driver::{FakeModel, frame, session, settings, without_measurements};
-use crate::fake::FakeCache;
+use super::bounds::guidance;
+use super::driver::{FakeModel, frame, session, settings};
+use crate::fake::{FakeCache, SETTINGS, STRATEGIES, TALKS, without_measurements};
 use crate::{Guidance, ModelHolds, Session, SessionMemory, UnfitSession};
 
 const FRAMES: usize = 70;
@@ -87,34 +87,17 @@ proptest! {
         let source = if detects { "model" } else { "annotations" };
         let tokens = format!("context.summarize_and_drop.early_tokens_per_frame={early_tokens}");
         let early = early.map(|at| format!("context.summarize_and_drop.summarize_at={at}"));
-        let settings = settings(&[
+        let sets = [
             &format!("context.strategy={strategy}"),
             &tokens,
             early.as_ref().unwrap_or(&tokens),
             &format!("context.max_seq_len={max_seq_len}"),
-            "context.reserved_seq_len=40",
-            "context.drop_oldest_frames.keep_frame_len=60",
-            "context.keyframes.keep_frame_len=60",
-            "context.keyframes.recent_frame_len=20",
-            "context.hybrid.summary_prompt=sum up",
-            "context.hybrid.max_summary_len=20",
-            "context.hybrid.last_keep_len=60",
-            "context.drop_middle.last_keep_len=60",
-            "context.sink_window.window=60",
-            "context.summarize_and_drop.max_summary_len=20",
-            "context.summarize_and_drop.summary_prompt=sum up",
-            "context.summarize_with_dst.max_summary_len=20",
-            "context.summarize_with_dst.summary_prompt={steps_done}, {next_step}?",
-            "context.summarize_with_dst.max_state_len=40",
-            "generation.max_new_tokens=16",
             &format!("stream.talk={talk}"),
             &format!("stream.on_transition.substep_source={source}"),
-            "stream.on_transition.detection_prompt=step?",
             "stream.on_transition.dialogue_prompt={prev_substep}>{curr_substep}",
-            "stream.every.seconds=1.5",
             &format!("stream.reference_context={references}"),
-            "stream.system_prompt=Help.",
-        ]);
+        ];
+        let settings = settings(&[&SETTINGS[..], &sets].concat());
         let guidance = guidance(substep_frames, true);
         let model = || FakeModel::new(max_seq_len, 8, &reply_lengths, 12);
         let whole = trace(model, &settings, &guidance, &[]);
