@@ -36,6 +36,17 @@ pub struct Ledger {
     now_travelled: f64,
 }
 
+#[cfg(feature = "serde")]
+impl TryFrom<written::WrittenLedger> for Ledger {
+    type Error = String;
+
+    fn try_from(written: written::WrittenLedger) -> Result<Self, String> {
+        written.check()?;
+        let written::WrittenLedger { segments, changes, travelled, now_travelled } = written;
+        Ok(Self { segments, changes, travelled, now_travelled })
+    }
+}
+
 impl Ledger {
     /// The ledger of an empty cache.
     pub fn new() -> Self {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use prospect_foreign::short_line;
+
 /// A checkpoint folder that cannot be used, or input that cannot be encoded. Every message is one line.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -23,7 +25,7 @@ pub enum ProcessorError {
         source: std::io::Error,
     },
     /// A file does not hold JSON.
-    #[error("{}: not valid JSON: {}", path.display(), one_line(source))]
+    #[error("{}: not valid JSON: {}", path.display(), short_line(source))]
     Json {
         /// The file.
         path: PathBuf,
@@ -61,7 +63,7 @@ pub enum ProcessorError {
         message: String,
     },
     /// The tokenizer lacks a token that image and text sequences are made of.
-    #[error("{}: token `{}` is missing, expected it among added_tokens", path.display(), one_line(token))]
+    #[error("{}: token `{}` is missing, expected it among added_tokens", path.display(), short_line(token))]
     MissingToken {
         /// The tokenizer file.
         path: PathBuf,
@@ -170,7 +172,7 @@ pub enum ProcessorError {
     /// Placeholders in the rendered text and the media of the messages do not match.
     #[error(
         "text holds {found} {} placeholders, expected {expected}, one for each of the messages' media",
-        one_line(token)
+        short_line(token)
     )]
     MediaMismatch {
         /// The placeholder.
@@ -190,18 +192,3 @@ pub enum ProcessorError {
 
 /// A result with this crate's error.
 pub(crate) type Result<T> = std::result::Result<T, ProcessorError>;
-
-/// Longest part of a message that is kept, in letters: what it quotes of a file may have any length.
-const LONGEST: usize = 400;
-
-/// `message` on one line that a person can read, whatever it quotes of a file.
-pub(crate) fn one_line(message: impl ToString) -> String {
-    let text = message.to_string();
-    let parts = text.split(char::is_control).map(str::trim).filter(|part| !part.is_empty());
-    let mut line = parts.collect::<Vec<_>>().join(" ");
-    if let Some((end, _)) = line.char_indices().nth(LONGEST) {
-        line.truncate(end);
-        line.push_str("...");
-    }
-    line
-}

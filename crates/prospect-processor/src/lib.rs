@@ -3,7 +3,6 @@
 //! [`Processor::from_dir`] reads a checkpoint folder; everything the model is fed with comes out of it: normalised pixels
 //! ([`Pixels`]) and token ids with the kind of segment they belong to ([`Encoded`]).
 
-mod caught;
 mod chat;
 mod checkpoint_file;
 mod config;
@@ -24,7 +23,6 @@ mod template;
 mod tokens;
 mod weight;
 
-pub use caught::caught;
 pub use checkpoint_file::{CheckpointFileError, open_checkpoint_file, read_checkpoint_text};
 pub use error::ProcessorError;
 pub use image::RgbImage;

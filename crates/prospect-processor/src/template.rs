@@ -11,8 +11,9 @@ use minijinja::value::{Kwargs, StringInput, Value};
 use minijinja::{Environment, Error, ErrorKind, State, escape_formatter, filters};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
-use crate::caught::caught;
-use crate::error::{ProcessorError, Result, one_line};
+use prospect_foreign::{caught, short_line};
+
+use crate::error::{ProcessorError, Result};
 use crate::python_json::to_json;
 use crate::weight::pay;
 
@@ -50,7 +51,7 @@ pub(crate) fn compile(source: String, path: &Path) -> Result<Arc<Environment<'st
     });
     let compiled = compiled.map_err(|error| failed(format!("no thread to compile it in: {error}")))?;
     let compiled = compiled.join().ok().flatten().ok_or_else(|| failed(GAVE_UP.to_owned()))?;
-    compiled.map_err(|error| failed(one_line(error)))
+    compiled.map_err(|error| failed(short_line(error)))
 }
 
 /// Renders a compiled template, which `path` held.
@@ -113,7 +114,7 @@ fn render_error(path: &Path, error: &Error) -> ProcessorError {
         }
         cause = current.source();
     }
-    ProcessorError::Template { path, message: one_line(error) }
+    ProcessorError::Template { path, message: short_line(error) }
 }
 
 fn environment() -> std::result::Result<Environment<'static>, Error> {
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_end_is_one_line() {
+    fn what_has_no_end_is_short_line() {
         let endless = [
             "{% for a in range(10000) %}{% for b in range(10000) %}{% for c in range(10000) %}{% endfor %}{% endfor %}{% endfor %}",
             "{% set ns = namespace(x='AAAAAAAAAAAAAAAA') %}{% for a in range(40) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",

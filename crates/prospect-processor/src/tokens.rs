@@ -7,11 +7,12 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
-use crate::caught::caught;
+use prospect_foreign::{caught, short_line};
+
 use crate::checkpoint_file::read_checkpoint_text;
 use crate::config::read_json;
 use crate::ends::end_tokens;
-use crate::error::{ProcessorError, Result, one_line};
+use crate::error::{ProcessorError, Result};
 use crate::literal::has_meaning;
 
 /// How many times as long a tokenizer may make a text before it cuts it, or after.
@@ -76,9 +77,9 @@ impl Tokens {
         let parsed = caught(|| text.parse::<Tokenizer>());
         let mut tokenizer = parsed
             .ok_or_else(|| wrong("the library gave up".to_owned()))?
-            .map_err(|error| wrong(one_line(error)))?;
+            .map_err(|error| wrong(short_line(error)))?;
         // A stream must never be cut or padded behind our back.
-        tokenizer.with_truncation(None).map_err(|error| wrong(one_line(error)))?;
+        tokenizer.with_truncation(None).map_err(|error| wrong(short_line(error)))?;
         tokenizer.with_padding(None);
         let config = read_json(&dir.join("tokenizer_config.json"))?.unwrap_or_default();
         let name = |key: &str, default: &str| {
@@ -222,7 +223,7 @@ fn encode_with(tokenizer: &Tokenizer, text: &str) -> Result<(Vec<u32>, Vec<usize
 fn given_up<T>(made: Option<tokenizers::Result<T>>) -> Result<T> {
     let made =
         made.ok_or_else(|| ProcessorError::Encode { message: "the tokenizer library gave up".to_owned() })?;
-    made.map_err(|error| ProcessorError::Encode { message: one_line(error) })
+    made.map_err(|error| ProcessorError::Encode { message: short_line(error) })
 }
 
 /// Refuses a tokenizer whose replacements, one behind the other, could make a short text very long.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use prospect_runner::source::{self, SourceOptions};
+use prospect_source::SourceOptions;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         _ => return Err("expected VIDEO FOLDER [FPS]".into()),
     };
     std::fs::create_dir_all(folder)?;
-    let mut source = source::open(video, SourceOptions::at(fps))?;
+    let mut source = prospect_source::open(video, SourceOptions::at(fps))?;
     while let Some(frame) = source.next_frame() {
         let frame = frame?;
         frame.image.save(Path::new(folder).join(format!("{:05}.png", frame.index)))?;

@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use prospect_config::{ExceedContextHandling, PositionPolicy, Settings};
+#[cfg(feature = "download")]
+use prospect_model::ModelConfig;
 use prospect_model::SmolVlm;
 use prospect_processor::Processor;
 
 use crate::error::RunError;
-use crate::hub::{Hub, HubId, Snapshot, WeightFiles};
+use crate::interrupt::Interrupt;
 use crate::placement::placement_of;
+use prospect_hub::{Hub, HubId, Snapshot, WeightFiles};
 
 /// Where the embedded default lies in the repository.
 const DEFAULT_CHECKPOINT: &str = "fixtures/workbench";
@@ -27,6 +30,8 @@ pub struct Location {
 
 /// A loaded checkpoint.
 pub struct Checkpoint {
+    /// Where it lies.
+    pub folder: PathBuf,
     /// The id on the hub or the folder's name, which the trace shows.
     pub name: String,
     /// The commit, of a checkpoint of the hub.
@@ -42,9 +47,9 @@ impl Checkpoint {
     ///
     /// # Errors
     /// The folder or a file in it, or a machine that the settings ask for and this build cannot use.
-    pub fn load(settings: &Settings) -> Result<Self, RunError> {
+    pub fn load(settings: &Settings, interrupt: &Interrupt) -> Result<Self, RunError> {
         let placement = placement_of(settings)?;
-        let Location { folder, name, commit } = find(settings.model.path.as_deref())?;
+        let Location { folder, name, commit } = find(settings.model.path.as_deref(), interrupt)?;
         let processor = Processor::from_dir(&folder)?;
         let model = SmolVlm::load_with(&folder, placement)?;
         let (by_shape, by_settings) = (model.config().image_seq_len(), processor.image_seq_len());
@@ -60,15 +65,15 @@ impl Checkpoint {
         if let Some(id) = largest.filter(|&id| id as usize >= vocab_size) {
             return Err(RunError::SpecialToken { id, vocab_size });
         }
-        Ok(Self { name, commit, model: Arc::new(model), processor: Arc::new(processor) })
+        Ok(Self { folder, name, commit, model: Arc::new(model), processor: Arc::new(processor) })
     }
 
     /// Loads a checkpoint to stream with, and fits the settings to it.
     ///
     /// # Errors
     /// As [`Self::load`] and [`Self::fit`].
-    pub fn load_for_stream(settings: &Settings) -> Result<(Self, Settings), RunError> {
-        let checkpoint = Self::load(settings)?;
+    pub fn load_for_stream(settings: &Settings, interrupt: &Interrupt) -> Result<(Self, Settings), RunError> {
+        let checkpoint = Self::load(settings, interrupt)?;
         let settings = checkpoint.fit(settings.clone())?;
         Ok((checkpoint, settings))
     }
@@ -125,11 +130,11 @@ impl Checkpoint {
 ///
 /// # Errors
 /// [`RunError::NoCheckpoint`], [`RunError::Hub`], or [`RunError::NoDefault`] if the binary was moved away from its repository.
-pub fn find(name: Option<&str>) -> Result<Location, RunError> {
+pub fn find(name: Option<&str>, interrupt: &Interrupt) -> Result<Location, RunError> {
     match place(name)? {
         Place::Folder(folder) => Ok(Location::of_folder(folder)),
         Place::Hub(id) => {
-            let Snapshot { folder, commit } = Hub::of_this_process()?.find(&id)?;
+            let Snapshot { folder, commit } = hub(interrupt)?.find(&id)?;
             Ok(Location { folder, name: id.repository, commit: Some(commit) })
         }
     }
@@ -146,8 +151,23 @@ pub fn describe(name: Option<&str>) -> Result<(PathBuf, Option<WeightFiles>), Ru
             let weights = WeightFiles::in_folder(&folder);
             Ok((folder, weights))
         }
-        Place::Hub(id) => Ok(Hub::of_this_process()?.describe(&id)?),
+        Place::Hub(id) => Ok(hub(&Interrupt::default())?.describe(&id)?),
     }
+}
+
+/// The hub of this process; what is no model of ours is not downloaded from it.
+///
+/// # Errors
+/// No place for its cache.
+pub fn hub(interrupt: &Interrupt) -> Result<Hub, RunError> {
+    let hub = Hub::of_this_process()?;
+    #[cfg(feature = "download")]
+    let hub = hub
+        .interrupted_by(interrupt.flag())
+        .with_config_check(|text, path| Ok(ModelConfig::parse(text, path).map(drop)?));
+    #[cfg(not(feature = "download"))]
+    let _ = interrupt;
+    Ok(hub)
 }
 
 enum Place {

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use prospect_context::simulator::SimulatorError;
 use prospect_context::simulator::recorded::{Difference, RecordingError};
 use prospect_engine::EngineError;
+use prospect_evaluation::annotations::AnnotationsError;
+use prospect_evaluation::{SimilarityError, TraceError};
+use prospect_hub::HubError;
 use prospect_model::ModelError;
 use prospect_processor::ProcessorError;
 use prospect_session::registry::RegistryError;
+use prospect_source::SourceError;
 
-use crate::annotations::AnnotationsError;
-use crate::hub::HubError;
-use crate::source::SourceError;
 use crate::suspend::SuspendError;
-use crate::trace::TraceError;
 
 /// Any failure of a command; its `Display` is one line.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,9 @@ pub enum RunError {
     /// The annotation file.
     #[error(transparent)]
     Annotations(#[from] AnnotationsError),
+    /// Replies that cannot be judged.
+    #[error(transparent)]
+    Similarity(#[from] SimilarityError),
     /// The checkpoint's text and image side.
     #[error(transparent)]
     Processor(#[from] ProcessorError),
@@ -223,10 +226,11 @@ impl RunError {
             | Self::Argument { .. } => 2,
             Self::Model(error) if error.is_bad_checkpoint() => 2,
             Self::Engine(error) if error.is_bad_input() => 2,
-            Self::Hub(error) => error.exit_code(),
+            Self::Hub(error) => exit_code_of_hub(error),
             Self::Interrupted => 130,
             Self::Model(_)
             | Self::Engine(_)
+            | Self::Similarity(_)
             | Self::FailedRuns { .. }
             | Self::Simulator(_)
             | Self::Replay { .. }
@@ -237,5 +241,38 @@ impl RunError {
             | Self::TakenAway { .. }
             | Self::Output { .. } => 1,
         }
+    }
+}
+
+/// 2 for what has to be asked differently, 130 for an interruption, 1 for a failure at work.
+fn exit_code_of_hub(error: &HubError) -> u8 {
+    match error {
+        HubError::Id { .. }
+        | HubError::NoCache
+        | HubError::Offline { .. }
+        | HubError::NoDownload { .. }
+        | HubError::Unauthorised { .. }
+        | HubError::NotFound { .. }
+        | HubError::MissingFile { .. }
+        | HubError::NotACheckpoint(_) => 2,
+        HubError::Interrupted => 130,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_to_be_asked_differently_is_two_and_a_hub_that_fails_is_one() {
+        let code = |error: HubError| RunError::from(error).exit_code();
+        let url = || "https://hub/owner/name".to_owned();
+        assert_eq!(code(HubError::NotFound { url: url(), code: String::new() }), 2);
+        assert_eq!(code(HubError::MissingFile { id: "owner/name".to_owned(), file: "config.json" }), 2);
+        assert_eq!(code(HubError::NotACheckpoint("no model".into())), 2);
+        assert_eq!(code(HubError::Server { url: url(), status: 500 }), 1);
+        assert_eq!(code(HubError::RateLimited { url: url(), seconds: None }), 1);
+        assert_eq!(code(HubError::Interrupted), 130);
     }
 }

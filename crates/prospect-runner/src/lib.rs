@@ -4,16 +4,13 @@
 //! model one at a time and lets a context strategy decide what survives when the cache overflows, a [`trace`] takes down what
 //! happened, a [`display`] shows it.
 
-pub mod annotations;
 pub mod bench;
 pub mod checkpoint;
 pub mod cli;
 pub mod display;
 pub mod error;
-pub mod evaluation;
-pub mod hub;
+pub mod interrupt;
 mod lock;
-mod one_line;
 mod outlet;
 pub mod parity;
 mod placement;
@@ -21,7 +18,7 @@ pub mod published;
 pub mod recording;
 pub mod report;
 pub mod run;
-pub mod source;
+pub mod similarity;
 mod stamp;
 pub mod suite;
 pub mod suspend;

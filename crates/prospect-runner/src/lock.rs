@@ -5,8 +5,8 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::RunError;
-use crate::one_line::one_line;
 use crate::whole_file::{folder_of, open_in_place};
+use prospect_foreign::one_line;
 
 /// What the text in a lock's file begins with.
 const OWNER: &str = "process ";

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 use std::sync::Mutex;
 
-use crate::one_line::one_line;
-use crate::source::text_without_secrets;
+use prospect_foreign::one_line;
+use prospect_source::text_without_secrets;
 
 /// The first failure; one for the process, as standard output is.
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);

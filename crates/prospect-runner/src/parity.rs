@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::bench::{frame_pixels, frame_tokens, word_ids};
 use crate::error::RunError;
-use crate::source::FrameSource;
 use prospect_engine::pixel_values;
+use prospect_source::FrameSource;
 
 /// Longest reply that is followed.
 const MAX_REPLY: usize = 32;
@@ -257,7 +257,7 @@ mod tests {
     use super::*;
     use crate::bench::shape;
     use crate::checkpoint::{default_checkpoint, from_repository};
-    use crate::source::{self, SourceOptions};
+    use prospect_source::SourceOptions;
 
     #[test]
     fn shapes_are_compared_over_an_eviction() {
@@ -280,7 +280,7 @@ mod tests {
         for (dtype, near) in [(ComputeType::F32, 1e-5), (ComputeType::F16, 2e-3), (ComputeType::Bf16, 1e-2)] {
             let placement = Placement { dtype, kernels: Kernels::Plain, ..Placement::default() };
             let other = SmolVlm::load_with(&folder, placement).unwrap();
-            let mut frames = source::open(&video.display().to_string(), options()).unwrap();
+            let mut frames = prospect_source::open(&video.display().to_string(), options()).unwrap();
             let policy = (384, PositionPolicy::Rerotate);
             let parity =
                 compare([&reference, &other], &processor, frames.as_mut(), policy, "Watch.").unwrap();

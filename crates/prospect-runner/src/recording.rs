@@ -7,9 +7,9 @@ use prospect_context::ContextStrategy;
 use prospect_context::simulator::recorded::{Recording, TraceEvent};
 
 use crate::error::RunError;
-use crate::one_line::one_line;
 use crate::strategies::Registry;
 use crate::trace::{Event, TraceError, read_trace};
+use prospect_foreign::one_line;
 use prospect_session::OverflowRule;
 
 /// A run, as its trace tells it, with the settings that it had.

@@ -10,6 +10,7 @@ use prospect_config::{EncodeAhead, Layers, Settings, WORKBENCH_CONFIG};
 use prospect_engine::{Preparation, PreparedPicture};
 use prospect_processor::RgbImage;
 use prospect_runner::checkpoint::Checkpoint;
+use prospect_runner::interrupt::Interrupt;
 use prospect_runner::trace::Event;
 
 fn settings(keys: &[&str]) -> Settings {
@@ -47,7 +48,7 @@ fn the_trace_is_the_same() {
 
 #[test]
 fn what_is_shown_again_is_scaled_once() {
-    let checkpoint = Checkpoint::load(&settings(&[])).unwrap();
+    let checkpoint = Checkpoint::load(&settings(&[]), &Interrupt::default()).unwrap();
     let mut preparation =
         Preparation::new(&checkpoint.model, &checkpoint.processor, EncodeAhead::Off).unwrap();
     let mut scaled = |image: &Arc<RgbImage>| match preparation.prepare(image).unwrap().prepared {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use prospect_config::{EncodeAhead, Layers, Settings, WORKBENCH_CONFIG};
 use prospect_engine::{Engine, EngineOptions, Output, Preparation, SmolVlmStreams, Stream, StreamFrame};
-use prospect_runner::annotations::Annotations;
+use prospect_evaluation::annotations::Annotations;
 use prospect_runner::checkpoint::Checkpoint;
+use prospect_runner::interrupt::Interrupt;
 use prospect_runner::run::{self, RunInputs};
-use prospect_runner::source::{self, Frame, SourceOptions};
 use prospect_runner::strategies::Registry;
 use prospect_session::fake::STRATEGIES;
+use prospect_source::{Frame, SourceOptions};
 
 const FRAMES: usize = 40;
 
@@ -36,7 +37,7 @@ fn watched(checkpoint: &Checkpoint, model: &[&str]) -> Vec<Watched> {
         let strategy = format!("context.strategy={strategy}");
         let settings = checkpoint.fit(settings(&[model, &[&strategy]].concat())).unwrap();
         let annotations = run::annotations_of(&settings, &source).unwrap().unwrap();
-        let mut frames = source::open(&source, SourceOptions::at(2.0)).unwrap();
+        let mut frames = prospect_source::open(&source, SourceOptions::at(2.0)).unwrap();
         let frames = std::iter::from_fn(|| frames.next_frame()).map(Result::unwrap);
         Watched { settings, annotations, frames: frames.skip(3 * index).take(FRAMES).collect() }
     };
@@ -57,6 +58,7 @@ impl Watched {
             checkpoint,
             source: "video",
             annotations: Some(&self.annotations),
+            interrupt: &Interrupt::default(),
         };
         engine.open(inputs.setup().unwrap()).unwrap()
     }
@@ -95,7 +97,7 @@ fn trace(stream: &Stream<SmolVlmStreams>, frames: usize, exact: bool) -> Vec<Str
 
 /// `exact`: to the bit, probabilities included; else the same tokens.
 fn holds(model: &[&str], exact: bool) {
-    let (checkpoint, _) = Checkpoint::load_for_stream(&settings(model)).unwrap();
+    let (checkpoint, _) = Checkpoint::load_for_stream(&settings(model), &Interrupt::default()).unwrap();
     let watched = watched(&checkpoint, model);
     let alone = |watched: &Watched| {
         let engine = engine(&checkpoint, 1000);

@@ -9,12 +9,13 @@ use prospect_engine::{
     CheckpointLanguage, Preparation, PreparedPicture, SmolVlmCache, SmolVlmStreams, StreamModel, StreamSetup,
     TalkInput, TalkPart,
 };
+use prospect_evaluation::annotations::Annotations;
 use prospect_model::ImageEmbeddings;
-use prospect_runner::annotations::Annotations;
 use prospect_runner::checkpoint::Checkpoint;
-use prospect_runner::source::{self, SourceOptions};
+use prospect_runner::interrupt::Interrupt;
 use prospect_runner::strategies::Registry;
 use prospect_session::{Done, Event, Evicted, FrameInput, Said, Session, Then, Work};
+use prospect_source::SourceOptions;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,7 +139,7 @@ fn check_probabilities(golden: &Value, events: &[Event], path: &Path) {
 fn replay(path: &Path) -> usize {
     let golden: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let settings = settings(&golden);
-    let checkpoint = Checkpoint::load(&settings).unwrap();
+    let checkpoint = Checkpoint::load(&settings, &Interrupt::default()).unwrap();
     let knowledge = golden["settings"]["knowledge"].as_str().map(str::to_owned);
     let annotations = Annotations { task_knowledge: knowledge, ..Annotations::default() };
     let rule = Registry::default().overflow_rule(&settings.context).unwrap();
@@ -157,7 +158,7 @@ fn replay(path: &Path) -> usize {
         summarises: false,
     };
     let folder = fixtures().join("frames").display().to_string();
-    let mut frames = source::open(&folder, SourceOptions::at(FPS)).unwrap();
+    let mut frames = prospect_source::open(&folder, SourceOptions::at(FPS)).unwrap();
     let mut preparation =
         Preparation::new(&checkpoint.model, &checkpoint.processor, EncodeAhead::Off).unwrap();
     let mut session = Session::new(setup.language, setup.rule, setup.options).unwrap();

@@ -10,13 +10,14 @@ use prospect_config::{EncodeAhead, Layers, Settings, WORKBENCH_CONFIG};
 use prospect_engine::{
     Engine, EngineError, EngineOptions, Preparation, Resumption, SmolVlmStreams, StreamSetup,
 };
-use prospect_runner::annotations::Annotations;
+use prospect_evaluation::annotations::Annotations;
 use prospect_runner::checkpoint::Checkpoint;
+use prospect_runner::interrupt::Interrupt;
 use prospect_runner::run::{self, Progress, RunInputs, ServedStream};
-use prospect_runner::source::{self, Frame, SourceOptions};
 use prospect_runner::strategies::Registry;
 use prospect_runner::suspend::Keeper;
 use prospect_runner::trace::Event;
+use prospect_source::{Frame, SourceOptions};
 
 /// More than two overflows in most strategies.
 const FRAMES: usize = 64;
@@ -47,10 +48,10 @@ impl Fixture {
     }
 
     fn load_with(model: &[&str]) -> Self {
-        let (checkpoint, _) = Checkpoint::load_for_stream(&settings(model)).unwrap();
+        let (checkpoint, _) = Checkpoint::load_for_stream(&settings(model), &Interrupt::default()).unwrap();
         let source = video().display().to_string();
         let annotations = run::annotations_of(&settings(&[]), &source).unwrap().unwrap();
-        let mut source = source::open(&source, SourceOptions::at(2.0)).unwrap();
+        let mut source = prospect_source::open(&source, SourceOptions::at(2.0)).unwrap();
         let frames = std::iter::from_fn(|| source.next_frame()).take(FRAMES).map(Result::unwrap).collect();
         Self { checkpoint, annotations, frames }
     }
@@ -70,6 +71,7 @@ impl Fixture {
             checkpoint: &self.checkpoint,
             source: "video",
             annotations: Some(&self.annotations),
+            interrupt: &Interrupt::default(),
         };
         let model = SmolVlmStreams::new(Arc::clone(&self.checkpoint.model), &self.checkpoint.processor);
         let engine = Engine::start(Arc::new(model), EngineOptions::default()).unwrap();
@@ -81,7 +83,9 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let every = NonZeroUsize::new(1).unwrap();
         let source = video().display().to_string();
-        let keeper = Keeper::new(&folder.path().join("stream"), every, settings, &source).unwrap();
+        let keeper =
+            Keeper::new(&folder.path().join("stream"), every, settings, &self.checkpoint.folder, &source)
+                .unwrap();
         let mut events: Vec<Event> = Vec::new();
         let mut next = 0;
         let bounds = stops.iter().copied().chain([FRAMES]);
@@ -201,7 +205,9 @@ fn a_file_of_another_model_does_not_fit() {
         settings(&["context.strategy=drop_middle", &format!("context.positions={positions}")])
     };
     let first = of("rerotate");
-    let keeper = Keeper::new(&folder.path().join("stream"), every, &first, "video").unwrap();
+    let keeper =
+        Keeper::new(&folder.path().join("stream"), every, &first, &fixture.checkpoint.folder, "video")
+            .unwrap();
     let stream = fixture.open(&first, None).unwrap();
     let picture = fixture.preparation().prepare(&fixture.frames[0].image).unwrap();
     let mut events: Vec<Event> = Vec::new();

@@ -1,8 +1,8 @@
 //! Files that import each other in a circle: none of them can be read, tested or moved alone.
 //!
 //! A file imports another if it names something of it, by `use` or by its path. Declaring a module and passing its items on
-//! (`mod`, `pub use`) is no import: a folder's front door knows its rooms. What a front door passes on is imported from where
-//! it stands.
+//! (`mod`, `pub use`) is no import: a folder's front door knows its rooms; one that works with what stands in them (`room::item`)
+//! imports it. What a front door passes on is imported from where it stands.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -35,7 +35,8 @@ pub(super) fn circles(source: &Path) -> Result<Vec<Vec<PathBuf>>, String> {
     let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (module, text) in &texts {
         let used = used_paths(text).into_iter().filter(|(_, is_public)| !is_public).map(|(path, _)| path);
-        let imports = used.chain(inline_paths(text)).filter_map(|path| modules.absolute(module, &path));
+        let named = inline_paths(text).into_iter().chain(modules.paths_into_rooms(module, text));
+        let imports = used.chain(named).filter_map(|path| modules.absolute(module, &path));
         let files = imports.filter_map(|path| modules.home(&path, 0)).filter(|home| home != module);
         edges.entry(module.clone()).or_default().extend(files);
     }
@@ -62,6 +63,28 @@ impl Modules {
             }
         }
         Ok(())
+    }
+
+    /// Paths into the rooms of a module that are written out in it: `room::item`, outside of `use`.
+    fn paths_into_rooms(&self, module: &str, text: &str) -> Vec<String> {
+        let is_path = |character: char| character.is_alphanumeric() || character == '_' || character == ':';
+        let room = |path: &String| {
+            let (parent, name) = path.rsplit_once("::").unwrap_or(("", path));
+            (parent == module && !name.is_empty()).then(|| name.to_owned())
+        };
+        let mut paths = Vec::new();
+        for name in self.files.keys().filter_map(room) {
+            for (at, start) in text.match_indices(&format!("{name}::")) {
+                let line = text[..at].rsplit('\n').next().unwrap_or_default().trim_start();
+                let is_use = line.starts_with("use ") || line.starts_with("pub");
+                if !text[..at].ends_with(is_path) && !is_use {
+                    let behind = &text[at + start.len()..];
+                    let end = behind.find(|character| !is_path(character)).unwrap_or(behind.len());
+                    paths.push(format!("{start}{}", behind[..end].trim_end_matches(':')));
+                }
+            }
+        }
+        paths
     }
 
     /// A path from the crate's root; `None` for one of another crate.
@@ -227,6 +250,16 @@ mod tests {
             ("b.rs", "use crate::First;\n#[cfg(test)]\nmod tests {\n    use crate::c::Third;\n}\n"),
         ];
         assert!(found(&files).is_empty());
+    }
+
+    #[test]
+    fn a_front_door_that_works_with_its_rooms_imports_them() {
+        let files = [
+            ("lib.rs", "mod a;\n"),
+            ("a/mod.rs", "mod room;\npub(crate) struct A;\nfn read() -> A {\n    room::read()\n}\n"),
+            ("a/room.rs", "use super::A;\n"),
+        ];
+        assert_eq!(found(&files), [["a/mod.rs", "a/room.rs"]]);
     }
 
     #[test]

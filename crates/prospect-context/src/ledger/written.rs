@@ -2,23 +2,22 @@
 
 use serde::Deserialize;
 
-use super::Ledger;
 use crate::segment::Segment;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenLedger {
-    segments: Vec<Segment>,
-    changes: Vec<f64>,
-    travelled: Vec<f64>,
-    now_travelled: f64,
+    pub(super) segments: Vec<Segment>,
+    pub(super) changes: Vec<f64>,
+    pub(super) travelled: Vec<f64>,
+    pub(super) now_travelled: f64,
 }
 
-impl TryFrom<WrittenLedger> for Ledger {
-    type Error = String;
-
-    fn try_from(written: WrittenLedger) -> Result<Self, String> {
-        let WrittenLedger { segments, changes, travelled, now_travelled } = written;
+impl WrittenLedger {
+    /// # Errors
+    /// In words, what no ledger has.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let Self { segments, changes, travelled, .. } = self;
         let mut end = 0;
         for (index, segment) in segments.iter().enumerate() {
             if segment.range.start != end || segment.range.is_empty() {
@@ -36,7 +35,7 @@ impl TryFrom<WrittenLedger> for Ledger {
                 "{changes} changes and {travelled} ways for {segments} segments: expected as many"
             ));
         }
-        Ok(Self { segments, changes, travelled, now_travelled })
+        Ok(())
     }
 }
 
@@ -45,7 +44,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::*;
+    use crate::ledger::Ledger;
     use crate::segment::SegmentKind;
 
     fn ledger(similarities: &[f64]) -> Ledger {

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
 
-use super::print;
-use crate::annotations::Format;
+use super::formats::format;
+use super::say::print;
 use crate::error::RunError;
 use crate::strategies::Registry;
 use crate::suite::Shard;
+use prospect_evaluation::annotations::Format;
 
 /// The strategy that has no budget.
 const UNLIMITED: &str = "unlimited";
@@ -256,7 +257,7 @@ pub(super) struct ConvertArguments {
     /// Annotation file of any format.
     pub(super) file: PathBuf,
     /// The format to write.
-    #[arg(long = "to", value_name = "FORMAT")]
+    #[arg(long = "to", value_name = "FORMAT", value_parser = format())]
     pub(super) format: Format,
     /// Where to; without it to standard output.
     #[arg(long, value_name = "FILE")]

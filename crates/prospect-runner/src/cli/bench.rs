@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::arguments::BenchArguments;
-use super::print;
+use super::say::print;
 use super::table::aligned;
 use crate::bench::{
     Measured, MeasuredEviction, MeasuredStream, MeasuredStreams, Rates, Stage, measure, measure_evictions,

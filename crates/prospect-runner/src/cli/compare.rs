@@ -3,6 +3,7 @@
 use super::arguments::CompareArguments;
 use super::suite;
 use crate::error::RunError;
+use crate::interrupt::Interrupt;
 use crate::strategies::{Registry, SANITY};
 
 /// What is compared where nothing else is asked for.
@@ -26,11 +27,15 @@ const ALL: [&str; 17] = [
     "none",
 ];
 
-pub(super) fn compare(arguments: &CompareArguments, registry: &Registry) -> Result<(), RunError> {
+pub(super) fn compare(
+    arguments: &CompareArguments,
+    registry: &Registry,
+    interrupt: &Interrupt,
+) -> Result<(), RunError> {
     let strategies = match arguments.suite.strategies.as_slice() {
         [] => ALL.map(str::to_owned).to_vec(),
         some => some.to_vec(),
     };
     let (common, sources) = (&arguments.common, &arguments.sources);
-    suite::run(&arguments.suite, common, registry, sources, &strategies, "compare")
+    suite::run(&arguments.suite, common, registry, sources, &strategies, "compare", interrupt)
 }

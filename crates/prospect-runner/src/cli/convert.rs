@@ -1,22 +1,9 @@
 //! `prospect-runner convert`: an annotation file in another format.
 
-use clap::ValueEnum;
-use clap::builder::PossibleValue;
-
 use super::arguments::ConvertArguments;
-use super::{complain, print};
-use crate::annotations::{Annotations, Choice, Format};
+use super::say::{complain, print};
 use crate::error::RunError;
-
-impl ValueEnum for Format {
-    fn value_variants<'a>() -> &'a [Self] {
-        &Self::ALL
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.name()))
-    }
-}
+use prospect_evaluation::annotations::{Annotations, Choice};
 
 pub(super) fn convert(arguments: &ConvertArguments) -> Result<(), RunError> {
     let ConvertArguments { file, format, output, video, user_type } = arguments;

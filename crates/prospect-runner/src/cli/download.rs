@@ -1,15 +1,17 @@
 //! `prospect-runner download`.
 
 use super::arguments::DownloadArguments;
-use super::print;
+use super::say::print;
+use crate::checkpoint::hub;
 use crate::error::RunError;
-use crate::hub::{Hub, HubId};
+use crate::interrupt::Interrupt;
 use crate::published;
+use prospect_hub::HubId;
 
-pub(super) fn download(arguments: &DownloadArguments) -> Result<(), RunError> {
+pub(super) fn download(arguments: &DownloadArguments, interrupt: &Interrupt) -> Result<(), RunError> {
     let name = published::find(&arguments.model).map_or(arguments.model.as_str(), |size| size.hub_id);
     let id: HubId = name.parse()?;
-    let snapshot = Hub::of_this_process()?.download(&id)?;
+    let snapshot = hub(interrupt)?.download(&id)?;
     print(&format!("{id} at {}: {}", snapshot.commit, snapshot.folder.display()));
     Ok(())
 }

@@ -8,13 +8,14 @@ use prospect_processor::{Content, Message, Pixels, RgbImage, VideoClip};
 use serde::Serialize;
 
 use super::arguments::GenerateArguments;
-use super::print;
+use super::say::print;
 use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
-use crate::source::{self, Frame, SourceOptions};
+use crate::interrupt::Interrupt;
 use crate::strategies::Registry;
 use prospect_engine::pixel_values;
 use prospect_engine::sampling_of;
+use prospect_source::{Frame, SourceOptions};
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -26,7 +27,7 @@ struct Answer {
 
 pub(super) fn generate(arguments: &GenerateArguments, strategies: &Registry) -> Result<(), RunError> {
     let Some(settings) = arguments.common.resolve_or_print(strategies)? else { return Ok(()) };
-    let checkpoint = Checkpoint::load(&settings)?;
+    let checkpoint = Checkpoint::load(&settings, &Interrupt::default())?;
     let (mut content, pixels) = media(arguments, &checkpoint, settings.stream.fps)?;
     content.push(Content::Text(arguments.prompt.clone()));
     let prompt = checkpoint.processor.encode_prompt(&[Message { role: Role::User, content }], true)?;
@@ -87,6 +88,6 @@ fn media(
 }
 
 fn frames(spec: &str, fps: f64) -> Result<Vec<Frame>, RunError> {
-    let mut source = source::open(spec, SourceOptions::at(fps))?;
+    let mut source = prospect_source::open(spec, SourceOptions::at(fps))?;
     std::iter::from_fn(|| source.next_frame()).map(|frame| Ok(frame?)).collect()
 }

@@ -4,10 +4,10 @@ use prospect_model::{CacheType, ModelConfig};
 use serde::Serialize;
 
 use super::arguments::InspectArguments;
-use super::print;
+use super::say::print;
 use crate::checkpoint;
 use crate::error::RunError;
-use crate::hub::WeightFiles;
+use prospect_hub::WeightFiles;
 
 /// Cache sizes whose memory is shown, in tokens.
 const CACHE_TOKENS: [usize; 3] = [1024, 4096, 8192];

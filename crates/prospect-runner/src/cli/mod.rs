@@ -6,12 +6,14 @@ mod compare;
 mod convert;
 mod download;
 mod eval;
+mod formats;
 mod generate;
 mod inspect;
 mod merge;
 mod parity;
 mod people;
 mod run;
+mod say;
 mod simulate;
 mod suite;
 mod table;
@@ -19,20 +21,16 @@ mod tables;
 mod threads;
 
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
 
 use clap::Parser;
 use prospect_context::ContextStrategy;
 
 use crate::error::RunError;
-use crate::one_line::harmless;
-use crate::outlet::{self, Outlet};
-use crate::run::INTERRUPTED;
+use crate::interrupt::Interrupt;
+use crate::outlet;
 use crate::strategies::{Parameters, Registry};
 use arguments::{Arguments, Command};
-
-/// Exit code of a run that Ctrl-C ended.
-const EXIT_INTERRUPTED: i32 = 130;
+use say::complain;
 
 /// The command line, with the strategies that a program adds to the built-in ones:
 ///
@@ -98,43 +96,18 @@ fn start_threads() -> Result<(), RunError> {
     Ok(())
 }
 
-/// Writes a line to standard error.
-fn complain(what: &str, line: &str) {
-    outlet::tell(&format!("{what}: {line}"));
-}
-
 fn run_command(command: &Command, strategies: &Registry) -> Result<(), RunError> {
     match command {
-        Command::Run(command) => handle_interrupts().and_then(|()| run::run(command, strategies)),
-        Command::Compare(command) => handle_interrupts().and_then(|()| compare::compare(command, strategies)),
-        Command::Eval(command) => handle_interrupts().and_then(|()| eval::eval(command, strategies)),
+        Command::Run(command) => run::run(command, strategies, &Interrupt::by_signals()?),
+        Command::Compare(command) => compare::compare(command, strategies, &Interrupt::by_signals()?),
+        Command::Eval(command) => eval::eval(command, strategies, &Interrupt::by_signals()?),
         Command::Simulate(command) => simulate::simulate(command, strategies),
         Command::Merge(command) => merge::merge(command),
         Command::Generate(command) => generate::generate(command, strategies),
         Command::Bench(command) => bench::bench(command),
-        Command::Download(command) => handle_interrupts().and_then(|()| download::download(command)),
+        Command::Download(command) => download::download(command, &Interrupt::by_signals()?),
         Command::Parity(command) => parity::parity(command, strategies),
         Command::Inspect(command) => inspect::inspect(command),
         Command::Convert(command) => convert::convert(command),
     }
-}
-
-/// The first Ctrl-C ends the run at the next frame, so that the trace is closed; the second one ends the process.
-fn handle_interrupts() -> Result<(), RunError> {
-    let handler = || {
-        if INTERRUPTED.swap(true, Ordering::Relaxed) {
-            std::process::exit(EXIT_INTERRUPTED);
-        }
-    };
-    ctrlc::set_handler(handler).map_err(|error| RunError::Argument {
-        argument: "Ctrl-C".to_owned(),
-        problem: error.to_string(),
-        expected: "a system that lets it be handled".to_owned(),
-    })
-}
-
-/// Writes a line to standard output; a reader that went away is no failure.
-fn print(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(Outlet, "{}", harmless(text));
 }

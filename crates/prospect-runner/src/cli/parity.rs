@@ -7,15 +7,15 @@ use prospect_processor::Processor;
 use serde::Serialize;
 
 use super::arguments::ParityArguments;
-use super::print;
+use super::say::print;
 use super::table::aligned;
 use crate::bench::shape;
 use crate::checkpoint;
 use crate::error::RunError;
+use crate::interrupt::Interrupt;
 use crate::parity::{Parity, compare, compare_shapes};
 use crate::placement::placement_of;
 use crate::run::source_options;
-use crate::source;
 use crate::strategies::Registry;
 
 /// What `--json` prints.
@@ -53,7 +53,7 @@ fn of_shape(name: &str, settings: &Settings) -> Result<Report, RunError> {
 
 /// Under every position policy.
 fn of_checkpoint(arguments: &ParityArguments, settings: &Settings) -> Result<Vec<Report>, RunError> {
-    let folder = checkpoint::find(settings.model.path.as_deref())?.folder;
+    let folder = checkpoint::find(settings.model.path.as_deref(), &Interrupt::default())?.folder;
     let processor = Processor::from_dir(&folder)?;
     let models = [SmolVlm::load(&folder)?, SmolVlm::load_with(&folder, placement_of(settings)?)?];
     let video = match &arguments.source {
@@ -62,7 +62,7 @@ fn of_checkpoint(arguments: &ParityArguments, settings: &Settings) -> Result<Vec
     };
     let prompt = &settings.stream.default_system_prompt;
     let of_policy = |policy| {
-        let mut frames = source::open(&video, source_options(settings))?;
+        let mut frames = prospect_source::open(&video, source_options(settings))?;
         let cache = (settings.context.max_seq_len, policy);
         let parity = compare([&models[0], &models[1]], &processor, frames.as_mut(), cache, prompt)?;
         Ok(report(&models, policy, parity))

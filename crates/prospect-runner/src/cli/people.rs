@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use prospect_engine::EngineError;
 
-use super::complain;
+use super::say::complain;
 use crate::error::RunError;
 use crate::run::StreamSpeaker;
-use crate::source::STDIN;
+use prospect_source::STDIN;
 
 /// Longest line that is heard, in bytes: whoever says more is no person.
 const LONGEST_LINE: u64 = 64 * 1024;

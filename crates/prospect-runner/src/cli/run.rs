@@ -7,18 +7,19 @@ use prospect_config::Settings;
 
 use super::arguments::{KeepingArguments, RunArguments};
 use super::people::Listening;
-use super::{complain, print};
+use super::say::{complain, print};
 use crate::checkpoint::{Checkpoint, from_repository};
 use crate::display::{Display, Lines, Silent, Terminal};
 use crate::error::RunError;
+use crate::interrupt::Interrupt;
 use crate::lock::Lock;
 use crate::outlet::Outlet;
 use crate::run::{self, Keeping, RunInputs};
-use crate::source::{STDIN, shown_name};
 use crate::strategies::Registry;
 use crate::suspend::{Keeper, SuspendError, SuspendedStream};
 use crate::trace::{Event, TRACE_FILE, Tee, TraceSink, TraceWriter};
 use prospect_session::Reply;
+use prospect_source::{STDIN, shown_name};
 
 /// Longest first line of a trace that is looked at, in bytes.
 const LONGEST_START: u64 = 1 << 20;
@@ -26,20 +27,24 @@ const LONGEST_START: u64 = 1 << 20;
 /// The video that is streamed where none is named.
 const DEFAULT_VIDEO: &str = "fixtures/workbench/videos/video_000.mp4";
 
-pub(super) fn run(arguments: &RunArguments, strategies: &Registry) -> Result<(), RunError> {
+pub(super) fn run(
+    arguments: &RunArguments,
+    strategies: &Registry,
+    interrupt: &Interrupt,
+) -> Result<(), RunError> {
     let Some(settings) = arguments.common.resolve_or_print(strategies)? else { return Ok(()) };
     let source = match &arguments.source {
         Some(source) => source.clone(),
         None => from_repository(DEFAULT_VIDEO)?.display().to_string(),
     };
-    let (checkpoint, settings) = Checkpoint::load_for_stream(&settings)?;
+    let (checkpoint, settings) = Checkpoint::load_for_stream(&settings, interrupt)?;
     let annotations = run::annotations_of(&settings, &source)?;
     let shown = shown_name(&source);
     let name = if source == STDIN { "stdin" } else { &shown };
     let folder = output_folder(&settings, name, |folder| is_free(folder, &shown));
     let lock = Lock::of_folder(&folder)?;
     lock.missing.iter().for_each(|note| complain("note", note));
-    let keeper = keeper(&arguments.keeping, &settings, &source)?;
+    let keeper = keeper(&arguments.keeping, &settings, &checkpoint, &source)?;
     let suspended =
         keeper.as_ref().filter(|_| arguments.keeping.resume).map(Keeper::suspended).transpose()?;
     let position = suspended.as_ref().map(SuspendedStream::trace);
@@ -57,6 +62,7 @@ pub(super) fn run(arguments: &RunArguments, strategies: &Registry) -> Result<(),
         checkpoint: &checkpoint,
         source: &source,
         annotations: annotations.as_ref(),
+        interrupt,
     };
     let stream = |trace: &mut dyn TraceSink, display: &mut dyn Display| {
         let on_open = Box::new(|speaker| listening.begin(speaker));
@@ -85,9 +91,14 @@ pub(super) fn run(arguments: &RunArguments, strategies: &Registry) -> Result<(),
 }
 
 /// What writes the stream down, if that is asked for; a stream that is there is not lost without a word.
-fn keeper(keeping: &KeepingArguments, settings: &Settings, source: &str) -> Result<Option<Keeper>, RunError> {
+fn keeper(
+    keeping: &KeepingArguments,
+    settings: &Settings,
+    checkpoint: &Checkpoint,
+    source: &str,
+) -> Result<Option<Keeper>, RunError> {
     let Some(path) = keeping.checkpoint.as_deref() else { return Ok(None) };
-    let keeper = Keeper::new(path, keeping.checkpoint_every, settings, source)?;
+    let keeper = Keeper::new(path, keeping.checkpoint_every, settings, &checkpoint.folder, source)?;
     keeper.unlocked().iter().for_each(|note| complain("note", note));
     if keeper.holds_stream() && !keeping.resume && !keeping.overwrite {
         return Err(SuspendError::Kept { path: keeper.path().to_owned() }.into());

@@ -4,7 +4,7 @@ use prospect_context::simulator::{Simulation, Simulator, SimulatorOptions, table
 use prospect_context::{ContextStrategy, DialogueState, SegmentKind};
 
 use super::arguments::{SimulateArguments, with_positions};
-use super::print;
+use super::say::print;
 use crate::error::RunError;
 use crate::recording::{RecordedRun, read_recording};
 use crate::strategies::Registry;

@@ -8,18 +8,20 @@ use serde::Serialize;
 
 use super::arguments::{CommonArguments, SuiteArguments};
 use super::run::output_folder;
+use super::say::{complain, print};
 use super::tables;
-use super::{complain, print};
 use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
-use crate::evaluation::{LEAST_VIDEOS, StrategySummary, similarity};
-use crate::one_line::one_line;
+use crate::interrupt::Interrupt;
 use crate::report;
+use crate::similarity::similarity;
 use crate::strategies::{Registry, SANITY};
 use crate::suite::{
     Merged, RunResult, Shard, ShardOutcome, Store, Suite, Told, Variant, Video, merge, videos,
     with_annotations,
 };
+use prospect_evaluation::{LEAST_VIDEOS, StrategySummary};
+use prospect_foreign::one_line;
 
 /// The strategy that the others are compared with where nothing else is asked for and it is among them.
 const BASELINE: &str = "unlimited";
@@ -42,12 +44,13 @@ pub(super) fn run(
     sources: &[PathBuf],
     strategies: &[String],
     name: &str,
+    interrupt: &Interrupt,
 ) -> Result<(), RunError> {
     let Some(settings) = common.resolve_or_print(registry)? else { return Ok(()) };
     let shard = chosen_shard(arguments.shard)?;
     check_strategies(strategies)?;
     let videos = with_annotations(videos(sources, settings.evaluation.annotations.as_deref())?)?;
-    let (checkpoint, settings) = Checkpoint::load_for_stream(&settings)?;
+    let (checkpoint, settings) = Checkpoint::load_for_stream(&settings, interrupt)?;
     let similarity = similarity(&settings)?;
     let suite_videos = || videos.iter().map(|(video, _)| video);
     let folder = output_folder(&settings, name, |folder| Store::new(folder).is_for(suite_videos()));
@@ -58,6 +61,7 @@ pub(super) fn run(
         store: Store::new(&folder),
         strategies: registry,
         checkpoint: &checkpoint,
+        interrupt,
         checkpoint_every: arguments.checkpoint_every,
         similarity: similarity.as_ref(),
     };

@@ -1,7 +1,7 @@
 //! The tables of a suite.
 
 use super::table::aligned;
-use crate::evaluation::{Figure, Interval, METRICS, Metric, StrategySummary};
+use prospect_evaluation::{Figure, Interval, METRICS, Metric, StrategySummary};
 
 /// Metrics that the terminal has room for; JSON and report have all.
 const SHOWN: [&str; 10] = [

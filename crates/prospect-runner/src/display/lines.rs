@@ -5,11 +5,11 @@ use std::io::Write;
 use prospect_session::Reply;
 
 use super::Display;
-use crate::annotations::{Annotations, Message};
-use crate::evaluation::{WINDOW_FRAMES, exact_counts};
-use crate::one_line::harmless;
 use crate::run::Outcome;
-use crate::source::Frame;
+use prospect_evaluation::annotations::{Annotations, Message};
+use prospect_evaluation::{WINDOW_FRAMES, exact_counts};
+use prospect_foreign::harmless;
+use prospect_source::Frame;
 
 /// Columns of a reply before the reference beside it begins.
 const REPLY_WIDTH: usize = 60;
@@ -167,7 +167,7 @@ mod tests {
     use image::RgbImage;
 
     use super::*;
-    use crate::annotations::Speaker;
+    use prospect_evaluation::annotations::Speaker;
     use prospect_session::RunStatistics;
 
     #[test]

@@ -8,9 +8,9 @@ pub use terminal::Terminal;
 
 use prospect_session::Reply;
 
-use crate::annotations::Annotations;
 use crate::run::Outcome;
-use crate::source::Frame;
+use prospect_evaluation::annotations::Annotations;
+use prospect_source::Frame;
 
 /// Shows a run. A display never fails a run: what cannot be shown is not shown.
 pub trait Display {

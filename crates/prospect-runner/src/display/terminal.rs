@@ -5,10 +5,10 @@ use std::io::Stdout;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Display, Lines};
-use crate::annotations::Annotations;
 use crate::run::Outcome;
-use crate::source::Frame;
+use prospect_evaluation::annotations::Annotations;
 use prospect_session::Reply;
+use prospect_source::Frame;
 
 /// A progress bar on standard error, lines on standard output.
 pub struct Terminal {

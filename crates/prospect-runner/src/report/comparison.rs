@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::plots;
 use crate::error::RunError;
-use crate::evaluation::{Better, Figure, METRICS, StrategySummary};
 use crate::suite::Merged;
+use prospect_evaluation::{Better, Figure, METRICS, StrategySummary};
 
 /// Metrics that are plotted, by key.
 const PLOTTED: [&str; 2] = ["f1", "exact_f1"];
@@ -85,7 +85,7 @@ fn strategy(summary: &StrategySummary) -> StrategyView {
         ("p95 ms", format!("{:.1}", cost.p95_ms)),
         ("p99 ms", format!("{:.1}", cost.p99_ms)),
     ];
-    let figure = |metric: &crate::evaluation::Metric| figure(&summary.metrics[metric.key], metric.better);
+    let figure = |metric: &prospect_evaluation::Metric| figure(&summary.metrics[metric.key], metric.better);
     StrategyView {
         name: summary.strategy.clone(),
         figures: METRICS.iter().map(figure).collect(),

@@ -8,7 +8,7 @@ use plotters::prelude::*;
 use super::clock;
 use super::stream::{FramePoint, PacePoint, Stream};
 use crate::error::RunError;
-use crate::evaluation::Figure;
+use prospect_evaluation::Figure;
 
 const WIDTH: u32 = 860;
 /// Of a plot that is shown whole on a phone.

@@ -9,8 +9,8 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, RgbImage};
 use serde::Serialize;
 
-use crate::source::{self, SourceOptions};
 use crate::trace::Event;
+use prospect_source::SourceOptions;
 
 /// Longest side in pixels.
 pub(super) const SIDE: u32 = 96;
@@ -51,7 +51,7 @@ pub(super) fn thumbnails(
     number: usize,
 ) -> Thumbnails {
     let Some(last) = frames.last() else { return Thumbnails::default() };
-    let mut source = match source::open(&video.display().to_string(), options(started)) {
+    let mut source = match prospect_source::open(&video.display().to_string(), options(started)) {
         Ok(source) => source,
         Err(error) => return Thumbnails { missing: Some(error.to_string()), ..Thumbnails::default() },
     };

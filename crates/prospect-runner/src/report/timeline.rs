@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::clock;
 use super::thumbnails::{SIDE, Thumbnails};
-use crate::evaluation::{Judgement, Verdict};
+use prospect_evaluation::{Judgement, Verdict};
 
 /// Width of the drawing in its own units; a long stream gets more, and is scrolled.
 const LEAST_WIDTH: f64 = 960.0;

@@ -6,9 +6,9 @@ use prospect_engine::{
 use prospect_session::{Aside, Reply, RunStatistics};
 
 use crate::error::RunError;
-use crate::source::Frame;
-use crate::source::delivery::Arrival;
 use crate::trace::{Event, TraceSink};
+use prospect_source::Frame;
+use prospect_source::delivery::Arrival;
 
 /// The handle of a stream, one input at a time.
 pub struct ServedStream<M: StreamModel> {

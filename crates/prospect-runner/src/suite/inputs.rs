@@ -4,12 +4,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::dataset::Video;
 use super::variant::Variant;
+use super::video::Video;
 use crate::error::RunError;
+use crate::run;
 use crate::stamp::Stamp;
 use crate::version::{self, VERSION};
-use crate::{checkpoint, hub, run};
 
 /// Everything that a run depends on, files by their contents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ pub(super) struct SharedInputs {
 }
 
 impl SharedInputs {
-    pub(super) fn of(variant: &Variant) -> Result<Self, RunError> {
+    pub(super) fn of(variant: &Variant, model: &Path) -> Result<Self, RunError> {
         let settings = &variant.settings;
         let mut config = run::settings_without_secrets(settings);
         if let Some(config) = config.as_object_mut() {
@@ -48,13 +48,13 @@ impl SharedInputs {
         }
         let model = match variant.is_sanity() {
             true => None,
-            false => Some(checkpoint::find(settings.model.path.as_deref())?.folder),
+            false => Some(model),
         };
-        let similarity = settings.evaluation.similarity.as_deref().and_then(hub::resolve);
+        let similarity = settings.evaluation.similarity.as_deref().and_then(prospect_hub::resolve);
         let stamp = |path: Option<&Path>| path.map_or(Ok(Stamp::default()), Stamp::of);
         Ok(Self {
             config,
-            model: stamp(model.as_deref())?,
+            model: stamp(model)?,
             similarity: similarity.as_deref().map_or(Ok(Stamp::default()), Stamp::of_modules)?,
             program: this_program()?,
         })

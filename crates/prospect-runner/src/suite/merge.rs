@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::inputs::Inputs;
 use super::store::{RunResult, Store, SuiteDescription};
 use crate::error::RunError;
-use crate::evaluation::{StrategyRuns, StrategySummary, VideoRun, summarize};
+use prospect_evaluation::{StrategyRuns, StrategySummary, VideoRun, summarize};
 
 /// A whole suite.
 #[derive(Debug, Clone)]

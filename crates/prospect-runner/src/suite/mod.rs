@@ -11,12 +11,14 @@ mod sanity;
 mod shard;
 mod store;
 mod variant;
+mod video;
 mod work;
 
-pub use dataset::{Video, videos};
+pub use dataset::videos;
 pub use inputs::Inputs;
 pub use merge::{Merged, merge};
 pub use shard::Shard;
 pub use store::{RunResult, Store, SuiteDescription};
 pub use variant::Variant;
+pub use video::Video;
 pub use work::{Progress, ShardOutcome, Suite, Told, with_annotations};

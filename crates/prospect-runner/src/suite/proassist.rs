@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::dataset::Video;
-use crate::annotations::Choice;
+use super::video::Video;
 use crate::error::RunError;
-use crate::one_line::one_line;
+use prospect_evaluation::annotations::Choice;
+use prospect_foreign::one_line;
 
 const FRAMES: &str = "frames";
 const DIALOGS: &str = "generated_dialogs";

@@ -1,19 +1,18 @@
 //! The references as predictions, without a model.
 
-use std::sync::atomic::Ordering;
-
 use prospect_config::{OnCorruptFrame, Settings};
 use prospect_engine::peak_memory_bytes;
 use prospect_session::RunStatistics;
 
-use crate::annotations::Annotations;
 use crate::error::RunError;
-use crate::evaluation::references_as_replies;
-use crate::run::{self, INTERRUPTED, close_failed};
-use crate::source::{self, Aftermath, FrameSource, StopSignal};
+use crate::interrupt::Interrupt;
+use crate::run::{self, close_failed};
 use crate::strategies::SANITY;
 use crate::trace::{Event, SCHEMA_VERSION, StageTimes, TraceSink};
 use crate::version::versions;
+use prospect_evaluation::annotations::Annotations;
+use prospect_evaluation::references_as_replies;
+use prospect_source::{Aftermath, FrameSource};
 
 /// Writes the trace of a run that says every reference at its frame.
 ///
@@ -23,13 +22,14 @@ pub(super) fn replay_references(
     settings: &Settings,
     source: &str,
     annotations: &Annotations,
+    interrupt: &Interrupt,
     trace: &mut dyn TraceSink,
 ) -> Result<(), RunError> {
     let (options, input) = (run::source_options(settings), run::input_options(settings));
-    let mut frames = source::open_with(source, options, &input, &StopSignal::default())?;
+    let mut frames = prospect_source::open_with(source, options, &input, &interrupt.stop_signal())?;
     trace.record(&started(settings, frames.description()))?;
     let mut statistics = RunStatistics::default();
-    match replay(settings, frames.as_mut(), annotations, trace, &mut statistics) {
+    match replay(settings, frames.as_mut(), annotations, interrupt, trace, &mut statistics) {
         Ok(()) => {
             trace.record(&statistics.finished(peak_memory_bytes()))?;
             trace.flush()
@@ -45,13 +45,14 @@ fn replay(
     settings: &Settings,
     frames: &mut dyn FrameSource,
     annotations: &Annotations,
+    interrupt: &Interrupt,
     trace: &mut dyn TraceSink,
     statistics: &mut RunStatistics,
 ) -> Result<(), RunError> {
     let mut seen = Vec::new();
     while let Some(frame) = frames.next_frame() {
         match frame {
-            _ if INTERRUPTED.load(Ordering::Relaxed) => return Err(RunError::Interrupted),
+            _ if interrupt.is_given() => return Err(RunError::Interrupted),
             Ok(frame) => seen.push((frame.index, frame.time)),
             Err(error)
                 if settings.stream.on_corrupt_frame == OnCorruptFrame::Skip

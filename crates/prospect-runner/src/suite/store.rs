@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::dataset::Video;
 use super::inputs::Inputs;
 use super::shard::Shard;
+use super::video::Video;
 use crate::error::RunError;
-use crate::evaluation::{Cost, Judgement};
 use crate::lock::Lock;
-use crate::one_line::one_line;
 use crate::trace::TRACE_FILE;
 use crate::whole_file::{UNFINISHED, write_whole};
+use prospect_evaluation::{Cost, Judgement};
+use prospect_foreign::one_line;
 
 /// Name of the file that says what belongs to a suite.
 const SUITE_FILE: &str = "suite.json";
@@ -229,7 +229,7 @@ mod tests {
             name: "v".to_owned(),
             source: source.into(),
             annotations: "v.json".into(),
-            choice: crate::annotations::Choice::default(),
+            choice: prospect_evaluation::annotations::Choice::default(),
             states: None,
             part: None,
         };

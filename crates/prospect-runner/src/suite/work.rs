@@ -2,25 +2,25 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 
 use prospect_config::Settings;
 
-use super::dataset::Video;
 use super::inputs::{Inputs, SharedInputs};
 use super::sanity::replay_references;
 use super::shard::Shard;
 use super::store::{CHECKPOINT_FILE, RunResult, Store, StrategyEntry, SuiteDescription, VideoEntry};
 use super::variant::Variant;
-use crate::annotations::Annotations;
+use super::video::Video;
 use crate::checkpoint::Checkpoint;
 use crate::display::Silent;
 use crate::error::RunError;
-use crate::evaluation::{Cost, Judge, Similarity, Window};
-use crate::run::{self, INTERRUPTED, Keeping, RunInputs};
+use crate::interrupt::Interrupt;
+use crate::run::{self, Keeping, RunInputs};
 use crate::strategies::Registry;
 use crate::suspend::{Keeper, SuspendedStream};
 use crate::trace::{TraceWriter, broken_laws, read_trace};
+use prospect_evaluation::annotations::Annotations;
+use prospect_evaluation::{Cost, Judge, Similarity, Window};
 
 /// Videos, strategies, and what runs them.
 pub struct Suite<'a> {
@@ -36,6 +36,8 @@ pub struct Suite<'a> {
     pub strategies: &'a Registry,
     /// The model.
     pub checkpoint: &'a Checkpoint,
+    /// Ends it before the next video.
+    pub interrupt: &'a Interrupt,
     /// Frames from one checkpoint of a video's stream to the next; `None` writes none down.
     pub checkpoint_every: Option<NonZeroUsize>,
     /// Compares texts.
@@ -96,7 +98,11 @@ impl Suite<'_> {
         lock.missing.iter().for_each(|note| progress(Told::Note(note)));
         self.store.put_description(&self.description())?;
         let mut outcome = ShardOutcome::default();
-        let shared = self.variants.iter().map(SharedInputs::of).collect::<Result<Vec<_>, _>>()?;
+        let shared = self
+            .variants
+            .iter()
+            .map(|variant| SharedInputs::of(variant, &self.checkpoint.folder))
+            .collect::<Result<Vec<_>, _>>()?;
         for (number, variant, video, annotations) in self.jobs() {
             // Videos vary fastest.
             let shared = &shared[number / self.videos.len()];
@@ -107,9 +113,7 @@ impl Suite<'_> {
                     usize::from(!there.is_some_and(|there| there.inputs.may_be(shared, video)));
                 continue;
             }
-            if INTERRUPTED.load(Ordering::Relaxed) {
-                return Err(RunError::Interrupted);
-            }
+            self.interrupt.check()?;
             let inputs = Inputs::of(shared, video)?;
             let _lock = self.store.lock_run(&variant.folder(), &video.name)?;
             // A suite that is divided otherwise may have made it meanwhile.
@@ -204,7 +208,7 @@ impl Suite<'_> {
     ) -> Result<(), RunError> {
         let (settings, source) = (video.settings(&variant.settings), video.source.display().to_string());
         if variant.is_sanity() {
-            return replay_references(&settings, &source, annotations, trace);
+            return replay_references(&settings, &source, annotations, self.interrupt, trace);
         }
         let inputs = RunInputs {
             settings: &settings,
@@ -212,6 +216,7 @@ impl Suite<'_> {
             checkpoint: self.checkpoint,
             source: &source,
             annotations: Some(annotations),
+            interrupt: self.interrupt,
         };
         let keeping = Keeping { keeper, suspended, on_open: None };
         run::run(inputs, keeping, trace, &mut Silent).map(drop)
@@ -221,7 +226,8 @@ impl Suite<'_> {
     fn keeper(&self, variant: &Variant, video: &Video, folder: &Path) -> Result<Option<Keeper>, RunError> {
         let Some(every) = self.checkpoint_every.filter(|_| !variant.is_sanity()) else { return Ok(None) };
         let (settings, source) = (video.settings(&variant.settings), video.source.display().to_string());
-        Keeper::new(&folder.join(CHECKPOINT_FILE), every, &settings, &source).map(Some)
+        let (path, model) = (folder.join(CHECKPOINT_FILE), &self.checkpoint.folder);
+        Keeper::new(&path, every, &settings, model, &source).map(Some)
     }
 
     fn judge(&self, settings: &Settings) -> Judge<'_> {

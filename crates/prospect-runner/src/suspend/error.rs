@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use prospect_engine::UnfitError;
 use prospect_model::StoredError;
 
-use crate::one_line::one_line;
 use crate::trace::TraceEndError;
+use prospect_foreign::one_line;
 
 /// What can be wrong with the file of a suspended stream.
 #[derive(Debug, thiserror::Error)]

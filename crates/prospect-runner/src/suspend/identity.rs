@@ -7,12 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::SuspendError;
-use crate::checkpoint;
 use crate::error::RunError;
 use crate::run::{self, annotations_file};
-use crate::source::without_secrets;
 use crate::stamp::Stamp;
 use crate::version::VERSION;
+use prospect_source::without_secrets;
 
 /// Everything that a stream depends on, but for its own past.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,12 +51,12 @@ fn is_contents(path: &Path) -> bool {
 impl Identity {
     /// # Errors
     /// A file that cannot be looked at.
-    pub(super) fn of(settings: &Settings, source: &str) -> Result<Self, RunError> {
+    pub(super) fn of(settings: &Settings, model: &Path, source: &str) -> Result<Self, RunError> {
         Ok(Self {
             prospect: VERSION.to_owned(),
             // Settings are numbers, words and lists: they always become JSON.
             settings: run::settings_without_secrets(settings),
-            model: Input::of(Some(&checkpoint::find(settings.model.path.as_deref())?.folder))?,
+            model: Input::of(Some(model))?,
             source: Input::of(Some(source.as_ref()))?,
             annotations: Input::of(annotations_file(settings, source).as_deref())?,
         })

@@ -38,7 +38,7 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Keeps the stream of `source` under these settings, fitted to their model, in the file `path`.
+    /// Keeps the stream of `source` under these settings, fitted to the checkpoint in the folder `model`, in the file `path`.
     ///
     /// # Errors
     /// [`SuspendError::Taken`], [`RunError::Locked`], or a file of the stream that cannot be looked at.
@@ -46,11 +46,12 @@ impl Keeper {
         path: &Path,
         every: NonZeroUsize,
         settings: &Settings,
+        model: &Path,
         source: &str,
     ) -> Result<Self, RunError> {
         refuse_to_overwrite(path)?;
         let lock = Lock::of_file(path)?;
-        Ok(Self { path: path.to_owned(), every, identity: Identity::of(settings, source)?, lock })
+        Ok(Self { path: path.to_owned(), every, identity: Identity::of(settings, model, source)?, lock })
     }
 
     /// Why nobody sees to it that the file has one writer, where the file system cannot.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::end::TraceEndError;
 use crate::error::RunError;
 use crate::trace::Event;
 use crate::whole_file::open_in_place;
@@ -66,28 +67,6 @@ pub struct TraceWriter {
     written: TracePosition,
     /// Reused from event to event.
     line: Vec<u8>,
-}
-
-/// Why a trace cannot be gone on with.
-#[derive(Debug, thiserror::Error)]
-pub enum TraceEndError {
-    /// It is not there, or cannot be read.
-    #[error("cannot be read: {0}")]
-    Unreadable(#[from] std::io::Error),
-    /// It has lost events.
-    #[error("has {found} bytes: expected at least {expected}")]
-    Short {
-        /// Its length.
-        found: u64,
-        /// The length that is known of it.
-        expected: u64,
-    },
-    /// Somebody has changed it.
-    #[error("was changed in its first {bytes} bytes: expected them as they were written")]
-    Changed {
-        /// The length that is known of it.
-        bytes: u64,
-    },
 }
 
 impl TraceWriter {

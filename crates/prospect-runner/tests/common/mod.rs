@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use prospect_config::Settings;
 use prospect_runner::checkpoint::Checkpoint;
 use prospect_runner::display::Silent;
+use prospect_runner::interrupt::Interrupt;
 use prospect_runner::run::{self, Keeping, RunInputs};
 use prospect_runner::strategies::Registry;
 use prospect_runner::trace::Event;
@@ -17,7 +18,7 @@ pub fn workbench() -> PathBuf {
 
 /// The trace of a video of the workbench, with the annotations beside it.
 pub fn stream(settings: &Settings, video: &str) -> Vec<Event> {
-    let (checkpoint, settings) = Checkpoint::load_for_stream(settings).unwrap();
+    let (checkpoint, settings) = Checkpoint::load_for_stream(settings, &Interrupt::default()).unwrap();
     let source = workbench().join(format!("videos/{video}.mp4")).display().to_string();
     let annotations = run::annotations_of(&settings, &source).unwrap();
     let (mut events, strategies) = (Vec::new(), Registry::default());
@@ -27,6 +28,7 @@ pub fn stream(settings: &Settings, video: &str) -> Vec<Event> {
         checkpoint: &checkpoint,
         source: &source,
         annotations: annotations.as_ref(),
+        interrupt: &Interrupt::default(),
     };
     run::run(inputs, Keeping::default(), &mut events, &mut Silent).unwrap();
     events

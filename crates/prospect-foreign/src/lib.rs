@@ -1,0 +1,12 @@
+//! What words and bytes of strangers may not do: steer a terminal, break a line, end the process.
+//!
+//! ```
+//! assert_eq!(prospect_foreign::one_line("unknown key\n`a\u{1b}[2J`"), "unknown key `a [2J`");
+//! assert_eq!(prospect_foreign::caught(|| Vec::<u32>::new()[0]), None);
+//! ```
+
+mod caught;
+mod one_line;
+
+pub use caught::caught;
+pub use one_line::{harmless, one_line, short_line};

@@ -1,0 +1,115 @@
+//! A stream from its next frame to its end.
+
+use std::time::Duration;
+
+use prospect_config::OnCorruptFrame;
+use prospect_engine::StreamModel;
+use prospect_session::Aside;
+use prospect_source::Aftermath;
+use prospect_source::delivery::{Delivered, Delivery, Next, PreparedFrame};
+
+use super::frames::Prepared;
+use super::outcome::Outcome;
+use super::progress::Progress;
+use super::served::ServedStream;
+use crate::display::Display;
+use crate::error::RunError;
+use crate::interrupt::Interrupt;
+use crate::suspend::Keeper;
+use crate::trace::TraceSink;
+
+/// Why a frame did not reach a model that was busy.
+const STALE: &str = "newer frames came while the model was busy";
+
+/// How often a run that waits for a frame looks whether it should end.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// A way to write a stream down.
+type Keep<M> = fn(&Keeper, &ServedStream<M>, &Progress, &mut dyn TraceSink) -> Result<(), RunError>;
+
+/// A stream, what it is fed with, and who is told of it.
+pub struct Drive<'a, M: StreamModel> {
+    /// The stream.
+    pub stream: &'a ServedStream<M>,
+    /// Its frames, behind those of `progress`.
+    pub frames: &'a mut Delivery<Prepared<M::Picture>>,
+    /// What happens where a frame cannot be had.
+    pub on_corrupt_frame: OnCorruptFrame,
+    /// How far it has come.
+    pub progress: &'a mut Progress,
+    /// Writes it down now and then.
+    pub keeper: Option<&'a Keeper>,
+    /// Ends it before its next frame.
+    pub interrupt: &'a Interrupt,
+    /// Takes its events.
+    pub trace: &'a mut dyn TraceSink,
+    /// Shows it.
+    pub display: &'a mut dyn Display,
+}
+
+impl<M: StreamModel> Drive<'_, M> {
+    /// Feeds every frame; closes the trace whatever happens.
+    ///
+    /// # Errors
+    /// [`RunError::Interrupted`] after an interrupt, or the first failure that ends the run.
+    pub fn to_end(mut self) -> Result<Outcome, RunError> {
+        let fed = self.feed();
+        let nothing = || RunError::NoFrames { source_name: self.frames.description().to_owned() };
+        match fed.and_then(|()| self.progress.span.ok_or_else(nothing)) {
+            Ok(span) => Ok(Outcome { statistics: self.stream.finish(self.trace)?, span }),
+            Err(error) => {
+                self.stream.fail(&error, self.trace)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Has the stream written down, where that is asked for.
+    fn keep(&mut self, keep: Keep<M>) -> Result<(), RunError> {
+        self.keeper.map_or(Ok(()), |keeper| keep(keeper, self.stream, self.progress, self.trace))
+    }
+
+    fn feed(&mut self) -> Result<(), RunError> {
+        loop {
+            let next = self.frames.next(PATIENCE);
+            if self.interrupt.is_given() {
+                self.keep(Keeper::keep)?;
+                return Err(RunError::Interrupted);
+            }
+            match next {
+                Next::NotYet => continue,
+                Next::End => break,
+                Next::Item(Delivered::Dropped(frame)) => {
+                    (self.progress.next_index, self.progress.last) = (frame.index + 1, Some(frame.time));
+                    let frame = Some((frame.index, frame.time));
+                    self.stream.aside(Aside::FrameLost { reason: STALE.to_owned(), frame }, self.trace)?;
+                }
+                Next::Item(Delivered::Frame(PreparedFrame { frame, picture }, arrival, queued)) => {
+                    let arrival = arrival.map(|arrival| (arrival, queued));
+                    let reply = self.stream.frame(&frame, picture?, arrival, self.trace)?;
+                    self.progress.span =
+                        Some((self.progress.span.map_or(frame.time, |(first, _)| first), frame.time));
+                    self.display.frame(&frame, reply.as_ref());
+                    (self.progress.next_index, self.progress.last) = (frame.index + 1, Some(frame.time));
+                }
+                Next::Item(Delivered::Failed(error)) => {
+                    let message = error.to_string();
+                    let skips = self.on_corrupt_frame == OnCorruptFrame::Skip;
+                    let aside = match error.aftermath() {
+                        Aftermath::NextFrame if skips => {
+                            Aside::FrameLost { reason: message.clone(), frame: None }
+                        }
+                        Aftermath::Resumed => Aside::SourceInterrupted(message.clone()),
+                        Aftermath::Note if skips => Aside::SourceNote(message.clone()),
+                        Aftermath::NextFrame | Aftermath::Note | Aftermath::End => return Err(error.into()),
+                    };
+                    self.stream.aside(aside, self.trace)?;
+                    self.display.note(&message);
+                }
+            }
+            self.progress.items += 1;
+            self.keep(Keeper::keep_if_due)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! The way of the frames, as settings say: which of a source, how it is reached, what is done to them before their turn.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use image::RgbImage;
+use prospect_config::{EncodeAhead, FramePolicy, Settings};
+use prospect_engine::{Picture, Preparation, PreparedPicture};
+use prospect_source::delivery::{Delivery, DeliveryPolicy, Pace};
+use prospect_source::{Behind, FrameSource, InputOptions, Reconnect, SourceOptions, StopSignal};
+
+use super::progress::Progress;
+use crate::checkpoint::Checkpoint;
+use crate::error::RunError;
+use crate::interrupt::Interrupt;
+use crate::suspend::SuspendError;
+
+/// Frames that are decoded while the model works, where the source waits for it.
+const READ_AHEAD: usize = 2;
+
+/// A picture that was prepared for a model. A failure is told when its frame's turn comes.
+pub type Prepared<P> = Result<Picture<P>, RunError>;
+
+pub(crate) fn source_options(settings: &Settings) -> SourceOptions {
+    let stream = &settings.stream;
+    SourceOptions {
+        fps: stream.fps,
+        start: stream.start.unwrap_or(0.0),
+        end: stream.end,
+        max_frames: stream.max_frames,
+    }
+}
+
+/// How the settings reach a source.
+pub(crate) fn input_options(settings: &Settings) -> InputOptions {
+    let source = &settings.source;
+    InputOptions {
+        live: source.live,
+        ffmpeg: source.ffmpeg.clone(),
+        ffmpeg_input: source.ffmpeg_input.clone(),
+        stall_timeout: Duration::from_secs_f64(source.stall_timeout),
+        reconnect: Reconnect {
+            initial: Duration::from_secs_f64(source.reconnect_initial),
+            longest: Duration::from_secs_f64(source.reconnect_max),
+            attempts: source.reconnect_attempts,
+            give_up_after: source.give_up_after.map(Duration::from_secs_f64),
+        },
+        behind: Behind::default(),
+    }
+}
+
+/// A source, and what stops it.
+pub(super) fn open(
+    settings: &Settings,
+    source: &str,
+    behind: Behind,
+    interrupt: &Interrupt,
+) -> Result<(Box<dyn FrameSource>, StopSignal), RunError> {
+    let stop = interrupt.stop_signal();
+    let frames = prospect_source::open_with(
+        source,
+        source_options(settings),
+        &InputOptions { behind, ..input_options(settings) },
+        &stop,
+    )?;
+    Ok((frames, stop))
+}
+
+/// Begins to read a source, which ends when it hears `stop`.
+pub(super) fn deliver(
+    settings: &Settings,
+    checkpoint: &Checkpoint,
+    frames: Box<dyn FrameSource>,
+    stop: StopSignal,
+) -> Result<Delivery<Prepared<PreparedPicture>>, RunError> {
+    let pace = match (frames.is_live(), settings.source.realtime) {
+        (true, _) => Pace::Live,
+        (false, true) => Pace::Realtime,
+        (false, false) => Pace::Model,
+    };
+    let policy = match settings.source.policy {
+        FramePolicy::Latest => DeliveryPolicy::Newest(1),
+        FramePolicy::Queue(frames) => DeliveryPolicy::Newest(frames),
+        FramePolicy::Auto if pace != Pace::Model => DeliveryPolicy::Newest(1),
+        FramePolicy::Auto | FramePolicy::Block => DeliveryPolicy::Block(READ_AHEAD),
+    };
+    // Of slow streams a week is enough of a deadline.
+    let interval = Duration::from_secs_f64((1.0 / settings.stream.fps).min(604_800.0));
+    // What may be dropped is not worth encoding before its turn.
+    let encode_ahead = match policy {
+        DeliveryPolicy::Block(_) => settings.model.encode_ahead,
+        DeliveryPolicy::Newest(_) => EncodeAhead::Off,
+    };
+    let mut preparation = Preparation::new(&checkpoint.model, &checkpoint.processor, encode_ahead)?;
+    let prepare = Box::new(move |image: &Arc<RgbImage>| Ok(preparation.prepare(image)?));
+    Ok(Delivery::start(frames, prepare, policy, pace, interval, stop)?)
+}
+
+/// Passes over what a stream has seen already; a live source goes on behind the stream by itself.
+pub(super) fn skip(
+    frames: &mut dyn FrameSource,
+    progress: &Progress,
+    fps: f64,
+    path: PathBuf,
+    interrupt: &Interrupt,
+) -> Result<(), RunError> {
+    if frames.is_live() {
+        return Ok(());
+    }
+    let items = progress.items;
+    let found = match progress.is_whole(fps) {
+        true => frames.skip_whole(items),
+        false => frames.skip(items),
+    };
+    match found < items {
+        // A source that ends when it is told to has not become shorter.
+        true if interrupt.is_given() => Err(RunError::Interrupted),
+        true => Err(SuspendError::SourceEnded { path, items, found }.into()),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,129 @@
+//! One video through one stream.
+
+use std::sync::Arc;
+
+use prospect_engine::{Engine, EngineError, EngineOptions, SmolVlmStreams, Speaker, StreamSetup};
+use prospect_session::RunStatistics;
+use prospect_source::Behind;
+
+use super::drive::Drive;
+use super::frames::{deliver, open, skip};
+use super::inputs::{RunInputs, started};
+use super::outcome::Outcome;
+use super::progress::Progress;
+use super::served::{ServedStream, close_failed};
+use crate::display::Display;
+use crate::error::RunError;
+use crate::suspend::{Keeper, SuspendError, SuspendedStream};
+use crate::trace::TraceSink;
+
+/// What people speak to a stream through.
+pub type StreamSpeaker = Speaker<SmolVlmStreams>;
+
+/// How a run is written down, where it goes on, and who may speak to it.
+#[derive(Default)]
+pub struct Keeping<'a> {
+    /// Writes it down now and then: before the first frame, every so many, and after Ctrl-C.
+    pub keeper: Option<&'a Keeper>,
+    /// The stream that it goes on with, and with its trace.
+    pub suspended: Option<SuspendedStream>,
+    /// Hears of the stream once people can speak to it.
+    pub on_open: Option<Box<dyn FnOnce(StreamSpeaker) + 'a>>,
+}
+
+/// A stream that is there, or that will be.
+enum Opening {
+    GoesOn(ServedStream<SmolVlmStreams>),
+    Begins(Box<StreamSetup>),
+}
+
+/// Streams a source through a checkpoint, into `trace` and onto `display`.
+///
+/// # Errors
+/// The source, or whatever ends the stream; the trace is closed in every case. What does not fit a stream that goes on is
+/// found before its trace is touched.
+pub fn run(
+    inputs: RunInputs<'_>,
+    keeping: Keeping<'_>,
+    trace: &mut dyn TraceSink,
+    display: &mut dyn Display,
+) -> Result<Outcome, RunError> {
+    let RunInputs { settings, checkpoint, source, annotations, interrupt, .. } = inputs;
+    let Keeping { keeper, suspended, on_open } = keeping;
+    let setup = inputs.setup()?;
+    let strategy = setup.rule.name().to_owned();
+    let mut progress = suspended.as_ref().map(|stream| stream.progress().clone()).unwrap_or_default();
+    let behind = if suspended.is_some() { progress.behind(settings.stream.fps) } else { Behind::default() };
+    let (mut frames, stop) = open(settings, source, behind, interrupt)?;
+    let model = SmolVlmStreams::new(Arc::clone(&checkpoint.model), &checkpoint.processor);
+    let engine = Engine::start(Arc::new(model), EngineOptions::default())?;
+    let opening = match suspended {
+        None => Opening::Begins(Box::new(setup)),
+        Some(suspended) => {
+            let path = suspended.path().to_owned();
+            let stream = resume(&engine, setup, suspended)?;
+            skip(frames.as_mut(), &progress, settings.stream.fps, path, interrupt)?;
+            Opening::GoesOn(stream)
+        }
+    };
+    let mut frames = deliver(settings, checkpoint, frames, stop)?;
+    if let Opening::Begins(_) = opening {
+        trace.record(&started(settings, checkpoint, frames.description(), &strategy))?;
+    }
+    display.begin(frames.description(), frames.length(), annotations, settings.stream.fps);
+    let stream = match opening {
+        Opening::GoesOn(stream) => Ok(stream),
+        Opening::Begins(setup) => begin(&engine, *setup, &progress, keeper, trace),
+    };
+    let outcome = stream.and_then(|stream| {
+        if let Some(hears) = on_open {
+            hears(stream.speaker());
+        }
+        let on_corrupt_frame = settings.stream.on_corrupt_frame;
+        let (stream, frames, progress) = (&stream, &mut frames, &mut progress);
+        Drive { stream, frames, on_corrupt_frame, progress, keeper, interrupt, trace, display }.to_end()
+    });
+    display.end(outcome.as_ref().ok());
+    outcome
+}
+
+/// Opens a stream that begins; its trace is closed if it cannot.
+fn begin(
+    engine: &Engine<SmolVlmStreams>,
+    setup: StreamSetup,
+    progress: &Progress,
+    keeper: Option<&Keeper>,
+    trace: &mut dyn TraceSink,
+) -> Result<ServedStream<SmolVlmStreams>, RunError> {
+    let stream = match engine.open(setup) {
+        Ok(stream) => ServedStream::of(stream),
+        Err(error) => {
+            let error = error.into();
+            close_failed(trace, &error, &RunStatistics::default())?;
+            return Err(error);
+        }
+    };
+    stream.record_rest(trace)?;
+    match keeper.map_or(Ok(()), |keeper| keeper.keep(&stream, progress, trace)) {
+        Ok(()) => Ok(stream),
+        Err(error) => {
+            stream.fail(&error, trace)?;
+            Err(error)
+        }
+    }
+}
+
+/// Opens a stream that goes on.
+fn resume(
+    engine: &Engine<SmolVlmStreams>,
+    setup: StreamSetup,
+    suspended: SuspendedStream,
+) -> Result<ServedStream<SmolVlmStreams>, RunError> {
+    let path = suspended.path().to_owned();
+    let resumption = Some(suspended.into_resumption());
+    match engine.open(StreamSetup { resumption, ..setup }) {
+        Ok(stream) => Ok(ServedStream::of(stream)),
+        Err(EngineError::Unfit(problem)) => Err(SuspendError::Unfit { path, problem }.into()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,180 @@
+//! From a source to the model: a thread reads ahead and prepares what it reads, a queue holds what waits.
+
+mod pace;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::{Clock, FrameSource, SourceError, StopSignal, SystemClock};
+use image::RgbImage;
+use pace::Pacer;
+use queue::FrameQueue;
+
+pub use pace::Pace;
+pub use queue::{Arrival, Delivered, DeliveryPolicy, DroppedFrame, PreparedFrame};
+
+/// What came of asking for the next frame.
+#[derive(Debug)]
+pub enum Next<P> {
+    /// A frame, or what there is in its place.
+    Item(Delivered<P>),
+    /// Nothing in the time that was given.
+    NotYet,
+    /// Nothing, for ever.
+    End,
+}
+
+/// A source that is read on a thread of its own. Dropped, it stops the source and waits for the thread.
+pub struct Delivery<P> {
+    shared: Arc<Shared<P>>,
+    stop: StopSignal,
+    reader: Option<JoinHandle<()>>,
+    description: String,
+    length: Option<usize>,
+}
+
+struct Shared<P> {
+    state: Mutex<State<P>>,
+    changed: Condvar,
+}
+
+struct State<P> {
+    queue: FrameQueue<P>,
+    /// The source has nothing more.
+    ended: bool,
+    /// Nobody wants more.
+    closed: bool,
+}
+
+impl<P> Shared<P> {
+    /// No code under the lock panics half-way.
+    fn lock(&self) -> MutexGuard<'_, State<P>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&'a self, state: MutexGuard<'a, State<P>>, patience: Duration) -> MutexGuard<'a, State<P>> {
+        self.changed.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// Tells that the reader is gone, however it went.
+struct EndGuard<P>(Arc<Shared<P>>);
+
+impl<P> Drop for EndGuard<P> {
+    fn drop(&mut self) {
+        self.0.lock().ended = true;
+        self.0.changed.notify_all();
+    }
+}
+
+/// How often a source that has to wait looks whether it still should.
+const POLL: Duration = Duration::from_millis(100);
+
+/// What is done to every picture on the thread that reads, before its turn.
+pub type Prepare<P> = Box<dyn FnMut(&Arc<RgbImage>) -> P + Send>;
+
+impl<P: Send + 'static> Delivery<P> {
+    /// Begins to read `source`, which `stop` stops; its frames are `interval` apart and go through `prepare`.
+    ///
+    /// # Errors
+    /// [`SourceError::Unreadable`] where the system gives no thread to read on.
+    pub fn start(
+        source: Box<dyn FrameSource>,
+        prepare: Prepare<P>,
+        policy: DeliveryPolicy,
+        pace: Pace,
+        interval: Duration,
+        stop: StopSignal,
+    ) -> Result<Self, SourceError> {
+        let name = source.description().to_owned();
+        Self::with_clock(source, prepare, policy, (pace, interval), stop, Arc::new(SystemClock))
+            .map_err(|source| SourceError::Unreadable { path: name.into(), source })
+    }
+
+    fn with_clock(
+        mut source: Box<dyn FrameSource>,
+        mut prepare: Prepare<P>,
+        policy: DeliveryPolicy,
+        (pace, interval): (Pace, Duration),
+        stop: StopSignal,
+        clock: Arc<dyn Clock>,
+    ) -> std::io::Result<Self> {
+        let (description, length) = (source.description().to_owned(), source.length());
+        let state = State { queue: FrameQueue::new(policy), ended: false, closed: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let mut pacer = Pacer { pace, interval, clock, stop: stop.clone(), first: None };
+        let guard = EndGuard(Arc::clone(&shared));
+        let reader = std::thread::Builder::new().name("reader".to_owned()).spawn(move || {
+            let shared = &guard.0;
+            while let Some(item) = source.next_frame() {
+                let arrival = item.as_ref().ok().and_then(|frame| pacer.arrival(frame.time));
+                let item = item.map(|frame| PreparedFrame { picture: prepare(&frame.image), frame });
+                let mut state = shared.lock();
+                while !state.queue.has_room() && !state.closed {
+                    state = shared.wait(state, POLL);
+                }
+                if state.closed {
+                    return;
+                }
+                state.queue.push(item, arrival);
+                drop(state);
+                shared.changed.notify_all();
+            }
+        })?;
+        Ok(Self { shared, stop, reader: Some(reader), description, length })
+    }
+
+    /// The next item, in the order of the source; waits for it no longer than `patience`.
+    ///
+    /// # Panics
+    /// If the source did.
+    pub fn next(&mut self, patience: Duration) -> Next<P> {
+        let until = Instant::now() + patience;
+        let mut state = self.shared.lock();
+        loop {
+            if let Some(item) = state.queue.pop() {
+                drop(state);
+                self.shared.changed.notify_all();
+                return Next::Item(item);
+            }
+            if state.ended {
+                drop(state);
+                if let Some(Err(panic)) = self.reader.take().map(JoinHandle::join) {
+                    std::panic::resume_unwind(panic);
+                }
+                return Next::End;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left == Duration::ZERO {
+                return Next::NotYet;
+            }
+            state = self.shared.wait(state, left);
+        }
+    }
+
+    /// Frames that the source will give, if that is known.
+    pub fn length(&self) -> Option<usize> {
+        self.length
+    }
+
+    /// What is being read, in a few words.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+}
+
+impl<P> Drop for Delivery<P> {
+    fn drop(&mut self) {
+        self.stop.stop();
+        self.shared.lock().closed = true;
+        self.shared.changed.notify_all();
+        if let Some(reader) = self.reader.take() {
+            // A source that panicked after the last frame that anybody wanted has nobody to tell.
+            let _ = reader.join();
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Frames from image folders, animations, video files, standard input, cameras and network streams: one way to pixels.
+//!
+//! [`open()`] makes a [`FrameSource`] of a name. Every source streams: at most a decoder's own reference pictures and two more
+//! frames are in memory, and under [`delivery`] those that wait for whoever takes them.
+//!
+//! What is seen of a frame does not depend on its container, its decoder or the way by which it came: pictures come out upright,
+//! on white, in 8 bits a channel. Bytes from strangers cost bounded memory and time, and end in one [`SourceError`]; a secret
+//! that stands in an address is in no message.
+
+mod address;
+mod animation;
+#[cfg(feature = "arrow")]
+mod arrow;
+mod clock;
+mod colour;
+pub mod delivery;
+mod error;
+mod ffmpeg;
+mod frame;
+mod images;
+mod input;
+mod left_out;
+mod listing;
+mod live;
+mod mp4;
+#[cfg(test)]
+#[path = "../../prospect-model/tests/common/mutations.rs"]
+mod mutations;
+mod open;
+mod pipe;
+mod sample;
+mod size;
+mod still;
+mod stop;
+mod walk;
+mod yuv;
+
+pub use address::{STDIN, arguments_without_secrets, shown_name, text_without_secrets, without_secrets};
+pub use clock::{Clock, SystemClock};
+pub use error::{Aftermath, SourceError};
+pub use frame::{Frame, FrameSource, SourceOptions};
+pub use input::{Behind, InputOptions, Reconnect};
+pub use left_out::LeftOut;
+pub use open::{open, open_with};
+pub use pipe::PipeError;
+pub use size::{MOST_PIXELS, TooLarge};
+pub use stop::StopSignal;

@@ -1,0 +1,94 @@
+//! The one way from an encoded picture to pixels, for files, pipes and tables alike: its size is looked at before it is decoded,
+//! and it comes out upright, on white, with 8 bits a channel.
+
+mod orientation;
+mod rgb;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::path::Path;
+
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, RgbImage};
+
+use super::SourceError;
+use super::size::{MOST_PIXELS, TooLarge, check_size};
+use prospect_foreign::caught;
+
+pub(super) use rgb::on_white;
+
+/// Most bytes of what a file tells beside its pixels.
+const MOST_METADATA: u64 = 64 << 20;
+/// Bytes to a pixel of a decoder's own buffers.
+const DECODER_BYTES: u64 = 4;
+
+/// Why there is no picture.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StillError {
+    #[error("cannot be read: {0}")]
+    Unreadable(#[from] std::io::Error),
+    #[error("{0}")]
+    Corrupt(String),
+    #[error("{0}")]
+    TooLarge(#[from] TooLarge),
+    #[error("it is {width}x{height}")]
+    ZeroSize { width: u32, height: u32 },
+}
+
+impl StillError {
+    /// Of the picture at `path`.
+    pub(super) fn at(self, path: &Path) -> SourceError {
+        let path = path.to_owned();
+        match self {
+            Self::Unreadable(source) => SourceError::Unreadable { path, source },
+            Self::Corrupt(message) => SourceError::CorruptImage { path, message },
+            Self::TooLarge(source) => SourceError::TooLarge { path, source },
+            Self::ZeroSize { width, height } => SourceError::ZeroSize { path, width, height },
+        }
+    }
+}
+
+impl From<ImageError> for StillError {
+    fn from(error: ImageError) -> Self {
+        Self::Corrupt(error.to_string())
+    }
+}
+
+/// The picture in a file; of an animation the first.
+pub(super) fn open(path: &Path) -> Result<RgbImage, SourceError> {
+    let file = File::open(path).map_err(StillError::from);
+    file.and_then(|file| guarded(BufReader::new(file))).map_err(|error| error.at(path))
+}
+
+/// The picture that `bytes` are.
+pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage, StillError> {
+    guarded(Cursor::new(bytes))
+}
+
+fn guarded(bytes: impl BufRead + Seek) -> Result<RgbImage, StillError> {
+    caught(|| read(bytes)).unwrap_or_else(|| Err(StillError::Corrupt("its decoder fails on it".to_owned())))
+}
+
+fn read(mut bytes: impl BufRead + Seek) -> Result<RgbImage, StillError> {
+    let exif = orientation::exif(&mut bytes)?;
+    bytes.rewind()?;
+    let mut reader = ImageReader::new(bytes).with_guessed_format()?;
+    reader.limits(allocations(MOST_METADATA));
+    let mut decoder = reader.into_decoder()?;
+    let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return Err(StillError::ZeroSize { width, height });
+    }
+    check_size(width, height)?;
+    decoder.set_limits(allocations(DECODER_BYTES * MOST_PIXELS))?;
+    let orientation = orientation::of(exif, &mut decoder);
+    let mut upright = DynamicImage::ImageRgb8(on_white(DynamicImage::from_decoder(decoder)?));
+    upright.apply_orientation(orientation);
+    Ok(upright.into_rgb8())
+}
+
+/// What a decoder may ask for, in bytes.
+pub(super) fn allocations(most: u64) -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(most);
+    limits
+}
