@@ -1,13 +1,13 @@
 //! One row of attention in f64, for what f32 cannot hold: two passes over the slots, no memory.
 
-use super::{Element, Inputs, Mask};
+use super::{Inputs, Mask, Number};
 
 /// Features at a time: sums of this many fit the stack at any width.
 const FEATURES: usize = 64;
 
 /// Writes the output of one query row, `[head_dim]`.
 #[cold]
-pub(super) fn row<T: Element>(
+pub(super) fn row<T: Number>(
     inputs: &Inputs<T>,
     group: usize,
     head: usize,

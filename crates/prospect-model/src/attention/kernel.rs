@@ -4,35 +4,36 @@
 //! ([`Block::check`]); every pointer is derived from a slice that this check has measured.
 #![allow(unsafe_code)]
 
+mod block;
 mod element;
 mod exponent;
 mod lanes;
+mod load;
 mod narrow;
+mod number;
+mod operation;
 #[cfg(target_arch = "x86_64")]
 mod pairs;
 mod rounding;
 mod wide;
 #[cfg(target_arch = "x86_64")]
+mod widen;
+#[cfg(target_arch = "x86_64")]
 mod words;
 
-pub use element::Element;
-
-use crate::instructions::Level;
+use half::bf16;
 
 use super::tile::{Layout, Tile};
 use super::view::reach;
-use half::bf16;
+use crate::instructions::Level;
+
+pub(super) use block::{Block, SLOTS};
+pub use element::Element;
 use lanes::{Lanes, Scalars};
-
-/// Slots that a kernel works through at a time. Fewer cost a narrow tile memory speed, because it goes back and forth between
-/// keys and values; a wide one takes the same time from 32 on.
-pub(super) const SLOTS: usize = 128;
-
-/// Vectors of query rows beside each other in a wide tile.
-const WIDE: usize = 3;
-
-/// Most rows of a narrow tile.
-pub(super) const NARROW: usize = 4;
+pub(super) use narrow::NARROW;
+pub use number::Number;
+use operation::Operation;
+use wide::WIDE;
 
 /// Which instructions the kernels use. A value exists only where the machine has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,18 +51,6 @@ enum Isa {
     #[cfg(target_arch = "x86_64")]
     Avx2,
     Portable,
-}
-
-/// Slots `0..count` of the keys and values of one head, each `[count, head_dim]` with a stride between slots, and how many
-/// of them each row of a tile may see.
-pub(super) struct Block<'a, T> {
-    pub(super) keys: &'a [T],
-    pub(super) values: &'a [T],
-    pub(super) key_stride: usize,
-    pub(super) value_stride: usize,
-    pub(super) count: usize,
-    /// Slots of this block by row, `count` or fewer.
-    pub(super) seen: &'a [usize],
 }
 
 impl Kernel {
@@ -139,7 +128,7 @@ impl Kernel {
     pub(super) fn prepare<T: Element>(self, tile: &mut Tile) {
         if tile.layout == Layout::Paired {
             tile.check(self.lanes());
-            self.run::<T>(Step::Prepare(tile));
+            self.run::<T>(Operation::Prepare(tile));
         }
     }
 
@@ -147,92 +136,40 @@ impl Kernel {
     pub(super) fn absorb<T: Element>(self, tile: &mut Tile, block: &Block<T>, packed: &mut [f32]) {
         tile.check(self.lanes());
         block.check(tile, packed);
-        self.run(Step::Absorb(tile, block, packed));
+        self.run(Operation::Absorb(tile, block, packed));
     }
 
     /// Rows that are `stride` apart, rounded to the nearest into rows of `width` side by side, ties to even; what is finite
     /// stays so.
     pub(super) fn round(self, from: &[f32], stride: usize, to: &mut [bf16], width: usize) {
-        self.run::<bf16>(Step::Round { from, stride, to, width });
+        self.run::<bf16>(Operation::Round { from, stride, to, width });
     }
 
     /// `2^x` in place, as the softmax computes it.
     #[cfg(test)]
     pub(super) fn exp2(self, values: &mut [f32]) {
         assert_eq!(values.len() % self.lanes(), 0, "whole vectors only");
-        self.run::<f32>(Step::Exp2(values));
+        self.run::<f32>(Operation::Exp2(values));
     }
 
-    fn run<T: Element>(self, step: Step<T>) {
+    fn run<T: Element>(self, operation: Operation<T>) {
         match self.0 {
-            // SAFETY: a `Kernel` with this value is made only where the instructions were detected.
+            // SAFETY: a `Kernel` with this value is made only where the instructions were detected, and what needs a check has passed it.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Bf16 => unsafe { x86::avx512_bf16(step) },
+            Isa::Avx512Bf16 => unsafe { operation::avx512_bf16(operation) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { x86::avx512(step) },
+            Isa::Avx512 => unsafe { operation::avx512(operation) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { x86::avx2(step) },
-            // SAFETY: `Scalars` needs no instructions beyond those the crate is compiled for.
-            Isa::Portable => unsafe { run::<Scalars, T, { Scalars::SLOTS }>(step) },
+            Isa::Avx2 => unsafe { operation::avx2(operation) },
+            // SAFETY: as above; every machine has these.
+            Isa::Portable => unsafe { operation::portable(operation) },
         }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use std::arch::x86_64::{__m256, __m512};
-
-    use super::{Element, Layout, Step, pairs, run};
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16,avx512vnni")]
-    pub(super) unsafe fn avx512_bf16<T: Element>(step: Step<T>) {
-        // SAFETY: the caller vouches for the instructions and for the checks.
-        unsafe {
-            match step {
-                Step::Prepare(tile) => pairs::prepare(tile),
-                Step::Absorb(tile, block, packed) if tile.layout == Layout::Paired => {
-                    pairs::absorb(tile, block, packed);
-                }
-                Step::Absorb(tile, block, _) if tile.layout == Layout::Narrow => {
-                    T::absorb_narrow(tile, block);
-                }
-                Step::Round { from, stride, to, width } => pairs::round(from, stride, to, width),
-                step => run::<__m512, T, 8>(step),
-            }
-        }
-    }
-
-    // 8 slots x 3 vectors of rows: 24 of 32 registers hold sums, and 11 loads feed 24 products.
-    #[target_feature(enable = "avx512f")]
-    pub(super) unsafe fn avx512<T: Element>(step: Step<T>) {
-        // SAFETY: the caller vouches for the instructions and for the checks.
-        unsafe { run::<__m512, T, 8>(step) }
-    }
-
-    // 3 slots x 3 vectors of rows: 9 of 16 registers hold sums. With 12 the compiler runs out of them, and takes twice as long.
-    #[target_feature(enable = "avx2,fma")]
-    pub(super) unsafe fn avx2<T: Element>(step: Step<T>) {
-        // SAFETY: the caller vouches for the instructions and for the checks.
-        unsafe { run::<__m256, T, 3>(step) }
-    }
-}
-
-enum Step<'a, 'b, T> {
-    Prepare(&'a mut Tile<'b>),
-    Absorb(&'a mut Tile<'b>, &'a Block<'a, T>, &'a mut [f32]),
-    Round {
-        from: &'a [f32],
-        stride: usize,
-        to: &'a mut [bf16],
-        width: usize,
-    },
-    #[cfg(test)]
-    Exp2(&'a mut [f32]),
-}
-
-impl<T: Element> Block<'_, T> {
+impl<T: Number> Block<'_, T> {
     /// Everything that the loops rely on, besides what a tile is.
     fn check(&self, tile: &Tile, packed: &[f32]) {
         assert!((1..=SLOTS).contains(&self.count));
@@ -241,18 +178,6 @@ impl<T: Element> Block<'_, T> {
         assert!(spans(self.keys, self.key_stride) && spans(self.values, self.value_stride));
         assert!(self.seen.len() == tile.rows && self.seen.iter().all(|&seen| seen <= self.count));
         assert!(packed.len() >= 2 * SLOTS * tile.head_dim);
-    }
-}
-
-impl<T> Block<'_, T> {
-    /// Scores that a row may not see become minus infinity.
-    #[inline(always)]
-    fn hide(&self, scores: &mut [f32], at: impl Fn(usize, usize) -> usize) {
-        for (row, &seen) in self.seen.iter().enumerate() {
-            for slot in seen..self.count {
-                scores[at(row, slot)] = f32::NEG_INFINITY;
-            }
-        }
     }
 }
 
@@ -269,28 +194,5 @@ impl Tile<'_> {
         assert!(self.queries.len() >= matrix && self.mixed.len() >= matrix);
         assert!(self.scores.len() >= vectors * SLOTS);
         assert!([&self.max, &self.sum, &self.correction].iter().all(|side| side.len() >= vectors));
-    }
-}
-
-/// # Safety
-/// The machine has the instructions of `V`; tile and block have passed their checks, and no tile is paired.
-#[inline(always)]
-unsafe fn run<V: Lanes, T: Element, const S: usize>(step: Step<T>) {
-    // SAFETY: as promised by the caller, here and in every function below: each says what it touches of what was checked.
-    unsafe {
-        match step {
-            Step::Prepare(_) => {}
-            Step::Absorb(tile, block, packed) => match tile.layout {
-                Layout::Narrow => narrow::absorb::<V, T, narrow::Floats>(tile, block),
-                _ => wide::absorb::<V, wide::Single, S>(tile, &T::widen::<V>(block, packed, tile.head_dim)),
-            },
-            Step::Round { from, stride, to, width } => rounding::rows(from, stride, to, width),
-            #[cfg(test)]
-            Step::Exp2(values) => {
-                for vector in values.chunks_exact_mut(V::COUNT) {
-                    exponent::exp2(V::load(vector.as_ptr())).store(vector.as_mut_ptr());
-                }
-            }
-        }
     }
 }

@@ -2,10 +2,10 @@
 
 use super::exact;
 use super::plan::Plan;
-use super::{Element, Inputs};
+use super::{Inputs, Number};
 
 /// Writes one token's output, `[heads * head_dim]`.
-pub(super) fn token<T: Element>(
+pub(super) fn token<T: Number>(
     plan: &Plan,
     partials: &[f32],
     inputs: &Inputs<T>,

@@ -16,11 +16,13 @@
 //! elsewhere.
 
 mod exact;
+mod inputs;
 pub(crate) mod int8;
 mod kernel;
 mod merge;
 mod plan;
 mod rounded;
+mod task;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -28,7 +30,8 @@ mod view;
 
 use rayon::prelude::*;
 
-pub use kernel::{Element, Kernel};
+pub use inputs::{Inputs, Mask};
+pub use kernel::{Element, Kernel, Number};
 pub use rounded::Rounded;
 pub use view::{Heads, ShapeError};
 
@@ -36,31 +39,6 @@ use plan::Plan;
 
 /// Products below which a second thread costs more than it brings.
 const PARALLEL_PRODUCTS: usize = 1 << 18;
-
-/// Which slots a query sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mask {
-    /// Query `i` sees slots `0..=cached + i`.
-    Causal {
-        /// Slots before those of the queries.
-        cached: usize,
-    },
-    /// Every query sees every slot.
-    None,
-}
-
-/// What attention reads; scores are scaled by `head_dim ^ -0.5`.
-#[derive(Debug, Clone, Copy)]
-pub struct Inputs<'a, T = f32> {
-    /// `[heads, tokens, head_dim]`.
-    pub queries: Heads<'a>,
-    /// `[kv_heads, slots, head_dim]`, `slots` being `cached + tokens` or, without a mask, any number.
-    pub keys: Heads<'a, T>,
-    /// As `keys`.
-    pub values: Heads<'a, T>,
-    /// Which slots a query sees.
-    pub mask: Mask,
-}
 
 /// Memory that calls reuse: it grows to the largest shape and stays.
 #[derive(Debug)]
@@ -107,7 +85,7 @@ pub fn attend<T: Element>(
     let partials = &mut scratch.partials[..needed];
     let alone = plan.products() < PARALLEL_PRODUCTS || rayon::current_num_threads() == 1;
     let compute = |(index, partial): (usize, &mut [f32])| {
-        tile::compute(kernel, &plan, plan.task(index), inputs, partial);
+        task::compute(kernel, &plan, plan.task(index), inputs, partial);
     };
     match alone {
         true => partials.chunks_exact_mut(size).enumerate().for_each(compute),
@@ -127,24 +105,3 @@ pub fn attend<T: Element>(
 
 /// Fewest tokens that a thread merges.
 const MERGED_ROWS: usize = 32;
-
-impl<T: Element> Inputs<'_, T> {
-    fn check(&self, output: usize) -> Result<(), ShapeError> {
-        let Self { queries, keys, values, .. } = self;
-        let same = |what, found, expected| match found == expected {
-            true => Ok(()),
-            false => Err(ShapeError { what, found, expected }),
-        };
-        same("heads of the values", values.heads, keys.heads)?;
-        same("slots of the values", values.tokens, keys.tokens)?;
-        same("features of a key", keys.head_dim, queries.head_dim)?;
-        same("features of a value", values.head_dim, queries.head_dim)?;
-        let whole = queries.heads.checked_rem(keys.heads) == Some(0);
-        same("query heads a key head, left over", usize::from(!whole), 0)?;
-        same("floats of the output", output, queries.tokens * queries.heads * queries.head_dim)?;
-        match self.mask {
-            Mask::Causal { cached } => same("slots", keys.tokens, cached + queries.tokens),
-            Mask::None => same("slots, if there are none", usize::from(keys.tokens > 0), 1),
-        }
-    }
-}

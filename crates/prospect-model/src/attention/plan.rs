@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use super::kernel::{Element, Kernel, NARROW, SLOTS};
+use super::Element;
+use super::kernel::{Kernel, NARROW, SLOTS};
 use super::tile::Layout;
 
 /// Rows up to which a lane is a feature: a wide tile takes the same time for one row as for a vector of them.

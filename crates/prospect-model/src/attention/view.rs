@@ -1,6 +1,6 @@
 //! Heads of queries, keys or values where they lie.
 
-use super::Element;
+use super::Number;
 
 /// Shapes that do not fit each other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,12 +24,12 @@ pub struct Heads<'a, T = f32> {
 }
 
 /// Numbers up to the end of a row that is so many strides away. No sum wraps: the kernels read where these strides say.
-pub(super) fn reach<T: Element>(head_dim: usize, strides: &[(usize, usize)]) -> usize {
+pub(super) fn reach<T: Number>(head_dim: usize, strides: &[(usize, usize)]) -> usize {
     let row = head_dim.saturating_add(T::SCALE);
     strides.iter().fold(row, |sum, &(count, stride)| sum.saturating_add(count.saturating_mul(stride)))
 }
 
-impl<'a, T: Element> Heads<'a, T> {
+impl<'a, T: Number> Heads<'a, T> {
     /// `[heads, capacity, head_dim]`, of which the first `tokens` count: a side of the cache, or queries with a capacity of
     /// their tokens. Scales stand behind their rows.
     ///

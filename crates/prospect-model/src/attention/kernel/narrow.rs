@@ -2,9 +2,14 @@
 //! scores `[R, SLOTS]`; a key or value is read once for all rows.
 #![allow(unsafe_code)]
 
+use super::block::{Block, SLOTS};
 use super::exponent::exp2;
 use super::lanes::Lanes;
-use super::{Block, Element, NARROW, SLOTS, Tile};
+use super::load::Load;
+use crate::attention::tile::Tile;
+
+/// Most rows of a narrow tile.
+pub(in crate::attention) const NARROW: usize = 4;
 
 /// How far ahead of its use memory is asked for, in bytes of keys or of values that lie side by side: from 8 to 12 KB take the
 /// same time.
@@ -20,7 +25,7 @@ const LANES: usize = 16;
 ///
 /// # Safety
 /// Every function needs the instructions of `V`, tile and block that have passed their checks, and what it says.
-pub(super) trait Products<V: Lanes, T: Element> {
+pub(super) trait Products<V: Lanes, T: Load> {
     /// What is made of the queries of a tile once a block.
     type Queries<const R: usize>;
 
@@ -40,7 +45,7 @@ pub(super) trait Products<V: Lanes, T: Element> {
 /// # Safety
 /// The machine has the instructions of `V` and of `P`, which has this many features; tile and block have passed their checks.
 #[inline(always)]
-pub(super) unsafe fn absorb<V: Lanes, T: Element, P: Products<V, T>>(tile: &mut Tile, block: &Block<T>) {
+pub(super) unsafe fn absorb<V: Lanes, T: Load, P: Products<V, T>>(tile: &mut Tile, block: &Block<T>) {
     // SAFETY: the caller's bounds.
     unsafe {
         match tile.rows {
@@ -53,7 +58,7 @@ pub(super) unsafe fn absorb<V: Lanes, T: Element, P: Products<V, T>>(tile: &mut 
 }
 
 #[inline(always)]
-unsafe fn rows<V: Lanes, T: Element, P: Products<V, T>, const R: usize>(tile: &mut Tile, block: &Block<T>) {
+unsafe fn rows<V: Lanes, T: Load, P: Products<V, T>, const R: usize>(tile: &mut Tile, block: &Block<T>) {
     let ahead = AHEAD.div_ceil(tile.head_dim * size_of::<T>());
     // SAFETY: whole vectors of slots stay within `SLOTS`.
     unsafe {
@@ -79,7 +84,7 @@ unsafe fn rows<V: Lanes, T: Element, P: Products<V, T>, const R: usize>(tile: &m
 /// Scores of as many slots as a vector has lanes, from `first` on: touches whole padded query rows, the key rows of these slots
 /// that are in the block, and a vector of scores a row. A slot behind the block reads the last one again.
 #[inline(always)]
-unsafe fn scores<V: Lanes, T: Element, P: Products<V, T>, const R: usize>(
+unsafe fn scores<V: Lanes, T: Load, P: Products<V, T>, const R: usize>(
     queries: &P::Queries<R>,
     tile: &mut Tile,
     block: &Block<T>,
@@ -110,7 +115,7 @@ unsafe fn scores<V: Lanes, T: Element, P: Products<V, T>, const R: usize>(
 /// Floats.
 pub(super) enum Floats {}
 
-impl<V: Lanes, T: Element> Products<V, T> for Floats {
+impl<V: Lanes, T: Load> Products<V, T> for Floats {
     type Queries<const R: usize> = ();
 
     #[inline(always)]
@@ -149,7 +154,7 @@ impl<V: Lanes, T: Element> Products<V, T> for Floats {
 
 /// `WHOLE` says that features fill pairs of vectors.
 #[inline(always)]
-unsafe fn products<V: Lanes, T: Element, const R: usize, const WHOLE: bool>(
+unsafe fn products<V: Lanes, T: Load, const R: usize, const WHOLE: bool>(
     tile: &Tile,
     keys: [*const T; 4],
 ) -> [V; R] {
@@ -186,7 +191,7 @@ unsafe fn products<V: Lanes, T: Element, const R: usize, const WHOLE: bool>(
 
 /// Multiplies scores of `count` slots with the scales of these rows: touches those of the rows, and whole vectors of scores.
 #[inline(always)]
-unsafe fn apply_scales<V: Lanes, T: Element, const R: usize>(
+unsafe fn apply_scales<V: Lanes, T: Load, const R: usize>(
     tile: &mut Tile,
     rows: &[T],
     stride: usize,
@@ -256,7 +261,7 @@ unsafe fn softmax<V: Lanes, const R: usize>(tile: &mut Tile, count: usize) {
 /// Mixes `N` pairs of vectors of features from pair `two` on, the last of which has `numbers` of them: touches that much of
 /// the values and of `R` mixed rows, and the weights.
 #[inline(always)]
-unsafe fn mix<V: Lanes, T: Element, const R: usize, const N: usize>(
+unsafe fn mix<V: Lanes, T: Load, const R: usize, const N: usize>(
     tile: &mut Tile,
     block: &Block<T>,
     two: usize,
@@ -302,7 +307,7 @@ unsafe fn mix<V: Lanes, T: Element, const R: usize, const N: usize>(
 /// memory in one of the few buffers that loads need as well (measured: 16 against 22 GB/s). The machine's own prefetching ends
 /// with a page, and where keys give way to values.
 #[inline(always)]
-pub(super) fn prefetch<T: Element>(from: *const T, numbers: usize) {
+pub(super) fn prefetch<T: Load>(from: *const T, numbers: usize) {
     // Rows with scales are no whole lines: they begin anywhere in one, and what begins in the middle ends in the next.
     let step = if T::SCALE > 0 { LINE / 2 } else { LINE };
     #[cfg(target_arch = "x86_64")]

@@ -9,10 +9,10 @@ use std::arch::x86_64::*;
 
 use half::bf16;
 
-use super::lanes::Lanes;
+use super::block::{Block, SLOTS};
+use super::load::Load;
 use super::wide::{self, Product};
-use super::{Block, Element, SLOTS, Tile};
-use crate::attention::int8;
+use crate::attention::tile::Tile;
 
 /// Two bf16.
 enum Pair {}
@@ -137,7 +137,7 @@ pub(super) unsafe fn prepare(tile: &mut Tile) {
 /// # Safety
 /// The machine has AVX-512 F, BW, DQ and BF16; tile and block have passed their checks.
 #[inline(always)]
-pub(super) unsafe fn absorb<T: Element>(tile: &mut Tile, block: &Block<T>, packed: &mut [f32]) {
+pub(super) unsafe fn absorb<T: Load>(tile: &mut Tile, block: &Block<T>, packed: &mut [f32]) {
     let head_dim = tile.head_dim;
     // SAFETY: a float is two bf16, whatever its bits. A block of them is as long as its check says, and so is a copy;
     // `packed` holds `2 * SLOTS * head_dim` floats: a copy takes half of them, and pairs need another quarter.
@@ -183,30 +183,6 @@ unsafe fn pack(values: *const bf16, stride: usize, count: usize, head_dim: usize
             }
         }
     }
-}
-
-/// A row of int8 and its scale, rounded to bf16 into `to`, `[head_dim]`.
-///
-/// # Safety
-/// The machine has AVX-512 F, BW and BF16.
-#[inline(always)]
-pub(super) unsafe fn widen_int8(from: &[u8], to: &mut [bf16]) {
-    let head_dim = to.len();
-    assert!(from.len() >= head_dim);
-    let scale = int8::scale(&from[head_dim..]);
-    let whole = head_dim / (2 * LANES) * (2 * LANES);
-    // SAFETY: 32 numbers from `at` on lie within both rows.
-    unsafe {
-        let scales = _mm512_set1_ps(scale);
-        for at in (0..whole).step_by(2 * LANES) {
-            let numbers = |at| _mm512_mul_ps(__m512::load_int8(from.as_ptr().add(at)), scales);
-            let rounded = _mm512_cvtne2ps_pbh(numbers(at + LANES), numbers(at));
-            let rounded = std::mem::transmute::<__m512bh, __m512i>(rounded);
-            _mm512_storeu_si512(to.as_mut_ptr().add(at).cast(), rounded);
-        }
-    }
-    let rest = to[whole..].iter_mut().zip(&from[whole..]);
-    rest.for_each(|(to, from)| *to = bf16::from_f32(f32::from(from.cast_signed()) * scale));
 }
 
 /// Rows `stride` apart, rounded to the nearest into rows of `width` side by side, ties to even; what is finite stays so.

@@ -6,9 +6,13 @@
 //! `[SLOTS / 2, N * lanes]`, in the first half of their memory.
 #![allow(unsafe_code)]
 
+use super::block::{Block, SLOTS};
 use super::exponent::exp2;
 use super::lanes::Lanes;
-use super::{Block, SLOTS, Tile, WIDE};
+use crate::attention::tile::Tile;
+
+/// Vectors of query rows beside each other in a wide tile.
+pub(super) const WIDE: usize = 3;
 
 /// How 32 bits of a key or of values are multiplied with those of a vector of rows.
 ///

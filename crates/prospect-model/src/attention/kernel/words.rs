@@ -8,9 +8,10 @@
 
 use std::arch::x86_64::*;
 
+use super::block::{Block, SLOTS};
 use super::lanes::Lanes;
 use super::narrow::{Products, prefetch};
-use super::{Block, SLOTS, Tile};
+use crate::attention::tile::Tile;
 
 /// Words.
 pub(super) enum Words {}
