@@ -8,7 +8,6 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::error::LinearError;
-use super::kernels::FloatSteps;
 use super::memory::Steps;
 
 /// Output channels of a panel: two AVX-512 registers of f32 or i32.
@@ -67,6 +66,13 @@ pub(super) struct FloatPanels {
 pub(super) enum FloatWeights {
     F32(Steps<F32Step>),
     Bf16(Steps<Bf16Step>),
+}
+
+/// Some of the steps of [`FloatWeights`], as a kernel reads them; both give the same bits.
+#[derive(Clone, Copy)]
+pub(super) enum FloatSteps<'a> {
+    F32(&'a [F32Step]),
+    Bf16(&'a [Bf16Step]),
 }
 
 /// A matrix `[outputs, inputs]` of int8.

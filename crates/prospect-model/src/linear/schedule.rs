@@ -6,9 +6,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::kernels::{FloatTile, Int8Tile, MAX_TILE_ROWS, PANELS_AT_ONCE, Store, Target};
+use super::packed::{PackedLinear, Weights};
 use super::panels::{GROUP, GROUP_QUADS, PANEL};
 use super::rows::{PackedRows, tiles};
-use super::{PackedLinear, Weights};
 
 /// Rows of a block, whose packed inputs stay in the L2 cache while all panels pass by: 48 rows of 3072 f32 are 590 KB.
 /// [`PackedLinear::forward_block`] is best given as many; more are computed block after block.

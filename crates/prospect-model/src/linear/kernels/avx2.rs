@@ -2,8 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::super::panels::{Bf16Step, GROUP, GROUP_QUADS, Int8Group, Int8Step, PANEL};
-use super::{FloatSteps, FloatTile, Int8Tile, RowSpan, Store, Target, portable, with_count};
+use super::portable;
+use super::tile::{FloatTile, Int8Tile, RowSpan, Store, Target, with_count};
+use crate::linear::panels::{Bf16Step, FloatSteps, GROUP, GROUP_QUADS, Int8Group, Int8Step, PANEL};
 
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn quantise(row: &[f32], span: usize, bytes: &mut [[i8; GROUP]], spans: &mut [RowSpan]) {

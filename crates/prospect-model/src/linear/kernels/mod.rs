@@ -11,9 +11,12 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod portable;
+mod tile;
 
-use super::panels::{Bf16Step, F32Step, GROUP, Int8Group, PANEL};
+use super::panels::{FloatSteps, GROUP, Int8Group, PANEL};
 use crate::instructions::Level;
+
+pub(super) use tile::{FloatTile, Int8Tile, MAX_TILE_ROWS, PANELS_AT_ONCE, RowSpan, Store, Target};
 
 /// Instructions that a kernel may use. Only [`Isa::available`] makes one, after it has asked the processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,103 +32,6 @@ enum Kind {
     Avx2,
     Portable,
 }
-
-/// Panels that one row meets at once.
-pub(super) const PANELS_AT_ONCE: usize = 4;
-
-/// The most rows of a tile with any instructions.
-pub(super) const MAX_TILE_ROWS: usize = 12;
-
-/// Weights of f32 products as they lie in memory; both give the same bits.
-#[derive(Clone, Copy)]
-pub(super) enum FloatSteps<'a> {
-    F32(&'a [F32Step]),
-    Bf16(&'a [Bf16Step]),
-}
-
-/// Rows of f32 and the panel that they meet.
-pub(super) struct FloatTile<'a> {
-    /// `[inputs, count]`
-    pub(super) rows: &'a [f32],
-    /// Rows of the tile, 1 to [`Isa::tile_rows`].
-    pub(super) count: usize,
-    /// `[inputs]`
-    pub(super) steps: FloatSteps<'a>,
-    pub(super) bias: &'a [f32; PANEL],
-}
-
-/// What the quantised inputs of one row that share a scale need besides their bytes.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct RowSpan {
-    pub(super) scale: f32,
-    /// -128 * the sum of the bytes: what a sum starts from whose weights have 128 added.
-    pub(super) shift: i32,
-}
-
-/// Quantised rows and the panel that they meet.
-pub(super) struct Int8Tile<'a> {
-    /// `[groups, GROUP_QUADS, count]`, four signed bytes each.
-    pub(super) quads: &'a [i32],
-    /// `[groups / span, count]`
-    pub(super) row_spans: &'a [RowSpan],
-    /// Rows of the tile, 1 to [`Isa::tile_rows`].
-    pub(super) count: usize,
-    /// `[groups]`
-    pub(super) groups: &'a [Int8Group],
-    /// Groups that share their scales, but for the last ones, which may be fewer.
-    pub(super) span: usize,
-    pub(super) bias: &'a [f32; PANEL],
-}
-
-/// What becomes of the values that an output holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Store {
-    /// They are overwritten.
-    Replace,
-    /// The finished product is added to them, in one rounding more.
-    Add,
-}
-
-impl Store {
-    /// Stores `values` in `output`, which is as long.
-    pub(super) fn write(self, output: &mut [f32], values: &[f32]) {
-        match self {
-            Self::Replace => output.copy_from_slice(values),
-            Self::Add => output.iter_mut().zip(values).for_each(|(output, value)| *output += value),
-        }
-    }
-}
-
-/// Where a kernel stores whole panels.
-pub(super) struct Target<'a> {
-    /// Row after row (or panel after panel of one row), [`PANEL`] values at every `stride`.
-    pub(super) values: &'a mut [f32],
-    pub(super) stride: usize,
-    pub(super) store: Store,
-}
-
-impl Target<'_> {
-    /// # Panics
-    /// Where the values end before this row does.
-    #[inline]
-    fn row(&mut self, row: usize) -> &mut [f32] {
-        &mut self.values[row * self.stride..][..PANEL]
-    }
-}
-
-/// Calls `$kernel::<count>` for the counts of one instruction set.
-#[cfg(target_arch = "x86_64")]
-macro_rules! with_count {
-    ($tile:expr, [$($rows:literal)*], $kernel:ident($target:expr)) => {
-        match $tile.count {
-            $($rows => $kernel::<$rows>($tile, $target),)*
-            // `tile_rows` bounds the count; a tile without rows has nothing to do.
-            _ => debug_assert!($tile.count == 0, "a tile of {} rows", $tile.count),
-        }
-    };
-}
-#[cfg(target_arch = "x86_64")]
-use with_count;
 
 impl Isa {
     /// What this machine has, the fastest first; the last is always the portable one.

@@ -1,13 +1,15 @@
 //! The kernels without intrinsics: the fallback of every machine, and the reference for the others.
 
-use super::super::panels::{Bf16Step, GROUP, GROUP_QUADS, Int8Group, MAX_QUANTISED, PANEL, QUAD};
-use super::{FloatSteps, FloatTile, Int8Tile, RowSpan, Target};
+use super::tile::{FloatTile, Int8Tile, RowSpan, Target};
+use crate::linear::panels::{
+    Bf16Step, FloatSteps, GROUP, GROUP_QUADS, Int8Group, MAX_QUANTISED, PANEL, QUAD,
+};
 
 /// 1.5 * 2^23: added to an f32 of magnitude below 2^22, it leaves the nearest integer in the low bits of the mantissa. Unlike
 /// `round`, it is one instruction everywhere.
 const ROUNDING: f32 = 12_582_912.0;
 
-/// A tile of the portable kernels has one row, see [`super::Isa::tile_rows`].
+/// A tile of the portable kernels has one row, see `tile_rows` of [`super::Isa`].
 pub(super) fn float_tile(tile: &FloatTile<'_>, mut target: Target<'_>) {
     debug_assert_eq!(tile.count, 1);
     let mut sums = *tile.bias;
