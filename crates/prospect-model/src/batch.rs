@@ -2,12 +2,12 @@
 
 use std::slice;
 
+use crate::answer::{Answer, Found, Wanted};
 use crate::cache::KvCache;
+use crate::embeddings::Embeddings;
 use crate::error::{ModelError, Result};
-pub use crate::passes::Wanted;
-use crate::passes::{Answer, Chunk, Piece};
-use crate::sampling::Choice;
-use crate::smolvlm::{Embeddings, SmolVlm};
+use crate::passes::{Chunk, Piece};
+use crate::smolvlm::SmolVlm;
 
 /// What goes into a cache.
 #[derive(Debug, Clone, Copy)]
@@ -16,17 +16,6 @@ pub enum Input<'a> {
     Word(u32),
     /// A chunk of at least one token.
     Chunk(&'a Embeddings),
-}
-
-/// What a model found about the word that follows.
-#[derive(Debug, PartialEq)]
-pub enum Found<'a> {
-    /// The logits, `[vocab]`, all finite. Whoever takes them may change them.
-    Logits(&'a mut [f32]),
-    /// What they let expect.
-    Choice(Choice),
-    /// The likeliest word; of equals, the one with the lowest id.
-    Likeliest(u32),
 }
 
 /// What one stream puts into a pass.

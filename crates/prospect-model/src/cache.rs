@@ -5,7 +5,6 @@ mod rows;
 mod suspended;
 
 pub(crate) use memory::{CacheRows, Sides, with_sides};
-pub(crate) use rows::{floats_to_rows, rows_to_floats};
 pub use suspended::SuspendedSlots;
 
 use std::ops::Range;
@@ -20,6 +19,7 @@ use crate::linear::ask_for_large_pages;
 use crate::placement::Compute;
 use crate::rotary::Rotary;
 use crate::text_config::TextConfig;
+use rows::{floats_to_rows, rows_to_floats};
 
 /// Keys and values of one layer, each `[1, kv_heads, capacity, row]`: `head_dim` floats, or as many int8 and the bytes of their
 /// scale.
@@ -288,7 +288,11 @@ impl KvCache {
         let turn = moved.map(|rotary| rotary.turn(&kept.positions, &positions)).transpose()?;
         for (layer, (keys, values)) in self.layers.iter().zip(&kept.layers) {
             match &turn {
-                Some(turn) => layer.keys.slice_set(&turn.apply(keys)?, 2, start)?,
+                Some(turn) => {
+                    // In f32, whatever they are kept in.
+                    let turned = turn.apply(&rows_to_floats(keys)?)?;
+                    layer.keys.slice_set(&floats_to_rows(&turned, keys.dtype())?, 2, start)?;
+                }
                 None => layer.keys.slice_set(keys, 2, start)?,
             }
             layer.values.slice_set(values, 2, start)?;

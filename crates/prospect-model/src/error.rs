@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::answer::Wanted;
+
 /// A failure of the model; its `Display` is one line.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -258,10 +260,24 @@ pub enum ModelError {
     Linear(#[from] crate::linear::LinearError),
     /// A reply that was given what it does not take.
     #[error(transparent)]
-    Generation(#[from] crate::generation::GenerationError),
+    Generation(#[from] GenerationError),
     /// Shapes of queries, keys and values that do not fit each other.
     #[error(transparent)]
     Attention(#[from] crate::attention::ShapeError),
+}
+
+/// What a reply cannot take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum GenerationError {
+    /// It is finished.
+    #[error("a reply that is finished was given another word: expected none")]
+    Finished,
+    /// Something else was asked for.
+    #[error("a reply was given less than it asked for: expected {wanted:?}")]
+    NotEnough {
+        /// What it asked for.
+        wanted: Wanted,
+    },
 }
 
 impl ModelError {

@@ -5,10 +5,12 @@ use std::ops::Range;
 use candle_core::Tensor;
 use prospect_context::PositionPolicy;
 
+use crate::answer::Wanted;
 use crate::cache::{KvCache, SetAside};
+use crate::embeddings::Embeddings;
 use crate::error::{ModelError, Result};
-use crate::passes::{Chunk, Piece, Wanted};
-use crate::smolvlm::{Embeddings, SmolVlm};
+use crate::passes::{Chunk, Piece};
+use crate::smolvlm::SmolVlm;
 
 /// One piece of what an evicted cache is rebuilt from.
 #[derive(Debug, Clone)]

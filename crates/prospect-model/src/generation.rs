@@ -6,9 +6,35 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::batch::{Found, Wanted};
-use crate::generate::{Generated, Generator, StopReason, TalkRule};
+use crate::answer::{Found, Wanted};
+use crate::error::GenerationError;
+use crate::generator::{Generator, TalkRule};
 use crate::sampling::{Choice, argmax};
+
+/// Why generation stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// The decision was to stay silent.
+    Silence,
+    /// The end of the utterance.
+    EndOfUtterance,
+    /// As many tokens as were allowed.
+    MaxNewTokens,
+    /// No slot left in the cache.
+    CacheFull,
+}
+
+/// What was generated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generated {
+    /// The ids, with the one that ended the utterance; all but the last are in the cache.
+    pub token_ids: Vec<u32>,
+    /// Probability of silence at the first token.
+    pub not_talk_probability: f32,
+    /// Why it stopped.
+    pub stop: StopReason,
+}
 
 /// What goes into the cache next for a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,20 +45,6 @@ pub enum Next {
     Word(u32),
     /// Nothing: the reply is finished, for this reason.
     Finished(StopReason),
-}
-
-/// What a reply cannot take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum GenerationError {
-    /// It is finished.
-    #[error("a reply that is finished was given another word: expected none")]
-    Finished,
-    /// Something else was asked for.
-    #[error("a reply was given less than it asked for: expected {wanted:?}")]
-    NotEnough {
-        /// What it asked for.
-        wanted: Wanted,
-    },
 }
 
 /// A reply in the making. [`Generator::begin`] makes it, and the same generator, or another one that remembers as much, leads it on.
@@ -57,8 +69,15 @@ enum Stage {
     Finished(StopReason),
 }
 
+impl Generator {
+    /// A reply as [`Self::generate`] makes it, for a caller that puts its chunk and its words into the cache step by step.
+    pub fn begin(&self, rule: Option<TalkRule>, max_new_tokens: usize) -> Generation {
+        Generation::new(rule, max_new_tokens)
+    }
+}
+
 impl Generation {
-    pub(crate) fn new(rule: Option<TalkRule>, max_new_tokens: usize) -> Self {
+    fn new(rule: Option<TalkRule>, max_new_tokens: usize) -> Self {
         Self { rule, max_new_tokens, token_ids: Vec::new(), not_talk_probability: 0.0, stage: Stage::Chunk }
     }
 

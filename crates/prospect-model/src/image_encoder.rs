@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use crate::embeddings::{EncodedImage, PixelValues};
 use crate::error::{ModelError, Result};
-use crate::smolvlm::{EncodedImage, PixelValues, SmolVlm};
+use crate::smolvlm::SmolVlm;
 
 /// The vision tower and connector of a model, with threads of their own, and on a GPU in a stream of their own: a token that is being
 /// decoded never waits for a piece of an image on a CPU, and on a GPU for no more than what is running. The bits are those of [`SmolVlm::encode_image`], whatever the number of threads.

@@ -1,6 +1,6 @@
-//! Memory of tensors that is lent to code over buffers.
+//! Values of tensors for code over buffers: lent where they lie, or copied.
 
-use candle_core::{CpuStorage, Storage, Tensor};
+use candle_core::{CpuStorage, DType, Storage, Tensor};
 
 use crate::error::Result;
 
@@ -11,4 +11,9 @@ pub(crate) fn with_floats<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> Resul
         (Storage::Cpu(CpuStorage::F32(data)), Some((start, end))) => read(&data[start..end]),
         _ => Err(candle_core::Error::msg("a contiguous tensor in f32 on the CPU was expected").into()),
     }
+}
+
+/// The values of a tensor, row-major.
+pub(crate) fn to_floats(tensor: &Tensor) -> Result<Vec<f32>> {
+    Ok(tensor.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?)
 }

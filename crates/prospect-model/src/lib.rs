@@ -4,17 +4,20 @@
 //! holds one stream. The reference is `transformers`' `models/smolvlm`; shapes come from config.json, never from constants.
 //! With the feature `sentence-encoder` there is also a `SentenceEncoder`, which compares texts in an evaluation.
 
+mod answer;
 mod any_device;
 pub mod attention;
 mod batch;
 mod cache;
 mod config;
 mod cpu;
+mod embeddings;
 mod error;
 mod eviction;
 mod fused;
 mod generate;
 mod generation;
+mod generator;
 mod image_encoder;
 mod instructions;
 mod layer_weights;
@@ -25,6 +28,7 @@ mod parameters;
 mod passes;
 mod placement;
 mod precisions;
+mod prefill;
 mod random;
 mod random_weights;
 mod rates;
@@ -60,15 +64,17 @@ pub fn threads() -> usize {
     candle_core::utils::get_num_threads()
 }
 
-pub use batch::{Answers, Found, Input, Part, Wanted};
+pub use answer::{Found, Wanted};
+pub use batch::{Answers, Input, Part};
 #[doc(hidden)]
 pub use cache::ZeroToken;
 pub use cache::{CacheTail, KvCache, SuspendedSlots};
 pub use config::ModelConfig;
-pub use error::ModelError;
+pub use embeddings::{Embeddings, EncodedImage, ImageEmbeddings, PixelValues};
+pub use error::{GenerationError, ModelError};
 pub use eviction::EvictionPiece;
-pub use generate::{Generated, Generator, GeneratorMemory, StopReason, TalkRule};
-pub use generation::{Generation, GenerationError, Next};
+pub use generation::{Generated, Generation, Next, StopReason};
+pub use generator::{Generator, GeneratorMemory, TalkRule};
 pub use image_encoder::ImageEncoder;
 pub use linear::Precision;
 pub use placement::{ComputeDevice, ComputeType, DeviceMemory, Kernels, Placement};
@@ -77,7 +83,7 @@ pub use random_weights::write_random_weights;
 pub use sampling::{Choice, Sampling};
 #[cfg(feature = "sentence-encoder")]
 pub use sentence_encoder::SentenceEncoder;
-pub use smolvlm::{Embeddings, EncodedImage, ImageEmbeddings, PixelValues, SmolVlm};
+pub use smolvlm::SmolVlm;
 pub use stored::{StoredError, StoredTensor, StoredTensors, write_tensors};
 pub use text_config::TextConfig;
 pub use vision::VisionConfig;

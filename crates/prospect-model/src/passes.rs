@@ -3,9 +3,10 @@
 
 use std::slice;
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 use rayon::prelude::*;
 
+use crate::answer::{Answer, Wanted};
 use crate::cache::KvCache;
 use crate::error::{ModelError, Result};
 use crate::rotary::Rotary;
@@ -27,29 +28,6 @@ impl Chunk<'_> {
             Self::Embeddings(embeddings) => embeddings.dims().first().copied().unwrap_or_default(),
         }
     }
-}
-
-/// What is asked of a model about the word that follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    /// All of its logits.
-    Logits,
-    /// What a talk decision needs, where silence has this id.
-    Choice {
-        /// The id of silence.
-        silence: u32,
-    },
-    /// The likeliest word.
-    Likeliest,
-}
-
-/// What is known of the word that follows a piece.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Answer {
-    /// Its row of the logits.
-    Logits(usize),
-    Choice(Choice),
-    Likeliest(u32),
 }
 
 /// What one stream puts into a pass of the decoder, with the cache that it goes into.
@@ -150,9 +128,4 @@ pub(crate) fn check_finite(logits: &[f32], vocab: usize) -> Result<()> {
         Some(at) => Err(ModelError::NonFiniteLogits { value: logits[at], token: at % vocab }),
         None => Ok(()),
     }
-}
-
-/// The values of a tensor, row-major.
-pub(crate) fn to_floats(tensor: &Tensor) -> Result<Vec<f32>> {
-    Ok(tensor.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?)
 }

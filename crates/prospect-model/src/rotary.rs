@@ -2,7 +2,6 @@
 
 use candle_core::{Device, Tensor};
 
-use crate::cache::{floats_to_rows, rows_to_floats};
 use crate::error::{ModelError, Result};
 use crate::lend::with_floats;
 use crate::placement::Compute;
@@ -85,9 +84,8 @@ impl Rotary {
 }
 
 impl Turn {
-    /// Keys of the tokens, `[1, heads, tokens, row]`, turned in f32 whatever they are kept in.
+    /// Keys of the tokens, `[1, heads, tokens, head_dim]`, in f32.
     pub(crate) fn apply(&self, keys: &Tensor) -> Result<Tensor> {
-        let turned = candle_nn::rotary_emb::rope(&rows_to_floats(keys)?, &self.cos, &self.sin)?;
-        floats_to_rows(&turned, keys.dtype())
+        Ok(candle_nn::rotary_emb::rope(keys, &self.cos, &self.sin)?)
     }
 }

@@ -1,99 +1,20 @@
 //! The whole model: vision tower, connector and decoder of one checkpoint folder.
 
-use std::fmt;
 use std::path::Path;
-use std::slice;
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 use prospect_context::PositionPolicy;
 
 use crate::any_device;
-use crate::batch::{Found, Input};
 use crate::cache::KvCache;
 use crate::config::ModelConfig;
 use crate::cpu;
+use crate::embeddings::{Embeddings, EncodedImage, ImageEmbeddings, PixelValues};
 use crate::error::{ModelError, Result};
-use crate::generation::GenerationError;
-use crate::passes::{Passes, Wanted, check_finite, to_floats};
+use crate::passes::Passes;
 use crate::placement::{Compute, DeviceMemory, Handover, Placement, device_memory};
-use crate::sampling::Choice;
-use crate::stored::{StoredError, StoredTensor, StoredTensors};
+use crate::stored::{StoredError, StoredTensors};
 use crate::weights::Weights;
-
-/// Embeddings that stand at image tokens, `[image tokens, hidden]`.
-#[derive(Debug, Clone)]
-pub struct ImageEmbeddings(Tensor);
-
-impl ImageEmbeddings {
-    /// Image tokens they stand for.
-    pub fn tokens(&self) -> usize {
-        self.0.dims()[0]
-    }
-
-    /// The cosine with the embeddings of another frame, token by token: what changes in one part of the picture is seen, though
-    /// all the rest is the same. 0 where one of them is zero.
-    pub fn cosine(&self, other: &Self) -> Result<f64> {
-        let dot = |a: &Tensor, b: &Tensor| -> Result<f64> {
-            let (a, b) = (a.to_dtype(DType::F32)?, b.to_dtype(DType::F32)?);
-            Ok(f64::from((a * b)?.sum_all()?.to_scalar::<f32>()?))
-        };
-        let norms = (dot(&self.0, &self.0)? * dot(&other.0, &other.0)?).sqrt();
-        Ok(if norms > 0.0 { dot(&self.0, &other.0)? / norms } else { 0.0 })
-    }
-
-    /// The values, `[image tokens, hidden]`, row-major: to keep them, or to compare them with another implementation.
-    pub fn to_vec(&self) -> Result<Vec<f32>> {
-        to_floats(&self.0)
-    }
-}
-
-impl ImageEmbeddings {
-    /// The embeddings as a tensor of a file.
-    ///
-    /// # Errors
-    /// [`StoredError::Tensor`].
-    pub fn suspend(&self, name: &str) -> std::result::Result<StoredTensor<'_>, StoredError> {
-        StoredTensor::floats(name.to_owned(), &self.0, 0, self.tokens())
-    }
-}
-
-/// An image that was encoded beside the stream: [`SmolVlm::take_image`].
-#[derive(Clone)]
-pub struct EncodedImage(Handover);
-
-impl fmt::Debug for EncodedImage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("EncodedImage")
-    }
-}
-
-/// Input embeddings of a chunk, `[tokens, hidden]`.
-#[derive(Debug, Clone)]
-pub struct Embeddings(Tensor);
-
-impl Embeddings {
-    /// Tokens in the chunk.
-    pub fn tokens(&self) -> usize {
-        self.0.dims()[0]
-    }
-
-    pub(crate) fn tensor(&self) -> &Tensor {
-        &self.0
-    }
-}
-
-/// Normalised pixels, `[tiles, 3, height, width]`, row-major.
-#[derive(Debug, Clone, Copy)]
-pub struct PixelValues<'a> {
-    /// The values.
-    pub values: &'a [f32],
-    /// Frames or tiles.
-    pub tiles: usize,
-    /// Height in pixels.
-    pub height: usize,
-    /// Width in pixels.
-    pub width: usize,
-}
 
 /// A loaded checkpoint. It holds its weights and no stream: the cache is the caller's.
 pub struct SmolVlm {
@@ -323,81 +244,6 @@ impl SmolVlm {
             return Ok(words);
         }
         Ok(Embeddings(Tensor::cat(&[&words.0, &self.joint_embed(chunk, images)?.0], 0)?))
-    }
-
-    /// Puts a chunk into the cache and returns the logits of its last token, `[vocab]`.
-    ///
-    /// # Errors
-    /// Every error leaves the cache as it was: [`ModelError::EmptyChunk`], [`ModelError::CacheFull`],
-    /// [`ModelError::Position`], [`ModelError::NonFiniteLogits`].
-    pub fn prefill(&self, chunk: &Embeddings, cache: &mut KvCache) -> Result<Vec<f32>> {
-        let mut logits = Vec::new();
-        self.prefill_into(chunk, cache, &mut logits)?;
-        Ok(logits)
-    }
-
-    /// As [`Self::prefill`], into a buffer that lives from chunk to chunk.
-    ///
-    /// # Errors
-    /// As [`Self::prefill`].
-    pub fn prefill_into(&self, chunk: &Embeddings, cache: &mut KvCache, logits: &mut Vec<f32>) -> Result<()> {
-        self.put(Input::Chunk(chunk), cache, Wanted::Logits, logits).map(drop)
-    }
-
-    /// As [`Self::prefill_into`], and returns what the logits let expect, `silence` being the id of silence. On a GPU that is found
-    /// there, and nothing else comes back; elsewhere `logits` are left as they are computed.
-    ///
-    /// # Errors
-    /// As [`Self::prefill`].
-    pub fn prefill_choice(
-        &self,
-        chunk: &Embeddings,
-        cache: &mut KvCache,
-        silence: u32,
-        logits: &mut Vec<f32>,
-    ) -> Result<Choice> {
-        let wanted = Wanted::Choice { silence };
-        match self.put(Input::Chunk(chunk), cache, wanted, logits)? {
-            Found::Choice(choice) => Ok(choice),
-            // Never: what is asked for is found.
-            _ => Err(GenerationError::NotEnough { wanted }.into()),
-        }
-    }
-
-    /// Puts one word into the cache, as [`Self::embed_words`] and [`Self::prefill_into`] do, and allocates nothing.
-    ///
-    /// # Errors
-    /// As [`Self::embed_words`] and [`Self::prefill`].
-    pub fn decode_into(&self, id: u32, cache: &mut KvCache, logits: &mut Vec<f32>) -> Result<()> {
-        self.put(Input::Word(id), cache, Wanted::Logits, logits).map(drop)
-    }
-
-    /// Puts one word into the cache and returns the likeliest word that follows. On a GPU the choice is made there, and nothing but
-    /// the choice comes back; elsewhere `logits` is room that lives from token to token.
-    ///
-    /// # Errors
-    /// As [`Self::decode_into`].
-    pub fn decode_likeliest(&self, id: u32, cache: &mut KvCache, logits: &mut Vec<f32>) -> Result<u32> {
-        let wanted = Wanted::Likeliest;
-        match self.put(Input::Word(id), cache, wanted, logits)? {
-            Found::Likeliest(id) => Ok(id),
-            // Never: what is asked for is found.
-            _ => Err(GenerationError::NotEnough { wanted }.into()),
-        }
-    }
-
-    /// As [`Self::prefill`], with the logits of every token, `[tokens][vocab]`: for comparison with other implementations.
-    ///
-    /// # Errors
-    /// As [`Self::prefill`].
-    pub fn prefill_all_logits(&self, chunk: &Embeddings, cache: &mut KvCache) -> Result<Vec<Vec<f32>>> {
-        let (mut logits, vocab) = (Vec::new(), self.config.text_config.vocab_size);
-        let input = Input::Chunk(chunk);
-        let mut piece = self.piece(&input, cache, Wanted::Logits)?.with_rows(chunk.tokens());
-        let passes = self.passes();
-        let forward = passes.forward(slice::from_mut(&mut piece), &mut logits);
-        forward.and_then(|()| check_finite(&logits, vocab)).inspect_err(|_| piece.undo())?;
-        Ok(logits.chunks_exact(vocab).map(<[f32]>::to_vec).collect())
     }
 
     pub(crate) fn compute(&self) -> &Compute {

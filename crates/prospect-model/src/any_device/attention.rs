@@ -114,8 +114,8 @@ fn mask(compute: &Compute, tokens: usize, cached: usize) -> Result<Tensor> {
 mod flash {
     use candle_core::Tensor;
 
-    use super::Step;
     use crate::error::Result;
+    use crate::fused::Step;
     use crate::placement::{Compute, Kernels};
 
     fn wanted(compute: &Compute) -> bool {
@@ -156,8 +156,8 @@ mod flash {
 mod flash {
     use candle_core::Tensor;
 
-    use super::Step;
     use crate::error::Result;
+    use crate::fused::Step;
     use crate::placement::Compute;
 
     pub(super) fn fuses(_: &Compute, _: usize) -> bool {

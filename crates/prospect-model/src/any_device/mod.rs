@@ -14,9 +14,11 @@ mod weights;
 
 use candle_core::Tensor;
 
+use crate::answer::Answer;
 use crate::config::ModelConfig;
 use crate::error::Result;
-use crate::passes::{self, Answer, Piece, answer_of, to_floats};
+use crate::lend::to_floats;
+use crate::passes::{self, Piece, answer_of};
 use crate::placement::Compute;
 use crate::rotary::Rotary;
 use crate::weights::Weights;

@@ -36,7 +36,6 @@ pub(super) fn gate(activation: Activation, x: &[f32], inner: usize, output: &mut
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
