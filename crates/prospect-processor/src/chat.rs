@@ -11,7 +11,7 @@ use crate::config::{read_json, read_text};
 use crate::error::{ProcessorError, Result};
 use crate::media::{Content, Message};
 use crate::template::{compile, render};
-use crate::tokens::TokenTexts;
+use crate::token_texts::TokenTexts;
 
 /// What a template is tried with: several words, as templates split texts.
 const PROBE: &str = "\"probe\" of words";

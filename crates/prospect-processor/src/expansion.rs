@@ -5,9 +5,9 @@ use std::ops::Range;
 use prospect_context::SegmentKind;
 
 use crate::error::{ProcessorError, Result};
-use crate::literal::has_meaning;
 use crate::media::{Content, Message, image_text, video_text};
-use crate::tokens::TokenTexts;
+use crate::token_texts::TokenTexts;
+use crate::tokens::has_meaning;
 
 /// Rendered messages on their way into the text that is encoded.
 pub(crate) struct Expansion<'a> {

@@ -20,6 +20,7 @@ mod resize;
 mod sequence;
 mod split;
 mod template;
+mod token_texts;
 mod tokens;
 mod weight;
 

@@ -45,11 +45,6 @@ pub(crate) fn ranges(
     Ok(ranges)
 }
 
-/// Whether a name of so many bytes at `place` lies outside of every literal range: only there it has a meaning.
-pub(crate) fn has_meaning(literal: &[Range<usize>], place: usize, length: usize) -> bool {
-    literal.iter().all(|range| place + length <= range.start || place >= range.end)
-}
-
 /// The message with the sentinel in the place of such texts, which are added to `named`.
 fn masked<'a>(message: &'a Message, tokens: &Tokens, named: &mut Vec<&'a str>) -> Message {
     let content = message.content.iter().map(|part| match part {

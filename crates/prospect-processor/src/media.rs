@@ -5,7 +5,7 @@ use prospect_context::Role;
 use crate::error::{ProcessorError, Result};
 use crate::number::number_words;
 use crate::split::Grid;
-use crate::tokens::TokenTexts;
+use crate::token_texts::TokenTexts;
 
 /// A message of a one-shot prompt.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,7 +13,7 @@ use crate::checkpoint_file::read_checkpoint_text;
 use crate::config::read_json;
 use crate::ends::end_tokens;
 use crate::error::{ProcessorError, Result};
-use crate::literal::has_meaning;
+use crate::token_texts::TokenTexts;
 
 /// How many times as long a tokenizer may make a text before it cuts it, or after.
 const MOST_GROWTH: u64 = 1024;
@@ -38,16 +38,6 @@ pub struct SpecialTokens {
     pub fake_token_around_image: u32,
     /// Announces a whole image, not a tile; the first SmolVLM spells it in several tokens.
     pub global_image: Option<u32>,
-}
-
-/// The tokens' texts.
-#[derive(Debug, Clone)]
-pub(crate) struct TokenTexts {
-    pub(crate) image: String,
-    pub(crate) bos: String,
-    pub(crate) fake: String,
-    pub(crate) global: String,
-    pub(crate) video: String,
 }
 
 /// `tokenizer.json` and what `tokenizer_config.json` says about it.
@@ -205,6 +195,11 @@ impl Tokens {
             || ids.global_image == Some(token)
             || self.ends.contains(&token)
     }
+}
+
+/// Whether a name of so many bytes at `place` lies outside of every literal range: only there it has a meaning.
+pub(crate) fn has_meaning(literal: &[Range<usize>], place: usize, length: usize) -> bool {
+    literal.iter().all(|range| place + length <= range.start || place >= range.end)
 }
 
 fn id(tokenizer: &Tokenizer, path: &Path, token: &str) -> Result<u32> {

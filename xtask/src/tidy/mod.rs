@@ -67,9 +67,9 @@ const FILES_IN_CIRCLES: &[(&str, usize)] = &[
     ("prospect-source", 0),
     ("prospect-evaluation", 0),
     ("prospect-hub", 0),
-    ("prospect-processor", 4),
+    ("prospect-processor", 0),
     ("prospect-cuda", 0),
-    ("prospect-model", 44),
+    ("prospect-model", 0),
     ("prospect-engine", 0),
     ("prospect-runner", 0),
 ];

@@ -1,0 +1,11 @@
+//! How the tokens that stand around images and texts are written.
+
+/// The texts of special tokens, from the checkpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct TokenTexts {
+    pub(crate) image: String,
+    pub(crate) bos: String,
+    pub(crate) fake: String,
+    pub(crate) global: String,
+    pub(crate) video: String,
+}
