@@ -12,12 +12,12 @@ pub struct GenerationSettings {
     /// Most tokens of a reply, at least 1.
     pub max_new_tokens: usize,
     /// How tokens are picked.
-    pub sampling: Sampling,
+    pub sampling: SamplingSettings,
 }
 
 /// How tokens are picked.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Sampling {
+pub enum SamplingSettings {
     /// Always the most likely one.
     Greedy,
     /// At random, by probability.
@@ -41,7 +41,7 @@ choice! {
     }
 }
 
-impl Sampling {
+impl SamplingSettings {
     /// The name as written in settings.
     pub fn name(&self) -> &'static str {
         match self {
@@ -58,10 +58,10 @@ pub(crate) fn validate(raw: &Raw, context: &ContextSettings) -> Result<Generatio
     let top_p = raw.need("generation.top_p")?.number("a number in (0, 1]", |p| p > 0.0 && p <= 1.0)?;
     let seed = raw.need("generation.seed")?.count(0)? as u64;
     let sampling = match raw.need("generation.sampling")?.one_of()? {
-        SamplingName::Random => Sampling::Random { temperature, top_p, seed },
+        SamplingName::Random => SamplingSettings::Random { temperature, top_p, seed },
         SamplingName::Greedy => {
             refuse_unused(raw)?;
-            Sampling::Greedy
+            SamplingSettings::Greedy
         }
     };
     Ok(GenerationSettings { max_new_tokens, sampling })

@@ -40,10 +40,10 @@ mod talk;
 pub use context::{ContextRules, ContextSettings};
 pub use error::{Place, SettingsError};
 pub use evaluation::EvaluationSettings;
-pub use generation::{GenerationSettings, Sampling};
+pub use generation::{GenerationSettings, SamplingSettings};
 pub use layers::{DEFAULT_CONFIG, Layers, WORKBENCH_CONFIG};
 pub use model::{
-    CacheFormat, DType, Device, EncodeAhead, FloatFormat, Kernels, ModelSettings, Quantize, WeightFormat,
+    CacheFormat, DType, Device, EncodeAhead, FloatFormat, KernelChoice, ModelSettings, Quantize, WeightFormat,
 };
 pub use origin::Origin;
 pub use output::OutputSettings;

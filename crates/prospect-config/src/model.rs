@@ -16,7 +16,7 @@ pub struct ModelSettings {
     /// Number format of weights and cache.
     pub dtype: DType,
     /// Which code computes.
-    pub kernels: Kernels,
+    pub kernels: KernelChoice,
     /// What the four settings below are unless they say otherwise. They are of the CPU.
     pub quantize: Quantize,
     /// Weights of vision tower and connector.
@@ -106,7 +106,7 @@ choice! {
 
 choice! {
     /// Which code computes.
-    pub Kernels {
+    pub KernelChoice {
         /// The fastest that the device has.
         Auto = "auto",
         /// The same, with what a word takes captured as one CUDA graph.

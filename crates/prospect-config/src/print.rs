@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Serialize, Serializer};
 use toml::Value;
 
-use crate::generation::Sampling;
+use crate::generation::SamplingSettings;
 use crate::keys::KEYS;
 use crate::settings::Settings;
 use crate::strategy::ExceedContextHandling;
@@ -145,10 +145,10 @@ impl Settings {
         let value = match (name, self.generation.sampling) {
             ("max_new_tokens", _) => count(self.generation.max_new_tokens),
             ("sampling", sampling) => text(sampling.name()),
-            ("temperature", Sampling::Random { temperature, .. }) => temperature.into(),
-            ("top_p", Sampling::Random { top_p, .. }) => top_p.into(),
+            ("temperature", SamplingSettings::Random { temperature, .. }) => temperature.into(),
+            ("top_p", SamplingSettings::Random { top_p, .. }) => top_p.into(),
             // Seeds come from TOML integers, so they fit.
-            ("seed", Sampling::Random { seed, .. }) => {
+            ("seed", SamplingSettings::Random { seed, .. }) => {
                 Value::Integer(i64::try_from(seed).unwrap_or(i64::MAX))
             }
             _ => return None,

@@ -148,7 +148,7 @@ impl<M: StreamModel> Scheduler<M> {
         due.sort_unstable();
         due.truncate(self.model.pictures_at_once().max(1));
         let picture = |(_, id): &(Due, usize)| self.streams.get_mut(id)?.take_picture();
-        let pictures: Vec<M::Picture> = due.iter().filter_map(picture).collect();
+        let pictures: Vec<M::PreparedPicture> = due.iter().filter_map(picture).collect();
         if pictures.is_empty() {
             return;
         }

@@ -23,11 +23,11 @@ pub(crate) struct Served<M: StreamModel> {
     /// What the cache takes.
     pub(crate) bytes: u64,
     /// The picture of the frame that is worked on, until it is encoded.
-    picture: Option<M::Picture>,
+    picture: Option<M::PreparedPicture>,
     /// The embeddings of the frame that is worked on; between two frames, of the one before.
     features: Option<M::Features>,
     /// Frames that wait.
-    frames: VecDeque<(FrameInput, M::Picture)>,
+    frames: VecDeque<(FrameInput, M::PreparedPicture)>,
     /// What the session waits for; only what takes time and goes together with others' works.
     awaited: Option<Work>,
     /// Whether the stream has no pace of its own, and when the frame that is worked on should be done with.
@@ -77,7 +77,7 @@ impl<M: StreamModel> Served<M> {
         self.session.statistics()
     }
 
-    pub(crate) fn push(&mut self, input: FrameInput, picture: M::Picture) {
+    pub(crate) fn push(&mut self, input: FrameInput, picture: M::PreparedPicture) {
         match self.closed {
             true => self.tell(Output::Failed(EngineError::Stopped)),
             false => self.frames.push_back((input, picture)),
@@ -176,7 +176,7 @@ impl<M: StreamModel> Served<M> {
         }
     }
 
-    pub(crate) fn take_picture(&mut self) -> Option<M::Picture> {
+    pub(crate) fn take_picture(&mut self) -> Option<M::PreparedPicture> {
         self.picture.take()
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prospect_config::{NotTalkThreshold, Sampling};
+use prospect_config::{NotTalkThreshold, SamplingSettings};
 use prospect_context::PositionPolicy;
 use prospect_model::{
     Answers, CacheTail, Embeddings, EvictionPiece, Generation, Generator, GeneratorMemory, ImageEmbeddings,
@@ -60,10 +60,10 @@ impl SmolVlmStreams {
 }
 
 /// The settings' way of picking tokens, as the model takes it.
-pub fn sampling_of(sampling: Sampling) -> prospect_model::Sampling {
+pub fn sampling_of(sampling: SamplingSettings) -> prospect_model::Sampling {
     match sampling {
-        Sampling::Greedy => prospect_model::Sampling::Greedy,
-        Sampling::Random { temperature, top_p, seed } => {
+        SamplingSettings::Greedy => prospect_model::Sampling::Greedy,
+        SamplingSettings::Random { temperature, top_p, seed } => {
             prospect_model::Sampling::Random { temperature, top_p, seed }
         }
     }
@@ -286,7 +286,7 @@ fn put_back(cache: &mut SmolVlmCache, speaking: &mut Speaking) {
 }
 
 impl StreamModel for SmolVlmStreams {
-    type Picture = PreparedPicture;
+    type PreparedPicture = PreparedPicture;
     type Features = ImageEmbeddings;
     type Cache = SmolVlmCache;
 

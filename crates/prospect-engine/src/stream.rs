@@ -47,7 +47,7 @@ impl<M: StreamModel> Stream<M> {
     ///
     /// # Errors
     /// [`EngineError::Stopped`].
-    pub fn frame(&self, frame: StreamFrame<M::Picture>) -> Result<(), EngineError> {
+    pub fn frame(&self, frame: StreamFrame<M::PreparedPicture>) -> Result<(), EngineError> {
         let StreamFrame { index, time, picture: Picture { fingerprint, prepared }, arrival } = frame;
         let at = |moment: Instant| moment.saturating_duration_since(self.epoch);
         let pace = arrival.map(|(arrived, deadline, queued)| Pace {

@@ -17,7 +17,7 @@ pub struct CacheOptions {
     /// When the not-talk token wins.
     pub threshold: prospect_config::NotTalkThreshold,
     /// How words are picked.
-    pub sampling: prospect_config::Sampling,
+    pub sampling: prospect_config::SamplingSettings,
 }
 
 /// One stream's part of a pass.
@@ -70,7 +70,7 @@ pub struct ResumedModel<F> {
 /// The result of a part depends on its own cache and input alone: not on the other parts, not on how many there are.
 pub trait StreamModel: Send + Sync + 'static {
     /// A picture on which was done what can be done before its turn.
-    type Picture: Send + 'static;
+    type PreparedPicture: Send + 'static;
 
     /// An encoded frame.
     type Features: Clone + Send + 'static;
@@ -93,7 +93,7 @@ pub trait StreamModel: Send + Sync + 'static {
     }
 
     /// Turns pictures, of one stream each, into the embeddings that stand at their image tokens.
-    fn encode(&self, pictures: Vec<Self::Picture>) -> Vec<Result<Self::Features, EngineError>>;
+    fn encode(&self, pictures: Vec<Self::PreparedPicture>) -> Vec<Result<Self::Features, EngineError>>;
 
     /// The cosine of two frames' embeddings.
     fn similarity(&self, one: &Self::Features, other: &Self::Features) -> Result<f64, EngineError>;

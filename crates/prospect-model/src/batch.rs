@@ -6,7 +6,7 @@ use crate::answer::{Answer, Found, Wanted};
 use crate::cache::KvCache;
 use crate::embeddings::Embeddings;
 use crate::error::{ModelError, Result};
-use crate::passes::{Chunk, Piece};
+use crate::passes::{DecoderInput, Piece};
 use crate::smolvlm::SmolVlm;
 
 /// What goes into a cache.
@@ -122,13 +122,13 @@ impl SmolVlm {
         wanted: Wanted,
     ) -> Result<Piece<'a>> {
         let chunk = match input {
-            Input::Word(id) => Chunk::Words(slice::from_ref(id)),
-            Input::Chunk(chunk) => Chunk::Embeddings(chunk.tensor()),
+            Input::Word(id) => DecoderInput::Words(slice::from_ref(id)),
+            Input::Chunk(chunk) => DecoderInput::Embeddings(chunk.tensor()),
         };
         match chunk {
-            Chunk::Words(ids) => self.check_words(ids)?,
-            Chunk::Embeddings(_) if chunk.tokens() == 0 => return Err(ModelError::EmptyChunk),
-            Chunk::Embeddings(_) => {}
+            DecoderInput::Words(ids) => self.check_words(ids)?,
+            DecoderInput::Embeddings(_) if chunk.tokens() == 0 => return Err(ModelError::EmptyChunk),
+            DecoderInput::Embeddings(_) => {}
         }
         let piece = Piece::new(chunk, cache, wanted);
         self.passes().check(&piece)?;

@@ -9,7 +9,7 @@ use crate::answer::Wanted;
 use crate::cache::{KvCache, SetAside};
 use crate::embeddings::Embeddings;
 use crate::error::{ModelError, Result};
-use crate::passes::{Chunk, Piece};
+use crate::passes::{DecoderInput, Piece};
 use crate::smolvlm::SmolVlm;
 
 /// One piece of what an evicted cache is rebuilt from.
@@ -72,7 +72,7 @@ impl SmolVlm {
     fn rebuild(&self, cache: &mut KvCache, pieces: &[Prepared<'_>], turns: bool) -> Result<()> {
         let (passes, mut none) = (self.passes(), Vec::new());
         let mut compute = |embeddings, cache: &mut KvCache| {
-            let piece = Piece::new(Chunk::Embeddings(embeddings), cache, Wanted::Logits);
+            let piece = Piece::new(DecoderInput::Embeddings(embeddings), cache, Wanted::Logits);
             passes.forward(&mut [piece.with_rows(0)], &mut none)
         };
         cache.clear();

@@ -14,14 +14,14 @@ use crate::sampling::{Choice, argmax};
 
 /// What goes into the decoder.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Chunk<'a> {
+pub(crate) enum DecoderInput<'a> {
     /// Ids of words, all in the vocabulary.
     Words(&'a [u32]),
     /// `[tokens, hidden]`
     Embeddings(&'a Tensor),
 }
 
-impl Chunk<'_> {
+impl DecoderInput<'_> {
     pub(crate) fn tokens(&self) -> usize {
         match self {
             Self::Words(ids) => ids.len(),
@@ -32,7 +32,7 @@ impl Chunk<'_> {
 
 /// What one stream puts into a pass of the decoder, with the cache that it goes into.
 pub(crate) struct Piece<'a> {
-    pub(crate) chunk: Chunk<'a>,
+    pub(crate) chunk: DecoderInput<'a>,
     pub(crate) cache: &'a mut KvCache,
     /// Last tokens whose logits are computed.
     pub(crate) rows: usize,
@@ -44,7 +44,7 @@ pub(crate) struct Piece<'a> {
 
 impl<'a> Piece<'a> {
     /// A piece whose last token is asked for.
-    pub(crate) fn new(chunk: Chunk<'a>, cache: &'a mut KvCache, wanted: Wanted) -> Self {
+    pub(crate) fn new(chunk: DecoderInput<'a>, cache: &'a mut KvCache, wanted: Wanted) -> Self {
         let cached = cache.len();
         Self { chunk, cache, rows: 1, wanted, cached }
     }

@@ -18,7 +18,7 @@ pub(crate) struct Rotary {
 }
 
 /// The turn of some tokens from one position each to another.
-pub(crate) struct Turn {
+pub(crate) struct Rotation {
     cos: Tensor,
     sin: Tensor,
 }
@@ -71,7 +71,7 @@ impl Rotary {
 
     /// The turn from the positions `old` to the positions `new`, one of each a token. The difference of two angles is taken from
     /// the tables, so that no error grows with the distance.
-    pub(crate) fn turn(&self, old: &[u32], new: &[u32]) -> Result<Turn> {
+    pub(crate) fn turn(&self, old: &[u32], new: &[u32]) -> Result<Rotation> {
         let rows = |positions: &[u32]| -> Result<(Tensor, Tensor)> {
             let ids = Tensor::new(positions, self.cos.device())?;
             Ok((self.cos.index_select(&ids, 0)?, self.sin.index_select(&ids, 0)?))
@@ -79,11 +79,11 @@ impl Rotary {
         let ((cos_old, sin_old), (cos_new, sin_new)) = (rows(old)?, rows(new)?);
         let cos = ((&cos_new * &cos_old)? + (&sin_new * &sin_old)?)?;
         let sin = ((&sin_new * &cos_old)? - (&cos_new * &sin_old)?)?;
-        Ok(Turn { cos, sin })
+        Ok(Rotation { cos, sin })
     }
 }
 
-impl Turn {
+impl Rotation {
     /// Keys of the tokens, `[1, heads, tokens, head_dim]`, in f32.
     pub(crate) fn apply(&self, keys: &Tensor) -> Result<Tensor> {
         Ok(candle_nn::rotary_emb::rope(keys, &self.cos, &self.sin)?)

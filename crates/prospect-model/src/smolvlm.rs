@@ -5,10 +5,10 @@ use std::path::Path;
 use candle_core::Tensor;
 use prospect_context::PositionPolicy;
 
-use crate::any_device;
+use crate::any_device::TensorPasses;
 use crate::cache::KvCache;
 use crate::config::ModelConfig;
-use crate::cpu;
+use crate::cpu::BufferPasses;
 use crate::embeddings::{Embeddings, EncodedImage, ImageEmbeddings, PixelValues};
 use crate::error::{ModelError, Result};
 use crate::passes::Passes;
@@ -52,8 +52,8 @@ impl SmolVlm {
     fn of(config: ModelConfig, weights: &Weights, placement: Placement) -> Result<Self> {
         let compute = placement.open()?;
         let passes: Box<dyn Passes> = match compute.over_buffers() {
-            true => Box::new(cpu::Passes::load(weights, &config, compute.placement.precisions)?),
-            false => Box::new(any_device::Passes::load(weights, &config, &compute)?),
+            true => Box::new(BufferPasses::load(weights, &config, compute.placement.precisions)?),
+            false => Box::new(TensorPasses::load(weights, &config, &compute)?),
         };
         Ok(Self { passes, config, compute })
     }

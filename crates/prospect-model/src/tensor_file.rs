@@ -31,7 +31,7 @@ pub(crate) struct TensorFile {
 }
 
 /// A tensor in a file.
-pub(crate) struct StoredTensor {
+pub(crate) struct CheckpointTensor {
     file: Arc<TensorFile>,
     info: TensorInfo,
 }
@@ -60,9 +60,9 @@ impl TensorFile {
     }
 
     /// Names and tensors.
-    pub(crate) fn tensors(self: Arc<Self>) -> Vec<(String, StoredTensor)> {
+    pub(crate) fn tensors(self: Arc<Self>) -> Vec<(String, CheckpointTensor)> {
         let stored = |(name, info): (String, &TensorInfo)| {
-            (name, StoredTensor { file: Arc::clone(&self), info: info.clone() })
+            (name, CheckpointTensor { file: Arc::clone(&self), info: info.clone() })
         };
         self.header.tensors().into_iter().map(stored).collect()
     }
@@ -75,7 +75,7 @@ impl TensorFile {
     }
 }
 
-impl StoredTensor {
+impl CheckpointTensor {
     pub(crate) fn shape(&self) -> &[usize] {
         &self.info.shape
     }

@@ -12,12 +12,12 @@ use serde::Deserialize;
 use crate::error::{ModelError, Result};
 use crate::names;
 use crate::random::SplitMix64;
-use crate::tensor_file::{StoredTensor, TensorFile};
+use crate::tensor_file::{CheckpointTensor, TensorFile};
 
 /// The tensors of one checkpoint.
 pub(crate) enum Weights {
     /// Those of a folder, by their published names.
-    Files { folder: PathBuf, tensors: BTreeMap<String, StoredTensor> },
+    Files { folder: PathBuf, tensors: BTreeMap<String, CheckpointTensor> },
     /// Tensors of any name and shape, the same ones every time: norms are ones, biases zeros, and what a layer puts out is about as
     /// large as what goes in.
     Random,
@@ -64,10 +64,10 @@ impl Weights {
 /// The tensor of a file, if it is what config.json says.
 fn stored<'a>(
     folder: &Path,
-    tensors: &'a BTreeMap<String, StoredTensor>,
+    tensors: &'a BTreeMap<String, CheckpointTensor>,
     name: &str,
     shape: &[usize],
-) -> Result<&'a StoredTensor> {
+) -> Result<&'a CheckpointTensor> {
     let (folder, name, expected) = (|| folder.to_owned(), name.to_owned(), shape.to_vec());
     let Some(tensor) = tensors.get(&name) else {
         return Err(ModelError::MissingTensor { folder: folder(), name, expected });

@@ -17,13 +17,13 @@ pub(crate) fn placement_of(settings: &Settings) -> Result<Placement, RunError> {
         Device::Auto => best_device(),
     };
     let kernels = match settings.model.kernels {
-        prospect_config::Kernels::Auto => Kernels::Best,
-        prospect_config::Kernels::Graph if device == ComputeDevice::Cpu => {
+        prospect_config::KernelChoice::Auto => Kernels::Best,
+        prospect_config::KernelChoice::Graph if device == ComputeDevice::Cpu => {
             let expected = "auto or plain: a graph is captured on a GPU";
             return Err(settings.unsupported_error("model.kernels", expected).into());
         }
-        prospect_config::Kernels::Graph => Kernels::Graph,
-        prospect_config::Kernels::Plain => Kernels::Plain,
+        prospect_config::KernelChoice::Graph => Kernels::Graph,
+        prospect_config::KernelChoice::Plain => Kernels::Plain,
     };
     let dtype = match (settings.model.dtype, device) {
         (DType::Auto | DType::F32, ComputeDevice::Cpu) | (DType::F32, _) => ComputeType::F32,

@@ -50,7 +50,7 @@ impl FakeStreams {
 }
 
 impl StreamModel for FakeStreams {
-    type Picture = ();
+    type PreparedPicture = ();
     type Features = ();
     type Cache = FakeCache;
 

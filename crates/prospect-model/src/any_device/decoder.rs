@@ -11,7 +11,7 @@ use crate::error::{ModelError, Result};
 use crate::fused::{Decoding, Fused, Step};
 use crate::layer_weights::{DecoderLayer, Part, table_and_head};
 use crate::lend::to_floats;
-use crate::passes::{Chunk, Piece, answer_of};
+use crate::passes::{DecoderInput, Piece, answer_of};
 use crate::placement::{Compute, Kernels};
 use crate::rotary::Rotary;
 use crate::sampling::Choice;
@@ -100,7 +100,9 @@ impl Decoder {
     pub(crate) fn answer(&self, piece: &mut Piece<'_>) -> Result<Option<Answer>> {
         match (piece.wanted, piece.chunk) {
             (Wanted::Logits, _) => Ok(None),
-            (Wanted::Likeliest, Chunk::Words([id])) => Ok(self.likeliest(*id, piece)?.map(Answer::Likeliest)),
+            (Wanted::Likeliest, DecoderInput::Words([id])) => {
+                Ok(self.likeliest(*id, piece)?.map(Answer::Likeliest))
+            }
             (wanted, _) => Ok(self.choose(piece)?.map(|choice| answer(choice, wanted))),
         }
     }
@@ -249,7 +251,7 @@ impl Decoder {
         if let Some(side) = cache.tensors().next() {
             self.compute.check_own(side)?;
         }
-        if let Chunk::Embeddings(embeddings) = piece.chunk {
+        if let DecoderInput::Embeddings(embeddings) = piece.chunk {
             self.compute.check_own(embeddings)?;
         }
         cache.check_room(tokens)?;
@@ -257,11 +259,11 @@ impl Decoder {
     }
 
     /// What the residual stream of a chunk begins with, in f32: a tensor of its own.
-    fn residual(&self, chunk: Chunk<'_>, cache: &mut KvCache) -> Result<Tensor> {
+    fn residual(&self, chunk: DecoderInput<'_>, cache: &mut KvCache) -> Result<Tensor> {
         if let Some(fused) = self.fused {
             let (position, slot) = (cache.next_position(), cache.len());
             let word = match chunk {
-                Chunk::Words([id]) if !cache.keeps_embeddings() => Some(*id),
+                DecoderInput::Words([id]) if !cache.keeps_embeddings() => Some(*id),
                 _ => None,
             };
             let decoding = cache.decoding_mut().ok_or_else(foreign_cache)?;
@@ -271,8 +273,8 @@ impl Decoder {
             }
         }
         let embeddings = match chunk {
-            Chunk::Words(ids) => self.embed(ids)?,
-            Chunk::Embeddings(embeddings) => embeddings.clone(),
+            DecoderInput::Words(ids) => self.embed(ids)?,
+            DecoderInput::Embeddings(embeddings) => embeddings.clone(),
         };
         cache.keep_embedding_rows(&embeddings)?;
         wide(&embeddings)

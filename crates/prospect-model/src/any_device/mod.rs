@@ -18,7 +18,7 @@ use crate::answer::Answer;
 use crate::config::ModelConfig;
 use crate::error::Result;
 use crate::lend::to_floats;
-use crate::passes::{self, Piece, answer_of};
+use crate::passes::{Passes, Piece, answer_of};
 use crate::placement::Compute;
 use crate::rotary::Rotary;
 use crate::weights::Weights;
@@ -27,12 +27,12 @@ use vision::VisionEncoder;
 use weights::OnDevice;
 
 /// Vision tower, connector and decoder.
-pub(crate) struct Passes {
+pub(crate) struct TensorPasses {
     vision: VisionEncoder,
     decoder: Decoder,
 }
 
-impl Passes {
+impl TensorPasses {
     pub(crate) fn load(weights: &Weights, config: &ModelConfig, compute: &Compute) -> Result<Self> {
         let (vision, text, tied) = (&config.vision_config, &config.text_config, config.tie_word_embeddings);
         // Images are encoded beside the stream.
@@ -43,7 +43,7 @@ impl Passes {
     }
 }
 
-impl passes::Passes for Passes {
+impl Passes for TensorPasses {
     fn hidden_states(&self, pixels: &[f32], tiles: usize) -> Result<Vec<f32>> {
         to_floats(&self.vision.hidden_states(pixels, tiles)?)
     }

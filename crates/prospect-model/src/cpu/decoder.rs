@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::layer_weights::{DecoderLayer, table_and_head};
 use crate::lend::with_floats;
 use crate::linear::{PackedLinear, Precision};
-use crate::passes::{Chunk, Piece};
+use crate::passes::{DecoderInput, Piece};
 use crate::placement::Compute;
 use crate::rotary::Rotary;
 use crate::text_config::TextConfig;
@@ -116,7 +116,7 @@ impl Decoder {
     /// Fails unless the piece fits in, and is of this width and in f32.
     pub(crate) fn check(&self, piece: &Piece<'_>) -> Result<()> {
         let tokens = piece.chunk.tokens();
-        if let Chunk::Embeddings(embeddings) = piece.chunk {
+        if let DecoderInput::Embeddings(embeddings) = piece.chunk {
             let found = with_floats(embeddings, |embeddings| Ok(embeddings.len()))?;
             if found != tokens * self.config.hidden_size {
                 return Err(candle_core::Error::msg("embeddings of another width than the model's").into());
@@ -155,8 +155,8 @@ impl Decoder {
             let (rows, behind) = std::mem::take(&mut rest).split_at_mut(tokens * hidden);
             rest = behind;
             match piece.chunk {
-                Chunk::Words(ids) => self.embed(ids, rows),
-                Chunk::Embeddings(embeddings) => with_floats(embeddings, |embeddings| {
+                DecoderInput::Words(ids) => self.embed(ids, rows),
+                DecoderInput::Embeddings(embeddings) => with_floats(embeddings, |embeddings| {
                     rows.copy_from_slice(embeddings);
                     Ok(())
                 })?,

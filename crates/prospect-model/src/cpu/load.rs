@@ -3,7 +3,7 @@
 use half::bf16;
 
 use crate::error::Result;
-use crate::linear::{PackedLinear, Part, Precision, give_back};
+use crate::linear::{PackedLinear, Precision, StackedMatrix, give_back};
 use crate::weights::Weights;
 
 /// A tensor's values, row-major.
@@ -26,8 +26,8 @@ pub(super) fn stacked<N: AsRef<str>>(
         Ok((weight, bias.transpose()?))
     };
     let read = layers.iter().map(read).collect::<Result<Vec<_>>>()?;
-    let parts: Vec<Part<'_>> =
-        read.iter().map(|(weight, bias)| Part { weight, bias: bias.as_deref() }).collect();
+    let parts: Vec<StackedMatrix<'_>> =
+        read.iter().map(|(weight, bias)| StackedMatrix { weight, bias: bias.as_deref() }).collect();
     Ok(PackedLinear::stacked(precision, &parts, inputs)?)
 }
 

@@ -18,7 +18,7 @@ use candle_core::{Device, Tensor};
 
 use crate::config::ModelConfig;
 use crate::error::Result;
-use crate::passes::{self, Piece};
+use crate::passes::{Passes, Piece};
 use crate::precisions::Precisions;
 use crate::rotary::Rotary;
 use crate::weights::Weights;
@@ -26,14 +26,14 @@ use decoder::Decoder;
 use vision::VisionEncoder;
 
 /// Vision tower, connector and decoder.
-pub(crate) struct Passes {
+pub(crate) struct BufferPasses {
     vision: VisionEncoder,
     decoder: Decoder,
     /// Width of embeddings.
     hidden: usize,
 }
 
-impl Passes {
+impl BufferPasses {
     pub(crate) fn load(weights: &Weights, config: &ModelConfig, precisions: Precisions) -> Result<Self> {
         let (vision, text, tied) = (&config.vision_config, &config.text_config, config.tie_word_embeddings);
         let hidden = text.hidden_size;
@@ -44,7 +44,7 @@ impl Passes {
     }
 }
 
-impl passes::Passes for Passes {
+impl Passes for BufferPasses {
     fn hidden_states(&self, pixels: &[f32], tiles: usize) -> Result<Vec<f32>> {
         self.vision.hidden_states(pixels, tiles)
     }

@@ -28,6 +28,6 @@ mod tests;
 
 pub use error::LinearError;
 pub(crate) use memory::{ask_for_large_pages, give_back};
-pub use packed::{PackedLinear, Part, Precision};
+pub use packed::{PackedLinear, Precision, StackedMatrix};
 pub use schedule::BLOCK_ROWS;
 pub(crate) use schedule::SPLIT_ROWS;

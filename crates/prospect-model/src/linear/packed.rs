@@ -19,7 +19,7 @@ pub enum Precision {
 
 /// One of the matrices that [`PackedLinear::stacked`] lays one below the other.
 #[derive(Debug, Clone, Copy)]
-pub struct Part<'a> {
+pub struct StackedMatrix<'a> {
     /// `[outputs, inputs]`, row-major.
     pub weight: &'a [f32],
     /// `[outputs]`
@@ -30,11 +30,11 @@ pub struct Part<'a> {
 pub struct PackedLinear {
     pub(super) inputs: usize,
     pub(super) outputs: usize,
-    pub(super) weights: Weights,
+    pub(super) weights: PackedWeights,
     pub(super) isa: Isa,
 }
 
-pub(super) enum Weights {
+pub(super) enum PackedWeights {
     Float(FloatPanels),
     Int8(Int8Panels),
 }
@@ -50,7 +50,7 @@ impl PackedLinear {
         bias: Option<&[f32]>,
         inputs: usize,
     ) -> Result<Self, LinearError> {
-        Self::stacked(precision, &[Part { weight, bias }], inputs)
+        Self::stacked(precision, &[StackedMatrix { weight, bias }], inputs)
     }
 
     /// Packs several layers of the same input as one, whose output row is theirs side by side. Query, key and value together
@@ -58,7 +58,11 @@ impl PackedLinear {
     ///
     /// # Errors
     /// As [`PackedLinear::new`].
-    pub fn stacked(precision: Precision, parts: &[Part<'_>], inputs: usize) -> Result<Self, LinearError> {
+    pub fn stacked(
+        precision: Precision,
+        parts: &[StackedMatrix<'_>],
+        inputs: usize,
+    ) -> Result<Self, LinearError> {
         if inputs == 0 {
             return Err(LinearError::NoInputs);
         }
@@ -78,9 +82,9 @@ impl PackedLinear {
             rows.extend(part.weight.chunks_exact(inputs));
         }
         let weights = match precision {
-            Precision::F32 => Weights::Float(FloatPanels::pack(&rows, &biases, inputs)),
+            Precision::F32 => PackedWeights::Float(FloatPanels::pack(&rows, &biases, inputs)),
             Precision::Int8 { inputs_per_scale } => {
-                Weights::Int8(Int8Panels::pack(&rows, &biases, inputs, inputs_per_scale)?)
+                PackedWeights::Int8(Int8Panels::pack(&rows, &biases, inputs, inputs_per_scale)?)
             }
         };
         Ok(Self { inputs, outputs: rows.len(), weights, isa: Isa::detect() })
@@ -99,16 +103,16 @@ impl PackedLinear {
     /// The type that the product is computed in.
     pub fn precision(&self) -> Precision {
         match &self.weights {
-            Weights::Float(_) => Precision::F32,
-            Weights::Int8(panels) => Precision::Int8 { inputs_per_scale: panels.span * GROUP },
+            PackedWeights::Float(_) => Precision::F32,
+            PackedWeights::Int8(panels) => Precision::Int8 { inputs_per_scale: panels.span * GROUP },
         }
     }
 
     /// Bytes of weights that one row reads.
     pub fn weight_bytes(&self) -> usize {
         match &self.weights {
-            Weights::Float(panels) => panels.weight_bytes(),
-            Weights::Int8(panels) => size_of_val(&*panels.groups),
+            PackedWeights::Float(panels) => panels.weight_bytes(),
+            PackedWeights::Int8(panels) => size_of_val(&*panels.groups),
         }
     }
 
@@ -119,8 +123,8 @@ impl PackedLinear {
     /// If there is no such channel.
     pub fn read_exact(&self, output: usize, weights: &mut [f32]) -> bool {
         match &self.weights {
-            Weights::Float(panels) => panels.read(output, &mut weights[..self.inputs]),
-            Weights::Int8(_) => return false,
+            PackedWeights::Float(panels) => panels.read(output, &mut weights[..self.inputs]),
+            PackedWeights::Int8(_) => return false,
         }
         true
     }
@@ -131,9 +135,13 @@ impl PackedLinear {
         let (mut floats, mut halves, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
         for layer in layers {
             match &mut layer.weights {
-                Weights::Float(FloatPanels { steps: FloatWeights::F32(steps), .. }) => floats.push(steps),
-                Weights::Float(FloatPanels { steps: FloatWeights::Bf16(steps), .. }) => halves.push(steps),
-                Weights::Int8(panels) => bytes.push(&mut panels.groups),
+                PackedWeights::Float(FloatPanels { steps: FloatWeights::F32(steps), .. }) => {
+                    floats.push(steps)
+                }
+                PackedWeights::Float(FloatPanels { steps: FloatWeights::Bf16(steps), .. }) => {
+                    halves.push(steps)
+                }
+                PackedWeights::Int8(panels) => bytes.push(&mut panels.groups),
             }
         }
         memory::gather(floats);

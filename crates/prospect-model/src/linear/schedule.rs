@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::kernels::{FloatTile, Int8Tile, MAX_TILE_ROWS, PANELS_AT_ONCE, Store, Target};
-use super::packed::{PackedLinear, Weights};
+use super::packed::{PackedLinear, PackedWeights};
 use super::panels::{GROUP, GROUP_QUADS, PANEL};
 use super::rows::{PackedRows, tiles};
 
@@ -178,11 +178,11 @@ impl PackedLinear {
         for output in output.chunks_exact_mut(PANELS_AT_ONCE * PANEL) {
             let (range, target) = (panel..panel + PANELS_AT_ONCE, stripe_target(output, store));
             let done = match &self.weights {
-                Weights::Float(panels) => {
+                PackedWeights::Float(panels) => {
                     let steps = panels.steps(range.clone(), self.inputs);
                     self.isa.float_panels(&packed.floats[..self.inputs], steps, &panels.bias[range], target)
                 }
-                Weights::Int8(panels) => {
+                PackedWeights::Int8(panels) => {
                     let count = self.inputs.div_ceil(GROUP);
                     let spans = &packed.spans[..count.div_ceil(panels.span)];
                     let row = (&packed.quads[..count * GROUP_QUADS], spans);
@@ -200,16 +200,16 @@ impl PackedLinear {
 
     fn pack(&self, input: &[f32], packed: &mut PackedRows) {
         match &self.weights {
-            Weights::Float(_) => packed.pack_floats(input, self.inputs, self.isa),
-            Weights::Int8(panels) => packed.quantise(input, self.inputs, panels.span, self.isa),
+            PackedWeights::Float(_) => packed.pack_floats(input, self.inputs, self.isa),
+            PackedWeights::Int8(panels) => packed.quantise(input, self.inputs, panels.span, self.isa),
         }
     }
 
     /// The most rows of a tile.
     fn tile_rows(&self) -> usize {
         match self.weights {
-            Weights::Float(_) => self.isa.float_tile_rows(),
-            Weights::Int8(_) => self.isa.int8_tile_rows(),
+            PackedWeights::Float(_) => self.isa.float_tile_rows(),
+            PackedWeights::Int8(_) => self.isa.int8_tile_rows(),
         }
     }
 
@@ -217,12 +217,12 @@ impl PackedLinear {
     fn tile(&self, packed: &PackedRows, panel: usize, tile: Range<usize>, target: Target<'_>) {
         let count = tile.len();
         match &self.weights {
-            Weights::Float(panels) => {
+            PackedWeights::Float(panels) => {
                 let rows = &packed.floats[tile.start * self.inputs..tile.end * self.inputs];
                 let steps = panels.steps(panel..panel + 1, self.inputs);
                 self.isa.float_tile(&FloatTile { rows, count, steps, bias: &panels.bias[panel] }, target);
             }
-            Weights::Int8(panels) => {
+            PackedWeights::Int8(panels) => {
                 let groups = self.inputs.div_ceil(GROUP);
                 let (quads, spans) = (groups * GROUP_QUADS, groups.div_ceil(panels.span));
                 let tile = Int8Tile {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::kernels::Isa;
 use super::panels::{GROUP, MAX_QUANTISED};
-use super::{LinearError, PackedLinear, Part, Precision};
+use super::{LinearError, PackedLinear, Precision, StackedMatrix};
 
 const INT8: Precision = Precision::Int8 { inputs_per_scale: GROUP };
 const COARSER: Precision = Precision::Int8 { inputs_per_scale: 4 * GROUP };
@@ -132,7 +132,7 @@ proptest! {
         prop_assert_eq!(case.layer(Precision::F32).weight_bytes(), outputs.next_multiple_of(32) * inputs * 2);
         // One weight that is no bf16, in an output of its own, keeps all of them f32.
         let longer = vec![0.1; inputs];
-        let parts = [Part { weight: &case.weight, bias: Some(&case.bias) }, Part { weight: &longer, bias: None }];
+        let parts = [StackedMatrix { weight: &case.weight, bias: Some(&case.bias) }, StackedMatrix { weight: &longer, bias: None }];
         for index in 0..Isa::available().len() {
             let floats = PackedLinear::stacked(Precision::F32, &parts, inputs).unwrap().with_fallback(index).unwrap();
             prop_assert_eq!(floats.weight_bytes(), (outputs + 1).next_multiple_of(32) * inputs * 4);
@@ -278,8 +278,8 @@ fn stacked_layers_are_side_by_side() {
     let (first, second) = (Case::new(1, 3, 20, 33), Case::new(2, 3, 20, 7));
     for precision in [Precision::F32, INT8] {
         let parts = [
-            Part { weight: &first.weight, bias: Some(&first.bias) },
-            Part { weight: &second.weight, bias: None },
+            StackedMatrix { weight: &first.weight, bias: Some(&first.bias) },
+            StackedMatrix { weight: &second.weight, bias: None },
         ];
         let layer = PackedLinear::stacked(precision, &parts, 20).unwrap();
         let mut output = vec![0.0; 3 * 40];
