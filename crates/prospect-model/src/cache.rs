@@ -1,10 +1,8 @@
 //! The KV cache: one allocation a layer and side, filled in place.
 
-mod memory;
 mod rows;
 mod suspended;
 
-pub(crate) use memory::{CacheRows, Sides, with_sides};
 pub use suspended::SuspendedSlots;
 
 use std::ops::Range;
@@ -14,7 +12,7 @@ use half::bf16;
 use prospect_context::PositionPolicy;
 
 use crate::error::{ModelError, Result};
-use crate::fused::{Decoding, Fused};
+use crate::fused::Decoding;
 use crate::linear::ask_for_large_pages;
 use crate::placement::Compute;
 use crate::rotary::Rotary;
@@ -38,8 +36,8 @@ pub struct KvCache {
     policy: PositionPolicy,
     /// Input embeddings by slot, `[capacity, hidden]`; only for [`PositionPolicy::Recompute`].
     embeddings: Option<Tensor>,
-    /// Only where our kernels compute over tensors.
-    decoding: Option<Decoding>,
+    /// Whatever the passes keep beside the slots of a stream: the cache only carries it.
+    pub(crate) decoding: Option<Decoding>,
 }
 
 /// Kept slots, set aside while the cache is rebuilt.
@@ -89,6 +87,7 @@ impl KvCache {
         capacity: usize,
         policy: PositionPolicy,
         compute: &Compute,
+        decoding: Option<Decoding>,
     ) -> Result<Self> {
         let shape = (1, config.kv_heads(), capacity, compute.cache_row(config.head_dim()));
         let side = || reserved(shape, compute.cache_dtype(), compute);
@@ -102,7 +101,6 @@ impl KvCache {
             _ => None,
         };
         let positions = Vec::with_capacity(capacity);
-        let decoding = Fused::of(compute).map(|fused| fused.decoding(compute)).transpose()?;
         Ok(Self { layers, positions, next_position: 0, capacity, policy, embeddings, decoding })
     }
 
@@ -196,53 +194,14 @@ impl KvCache {
         (keys, values)
     }
 
-    /// Where the next token goes, as a GPU knows it.
-    pub(crate) fn decoding(&self) -> Option<&Decoding> {
-        self.decoding.as_ref()
-    }
-
-    pub(crate) fn decoding_mut(&mut self) -> Option<&mut Decoding> {
-        self.decoding.as_mut()
-    }
-
-    /// Takes it out, to be put back.
-    pub(crate) fn take_decoding(&mut self) -> Option<Decoding> {
-        self.decoding.take()
-    }
-
-    pub(crate) fn put_decoding(&mut self, decoding: Decoding) {
-        self.decoding = Some(decoding);
-    }
-
     /// Keys and values of every layer.
     pub(crate) fn tensors(&self) -> impl Iterator<Item = &Tensor> {
         self.layers.iter().flat_map(|layer| [&layer.keys, &layer.values])
     }
 
-    /// Whether input embeddings are kept.
-    pub(crate) fn keeps_embeddings(&self) -> bool {
-        self.embeddings.is_some()
-    }
-
-    /// Keeps the input embeddings of a chunk that is about to go in, `[tokens, hidden]`, if they will be computed again.
-    pub(crate) fn keep_embeddings(&self, embeddings: &[f32]) -> Result<()> {
-        let Some(all) = &self.embeddings else { return Ok(()) };
-        let (capacity, hidden) = all.dims2()?;
-        let rows = CacheRows {
-            rows: embeddings,
-            stride: hidden,
-            tokens: embeddings.len() / hidden,
-            slot: self.len(),
-        };
-        rows.write_to(&all.reshape((1, 1, capacity, hidden))?)
-    }
-
-    /// As [`Self::keep_embeddings`], of a tensor.
-    pub(crate) fn keep_embedding_rows(&self, embeddings: &Tensor) -> Result<()> {
-        if let Some(all) = &self.embeddings {
-            all.slice_set(&embeddings.contiguous()?, 0, self.len())?;
-        }
-        Ok(())
+    /// Input embeddings by slot, `[capacity, hidden]`, where they are kept to be computed again. Whoever puts a token in writes its own.
+    pub(crate) fn embeddings(&self) -> Option<&Tensor> {
+        self.embeddings.as_ref()
     }
 
     /// Counts the tokens that were written to every layer.
@@ -338,40 +297,6 @@ impl KvCache {
     pub fn buffer_addresses(&self) -> Result<Vec<usize>> {
         self.tensors().map(buffer_address).collect()
     }
-
-    /// A cache for these shapes, without a model: for measurements.
-    #[doc(hidden)]
-    pub fn for_shapes(config: &TextConfig, capacity: usize, policy: PositionPolicy) -> Result<Self> {
-        Self::new(config, capacity, policy, &Compute::cpu())
-    }
-
-    /// A token of zeros for these shapes: for measurements.
-    #[doc(hidden)]
-    pub fn zero_token(config: &TextConfig) -> ZeroToken {
-        let side = vec![0.0; config.kv_heads() * config.head_dim()];
-        ZeroToken { side, embedding: vec![0.0; config.hidden_size] }
-    }
-
-    /// Appends one token to every layer, exactly as a forward pass does: for measurements.
-    #[doc(hidden)]
-    pub fn append_zeros(&mut self, token: &ZeroToken) -> Result<()> {
-        self.check_room(1)?;
-        self.keep_embeddings(&token.embedding)?;
-        let row = CacheRows { rows: &token.side, stride: token.side.len(), tokens: 1, slot: self.len() };
-        for layer in &self.layers {
-            row.write_to(&layer.keys)?;
-            row.write_to(&layer.values)?;
-        }
-        self.commit(1);
-        Ok(())
-    }
-}
-
-/// Keys, values and embedding of one token, all zero.
-#[doc(hidden)]
-pub struct ZeroToken {
-    side: Vec<f32>,
-    embedding: Vec<f32>,
 }
 
 fn buffer_address(buffer: &Tensor) -> Result<usize> {

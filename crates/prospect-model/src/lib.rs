@@ -66,10 +66,10 @@ pub fn threads() -> usize {
 
 pub use answer::{Found, Wanted};
 pub use batch::{Answers, Input, Part};
-#[doc(hidden)]
-pub use cache::ZeroToken;
 pub use cache::{CacheTail, KvCache, SuspendedSlots};
 pub use config::ModelConfig;
+#[doc(hidden)]
+pub use cpu::ZeroToken;
 pub use embeddings::{Embeddings, EncodedImage, ImageEmbeddings, PixelValues};
 pub use error::{GenerationError, ModelError};
 pub use eviction::EvictionPiece;

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use crate::answer::{Answer, Wanted};
 use crate::cache::KvCache;
 use crate::error::{ModelError, Result};
+use crate::fused::Decoding;
 use crate::rotary::Rotary;
 use crate::sampling::{Choice, argmax};
 
@@ -71,6 +72,11 @@ pub(crate) trait Passes: Send + Sync {
     /// Whether the tiles of several frames take less time in one call of [`Self::encode`] than frame by frame.
     fn gains_by_more_tiles(&self) -> bool;
 
+    /// What a new cache carries for these passes, if they need more of a stream than its slots.
+    fn decoding(&self) -> Result<Option<Decoding>> {
+        Ok(None)
+    }
+
     /// Embeddings of words in the vocabulary, `[tokens, hidden]`.
     fn embed(&self, ids: &[u32]) -> Result<Tensor>;
 
@@ -81,9 +87,33 @@ pub(crate) trait Passes: Send + Sync {
     /// `[rows of all pieces, vocab]`. After an error, what is in the caches is not said.
     fn forward(&self, pieces: &mut [Piece<'_>], logits: &mut Vec<f32>) -> Result<()>;
 
+    /// Runs one piece as [`Self::forward`] does and answers it where its logits are, so that they need not come back. `None` where
+    /// nothing is found there; the piece is taken back then, if it went in at all.
+    fn answer_on_device(&self, _: &mut Piece<'_>) -> Result<Option<Answer>> {
+        Ok(None)
+    }
+
+    /// The same of several pieces of one row of logits each. Of a piece that is not answered there the answer is the row of its logits,
+    /// which is in `logits`.
+    fn answer_all_on_device(
+        &self,
+        pieces: &mut [Piece<'_>],
+        logits: &mut Vec<f32>,
+        answers: &mut Vec<Result<Answer>>,
+    ) -> Result<()> {
+        self.forward(pieces, logits)?;
+        answers.extend((0..pieces.len()).map(|row| Ok(Answer::Logits(row))));
+        Ok(())
+    }
+
     /// Runs one piece as [`Self::forward`] does and returns what is asked of it; `logits` is room for them, if they come back from the
     /// device at all.
     fn answer(&self, piece: &mut Piece<'_>, logits: &mut Vec<f32>) -> Result<Answer> {
+        if let Some(answer) = self.answer_on_device(piece)? {
+            return Ok(answer);
+        }
+        // Again, for the logit that is at fault, if it was computed at all.
+        piece.undo();
         self.forward(slice::from_mut(piece), logits)?;
         answer_of(logits, 0, piece.wanted)
     }
@@ -95,11 +125,14 @@ pub(crate) trait Passes: Send + Sync {
         logits: &mut Vec<f32>,
         answers: &mut Vec<Result<Answer>>,
     ) -> Result<()> {
-        self.forward(pieces, logits)?;
-        let rows = logits.par_chunks_exact(logits.len() / pieces.len().max(1)).enumerate();
-        let answers_of_rows =
-            rows.zip(&*pieces).map(|((row, of_row), piece)| answer_of(of_row, row, piece.wanted));
-        answers_of_rows.collect_into_vec(answers);
+        self.answer_all_on_device(pieces, logits, answers)?;
+        let rows = answers.iter().filter(|answer| matches!(answer, Ok(Answer::Logits(_)))).count();
+        let vocab = logits.len() / rows.max(1);
+        answers.par_iter_mut().zip(&*pieces).for_each(|(answer, piece)| {
+            if let Ok(Answer::Logits(row)) = *answer {
+                *answer = answer_of(&logits[row * vocab..][..vocab], row, piece.wanted);
+            }
+        });
         Ok(())
     }
 
@@ -113,7 +146,7 @@ pub(crate) trait Passes: Send + Sync {
 }
 
 /// What is asked, by the logits of one token, `[vocab]`, which are this row of all.
-pub(crate) fn answer_of(logits: &[f32], row: usize, wanted: Wanted) -> Result<Answer> {
+fn answer_of(logits: &[f32], row: usize, wanted: Wanted) -> Result<Answer> {
     check_finite(logits, logits.len())?;
     Ok(match wanted {
         Wanted::Logits => Answer::Logits(row),

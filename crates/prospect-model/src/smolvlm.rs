@@ -102,7 +102,8 @@ impl SmolVlm {
 
     /// An empty cache of at most `max_seq_len` tokens.
     pub fn new_cache(&self, max_seq_len: usize, policy: PositionPolicy) -> Result<KvCache> {
-        KvCache::new(&self.config.text_config, max_seq_len, policy, &self.compute)
+        let decoding = self.passes.decoding()?;
+        KvCache::new(&self.config.text_config, max_seq_len, policy, &self.compute, decoding)
     }
 
     /// Bytes of weights that every frame goes through, as they are held: vision tower and connector.

@@ -11,7 +11,7 @@ use crate::error::{ModelError, Result};
 use crate::fused::{Decoding, Fused, Step};
 use crate::layer_weights::{DecoderLayer, Part, table_and_head};
 use crate::lend::to_floats;
-use crate::passes::{DecoderInput, Piece, answer_of};
+use crate::passes::{DecoderInput, Piece};
 use crate::placement::{Compute, Kernels};
 use crate::rotary::Rotary;
 use crate::sampling::Choice;
@@ -73,6 +73,11 @@ impl Decoder {
         &self.rotary
     }
 
+    /// What a cache carries for our kernels, where they compute.
+    pub(crate) fn decoding(&self) -> Result<Option<Decoding>> {
+        self.fused.map(|fused| fused.decoding(&self.compute)).transpose()
+    }
+
     /// Bytes of weights that every token reads.
     pub(crate) fn weight_bytes(&self) -> usize {
         let layers = self.layers.iter().flat_map(Layer::linears);
@@ -107,8 +112,8 @@ impl Decoder {
         }
     }
 
-    /// As [`Self::answer`] of several pieces, whose errors do not stop the others. The logits of those that ask for them are left in
-    /// `logits`; of all, where nothing is found on the device.
+    /// As [`Self::answer`] of several pieces, of one row of logits each. The logits of those of which nothing is found on the device are
+    /// left in `logits`, and their answers are their rows there.
     pub(crate) fn answer_all(
         &self,
         pieces: &mut [Piece<'_>],
@@ -128,14 +133,14 @@ impl Decoder {
                 true => decoding_of(piece.cache)?.choice()?,
                 false => None,
             };
-            answers.push(match found {
-                Some(choice) => Ok(answer(choice, piece.wanted)),
+            answers.push(Ok(match found {
+                Some(choice) => answer(choice, piece.wanted),
                 None => {
-                    let (own, start) = (logits.len() / all.dim(1)?, logits.len());
+                    let own = logits.len() / all.dim(1)?;
                     logits.extend(to_floats(&all.narrow(0, row, 1)?)?);
-                    answer_of(&logits[start..], own, piece.wanted)
+                    Answer::Logits(own)
                 }
-            });
+            }));
         }
         Ok(())
     }
@@ -177,13 +182,13 @@ impl Decoder {
         self.check(piece)?;
         let cache = &mut *piece.cache;
         let (position, slot) = (cache.next_position(), cache.len());
-        if cache.keeps_embeddings() {
-            cache.keep_embedding_rows(&self.embed(&[id])?)?;
+        if cache.embeddings().is_some() {
+            keep_embeddings(cache, &self.embed(&[id])?)?;
         }
         let reach = (slot + 1).next_multiple_of(REACH).min(cache.capacity());
         let causal = Causal::of_step(&self.compute, self.config.head_dim(), slot, reach)?;
         // Out of the cache, which the work reads.
-        let mut decoding = cache.take_decoding().ok_or_else(foreign_cache)?;
+        let mut decoding = cache.decoding.take().ok_or_else(foreign_cache)?;
         let work = |decoding: &Decoding| {
             let x = fused.embed_word(&self.embed_tokens, decoding.step())?;
             let step = Some(decoding.step());
@@ -195,7 +200,7 @@ impl Decoder {
             .start(id, position, slot)
             .and_then(|()| decoding.again(reach, kept, work))
             .and_then(|()| decoding.choice());
-        cache.put_decoding(decoding);
+        cache.decoding = Some(decoding);
         let choice = asked_for?;
         cache.commit(1);
         Ok(choice)
@@ -237,7 +242,7 @@ impl Decoder {
         }
         let place = |(piece, causal)| {
             let Piece { chunk, cache, .. }: &Piece<'_> = piece;
-            Place { cache, step: cache.decoding().map(Decoding::step), causal, tokens: chunk.tokens() }
+            Place { cache, step: cache.decoding.as_ref().map(Decoding::step), causal, tokens: chunk.tokens() }
         };
         let places: Vec<Place<'_>> = pieces.iter().zip(&causals).map(place).collect();
         let x = self.layers(joined(streams)?, &places)?;
@@ -263,10 +268,10 @@ impl Decoder {
         if let Some(fused) = self.fused {
             let (position, slot) = (cache.next_position(), cache.len());
             let word = match chunk {
-                DecoderInput::Words([id]) if !cache.keeps_embeddings() => Some(*id),
+                DecoderInput::Words([id]) if cache.embeddings().is_none() => Some(*id),
                 _ => None,
             };
-            let decoding = cache.decoding_mut().ok_or_else(foreign_cache)?;
+            let decoding = cache.decoding.as_mut().ok_or_else(foreign_cache)?;
             decoding.start(word.unwrap_or_default(), position, slot)?;
             if word.is_some() {
                 return fused.embed_word(&self.embed_tokens, decoding.step());
@@ -276,7 +281,7 @@ impl Decoder {
             DecoderInput::Words(ids) => self.embed(ids)?,
             DecoderInput::Embeddings(embeddings) => embeddings.clone(),
         };
-        cache.keep_embedding_rows(&embeddings)?;
+        keep_embeddings(cache, &embeddings)?;
         wide(&embeddings)
     }
 
@@ -355,8 +360,16 @@ fn answer(choice: Choice, wanted: Wanted) -> Answer {
     }
 }
 
+/// Keeps the input embeddings of tokens that are about to go in, `[tokens, hidden]`, if they will be computed again.
+fn keep_embeddings(cache: &KvCache, embeddings: &Tensor) -> Result<()> {
+    if let Some(all) = cache.embeddings() {
+        all.slice_set(&embeddings.contiguous()?, 0, cache.len())?;
+    }
+    Ok(())
+}
+
 fn decoding_of(cache: &KvCache) -> Result<&Decoding> {
-    cache.decoding().ok_or_else(foreign_cache)
+    cache.decoding.as_ref().ok_or_else(foreign_cache)
 }
 
 /// Only caches of this device have what our kernels need besides.

@@ -17,8 +17,9 @@ use candle_core::Tensor;
 use crate::answer::Answer;
 use crate::config::ModelConfig;
 use crate::error::Result;
+use crate::fused::Decoding;
 use crate::lend::to_floats;
-use crate::passes::{Passes, Piece, answer_of};
+use crate::passes::{Passes, Piece};
 use crate::placement::Compute;
 use crate::rotary::Rotary;
 use crate::weights::Weights;
@@ -57,6 +58,10 @@ impl Passes for TensorPasses {
         true
     }
 
+    fn decoding(&self) -> Result<Option<Decoding>> {
+        self.decoder.decoding()
+    }
+
     fn embed(&self, ids: &[u32]) -> Result<Tensor> {
         self.decoder.embed(ids)
     }
@@ -69,18 +74,11 @@ impl Passes for TensorPasses {
         self.decoder.forward(pieces, logits)
     }
 
-    /// A few numbers come back from the device where it can answer.
-    fn answer(&self, piece: &mut Piece<'_>, logits: &mut Vec<f32>) -> Result<Answer> {
-        if let Some(answer) = self.decoder.answer(piece)? {
-            return Ok(answer);
-        }
-        // Again, for the logit that is at fault, if it was computed at all.
-        piece.undo();
-        self.decoder.forward(std::slice::from_mut(piece), logits)?;
-        answer_of(logits, 0, piece.wanted)
+    fn answer_on_device(&self, piece: &mut Piece<'_>) -> Result<Option<Answer>> {
+        self.decoder.answer(piece)
     }
 
-    fn answer_all(
+    fn answer_all_on_device(
         &self,
         pieces: &mut [Piece<'_>],
         logits: &mut Vec<f32>,

@@ -4,9 +4,9 @@ use super::activation::gate;
 use super::elementwise::{rms_norm, rotate};
 use super::lend::{Spare, sized};
 use super::load::{Table, floats, layers, stacked};
+use super::sides::{CacheRows, Sides, keep_embeddings, with_sides};
 use super::stage::{for_rows, in_pool};
 use crate::attention::{Heads, Inputs, Mask, Scratch, attend};
-use crate::cache::{CacheRows, Sides, with_sides};
 use crate::error::Result;
 use crate::layer_weights::{DecoderLayer, table_and_head};
 use crate::lend::with_floats;
@@ -161,7 +161,7 @@ impl Decoder {
                     Ok(())
                 })?,
             }
-            piece.cache.keep_embeddings(rows)?;
+            keep_embeddings(piece.cache, rows)?;
             positions.extend((piece.cache.next_position()..).take(tokens));
         }
         if attention.len() < pieces.len() {

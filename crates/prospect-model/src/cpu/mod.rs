@@ -6,14 +6,18 @@
 //! those of several streams go through the stages together.
 
 mod activation;
+mod append;
 mod decoder;
 mod elementwise;
 mod lend;
 mod load;
 mod patches;
+mod sides;
 mod stage;
 mod vision;
 
+#[doc(hidden)]
+pub use append::ZeroToken;
 use candle_core::{Device, Tensor};
 
 use crate::config::ModelConfig;

@@ -32,7 +32,7 @@ pub struct Drive<'a, M: StreamModel> {
     /// The stream.
     pub stream: &'a ServedStream<M>,
     /// Its frames, behind those of `progress`.
-    pub frames: &'a mut Delivery<Prepared<M::Picture>>,
+    pub frames: &'a mut Delivery<Prepared<M::PreparedPicture>>,
     /// What happens where a frame cannot be had.
     pub on_corrupt_frame: OnCorruptFrame,
     /// How far it has come.

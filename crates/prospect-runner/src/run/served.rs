@@ -38,7 +38,7 @@ impl<M: StreamModel> ServedStream<M> {
     pub fn frame(
         &self,
         frame: &Frame,
-        picture: Picture<M::Picture>,
+        picture: Picture<M::PreparedPicture>,
         arrival: Option<(Arrival, usize)>,
         trace: &mut dyn TraceSink,
     ) -> Result<Option<Reply>, RunError> {

@@ -4,11 +4,12 @@ use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, Tensor};
 use half::bf16;
 
 use crate::attention::{Heads, int8};
+use crate::cache::KvCache;
 use crate::error::Result;
 
 /// Keys and values of one layer where they lie.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Sides<'a> {
+pub(super) enum Sides<'a> {
     Floats([Heads<'a, f32>; 2]),
     Halves([Heads<'a, bf16>; 2]),
     /// Rows of int8.
@@ -17,7 +18,7 @@ pub(crate) enum Sides<'a> {
 
 /// Lends the first `tokens` slots of keys and values, `[1, kv_heads, capacity, row]` each: a row is `head_dim` floats, or as many
 /// int8 and their scale.
-pub(crate) fn with_sides<T>(
+pub(super) fn with_sides<T>(
     (keys, values): (&Tensor, &Tensor),
     tokens: usize,
     read: impl FnOnce(Sides<'_>) -> Result<T>,
@@ -47,17 +48,17 @@ pub(crate) fn with_sides<T>(
 
 /// Rows of keys or values of one layer, on their way into the cache: `[tokens, kv_heads * head_dim]`, each `stride` behind the
 /// last.
-pub(crate) struct CacheRows<'a> {
-    pub(crate) rows: &'a [f32],
-    pub(crate) stride: usize,
-    pub(crate) tokens: usize,
+pub(super) struct CacheRows<'a> {
+    pub(super) rows: &'a [f32],
+    pub(super) stride: usize,
+    pub(super) tokens: usize,
     /// The slot of the first one.
-    pub(crate) slot: usize,
+    pub(super) slot: usize,
 }
 
 impl CacheRows<'_> {
     /// Into a side of the cache, `[1, kv_heads, capacity, row]`, in place.
-    pub(crate) fn write_to(&self, side: &Tensor) -> Result<()> {
+    pub(super) fn write_to(&self, side: &Tensor) -> Result<()> {
         Ok(side.inplace_op1(self)?)
     }
 
@@ -100,4 +101,13 @@ impl InplaceOp1 for CacheRows<'_> {
         }
         Ok(())
     }
+}
+
+/// Keeps the input embeddings of tokens that are about to go in, `[tokens, hidden]`, if they will be computed again.
+pub(super) fn keep_embeddings(cache: &KvCache, embeddings: &[f32]) -> Result<()> {
+    let Some(all) = cache.embeddings() else { return Ok(()) };
+    let (capacity, hidden) = all.dims2()?;
+    let tokens = embeddings.len() / hidden;
+    let rows = CacheRows { rows: embeddings, stride: hidden, tokens, slot: cache.len() };
+    rows.write_to(&all.reshape((1, 1, capacity, hidden))?)
 }
