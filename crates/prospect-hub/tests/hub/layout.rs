@@ -109,9 +109,11 @@ fn the_token_is_shown_to_the_hub_and_to_nobody_else() {
 #[test]
 fn something_else_is_refused_before_its_weights_are_fetched() {
     let (server, cache) = (StandIn::serving("gqa-tied"), tempfile::tempdir().unwrap());
-    let hub = server.hub(cache.path()).with_config_check(|text, path| match text.contains("llama") {
-        true => Err(format!("{}: no SmolVLM", path.display()).into()),
-        false => Ok(()),
+    let hub = server.hub(cache.path()).with_config_check(|text, path| {
+        match text.contains("\"hidden_size\": 2048") {
+            true => Err(format!("{}: no SmolVLM", path.display()).into()),
+            false => Ok(()),
+        }
     });
     let refused = |change: &dyn Fn(&mut Files), commit: char| {
         server.commit(&commit.to_string().repeat(40), change);
