@@ -10,7 +10,7 @@ use crate::smolvlm::SmolVlm;
 
 impl Generator {
     /// Prefills `chunk` and generates at most `max_new_tokens` tokens; `rule` applies to the first one, `None` lets the
-    /// model speak without a decision (and without touching the memory of the last one). With [`Sampling::Greedy`] this is
+    /// model speak without a decision (and without touching the memory of the last one). With [`Sampling::Greedy`](crate::Sampling::Greedy) this is
     /// ProAssist's `fast_greedy_generate`.
     ///
     /// # Errors

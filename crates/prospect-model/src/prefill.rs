@@ -15,8 +15,8 @@ impl SmolVlm {
     /// Puts a chunk into the cache and returns the logits of its last token, `[vocab]`.
     ///
     /// # Errors
-    /// Every error leaves the cache as it was: [`ModelError::EmptyChunk`], [`ModelError::CacheFull`],
-    /// [`ModelError::Position`], [`ModelError::NonFiniteLogits`].
+    /// Every error leaves the cache as it was: [`ModelError::EmptyChunk`](crate::ModelError::EmptyChunk), [`ModelError::CacheFull`](crate::ModelError::CacheFull),
+    /// [`ModelError::Position`](crate::ModelError::Position), [`ModelError::NonFiniteLogits`](crate::ModelError::NonFiniteLogits).
     pub fn prefill(&self, chunk: &Embeddings, cache: &mut KvCache) -> Result<Vec<f32>> {
         let mut logits = Vec::new();
         self.prefill_into(chunk, cache, &mut logits)?;
