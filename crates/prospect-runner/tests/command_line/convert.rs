@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::support::{complaint, program, repository, text};
 
 fn fixture(name: &str) -> String {
-    let folder = repository().join("crates/prospect-runner/tests/annotations");
+    let folder = repository().join("crates/prospect-evaluation/tests/annotations");
     folder.join(name).to_str().unwrap().to_owned()
 }
 
