@@ -8,6 +8,7 @@ use prospect_engine::EngineError;
 use prospect_evaluation::annotations::AnnotationsError;
 use prospect_evaluation::{SimilarityError, TraceError};
 use prospect_hub::HubError;
+use prospect_journal::JournalError;
 use prospect_model::ModelError;
 use prospect_processor::ProcessorError;
 use prospect_session::registry::RegistryError;
@@ -27,6 +28,9 @@ pub enum RunError {
     /// A trace that is read back.
     #[error(transparent)]
     Trace(#[from] TraceError),
+    /// What is written down: traces, results, streams, and the locks where they lie.
+    #[error(transparent)]
+    Journal(JournalError),
     /// A stream that cannot be resumed.
     #[error(transparent)]
     Suspend(#[from] SuspendError),
@@ -176,20 +180,6 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
-    /// Another process that writes where this one would.
-    #[error("{}: {holder} writes there: expected one writer at a time", place.display())]
-    Locked {
-        /// The folder or file.
-        place: PathBuf,
-        /// Who has it.
-        holder: String,
-    },
-    /// A file that was taken away while it was written.
-    #[error("{}: was removed or replaced while it was written: what came since is lost", path.display())]
-    TakenAway {
-        /// The file.
-        path: PathBuf,
-    },
     /// Standard output or standard error that takes nothing more.
     #[error("cannot write to the output: {source}")]
     Output {
@@ -222,10 +212,10 @@ impl RunError {
             | Self::SpecialToken { .. }
             | Self::Registry(_)
             | Self::NoFrames { .. }
-            | Self::Locked { .. }
             | Self::Argument { .. } => 2,
             Self::Model(error) if error.is_bad_checkpoint() => 2,
             Self::Engine(error) if error.is_bad_input() => 2,
+            Self::Journal(error) => exit_code_of_journal(error),
             Self::Hub(error) => exit_code_of_hub(error),
             Self::Interrupted => 130,
             Self::Model(_)
@@ -238,9 +228,31 @@ impl RunError {
             | Self::Report { .. }
             | Self::BrokenLaws { .. }
             | Self::Write { .. }
-            | Self::TakenAway { .. }
             | Self::Output { .. } => 1,
         }
+    }
+}
+
+/// What is wrong with a suspended stream's file, people know by the argument that names the file; what an engine says is the
+/// engine's word.
+impl From<JournalError> for RunError {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Suspended(error) => SuspendError::from(error).into(),
+            JournalError::Engine(error) => (*error).into(),
+            error => Self::Journal(error),
+        }
+    }
+}
+
+/// 2 for what has to be asked differently, 1 for a failure at work.
+fn exit_code_of_journal(error: &JournalError) -> u8 {
+    match error {
+        JournalError::Read { .. }
+        | JournalError::Locked { .. }
+        | JournalError::NoLock { .. }
+        | JournalError::Suspended(_) => 2,
+        _ => 1,
     }
 }
 
@@ -262,6 +274,8 @@ fn exit_code_of_hub(error: &HubError) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use prospect_journal::SuspendedError;
+
     use super::*;
 
     #[test]
@@ -274,5 +288,23 @@ mod tests {
         assert_eq!(code(HubError::Server { url: url(), status: 500 }), 1);
         assert_eq!(code(HubError::RateLimited { url: url(), seconds: None }), 1);
         assert_eq!(code(HubError::Interrupted), 130);
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_two_and_a_disk_that_fails_is_one() {
+        let code = |error: JournalError| RunError::from(error).exit_code();
+        let path = || PathBuf::from("out/trace.jsonl");
+        let why = || std::io::Error::other("no");
+        assert_eq!(code(JournalError::Read { path: path(), source: why() }), 2);
+        assert_eq!(code(JournalError::Locked { place: path(), holder: "process 1".to_owned() }), 2);
+        assert_eq!(code(JournalError::NoLock { path: path(), place: path() }), 2);
+        assert_eq!(code(JournalError::Write { path: path(), source: why() }), 1);
+        assert_eq!(code(JournalError::TakenAway { path: path() }), 1);
+        assert_eq!(code(JournalError::from(EngineError::Stopped)), 1);
+        let missing = RunError::from(JournalError::from(SuspendedError::Missing { path: path() }));
+        assert_eq!(missing.exit_code(), 2);
+        assert!(missing.to_string().starts_with("--checkpoint out/trace.jsonl: there is none"), "{missing}");
+        let taken = RunError::from(JournalError::from(SuspendedError::Taken { path: path() }));
+        assert!(taken.to_string().starts_with("--checkpoint out/trace.jsonl: is there and"), "{taken}");
     }
 }

@@ -1,8 +1,8 @@
 //! Stream a video through SmolVLM2: sources, the stream loop, trace and command line.
 //!
 //! [`run::run`] is the way of one video: a [`source`] gives frames, an engine ([`prospect_engine::Engine`]) puts them into a
-//! model one at a time and lets a context strategy decide what survives when the cache overflows, a [`trace`] takes down what
-//! happened, a [`display`] shows it.
+//! model one at a time and lets a context strategy decide what survives when the cache overflows, a trace
+//! ([`prospect_journal::TraceSink`]) takes down what happened, a [`display`] shows it.
 
 pub mod bench;
 pub mod checkpoint;
@@ -10,7 +10,6 @@ pub mod cli;
 pub mod display;
 pub mod error;
 pub mod interrupt;
-mod lock;
 mod outlet;
 pub mod parity;
 mod placement;
@@ -19,12 +18,9 @@ pub mod recording;
 pub mod report;
 pub mod run;
 pub mod similarity;
-mod stamp;
 pub mod suite;
 pub mod suspend;
-pub mod trace;
 mod version;
-mod whole_file;
 
 pub use prospect_session::registry as strategies;
 pub use version::VERSION;

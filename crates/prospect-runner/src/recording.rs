@@ -8,8 +8,9 @@ use prospect_context::simulator::recorded::{Recording, TraceEvent};
 
 use crate::error::RunError;
 use crate::strategies::Registry;
-use crate::trace::{Event, TraceError, read_trace};
+use prospect_evaluation::{TraceError, read_trace};
 use prospect_foreign::one_line;
+use prospect_session::Event;
 use prospect_session::OverflowRule;
 
 /// A run, as its trace tells it, with the settings that it had.

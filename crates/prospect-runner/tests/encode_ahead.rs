@@ -11,7 +11,7 @@ use prospect_engine::{Preparation, PreparedPicture};
 use prospect_processor::RgbImage;
 use prospect_runner::checkpoint::Checkpoint;
 use prospect_runner::interrupt::Interrupt;
-use prospect_runner::trace::Event;
+use prospect_session::Event;
 
 fn settings(keys: &[&str]) -> Settings {
     let layers = Layers::new().file_text("configs/workbench.toml".as_ref(), WORKBENCH_CONFIG).unwrap();

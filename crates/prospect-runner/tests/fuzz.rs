@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use mutations::{cases, mutate, mutations};
 use proptest::prelude::*;
 use prospect_runner::suite;
-use prospect_runner::suspend::SuspendedStream;
+use prospect_runner::suspend::SuspendedRun;
 
 fn here(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
@@ -84,7 +84,7 @@ proptest! {
             let sum = crc32fast::hash(&bytes[..end]).to_le_bytes();
             bytes[end..].copy_from_slice(&sum);
         }
-        if let Err(error) = SuspendedStream::parse(bytes, Path::new("stream.checkpoint")) {
+        if let Err(error) = SuspendedRun::parse(bytes, Path::new("stream.checkpoint")) {
             one_line(&error)?;
         }
     }

@@ -5,7 +5,7 @@ mod common;
 
 use common::stream;
 use prospect_config::{Layers, WORKBENCH_CONFIG};
-use prospect_runner::trace::Event;
+use prospect_session::Event;
 
 /// What a run decided at every frame, and how likely silence was; and the ids of its replies.
 #[derive(Default)]

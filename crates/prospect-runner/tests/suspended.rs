@@ -16,7 +16,7 @@ use prospect_runner::interrupt::Interrupt;
 use prospect_runner::run::{self, Progress, RunInputs, ServedStream};
 use prospect_runner::strategies::Registry;
 use prospect_runner::suspend::Keeper;
-use prospect_runner::trace::Event;
+use prospect_session::Event;
 use prospect_source::{Frame, SourceOptions};
 
 /// More than two overflows in most strategies.

@@ -6,7 +6,7 @@ mod common;
 
 use common::{stream, workbench};
 use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
-use prospect_runner::trace::Event;
+use prospect_session::Event;
 use serde_json::Value;
 
 fn settings(strategy: &str) -> Settings {

@@ -26,6 +26,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         "prospect-engine",
         &["prospect-config", "prospect-context", "prospect-model", "prospect-processor", "prospect-session"],
     ),
+    ("prospect-journal", &["prospect-engine", "prospect-foreign", "prospect-model", "prospect-session"]),
     (
         "prospect-runner",
         &[
@@ -35,6 +36,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "prospect-evaluation",
             "prospect-foreign",
             "prospect-hub",
+            "prospect-journal",
             "prospect-model",
             "prospect-processor",
             "prospect-session",
@@ -71,6 +73,7 @@ const FILES_IN_CIRCLES: &[(&str, usize)] = &[
     ("prospect-cuda", 0),
     ("prospect-model", 0),
     ("prospect-engine", 0),
+    ("prospect-journal", 0),
     ("prospect-runner", 0),
 ];
 

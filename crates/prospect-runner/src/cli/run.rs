@@ -12,13 +12,12 @@ use crate::checkpoint::{Checkpoint, from_repository};
 use crate::display::{Display, Lines, Silent, Terminal};
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
-use crate::lock::Lock;
 use crate::outlet::Outlet;
 use crate::run::{self, Keeping, RunInputs};
 use crate::strategies::Registry;
-use crate::suspend::{Keeper, SuspendError, SuspendedStream};
-use crate::trace::{Event, TRACE_FILE, Tee, TraceSink, TraceWriter};
-use prospect_session::Reply;
+use crate::suspend::{Keeper, SuspendError, SuspendedRun};
+use prospect_journal::{Lock, TRACE_FILE, Tee, TraceSink, TraceWriter};
+use prospect_session::{Event, Reply};
 use prospect_source::{STDIN, shown_name};
 
 /// Longest first line of a trace that is looked at, in bytes.
@@ -43,11 +42,11 @@ pub(super) fn run(
     let name = if source == STDIN { "stdin" } else { &shown };
     let folder = output_folder(&settings, name, |folder| is_free(folder, &shown));
     let lock = Lock::of_folder(&folder)?;
-    lock.missing.iter().for_each(|note| complain("note", note));
+    lock.missing().iter().for_each(|note| complain("note", note));
     let keeper = keeper(&arguments.keeping, &settings, &checkpoint, &source)?;
     let suspended =
         keeper.as_ref().filter(|_| arguments.keeping.resume).map(Keeper::suspended).transpose()?;
-    let position = suspended.as_ref().map(SuspendedStream::trace);
+    let position = suspended.as_ref().map(SuspendedRun::trace);
     let mut trace = match &suspended {
         Some(stream) => TraceWriter::continued(&folder, stream.trace()).map_err(|problem| {
             let trace = folder.join(TRACE_FILE);
@@ -85,7 +84,7 @@ pub(super) fn run(
         print(&format!("trace: {}", trace.path().display()));
     }
     if let (Err(RunError::Interrupted), Some(keeper)) = (&outcome, &keeper) {
-        print(&format!("checkpoint: {}, to go on with --resume", keeper.path().display()));
+        print(&format!("checkpoint: {}, to go on with --resume", keeper.file().path().display()));
     }
     outcome.map(drop)
 }
@@ -99,9 +98,9 @@ fn keeper(
 ) -> Result<Option<Keeper>, RunError> {
     let Some(path) = keeping.checkpoint.as_deref() else { return Ok(None) };
     let keeper = Keeper::new(path, keeping.checkpoint_every, settings, &checkpoint.folder, source)?;
-    keeper.unlocked().iter().for_each(|note| complain("note", note));
-    if keeper.holds_stream() && !keeping.resume && !keeping.overwrite {
-        return Err(SuspendError::Kept { path: keeper.path().to_owned() }.into());
+    keeper.file().unlocked().iter().for_each(|note| complain("note", note));
+    if keeper.file().holds_stream() && !keeping.resume && !keeping.overwrite {
+        return Err(SuspendError::Kept { path: keeper.file().path().to_owned() }.into());
     }
     Ok(Some(keeper))
 }

@@ -8,7 +8,7 @@ use super::say::print;
 use crate::error::RunError;
 use crate::recording::{RecordedRun, read_recording};
 use crate::strategies::Registry;
-use crate::trace::TRACE_FILE;
+use prospect_journal::TRACE_FILE;
 use prospect_session::OverflowRule;
 
 pub(super) fn simulate(arguments: &SimulateArguments, registry: &Registry) -> Result<(), RunError> {

@@ -13,8 +13,9 @@ use super::stream::frame_of_reply;
 use super::thumbnails::{Thumbnails, thumbnails};
 use crate::error::RunError;
 use crate::suite::Merged;
-use crate::trace::{TRACE_FILE, TraceError, read_trace};
 use crate::version::VERSION;
+use prospect_evaluation::{TraceError, read_trace};
+use prospect_journal::TRACE_FILE;
 
 /// Everything that the template shows of a video.
 #[derive(Debug, Serialize)]

@@ -7,8 +7,8 @@ use super::thumbnails::Thumbnails;
 use super::timeline::{Timeline, timeline};
 use super::{clock, plots};
 use crate::error::RunError;
-use crate::trace::{Event, PutBack};
 use prospect_evaluation::{Verdict, VideoRun};
+use prospect_session::{Event, PutBack};
 
 /// One run.
 #[derive(Debug, Serialize)]

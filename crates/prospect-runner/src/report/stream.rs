@@ -1,6 +1,6 @@
 //! What the plots and pictures of a run are made from, read from its trace.
 
-use crate::trace::{Event, PaceEntry};
+use prospect_session::{Event, PaceEntry};
 
 /// What the plots show.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, RgbImage};
 use serde::Serialize;
 
-use crate::trace::Event;
+use prospect_session::Event;
 use prospect_source::SourceOptions;
 
 /// Longest side in pixels.

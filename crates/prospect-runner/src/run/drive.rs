@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use prospect_config::OnCorruptFrame;
 use prospect_engine::StreamModel;
+use prospect_journal::TraceSink;
 use prospect_session::Aside;
 use prospect_source::Aftermath;
 use prospect_source::delivery::{Delivered, Delivery, Next, PreparedFrame};
@@ -16,7 +17,6 @@ use crate::display::Display;
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
 use crate::suspend::Keeper;
-use crate::trace::TraceSink;
 
 /// Why a frame did not reach a model that was busy.
 const STALE: &str = "newer frames came while the model was busy";

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use prospect_config::Settings;
 use prospect_engine::{CheckpointLanguage, StreamSetup};
 use prospect_evaluation::annotations::Annotations;
+use prospect_session::{Event, SCHEMA_VERSION};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
 use crate::strategies::Registry;
-use crate::trace::{Event, SCHEMA_VERSION};
 use crate::version::versions;
 
 /// What is streamed through what.

@@ -3,10 +3,10 @@
 use prospect_engine::{
     EngineError, Output, Picture, Speaker, Stream, StreamFrame, StreamModel, peak_memory_bytes,
 };
-use prospect_session::{Aside, Reply, RunStatistics};
+use prospect_journal::TraceSink;
+use prospect_session::{Aside, Event, Reply, RunStatistics};
 
 use crate::error::RunError;
-use crate::trace::{Event, TraceSink};
 use prospect_source::Frame;
 use prospect_source::delivery::Arrival;
 
@@ -67,7 +67,7 @@ impl<M: StreamModel> ServedStream<M> {
         if let Output::Event(event) = self.stream.next()? {
             trace.record(&event)?;
         }
-        trace.flush()
+        Ok(trace.flush()?)
     }
 
     /// Records everything that has come by now.
@@ -102,7 +102,7 @@ impl<M: StreamModel> ServedStream<M> {
         match self.stream.finish(Some(error.to_string())) {
             Ok(_) => {
                 self.record_rest(trace)?;
-                trace.flush()
+                Ok(trace.flush()?)
             }
             // Nobody is there any more who knows the figures.
             Err(EngineError::Stopped) => close_failed(trace, error, &RunStatistics::default()),
@@ -122,5 +122,5 @@ pub fn close_failed(
 ) -> Result<(), RunError> {
     trace.record(&Event::Error { message: error.to_string() })?;
     trace.record(&statistics.finished(peak_memory_bytes()))?;
-    trace.flush()
+    Ok(trace.flush()?)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use prospect_engine::{Engine, EngineError, EngineOptions, SmolVlmStreams, Speaker, StreamSetup};
+use prospect_journal::TraceSink;
 use prospect_session::RunStatistics;
 use prospect_source::Behind;
 
@@ -14,8 +15,7 @@ use super::progress::Progress;
 use super::served::{ServedStream, close_failed};
 use crate::display::Display;
 use crate::error::RunError;
-use crate::suspend::{Keeper, SuspendError, SuspendedStream};
-use crate::trace::TraceSink;
+use crate::suspend::{Keeper, SuspendError, SuspendedRun};
 
 /// What people speak to a stream through.
 pub type StreamSpeaker = Speaker<SmolVlmStreams>;
@@ -26,7 +26,7 @@ pub struct Keeping<'a> {
     /// Writes it down now and then: before the first frame, every so many, and after Ctrl-C.
     pub keeper: Option<&'a Keeper>,
     /// The stream that it goes on with, and with its trace.
-    pub suspended: Option<SuspendedStream>,
+    pub suspended: Option<SuspendedRun>,
     /// Hears of the stream once people can speak to it.
     pub on_open: Option<Box<dyn FnOnce(StreamSpeaker) + 'a>>,
 }
@@ -117,7 +117,7 @@ fn begin(
 fn resume(
     engine: &Engine<SmolVlmStreams>,
     setup: StreamSetup,
-    suspended: SuspendedStream,
+    suspended: SuspendedRun,
 ) -> Result<ServedStream<SmolVlmStreams>, RunError> {
     let path = suspended.path().to_owned();
     let resumption = Some(suspended.into_resumption());

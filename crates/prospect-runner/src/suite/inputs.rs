@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
+use prospect_journal::Stamp;
 use serde::{Deserialize, Serialize};
 
 use super::variant::Variant;
 use super::video::Video;
 use crate::error::RunError;
 use crate::run;
-use crate::stamp::Stamp;
 use crate::version::{self, VERSION};
 
 /// Everything that a run depends on, files by their contents.

@@ -8,10 +8,11 @@ use crate::error::RunError;
 use crate::interrupt::Interrupt;
 use crate::run::{self, close_failed};
 use crate::strategies::SANITY;
-use crate::trace::{Event, SCHEMA_VERSION, StageTimes, TraceSink};
 use crate::version::versions;
 use prospect_evaluation::annotations::Annotations;
 use prospect_evaluation::references_as_replies;
+use prospect_journal::TraceSink;
+use prospect_session::{Event, SCHEMA_VERSION, StageTimes};
 use prospect_source::{Aftermath, FrameSource};
 
 /// Writes the trace of a run that says every reference at its frame.
@@ -32,7 +33,7 @@ pub(super) fn replay_references(
     match replay(settings, frames.as_mut(), annotations, interrupt, trace, &mut statistics) {
         Ok(()) => {
             trace.record(&statistics.finished(peak_memory_bytes()))?;
-            trace.flush()
+            Ok(trace.flush()?)
         }
         Err(error) => {
             close_failed(trace, &error, &statistics)?;

@@ -10,11 +10,9 @@ use super::inputs::Inputs;
 use super::shard::Shard;
 use super::video::Video;
 use crate::error::RunError;
-use crate::lock::Lock;
-use crate::trace::TRACE_FILE;
-use crate::whole_file::{UNFINISHED, write_whole};
 use prospect_evaluation::{Cost, Judgement};
 use prospect_foreign::one_line;
+use prospect_journal::{JournalError, Lock, TRACE_FILE, UNFINISHED, write_whole};
 
 /// Name of the file that says what belongs to a suite.
 const SUITE_FILE: &str = "suite.json";
@@ -103,24 +101,24 @@ impl Store {
     /// Takes what only one process may have: the part of a suite that `shard` names.
     ///
     /// # Errors
-    /// [`RunError::Locked`], [`RunError::Write`].
+    /// [`JournalError::Locked`], [`JournalError::Write`].
     pub(super) fn lock_shard(&self, shard: Shard) -> Result<Lock, RunError> {
         let name = format!(".shard-{}.lock", shard.to_string().replace('/', "-of-"));
-        Lock::take(&self.folder.join(name), &self.folder)
+        Ok(Lock::take(&self.folder.join(name), &self.folder)?)
     }
 
     /// Takes the folder of one run.
     ///
     /// # Errors
-    /// [`RunError::Locked`], [`RunError::Write`].
+    /// [`JournalError::Locked`], [`JournalError::Write`].
     pub(super) fn lock_run(&self, strategy_folder: &str, video: &str) -> Result<Lock, RunError> {
-        Lock::of_folder(&self.run_folder(strategy_folder, video))
+        Ok(Lock::of_folder(&self.run_folder(strategy_folder, video))?)
     }
 
     /// Writes the result of one run.
     ///
     /// # Errors
-    /// [`RunError::Write`].
+    /// [`JournalError::Write`].
     pub fn put_result(&self, strategy_folder: &str, video: &str, result: &RunResult) -> Result<(), RunError> {
         write_json(&self.run_folder(strategy_folder, video).join(RESULT_FILE), result)
     }
@@ -129,10 +127,10 @@ impl Store {
     /// wrote them.
     ///
     /// # Errors
-    /// [`RunError::Write`].
+    /// [`JournalError::Write`].
     pub fn forget_run(&self, strategy_folder: &str, video: &str) -> Result<(), RunError> {
         let folder = self.run_folder(strategy_folder, video);
-        let failed = |source| RunError::Write { path: folder.clone(), source };
+        let failed = |source| JournalError::Write { path: folder.clone(), source };
         let entries = match fs::read_dir(&folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             entries => entries.map_err(failed)?,
@@ -141,7 +139,8 @@ impl Store {
             let path = entry.map_err(failed)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if [RESULT_FILE, TRACE_FILE, CHECKPOINT_FILE].contains(&&*name) || name.starts_with(UNFINISHED) {
-                fs::remove_file(&path).map_err(|source| RunError::Write { path: path.clone(), source })?;
+                fs::remove_file(&path)
+                    .map_err(|source| JournalError::Write { path: path.clone(), source })?;
             }
         }
         Ok(())
@@ -178,7 +177,7 @@ impl Store {
     /// Writes what belongs to the suite.
     ///
     /// # Errors
-    /// [`RunError::Write`].
+    /// [`JournalError::Write`].
     pub fn put_description(&self, description: &SuiteDescription) -> Result<(), RunError> {
         write_json(&self.folder.join(SUITE_FILE), description)
     }
@@ -186,11 +185,10 @@ impl Store {
     /// Writes a file beside them.
     ///
     /// # Errors
-    /// [`RunError::Write`].
+    /// [`JournalError::Write`].
     pub fn put_text(&self, name: &str, text: &str) -> Result<PathBuf, RunError> {
         let path = self.folder.join(name);
-        let failed = |source| RunError::Write { path: path.clone(), source };
-        write_whole(&path, failed, |to| to.write_all(text.as_bytes()).map_err(failed))?;
+        write_whole(&path, |to| to.write_all(text.as_bytes()))?;
         Ok(path)
     }
 }
@@ -201,10 +199,8 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
 }
 
 fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunError> {
-    let failed = |source| RunError::Write { path: path.to_owned(), source };
-    write_whole(path, failed, |to| {
-        serde_json::to_writer_pretty(to, value).map_err(|error| failed(error.into()))
-    })
+    write_whole(path, |to| Ok(serde_json::to_writer_pretty(to, value)?))?;
+    Ok(())
 }
 
 #[cfg(test)]

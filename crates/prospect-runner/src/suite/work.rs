@@ -17,10 +17,11 @@ use crate::error::RunError;
 use crate::interrupt::Interrupt;
 use crate::run::{self, Keeping, RunInputs};
 use crate::strategies::Registry;
-use crate::suspend::{Keeper, SuspendedStream};
-use crate::trace::{TraceWriter, broken_laws, read_trace};
+use crate::suspend::{Keeper, SuspendedRun};
 use prospect_evaluation::annotations::Annotations;
-use prospect_evaluation::{Cost, Judge, Similarity, Window};
+use prospect_evaluation::{Cost, Judge, Similarity, Window, read_trace};
+use prospect_journal::{JournalError, TraceWriter};
+use prospect_session::broken_laws;
 
 /// Videos, strategies, and what runs them.
 pub struct Suite<'a> {
@@ -95,7 +96,7 @@ impl Suite<'_> {
     /// [`RunError::Interrupted`], or results that cannot be written. A run that fails is a result, not an error.
     pub fn run(&self, shard: Shard, progress: &mut Progress<'_>) -> Result<ShardOutcome, RunError> {
         let lock = self.store.lock_shard(shard)?;
-        lock.missing.iter().for_each(|note| progress(Told::Note(note)));
+        lock.missing().iter().for_each(|note| progress(Told::Note(note)));
         self.store.put_description(&self.description())?;
         let mut outcome = ShardOutcome::default();
         let shared = self
@@ -178,7 +179,9 @@ impl Suite<'_> {
         };
         let streamed = self.stream(variant, video, annotations, (keeper.as_ref(), suspended), &mut trace);
         let failure = match streamed {
-            Err(error @ (RunError::Interrupted | RunError::Write { .. })) => return Err(error),
+            Err(error @ (RunError::Interrupted | RunError::Journal(JournalError::Write { .. }))) => {
+                return Err(error);
+            }
             outcome => outcome.err(),
         };
         // Where a run failed, for whatever cause, the next one goes on; but not with a stream that does not fit.
@@ -194,7 +197,7 @@ impl Suite<'_> {
         };
         self.store.put_result(&variant.folder(), &video.name, &result)?;
         // The lock file beside it stays, as all do.
-        keeper.filter(|_| is_over).map_or(Ok(()), |keeper| keeper.forget())?;
+        keeper.filter(|_| is_over).map_or(Ok(()), |keeper| keeper.file().forget())?;
         Ok(result)
     }
 
@@ -203,7 +206,7 @@ impl Suite<'_> {
         variant: &Variant,
         video: &Video,
         annotations: &Annotations,
-        (keeper, suspended): (Option<&Keeper>, Option<SuspendedStream>),
+        (keeper, suspended): (Option<&Keeper>, Option<SuspendedRun>),
         trace: &mut TraceWriter,
     ) -> Result<(), RunError> {
         let (settings, source) = (video.settings(&variant.settings), video.source.display().to_string());
@@ -242,7 +245,7 @@ impl Suite<'_> {
 }
 
 /// A stream that was written down and its trace, if both are sound and of this run; of anything else the video is run anew.
-fn resumable(keeper: &Keeper, folder: &Path) -> Option<(TraceWriter, SuspendedStream)> {
+fn resumable(keeper: &Keeper, folder: &Path) -> Option<(TraceWriter, SuspendedRun)> {
     let suspended = keeper.suspended().ok()?;
     Some((TraceWriter::continued(folder, suspended.trace()).ok()?, suspended))
 }

@@ -1,32 +1,24 @@
-//! Why a stream cannot be resumed.
+//! Why a run cannot be resumed.
 
 use std::path::PathBuf;
 
 use prospect_engine::UnfitError;
-use prospect_model::StoredError;
-
-use crate::trace::TraceEndError;
 use prospect_foreign::one_line;
+use prospect_journal::{SuspendedError, TraceEndError};
 
-/// What can be wrong with the file of a suspended stream.
+/// Why a run cannot go on with what its `--checkpoint` holds.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SuspendError {
+    /// What is wrong with the file itself.
+    #[error("--checkpoint {0}")]
+    File(SuspendedError),
     /// There is no such file.
     #[error(
         "--checkpoint {}: there is none to resume from: expected one that a run with --checkpoint wrote (without --resume the stream begins anew)",
         path.display()
     )]
     Missing {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A file that would be lost.
-    #[error(
-        "--checkpoint {}: is there and no checkpoint of a stream: expected a name that is free, or the checkpoint of an earlier run",
-        path.display()
-    )]
-    Taken {
         /// The file.
         path: PathBuf,
     },
@@ -39,24 +31,8 @@ pub enum SuspendError {
         /// The file.
         path: PathBuf,
     },
-    /// The bytes are not those that a run wrote.
-    #[error("--checkpoint {}: {problem}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with them.
-        problem: StoredError,
-    },
-    /// A text that is none of ours.
-    #[error("--checkpoint {}: it does not tell of a stream: {}", path.display(), one_line(problem))]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// Where it stops making sense.
-        problem: serde_json::Error,
-    },
-    /// A format, or a program, of another version.
-    #[error("--checkpoint {}: was written by {found}: expected {expected}", path.display())]
+    /// A program of another version.
+    #[error("--checkpoint {}: was written by prospect {found}: expected prospect {expected}", path.display())]
     Version {
         /// The file.
         path: PathBuf,
@@ -126,4 +102,13 @@ pub enum SuspendError {
         /// What does not fit.
         problem: UnfitError,
     },
+}
+
+impl From<SuspendedError> for SuspendError {
+    fn from(error: SuspendedError) -> Self {
+        match error {
+            SuspendedError::Missing { path } => Self::Missing { path },
+            error => Self::File(error),
+        }
+    }
 }

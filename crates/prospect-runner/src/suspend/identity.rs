@@ -3,20 +3,20 @@
 use std::path::Path;
 
 use prospect_config::Settings;
+use prospect_journal::{Stamp, first_difference};
+use prospect_source::without_secrets;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::SuspendError;
+use super::error::SuspendError;
 use crate::error::RunError;
 use crate::run::{self, annotations_file};
-use crate::stamp::Stamp;
 use crate::version::VERSION;
-use prospect_source::without_secrets;
 
 /// Everything that a stream depends on, but for its own past.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Identity {
+pub struct Identity {
     prospect: String,
     settings: Value,
     model: Input,
@@ -68,8 +68,7 @@ impl Identity {
         let Self { prospect, settings, model, source, annotations } = self;
         let path = || path.to_owned();
         if *prospect != run.prospect {
-            let version = |version: &str| format!("prospect {version}");
-            let (found, expected) = (version(prospect), version(&run.prospect));
+            let (found, expected) = (prospect.clone(), run.prospect.clone());
             return Err(SuspendError::Version { path: path(), found, expected });
         }
         if let Some((key, found, expected)) = first_difference(settings, &run.settings) {
@@ -92,43 +91,9 @@ impl Identity {
     }
 }
 
-/// The first place at which two JSON values differ, with what stands there.
-fn first_difference(one: &Value, other: &Value) -> Option<(String, String, String)> {
-    if one == other {
-        return None;
-    }
-    if let (Some(one), Some(other)) = (one.as_object(), other.as_object()) {
-        let keys = one.keys().chain(other.keys().filter(|key| !one.contains_key(*key)));
-        let within = |key: &String| {
-            let value = |of: &serde_json::Map<String, Value>| of.get(key).cloned().unwrap_or_default();
-            first_difference(&value(one), &value(other)).map(|(place, one, other)| match place.as_str() {
-                "" => (key.clone(), one, other),
-                _ => (format!("{key}.{place}"), one, other),
-            })
-        };
-        return keys.filter_map(within).next();
-    }
-    Some((String::new(), one.to_string(), other.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn the_first_difference_names_its_key() {
-        let one = json!({"a": 1, "context": {"max_seq_len": 384, "x": null}});
-        let other = json!({"a": 1, "context": {"max_seq_len": 512, "x": null}});
-        assert_eq!(
-            first_difference(&one, &other),
-            Some(("context.max_seq_len".into(), "384".into(), "512".into()))
-        );
-        let more = json!({"a": 1, "b": 2, "context": {"max_seq_len": 384, "x": null}});
-        assert_eq!(first_difference(&one, &more), Some(("b".into(), "null".into(), "2".into())));
-        assert_eq!(first_difference(&one, &one), None);
-    }
 
     #[test]
     fn a_password_leaves_no_digest() {

@@ -177,8 +177,8 @@ mod live {
         assert_eq!(names(&events).iter().filter(|name| **name == "source_interrupted").count(), 1);
         let times = times(&events);
         assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
-        let parsed = prospect_runner::trace::read_trace(&out.path().join("trace.jsonl")).unwrap();
-        assert_eq!(prospect_runner::trace::broken_laws(&parsed), Vec::<String>::new());
+        let parsed = prospect_evaluation::read_trace(&out.path().join("trace.jsonl")).unwrap();
+        assert_eq!(prospect_session::broken_laws(&parsed), Vec::<String>::new());
         let simulated = program(&["simulate", out_path, "--strategies", "drop_all"]).output().unwrap();
         assert!(simulated.status.success(), "{}", text(&simulated.stderr));
     }

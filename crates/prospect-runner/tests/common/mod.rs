@@ -9,7 +9,7 @@ use prospect_runner::display::Silent;
 use prospect_runner::interrupt::Interrupt;
 use prospect_runner::run::{self, Keeping, RunInputs};
 use prospect_runner::strategies::Registry;
-use prospect_runner::trace::Event;
+use prospect_session::Event;
 
 /// The trained model with its videos and goldens.
 pub fn workbench() -> PathBuf {

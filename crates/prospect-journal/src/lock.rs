@@ -4,9 +4,10 @@ use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use crate::error::RunError;
-use crate::whole_file::{folder_of, open_in_place};
 use prospect_foreign::one_line;
+
+use crate::error::JournalError;
+use crate::whole_file::{folder_of, open_in_place};
 
 /// What the text in a lock's file begins with.
 const OWNER: &str = "process ";
@@ -14,30 +15,25 @@ const OWNER: &str = "process ";
 /// Held as long as it lives; the system lets go of it when the process dies, however it does. The file stays, for the next
 /// one: who took it away could take it from somebody.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub struct Lock {
     _file: Option<File>,
-    /// Why it is none, where the file system has no locks.
-    pub(crate) missing: Option<String>,
+    missing: Option<String>,
 }
 
 impl Lock {
     /// Takes the lock in the file `path`, for `what`, of which the message speaks.
     ///
     /// # Errors
-    /// [`RunError::Locked`] if another process has it; [`RunError::Write`] if the file cannot be made; [`RunError::Argument`] if there
-    /// is a file of that name that is no lock (`Cargo.lock` beside a checkpoint `Cargo`).
-    pub(crate) fn take(path: &Path, what: &Path) -> Result<Self, RunError> {
-        let failed = |source| RunError::Write { path: path.to_owned(), source };
+    /// [`JournalError::Locked`] if another process has it; [`JournalError::Write`] if the file cannot be made;
+    /// [`JournalError::NoLock`] if there is a file of that name that is no lock (`Cargo.lock` beside a checkpoint `Cargo`).
+    pub fn take(path: &Path, what: &Path) -> Result<Self, JournalError> {
+        let failed = |source| JournalError::Write { path: path.to_owned(), source };
         std::fs::create_dir_all(folder_of(path)).map_err(failed)?;
         let mut file = open_in_place(path).map_err(failed)?;
         let mut holder = Vec::new();
         (&file).take(200).read_to_end(&mut holder).map_err(failed)?;
         if !holder.is_empty() && !holder.starts_with(OWNER.as_bytes()) {
-            return Err(RunError::Argument {
-                argument: path.display().to_string(),
-                problem: format!("is no lock of this program, which {} needs", what.display()),
-                expected: "another name".to_owned(),
-            });
+            return Err(JournalError::NoLock { path: path.to_owned(), place: what.to_owned() });
         }
         match file.try_lock() {
             Ok(()) => {
@@ -49,7 +45,7 @@ impl Lock {
             Err(TryLockError::WouldBlock) => {
                 let holder = String::from_utf8_lossy(&holder);
                 let holder = one_line(if holder.is_empty() { "another process" } else { &holder });
-                Err(RunError::Locked { place: what.to_owned(), holder })
+                Err(JournalError::Locked { place: what.to_owned(), holder })
             }
             Err(TryLockError::Error(error)) => {
                 let missing = format!(
@@ -61,11 +57,16 @@ impl Lock {
         }
     }
 
+    /// Why it is none, where the file system has no locks.
+    pub fn missing(&self) -> Option<&str> {
+        self.missing.as_deref()
+    }
+
     /// That of a folder.
     ///
     /// # Errors
     /// As [`Self::take`].
-    pub(crate) fn of_folder(folder: &Path) -> Result<Self, RunError> {
+    pub fn of_folder(folder: &Path) -> Result<Self, JournalError> {
         Self::take(&folder.join(".lock"), folder)
     }
 
@@ -73,7 +74,7 @@ impl Lock {
     ///
     /// # Errors
     /// As [`Self::take`].
-    pub(crate) fn of_file(path: &Path) -> Result<Self, RunError> {
+    pub fn of_file(path: &Path) -> Result<Self, JournalError> {
         let mut beside = path.as_os_str().to_owned();
         beside.push(".lock");
         Self::take(&PathBuf::from(beside), path)
@@ -96,7 +97,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("run");
         let held = Lock::of_folder(&place).unwrap();
-        assert_eq!(held.missing, None);
+        assert_eq!(held.missing(), None);
         let refused = Lock::of_folder(&place).unwrap_err().to_string();
         assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
         drop(held);
@@ -115,7 +116,7 @@ mod tests {
         assert_eq!(std::fs::read(at("precious")).unwrap(), b"");
         std::fs::write(at("Cargo.lock"), "version = 4\n").unwrap();
         let refused = Lock::of_file(&at("Cargo")).unwrap_err();
-        assert!(refused.to_string().contains("is no lock") && refused.exit_code() == 2, "{refused}");
+        assert!(matches!(refused, JournalError::NoLock { .. }), "{refused}");
         assert_eq!(std::fs::read(at("Cargo.lock")).unwrap(), b"version = 4\n");
     }
 }

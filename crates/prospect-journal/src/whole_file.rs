@@ -6,8 +6,10 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
+use crate::error::JournalError;
+
 /// What the name of a file begins with that is being written.
-pub(crate) const UNFINISHED: &str = ".unfinished-";
+pub const UNFINISHED: &str = ".unfinished-";
 /// Larger than most writes, small beside a cache.
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -15,15 +17,16 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// process, on whatever machine, writes the same one. A link at `path` is replaced, never followed.
 ///
 /// # Errors
-/// What `write` says, and what the system says, as `failed` puts it.
-pub(crate) fn write_whole<E>(
+/// [`JournalError::Write`], with what `write` says or the system.
+pub fn write_whole(
     path: &Path,
-    failed: impl Fn(io::Error) -> E,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut file = unfinished(path).map_err(&failed)?;
-    write(&mut file)?;
-    finish(file, path).map_err(failed)
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), JournalError> {
+    let written = unfinished(path).and_then(|mut file| {
+        write(&mut file)?;
+        finish(file, path)
+    });
+    written.map_err(|source| JournalError::Write { path: path.to_owned(), source })
 }
 
 fn unfinished(path: &Path) -> io::Result<BufWriter<NamedTempFile>> {
@@ -98,8 +101,8 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
 mod tests {
     use super::*;
 
-    fn put(path: &Path, text: &str) -> io::Result<()> {
-        write_whole(path, |error| error, |to| to.write_all(text.as_bytes()))
+    fn put(path: &Path, text: &str) -> Result<(), JournalError> {
+        write_whole(path, |to| to.write_all(text.as_bytes()))
     }
 
     #[test]
@@ -110,15 +113,11 @@ mod tests {
         put(&path, "short").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "short");
         assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
-        let failed = write_whole(
-            &path,
-            |error| error,
-            |to| {
-                to.write_all(b"half")?;
-                Err(io::Error::other("the disk is full"))
-            },
-        );
-        assert!(failed.is_err());
+        let failed = write_whole(&path, |to| {
+            to.write_all(b"half")?;
+            Err(io::Error::other("the disk is full"))
+        });
+        assert!(failed.unwrap_err().to_string().ends_with("report.html: the disk is full"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "short");
         assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
     }

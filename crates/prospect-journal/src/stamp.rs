@@ -10,15 +10,15 @@ use std::time::SystemTime;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::error::RunError;
+use crate::error::JournalError;
 
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// A file, or all files of a folder, by their contents.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Stamp {
+pub struct Stamp {
     /// Length of all files together.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// Of a file its SHA-256; of a folder that of every file's name and SHA-256.
     sha256: Sha,
 }
@@ -57,16 +57,16 @@ impl Stamp {
     /// What lies at `path` now; a link counts as what it leads to.
     ///
     /// # Errors
-    /// [`RunError::Read`].
-    pub(crate) fn of(path: &Path) -> Result<Self, RunError> {
-        Self::look(path).map_err(|source| RunError::Read { path: path.to_owned(), source })
+    /// [`JournalError::Read`].
+    pub fn of(path: &Path) -> Result<Self, JournalError> {
+        Self::look(path).map_err(|source| JournalError::Read { path: path.to_owned(), source })
     }
 
     /// As [`Self::of`], with what lies in the folders within: modules of a model may have folders of their own, but none in those.
     ///
     /// # Errors
-    /// [`RunError::Read`].
-    pub(crate) fn of_modules(path: &Path) -> Result<Self, RunError> {
+    /// [`JournalError::Read`].
+    pub fn of_modules(path: &Path) -> Result<Self, JournalError> {
         let look = || {
             let mut files = files_in(path, "")?;
             for entry in std::fs::read_dir(path)? {
@@ -81,11 +81,11 @@ impl Stamp {
         if !path.is_dir() {
             return Self::of(path);
         }
-        look().map_err(|source| RunError::Read { path: path.to_owned(), source })
+        look().map_err(|source| JournalError::Read { path: path.to_owned(), source })
     }
 
     /// A text, such as the address of a camera.
-    pub(crate) fn of_text(text: &str) -> Self {
+    pub fn of_text(text: &str) -> Self {
         Self { bytes: text.len() as u64, sha256: Sha(Sha256::digest(text).into()) }
     }
 
@@ -192,7 +192,7 @@ mod tests {
         let before = modules();
         std::fs::write(other.join("0_Transformer/model.safetensors"), "2").unwrap();
         assert!(modules() != before && Stamp::of(&other).unwrap() != before);
-        assert!(matches!(Stamp::of(&folder.path().join("gone")), Err(RunError::Read { .. })));
+        assert!(matches!(Stamp::of(&folder.path().join("gone")), Err(JournalError::Read { .. })));
     }
 
     #[test]

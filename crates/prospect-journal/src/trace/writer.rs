@@ -4,61 +4,17 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use prospect_session::Event;
 
 use super::end::TraceEndError;
-use crate::error::RunError;
-use crate::trace::Event;
+use super::sink::{TracePosition, TraceSink};
+use crate::error::JournalError;
 use crate::whole_file::open_in_place;
 
-/// The file's name in the folder of its run.
+/// The file's name in the folder of its stream.
 pub const TRACE_FILE: &str = "trace.jsonl";
 
-/// How far a trace has come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TracePosition {
-    /// Its length in bytes.
-    pub bytes: u64,
-    /// CRC-32 of these bytes.
-    pub crc32: u32,
-}
-
-impl TracePosition {
-    fn go_on(&mut self, bytes: &[u8]) {
-        let mut sum = crc32fast::Hasher::new_with_initial(self.crc32);
-        sum.update(bytes);
-        *self = Self { bytes: self.bytes + bytes.len() as u64, crc32: sum.finalize() };
-    }
-}
-
-/// Takes the events of a run as they happen.
-pub trait TraceSink {
-    /// Takes one event.
-    fn record(&mut self, event: &Event) -> Result<(), RunError>;
-    /// Makes everything so far readable to others.
-    fn flush(&mut self) -> Result<(), RunError>;
-    /// How far the trace has come; everything so far outlives a crash of the machine afterwards.
-    fn position(&mut self) -> Result<TracePosition, RunError>;
-}
-
-impl TraceSink for Vec<Event> {
-    fn record(&mut self, event: &Event) -> Result<(), RunError> {
-        self.push(event.clone());
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), RunError> {
-        Ok(())
-    }
-
-    /// Counted in events.
-    fn position(&mut self) -> Result<TracePosition, RunError> {
-        Ok(TracePosition { bytes: self.len() as u64, crc32: 0 })
-    }
-}
-
-/// `trace.jsonl` on disk. The file is made, or cut back to where it goes on, with the first event, so that a run that never
+/// `trace.jsonl` on disk. The file is made, or cut back to where it goes on, with the first event, so that a stream that never
 /// begins leaves an older one alone.
 #[derive(Debug)]
 pub struct TraceWriter {
@@ -108,7 +64,7 @@ impl TraceWriter {
         &self.path
     }
 
-    /// The trace of a run that failed before it had a first event is none.
+    /// The trace of a stream that failed before it had a first event is none.
     pub fn has_begun(&self) -> bool {
         self.file.is_some()
     }
@@ -147,21 +103,21 @@ impl TraceWriter {
 }
 
 impl TraceSink for TraceWriter {
-    fn record(&mut self, event: &Event) -> Result<(), RunError> {
-        self.write(event).map_err(|source| RunError::Write { path: self.path.clone(), source })
+    fn record(&mut self, event: &Event) -> Result<(), JournalError> {
+        self.write(event).map_err(|source| JournalError::Write { path: self.path.clone(), source })
     }
 
-    fn flush(&mut self) -> Result<(), RunError> {
+    fn flush(&mut self) -> Result<(), JournalError> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        file.flush().map_err(|source| RunError::Write { path: self.path.clone(), source })?;
+        file.flush().map_err(|source| JournalError::Write { path: self.path.clone(), source })?;
         match is_at(file.get_ref(), &self.path) {
             true => Ok(()),
-            false => Err(RunError::TakenAway { path: self.path.clone() }),
+            false => Err(JournalError::TakenAway { path: self.path.clone() }),
         }
     }
 
-    fn position(&mut self) -> Result<TracePosition, RunError> {
-        self.sync().map_err(|source| RunError::Write { path: self.path.clone(), source })?;
+    fn position(&mut self) -> Result<TracePosition, JournalError> {
+        self.sync().map_err(|source| JournalError::Write { path: self.path.clone(), source })?;
         Ok(self.written)
     }
 }
@@ -181,36 +137,6 @@ fn is_at(file: &File, path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_at(_: &File, path: &Path) -> bool {
     path.exists()
-}
-
-/// Takes events down twice: in a trace, and as JSON lines on something that is read while the run goes on.
-pub struct Tee<'a, W: Write> {
-    trace: &'a mut dyn TraceSink,
-    lines: W,
-}
-
-impl<'a, W: Write> Tee<'a, W> {
-    /// Events go to `trace`, and to `lines` as far as somebody reads there.
-    pub fn new(trace: &'a mut dyn TraceSink, lines: W) -> Self {
-        Self { trace, lines }
-    }
-}
-
-impl<W: Write> TraceSink for Tee<'_, W> {
-    fn record(&mut self, event: &Event) -> Result<(), RunError> {
-        // Events always serialise, and a reader that went away is no reason to stop the run.
-        let _ = writeln!(self.lines, "{}", serde_json::to_string(event).unwrap_or_default());
-        self.trace.record(event)
-    }
-
-    fn flush(&mut self) -> Result<(), RunError> {
-        let _ = self.lines.flush();
-        self.trace.flush()
-    }
-
-    fn position(&mut self) -> Result<TracePosition, RunError> {
-        self.trace.position()
-    }
 }
 
 #[cfg(all(test, unix))]
@@ -233,7 +159,7 @@ mod tests {
         std::fs::rename(&trace, folder.path().join("moved")).unwrap();
         std::os::unix::fs::symlink("moved", &trace).unwrap();
         let mut writer = TraceWriter::continued(folder.path(), position).unwrap();
-        assert!(matches!(writer.record(&event), Err(RunError::Write { .. })));
+        assert!(matches!(writer.record(&event), Err(JournalError::Write { .. })));
         assert_eq!(folder.path().join("moved").metadata().unwrap().len(), position.bytes);
     }
 }
