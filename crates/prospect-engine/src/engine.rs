@@ -9,6 +9,7 @@ use crate::error::EngineError;
 use crate::scheduler::Scheduler;
 use crate::setup::{EngineOptions, StreamSetup};
 use crate::stream::Stream;
+use crate::stream_input::StreamInput;
 use crate::stream_model::StreamModel;
 
 /// One model and its streams. Its thread serves until the engine and every handle are dropped.
@@ -43,6 +44,6 @@ impl<M: StreamModel> Engine<M> {
         let command = Command::Open { setup, outputs, opened };
         self.commands.send(command).map_err(|_| EngineError::Stopped)?;
         let id = answer.recv().map_err(|_| EngineError::Stopped)??;
-        Ok(Stream::new(id, self.commands.clone(), received, self.epoch))
+        Ok(Stream::new(StreamInput::new(id, self.commands.clone(), self.epoch), received))
     }
 }

@@ -1,8 +1,9 @@
 //! Many streams on one copy of a model's weights.
 //!
 //! An [`Engine`] owns one model and a thread that does the works of all its streams ([`prospect_session::Session`]s, each with a
-//! cache of its own). A [`Stream`] is the handle of one: push a frame, say something, listen to what comes of it, have it
-//! written down, close it. Threads and channels of the standard library; no runtime.
+//! cache of its own). A handle has two halves: through its [`StreamInput`], which any number of threads may have, frames are
+//! pushed, people speak and the stream is written down; from its [`Stream`] one thread takes what comes of it, and dropping
+//! that closes it. Threads and channels of the standard library; no runtime.
 //!
 //! # Scheduling
 //! The engine goes round and round; each round is
@@ -35,6 +36,7 @@ mod served;
 mod setup;
 mod smolvlm;
 mod stream;
+mod stream_input;
 mod stream_model;
 #[cfg(test)]
 mod tests;
@@ -48,5 +50,6 @@ pub use picture::{Picture, fingerprint_of};
 pub use preparation::{Preparation, PreparedPicture, pixel_values};
 pub use setup::{EngineOptions, Resumption, StreamSetup};
 pub use smolvlm::{SmolVlmCache, SmolVlmStreams, sampling_of};
-pub use stream::{Speaker, Stream, StreamFrame};
+pub use stream::Stream;
+pub use stream_input::{StreamFrame, StreamInput};
 pub use stream_model::{CacheOptions, ResumedModel, StreamModel, SuspendedModel, TalkInput, TalkPart};

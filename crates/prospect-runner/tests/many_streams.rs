@@ -68,7 +68,7 @@ impl Watched {
             Preparation::new(&checkpoint.model, &checkpoint.processor, EncodeAhead::Off).unwrap();
         for Frame { index, time, image, .. } in &self.frames {
             let picture = preparation.prepare(image).unwrap();
-            stream.frame(StreamFrame { index: *index, time: *time, picture, arrival: None }).unwrap();
+            stream.input().frame(StreamFrame { index: *index, time: *time, picture, arrival: None }).unwrap();
         }
     }
 }

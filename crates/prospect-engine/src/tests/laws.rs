@@ -8,7 +8,8 @@ use prospect_session::{Event, Fingerprint, Guidance, broken_laws};
 use super::fake::{FakeStreams, engine, settings, setup};
 use crate::output::Output;
 use crate::picture::Picture;
-use crate::stream::{Stream, StreamFrame};
+use crate::stream::Stream;
+use crate::stream_input::StreamFrame;
 use crate::{Engine, EngineOptions};
 
 const FRAMES: usize = 60;
@@ -76,7 +77,7 @@ fn trace(stream: &Stream<FakeStreams>, strategy: &str) -> Vec<String> {
             Output::Failed(error) => failure = Some(error.to_string()),
         }
     }
-    stream.finish(failure).unwrap();
+    stream.input().finish(failure).unwrap();
     let rest = stream.rest().filter_map(|output| match output {
         Output::Event(event) => Some(event),
         _ => None,
@@ -104,7 +105,7 @@ proptest! {
             .map(|watched| {
                 let engine = engine(script.clone(), EngineOptions { slice: slice_alone, ..EngineOptions::default() });
                 let stream = watched.open(&engine);
-                (0..FRAMES).for_each(|index| stream.frame(frame(index)).unwrap());
+                (0..FRAMES).for_each(|index| stream.input().frame(frame(index)).unwrap());
                 trace(&stream, watched.strategy)
             })
             .collect();
@@ -114,12 +115,12 @@ proptest! {
         // Frames in any order of the streams; then what is left of each.
         for stream in order.into_iter().map(|turn| turn % streams.len()) {
             if pushed[stream] < FRAMES {
-                together[stream].frame(frame(pushed[stream])).unwrap();
+                together[stream].input().frame(frame(pushed[stream])).unwrap();
                 pushed[stream] += 1;
             }
         }
         for (stream, pushed) in together.iter().zip(pushed) {
-            (pushed..FRAMES).for_each(|index| stream.frame(frame(index)).unwrap());
+            (pushed..FRAMES).for_each(|index| stream.input().frame(frame(index)).unwrap());
         }
         for ((stream, watched), alone) in together.iter().zip(&streams).zip(alone) {
             prop_assert_eq!(trace(stream, watched.strategy), alone);

@@ -15,12 +15,12 @@ use crate::{Engine, EngineError, EngineOptions, Resumption, StreamSetup};
 
 const ROOMY: [&str; 2] = ["context.max_seq_len=2000", "stream.system_prompt=Help."];
 
-fn roomy() -> StreamSetup {
+pub(super) fn roomy() -> StreamSetup {
     setup(&settings(&ROOMY), &Guidance::default())
 }
 
 /// Waits until a frame is over.
-fn reply(stream: &Stream<FakeStreams>) -> Option<Reply> {
+pub(super) fn reply(stream: &Stream<FakeStreams>) -> Option<Reply> {
     loop {
         match stream.next().unwrap() {
             Output::Event(_) => {}
@@ -39,16 +39,16 @@ fn a_frame_waits_for_one_slice_of_somebody_elses_reply() {
     let asks = settings(&[&ROOMY[..], &["generation.max_new_tokens=200"]].concat());
     let [talker, watcher] = [(); 2].map(|()| engine.open(setup(&asks, &Guidance::default())).unwrap());
     // The watcher has said what it has to say.
-    watcher.frame(frame(0)).unwrap();
+    watcher.input().frame(frame(0)).unwrap();
     (0..25).for_each(|_| permit.send(()).unwrap());
     assert_eq!(reply(&watcher).unwrap().text.len(), 199);
     // Two passes into the talker's reply, a frame of the watcher comes.
-    talker.frame(frame(0)).unwrap();
+    talker.input().frame(frame(0)).unwrap();
     (0..2).for_each(|_| permit.send(()).unwrap());
     while model.passes.lock().unwrap().len() < 27 {
         std::thread::yield_now();
     }
-    watcher.frame(frame(1)).unwrap();
+    watcher.input().frame(frame(1)).unwrap();
     // The pass that is under way ends, and the next one has both.
     (0..2).for_each(|_| permit.send(()).unwrap());
     assert_eq!(reply(&watcher), None);
@@ -67,12 +67,12 @@ fn the_frame_that_is_due_first_is_encoded_first() {
     let engine = Engine::start(Arc::new(model), EngineOptions::default()).unwrap();
     let streams = [(); 3].map(|()| engine.open(roomy()).unwrap());
     // Something to do while the others' frames come.
-    streams[0].frame(frame(0)).unwrap();
+    streams[0].input().frame(frame(0)).unwrap();
     let now = Instant::now();
     let due = |seconds| Some((now, now + Duration::from_secs(seconds), 0));
     // One of them has no pace: it comes behind the one that has.
     for (stream, arrival) in [(&streams[1], None), (&streams[2], due(10))] {
-        stream.frame(crate::StreamFrame { arrival, ..frame(0) }).unwrap();
+        stream.input().frame(crate::StreamFrame { arrival, ..frame(0) }).unwrap();
     }
     // One frame is encoded a round: after two more rounds it is the urgent one that is over.
     (0..2).for_each(|_| permit.send(()).unwrap());
@@ -93,7 +93,7 @@ fn a_stream_that_would_not_fit_is_refused_with_the_numbers() {
     drop(first);
     // What was closed is free again.
     let third = engine.open(roomy()).unwrap();
-    third.frame(frame(0)).unwrap();
+    third.input().frame(frame(0)).unwrap();
     assert_eq!(reply(&third), None);
 }
 
@@ -102,18 +102,18 @@ fn people_speak_while_it_watches() {
     let engine = engine(Script::new(&[3], 1), EngineOptions::default());
     let asked = settings(&[&ROOMY[..], &["stream.talk=on_request"]].concat());
     let stream = engine.open(setup(&asked, &Guidance::default())).unwrap();
-    let speaker = stream.speaker();
-    stream.frame(frame(0)).unwrap();
+    let input = stream.input().clone();
+    stream.input().frame(frame(0)).unwrap();
     assert_eq!(reply(&stream), None);
     std::thread::spawn(move || {
-        assert!(speaker.say(REFUSED).is_err());
-        speaker.say("hot?").unwrap();
+        assert!(input.say(REFUSED).is_err());
+        input.say("hot?").unwrap();
         let texts = OpeningTexts { system_prompt: "Watch.".into(), task_knowledge: None };
-        speaker.set_opening(texts).unwrap();
+        input.set_opening(texts).unwrap();
     })
     .join()
     .unwrap();
-    stream.frame(frame(1)).unwrap();
+    stream.input().frame(frame(1)).unwrap();
     let mut told = Vec::new();
     let answer = loop {
         match stream.next().unwrap() {
@@ -141,7 +141,7 @@ fn an_eviction_takes_the_time_that_it_takes() {
     let stream = engine.open(setup(&small, &Guidance::default())).unwrap();
     let (mut index, mut evicted) = (0, None);
     let times = loop {
-        stream.frame(frame(index)).unwrap();
+        stream.input().frame(frame(index)).unwrap();
         index += 1;
         match loop_until_frame(&stream, &mut evicted) {
             Some(times) if evicted.is_some() => break times,
@@ -174,9 +174,9 @@ fn loop_until_frame(stream: &Stream<FakeStreams>, evicted: &mut Option<f64>) -> 
 fn a_stream_is_written_down_between_two_frames_and_goes_on() {
     let engine = engine(Script::new(&[1, 4, 1], 1), EngineOptions::default());
     let stream = engine.open(roomy()).unwrap();
-    stream.frame(frame(0)).unwrap();
+    stream.input().frame(frame(0)).unwrap();
     reply(&stream);
-    let kept = stream.suspend(|parts| {
+    let kept = stream.input().suspend(|parts| {
         let parts = parts.unwrap();
         let mut bytes = Vec::new();
         write_tensors(&mut bytes, "text", &parts.model.tensors).unwrap();
@@ -186,7 +186,7 @@ fn a_stream_is_written_down_between_two_frames_and_goes_on() {
     let tensors = StoredTensors::parse(bytes).unwrap();
     let resumption = Some(Resumption { memory, model, tensors });
     let again = engine.open(StreamSetup { resumption, ..roomy() }).unwrap();
-    again.frame(frame(1)).unwrap();
+    again.input().frame(frame(1)).unwrap();
     assert_eq!(reply(&again).unwrap().text, "aaa");
 }
 
@@ -196,11 +196,11 @@ fn a_stream_at_work_is_not_written_down() {
     let engine = Engine::start(Arc::new(model), EngineOptions::default()).unwrap();
     let stream = engine.open(roomy()).unwrap();
     // Two frames: behind the first pass the second one waits.
-    (0..2).for_each(|index| stream.frame(frame(index)).unwrap());
+    (0..2).for_each(|index| stream.input().frame(frame(index)).unwrap());
     permit.send(()).unwrap();
     assert_eq!(reply(&stream), None);
     let asks = std::thread::spawn(move || {
-        let at_work = stream.suspend(|parts| matches!(parts, Err(EngineError::AtWork)));
+        let at_work = stream.input().suspend(|parts| matches!(parts, Err(EngineError::AtWork)));
         (at_work.unwrap(), stream)
     });
     permit.send(()).unwrap();
@@ -208,11 +208,11 @@ fn a_stream_at_work_is_not_written_down() {
     // Whether it was heard before the second pass or after it.
     assert!(was_at_work || reply(&stream).is_none());
     drop(permit);
-    let finished = stream.finish(None).unwrap();
+    let finished = stream.input().finish(None).unwrap();
     assert!(finished.frames >= 1);
     // What has ended takes nothing more, and says so.
-    stream.frame(frame(9)).unwrap();
-    assert!(stream.speaker().say("hot?").is_err());
+    stream.input().frame(frame(9)).unwrap();
+    assert!(stream.input().say("hot?").is_err());
     assert!(stream.rest().any(|output| matches!(output, Output::Failed(EngineError::Stopped))));
 }
 
@@ -229,8 +229,8 @@ fn a_failed_stream_leaves_the_others_alone_and_closes_its_trace() {
     let [fails, goes_on] = [tight, settings(&ROOMY)]
         .map(|settings| engine.open(setup(&settings, &Guidance::default())).unwrap());
     for index in 0..10 {
-        fails.frame(frame(index)).unwrap();
-        goes_on.frame(frame(index)).unwrap();
+        fails.input().frame(frame(index)).unwrap();
+        goes_on.input().frame(frame(index)).unwrap();
     }
     (0..10).for_each(|_| drop(reply(&goes_on)));
     let error = loop {
@@ -239,7 +239,7 @@ fn a_failed_stream_leaves_the_others_alone_and_closes_its_trace() {
         }
     };
     assert!(error.to_string().contains("the cache overflowed"), "{error}");
-    let statistics = fails.finish(Some(error.to_string())).unwrap();
+    let statistics = fails.input().finish(Some(error.to_string())).unwrap();
     assert!(statistics.frames > 2 && statistics.frames < 10);
 }
 
@@ -248,6 +248,6 @@ fn handles_outlive_the_engine() {
     let engine = engine(Script::new(&[3], 1), EngineOptions::default());
     let stream = engine.open(roomy()).unwrap();
     drop(engine);
-    stream.frame(frame(0)).unwrap();
+    stream.input().frame(frame(0)).unwrap();
     assert_eq!(reply(&stream).unwrap().text, "aa");
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use prospect_engine::{Stream, StreamModel};
+use prospect_engine::{StreamInput, StreamModel};
 use prospect_model::StoredTensors;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -65,7 +65,7 @@ impl SuspendedFile {
     /// The trace or the file cannot be written; the stream is at work.
     pub fn keep<M, P, I>(
         &self,
-        stream: &Stream<M>,
+        stream: &StreamInput<M>,
         trace: &mut dyn TraceSink,
         progress: P,
         identity: I,

@@ -102,7 +102,7 @@ fn serve(
             let prepared = PreparedPicture::Scaled(Arc::clone(pixels));
             let picture = Picture { fingerprint: Fingerprint([picture(index); 32]), prepared };
             // A frame a second, so that whoever speaks speaks at each.
-            stream.frame(StreamFrame { index, time: index as f64, picture, arrival: None })?;
+            stream.input().frame(StreamFrame { index, time: index as f64, picture, arrival: None })?;
         }
         for stream in streams {
             loop {

@@ -4,11 +4,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, stdin};
 use std::path::{Path, PathBuf};
 
-use prospect_engine::EngineError;
+use prospect_engine::{EngineError, SmolVlmStreams, StreamInput};
 
 use super::say::complain;
 use crate::error::RunError;
-use crate::run::StreamSpeaker;
 use prospect_source::STDIN;
 
 /// Longest line that is heard, in bytes: whoever says more is no person.
@@ -42,12 +41,12 @@ impl Listening {
     }
 
     /// Listens on a thread of its own, which ends with the stream or the process.
-    pub(super) fn begin(self, speaker: StreamSpeaker) {
+    pub(super) fn begin(self, input: StreamInput<SmolVlmStreams>) {
         let listen = move || {
             let heard = match &self {
                 Self::Nowhere => Ok(()),
-                Self::Keyboard => pass_on(stdin().lock(), &speaker),
-                Self::File(path) => open(path).and_then(|file| pass_on(BufReader::new(file), &speaker)),
+                Self::Keyboard => pass_on(stdin().lock(), &input),
+                Self::File(path) => open(path).and_then(|file| pass_on(BufReader::new(file), &input)),
             };
             if let Err(error) = heard {
                 complain("note", &format!("nobody is heard any more: {error}"));
@@ -61,7 +60,7 @@ impl Listening {
 }
 
 /// Says every line that is not blank, up to the end of the lines or of the stream.
-fn pass_on(mut lines: impl BufRead, speaker: &StreamSpeaker) -> io::Result<()> {
+fn pass_on(mut lines: impl BufRead, input: &StreamInput<SmolVlmStreams>) -> io::Result<()> {
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -71,7 +70,7 @@ fn pass_on(mut lines: impl BufRead, speaker: &StreamSpeaker) -> io::Result<()> {
         let text = String::from_utf8_lossy(&line);
         match text.trim() {
             "" => {}
-            text => match speaker.say(text) {
+            text => match input.say(text) {
                 Ok(()) => {}
                 Err(EngineError::Stopped) => return Ok(()),
                 Err(refused) => complain("note", &refused.to_string()),

@@ -64,7 +64,7 @@ pub(super) fn run(
         interrupt,
     };
     let stream = |trace: &mut dyn TraceSink, display: &mut dyn Display| {
-        let on_open = Box::new(|speaker| listening.begin(speaker));
+        let on_open = Box::new(|input| listening.begin(input));
         let keeping = Keeping { keeper: keeper.as_ref(), suspended, on_open: Some(on_open) };
         run::run(inputs, keeping, trace, display)
     };

@@ -16,4 +16,4 @@ pub(crate) use inputs::{annotations_file, settings_without_secrets};
 pub use outcome::Outcome;
 pub use progress::Progress;
 pub use served::{ServedStream, close_failed};
-pub use stream::{Keeping, StreamSpeaker, run};
+pub use stream::{Keeping, run};

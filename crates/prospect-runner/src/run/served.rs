@@ -1,7 +1,7 @@
 //! A stream of an engine whose trace is written here: what comes of each input is taken down before the next.
 
 use prospect_engine::{
-    EngineError, Output, Picture, Speaker, Stream, StreamFrame, StreamModel, peak_memory_bytes,
+    EngineError, Output, Picture, Stream, StreamFrame, StreamInput, StreamModel, peak_memory_bytes,
 };
 use prospect_journal::TraceSink;
 use prospect_session::{Aside, Event, Reply, RunStatistics};
@@ -22,12 +22,8 @@ impl<M: StreamModel> ServedStream<M> {
     }
 
     /// What people speak through.
-    pub fn speaker(&self) -> Speaker<M> {
-        self.stream.speaker()
-    }
-
-    pub(crate) fn handle(&self) -> &Stream<M> {
-        &self.stream
+    pub fn input(&self) -> &StreamInput<M> {
+        self.stream.input()
     }
 
     /// Puts one frame in and returns the reply, if the assistant spoke. `arrival` says when it came and how many wait behind
@@ -44,7 +40,7 @@ impl<M: StreamModel> ServedStream<M> {
     ) -> Result<Option<Reply>, RunError> {
         let (index, time) = (frame.index, frame.time);
         let arrival = arrival.map(|(arrival, queued)| (arrival.at, arrival.deadline, queued));
-        self.stream.frame(StreamFrame { index, time, picture, arrival })?;
+        self.stream.input().frame(StreamFrame { index, time, picture, arrival })?;
         loop {
             match self.stream.next()? {
                 Output::Event(event) => trace.record(&event)?,
@@ -62,7 +58,7 @@ impl<M: StreamModel> ServedStream<M> {
     /// # Errors
     /// The trace cannot be written.
     pub fn aside(&self, aside: Aside, trace: &mut dyn TraceSink) -> Result<(), RunError> {
-        self.stream.aside(aside)?;
+        self.stream.input().aside(aside)?;
         // It is one event.
         if let Output::Event(event) = self.stream.next()? {
             trace.record(&event)?;
@@ -88,7 +84,7 @@ impl<M: StreamModel> ServedStream<M> {
     /// # Errors
     /// The trace cannot be written.
     pub fn finish(&self, trace: &mut dyn TraceSink) -> Result<RunStatistics, RunError> {
-        let statistics = self.stream.finish(None)?;
+        let statistics = self.stream.input().finish(None)?;
         self.record_rest(trace)?;
         trace.flush()?;
         Ok(statistics)
@@ -99,7 +95,7 @@ impl<M: StreamModel> ServedStream<M> {
     /// # Errors
     /// The trace cannot be written.
     pub fn fail(&self, error: &RunError, trace: &mut dyn TraceSink) -> Result<(), RunError> {
-        match self.stream.finish(Some(error.to_string())) {
+        match self.stream.input().finish(Some(error.to_string())) {
             Ok(_) => {
                 self.record_rest(trace)?;
                 Ok(trace.flush()?)

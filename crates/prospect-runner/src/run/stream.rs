@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use prospect_engine::{Engine, EngineError, EngineOptions, SmolVlmStreams, Speaker, StreamSetup};
+use prospect_engine::{Engine, EngineError, EngineOptions, SmolVlmStreams, StreamInput, StreamSetup};
 use prospect_journal::TraceSink;
 use prospect_session::RunStatistics;
 use prospect_source::Behind;
@@ -17,9 +17,6 @@ use crate::display::Display;
 use crate::error::RunError;
 use crate::suspend::{Keeper, SuspendError, SuspendedRun};
 
-/// What people speak to a stream through.
-pub type StreamSpeaker = Speaker<SmolVlmStreams>;
-
 /// How a run is written down, where it goes on, and who may speak to it.
 #[derive(Default)]
 pub struct Keeping<'a> {
@@ -28,7 +25,7 @@ pub struct Keeping<'a> {
     /// The stream that it goes on with, and with its trace.
     pub suspended: Option<SuspendedRun>,
     /// Hears of the stream once people can speak to it.
-    pub on_open: Option<Box<dyn FnOnce(StreamSpeaker) + 'a>>,
+    pub on_open: Option<Box<dyn FnOnce(StreamInput<SmolVlmStreams>) + 'a>>,
 }
 
 /// A stream that is there, or that will be.
@@ -77,7 +74,7 @@ pub fn run(
     };
     let outcome = stream.and_then(|stream| {
         if let Some(hears) = on_open {
-            hears(stream.speaker());
+            hears(stream.input().clone());
         }
         let on_corrupt_frame = settings.stream.on_corrupt_frame;
         let (stream, frames, progress) = (&stream, &mut frames, &mut progress);

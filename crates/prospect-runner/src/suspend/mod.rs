@@ -89,6 +89,6 @@ impl Keeper {
         progress: &Progress,
         trace: &mut dyn TraceSink,
     ) -> Result<(), RunError> {
-        Ok(self.file.keep(stream.handle(), trace, progress.clone(), self.identity.clone())?)
+        Ok(self.file.keep(stream.input(), trace, progress.clone(), self.identity.clone())?)
     }
 }
