@@ -5,6 +5,7 @@ use std::sync::mpsc::Sender;
 use prospect_session::{Aside, FrameInput, OpeningTexts, RunStatistics};
 
 use crate::error::EngineError;
+use crate::load::Waiting;
 use crate::output::{Output, SuspendedParts};
 use crate::setup::StreamSetup;
 use crate::stream_model::StreamModel;
@@ -14,7 +15,7 @@ pub(crate) type Suspending = Box<dyn FnOnce(Result<SuspendedParts<'_>, EngineErr
 
 pub(crate) enum Command<M: StreamModel> {
     Open { setup: Box<StreamSetup>, outputs: Sender<Output>, opened: Sender<Result<usize, EngineError>> },
-    Frame { stream: usize, input: FrameInput, picture: M::PreparedPicture },
+    Frame { stream: usize, input: FrameInput, picture: M::PreparedPicture, waiting: Waiting },
     Say { stream: usize, text: String, heard: Sender<Result<(), EngineError>> },
     Opening { stream: usize, opening: OpeningTexts, heard: Sender<Result<(), EngineError>> },
     Aside { stream: usize, aside: Aside },

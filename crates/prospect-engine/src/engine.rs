@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::command::Command;
 use crate::error::EngineError;
+use crate::load::{EngineLoad, Meter};
 use crate::scheduler::Scheduler;
 use crate::setup::{EngineOptions, StreamSetup};
 use crate::stream::Stream;
@@ -16,6 +17,8 @@ use crate::stream_model::StreamModel;
 pub struct Engine<M: StreamModel> {
     commands: Sender<Command<M>>,
     epoch: Instant,
+    meter: Arc<Meter>,
+    memory: Option<u64>,
 }
 
 impl<M: StreamModel> Engine<M> {
@@ -26,12 +29,13 @@ impl<M: StreamModel> Engine<M> {
     pub fn start(model: Arc<M>, options: EngineOptions) -> Result<Self, EngineError> {
         let (commands, received) = channel();
         let epoch = Instant::now();
-        let scheduler = Scheduler::new(model, options, epoch);
+        let meter = Arc::default();
+        let scheduler = Scheduler::new(model, options, epoch, Arc::clone(&meter));
         std::thread::Builder::new()
             .name("engine".to_owned())
             .spawn(move || scheduler.serve(&received))
             .map_err(EngineError::Thread)?;
-        Ok(Self { commands, epoch })
+        Ok(Self { commands, epoch, meter, memory: options.memory })
     }
 
     /// Opens a stream; its budget is the first event, unless it goes on.
@@ -44,6 +48,12 @@ impl<M: StreamModel> Engine<M> {
         let command = Command::Open { setup, outputs, opened };
         self.commands.send(command).map_err(|_| EngineError::Stopped)?;
         let id = answer.recv().map_err(|_| EngineError::Stopped)??;
-        Ok(Stream::new(StreamInput::new(id, self.commands.clone(), self.epoch), received))
+        let input = StreamInput::new(id, self.commands.clone(), self.epoch, Arc::clone(&self.meter));
+        Ok(Stream::new(input, received))
+    }
+
+    /// What the engine has to serve now. Asking waits for nothing.
+    pub fn load(&self) -> EngineLoad {
+        self.meter.load(self.memory)
     }
 }

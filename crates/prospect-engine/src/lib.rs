@@ -21,12 +21,14 @@
 //!
 //! # Admission
 //! A stream's cache is taken when it is opened, so that a stream that begins goes on. One that would not fit into
-//! [`EngineOptions::memory`] is refused ([`EngineError::NoMemory`]).
+//! [`EngineOptions::memory`] is refused ([`EngineError::NoMemory`]). [`Engine::load`] tells how much is taken, and how many
+//! frames wait.
 
 mod command;
 mod engine;
 mod error;
 mod language;
+mod load;
 mod memory;
 mod output;
 mod picture;
@@ -44,6 +46,7 @@ mod tests;
 pub use engine::Engine;
 pub use error::{EngineError, UnfitError};
 pub use language::CheckpointLanguage;
+pub use load::EngineLoad;
 pub use memory::{peak_memory_bytes, resident_memory_bytes};
 pub use output::{Output, SuspendedParts};
 pub use picture::{Picture, fingerprint_of};

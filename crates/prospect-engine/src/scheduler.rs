@@ -9,6 +9,7 @@ use prospect_session::{Done, Session};
 
 use crate::command::Command;
 use crate::error::{EngineError, UnfitError};
+use crate::load::{Meter, Taken};
 use crate::output::Output;
 use crate::served::{Due, Served};
 use crate::setup::{EngineOptions, Resumption, StreamSetup};
@@ -20,12 +21,13 @@ pub(crate) struct Scheduler<M: StreamModel> {
     epoch: Instant,
     streams: BTreeMap<usize, Served<M>>,
     next_id: usize,
+    meter: Arc<Meter>,
 }
 
 impl<M: StreamModel> Scheduler<M> {
-    pub(crate) fn new(model: Arc<M>, options: EngineOptions, epoch: Instant) -> Self {
+    pub(crate) fn new(model: Arc<M>, options: EngineOptions, epoch: Instant, meter: Arc<Meter>) -> Self {
         let options = EngineOptions { slice: options.slice.max(1), ..options };
-        Self { model, options, epoch, streams: BTreeMap::new(), next_id: 0 }
+        Self { model, options, epoch, streams: BTreeMap::new(), next_id: 0, meter }
     }
 
     /// Serves until nobody has a handle any more.
@@ -61,9 +63,9 @@ impl<M: StreamModel> Scheduler<M> {
             Command::Open { setup, outputs, opened } => {
                 let _ = opened.send(self.open(*setup, outputs));
             }
-            Command::Frame { stream, input, picture } => {
+            Command::Frame { stream, input, picture, waiting } => {
                 if let Some(served) = self.streams.get_mut(&stream) {
-                    served.push(input, picture);
+                    served.push(input, picture, waiting);
                 }
             }
             Command::Say { stream, text, heard } => {
@@ -106,7 +108,7 @@ impl<M: StreamModel> Scheduler<M> {
         let StreamSetup { language, rule, options, cache: cache_options, resumption } = setup;
         let mut session = Session::new(language, rule, options)?;
         let needed = self.model.cache_bytes(&cache_options);
-        let taken = self.streams.values().map(|served| served.bytes).sum::<u64>();
+        let taken = self.meter.cache_bytes();
         if let Some(limit) = self.options.memory.filter(|limit| taken.saturating_add(needed) > *limit) {
             return Err(EngineError::NoMemory { needed, taken, limit });
         }
@@ -124,7 +126,8 @@ impl<M: StreamModel> Scheduler<M> {
         }
         let id = self.next_id;
         self.next_id += 1;
-        self.streams.insert(id, Served::new(session, cache, needed, last_frame, self.epoch, outputs));
+        let taken = Taken::counted_by(&self.meter, needed);
+        self.streams.insert(id, Served::new(session, cache, taken, last_frame, self.epoch, outputs));
         Ok(id)
     }
 

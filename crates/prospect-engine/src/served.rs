@@ -10,6 +10,7 @@ use prospect_session::{
 };
 
 use crate::error::EngineError;
+use crate::load::{Taken, Waiting};
 use crate::memory::{peak_memory_bytes, resident_memory_bytes};
 use crate::output::{Output, SuspendedParts};
 use crate::stream_model::{StreamModel, TalkInput, TalkPart};
@@ -21,13 +22,13 @@ pub(crate) struct Served<M: StreamModel> {
     session: Session,
     cache: M::Cache,
     /// What the cache takes.
-    pub(crate) bytes: u64,
+    _taken: Taken,
     /// The picture of the frame that is worked on, until it is encoded.
     picture: Option<M::PreparedPicture>,
     /// The embeddings of the frame that is worked on; between two frames, of the one before.
     features: Option<M::Features>,
     /// Frames that wait.
-    frames: VecDeque<(FrameInput, M::PreparedPicture)>,
+    frames: VecDeque<(FrameInput, M::PreparedPicture, Waiting)>,
     /// What the session waits for; only what takes time and goes together with others' works.
     awaited: Option<Work>,
     /// Whether the stream has no pace of its own, and when the frame that is worked on should be done with.
@@ -43,7 +44,7 @@ impl<M: StreamModel> Served<M> {
     pub(crate) fn new(
         session: Session,
         cache: M::Cache,
-        bytes: u64,
+        taken: Taken,
         last_frame: Option<M::Features>,
         epoch: Instant,
         outputs: Sender<Output>,
@@ -51,7 +52,7 @@ impl<M: StreamModel> Served<M> {
         let mut served = Self {
             session,
             cache,
-            bytes,
+            _taken: taken,
             picture: None,
             features: last_frame,
             frames: VecDeque::new(),
@@ -77,10 +78,10 @@ impl<M: StreamModel> Served<M> {
         self.session.statistics()
     }
 
-    pub(crate) fn push(&mut self, input: FrameInput, picture: M::PreparedPicture) {
+    pub(crate) fn push(&mut self, input: FrameInput, picture: M::PreparedPicture, waiting: Waiting) {
         match self.closed {
             true => self.tell(Output::Failed(EngineError::Stopped)),
-            false => self.frames.push_back((input, picture)),
+            false => self.frames.push_back((input, picture, waiting)),
         }
     }
 
@@ -102,7 +103,8 @@ impl<M: StreamModel> Served<M> {
         if self.closed || !self.session.is_idle() || self.awaited.is_some() {
             return;
         }
-        if let Some((input, picture)) = self.frames.pop_front() {
+        if let Some((input, picture, waiting)) = self.frames.pop_front() {
+            drop(waiting);
             let now = self.now();
             self.due = input.pace.map_or((true, now), |pace| (false, pace.deadline));
             self.picture = Some(picture);

@@ -9,6 +9,7 @@ use prospect_session::{Aside, FrameInput, OpeningTexts, Pace, RunStatistics};
 
 use crate::command::Command;
 use crate::error::EngineError;
+use crate::load::{Meter, Waiting};
 use crate::output::SuspendedParts;
 use crate::picture::Picture;
 use crate::stream_model::StreamModel;
@@ -34,18 +35,24 @@ pub struct StreamInput<M: StreamModel> {
     epoch: Instant,
     /// The stream is closed.
     closed: Arc<AtomicBool>,
+    meter: Arc<Meter>,
 }
 
 impl<M: StreamModel> Clone for StreamInput<M> {
     fn clone(&self) -> Self {
-        let Self { id, commands, epoch, closed } = self;
-        Self { id: *id, commands: commands.clone(), epoch: *epoch, closed: Arc::clone(closed) }
+        Self {
+            id: self.id,
+            commands: self.commands.clone(),
+            epoch: self.epoch,
+            closed: Arc::clone(&self.closed),
+            meter: Arc::clone(&self.meter),
+        }
     }
 }
 
 impl<M: StreamModel> StreamInput<M> {
-    pub(crate) fn new(id: usize, commands: Sender<Command<M>>, epoch: Instant) -> Self {
-        Self { id, commands, epoch, closed: Arc::default() }
+    pub(crate) fn new(id: usize, commands: Sender<Command<M>>, epoch: Instant, meter: Arc<Meter>) -> Self {
+        Self { id, commands, epoch, closed: Arc::default(), meter }
     }
 
     /// Pushes a frame; frames are worked on in their order. Who pushes faster than the stream's outputs come keeps frames
@@ -62,7 +69,8 @@ impl<M: StreamModel> StreamInput<M> {
             queued,
         });
         let input = FrameInput { index, time, fingerprint, pace };
-        self.send(Command::Frame { stream: self.id, input, picture: prepared })
+        let waiting = Waiting::counted_by(&self.meter);
+        self.send(Command::Frame { stream: self.id, input, picture: prepared, waiting })
     }
 
     /// Somebody says something: it goes in with the next frame.

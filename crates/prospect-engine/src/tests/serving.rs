@@ -11,7 +11,7 @@ use super::fake::{FakeStreams, engine, settings, setup};
 use super::laws::frame;
 use crate::output::Output;
 use crate::stream::Stream;
-use crate::{Engine, EngineError, EngineOptions, Resumption, StreamSetup};
+use crate::{Engine, EngineError, EngineLoad, EngineOptions, Resumption, StreamSetup};
 
 const ROOMY: [&str; 2] = ["context.max_seq_len=2000", "stream.system_prompt=Help."];
 
@@ -250,4 +250,37 @@ fn handles_outlive_the_engine() {
     drop(engine);
     stream.input().frame(frame(0)).unwrap();
     assert_eq!(reply(&stream).unwrap().text, "aa");
+}
+
+#[test]
+fn what_waits_and_what_is_taken_is_counted() {
+    let (model, permit) = FakeStreams::led(Script::new(&[1], 1));
+    let options = EngineOptions { memory: Some(5000), slice: 8 };
+    let engine = Engine::start(Arc::new(model), options).unwrap();
+    let of = |streams: usize, frames_waiting| EngineLoad {
+        streams,
+        cache_bytes: 2000 * streams as u64,
+        memory: Some(5000),
+        frames_waiting,
+    };
+    assert_eq!(engine.load(), of(0, 0));
+    let [watched, other] = [(); 2].map(|()| engine.open(roomy()).unwrap());
+    assert_eq!(engine.load(), of(2, 0));
+    // The first is worked on, or about to be, whether the engine has heard of the others or not.
+    (0..3).for_each(|index| watched.input().frame(frame(index)).unwrap());
+    while engine.load().frames_waiting > 2 {
+        std::thread::yield_now();
+    }
+    assert_eq!(engine.load(), of(2, 2));
+    permit.send(()).unwrap();
+    assert_eq!(reply(&watched), None);
+    while engine.load().frames_waiting > 1 {
+        std::thread::yield_now();
+    }
+    // What is closed waits for nothing any more.
+    drop(watched);
+    drop(permit);
+    other.input().frame(frame(0)).unwrap();
+    assert_eq!(reply(&other), None);
+    assert_eq!(engine.load(), of(1, 0));
 }
