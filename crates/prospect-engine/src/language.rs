@@ -30,6 +30,10 @@ impl Language for CheckpointLanguage {
         Ok(self.0.clean_reply(ids)?)
     }
 
+    fn clean_reply_so_far(&self, ids: &[u32]) -> Result<String, LanguageError> {
+        Ok(self.0.clean_reply_so_far(ids)?)
+    }
+
     fn end_of_utterance(&self) -> u32 {
         self.0.special().end_of_utterance
     }

@@ -1,6 +1,6 @@
 //! What comes of a stream.
 
-use prospect_session::{Event, Reply, SessionMemory};
+use prospect_session::{Event, Reply, SessionMemory, Words};
 
 use crate::error::EngineError;
 use crate::stream_model::SuspendedModel;
@@ -10,6 +10,9 @@ use crate::stream_model::SuspendedModel;
 pub enum Output {
     /// A line of its trace.
     Event(Event),
+    /// What a reply goes on with while it is generated, where [`StreamSetup::tells_words`](crate::StreamSetup::tells_words) asks for it. No line of
+    /// the trace.
+    Words(Words),
     /// A frame is over; with what the assistant said to it.
     FrameDone(Option<Reply>),
     /// The stream has failed; nothing more comes of its frames.

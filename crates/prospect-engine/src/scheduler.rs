@@ -105,8 +105,11 @@ impl<M: StreamModel> Scheduler<M> {
         setup: StreamSetup,
         outputs: std::sync::mpsc::Sender<Output>,
     ) -> Result<usize, EngineError> {
-        let StreamSetup { language, rule, options, cache: cache_options, resumption } = setup;
+        let StreamSetup { language, rule, options, cache: cache_options, tells_words, resumption } = setup;
         let mut session = Session::new(language, rule, options)?;
+        if tells_words {
+            session.tell_words();
+        }
         let needed = self.model.cache_bytes(&cache_options);
         let taken = self.meter.cache_bytes();
         if let Some(limit) = self.options.memory.filter(|limit| taken.saturating_add(needed) > *limit) {

@@ -248,6 +248,10 @@ impl<M: StreamModel> Served<M> {
     }
 
     fn tell_events(&mut self) {
+        // They are of the reply whose event may be among these.
+        if let Some(words) = self.session.take_words() {
+            self.tell(Output::Words(words));
+        }
         for event in self.session.take_events() {
             self.tell(Output::Event(event));
         }

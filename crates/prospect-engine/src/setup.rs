@@ -35,12 +35,14 @@ pub struct StreamSetup {
     pub options: SessionOptions,
     /// What the cache is made for.
     pub cache: CacheOptions,
+    /// Whether replies are told while they are generated ([`Output::Words`](crate::Output::Words)), and not only as a whole. No trace depends on it.
+    pub tells_words: bool,
     /// Where it goes on, of a stream that was written down.
     pub resumption: Option<Resumption>,
 }
 
 impl StreamSetup {
-    /// A stream that begins, as settings and guidance say.
+    /// A stream that begins, as settings and guidance say; nobody hears its replies before they are over.
     pub fn new(
         language: Arc<dyn Language>,
         rule: OverflowRule,
@@ -54,7 +56,7 @@ impl StreamSetup {
             sampling: settings.generation.sampling,
         };
         let options = SessionOptions::new(settings, guidance);
-        Self { language, rule, options, cache, resumption: None }
+        Self { language, rule, options, cache, tells_words: false, resumption: None }
     }
 }
 

@@ -237,6 +237,14 @@ impl Processor {
     pub fn clean_reply(&self, ids: &[u32]) -> Result<String> {
         reply::clean(&self.tokens, &self.generation_prompt, ids)
     }
+
+    /// Of a reply that begins with `ids` as much as stays whatever follows: [`Self::clean_reply`] of the whole begins with it.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    pub fn clean_reply_so_far(&self, ids: &[u32]) -> Result<String> {
+        reply::clean_so_far(&self.tokens, &self.generation_prompt, ids)
+    }
 }
 
 fn text_message(role: Role, text: &str) -> Message {

@@ -18,6 +18,15 @@ pub(crate) fn clean(tokens: &Tokens, generation_prompt: &str, ids: &[u32]) -> Re
     Ok(text.to_owned())
 }
 
+/// Of a reply that begins with `ids` as much of [`clean`]'s text as stays whatever follows: nothing that may still become a role,
+/// no white space at its end, no character that is not whole.
+pub(crate) fn clean_so_far(tokens: &Tokens, generation_prompt: &str, ids: &[u32]) -> Result<String> {
+    let text = clean(tokens, generation_prompt, ids)?;
+    let text = text.trim_end_matches(char::REPLACEMENT_CHARACTER).trim_end_matches(is_space);
+    let may_be_role = generation_prompt.trim().starts_with(text);
+    Ok(if may_be_role { String::new() } else { text.to_owned() })
+}
+
 /// White space as the reference's language has it: Unicode's, and the four separators of ASCII.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)

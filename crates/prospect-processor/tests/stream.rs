@@ -47,6 +47,27 @@ fn a_frame_is_its_time_and_its_image_tokens() {
 }
 
 #[test]
+fn what_is_known_of_a_reply_is_a_beginning_of_it() {
+    let processor = processor();
+    for text in [
+        "Take the red cube.",
+        "Assistant: Assist\u{e9} \u{1f6e0}\u{fe0f}  ja",
+        " As\u{fffd} if",
+        "Assistant:",
+    ] {
+        let ids = processor.encode_text(text).unwrap();
+        let whole = processor.clean_reply(&ids).unwrap();
+        let mut known = String::new();
+        for length in 0..=ids.len() {
+            let now = processor.clean_reply_so_far(&ids[..length]).unwrap();
+            assert!(now.starts_with(&known) && whole.starts_with(&now), "{now:?} of {whole:?}");
+            known = now;
+        }
+        assert_eq!(known, whole);
+    }
+}
+
+#[test]
 fn replies_lose_role_and_special_tokens() {
     let processor = processor();
     let reply = processor.encode_message(Role::Assistant, "Take the red cube.", true).unwrap();

@@ -79,6 +79,7 @@ fn trace(stream: &Stream<SmolVlmStreams>, frames: usize, exact: bool) -> Vec<Str
     while over < frames {
         match stream.next().unwrap() {
             Output::Event(event) => events.push(event),
+            Output::Words(_) => {}
             Output::FrameDone(_) => over += 1,
             Output::Failed(error) => panic!("{error}"),
         }

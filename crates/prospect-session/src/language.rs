@@ -22,6 +22,13 @@ pub trait Language: Send + Sync {
     /// The text of generated ids, without special tokens, image tokens and a leading role.
     fn clean_reply(&self, ids: &[u32]) -> Result<String, LanguageError>;
 
+    /// Of a reply that begins with `ids` as much as stays whatever follows: [`Self::clean_reply`] of the whole begins with it. A
+    /// character that is not whole yet is no part of it.
+    fn clean_reply_so_far(&self, ids: &[u32]) -> Result<String, LanguageError> {
+        let text = self.clean_reply(ids)?;
+        Ok(text.trim_end_matches(char::REPLACEMENT_CHARACTER).trim_end().to_owned())
+    }
+
     /// The id that is both "stay silent" and the end of an utterance.
     fn end_of_utterance(&self) -> u32;
 

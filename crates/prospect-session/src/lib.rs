@@ -4,7 +4,8 @@
 //! A [`Session`] is told of frames ([`Session::frame`]), of what a person says at any moment ([`Session::say`]), of another
 //! system prompt ([`Session::set_opening`]) and of what came of its works ([`Session::done`]), each with the time at which it
 //! happened. It answers with [`Work`] for whoever has the model ([`Session::next_work`]) and with the [`Event`]s of its trace
-//! ([`Session::take_events`]). An engine serves many sessions with one model; a session does not know that.
+//! ([`Session::take_events`]), and, where that is asked for, with the words of a reply while it is generated
+//! ([`Session::take_words`]). An engine serves many sessions with one model; a session does not know that.
 //!
 //! # The order of the works
 //! It is the specification of the loop: the same inputs give the same works, whoever else is served. For each frame:
@@ -45,6 +46,7 @@ mod talk;
 #[cfg(test)]
 mod tests;
 mod trace_laws;
+mod words;
 mod work;
 
 pub use error::{SessionError, UnfitSession};
@@ -57,4 +59,5 @@ pub use options::{Guidance, OpeningTexts, OverflowRule, Reference, SessionOption
 pub use session::Session;
 pub use statistics::RunStatistics;
 pub use trace_laws::broken_laws;
+pub use words::Words;
 pub use work::{Done, Evicted, ResolvedPiece, Said, Then, Work};

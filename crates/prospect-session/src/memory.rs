@@ -75,6 +75,8 @@ impl Session {
             works: _,
             // They are in the trace.
             events: _,
+            // Of a reply, and of who listens.
+            telling: _,
             now: _,
         } = self;
         self.is_idle().then(|| SessionMemory {

@@ -17,6 +17,7 @@ use crate::rules::{self, EvictionRules};
 use crate::stage::{EarlyAnswer, Held, Stage};
 use crate::statistics::RunStatistics;
 use crate::talk::TalkState;
+use crate::words::{Telling, Words};
 use crate::work::{Done, Work};
 
 /// One stream in progress.
@@ -47,6 +48,8 @@ pub struct Session {
     pub(crate) held: Option<Held>,
     pub(crate) works: VecDeque<Work>,
     pub(crate) events: Vec<Event>,
+    /// What is told of a reply that is going on, where somebody asked for that.
+    pub(crate) telling: Option<Telling>,
     /// When the last input came.
     pub(crate) now: Duration,
 }
@@ -108,6 +111,7 @@ impl Session {
             held: None,
             works: VecDeque::new(),
             events: vec![Event::budget(&budget)],
+            telling: None,
             now: Duration::ZERO,
         })
     }
@@ -194,6 +198,17 @@ impl Session {
     /// What happened since the last call, in order: the lines of the trace.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
+    }
+
+    /// From here on, replies are told while they are generated.
+    pub fn tell_words(&mut self) {
+        self.telling.get_or_insert_default();
+    }
+
+    /// What the reply that is going on, or has just ended, says since the last call; nothing of silence. It belongs before the
+    /// events that came with it.
+    pub fn take_words(&mut self) -> Option<Words> {
+        self.telling.as_mut()?.take()
     }
 
     /// Whether the session waits for a frame, and nothing is to be done.

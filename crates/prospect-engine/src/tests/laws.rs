@@ -72,6 +72,7 @@ fn trace(stream: &Stream<FakeStreams>, strategy: &str) -> Vec<String> {
     while over < FRAMES && failure.is_none() {
         match stream.next().unwrap() {
             Output::Event(event) => events.push(event),
+            Output::Words(_) => {}
             Output::FrameDone(_) => over += 1,
             // Budgets that are too small for a plan are refused in words.
             Output::Failed(error) => failure = Some(error.to_string()),

@@ -23,7 +23,7 @@ pub(super) fn roomy() -> StreamSetup {
 pub(super) fn reply(stream: &Stream<FakeStreams>) -> Option<Reply> {
     loop {
         match stream.next().unwrap() {
-            Output::Event(_) => {}
+            Output::Event(_) | Output::Words(_) => {}
             Output::FrameDone(reply) => return reply,
             Output::Failed(error) => panic!("{error}"),
         }
@@ -118,7 +118,7 @@ fn people_speak_while_it_watches() {
     let answer = loop {
         match stream.next().unwrap() {
             Output::Event(Event::Message { text, .. }) => told.push(text),
-            Output::Event(_) => {}
+            Output::Event(_) | Output::Words(_) => {}
             Output::FrameDone(reply) => break reply,
             Output::Failed(error) => panic!("{error}"),
         }
@@ -163,7 +163,7 @@ fn loop_until_frame(stream: &Stream<FakeStreams>, evicted: &mut Option<f64>) -> 
         match stream.next().unwrap() {
             Output::Event(Event::Overflow { ms, .. }) => *evicted = Some(ms),
             Output::Event(Event::Frame { times: of_frame, .. }) => times = Some(of_frame),
-            Output::Event(_) => {}
+            Output::Event(_) | Output::Words(_) => {}
             Output::FrameDone(_) => return times,
             Output::Failed(error) => panic!("{error}"),
         }
@@ -283,4 +283,36 @@ fn what_waits_and_what_is_taken_is_counted() {
     other.input().frame(frame(0)).unwrap();
     assert_eq!(reply(&other), None);
     assert_eq!(engine.load(), of(1, 0));
+}
+
+#[test]
+fn a_reply_is_heard_slice_by_slice_where_that_is_asked_for() {
+    let engine = engine(Script::new(&[1, 20, 1, 3], 1), EngineOptions { slice: 8, memory: None });
+    let asks = settings(&[&ROOMY[..], &["generation.max_new_tokens=64"]].concat());
+    let open =
+        |tells_words| engine.open(StreamSetup { tells_words, ..setup(&asks, &Guidance::default()) }).unwrap();
+    let heard = |stream: &Stream<FakeStreams>| {
+        (0..4).for_each(|index| stream.input().frame(frame(index)).unwrap());
+        let (mut words, mut replies) = (Vec::new(), Vec::new());
+        while replies.len() < 4 {
+            match stream.next().unwrap() {
+                Output::Words(more) => words.push((more.frame, more.text.len())),
+                Output::Event(Event::Reply { frame, text, .. }) => {
+                    let told = words.iter().filter(|(of, _)| *of == frame).map(|(_, length)| length);
+                    assert!(
+                        words.is_empty() || told.sum::<usize>() == text.len(),
+                        "its words come before it"
+                    );
+                }
+                Output::Event(_) => {}
+                Output::FrameDone(reply) => replies.push(reply.map(|reply| reply.text)),
+                Output::Failed(error) => panic!("{error}"),
+            }
+        }
+        (words, replies)
+    };
+    let (no_words, silent) = heard(&open(false));
+    let (words, replies) = heard(&open(true));
+    assert_eq!((no_words, silent), (Vec::new(), replies));
+    assert_eq!(words, [(1, 8), (1, 8), (1, 3), (3, 2)]);
 }

@@ -108,7 +108,7 @@ fn serve(
             loop {
                 match stream.next()? {
                     Output::Event(Event::Reply { token_ids, .. }) => tokens += token_ids.len(),
-                    Output::Event(_) => {}
+                    Output::Event(_) | Output::Words(_) => {}
                     Output::FrameDone(_) => break,
                     Output::Failed(error) => return Err(error.into()),
                 }

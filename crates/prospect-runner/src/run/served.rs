@@ -44,6 +44,8 @@ impl<M: StreamModel> ServedStream<M> {
         loop {
             match self.stream.next()? {
                 Output::Event(event) => trace.record(&event)?,
+                // Nobody asked for them.
+                Output::Words(_) => {}
                 Output::FrameDone(reply) => {
                     trace.flush()?;
                     return Ok(reply);

@@ -33,18 +33,22 @@ impl Session {
                 self.evicted(turn, evicting, evicted)
             }
             (Stage::Encoding(turn), Done::Encoded { similarity }) => self.encoded(turn, similarity),
-            (Stage::Deciding(turn, mut saying), Done::Said(said)) => match saying.take(said) {
-                true => self.decided(turn, saying),
-                false => self.wait_for(Work::Decode, Stage::Deciding(turn, saying)),
-            },
+            (Stage::Deciding(turn, mut saying), Done::Said(said)) => {
+                match self.hear(&turn, &mut saying, said)? {
+                    true => self.decided(turn, saying),
+                    false => self.wait_for(Work::Decode, Stage::Deciding(turn, saying)),
+                }
+            }
             (Stage::NamingStep(turn, mut saying), Done::Said(said)) => match saying.take(said) {
                 true => self.step_is_named(turn, &saying),
                 false => self.wait_for(Work::Decode, Stage::NamingStep(turn, saying)),
             },
-            (Stage::Replying(turn, mut saying), Done::Said(said)) => match saying.take(said) {
-                true => self.replied(turn, saying),
-                false => self.wait_for(Work::Decode, Stage::Replying(turn, saying)),
-            },
+            (Stage::Replying(turn, mut saying), Done::Said(said)) => {
+                match self.hear(&turn, &mut saying, said)? {
+                    true => self.replied(turn, saying),
+                    false => self.wait_for(Work::Decode, Stage::Replying(turn, saying)),
+                }
+            }
             (Stage::WritingEarly(turn, allowed), Done::Said(Said { token_ids, .. })) => {
                 self.wrote_early(turn, allowed, &token_ids)
             }

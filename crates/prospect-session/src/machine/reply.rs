@@ -11,9 +11,31 @@ use crate::rules::Question;
 use crate::session::Session;
 use crate::stage::{Chunk, Next, Saying, Stage, Turn};
 use crate::talk::{Due, MAX_STEP_TOKENS, Prompted};
-use crate::work::{Then, Work};
+use crate::work::{Said, Then, Work};
 
 impl Session {
+    /// Takes a piece of a reply, and tells it where somebody listens; returns whether it was the last.
+    pub(super) fn hear(
+        &mut self,
+        turn: &Turn,
+        saying: &mut Saying,
+        said: Said,
+    ) -> Result<bool, SessionError> {
+        let is_over = saying.take(said);
+        let Some(telling) = &mut self.telling else { return Ok(is_over) };
+        if !saying.silent && !saying.token_ids.is_empty() {
+            let text = match is_over {
+                true => self.language.clean_reply(&saying.token_ids)?,
+                false => self.language.clean_reply_so_far(&saying.token_ids)?,
+            };
+            telling.hear(turn.input.index, &text);
+        }
+        if is_over {
+            telling.end();
+        }
+        Ok(is_over)
+    }
+
     /// What the model decided at the frame, and what it said.
     pub(super) fn decided(&mut self, mut turn: Box<Turn>, saying: Saying) -> Next {
         let messages = std::mem::take(&mut turn.messages);

@@ -7,3 +7,4 @@ mod people;
 mod policies;
 mod suspended;
 mod trace_format;
+mod words;
