@@ -18,6 +18,7 @@ pub(crate) enum Command<M: StreamModel> {
     Frame { stream: usize, input: FrameInput, picture: M::PreparedPicture, waiting: Waiting },
     Say { stream: usize, text: String, heard: Sender<Result<(), EngineError>> },
     Opening { stream: usize, opening: OpeningTexts, heard: Sender<Result<(), EngineError>> },
+    CutReply { stream: usize, cut: Sender<Result<bool, EngineError>> },
     Aside { stream: usize, aside: Aside },
     Suspend { stream: usize, write: Suspending },
     Finish { stream: usize, failure: Option<String>, finished: Sender<RunStatistics> },

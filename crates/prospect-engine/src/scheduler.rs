@@ -76,6 +76,10 @@ impl<M: StreamModel> Scheduler<M> {
                 let set = self.session(stream).and_then(|session| Ok(session.set_opening(opening)?));
                 let _ = heard.send(set);
             }
+            Command::CutReply { stream, cut } => {
+                let served = self.streams.get_mut(&stream).ok_or(EngineError::Stopped);
+                let _ = cut.send(served.and_then(|served| served.cut_reply(&self.model)));
+            }
             Command::Aside { stream, aside } => {
                 self.streams.entry(stream).and_modify(|served| served.aside(aside));
             }

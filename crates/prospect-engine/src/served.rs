@@ -215,6 +215,16 @@ impl<M: StreamModel> Served<M> {
         self.tell_events();
     }
 
+    /// Ends the reply that is going on; whether there was one.
+    pub(crate) fn cut_reply(&mut self, model: &M) -> Result<bool, EngineError> {
+        let now = self.now();
+        let Some(next) = self.open_session()?.cut_reply(now) else { return Ok(false) };
+        self.awaited = None;
+        model.cut_reply(&mut self.cache);
+        self.after(model, next);
+        Ok(true)
+    }
+
     /// The stream as it is between two frames.
     pub(crate) fn suspended(&self, model: &M) -> Result<SuspendedParts<'_>, EngineError> {
         if self.closed {

@@ -337,6 +337,10 @@ impl StreamModel for SmolVlmStreams {
         parts.iter_mut().zip(speaking).map(end).collect()
     }
 
+    fn cut_reply(&self, cache: &mut SmolVlmCache) {
+        cache.generation = None;
+    }
+
     fn fork(&self, cache: &mut SmolVlmCache, ids: Vec<u32>) -> Result<(), EngineError> {
         let at = cache.cache.len();
         cache.fork = Some(Fork { at, tail: cache.cache.take_tail(at)?, next: ids });

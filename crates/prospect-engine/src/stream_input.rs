@@ -94,6 +94,17 @@ impl<M: StreamModel> StreamInput<M> {
         answer.recv().map_err(|_| EngineError::Stopped)?
     }
 
+    /// Cuts the reply that is going on short: it ends behind the words that were generated, as if it could have no more.
+    /// Whether there was one; a reply that has no word yet is none.
+    ///
+    /// # Errors
+    /// [`EngineError::Stopped`], also if the stream is closed.
+    pub fn cut_reply(&self) -> Result<bool, EngineError> {
+        let (cut, answer) = channel();
+        self.send(Command::CutReply { stream: self.id, cut })?;
+        answer.recv().map_err(|_| EngineError::Stopped)?
+    }
+
     /// Records what happened to the stream beside its frames: one event.
     ///
     /// # Errors

@@ -102,6 +102,9 @@ pub trait StreamModel: Send + Sync + 'static {
     /// each said, in their order.
     fn talk(&self, parts: &mut [TalkPart<'_, Self>], most: usize) -> Vec<Result<Said, EngineError>>;
 
+    /// Forgets the reply in the making. What was said of it stays, all but the last token in the cache.
+    fn cut_reply(&self, cache: &mut Self::Cache);
+
     /// Remembers a cache as it is now, so that `ids` can be answered behind it while it goes on.
     fn fork(&self, cache: &mut Self::Cache, ids: Vec<u32>) -> Result<(), EngineError>;
 

@@ -206,6 +206,12 @@ impl FakeCache {
         self.fork.is_some()
     }
 
+    /// Says no more of the reply in the making.
+    pub fn cut_reply(&mut self) {
+        self.to_say.clear();
+        self.last = None;
+    }
+
     /// Does a session's work, `slice` tokens of a reply at a time; `None` for one without a result.
     ///
     /// # Panics

@@ -18,7 +18,7 @@ use crate::stage::{EarlyAnswer, Held, Stage};
 use crate::statistics::RunStatistics;
 use crate::talk::TalkState;
 use crate::words::{Telling, Words};
-use crate::work::{Done, Work};
+use crate::work::{Done, Said, Work};
 
 /// One stream in progress.
 pub struct Session {
@@ -140,6 +140,22 @@ impl Session {
     pub fn done(&mut self, done: Done, now: Duration) -> Result<Option<FrameDone>, SessionError> {
         self.now = now;
         self.advance(done)
+    }
+
+    /// A person has heard enough: the reply that is going on ends behind the words that are there, as if it could have no more.
+    /// The [`Work::Decode`] that the session waits for is not to be done then. `None` where no reply is going on: nothing is
+    /// changed.
+    ///
+    /// # Errors
+    /// As for [`Self::done`].
+    pub fn cut_reply(&mut self, now: Duration) -> Option<Result<Option<FrameDone>, SessionError>> {
+        match &self.stage {
+            Stage::Deciding(_, saying) | Stage::Replying(_, saying) if !saying.token_ids.is_empty() => {}
+            _ => return None,
+        }
+        // It may not have been taken up yet; nothing else is to be done while a reply is going on.
+        self.works.clear();
+        Some(self.done(Done::Said(Said { is_finished: true, ..Said::default() }), now))
     }
 
     /// Somebody says something: it goes in with the next frame.

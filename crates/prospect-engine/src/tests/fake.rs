@@ -96,6 +96,10 @@ impl StreamModel for FakeStreams {
         parts.iter_mut().map(talk).collect()
     }
 
+    fn cut_reply(&self, cache: &mut FakeCache) {
+        cache.cut_reply();
+    }
+
     fn fork(&self, cache: &mut FakeCache, ids: Vec<u32>) -> Result<(), EngineError> {
         self.work(cache, Work::Fork { ids }, 1);
         Ok(())

@@ -1,9 +1,12 @@
 //! One thread takes what comes of a stream, others tell it what happens.
 
-use prospect_session::fake::Script;
-use prospect_session::{Aside, Event};
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::fake::{FakeStreams, engine};
+use prospect_session::fake::Script;
+use prospect_session::{Aside, Event, Guidance};
+
+use super::fake::{FakeStreams, engine, settings, setup};
 use super::laws::frame;
 use super::serving::{reply, roomy};
 use crate::output::Output;
@@ -59,7 +62,45 @@ fn a_stream_whose_outputs_nobody_takes_is_closed_for_everybody() {
         input.say("hot?").err(),
         input.aside(Aside::SourceNote("note".to_owned())).err(),
         input.suspend(|_| ()).err(),
+        input.cut_reply().err(),
         input.finish(None).err(),
     ];
     assert!(stopped.iter().all(|error| matches!(error, Some(EngineError::Stopped))), "{stopped:?}");
+}
+
+#[test]
+fn a_person_cuts_a_reply_short_and_nobody_else_notices() {
+    let (model, permit) = FakeStreams::led(Script::new(&[1000, 1], 1));
+    let model = Arc::new(model);
+    let engine = Engine::start(Arc::clone(&model), EngineOptions { slice: 8, memory: None }).unwrap();
+    let asks = settings(&[
+        "context.max_seq_len=2000",
+        "stream.system_prompt=Help.",
+        "generation.max_new_tokens=1000",
+    ]);
+    let [cut, other] = [(); 2].map(|()| engine.open(setup(&asks, &Guidance::default())).unwrap());
+    for stream in [&cut, &other] {
+        stream.input().frame(frame(0)).unwrap();
+    }
+    permit.send(()).unwrap();
+    while model.passes.lock().unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    // From the end of this pass on there are words.
+    let input = cut.input().clone();
+    let person = std::thread::spawn(move || while !input.cut_reply().unwrap() {});
+    while !person.is_finished() {
+        permit.send(()).unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    person.join().unwrap();
+    drop(permit);
+    let text = reply(&cut).unwrap().text;
+    assert!(text.len() < 999 && text.len().is_multiple_of(8), "{text}");
+    assert_eq!(reply(&other).unwrap().text.len(), 999);
+    assert!(!cut.input().cut_reply().unwrap());
+    // Its next frame finds everything in order.
+    cut.input().frame(frame(1)).unwrap();
+    assert_eq!(reply(&cut), None);
+    assert_eq!(cut.input().finish(None).unwrap().replies, 1);
 }

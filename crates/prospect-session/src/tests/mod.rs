@@ -1,6 +1,7 @@
 //! The stream loop against a model without weights, whose cache is a list of ids.
 
 mod bounds;
+mod cut;
 mod driver;
 mod encoding;
 mod people;
