@@ -5,13 +5,11 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use prospect_context::catalogue::{ParameterKind, StrategyDescription};
 use prospect_context::simulator::{Simulator, SimulatorOptions, StreamParameters, StreamStep, WordCounter};
-use prospect_context::strategies::{
-    DropAll, DropMiddle, DropOldestFrames, Hybrid, Keyframes, SinkWindow, SummarizeAndDrop, SummarizeWithDst,
-    proassist,
-};
+use prospect_context::strategies::{BUILT_IN, DropAll, proassist};
 use prospect_context::{
-    Budget, CacheView, ContextStrategy, DialogueState, Ledger, Opening, PositionPolicy, SegmentKind, Signals,
+    Budget, CacheView, ContextStrategy, DialogueState, Ledger, Opening, SegmentKind, Signals,
 };
 
 const STEPS: usize = 100_000;
@@ -19,38 +17,20 @@ const FRAME_TOKENS: usize = 16;
 
 /// Every built-in strategy; those that keep something keep half of a cache of `max_seq_len` tokens.
 fn strategies(max_seq_len: usize) -> Vec<(String, Box<dyn ContextStrategy>)> {
-    let (half, positions) = (max_seq_len / 2, PositionPolicy::Rerotate);
-    let prompt = "Sum up what has happened.".to_owned();
-    let summarize = |summarize_at| SummarizeAndDrop {
-        prompt: prompt.clone(),
-        max_summary_len: 64,
-        summarize_at,
-        early_tokens_per_frame: 4,
-        positions: PositionPolicy::Rerotate,
-    };
-    let named = |strategy: Box<dyn ContextStrategy>| (strategy.name().to_owned(), strategy);
-    vec![
-        named(Box::new(DropAll)),
-        named(Box::new(DropMiddle { last_keep_len: half, positions })),
-        named(Box::new(DropOldestFrames { keep_frame_len: half, positions })),
-        named(Box::new(Keyframes { keep_frame_len: half, recent_frame_len: half / 4, positions })),
-        named(Box::new(Hybrid {
-            prompt: prompt.clone(),
-            max_summary_len: 64,
-            last_keep_len: half,
-            positions,
-        })),
-        named(Box::new(SinkWindow { n_sink: 4, window: half, positions })),
-        named(Box::new(summarize(None))),
-        ("summarize_and_drop at 0.8".to_owned(), Box::new(summarize(Some(0.8)))),
-        named(Box::new(SummarizeWithDst { prompt: prompt.clone(), max_summary_len: 64, max_state_len: 32 })),
-        ("proassist drop_all".to_owned(), Box::new(proassist::DropAll)),
-        ("proassist drop_middle".to_owned(), Box::new(proassist::DropMiddle { last_keep_len: half })),
-        (
-            "proassist summarize_and_drop".to_owned(),
-            Box::new(proassist::SummarizeAndDrop { prompt, max_summary_len: 64 }),
-        ),
-    ]
+    let example = |strategy: &StrategyDescription| strategy.example(max_seq_len / 2, 64);
+    let built = |strategy: &StrategyDescription| strategy.build(&example(strategy)).unwrap();
+    let mut strategies = Vec::new();
+    for strategy in BUILT_IN {
+        strategies.push((strategy.name.to_owned(), built(strategy)));
+        for early in strategy.parameters.iter().filter(|parameter| parameter.kind == ParameterKind::Share) {
+            let values = example(strategy).with(early.name, 0.8);
+            strategies.push((format!("{} at 0.8", strategy.name), strategy.build(&values).unwrap()));
+        }
+    }
+    for variant in proassist::VARIANTS {
+        strategies.push((format!("proassist {}", variant.strategy.name), built(&variant.strategy)));
+    }
+    strategies
 }
 
 fn parameters() -> StreamParameters {

@@ -4,12 +4,11 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use prospect_context::strategies::{
-    DropAll, DropMiddle, DropOldestFrames, Hybrid, Keyframes, SinkWindow, SummarizeAndDrop, SummarizeWithDst,
-};
+use prospect_context::catalogue::{ParameterError, ParameterRole, ParameterValues, StrategyDescription};
+use prospect_context::strategies::{BUILT_IN, SummarizeAndDrop};
 use prospect_context::{
     Budget, CacheView, ContextStrategy, DialogueState, EarlySummary, EvictionPlan, Ledger, Opening, Piece,
-    PlanError, PositionPolicy, Role, Segment, SegmentKind, Signals, TokenCounter,
+    PlanError, Role, Segment, SegmentKind, Signals, TokenCounter,
 };
 
 const WIDTH: usize = 720;
@@ -20,29 +19,27 @@ const HEIGHT: usize = 128;
 const BUDGET: Budget =
     Budget { max_seq_len: 360, reserved_seq_len: 20, max_reply_tokens: 20, max_summary_tokens: 50 };
 
-/// The file of each picture, and the strategy that it shows.
-fn strategies() -> Vec<(&'static str, Box<dyn ContextStrategy>)> {
-    let (positions, prompt) = (PositionPolicy::Rerotate, "Progress?".to_owned());
-    let summarize = |summarize_at| SummarizeAndDrop {
-        prompt: "Progress?".to_owned(),
-        max_summary_len: 30,
-        summarize_at,
-        early_tokens_per_frame: 4,
-        positions: PositionPolicy::Rerotate,
+/// The file of each picture, and the strategy that it shows: every built-in one, and a summary that was begun early.
+fn strategies() -> Result<Vec<(&'static str, Box<dyn ContextStrategy>)>, ParameterError> {
+    let mut strategies = Vec::new();
+    for strategy in BUILT_IN {
+        strategies.push((strategy.name, strategy.build(&values(strategy))?));
+    }
+    let early = SummarizeAndDrop::DESCRIPTION;
+    strategies.push(("summarize_early", early.build(&values(&early).with("summarize_at", 0.8))?));
+    Ok(strategies)
+}
+
+/// Values that fit the small budget. Frames that stay take less of it than other segments do, for what was said stays beside them.
+fn values(strategy: &StrategyDescription) -> ParameterValues {
+    let summarizes = strategy.parameters_as(ParameterRole::SummaryLength).next().is_some();
+    let keeps_frames = strategy.parameter("keep_frame_len").is_some();
+    let kept = match (summarizes, keeps_frames) {
+        (true, _) => 80,
+        (false, true) => 64,
+        (false, false) => 100,
     };
-    let with_dst =
-        SummarizeWithDst { prompt: "{steps_done}?".to_owned(), max_summary_len: 30, max_state_len: 20 };
-    vec![
-        ("drop_all", Box::new(DropAll)),
-        ("drop_middle", Box::new(DropMiddle { last_keep_len: 100, positions })),
-        ("sink_window", Box::new(SinkWindow { n_sink: 4, window: 100, positions })),
-        ("drop_oldest_frames", Box::new(DropOldestFrames { keep_frame_len: 64, positions })),
-        ("keyframes", Box::new(Keyframes { keep_frame_len: 64, recent_frame_len: 24, positions })),
-        ("summarize_and_drop", Box::new(summarize(None))),
-        ("summarize_early", Box::new(summarize(Some(0.8)))),
-        ("summarize_with_dst", Box::new(with_dst)),
-        ("hybrid", Box::new(Hybrid { prompt, max_summary_len: 30, last_keep_len: 80, positions })),
-    ]
+    strategy.example(kept, 30)
 }
 
 /// System prompt, a request, and frames in scenes of five with a reply now and then.
@@ -164,7 +161,7 @@ fn link(svg: &mut String, [a, b, c, d]: [f64; 4]) {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args().nth(1).ok_or("expected a folder")?;
-    for (name, strategy) in strategies() {
+    for (name, strategy) in strategies()? {
         std::fs::write(Path::new(&folder).join(format!("{name}.svg")), picture(name, strategy.as_ref())?)?;
     }
     Ok(())
@@ -177,7 +174,7 @@ fn the_committed_pictures_are_those_of_the_strategies() {
         // The crate alone, outside its repository.
         return;
     }
-    for (name, strategy) in strategies() {
+    for (name, strategy) in strategies().expect("valid values") {
         let drawn = picture(name, strategy.as_ref()).expect("every strategy has a plan for this stream");
         let committed = std::fs::read_to_string(folder.join(format!("{name}.svg"))).unwrap_or_default();
         assert!(drawn == committed, "docs/strategies/{name}.svg: draw it anew (see the top of this file)");

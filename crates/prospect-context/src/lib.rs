@@ -58,6 +58,7 @@
 
 pub mod account;
 mod budget;
+pub mod catalogue;
 mod encoded;
 pub mod laws;
 mod ledger;

@@ -21,8 +21,11 @@ pub enum PositionPolicy {
 }
 
 impl PositionPolicy {
+    /// Every policy, in the order in which they are listed.
+    pub const ALL: [Self; 4] = [Self::Legacy, Self::Preserve, Self::Rerotate, Self::Recompute];
+
     /// The name in configs and traces.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Legacy => "legacy",
             Self::Preserve => "preserve",

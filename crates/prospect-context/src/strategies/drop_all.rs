@@ -1,5 +1,6 @@
 //! `drop_all`: forget the stream, start again from the system prompt.
 
+use crate::catalogue::StrategyDescription;
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
 use crate::segment::Role;
 use crate::strategy::ContextStrategy;
@@ -12,9 +13,19 @@ use crate::view::CacheView;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DropAll;
 
+impl DropAll {
+    /// What the catalogue says of it.
+    pub const DESCRIPTION: StrategyDescription = StrategyDescription {
+        name: "drop_all",
+        purpose: "forgets everything but the system prompt",
+        parameters: &[],
+        make: |_| Ok(Box::new(Self)),
+    };
+}
+
 impl ContextStrategy for DropAll {
     fn name(&self) -> &str {
-        "drop_all"
+        Self::DESCRIPTION.name
     }
 
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {

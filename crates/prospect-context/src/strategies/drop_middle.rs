@@ -1,6 +1,7 @@
 //! `drop_middle`: keep how the stream began and what happened last.
 
 use super::survivors::initial_and_recent;
+use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
 use crate::plan::{EvictionPlan, PlanError, PositionPolicy};
 use crate::segment::{Segment, SegmentKind};
 use crate::strategy::ContextStrategy;
@@ -19,9 +20,27 @@ pub struct DropMiddle {
     pub positions: PositionPolicy,
 }
 
+impl DropMiddle {
+    /// What the catalogue says of it.
+    pub const DESCRIPTION: StrategyDescription = StrategyDescription {
+        name: "drop_middle",
+        purpose: "keeps how the stream began and what happened last",
+        parameters: &[
+            Parameter::count("last_keep_len", 1).as_role(ParameterRole::Kept),
+            Parameter::positions(),
+        ],
+        make: |values| {
+            Ok(Box::new(Self {
+                last_keep_len: values.count("last_keep_len")?,
+                positions: values.positions("positions")?,
+            }))
+        },
+    };
+}
+
 impl ContextStrategy for DropMiddle {
     fn name(&self) -> &str {
-        "drop_middle"
+        Self::DESCRIPTION.name
     }
 
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {

@@ -1,6 +1,7 @@
 //! `drop_oldest_frames`: pictures fade, words stay.
 
 use super::survivors::{free_beside, kept};
+use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
 use crate::segment::{Segment, SegmentKind};
 use crate::strategy::ContextStrategy;
@@ -20,9 +21,27 @@ pub struct DropOldestFrames {
     pub positions: PositionPolicy,
 }
 
+impl DropOldestFrames {
+    /// What the catalogue says of it.
+    pub const DESCRIPTION: StrategyDescription = StrategyDescription {
+        name: "drop_oldest_frames",
+        purpose: "lets pictures fade, the oldest first, and keeps what was said",
+        parameters: &[
+            Parameter::count("keep_frame_len", 1).as_role(ParameterRole::Kept),
+            Parameter::positions(),
+        ],
+        make: |values| {
+            Ok(Box::new(Self {
+                keep_frame_len: values.count("keep_frame_len")?,
+                positions: values.positions("positions")?,
+            }))
+        },
+    };
+}
+
 impl ContextStrategy for DropOldestFrames {
     fn name(&self) -> &str {
-        "drop_oldest_frames"
+        Self::DESCRIPTION.name
     }
 
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {

@@ -2,6 +2,7 @@
 
 use super::summarize_and_drop::restart;
 use super::survivors::{kept, recent_start};
+use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
 use crate::segment::{Segment, SegmentKind};
 use crate::strategy::ContextStrategy;
@@ -25,9 +26,31 @@ pub struct Hybrid {
     pub positions: PositionPolicy,
 }
 
+impl Hybrid {
+    /// What the catalogue says of it.
+    pub const DESCRIPTION: StrategyDescription = StrategyDescription {
+        name: "hybrid",
+        purpose: "puts the model's own summary back and keeps what just happened",
+        parameters: &[
+            Parameter::text("summary_prompt").as_role(ParameterRole::SummaryPrompt),
+            Parameter::count("max_summary_len", 1).as_role(ParameterRole::SummaryLength),
+            Parameter::count("last_keep_len", 1).as_role(ParameterRole::Kept),
+            Parameter::positions(),
+        ],
+        make: |values| {
+            Ok(Box::new(Self {
+                prompt: values.text("summary_prompt")?,
+                max_summary_len: values.count("max_summary_len")?,
+                last_keep_len: values.count("last_keep_len")?,
+                positions: values.positions("positions")?,
+            }))
+        },
+    };
+}
+
 impl ContextStrategy for Hybrid {
     fn name(&self) -> &str {
-        "hybrid"
+        Self::DESCRIPTION.name
     }
 
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {

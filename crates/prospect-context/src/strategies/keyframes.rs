@@ -2,6 +2,7 @@
 
 use super::drop_oldest_frames::{dialogue_and_room, is_frame, newest};
 use super::survivors::kept;
+use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
 use crate::segment::Segment;
 use crate::strategy::ContextStrategy;
@@ -22,9 +23,29 @@ pub struct Keyframes {
     pub positions: PositionPolicy,
 }
 
+impl Keyframes {
+    /// What the catalogue says of it.
+    pub const DESCRIPTION: StrategyDescription = StrategyDescription {
+        name: "keyframes",
+        purpose: "keeps what was said, the newest frames, and of the older ones those that differ most",
+        parameters: &[
+            Parameter::count("keep_frame_len", 1).as_role(ParameterRole::Kept),
+            Parameter::count("recent_frame_len", 0).as_role(ParameterRole::PartOfKept),
+            Parameter::positions(),
+        ],
+        make: |values| {
+            Ok(Box::new(Self {
+                keep_frame_len: values.count("keep_frame_len")?,
+                recent_frame_len: values.count("recent_frame_len")?,
+                positions: values.positions("positions")?,
+            }))
+        },
+    };
+}
+
 impl ContextStrategy for Keyframes {
     fn name(&self) -> &str {
-        "keyframes"
+        Self::DESCRIPTION.name
     }
 
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {

@@ -1,4 +1,7 @@
-//! The built-in strategies, one file each.
+//! The built-in strategies, one file each, and the list of them.
+//!
+//! A new one is a file with a type, its description and its plan; here its `mod`, its `pub use` and its line in [`BUILT_IN`];
+//! and its documents (docs/strategies.md says which).
 
 mod drop_all;
 mod drop_middle;
@@ -19,3 +22,17 @@ pub use keyframes::Keyframes;
 pub use sink_window::SinkWindow;
 pub use summarize_and_drop::SummarizeAndDrop;
 pub use summarize_with_dst::SummarizeWithDst;
+
+use crate::catalogue::StrategyDescription;
+
+/// Every built-in strategy, in the order in which settings list them.
+pub static BUILT_IN: &[StrategyDescription] = &[
+    DropAll::DESCRIPTION,
+    DropMiddle::DESCRIPTION,
+    SummarizeAndDrop::DESCRIPTION,
+    SummarizeWithDst::DESCRIPTION,
+    SinkWindow::DESCRIPTION,
+    DropOldestFrames::DESCRIPTION,
+    Keyframes::DESCRIPTION,
+    Hybrid::DESCRIPTION,
+];

@@ -1,6 +1,7 @@
 //! `sink_window`: attention sinks and a sliding window.
 
 use super::survivors::initial_and_recent;
+use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
 use crate::plan::{EvictionPlan, PlanError, PositionPolicy};
 use crate::strategy::ContextStrategy;
 use crate::view::CacheView;
@@ -19,9 +20,29 @@ pub struct SinkWindow {
     pub positions: PositionPolicy,
 }
 
+impl SinkWindow {
+    /// What the catalogue says of it.
+    pub const DESCRIPTION: StrategyDescription = StrategyDescription {
+        name: "sink_window",
+        purpose: "keeps the attention sinks and a recent window",
+        parameters: &[
+            Parameter::count("n_sink", 0).as_role(ParameterRole::KeptBeside),
+            Parameter::count("window", 1).as_role(ParameterRole::Kept),
+            Parameter::positions(),
+        ],
+        make: |values| {
+            Ok(Box::new(Self {
+                n_sink: values.count("n_sink")?,
+                window: values.count("window")?,
+                positions: values.positions("positions")?,
+            }))
+        },
+    };
+}
+
 impl ContextStrategy for SinkWindow {
     fn name(&self) -> &str {
-        "sink_window"
+        Self::DESCRIPTION.name
     }
 
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {

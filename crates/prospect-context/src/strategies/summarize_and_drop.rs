@@ -1,6 +1,7 @@
 //! `summarize_and_drop`: the model writes down what matters, then forgets the rest.
 
 use super::survivors::{kept, recent_start};
+use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy, SummaryRequest};
 use crate::segment::Role;
 use crate::strategy::ContextStrategy;
@@ -27,9 +28,33 @@ pub struct SummarizeAndDrop {
     pub positions: PositionPolicy,
 }
 
+impl SummarizeAndDrop {
+    /// What the catalogue says of it.
+    pub const DESCRIPTION: StrategyDescription = StrategyDescription {
+        name: "summarize_and_drop",
+        purpose: "has the model write down what matters and starts again from that",
+        parameters: &[
+            Parameter::text("summary_prompt").as_role(ParameterRole::SummaryPrompt),
+            Parameter::count("max_summary_len", 1).as_role(ParameterRole::SummaryLength),
+            Parameter::share("summarize_at").optional(),
+            Parameter::count("early_tokens_per_frame", 1),
+            Parameter::positions(),
+        ],
+        make: |values| {
+            Ok(Box::new(Self {
+                prompt: values.text("summary_prompt")?,
+                max_summary_len: values.count("max_summary_len")?,
+                summarize_at: values.optional_share("summarize_at")?,
+                early_tokens_per_frame: values.count("early_tokens_per_frame")?,
+                positions: values.positions("positions")?,
+            }))
+        },
+    };
+}
+
 impl ContextStrategy for SummarizeAndDrop {
     fn name(&self) -> &str {
-        "summarize_and_drop"
+        Self::DESCRIPTION.name
     }
 
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {

@@ -1,6 +1,7 @@
 //! `summarize_with_dst`: a summary prompted from the dialogue state.
 
 use super::summarize_and_drop::restart;
+use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
 use crate::strategy::ContextStrategy;
 use crate::view::{CacheView, DialogueState, TokenCounter};
@@ -37,9 +38,30 @@ impl SummarizeWithDst {
     }
 }
 
+impl SummarizeWithDst {
+    /// What the catalogue says of it.
+    pub const DESCRIPTION: StrategyDescription = StrategyDescription {
+        name: "summarize_with_dst",
+        purpose: "prompts the summary with the steps of the task",
+        parameters: &[
+            Parameter::prompt("summary_prompt", &["steps_done", "current_step", "next_step"])
+                .as_role(ParameterRole::SummaryPrompt),
+            Parameter::count("max_summary_len", 1).as_role(ParameterRole::SummaryLength),
+            Parameter::count("max_state_len", 1).as_role(ParameterRole::SummaryPromptGrowth),
+        ],
+        make: |values| {
+            Ok(Box::new(Self {
+                prompt: values.text("summary_prompt")?,
+                max_summary_len: values.count("max_summary_len")?,
+                max_state_len: values.count("max_state_len")?,
+            }))
+        },
+    };
+}
+
 impl ContextStrategy for SummarizeWithDst {
     fn name(&self) -> &str {
-        "summarize_with_dst"
+        Self::DESCRIPTION.name
     }
 
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {

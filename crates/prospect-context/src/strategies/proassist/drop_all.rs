@@ -1,6 +1,7 @@
 //! ProAssist's `drop_all`: nothing survives but the last generated token.
 
 use crate::budget::Trigger;
+use crate::catalogue::StrategyDescription;
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
 use crate::strategy::ContextStrategy;
 use crate::view::CacheView;
@@ -9,9 +10,19 @@ use crate::view::CacheView;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DropAll;
 
+impl DropAll {
+    /// What the catalogue says of it.
+    pub const DESCRIPTION: StrategyDescription = StrategyDescription {
+        name: "drop_all",
+        purpose: "forgets everything but the last generated token",
+        parameters: &[],
+        make: |_| Ok(Box::new(Self)),
+    };
+}
+
 impl ContextStrategy for DropAll {
     fn name(&self) -> &str {
-        "drop_all"
+        Self::DESCRIPTION.name
     }
 
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {

@@ -1,6 +1,7 @@
 //! ProAssist's `drop_middle`: the first step with a user message, and the last tokens.
 
 use crate::budget::Trigger;
+use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
 use crate::strategy::ContextStrategy;
 use crate::view::CacheView;
@@ -13,9 +14,19 @@ pub struct DropMiddle {
     pub last_keep_len: usize,
 }
 
+impl DropMiddle {
+    /// What the catalogue says of it.
+    pub const DESCRIPTION: StrategyDescription = StrategyDescription {
+        name: "drop_middle",
+        purpose: "keeps the first step with a user message, and the last tokens",
+        parameters: &[Parameter::count("last_keep_len", 1).as_role(ParameterRole::Kept)],
+        make: |values| Ok(Box::new(Self { last_keep_len: values.count("last_keep_len")? })),
+    };
+}
+
 impl ContextStrategy for DropMiddle {
     fn name(&self) -> &str {
-        "drop_middle"
+        Self::DESCRIPTION.name
     }
 
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {

@@ -6,7 +6,24 @@
 mod drop_all;
 mod drop_middle;
 mod summarize_and_drop;
+mod variant;
 
 pub use drop_all::DropAll;
 pub use drop_middle::DropMiddle;
 pub use summarize_and_drop::SummarizeAndDrop;
+pub use variant::{Fixed, Variant};
+
+use crate::plan::PositionPolicy;
+
+/// Every strategy that ProAssist has, with what is no choice there.
+pub static VARIANTS: &[Variant] = &[
+    Variant { strategy: DropAll::DESCRIPTION, fixed: &[] },
+    Variant {
+        strategy: DropMiddle::DESCRIPTION,
+        fixed: &[Fixed::Positions { parameter: "positions", only: PositionPolicy::Legacy }],
+    },
+    Variant {
+        strategy: SummarizeAndDrop::DESCRIPTION,
+        fixed: &[Fixed::Unset { parameter: "summarize_at", because: "which sums up at the overflow" }],
+    },
+];

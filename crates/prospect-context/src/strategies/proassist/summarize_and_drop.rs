@@ -1,6 +1,7 @@
 //! ProAssist's `summarize_and_drop`: the query shows the current frame again.
 
 use crate::budget::Trigger;
+use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy, SummaryRequest};
 use crate::strategies::summarize_and_drop::restart;
 use crate::strategy::ContextStrategy;
@@ -15,9 +16,27 @@ pub struct SummarizeAndDrop {
     pub max_summary_len: usize,
 }
 
+impl SummarizeAndDrop {
+    /// What the catalogue says of it.
+    pub const DESCRIPTION: StrategyDescription = StrategyDescription {
+        name: "summarize_and_drop",
+        purpose: "starts again from one message of system prompt, summary and task knowledge",
+        parameters: &[
+            Parameter::text("summary_prompt").as_role(ParameterRole::SummaryPrompt),
+            Parameter::count("max_summary_len", 1).as_role(ParameterRole::SummaryLength),
+        ],
+        make: |values| {
+            Ok(Box::new(Self {
+                prompt: values.text("summary_prompt")?,
+                max_summary_len: values.count("max_summary_len")?,
+            }))
+        },
+    };
+}
+
 impl ContextStrategy for SummarizeAndDrop {
     fn name(&self) -> &str {
-        "summarize_and_drop"
+        Self::DESCRIPTION.name
     }
 
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {

@@ -1,0 +1,140 @@
+//! One parameter of a strategy, as its description has it.
+
+use super::values::ParameterValue;
+use crate::plan::PositionPolicy;
+
+/// A parameter of a strategy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name in settings.
+    pub name: &'static str,
+    /// Which values it takes.
+    pub kind: ParameterKind,
+    /// Whether it may be left out.
+    pub is_optional: bool,
+    /// What it means to a check that looks at any strategy; `None`: it means something to its strategy alone.
+    pub role: Option<ParameterRole>,
+}
+
+/// Which values a parameter takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// A whole number.
+    Count {
+        /// The smallest one.
+        least: usize,
+    },
+    /// A share of the budget, above 0 and at most 1.
+    Share,
+    /// A text that is not blank.
+    Text,
+    /// A text that is not blank, in which words in braces are filled in later.
+    Prompt {
+        /// The words that may stand in braces.
+        placeholders: &'static [&'static str],
+    },
+    /// Where kept keys stand afterwards.
+    Positions,
+}
+
+/// What a parameter means to whoever asks whether a strategy fits into a cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterRole {
+    /// Most tokens that stay after an eviction.
+    Kept,
+    /// Tokens that stay beside those.
+    KeptBeside,
+    /// Of the tokens that stay, most that are chosen in another way: the parameter adds nothing to them.
+    PartOfKept,
+    /// Most tokens of a summary.
+    SummaryLength,
+    /// What the model is asked for a summary.
+    SummaryPrompt,
+    /// Most tokens that the prompt of a summary grows by when it is filled in.
+    SummaryPromptGrowth,
+}
+
+impl Parameter {
+    /// A whole number of at least `least`.
+    pub const fn count(name: &'static str, least: usize) -> Self {
+        Self::new(name, ParameterKind::Count { least })
+    }
+
+    /// A share of the budget.
+    pub const fn share(name: &'static str) -> Self {
+        Self::new(name, ParameterKind::Share)
+    }
+
+    /// A text that is not blank.
+    pub const fn text(name: &'static str) -> Self {
+        Self::new(name, ParameterKind::Text)
+    }
+
+    /// A text with these placeholders and no others.
+    pub const fn prompt(name: &'static str, placeholders: &'static [&'static str]) -> Self {
+        Self::new(name, ParameterKind::Prompt { placeholders })
+    }
+
+    /// Where kept keys stand afterwards: `positions`, as with every strategy that has the choice.
+    pub const fn positions() -> Self {
+        Self::new("positions", ParameterKind::Positions)
+    }
+
+    const fn new(name: &'static str, kind: ParameterKind) -> Self {
+        Self { name, kind, is_optional: false, role: None }
+    }
+
+    /// The parameter with a role.
+    #[must_use]
+    pub const fn as_role(self, role: ParameterRole) -> Self {
+        Self { role: Some(role), ..self }
+    }
+
+    /// The parameter as one that may be left out.
+    #[must_use]
+    pub const fn optional(self) -> Self {
+        Self { is_optional: true, ..self }
+    }
+}
+
+impl ParameterKind {
+    /// Which values are valid, in words.
+    pub fn expected(self) -> String {
+        match self {
+            Self::Count { least } => format!("a whole number of at least {least}"),
+            Self::Share => "a share of the budget, above 0 and at most 1".to_owned(),
+            Self::Text | Self::Prompt { .. } => "a string that is not empty".to_owned(),
+            Self::Positions => {
+                let names = PositionPolicy::ALL.map(|policy| format!("{:?}", policy.as_str()));
+                format!("one of {}", names.join(", "))
+            }
+        }
+    }
+
+    /// Which values would be valid, in words, where `value` is not.
+    pub fn complaint(self, value: &ParameterValue) -> Option<String> {
+        let is_valid = match (self, value) {
+            (Self::Count { least }, ParameterValue::Count(count)) => *count >= least,
+            (Self::Share, ParameterValue::Share(share)) => *share > 0.0 && *share <= 1.0,
+            (Self::Text | Self::Prompt { .. }, ParameterValue::Text(text)) => !text.trim().is_empty(),
+            (Self::Positions, ParameterValue::Positions(_)) => true,
+            _ => false,
+        };
+        match (self, value) {
+            _ if !is_valid => Some(self.expected()),
+            (Self::Prompt { placeholders }, ParameterValue::Text(text)) if !fills(text, placeholders) => {
+                let known: Vec<String> = placeholders.iter().map(|name| format!("{{{name}}}")).collect();
+                Some(format!("no other placeholders than {}", known.join(", ")))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether every `{word}` of a text is one of `placeholders`.
+fn fills(text: &str, placeholders: &[&str]) -> bool {
+    let is_name =
+        |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let words = text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
+    words.filter(is_name).all(|name| placeholders.contains(&name))
+}
