@@ -1,9 +1,23 @@
 //! Settings that are one of a few names.
 
+use prospect_context::PositionPolicy;
+
 /// A closed set of names.
 pub(crate) trait Choice: Copy + PartialEq + 'static {
     /// Name and value, in the order in which errors list them.
     const CHOICES: &'static [(&'static str, Self)];
+}
+
+impl Choice for PositionPolicy {
+    const CHOICES: &'static [(&'static str, Self)] = &{
+        let [first, second, third, fourth] = Self::ALL;
+        [
+            (first.as_str(), first),
+            (second.as_str(), second),
+            (third.as_str(), third),
+            (fourth.as_str(), fourth),
+        ]
+    };
 }
 
 /// Declares an enum of names with `as_str`, `Display` and [`Choice`].

@@ -1,11 +1,14 @@
 //! `[context]`: how large the cache gets and what happens when it is full.
 
+use prospect_context::PositionPolicy;
+use prospect_context::strategies::proassist::{Fixed, VARIANTS};
+
 use crate::choice::choice;
 use crate::error::SettingsError;
-use crate::keys;
+use crate::keys::parameter_key;
 use crate::origin::Origin;
 use crate::raw::Raw;
-use crate::strategy::{self, ExceedContextHandling, PositionPolicy, StrategyName};
+use crate::strategy::{self, ExceedContextHandling};
 
 /// How errors name `context.max_seq_len` where it was made of `context.budget`.
 const BUDGET_IN_TOKENS: &str = "context.budget in tokens";
@@ -38,7 +41,7 @@ choice! {
 
 /// Moves shorthands (`context.last_keep_len`) to the chosen strategy's table, then reads the section.
 pub(crate) fn validate(raw: &mut Raw) -> Result<ContextSettings, SettingsError> {
-    let chosen: StrategyName = raw.need("context.strategy")?.one_of()?;
+    let chosen = raw.need("context.strategy")?.one_of_names(&strategy::names(raw.keys()))?;
     move_shorthands(raw, chosen)?;
     let budget = budget(raw)?;
     let settings = ContextSettings {
@@ -85,15 +88,16 @@ pub(crate) fn put_tokens(raw: &mut Raw, tokens: u64) {
     raw.insert("context.max_seq_len", entry);
 }
 
-fn move_shorthands(raw: &mut Raw, chosen: StrategyName) -> Result<(), SettingsError> {
-    for name in keys::SHORTHANDS {
+fn move_shorthands(raw: &mut Raw, chosen: &str) -> Result<(), SettingsError> {
+    let keys = raw.keys();
+    for name in keys.shorthands() {
         let Some(entry) = raw.entry(&format!("context.{name}")).cloned() else { continue };
         let target = format!("context.{chosen}.{name}");
-        if keys::KEYS.contains(&target.as_str()) {
+        if keys.has(&target) {
             raw.insert(&target, entry);
         } else if is_binding(&entry.origin, raw) {
             let table = format!("context.{chosen}");
-            let own = keys::children(&table);
+            let own = keys.children(&table);
             let valid = if own.is_empty() { "no parameters".to_owned() } else { own.join(", ") };
             return Err(SettingsError::Unused {
                 at: Box::new(raw.place(&format!("context.{name}"))),
@@ -126,15 +130,15 @@ fn check_sizes(raw: &Raw, settings: &ContextSettings) -> Result<(), SettingsErro
         let expected = format!("less than context.max_seq_len = {max}");
         return Err(raw.conflict("context.reserved_seq_len", expected));
     }
-    if let Some((key, kept)) = settings.strategy.kept()
-        && kept >= max - reserved
+    if let Some(kept) = settings.strategy.kept()
+        && kept.tokens >= max - reserved
     {
-        let sinks = if key.ends_with("window") { ", n_sink included" } else { "" };
+        let beside: String = kept.beside.iter().map(|name| format!(", {name} included")).collect();
         let room = max - reserved;
         let expected = format!(
-            "less than {room}{sinks} (context.max_seq_len = {max} minus context.reserved_seq_len = {reserved})"
+            "less than {room}{beside} (context.max_seq_len = {max} minus context.reserved_seq_len = {reserved})"
         );
-        return Err(raw.conflict(key, expected));
+        return Err(raw.conflict(&kept.key, expected));
     }
     Ok(())
 }
@@ -143,25 +147,44 @@ fn check_proassist(raw: &Raw, settings: &ContextSettings) -> Result<(), Settings
     if settings.rules != ContextRules::ProAssist {
         return Ok(());
     }
-    match &settings.strategy {
-        ExceedContextHandling::DropMiddle { positions: PositionPolicy::Legacy, .. }
-        | ExceedContextHandling::DropAll
-        | ExceedContextHandling::SummarizeAndDrop { summarize_at: None, .. } => Ok(()),
-        ExceedContextHandling::SummarizeAndDrop { .. } => Err(raw.conflict(
-            "context.summarize_and_drop.summarize_at",
-            "no value under context.rules = \"proassist\", which sums up at the overflow",
-        )),
-        ExceedContextHandling::DropMiddle { positions, .. } => {
-            let (rules, key) = ("context.rules", "context.drop_middle.positions");
-            if raw.is_stronger(rules, key) {
-                let expected = format!("\"prospect\", or {key} = \"legacy\" with it, found \"{positions}\"");
-                return Err(raw.conflict(rules, expected));
+    let name = settings.strategy.name();
+    let ExceedContextHandling::BuiltIn { strategy, parameters } = &settings.strategy else {
+        return Err(no_variant(raw));
+    };
+    let variant = VARIANTS.iter().find(|variant| variant.strategy.name == name);
+    for fixed in variant.ok_or_else(|| no_variant(raw))?.fixed {
+        match *fixed {
+            Fixed::Unset { parameter, because } if parameters.get(parameter).is_some() => {
+                let expected = format!("no value under context.rules = \"proassist\", {because}");
+                return Err(raw.conflict(&parameter_key(strategy, parameter), expected));
             }
-            Err(raw.conflict(key, "\"legacy\", the only one that context.rules = \"proassist\" has"))
+            Fixed::Positions { parameter, only } => {
+                let found = settings.strategy.positions().unwrap_or(only);
+                if found != only {
+                    return Err(other_positions(raw, &parameter_key(strategy, parameter), only, found));
+                }
+            }
+            Fixed::Unset { .. } => {}
         }
-        _ => Err(raw.conflict(
-            "context.strategy",
-            "\"drop_all\", \"drop_middle\" or \"summarize_and_drop\", the only ones of context.rules = \"proassist\"",
-        )),
     }
+    Ok(())
+}
+
+/// ProAssist has no strategy of this name.
+fn no_variant(raw: &Raw) -> SettingsError {
+    let names: Vec<String> = VARIANTS.iter().map(|variant| format!("{:?}", variant.strategy.name)).collect();
+    let names = match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => names.concat(),
+    };
+    raw.conflict("context.strategy", format!("{names}, the only ones of context.rules = \"proassist\""))
+}
+
+/// ProAssist's strategy has one position policy, and `key` names another.
+fn other_positions(raw: &Raw, key: &str, only: PositionPolicy, found: PositionPolicy) -> SettingsError {
+    let (rules, only, found) = ("context.rules", only.as_str(), found.as_str());
+    if raw.is_stronger(rules, key) {
+        return raw.conflict(rules, format!("\"prospect\", or {key} = {only:?} with it, found {found:?}"));
+    }
+    raw.conflict(key, format!("{only:?}, the only one that context.rules = \"proassist\" has"))
 }

@@ -72,13 +72,15 @@ fn check_room(raw: &Raw, context: &ContextSettings, max_new_tokens: usize) -> Re
     let max = context.max_seq_len;
     let mut taken = format!("context.max_seq_len = {max}");
     let mut room = max;
-    for (key, tokens) in [context.strategy.kept(), context.strategy.summary()].into_iter().flatten() {
+    let (kept, summary) = (context.strategy.kept(), context.strategy.summary());
+    let kept = kept.map(|kept| (kept.name(), kept.key, kept.tokens));
+    let summary = summary.map(|(key, tokens)| (key.clone(), key, tokens));
+    for (name, key, tokens) in [kept, summary].into_iter().flatten() {
         room = room.saturating_sub(tokens);
-        let name = if key.ends_with("window") { "n_sink + window" } else { key };
         taken.push_str(&format!(" minus {name} = {tokens}"));
         if room <= 1 {
             return Err(
-                raw.conflict(key, format!("less than {} ({taken} leaves no room for a reply)", max - 1))
+                raw.conflict(&key, format!("less than {} ({taken} leaves no room for a reply)", max - 1))
             );
         }
     }

@@ -1,7 +1,12 @@
 //! Every key that exists, and the nearest one to a key that does not.
 
-/// Every key, in the order in which `--print-config` shows it: a table's own keys before its sub-tables.
-pub(crate) const KEYS: &[&str] = &[
+use std::sync::LazyLock;
+
+use prospect_context::catalogue::StrategyDescription;
+use prospect_context::strategies::BUILT_IN;
+
+/// The keys before those of the strategies' tables.
+const BEFORE_STRATEGIES: &[&str] = &[
     "model.path",
     "model.device",
     "model.dtype",
@@ -44,28 +49,10 @@ pub(crate) const KEYS: &[&str] = &[
     "context.budget",
     "context.max_seq_len",
     "context.reserved_seq_len",
-    "context.drop_middle.last_keep_len",
-    "context.drop_middle.positions",
-    "context.summarize_and_drop.summary_prompt",
-    "context.summarize_and_drop.max_summary_len",
-    "context.summarize_and_drop.summarize_at",
-    "context.summarize_and_drop.early_tokens_per_frame",
-    "context.summarize_and_drop.positions",
-    "context.summarize_with_dst.summary_prompt",
-    "context.summarize_with_dst.max_summary_len",
-    "context.summarize_with_dst.max_state_len",
-    "context.sink_window.n_sink",
-    "context.sink_window.window",
-    "context.sink_window.positions",
-    "context.drop_oldest_frames.keep_frame_len",
-    "context.drop_oldest_frames.positions",
-    "context.keyframes.keep_frame_len",
-    "context.keyframes.recent_frame_len",
-    "context.keyframes.positions",
-    "context.hybrid.summary_prompt",
-    "context.hybrid.max_summary_len",
-    "context.hybrid.last_keep_len",
-    "context.hybrid.positions",
+];
+
+/// The keys behind those of the strategies' tables.
+const BEHIND_STRATEGIES: &[&str] = &[
     "context.custom.name",
     "context.custom.params",
     "generation.max_new_tokens",
@@ -81,29 +68,119 @@ pub(crate) const KEYS: &[&str] = &[
     "output.json",
 ];
 
-/// Keys of the context section that stand for the same key of the chosen strategy's table.
-pub(crate) const SHORTHANDS: &[&str] = &[
-    "last_keep_len",
-    "keep_frame_len",
-    "recent_frame_len",
-    "positions",
-    "summary_prompt",
-    "max_summary_len",
-    "summarize_at",
-    "early_tokens_per_frame",
-    "max_state_len",
-    "n_sink",
-    "window",
-];
-
 /// The table whose keys are free: parameters of a custom strategy.
 pub(crate) const FREE_TABLE: &str = "context.custom.params";
 
-/// Whether `key` may hold a value.
-pub(crate) fn is_key(key: &str) -> bool {
-    KEYS.contains(&key)
-        || free_name(key).is_some()
-        || key.strip_prefix("context.").is_some_and(|name| SHORTHANDS.contains(&name))
+/// Every key that exists under a catalogue of strategies.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    catalogue: &'static [StrategyDescription],
+    /// In the order in which `--print-config` shows them: a table's own keys before its sub-tables.
+    keys: Vec<String>,
+    /// Keys of the context section that stand for the same key of the chosen strategy's table.
+    shorthands: Vec<&'static str>,
+}
+
+/// The key of a strategy's parameter.
+pub(crate) fn parameter_key(strategy: &StrategyDescription, parameter: &str) -> String {
+    format!("context.{}.{parameter}", strategy.name)
+}
+
+impl Keys {
+    /// The keys under the built-in strategies.
+    pub(crate) fn built_in() -> &'static Self {
+        static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::of(BUILT_IN));
+        &KEYS
+    }
+
+    /// The keys under these strategies.
+    pub(crate) fn of(catalogue: &'static [StrategyDescription]) -> Self {
+        let owned = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+        let mut keys = owned(BEFORE_STRATEGIES);
+        let mut shorthands = Vec::new();
+        for strategy in catalogue {
+            for parameter in strategy.parameters {
+                keys.push(parameter_key(strategy, parameter.name));
+                if !shorthands.contains(&parameter.name) {
+                    shorthands.push(parameter.name);
+                }
+            }
+        }
+        keys.extend(owned(BEHIND_STRATEGIES));
+        Self { catalogue, keys, shorthands }
+    }
+
+    /// The strategies.
+    pub(crate) fn catalogue(&self) -> &'static [StrategyDescription] {
+        self.catalogue
+    }
+
+    /// Every key, in order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(String::as_str)
+    }
+
+    /// Whether the key exists, shorthands aside.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.all().any(|known| known == key)
+    }
+
+    /// The names of the shorthands.
+    pub(crate) fn shorthands(&self) -> &[&'static str] {
+        &self.shorthands
+    }
+
+    /// Whether `key` may hold a value.
+    pub(crate) fn is_key(&self, key: &str) -> bool {
+        self.has(key)
+            || free_name(key).is_some()
+            || key.strip_prefix("context.").is_some_and(|name| self.shorthands.contains(&name))
+    }
+
+    /// Whether `key` is a table that holds keys.
+    pub(crate) fn is_section(&self, key: &str) -> bool {
+        self.keys.iter().any(|known| known.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+            || key == FREE_TABLE
+    }
+
+    /// The names directly under a section (the sections themselves for an empty one), in order.
+    pub(crate) fn children(&self, section: &str) -> Vec<&str> {
+        let mut names = Vec::new();
+        for key in self.all() {
+            let rest = if section.is_empty() {
+                Some(key)
+            } else {
+                key.strip_prefix(section).and_then(|rest| rest.strip_prefix('.'))
+            };
+            let name = rest.and_then(|rest| rest.split('.').next());
+            if let Some(name) = name.filter(|name| !names.contains(name)) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// `; did you mean X?`, or the valid names where nothing is near.
+    pub(crate) fn hint(&self, unknown: &str) -> String {
+        let last = unknown.rsplit('.').next().unwrap_or(unknown);
+        // A right name in a wrong section, or without one, is a more likely slip than a near name.
+        let same_name = self.all().find(|key| key.rsplit('.').next() == Some(last));
+        if let Some(key) = same_name.or_else(|| nearest(unknown, self.all())) {
+            return format!("; did you mean {key}?");
+        }
+        let mut section = unknown;
+        while let Some((parent, _)) = section.rsplit_once('.') {
+            section = parent;
+            if self.is_section(section) {
+                return format!("; valid in {section}: {}", self.children(section).join(", "));
+            }
+        }
+        let sections = self.children("");
+        match nearest(unknown.split('.').next().unwrap_or(unknown), sections.iter().copied()) {
+            Some(near) => format!("; did you mean section {near}?"),
+            None => format!("; valid sections: {}", sections.join(", ")),
+        }
+    }
 }
 
 /// The parameter's own name if `key` lies in the free table.
@@ -111,60 +188,12 @@ pub(crate) fn free_name(key: &str) -> Option<&str> {
     key.strip_prefix(FREE_TABLE)?.strip_prefix('.').filter(|name| !name.is_empty())
 }
 
-/// Whether `key` is a table that holds keys.
-pub(crate) fn is_section(key: &str) -> bool {
-    KEYS.iter().any(|known| known.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
-        || key == FREE_TABLE
-}
-
-/// The names directly under a section (the sections themselves for an empty one), in order.
-pub(crate) fn children(section: &str) -> Vec<&'static str> {
-    let mut names = Vec::new();
-    for key in KEYS {
-        let rest = if section.is_empty() {
-            Some(*key)
-        } else {
-            key.strip_prefix(section).and_then(|rest| rest.strip_prefix('.'))
-        };
-        let name = rest.and_then(|rest| rest.split('.').next());
-        if let Some(name) = name.filter(|name| !names.contains(name)) {
-            names.push(name);
-        }
-    }
-    names
-}
-
-/// `; did you mean X?`, or the valid names where nothing is near.
-pub(crate) fn hint(unknown: &str) -> String {
-    let last = unknown.rsplit('.').next().unwrap_or(unknown);
-    // A right name in a wrong section, or without one, is a more likely slip than a near name.
-    let same_name = KEYS.iter().copied().find(|key| key.rsplit('.').next() == Some(last));
-    if let Some(key) = same_name.or_else(|| nearest(unknown, KEYS.iter())) {
-        return format!("; did you mean {key}?");
-    }
-    let mut section = unknown;
-    while let Some((parent, _)) = section.rsplit_once('.') {
-        section = parent;
-        if is_section(section) {
-            return format!("; valid in {section}: {}", children(section).join(", "));
-        }
-    }
-    let sections = children("");
-    match nearest(unknown.split('.').next().unwrap_or(unknown), sections.iter()) {
-        Some(near) => format!("; did you mean section {near}?"),
-        None => format!("; valid sections: {}", sections.join(", ")),
-    }
-}
-
 /// The candidate nearest to `word` if it is near enough to be a slip of the hand.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl Iterator<Item = &'a &'static str>,
-) -> Option<&'static str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.chars().count() / 4).clamp(1, 3);
     candidates
         .filter(|candidate| candidate.len().abs_diff(word.len()) <= 3 * limit)
-        .map(|candidate| (distance(word, candidate), *candidate))
+        .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -199,6 +228,7 @@ mod tests {
 
     #[test]
     fn hints_name_the_nearest_key() {
+        let hint = |unknown: &str| Keys::built_in().hint(unknown);
         assert_eq!(hint("stream.fsp"), "; did you mean stream.fps?");
         assert_eq!(hint("stream.max_seq_len"), "; did you mean context.max_seq_len?");
         assert_eq!(hint("max_seq_len"), "; did you mean context.max_seq_len?");

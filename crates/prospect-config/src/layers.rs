@@ -26,6 +26,12 @@ impl Layers {
         Self::default()
     }
 
+    /// No layer but the defaults, where these keys exist.
+    #[cfg(test)]
+    pub(crate) fn under(keys: &'static crate::keys::Keys) -> Self {
+        Self { raw: Raw::under(keys) }
+    }
+
     /// Adds a TOML file.
     ///
     /// # Errors

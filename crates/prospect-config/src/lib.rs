@@ -3,6 +3,7 @@
 //! Layers, weakest first: the embedded `configs/default.toml`, a TOML file, `--set section.key=value`, flags.
 //! [`Layers`] collects them, [`Layers::resolve`] checks everything once and gives [`Settings`].
 //!
+//! The strategies and their parameters are those of the catalogue of `prospect-context`; nothing here names one of them.
 //! A parameter of a strategy lives in that strategy's own table (`[context.drop_middle]`); tables of strategies
 //! that are not chosen are checked for their types and otherwise ignored, so `--strategy` works over any file.
 //! `context.last_keep_len` and the like are shorthands for the same key of the chosen strategy: one that the
@@ -11,10 +12,10 @@
 //! from `--set` and flags.
 //!
 //! ```
-//! use prospect_config::{ExceedContextHandling, Layers};
+//! use prospect_config::Layers;
 //! let settings = Layers::new().set("stream.fps=1")?.flag("--strategy", "context.strategy", "drop_all")?.resolve()?;
 //! assert_eq!(settings.stream.fps, 1.0);
-//! assert_eq!(settings.context.strategy, ExceedContextHandling::DropAll);
+//! assert_eq!(settings.context.strategy.name(), "drop_all");
 //! # Ok::<(), prospect_config::SettingsError>(())
 //! ```
 
@@ -26,6 +27,8 @@ mod evaluation;
 mod generation;
 mod keys;
 mod layers;
+#[cfg(test)]
+mod made_up_tests;
 mod model;
 mod origin;
 mod output;
@@ -49,6 +52,6 @@ pub use origin::Origin;
 pub use output::OutputSettings;
 pub use settings::Settings;
 pub use source::{FramePolicy, SourceSettings};
-pub use strategy::{ExceedContextHandling, PositionPolicy};
+pub use strategy::{ExceedContextHandling, SummaryPrompt};
 pub use stream::{OnCorruptFrame, StreamSettings, UserRequest};
 pub use talk::{NotTalkThreshold, SubstepSource, TalkPolicy};

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use prospect_context::catalogue::ParameterValue;
 use serde::{Serialize, Serializer};
 use toml::Value;
 
 use crate::generation::SamplingSettings;
-use crate::keys::KEYS;
 use crate::settings::Settings;
 use crate::strategy::ExceedContextHandling;
 use crate::stream::UserRequest;
@@ -51,9 +51,9 @@ impl Settings {
         root
     }
 
-    /// Every key that applies, in the order of [`KEYS`].
+    /// Every key that applies, in order.
     fn values(&self) -> Vec<(&'static str, Option<Value>)> {
-        KEYS.iter().filter_map(|key| Some((*key, self.value(key)?))).collect()
+        self.keys().all().filter_map(|key| Some((key, self.value(key)?))).collect()
     }
 
     /// `None` if the key belongs to a choice that was not made, `Some(None)` if it is not set.
@@ -182,46 +182,25 @@ fn talk_value(talk: &TalkPolicy, name: &str) -> Option<Option<Value>> {
 }
 
 fn strategy_value(strategy: &ExceedContextHandling, name: &str) -> Option<Option<Value>> {
-    use ExceedContextHandling::{
-        Custom, DropMiddle, DropOldestFrames, Hybrid, Keyframes, SinkWindow, SummarizeAndDrop,
-        SummarizeWithDst,
-    };
     let name = name.strip_prefix(strategy.name())?.strip_prefix('.')?;
-    let value = match (strategy, name) {
-        (DropMiddle { last_keep_len, .. } | Hybrid { last_keep_len, .. }, "last_keep_len") => {
-            count(*last_keep_len)
+    match (strategy, name) {
+        (ExceedContextHandling::BuiltIn { strategy, parameters }, name) => {
+            strategy.parameter(name)?;
+            Some(parameters.get(name).map(parameter))
         }
-        (DropOldestFrames { keep_frame_len, .. } | Keyframes { keep_frame_len, .. }, "keep_frame_len") => {
-            count(*keep_frame_len)
-        }
-        (Keyframes { recent_frame_len, .. }, "recent_frame_len") => count(*recent_frame_len),
-        (strategy, "positions") => text(strategy.positions()?.as_str()),
-        (
-            SummarizeAndDrop { summary_prompt, .. }
-            | SummarizeWithDst { summary_prompt, .. }
-            | Hybrid { summary_prompt, .. },
-            "summary_prompt",
-        ) => text(summary_prompt),
-        (
-            SummarizeAndDrop { max_summary_len, .. }
-            | SummarizeWithDst { max_summary_len, .. }
-            | Hybrid { max_summary_len, .. },
-            "max_summary_len",
-        ) => count(*max_summary_len),
-        (SummarizeAndDrop { summarize_at, .. }, "summarize_at") => {
-            return Some(summarize_at.map(Value::Float));
-        }
-        (SummarizeAndDrop { early_tokens_per_frame, .. }, "early_tokens_per_frame") => {
-            count(*early_tokens_per_frame)
-        }
-        (SummarizeWithDst { max_state_len, .. }, "max_state_len") => count(*max_state_len),
-        (SinkWindow { n_sink, .. }, "n_sink") => count(*n_sink),
-        (SinkWindow { window, .. }, "window") => count(*window),
-        (Custom { name, .. }, "name") => text(name),
-        (Custom { params, .. }, "params") => Value::Table(params.clone()),
-        _ => return None,
-    };
-    Some(Some(value))
+        (ExceedContextHandling::Custom { name, .. }, "name") => Some(Some(text(name))),
+        (ExceedContextHandling::Custom { params, .. }, "params") => Some(Some(Value::Table(params.clone()))),
+        _ => None,
+    }
+}
+
+fn parameter(value: &ParameterValue) -> Value {
+    match value {
+        ParameterValue::Count(number) => count(*number),
+        ParameterValue::Share(share) => Value::Float(*share),
+        ParameterValue::Text(prompt) => text(prompt),
+        ParameterValue::Positions(positions) => text(positions.as_str()),
+    }
 }
 
 fn text(text: &str) -> Value {

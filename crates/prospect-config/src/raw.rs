@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use prospect_context::catalogue::{ParameterKind, ParameterValue};
 use toml::Value;
 
 use crate::choice::Choice;
 use crate::error::{Place, SettingsError};
-use crate::keys;
+use crate::keys::{self, Keys};
 use crate::origin::Origin;
 
 /// A value as written.
@@ -23,12 +24,29 @@ pub(crate) struct Entry {
 }
 
 /// All layers merged.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Raw {
+    keys: &'static Keys,
     entries: BTreeMap<String, Entry>,
 }
 
+impl Default for Raw {
+    fn default() -> Self {
+        Self::under(Keys::built_in())
+    }
+}
+
 impl Raw {
+    /// Nothing yet, where these keys exist.
+    pub(crate) fn under(keys: &'static Keys) -> Self {
+        Self { keys, entries: BTreeMap::new() }
+    }
+
+    /// Every key that exists.
+    pub(crate) fn keys(&self) -> &'static Keys {
+        self.keys
+    }
+
     /// Puts a value in unless a stronger layer wrote the key already.
     pub(crate) fn insert(&mut self, key: &str, entry: Entry) {
         let stronger = self.entries.get(key).is_some_and(|old| old.origin.rank() > entry.origin.rank());
@@ -48,13 +66,15 @@ impl Raw {
             // A quoted key with a dot inside is one name, not a path; only the free table takes any name.
             let dotted = name.contains('.') && section != keys::FREE_TABLE;
             match value {
-                Value::Table(inner) if keys::is_section(&key) && !dotted => self.walk(&key, inner, origin)?,
-                value if dotted || (!keys::is_key(&key) && !keys::is_section(&key)) => {
-                    drop(value);
-                    return Err(unknown(&key, origin));
+                Value::Table(inner) if self.keys.is_section(&key) && !dotted => {
+                    self.walk(&key, inner, origin)?
                 }
-                value if keys::is_section(&key) => {
-                    return Err(not_a_section(&key, &value, origin));
+                value if dotted || (!self.keys.is_key(&key) && !self.keys.is_section(&key)) => {
+                    drop(value);
+                    return Err(self.unknown(&key, origin));
+                }
+                value if self.keys.is_section(&key) => {
+                    return Err(self.not_a_section(&key, &value, origin));
                 }
                 value => {
                     let entry = Entry { value, origin: origin.clone(), written: key.clone(), text: None };
@@ -73,14 +93,14 @@ impl Raw {
         origin: &Origin,
     ) -> Result<(), SettingsError> {
         let value = parse_value(text);
-        if keys::is_section(key) {
+        if self.keys.is_section(key) {
             return match value {
                 Value::Table(inner) => self.walk(key, inner, origin),
-                value => Err(not_a_section(key, &value, origin)),
+                value => Err(self.not_a_section(key, &value, origin)),
             };
         }
-        if !keys::is_key(key) {
-            return Err(unknown(key, origin));
+        if !self.keys.is_key(key) {
+            return Err(self.unknown(key, origin));
         }
         let text = Some(text.to_owned());
         self.insert(key, Entry { value, origin: origin.clone(), written: key.to_owned(), text });
@@ -88,18 +108,18 @@ impl Raw {
     }
 
     /// The field if it was written.
-    pub(crate) fn find(&self, key: &'static str) -> Option<Field<'_>> {
+    pub(crate) fn find(&self, key: &str) -> Option<Field<'_>> {
         self.entries.get(key).map(|entry| Field { entry })
     }
 
     /// The field, or an error that says what needs it.
-    pub(crate) fn get(&self, key: &'static str, expected: &str) -> Result<Field<'_>, SettingsError> {
+    pub(crate) fn get(&self, key: &str, expected: &str) -> Result<Field<'_>, SettingsError> {
         self.find(key)
             .ok_or_else(|| SettingsError::Missing { key: key.to_owned(), expected: expected.to_owned() })
     }
 
     /// The field of a key that has a default.
-    pub(crate) fn need(&self, key: &'static str) -> Result<Field<'_>, SettingsError> {
+    pub(crate) fn need(&self, key: &str) -> Result<Field<'_>, SettingsError> {
         self.get(key, "expected in configs/default.toml")
     }
 
@@ -131,6 +151,18 @@ impl Raw {
     /// A value that does not go together with another.
     pub(crate) fn conflict(&self, key: &str, expected: impl Into<String>) -> SettingsError {
         SettingsError::Conflict { at: Box::new(self.place(key)), expected: expected.into() }
+    }
+
+    fn unknown(&self, key: &str, origin: &Origin) -> SettingsError {
+        let hint = self.keys.hint(key);
+        SettingsError::UnknownKey { origin: origin.clone(), key: key.escape_debug().to_string(), hint }
+    }
+
+    fn not_a_section(&self, key: &str, value: &Value, origin: &Origin) -> SettingsError {
+        let at = Place { origin: origin.clone(), key: key.to_owned(), value: one_line(value) };
+        let names = self.keys.children(key);
+        let names = if names.is_empty() { "any name".to_owned() } else { names.join(", ") };
+        SettingsError::NotASection(Box::new(at), names)
     }
 }
 
@@ -205,16 +237,28 @@ impl Field<'_> {
     }
 
     /// Text that is not blank and in which every `{word}` is one of `placeholders`, which are filled in later.
-    pub(crate) fn prompt(self, placeholders: &[&str]) -> Result<String, SettingsError> {
-        let text = self.filled_text()?;
-        let is_name =
-            |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        let words = text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
-        if words.filter(is_name).all(|name| placeholders.contains(&name)) {
-            return Ok(text);
+    pub(crate) fn prompt(self, placeholders: &'static [&'static str]) -> Result<String, SettingsError> {
+        let text = self.text()?;
+        let kind = ParameterKind::Prompt { placeholders };
+        match kind.complaint(&ParameterValue::Text(text.clone())) {
+            None => Ok(text),
+            Some(expected) => Err(self.invalid(expected)),
         }
-        let known: Vec<String> = placeholders.iter().map(|name| format!("{{{name}}}")).collect();
-        Err(self.invalid(format!("no other placeholders than {}", known.join(", "))))
+    }
+
+    /// The value of a strategy's parameter.
+    pub(crate) fn parameter(self, kind: ParameterKind) -> Result<ParameterValue, SettingsError> {
+        let value = match kind {
+            ParameterKind::Count { least } => ParameterValue::Count(self.count(least)?),
+            ParameterKind::Share => ParameterValue::Share(self.number(&kind.expected(), |_| true)?),
+            ParameterKind::Text => ParameterValue::Text(self.filled_text()?),
+            ParameterKind::Prompt { placeholders } => ParameterValue::Text(self.prompt(placeholders)?),
+            ParameterKind::Positions => ParameterValue::Positions(self.one_of()?),
+        };
+        match kind.complaint(&value) {
+            None => Ok(value),
+            Some(expected) => Err(self.invalid(expected)),
+        }
     }
 
     /// `true` or `false`.
@@ -224,28 +268,28 @@ impl Field<'_> {
 
     /// One of a few names.
     pub(crate) fn one_of<T: Choice>(self) -> Result<T, SettingsError> {
-        let names = || T::CHOICES.iter().map(|(name, _)| *name);
-        let listed = || names().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
-        let Ok(text) = self.text() else { return Err(self.wrong_type(format!("one of {}", listed()))) };
-        if let Some((_, choice)) = T::CHOICES.iter().find(|(name, _)| *name == text) {
-            return Ok(*choice);
+        let names: Vec<&'static str> = T::CHOICES.iter().map(|(name, _)| *name).collect();
+        let name = self.one_of_names(&names)?;
+        let chosen = T::CHOICES.iter().find(|(known, _)| *known == name);
+        chosen.map(|(_, choice)| *choice).ok_or_else(|| self.invalid(one_of(&names)))
+    }
+
+    /// The one of these names that it is.
+    pub(crate) fn one_of_names(self, names: &[&'static str]) -> Result<&'static str, SettingsError> {
+        let Ok(text) = self.text() else { return Err(self.wrong_type(one_of(names))) };
+        if let Some(name) = names.iter().find(|name| **name == text) {
+            return Ok(name);
         }
-        let all: Vec<&'static str> = names().collect();
-        let near = keys::nearest(&text, all.iter()).map(|near| format!(" (did you mean {near:?}?)"));
-        Err(self.invalid(format!("one of {}{}", listed(), near.unwrap_or_default())))
+        let near = keys::nearest(&text, names.iter().copied());
+        let near = near.map(|near| format!(" (did you mean {near:?}?)")).unwrap_or_default();
+        Err(self.invalid(format!("{}{near}", one_of(names))))
     }
 }
 
-fn unknown(key: &str, origin: &Origin) -> SettingsError {
-    let hint = keys::hint(key);
-    SettingsError::UnknownKey { origin: origin.clone(), key: key.escape_debug().to_string(), hint }
-}
-
-fn not_a_section(key: &str, value: &Value, origin: &Origin) -> SettingsError {
-    let at = Place { origin: origin.clone(), key: key.to_owned(), value: one_line(value) };
-    let names = keys::children(key);
-    let names = if names.is_empty() { "any name".to_owned() } else { names.join(", ") };
-    SettingsError::NotASection(Box::new(at), names)
+/// Names as an error lists them.
+fn one_of(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    format!("one of {}", names.join(", "))
 }
 
 /// A TOML value, or the text itself where it is none.

@@ -4,6 +4,7 @@ use crate::context::{self, ContextSettings};
 use crate::error::SettingsError;
 use crate::evaluation::{self, EvaluationSettings};
 use crate::generation::{self, GenerationSettings};
+use crate::keys::Keys;
 use crate::model::{self, ModelSettings};
 use crate::origin::Origin;
 use crate::output::{self, OutputSettings};
@@ -67,6 +68,11 @@ impl Settings {
         let tokens = bytes / (kv_bytes_per_token.max(1) as u64);
         context::put_tokens(&mut raw, tokens);
         Self::validate(raw)
+    }
+
+    /// Every key that exists.
+    pub(crate) fn keys(&self) -> &'static Keys {
+        self.raw.keys()
     }
 
     /// The layer that wrote a key (`context.max_seq_len`); one that nobody wrote is a default.

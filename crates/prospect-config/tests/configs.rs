@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use prospect_config::{
-    CacheFormat, ContextRules, ExceedContextHandling, Layers, NotTalkThreshold, PositionPolicy, Settings,
-    TalkPolicy,
+    CacheFormat, ContextRules, ExceedContextHandling, Layers, NotTalkThreshold, Settings, TalkPolicy,
 };
+use prospect_context::PositionPolicy;
+use prospect_context::catalogue::ParameterValues;
+use prospect_context::strategies::{DropMiddle, SummarizeAndDrop};
 
 fn configs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs")
@@ -35,18 +37,7 @@ fn every_file_in_configs_resolves_and_reads_back() {
 
 #[test]
 fn strategy_files_choose_the_strategy_of_their_name() {
-    for name in [
-        "drop_all",
-        "drop_middle",
-        "summarize_and_drop",
-        "summarize_with_dst",
-        "sink_window",
-        "drop_oldest_frames",
-        "keyframes",
-        "hybrid",
-        "none",
-        "unlimited",
-    ] {
+    for name in ExceedContextHandling::built_in() {
         assert_eq!(load(&format!("{name}.toml")).context.strategy.name(), name);
     }
 }
@@ -78,8 +69,12 @@ fn q8_chooses_what_nothing_else_does() {
 #[test]
 fn proassist_file_has_the_parameters_of_the_public_code() {
     let settings = load("proassist.toml");
-    let expected =
-        ExceedContextHandling::DropMiddle { last_keep_len: 512, positions: PositionPolicy::Legacy };
+    let expected = ExceedContextHandling::BuiltIn {
+        strategy: &DropMiddle::DESCRIPTION,
+        parameters: ParameterValues::new()
+            .with("last_keep_len", 512)
+            .with("positions", PositionPolicy::Legacy),
+    };
     assert_eq!(settings.context.strategy, expected);
     assert_eq!(settings.context.rules, ContextRules::ProAssist);
     assert_eq!((settings.context.max_seq_len, settings.context.reserved_seq_len), (4096, 128));
@@ -90,12 +85,13 @@ fn proassist_file_has_the_parameters_of_the_public_code() {
 #[test]
 fn workbench_file_fits_the_small_model() {
     let settings = load("workbench.toml");
-    let expected = ExceedContextHandling::SummarizeAndDrop {
-        summary_prompt: "Please summarize the progress.".to_owned(),
-        max_summary_len: 56,
-        summarize_at: None,
-        early_tokens_per_frame: 4,
-        positions: PositionPolicy::Rerotate,
+    let expected = ExceedContextHandling::BuiltIn {
+        strategy: &SummarizeAndDrop::DESCRIPTION,
+        parameters: ParameterValues::new()
+            .with("summary_prompt", "Please summarize the progress.")
+            .with("max_summary_len", 56)
+            .with("early_tokens_per_frame", 4)
+            .with("positions", PositionPolicy::Rerotate),
     };
     assert_eq!(settings.context.strategy, expected);
     assert_eq!((settings.context.max_seq_len, settings.context.reserved_seq_len), (384, 96));
@@ -106,10 +102,8 @@ fn workbench_file_fits_the_small_model() {
 
 #[test]
 fn every_preset_runs_under_every_strategy_flag() {
-    let strategies =
-        ["drop_all", "drop_middle", "summarize_and_drop", "summarize_with_dst", "sink_window", "none"];
     for preset in ["workbench.toml", "default.toml", "drop_middle.toml"] {
-        for strategy in strategies {
+        for strategy in ExceedContextHandling::built_in() {
             let layers = Layers::new().file(&configs().join(preset)).unwrap();
             let layers = layers.flag("--strategy", "context.strategy", strategy).unwrap();
             assert_eq!(layers.resolve().unwrap().context.strategy.name(), strategy, "{preset}");

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use prospect_config::{ExceedContextHandling, PositionPolicy, Settings};
+use prospect_config::{Settings, SummaryPrompt};
 #[cfg(feature = "download")]
 use prospect_model::ModelConfig;
 use prospect_model::SmolVlm;
@@ -85,10 +85,7 @@ impl Checkpoint {
     pub fn fit(&self, settings: Settings) -> Result<Settings, RunError> {
         let config = self.model.config();
         let maximum = config.text_config.max_position_embeddings;
-        let positions = match settings.context.strategy.positions() {
-            Some(PositionPolicy::Recompute) => prospect_context::PositionPolicy::Recompute,
-            _ => prospect_context::PositionPolicy::default(),
-        };
+        let positions = settings.context.strategy.positions().unwrap_or_default();
         let settings = settings.fitted_to(self.model.cache_bytes_per_token(positions))?;
         if settings.context.max_seq_len > maximum {
             let expected = format!("at most {maximum}, the model's max_position_embeddings");
@@ -100,27 +97,18 @@ impl Checkpoint {
 
     /// The summary's prompt, its answer and a frame have to fit beside the longest reply.
     fn check_summary_prompt(&self, settings: &Settings) -> Result<(), RunError> {
-        let (key, prompt, most) = match &settings.context.strategy {
-            ExceedContextHandling::SummarizeAndDrop { summary_prompt, max_summary_len, .. } => {
-                ("context.summarize_and_drop.summary_prompt", summary_prompt, *max_summary_len)
-            }
-            ExceedContextHandling::SummarizeWithDst { summary_prompt, max_summary_len, max_state_len } => {
-                ("context.summarize_with_dst.summary_prompt", summary_prompt, max_summary_len + max_state_len)
-            }
-            ExceedContextHandling::Hybrid { summary_prompt, max_summary_len, .. } => {
-                ("context.hybrid.summary_prompt", summary_prompt, *max_summary_len)
-            }
-            _ => return Ok(()),
+        let Some(SummaryPrompt { key, prompt, tokens }) = settings.context.strategy.summary_prompt() else {
+            return Ok(());
         };
         let prompt = self.processor.encode_message(prospect_context::Role::User, prompt, false)?.ids.len();
         let frame = self.processor.encode_frame(None)?.ids.len();
-        let beside = most + frame + settings.generation.max_new_tokens;
+        let beside = tokens + frame + settings.generation.max_new_tokens;
         let max_seq_len = settings.context.max_seq_len;
         if prompt + beside >= max_seq_len {
             let expected = format!(
                 "a prompt that leaves room: it has {prompt} tokens, and context.max_seq_len = {max_seq_len} has to hold summary, frame and reply of {beside} tokens besides"
             );
-            return Err(settings.checkpoint_error(key, expected).into());
+            return Err(settings.checkpoint_error(&key, expected).into());
         }
         Ok(())
     }

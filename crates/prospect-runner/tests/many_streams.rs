@@ -11,7 +11,7 @@ use prospect_runner::checkpoint::Checkpoint;
 use prospect_runner::interrupt::Interrupt;
 use prospect_runner::run::{self, RunInputs};
 use prospect_runner::strategies::Registry;
-use prospect_session::fake::STRATEGIES;
+use prospect_session::fake::strategies;
 use prospect_source::{Frame, SourceOptions};
 
 const FRAMES: usize = 40;
@@ -31,7 +31,7 @@ struct Watched {
 /// A video each, of the two that the repository has, begun at different frames.
 fn watched(checkpoint: &Checkpoint, model: &[&str]) -> Vec<Watched> {
     let videos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/workbench/videos");
-    let video = |(index, strategy): (usize, &&str)| {
+    let video = |(index, strategy): (usize, &'static str)| {
         let name = if index % 2 == 0 { "video_000" } else { "repeats_000" };
         let source = videos.join(format!("{name}.mp4")).display().to_string();
         let strategy = format!("context.strategy={strategy}");
@@ -42,7 +42,7 @@ fn watched(checkpoint: &Checkpoint, model: &[&str]) -> Vec<Watched> {
         Watched { settings, annotations, frames: frames.skip(3 * index).take(FRAMES).collect() }
     };
     // The baseline that forgets has no overflow.
-    STRATEGIES.iter().filter(|name| **name != "none").enumerate().map(video).collect()
+    strategies().into_iter().filter(|name| *name != "none").enumerate().map(video).collect()
 }
 
 fn engine(checkpoint: &Checkpoint, slice: usize) -> Engine<SmolVlmStreams> {

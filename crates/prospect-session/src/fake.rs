@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use prospect_config::{Layers, Settings, SettingsError};
+use prospect_context::strategies::BUILT_IN;
 use prospect_context::{Encoded, Role, SegmentKind};
 use serde::{Deserialize, Serialize};
 
@@ -13,40 +15,36 @@ use crate::options::TaskStep;
 use crate::work::{Done, Evicted, ResolvedPiece, Said, Then, Work};
 
 /// Every built-in strategy under which a stream goes on for ever, and the baseline that forgets.
-pub const STRATEGIES: [&str; 9] = [
-    "drop_all",
-    "drop_middle",
-    "summarize_and_drop",
-    "summarize_with_dst",
-    "sink_window",
-    "drop_oldest_frames",
-    "keyframes",
-    "hybrid",
-    "none",
-];
+pub fn strategies() -> Vec<&'static str> {
+    BUILT_IN.iter().map(|strategy| strategy.name).chain(["none"]).collect()
+}
+
 /// Every talk policy.
 pub const TALKS: [&str; 4] = ["proactive", "on_transition", "every", "on_request"];
-/// Settings, `key=value`, under which any of these strategies and policies fits into a cache of a few hundred tokens.
-pub const SETTINGS: [&str; 18] = [
-    "context.reserved_seq_len=40",
-    "context.drop_oldest_frames.keep_frame_len=60",
-    "context.keyframes.keep_frame_len=60",
-    "context.keyframes.recent_frame_len=20",
-    "context.hybrid.summary_prompt=sum up",
-    "context.hybrid.max_summary_len=20",
-    "context.hybrid.last_keep_len=60",
-    "context.drop_middle.last_keep_len=60",
-    "context.sink_window.window=60",
-    "context.summarize_and_drop.max_summary_len=20",
-    "context.summarize_and_drop.summary_prompt=sum up",
-    "context.summarize_with_dst.max_summary_len=20",
-    "context.summarize_with_dst.summary_prompt={steps_done}, {next_step}?",
-    "context.summarize_with_dst.max_state_len=40",
-    "generation.max_new_tokens=16",
-    "stream.on_transition.detection_prompt=step?",
-    "stream.every.seconds=1.5",
-    "stream.system_prompt=Help.",
-];
+
+/// Settings under which any of these strategies and policies fits into a cache of a few hundred tokens, and `further` ones,
+/// `key=value`.
+///
+/// # Errors
+/// Those of `further`.
+pub fn small_settings(further: &[&str]) -> Result<Settings, SettingsError> {
+    let mut layers = Layers::new();
+    for set in [
+        "context.reserved_seq_len=40",
+        "generation.max_new_tokens=16",
+        "stream.on_transition.detection_prompt=step?",
+        "stream.every.seconds=1.5",
+        "stream.system_prompt=Help.",
+    ] {
+        layers = layers.set(set)?;
+    }
+    for strategy in BUILT_IN {
+        for (name, value) in strategy.example(60, 20).iter() {
+            layers = layers.set(&format!("context.{}.{name}={value}", strategy.name))?;
+        }
+    }
+    further.iter().try_fold(layers, |layers, set| layers.set(set))?.resolve()
+}
 
 /// Forty steps of a task, of so many frames each at two frames a second.
 pub fn steps(step_frames: usize) -> Vec<TaskStep> {

@@ -7,11 +7,9 @@ use std::collections::BTreeMap;
 pub use parameters::Parameters;
 
 use prospect_config::{ContextRules, ContextSettings, ExceedContextHandling};
-use prospect_context::strategies::{
-    DropAll, DropMiddle, DropOldestFrames, Hybrid, Keyframes, SinkWindow, SummarizeAndDrop, SummarizeWithDst,
-    proassist,
-};
-use prospect_context::{ContextStrategy, PositionPolicy};
+use prospect_context::ContextStrategy;
+use prospect_context::catalogue::{ParameterError, ParameterValues, StrategyDescription};
+use prospect_context::strategies::proassist::VARIANTS;
 
 use crate::options::OverflowRule;
 
@@ -46,6 +44,21 @@ pub enum RegistryError {
         name: String,
         /// What is wrong, and what was expected.
         problem: String,
+    },
+    /// Parameters that a built-in strategy refuses; settings that were checked have none.
+    #[error("context.{name}: {problem}")]
+    BuiltIn {
+        /// The strategy's name.
+        name: String,
+        /// What is wrong, and what was expected.
+        #[source]
+        problem: ParameterError,
+    },
+    /// A built-in strategy that ProAssist does not have; settings that were checked name none.
+    #[error("context.strategy = {name:?}: expected one of context.rules = \"proassist\"")]
+    NoVariant {
+        /// The strategy's name.
+        name: String,
     },
 }
 
@@ -82,8 +95,9 @@ impl Registry {
             (ExceedContextHandling::None, _) => return Ok(OverflowRule::Stateless),
             (ExceedContextHandling::Unlimited, _) => return Ok(OverflowRule::Unlimited),
             (ExceedContextHandling::Custom { name, params }, _) => self.build(name, params)?,
-            (strategy, ContextRules::Prospect) => own(strategy)?,
-            (strategy, ContextRules::ProAssist) => of_proassist(strategy)?,
+            (ExceedContextHandling::BuiltIn { strategy, parameters }, rules) => {
+                built_in(strategy, parameters, rules)?
+            }
         };
         Ok(OverflowRule::Strategy(strategy))
     }
@@ -118,81 +132,29 @@ fn parameters_of(name: &str, params: &toml::Table) -> toml::Table {
     own
 }
 
-fn own(strategy: &ExceedContextHandling) -> Result<Box<dyn ContextStrategy>, RegistryError> {
-    Ok(match strategy.clone() {
-        ExceedContextHandling::DropMiddle { last_keep_len, positions } => {
-            Box::new(DropMiddle { last_keep_len, positions: policy(positions) })
+/// A built-in strategy; ProAssist's of the same name under its rules.
+fn built_in(
+    strategy: &StrategyDescription,
+    values: &ParameterValues,
+    rules: ContextRules,
+) -> Result<Box<dyn ContextStrategy>, RegistryError> {
+    let name = || strategy.name.to_owned();
+    let built = match rules {
+        ContextRules::Prospect => strategy.build(values),
+        ContextRules::ProAssist => {
+            let mut variants = VARIANTS.iter();
+            let variant = variants.find(|variant| variant.strategy.name == strategy.name);
+            variant.ok_or_else(|| RegistryError::NoVariant { name: name() })?.build(values)
         }
-        ExceedContextHandling::SinkWindow { n_sink, window, positions } => {
-            Box::new(SinkWindow { n_sink, window, positions: policy(positions) })
-        }
-        ExceedContextHandling::SummarizeAndDrop {
-            summary_prompt: prompt,
-            max_summary_len,
-            summarize_at,
-            early_tokens_per_frame,
-            positions,
-        } => Box::new(SummarizeAndDrop {
-            prompt,
-            max_summary_len,
-            summarize_at,
-            early_tokens_per_frame,
-            positions: policy(positions),
-        }),
-        ExceedContextHandling::Hybrid {
-            summary_prompt: prompt,
-            max_summary_len,
-            last_keep_len,
-            positions,
-        } => Box::new(Hybrid { prompt, max_summary_len, last_keep_len, positions: policy(positions) }),
-        ExceedContextHandling::DropOldestFrames { keep_frame_len, positions } => {
-            Box::new(DropOldestFrames { keep_frame_len, positions: policy(positions) })
-        }
-        ExceedContextHandling::Keyframes { keep_frame_len, recent_frame_len, positions } => {
-            Box::new(Keyframes { keep_frame_len, recent_frame_len, positions: policy(positions) })
-        }
-        ExceedContextHandling::SummarizeWithDst {
-            summary_prompt: prompt,
-            max_summary_len,
-            max_state_len,
-        } => Box::new(SummarizeWithDst { prompt, max_summary_len, max_state_len }),
-        ExceedContextHandling::DropAll => Box::new(DropAll),
-        other => return unknown(&other),
-    })
-}
-
-fn of_proassist(strategy: &ExceedContextHandling) -> Result<Box<dyn ContextStrategy>, RegistryError> {
-    Ok(match strategy.clone() {
-        ExceedContextHandling::DropAll => Box::new(proassist::DropAll),
-        ExceedContextHandling::DropMiddle { last_keep_len, .. } => {
-            Box::new(proassist::DropMiddle { last_keep_len })
-        }
-        ExceedContextHandling::SummarizeAndDrop { summary_prompt: prompt, max_summary_len, .. } => {
-            Box::new(proassist::SummarizeAndDrop { prompt, max_summary_len })
-        }
-        other => return unknown(&other),
-    })
-}
-
-/// Settings let no other through.
-fn unknown(strategy: &ExceedContextHandling) -> Result<Box<dyn ContextStrategy>, RegistryError> {
-    let (name, known) = (strategy.name().to_owned(), "another".to_owned());
-    Err(RegistryError::Unknown { name, known })
-}
-
-/// The same choice in the words of `prospect-context`, which knows no settings.
-fn policy(positions: prospect_config::PositionPolicy) -> PositionPolicy {
-    match positions {
-        prospect_config::PositionPolicy::Legacy => PositionPolicy::Legacy,
-        prospect_config::PositionPolicy::Preserve => PositionPolicy::Preserve,
-        prospect_config::PositionPolicy::Rerotate => PositionPolicy::Rerotate,
-        prospect_config::PositionPolicy::Recompute => PositionPolicy::Recompute,
-    }
+    };
+    built.map_err(|problem| RegistryError::BuiltIn { name: name(), problem })
 }
 
 #[cfg(test)]
 mod tests {
     use prospect_config::Layers;
+    use prospect_context::PositionPolicy;
+    use prospect_context::strategies::{DropAll, DropMiddle};
 
     use super::*;
 

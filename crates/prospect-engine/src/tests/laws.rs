@@ -2,10 +2,12 @@
 
 use proptest::prelude::*;
 use prospect_config::UserRequest;
-use prospect_session::fake::{SETTINGS, STRATEGIES, Script, TALKS, started, steps, without_measurements};
+use prospect_session::fake::{
+    Script, TALKS, small_settings, started, steps, strategies, without_measurements,
+};
 use prospect_session::{Event, Fingerprint, Guidance, broken_laws};
 
-use super::fake::{FakeStreams, engine, settings, setup};
+use super::fake::{FakeStreams, engine, setup};
 use crate::output::Output;
 use crate::picture::Picture;
 use crate::stream::Stream;
@@ -26,7 +28,7 @@ struct Watched {
 }
 
 fn watched() -> impl Strategy<Value = Watched> {
-    let chosen = (prop::sample::select(&STRATEGIES[..]), prop::sample::select(&TALKS[..]));
+    let chosen = (prop::sample::select(strategies()), prop::sample::select(&TALKS[..]));
     (chosen, 300usize..500, any::<bool>(), any::<bool>(), 1usize..20).prop_map(
         |((strategy, talk), max_seq_len, early, detects, step_frames)| Watched {
             strategy,
@@ -51,7 +53,7 @@ impl Watched {
             &format!("stream.on_transition.substep_source={source}"),
             "stream.on_transition.dialogue_prompt={curr_substep}",
         ];
-        let settings = settings(&[&SETTINGS[..], &sets].concat());
+        let settings = small_settings(&sets).unwrap();
         let requests = [1.0, 7.0].map(|time| UserRequest { time, text: "what now?".into() });
         let guidance =
             Guidance { steps: steps(self.step_frames), requests: requests.to_vec(), ..Guidance::default() };

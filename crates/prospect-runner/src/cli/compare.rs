@@ -1,31 +1,45 @@
 //! `prospect-runner compare`: the same videos under several strategies.
 
+use prospect_context::PositionPolicy;
+use prospect_context::catalogue::{ParameterRole, StrategyDescription};
+use prospect_context::strategies::BUILT_IN;
+
 use super::arguments::CompareArguments;
 use super::suite;
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
 use crate::strategies::{Registry, SANITY};
 
-/// What is compared where nothing else is asked for.
-const ALL: [&str; 17] = [
-    SANITY,
-    "unlimited",
-    "summarize_and_drop",
-    "summarize_with_dst",
-    "hybrid",
-    "drop_middle:rerotate",
-    "drop_middle:recompute",
-    "drop_middle:preserve",
-    "drop_middle:legacy",
-    "sink_window:rerotate",
-    "sink_window:recompute",
-    "sink_window:preserve",
-    "sink_window:legacy",
-    "drop_oldest_frames",
-    "keyframes",
-    "drop_all",
-    "none",
-];
+/// What is compared under every position policy: the windows over the last tokens, where one and the same plan shows what the
+/// positions alone are worth.
+const UNDER_EVERY_POLICY: [&str; 2] = ["drop_middle", "sink_window"];
+
+const POLICIES: [PositionPolicy; 4] =
+    [PositionPolicy::Rerotate, PositionPolicy::Recompute, PositionPolicy::Preserve, PositionPolicy::Legacy];
+
+/// What is compared where nothing else is asked for: the references and the cache without end, every strategy of the catalogue,
+/// and the baseline that forgets. Strategies that have a summary written come first, those that keep nothing last.
+fn all() -> Vec<String> {
+    let rank = |strategy: &&StrategyDescription| {
+        let has = |role| strategy.parameters_as(role).next().is_some();
+        match (has(ParameterRole::SummaryLength), has(ParameterRole::Kept)) {
+            (true, _) => 0,
+            (false, true) => 1,
+            (false, false) => 2,
+        }
+    };
+    let mut strategies: Vec<&StrategyDescription> = BUILT_IN.iter().collect();
+    strategies.sort_by_key(rank);
+    let mut all = vec![SANITY.to_owned(), "unlimited".to_owned()];
+    for StrategyDescription { name, .. } in strategies {
+        match UNDER_EVERY_POLICY.contains(name) {
+            true => all.extend(POLICIES.map(|policy| format!("{name}:{}", policy.as_str()))),
+            false => all.push((*name).to_owned()),
+        }
+    }
+    all.push("none".to_owned());
+    all
+}
 
 pub(super) fn compare(
     arguments: &CompareArguments,
@@ -33,9 +47,40 @@ pub(super) fn compare(
     interrupt: &Interrupt,
 ) -> Result<(), RunError> {
     let strategies = match arguments.suite.strategies.as_slice() {
-        [] => ALL.map(str::to_owned).to_vec(),
+        [] => all(),
         some => some.to_vec(),
     };
     let (common, sources) = (&arguments.common, &arguments.sources);
     suite::run(&arguments.suite, common, registry, sources, &strategies, "compare", interrupt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_compared_has_an_order() {
+        assert_eq!(
+            all(),
+            [
+                "sanity",
+                "unlimited",
+                "summarize_and_drop",
+                "summarize_with_dst",
+                "hybrid",
+                "drop_middle:rerotate",
+                "drop_middle:recompute",
+                "drop_middle:preserve",
+                "drop_middle:legacy",
+                "sink_window:rerotate",
+                "sink_window:recompute",
+                "sink_window:preserve",
+                "sink_window:legacy",
+                "drop_oldest_frames",
+                "keyframes",
+                "drop_all",
+                "none",
+            ]
+        );
+    }
 }

@@ -2,13 +2,13 @@
 
 use proptest::prelude::*;
 
-use super::driver::{FakeModel, rule, run, settings};
+use super::driver::{FakeModel, rule, run};
 use prospect_config::UserRequest;
 use prospect_context::simulator::SimulatorOptions;
 use prospect_context::simulator::recorded::{Difference, Recording, TraceEvent};
 use prospect_context::{ContextStrategy, DialogueState, Opening, Role, TokenCounter};
 
-use crate::fake::{SETTINGS, STRATEGIES, TALKS, started, steps};
+use crate::fake::{TALKS, small_settings, started, steps, strategies};
 use crate::{Event, Guidance, OverflowRule, Reference, SessionError, broken_laws};
 
 pub(super) fn guidance(step_frames: usize, task_knowledge: bool) -> Guidance {
@@ -58,7 +58,7 @@ proptest! {
 
     #[test]
     fn the_cache_never_passes_its_bound(
-        (strategy, talk) in (prop::sample::select(&STRATEGIES[..]), prop::sample::select(&TALKS[..])),
+        (strategy, talk) in (prop::sample::select(strategies()), prop::sample::select(&TALKS[..])),
         max_seq_len in 200usize..700,
         reserved in 0usize..60,
         frame_tokens in 1usize..40,
@@ -86,7 +86,7 @@ proptest! {
             &format!("stream.frame_time_text={time_text}"),
             &format!("stream.reference_context={references}"),
         ];
-        let settings = settings(&[&SETTINGS[..], &sets].concat());
+        let settings = small_settings(&sets).unwrap();
         let guidance = guidance(substep_frames, knowledge);
         // A cache of exactly the bound: the fake panics where a token too many goes in.
         let mut model = FakeModel::new(max_seq_len, frame_tokens, &reply_lengths, fork_length);
@@ -109,7 +109,7 @@ proptest! {
 
     #[test]
     fn a_stream_with_room_goes_on_for_ever(
-        (strategy, talk) in (prop::sample::select(&STRATEGIES[..]), prop::sample::select(&TALKS[..])),
+        (strategy, talk) in (prop::sample::select(strategies()), prop::sample::select(&TALKS[..])),
         reply_lengths in prop::collection::vec(1usize..20, 1..8),
         (substep_frames, references) in (3usize..12, any::<bool>()),
         early in prop::sample::select(vec!["context.summarize_and_drop.summarize_at=0.7", "stream.fps=2"]),
@@ -124,7 +124,7 @@ proptest! {
             "context.max_seq_len=400",
             "context.summarize_with_dst.summary_prompt={steps_done}?",
         ];
-        let settings = settings(&[&SETTINGS[..], &sets].concat());
+        let settings = small_settings(&sets).unwrap();
         let guidance = guidance(substep_frames, true);
         let mut model = FakeModel::new(400, 8, &reply_lengths, 12);
         let run = run(&mut model, &settings, &guidance, 400);

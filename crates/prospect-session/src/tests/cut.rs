@@ -5,8 +5,8 @@ use std::time::Instant;
 use proptest::prelude::*;
 
 use super::bounds::guidance;
-use super::driver::{FakeModel, frame, session, settings};
-use crate::fake::{SETTINGS, STRATEGIES, TALKS, started};
+use super::driver::{FakeModel, frame, session};
+use crate::fake::{TALKS, small_settings, started, strategies};
 use crate::{Event, Work, broken_laws};
 
 const FRAMES: usize = 60;
@@ -16,7 +16,7 @@ proptest! {
 
     #[test]
     fn a_reply_that_is_cut_keeps_every_law(
-        strategy in prop::sample::select(&STRATEGIES[..]),
+        strategy in prop::sample::select(strategies()),
         talk in prop::sample::select(&TALKS[..]),
         max_seq_len in 300usize..500,
         slice in 1usize..5,
@@ -32,8 +32,9 @@ proptest! {
             "stream.on_transition.dialogue_prompt={curr_substep}".to_owned(),
             "stream.on_transition.substep_source=model".to_owned(),
         ];
-        let sets: Vec<&str> = SETTINGS.iter().copied().chain(sets.iter().map(String::as_str)).collect();
-        let mut session = session(&model, &settings(&sets), &guidance(step_frames, false)).unwrap();
+        let sets: Vec<&str> = sets.iter().map(String::as_str).collect();
+        let settings = small_settings(&sets).unwrap();
+        let mut session = session(&model, &settings, &guidance(step_frames, false)).unwrap();
         if tells {
             session.tell_words();
         }

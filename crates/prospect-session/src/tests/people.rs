@@ -1,7 +1,10 @@
 //! People speak while the model watches: what they say, and another system prompt, go in with the next frame.
 
 use super::driver::{FakeModel, NOW, frame, session, settings};
-use crate::fake::REFUSED;
+use prospect_context::catalogue::{ParameterRole, StrategyDescription};
+use prospect_context::strategies::BUILT_IN;
+
+use crate::fake::{REFUSED, small_settings};
 use crate::{Done, Event, Guidance, OpeningTexts, Said, SessionError};
 
 const ROOMY: [&str; 2] = ["context.max_seq_len=2000", "stream.system_prompt=Help."];
@@ -119,19 +122,18 @@ fn a_stream_that_forgets_everything_opens_with_the_new_prompt_from_then_on() {
 
 #[test]
 fn prompts_that_are_changed_again_and_again_leave_room_for_frames() {
-    for strategy in ["drop_middle", "sink_window", "drop_oldest_frames", "keyframes", "drop_all"] {
-        let settings = settings(&[
+    let summarizes = |strategy: &StrategyDescription| {
+        strategy.parameters_as(ParameterRole::SummaryLength).next().is_some()
+    };
+    for strategy in BUILT_IN.iter().filter(|strategy| !summarizes(strategy)) {
+        let strategy = strategy.name;
+        let settings = small_settings(&[
             &format!("context.strategy={strategy}"),
-            "stream.system_prompt=Help.",
             "context.max_seq_len=300",
             "context.reserved_seq_len=20",
-            "context.drop_middle.last_keep_len=60",
-            "context.sink_window.window=60",
-            "context.drop_oldest_frames.keep_frame_len=60",
-            "context.keyframes.keep_frame_len=60",
-            "context.keyframes.recent_frame_len=20",
             "generation.max_new_tokens=8",
-        ]);
+        ])
+        .unwrap();
         let mut model = FakeModel::new(300, 8, &[1], 1);
         let mut session = session(&model, &settings, &Guidance::default()).unwrap();
         for index in 0..120 {

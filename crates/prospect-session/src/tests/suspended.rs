@@ -5,7 +5,7 @@ use prospect_config::Settings;
 
 use super::bounds::guidance;
 use super::driver::{FakeModel, frame, session, settings};
-use crate::fake::{FakeCache, SETTINGS, STRATEGIES, TALKS, without_measurements};
+use crate::fake::{FakeCache, TALKS, small_settings, strategies, without_measurements};
 use crate::{Guidance, ModelHolds, Session, SessionMemory, UnfitSession};
 
 const FRAMES: usize = 70;
@@ -77,7 +77,7 @@ proptest! {
 
     #[test]
     fn a_stream_that_was_stopped_writes_the_same_trace(
-        (strategy, talk) in (prop::sample::select(&STRATEGIES[..]), prop::sample::select(&TALKS[..])),
+        (strategy, talk) in (prop::sample::select(strategies()), prop::sample::select(&TALKS[..])),
         max_seq_len in 250usize..500,
         reply_lengths in prop::collection::vec(1usize..30, 1..8),
         (early, early_tokens) in (prop::option::of(0.1f64..1.0), 1usize..9),
@@ -97,7 +97,7 @@ proptest! {
             "stream.on_transition.dialogue_prompt={prev_substep}>{curr_substep}",
             &format!("stream.reference_context={references}"),
         ];
-        let settings = settings(&[&SETTINGS[..], &sets].concat());
+        let settings = small_settings(&sets).unwrap();
         let guidance = guidance(substep_frames, true);
         let model = || FakeModel::new(max_seq_len, 8, &reply_lengths, 12);
         let whole = trace(model, &settings, &guidance, &[]);

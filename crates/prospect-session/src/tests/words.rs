@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 
-use super::driver::{FakeModel, frame, session, settings};
-use crate::fake::{SETTINGS, STRATEGIES, TALKS, steps, without_measurements};
+use super::driver::{FakeModel, frame, session};
+use crate::fake::{TALKS, small_settings, steps, strategies, without_measurements};
 use crate::{Guidance, Language, Reply, Words};
 
 const FRAMES: usize = 40;
@@ -14,7 +14,7 @@ const FRAMES: usize = 40;
 fn streamed(sets: &[&str], slice: usize, tells: bool) -> (Vec<String>, Vec<Reply>, Vec<Words>) {
     let mut model = FakeModel { slice, ..FakeModel::new(400, 8, &[1, 9, 3, 1, 30], 5) };
     let roomy = ["context.max_seq_len=400", "stream.on_transition.dialogue_prompt={curr_substep}"];
-    let settings = settings(&[&SETTINGS[..], &roomy, sets].concat());
+    let settings = small_settings(&[&roomy[..], sets].concat()).unwrap();
     let guidance = Guidance { steps: steps(6), ..Guidance::default() };
     let mut session = session(&model, &settings, &guidance).unwrap();
     if tells {
@@ -44,7 +44,7 @@ proptest! {
 
     #[test]
     fn words_are_the_text_of_their_reply_and_change_no_trace(
-        strategy in prop::sample::select(&STRATEGIES[..]),
+        strategy in prop::sample::select(strategies()),
         talk in prop::sample::select(&TALKS[..]),
         slice in 1usize..12,
     ) {
