@@ -227,6 +227,24 @@ mod tests {
     }
 
     #[test]
+    fn no_strategy_and_no_parameter_has_a_name_that_is_taken() {
+        let (none, keys) = (Keys::of(&[]), Keys::built_in());
+        let tables = BUILT_IN.iter().filter(|strategy| !strategy.parameters.is_empty()).count();
+        let expected = none.children("context").len() + tables;
+        assert_eq!(
+            keys.children("context").len(),
+            expected,
+            "a strategy is called like a key or like another"
+        );
+        for name in keys.shorthands() {
+            assert!(!keys.children("context").contains(name), "{name} is a key of the context section");
+        }
+        for name in ["none", "unlimited", "custom"] {
+            assert!(BUILT_IN.iter().all(|strategy| strategy.name != name), "{name} is no strategy");
+        }
+    }
+
+    #[test]
     fn hints_name_the_nearest_key() {
         let hint = |unknown: &str| Keys::built_in().hint(unknown);
         assert_eq!(hint("stream.fsp"), "; did you mean stream.fps?");

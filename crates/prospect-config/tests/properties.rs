@@ -3,20 +3,12 @@
 use std::path::Path;
 
 use proptest::prelude::*;
-use prospect_config::{Layers, Settings};
+use prospect_config::{ExceedContextHandling, Layers, Settings};
 
 /// Settings that touch every kind of value.
 fn arguments() -> impl Strategy<Value = Vec<String>> {
-    let strategy = prop_oneof![
-        Just("drop_all"),
-        Just("drop_middle"),
-        Just("summarize_and_drop"),
-        Just("summarize_with_dst"),
-        Just("sink_window"),
-        Just("none"),
-        Just("unlimited"),
-        Just("custom"),
-    ];
+    let strategies: Vec<&str> = ExceedContextHandling::built_in().chain(["custom"]).collect();
+    let strategy = prop::sample::select(strategies);
     let talk = prop_oneof![Just("proactive"), Just("on_transition"), Just("every"), Just("on_request")];
     let threshold = prop_oneof![
         Just("0".to_owned()),

@@ -19,8 +19,11 @@ const HEIGHT: usize = 128;
 const BUDGET: Budget =
     Budget { max_seq_len: 360, reserved_seq_len: 20, max_reply_tokens: 20, max_summary_tokens: 50 };
 
-/// The file of each picture, and the strategy that it shows: every built-in one, and a summary that was begun early.
-fn strategies() -> Result<Vec<(&'static str, Box<dyn ContextStrategy>)>, ParameterError> {
+/// The file of a picture, and the strategy that it shows.
+type Shown = (&'static str, Box<dyn ContextStrategy>);
+
+/// Every built-in strategy, and a summary that was begun early.
+fn strategies() -> Result<Vec<Shown>, ParameterError> {
     let mut strategies = Vec::new();
     for strategy in BUILT_IN {
         strategies.push((strategy.name, strategy.build(&values(strategy))?));

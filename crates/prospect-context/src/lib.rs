@@ -9,6 +9,8 @@
 //!
 //! # A way in
 //!
+//! **Look** through the built-in strategies, or build one by its name: [`catalogue`].
+//!
 //! **Simulate** a stream under a strategy, without a model: [`simulator`].
 //!
 //! ```

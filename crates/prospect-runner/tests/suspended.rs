@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use prospect_config::{EncodeAhead, Layers, Settings, WORKBENCH_CONFIG};
+use prospect_context::catalogue::{ParameterRole, StrategyDescription};
+use prospect_context::strategies::BUILT_IN;
 use prospect_engine::{
     Engine, EngineError, EngineOptions, Preparation, Resumption, SmolVlmStreams, StreamSetup,
 };
@@ -21,10 +23,15 @@ use prospect_source::{Frame, SourceOptions};
 
 /// More than two overflows in most strategies.
 const FRAMES: usize = 64;
-const KEPT: [&str; 5] = ["drop_middle", "sink_window", "drop_oldest_frames", "keyframes", "hybrid"];
 const POSITIONS: [&str; 4] = ["legacy", "preserve", "rerotate", "recompute"];
 const EARLY: &str = "context.summarize_and_drop.summarize_at=0.5";
 const RANDOM: [&str; 3] = ["generation.sampling=random", "generation.temperature=1.5", "generation.seed=7"];
+
+/// The built-in strategies that keep a number of tokens, or those that do not.
+fn strategies(keep: bool) -> impl Iterator<Item = &'static str> {
+    let keeps = |strategy: &StrategyDescription| strategy.parameters_as(ParameterRole::Kept).next().is_some();
+    BUILT_IN.iter().filter(move |strategy| keeps(strategy) == keep).map(|strategy| strategy.name)
+}
 
 fn video() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/workbench/videos/video_000.mp4")
@@ -138,7 +145,7 @@ impl Fixture {
 #[test]
 fn what_is_kept_is_kept_in_the_file_under_every_position_policy() {
     let fixture = Fixture::load();
-    for strategy in KEPT {
+    for strategy in strategies(true) {
         for positions in POSITIONS {
             let sets = [format!("context.strategy={strategy}"), format!("context.positions={positions}")];
             fixture.holds(&[&sets[0], &sets[1]], "\"event\":\"overflow\"");
@@ -149,7 +156,7 @@ fn what_is_kept_is_kept_in_the_file_under_every_position_policy() {
 #[test]
 fn strategies_that_keep_nothing_go_on_as_well() {
     let fixture = Fixture::load();
-    for strategy in ["drop_all", "summarize_and_drop", "summarize_with_dst", "none"] {
+    for strategy in strategies(false).chain(["none"]) {
         fixture.holds(&[&format!("context.strategy={strategy}")], "\"event\":\"reply\"");
     }
 }

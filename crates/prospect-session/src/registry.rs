@@ -51,7 +51,6 @@ pub enum RegistryError {
         /// The strategy's name.
         name: String,
         /// What is wrong, and what was expected.
-        #[source]
         problem: ParameterError,
     },
     /// A built-in strategy that ProAssist does not have; settings that were checked name none.

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Output;
 
+use prospect_context::strategies::BUILT_IN;
+
 use crate::support::{complaint, program, repository, text};
 
 fn stream(out: &Path, strategy: &str, sets: &[&str]) {
@@ -23,20 +25,14 @@ fn every_strategys_run_is_replayed_eviction_by_eviction() {
     let early = ["context.summarize_and_drop.summarize_at=0.7"];
     let spoken_for = ["context.summarize_and_drop.summarize_at=0.4", "stream.reference_context=true"];
     let words = ["context.summarize_and_drop.summarize_at=0.5", "generation.max_new_tokens=1"];
-    let runs: [(&str, &[&str]); 11] = [
-        ("drop_all", &[]),
-        ("drop_middle", &[]),
+    let particular: [(&str, &[&str]); 4] = [
         ("sink_window", &["context.sink_window.positions=recompute"]),
-        ("drop_oldest_frames", &[]),
-        ("keyframes", &[]),
-        ("summarize_and_drop", &[]),
         ("summarize_and_drop", &early),
         ("summarize_and_drop", &spoken_for),
         ("summarize_and_drop", &words),
-        ("summarize_with_dst", &[]),
-        ("hybrid", &[]),
     ];
-    for (strategy, sets) in runs {
+    let plain = BUILT_IN.iter().map(|strategy| (strategy.name, &[][..]));
+    for (strategy, sets) in plain.chain(particular) {
         let out = tempfile::tempdir().unwrap();
         stream(out.path(), strategy, sets);
         let output = simulate(out.path(), &["--strategies", "drop_all,drop_middle:legacy"]);
