@@ -5,8 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use prospect_config::{EncodeAhead, Layers, Settings, WORKBENCH_CONFIG};
-use prospect_engine::{Engine, EngineOptions, Output, Preparation, SmolVlmStreams, Stream, StreamFrame};
+use prospect_engine::{
+    Engine, EngineOptions, Output, Preparation, Resumption, SmolVlmStreams, Stream, StreamFrame, StreamSetup,
+};
 use prospect_evaluation::annotations::Annotations;
+use prospect_model::{StoredTensors, write_tensors};
 use prospect_runner::checkpoint::Checkpoint;
 use prospect_runner::interrupt::Interrupt;
 use prospect_runner::run::{self, RunInputs};
@@ -51,7 +54,7 @@ fn engine(checkpoint: &Checkpoint, slice: usize) -> Engine<SmolVlmStreams> {
 }
 
 impl Watched {
-    fn open(&self, checkpoint: &Checkpoint, engine: &Engine<SmolVlmStreams>) -> Stream<SmolVlmStreams> {
+    fn setup(&self, checkpoint: &Checkpoint) -> StreamSetup {
         let inputs = RunInputs {
             settings: &self.settings,
             strategies: &Registry::default(),
@@ -60,7 +63,7 @@ impl Watched {
             annotations: Some(&self.annotations),
             interrupt: &Interrupt::default(),
         };
-        engine.open(inputs.setup().unwrap()).unwrap()
+        inputs.setup().unwrap()
     }
 
     fn push_all(&self, checkpoint: &Checkpoint, stream: &Stream<SmolVlmStreams>) {
@@ -73,14 +76,18 @@ impl Watched {
     }
 }
 
-/// What a stream wrote, without what is measured.
+/// What a stream wrote, without what is measured. Words that it told are those of its replies.
 fn trace(stream: &Stream<SmolVlmStreams>, frames: usize, exact: bool) -> Vec<String> {
-    let (mut events, mut over) = (Vec::new(), 0);
+    let (mut events, mut over, mut told) = (Vec::new(), 0, String::new());
     while over < frames {
         match stream.next().unwrap() {
             Output::Event(event) => events.push(event),
-            Output::Words(_) => {}
-            Output::FrameDone(_) => over += 1,
+            Output::Words(words) => told.push_str(&words.text),
+            Output::FrameDone(reply) => {
+                let said = reply.map(|reply| reply.text).unwrap_or_default();
+                assert!(told.is_empty() || told == said, "{told:?} of {said:?}");
+                (over, told) = (over + 1, String::new());
+            }
             Output::Failed(error) => panic!("{error}"),
         }
     }
@@ -102,13 +109,15 @@ fn holds(model: &[&str], exact: bool) {
     let watched = watched(&checkpoint, model);
     let alone = |watched: &Watched| {
         let engine = engine(&checkpoint, 1000);
-        let stream = watched.open(&checkpoint, &engine);
+        let stream = engine.open(watched.setup(&checkpoint)).unwrap();
         watched.push_all(&checkpoint, &stream);
         trace(&stream, watched.frames.len(), exact)
     };
     let alone: Vec<Vec<String>> = watched.iter().map(alone).collect();
     let engine = engine(&checkpoint, 3);
-    let together: Vec<_> = watched.iter().map(|watched| watched.open(&checkpoint, &engine)).collect();
+    // Who listens changes nothing.
+    let heard = |watched: &Watched| StreamSetup { tells_words: true, ..watched.setup(&checkpoint) };
+    let together: Vec<_> = watched.iter().map(|watched| engine.open(heard(watched)).unwrap()).collect();
     watched.iter().zip(&together).for_each(|(watched, stream)| watched.push_all(&checkpoint, stream));
     let mut overflows = 0;
     for ((stream, watched), alone) in together.iter().zip(&watched).zip(alone) {
@@ -133,4 +142,37 @@ fn eight_videos_at_once_write_the_traces_of_each_alone_in_q8() {
 #[test]
 fn eight_videos_at_once_say_the_same_over_tensors() {
     holds(&["model.kernels=plain", "model.dtype=f32"], false);
+}
+
+#[test]
+fn a_reply_that_is_cut_leaves_the_cache_as_the_stream_knows_it() {
+    let (checkpoint, _) = Checkpoint::load_for_stream(&settings(&[]), &Interrupt::default()).unwrap();
+    let watched = watched(&checkpoint, &[]).remove(0);
+    // Word by word: a reply may be cut behind each.
+    let engine = engine(&checkpoint, 1);
+    let stream = engine.open(watched.setup(&checkpoint)).unwrap();
+    let input = stream.input().clone();
+    let person = std::thread::spawn(move || while !input.cut_reply().unwrap() {});
+    let mut preparation =
+        Preparation::new(&checkpoint.model, &checkpoint.processor, EncodeAhead::Off).unwrap();
+    for Frame { index, time, image, .. } in &watched.frames {
+        let picture = preparation.prepare(image).unwrap();
+        stream.input().frame(StreamFrame { index: *index, time: *time, picture, arrival: None }).unwrap();
+        trace(&stream, 1, true);
+        if person.is_finished() {
+            break;
+        }
+    }
+    // The cut is the last thing that happened to the cache.
+    assert!(person.is_finished());
+    let written = stream.input().suspend(|parts| {
+        let parts = parts.unwrap();
+        let mut bytes = Vec::new();
+        write_tensors(&mut bytes, "", &parts.model.tensors).unwrap();
+        (parts.memory, parts.model.description, bytes)
+    });
+    let (memory, model, bytes) = written.unwrap();
+    let resumption = Some(Resumption { memory, model, tensors: StoredTensors::parse(bytes).unwrap() });
+    // A cache of another length than the stream's account of it is refused.
+    engine.open(StreamSetup { resumption, ..watched.setup(&checkpoint) }).unwrap();
 }

@@ -7,7 +7,9 @@ use prospect_context::strategies::{
 use prospect_context::{ContextStrategy, PositionPolicy};
 
 pub(crate) fn strategies() -> Vec<Box<dyn ContextStrategy>> {
-    let ordinary = |strategy: &StrategyDescription| strategy.build(&strategy.example(64, 30)).unwrap();
+    let ordinary = |strategy: &StrategyDescription| {
+        strategy.build(&strategy.example(64, 30)).expect("values that are valid")
+    };
     let mut strategies: Vec<_> = BUILT_IN.iter().map(ordinary).collect();
     strategies.extend(extreme());
     strategies.extend(proassist::VARIANTS.iter().map(|variant| ordinary(&variant.strategy)));
