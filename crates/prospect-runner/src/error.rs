@@ -180,6 +180,19 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// Keys of a server that cannot be had.
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Keys(#[from] prospect_server::KeyError),
+    /// A server that cannot listen, or keep its sessions.
+    #[cfg(feature = "serve")]
+    #[error("--listen {address}: {source}")]
+    Serve {
+        /// Where it should listen.
+        address: std::net::SocketAddr,
+        /// Why it does not.
+        source: std::io::Error,
+    },
     /// Standard output or standard error that takes nothing more.
     #[error("cannot write to the output: {source}")]
     Output {
@@ -213,6 +226,10 @@ impl RunError {
             | Self::Registry(_)
             | Self::NoFrames { .. }
             | Self::Argument { .. } => 2,
+            #[cfg(feature = "serve")]
+            Self::Keys(_) => 2,
+            #[cfg(feature = "serve")]
+            Self::Serve { .. } => 1,
             Self::Model(error) if error.is_bad_checkpoint() => 2,
             Self::Engine(error) if error.is_bad_input() => 2,
             Self::Journal(error) => exit_code_of_journal(error),

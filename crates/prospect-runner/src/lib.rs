@@ -1,8 +1,8 @@
-//! Stream a video through SmolVLM2: sources, the stream loop, trace and command line.
+//! The binary: the command line, what a person sees, runs and suites, reports, measurements.
 //!
-//! [`run::run`] is the way of one video: a [`source`] gives frames, an engine ([`prospect_engine::Engine`]) puts them into a
-//! model one at a time and lets a context strategy decide what survives when the cache overflows, a trace
-//! ([`prospect_journal::TraceSink`]) takes down what happened, a [`display`] shows it.
+//! [`run::run`] is the way of one video: a source ([`prospect_source`]) gives frames, an engine ([`prospect_engine::Engine`]) puts them
+//! into a model one at a time and lets a context strategy decide what survives when the cache overflows, a trace
+//! ([`prospect_journal`]) takes down what happened, a [`display`] shows it.
 
 pub mod bench;
 pub mod checkpoint;
@@ -17,6 +17,8 @@ pub mod published;
 pub mod recording;
 pub mod report;
 pub mod run;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod similarity;
 pub mod suite;
 pub mod suspend;

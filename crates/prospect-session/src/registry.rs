@@ -17,7 +17,7 @@ use crate::options::OverflowRule;
 pub const SANITY: &str = "sanity";
 
 /// Makes a strategy from its parameters, or says in one line what is wrong with them.
-pub type StrategyBuilder = dyn Fn(&Parameters<'_>) -> Result<Box<dyn ContextStrategy>, String>;
+pub type StrategyBuilder = dyn Fn(&Parameters<'_>) -> Result<Box<dyn ContextStrategy>, String> + Send + Sync;
 
 /// Why a strategy cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -27,6 +27,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         &["prospect-config", "prospect-context", "prospect-model", "prospect-processor", "prospect-session"],
     ),
     ("prospect-journal", &["prospect-engine", "prospect-foreign", "prospect-model", "prospect-session"]),
+    ("prospect-server", &["prospect-foreign", "prospect-session", "prospect-source"]),
     (
         "prospect-runner",
         &[
@@ -39,6 +40,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "prospect-journal",
             "prospect-model",
             "prospect-processor",
+            "prospect-server",
             "prospect-session",
             "prospect-source",
         ],
@@ -55,6 +57,7 @@ pub(crate) const TENSOR_FREE: &[&str] = &[
     "prospect-source",
     "prospect-evaluation",
     "prospect-hub",
+    "prospect-server",
 ];
 
 /// The crates that may name candle: the model, and what it needs of a GPU.
@@ -74,6 +77,7 @@ const FILES_IN_CIRCLES: &[(&str, usize)] = &[
     ("prospect-model", 0),
     ("prospect-engine", 0),
     ("prospect-journal", 0),
+    ("prospect-server", 0),
     ("prospect-runner", 0),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use prospect_session::Event;
+use prospect_session::{Event, Words};
 use serde::{Deserialize, Serialize};
 
 use crate::error::JournalError;
@@ -29,6 +29,8 @@ impl TracePosition {
 pub trait TraceSink {
     /// Takes one event.
     fn record(&mut self, event: &Event) -> Result<(), JournalError>;
+    /// Hears words of a reply as they come, where somebody asked for them. A trace has the reply as a whole.
+    fn words(&mut self, _: &Words) {}
     /// Makes everything so far readable to others.
     fn flush(&mut self) -> Result<(), JournalError>;
     /// How far the trace has come; everything so far outlives a crash of the machine afterwards.

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bench;
+mod common;
 mod compare;
 mod convert;
 mod download;
@@ -14,6 +15,8 @@ mod parity;
 mod people;
 mod run;
 mod say;
+#[cfg(feature = "serve")]
+mod serve;
 mod simulate;
 mod suite;
 mod table;
@@ -21,6 +24,7 @@ mod tables;
 mod threads;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use prospect_context::ContextStrategy;
@@ -62,7 +66,7 @@ impl Cli {
     pub fn with_strategy(
         mut self,
         name: &str,
-        builder: impl Fn(&Parameters<'_>) -> Result<Box<dyn ContextStrategy>, String> + 'static,
+        builder: impl Fn(&Parameters<'_>) -> Result<Box<dyn ContextStrategy>, String> + Send + Sync + 'static,
     ) -> Self {
         let refused = self.strategies.register(name, Box::new(builder)).err().map(RunError::from);
         self.refused = self.refused.or(refused);
@@ -73,7 +77,9 @@ impl Cli {
     pub fn main(self) -> ExitCode {
         let arguments = Arguments::parse();
         let outcome = match self.refused {
-            None => start_threads().and_then(|()| run_command(&arguments.command, &self.strategies)),
+            None => {
+                start_threads().and_then(|()| run_command(&arguments.command, &Arc::new(self.strategies)))
+            }
             Some(refused) => Err(refused),
         };
         // What is behind standard output may be full: nobody has read what was written then.
@@ -96,9 +102,11 @@ fn start_threads() -> Result<(), RunError> {
     Ok(())
 }
 
-fn run_command(command: &Command, strategies: &Registry) -> Result<(), RunError> {
+fn run_command(command: &Command, strategies: &Arc<Registry>) -> Result<(), RunError> {
     match command {
         Command::Run(command) => run::run(command, strategies, &Interrupt::by_signals()?),
+        #[cfg(feature = "serve")]
+        Command::Serve(command) => serve::serve(command, strategies, &Interrupt::by_signals()?),
         Command::Compare(command) => compare::compare(command, strategies, &Interrupt::by_signals()?),
         Command::Eval(command) => eval::eval(command, strategies, &Interrupt::by_signals()?),
         Command::Simulate(command) => simulate::simulate(command, strategies),

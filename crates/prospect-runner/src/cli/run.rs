@@ -65,7 +65,8 @@ pub(super) fn run(
     };
     let stream = |trace: &mut dyn TraceSink, display: &mut dyn Display| {
         let on_open = Box::new(|input| listening.begin(input));
-        let keeping = Keeping { keeper: keeper.as_ref(), suspended, on_open: Some(on_open) };
+        let keeping =
+            Keeping { keeper: keeper.as_ref(), suspended, on_open: Some(on_open), ..Keeping::default() };
         run::run(inputs, keeping, trace, display)
     };
     if settings.output.json {

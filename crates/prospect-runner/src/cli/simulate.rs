@@ -3,7 +3,8 @@
 use prospect_context::simulator::{Simulation, Simulator, SimulatorOptions, table};
 use prospect_context::{ContextStrategy, DialogueState, SegmentKind};
 
-use super::arguments::{SimulateArguments, with_positions};
+use super::arguments::SimulateArguments;
+use super::common::with_positions;
 use super::say::print;
 use crate::error::RunError;
 use crate::recording::{RecordedRun, read_recording};

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::arguments::{CommonArguments, SuiteArguments};
+use super::arguments::SuiteArguments;
+use super::common::CommonArguments;
 use super::run::output_folder;
 use super::say::{complain, print};
 use super::tables;

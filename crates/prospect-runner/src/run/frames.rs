@@ -50,21 +50,15 @@ pub(crate) fn input_options(settings: &Settings) -> InputOptions {
     }
 }
 
-/// A source, and what stops it.
-pub(super) fn open(
+/// The source that the settings mean.
+pub(crate) fn open(
     settings: &Settings,
     source: &str,
     behind: Behind,
-    interrupt: &Interrupt,
-) -> Result<(Box<dyn FrameSource>, StopSignal), RunError> {
-    let stop = interrupt.stop_signal();
-    let frames = prospect_source::open_with(
-        source,
-        source_options(settings),
-        &InputOptions { behind, ..input_options(settings) },
-        &stop,
-    )?;
-    Ok((frames, stop))
+    stop: &StopSignal,
+) -> Result<Box<dyn FrameSource>, RunError> {
+    let input = InputOptions { behind, ..input_options(settings) };
+    Ok(prospect_source::open_with(source, source_options(settings), &input, stop)?)
 }
 
 /// Begins to read a source, which ends when it hears `stop`.

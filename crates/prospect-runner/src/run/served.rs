@@ -44,8 +44,7 @@ impl<M: StreamModel> ServedStream<M> {
         loop {
             match self.stream.next()? {
                 Output::Event(event) => trace.record(&event)?,
-                // Nobody asked for them.
-                Output::Words(_) => {}
+                Output::Words(words) => trace.words(&words),
                 Output::FrameDone(reply) => {
                     trace.flush()?;
                     return Ok(reply);

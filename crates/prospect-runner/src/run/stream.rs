@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prospect_engine::{Engine, EngineError, EngineOptions, SmolVlmStreams, StreamInput, StreamSetup};
 use prospect_journal::TraceSink;
 use prospect_session::RunStatistics;
-use prospect_source::Behind;
+use prospect_source::{Behind, FrameSource, StopSignal};
 
 use super::drive::Drive;
 use super::frames::{deliver, open, skip};
@@ -24,6 +24,8 @@ pub struct Keeping<'a> {
     pub keeper: Option<&'a Keeper>,
     /// The stream that it goes on with, and with its trace.
     pub suspended: Option<SuspendedRun>,
+    /// Whether the trace's sink is told words of a reply as they come.
+    pub tells_words: bool,
     /// Hears of the stream once people can speak to it.
     pub on_open: Option<Box<dyn FnOnce(StreamInput<SmolVlmStreams>) + 'a>>,
 }
@@ -33,6 +35,17 @@ enum Opening {
     GoesOn(ServedStream<SmolVlmStreams>),
     Begins(Box<StreamSetup>),
 }
+
+/// What serves the stream, and what opens its source: at its beginning, or behind where it was.
+pub struct Way<'a> {
+    /// May serve others too.
+    pub engine: &'a Engine<SmolVlmStreams>,
+    /// Gives the source, which ends when it hears the signal.
+    pub open: OpenSource<'a>,
+}
+
+/// Opens a source.
+pub type OpenSource<'a> = Box<dyn FnOnce(Behind, &StopSignal) -> Result<Box<dyn FrameSource>, RunError> + 'a>;
 
 /// Streams a source through a checkpoint, into `trace` and onto `display`.
 ///
@@ -45,20 +58,38 @@ pub fn run(
     trace: &mut dyn TraceSink,
     display: &mut dyn Display,
 ) -> Result<Outcome, RunError> {
-    let RunInputs { settings, checkpoint, source, annotations, interrupt, .. } = inputs;
-    let Keeping { keeper, suspended, on_open } = keeping;
-    let setup = inputs.setup()?;
+    let RunInputs { settings, checkpoint, source, .. } = inputs;
+    let open = Box::new(|behind, stop: &StopSignal| open(settings, source, behind, stop));
+    let model = SmolVlmStreams::new(Arc::clone(&checkpoint.model), &checkpoint.processor);
+    let engine = Engine::start(Arc::new(model), EngineOptions::default())?;
+    run_on(Way { engine: &engine, open }, inputs, keeping, trace, display)
+}
+
+/// As [`run`], on an engine that is there, from a source of one's own.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(
+    way: Way<'_>,
+    inputs: RunInputs<'_>,
+    keeping: Keeping<'_>,
+    trace: &mut dyn TraceSink,
+    display: &mut dyn Display,
+) -> Result<Outcome, RunError> {
+    let RunInputs { settings, checkpoint, annotations, interrupt, .. } = inputs;
+    let Keeping { keeper, suspended, tells_words, on_open } = keeping;
+    let Way { engine, open } = way;
+    let setup = StreamSetup { tells_words, ..inputs.setup()? };
     let strategy = setup.rule.name().to_owned();
     let mut progress = suspended.as_ref().map(|stream| stream.progress().clone()).unwrap_or_default();
     let behind = if suspended.is_some() { progress.behind(settings.stream.fps) } else { Behind::default() };
-    let (mut frames, stop) = open(settings, source, behind, interrupt)?;
-    let model = SmolVlmStreams::new(Arc::clone(&checkpoint.model), &checkpoint.processor);
-    let engine = Engine::start(Arc::new(model), EngineOptions::default())?;
+    let stop = interrupt.stop_signal();
+    let mut frames = open(behind, &stop)?;
     let opening = match suspended {
         None => Opening::Begins(Box::new(setup)),
         Some(suspended) => {
             let path = suspended.path().to_owned();
-            let stream = resume(&engine, setup, suspended)?;
+            let stream = resume(engine, setup, suspended)?;
             skip(frames.as_mut(), &progress, settings.stream.fps, path, interrupt)?;
             Opening::GoesOn(stream)
         }
@@ -70,7 +101,7 @@ pub fn run(
     display.begin(frames.description(), frames.length(), annotations, settings.stream.fps);
     let stream = match opening {
         Opening::GoesOn(stream) => Ok(stream),
-        Opening::Begins(setup) => begin(&engine, *setup, &progress, keeper, trace),
+        Opening::Begins(setup) => begin(engine, *setup, &progress, keeper, trace),
     };
     let outcome = stream.and_then(|stream| {
         if let Some(hears) = on_open {

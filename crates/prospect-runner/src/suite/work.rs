@@ -221,7 +221,7 @@ impl Suite<'_> {
             annotations: Some(annotations),
             interrupt: self.interrupt,
         };
-        let keeping = Keeping { keeper, suspended, on_open: None };
+        let keeping = Keeping { keeper, suspended, ..Keeping::default() };
         run::run(inputs, keeping, trace, &mut Silent).map(drop)
     }
 

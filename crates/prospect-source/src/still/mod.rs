@@ -23,15 +23,24 @@ const DECODER_BYTES: u64 = 4;
 
 /// Why there is no picture.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum StillError {
+pub enum StillError {
+    /// What it stands in cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),
+    /// It does not decode.
     #[error("{0}")]
     Corrupt(String),
+    /// It has more pixels than [`MOST_PIXELS`](crate::MOST_PIXELS).
     #[error("{0}")]
     TooLarge(#[from] TooLarge),
+    /// It has no pixel.
     #[error("it is {width}x{height}")]
-    ZeroSize { width: u32, height: u32 },
+    ZeroSize {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
 }
 
 impl StillError {
@@ -54,13 +63,16 @@ impl From<ImageError> for StillError {
 }
 
 /// The picture in a file; of an animation the first.
-pub(super) fn open(path: &Path) -> Result<RgbImage, SourceError> {
+pub(crate) fn open(path: &Path) -> Result<RgbImage, SourceError> {
     let file = File::open(path).map_err(StillError::from);
     file.and_then(|file| guarded(BufReader::new(file))).map_err(|error| error.at(path))
 }
 
-/// The picture that `bytes` are.
-pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage, StillError> {
+/// The picture that `bytes` are: upright, on white, in 8 bits a channel; of an animation the first.
+///
+/// # Errors
+/// [`StillError`]; no memory is asked for before the size is known.
+pub fn decode(bytes: &[u8]) -> Result<RgbImage, StillError> {
     guarded(Cursor::new(bytes))
 }
 

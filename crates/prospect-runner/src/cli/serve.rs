@@ -1,0 +1,115 @@
+//! `prospect-runner serve`.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prospect_evaluation::annotations::Annotations;
+use prospect_journal::Lock;
+use prospect_server::{Demo, Keys, Limits, Origins, ServeOptions, Server};
+
+use super::arguments::ServeArguments;
+use super::say::{complain, print};
+use crate::checkpoint::{Checkpoint, from_repository};
+use crate::error::RunError;
+use crate::interrupt::Interrupt;
+use crate::serve::ModelBackend;
+use crate::strategies::Registry;
+
+/// The video of the page's demo.
+const DEMO_VIDEO: &str = "fixtures/workbench/videos/video_000.mp4";
+/// How often it is looked whether the server should end.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// Threads that read from connections and write to them; the model has its own.
+const CONNECTION_THREADS: usize = 2;
+
+pub(super) fn serve(
+    arguments: &ServeArguments,
+    strategies: &Arc<Registry>,
+    interrupt: &Interrupt,
+) -> Result<(), RunError> {
+    let Some(settings) = arguments.common.resolve_or_print(strategies)? else { return Ok(()) };
+    let options = options(arguments)?;
+    let folder = options.folder.clone();
+    std::fs::create_dir_all(&folder).map_err(|source| RunError::Write { path: folder.clone(), source })?;
+    // Another server would take these sessions for its own.
+    let lock = Lock::of_folder(&folder)?;
+    lock.missing().iter().for_each(|note| complain("note", note));
+    start_log(arguments.log_json)?;
+    let (checkpoint, _) = Checkpoint::load_for_stream(&settings, interrupt)?;
+    let is_default = settings.model.path.is_none();
+    let demo = if is_default { demo()? } else { None };
+    let layers = arguments.common.layers(strategies)?;
+    let (memory, every) = (arguments.cache_memory, arguments.checkpoint_every);
+    let cameras = arguments.cameras.iter().cloned().collect();
+    let backend =
+        ModelBackend::new(checkpoint, layers, Arc::clone(strategies), memory, every, cameras, demo)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CONNECTION_THREADS)
+        .enable_all()
+        .build()
+        .map_err(|source| RunError::Serve { address: options.listen, source })?;
+    runtime.block_on(async {
+        let address = options.listen;
+        let failed = |source| RunError::Serve { address, source };
+        let server = Server::bind(Arc::new(backend), options).await.map_err(failed)?;
+        let address = server.address().map_err(failed)?;
+        print(&format!("http://{address}"));
+        server
+            .serve(async {
+                while !interrupt.is_given() {
+                    tokio::time::sleep(PATIENCE).await;
+                }
+            })
+            .await;
+        Ok(())
+    })
+}
+
+/// The video of the repository, for its own model.
+fn demo() -> Result<Option<Demo>, RunError> {
+    // A binary that was moved away has none.
+    let Ok(video) = from_repository(DEMO_VIDEO) else { return Ok(None) };
+    let annotations = Annotations::beside(&video).map(|file| Annotations::from_file(&file)).transpose()?;
+    let system_prompt = annotations.and_then(|annotations| annotations.system_prompt);
+    Ok(Some(Demo { video, system_prompt }))
+}
+
+/// # Errors
+/// A server that anybody could reach and drive, without a word that this is meant.
+fn options(arguments: &ServeArguments) -> Result<ServeOptions, RunError> {
+    let listen = arguments.listen;
+    let keys = match &arguments.api_key_file {
+        Some(file) => Keys::from_file(file)?,
+        None if listen.ip().is_loopback() || arguments.insecure => Keys::default(),
+        None => {
+            return Err(RunError::Argument {
+                argument: format!("--listen {listen}"),
+                problem: "others than this machine could drive the server".to_owned(),
+                expected: "--api-key-file FILE, or --insecure if anybody may".to_owned(),
+            });
+        }
+    };
+    if arguments.insecure && !listen.ip().is_loopback() {
+        complain("note", &format!("--insecure: whoever reaches {listen} drives this server"));
+    }
+    let limits = Limits { sessions: arguments.max_sessions, ..Limits::default() };
+    let origins = Origins::new(arguments.allow_origin.iter().cloned());
+    Ok(ServeOptions { listen, keys, origins, limits, folder: arguments.state.clone() })
+}
+
+/// Lines about the server on standard error: text for people, JSON for programs. `RUST_LOG` says how much.
+fn start_log(json: bool) -> Result<(), RunError> {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    let started = if json { lines.json().try_init() } else { lines.try_init() };
+    started.map_err(|error| RunError::Argument {
+        argument: "the log".to_owned(),
+        problem: error.to_string(),
+        expected: "a process without one".to_owned(),
+    })
+}

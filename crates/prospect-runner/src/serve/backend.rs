@@ -1,0 +1,85 @@
+//! Opens streams on one checkpoint, as the settings of the server and of a session say.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use prospect_config::{ExceedContextHandling, Layers, Settings};
+use prospect_engine::{Engine, EngineLoad, EngineOptions, SmolVlmStreams};
+use prospect_evaluation::annotations::Annotations;
+use prospect_server::{About, Backend, Demo, LiveStream, Load, OpenError, OpenRequest};
+
+use super::refusal::refusal;
+use super::shared::SharedModel;
+use super::stream::{Driven, SessionStream};
+use crate::checkpoint::Checkpoint;
+use crate::error::RunError;
+use crate::strategies::Registry;
+
+/// One checkpoint, one engine, and the settings that sessions begin from.
+pub struct ModelBackend {
+    shared: Arc<SharedModel>,
+    layers: Layers,
+    about: About,
+}
+
+impl ModelBackend {
+    /// A backend whose caches take at most `memory` bytes together.
+    ///
+    /// # Errors
+    /// An engine that cannot be had.
+    pub fn new(
+        checkpoint: Checkpoint,
+        layers: Layers,
+        strategies: Arc<Registry>,
+        memory: Option<u64>,
+        checkpoint_every: NonZeroUsize,
+        cameras: BTreeMap<String, String>,
+        demo: Option<Demo>,
+    ) -> Result<Self, RunError> {
+        let fps = layers.clone().resolve()?.stream.fps;
+        let names = ExceedContextHandling::built_in().map(str::to_owned).collect();
+        let camera_names = cameras.keys().cloned().collect();
+        let model = SmolVlmStreams::new(Arc::clone(&checkpoint.model), &checkpoint.processor);
+        let options = EngineOptions { memory, ..EngineOptions::default() };
+        let engine = Engine::start(Arc::new(model), options)?;
+        let shared = Arc::new(SharedModel { checkpoint, engine, strategies, cameras, checkpoint_every });
+        Ok(Self { shared, layers, about: About { fps, strategies: names, cameras: camera_names, demo } })
+    }
+
+    /// The settings of a session: the server's, and over them what its client asks for.
+    fn settings(&self, request: &OpenRequest) -> Result<Settings, RunError> {
+        let mut layers = self.layers.clone();
+        for (key, value) in &request.settings {
+            layers = layers.flag(key, key, value)?;
+        }
+        if let Some(prompt) = &request.system_prompt {
+            let text = serde_json::Value::from(prompt.as_str()).to_string();
+            layers = layers.flag("system_prompt", "stream.system_prompt", &text)?;
+        }
+        self.shared.checkpoint.fit(layers.resolve()?)
+    }
+}
+
+impl Backend for ModelBackend {
+    fn model(&self) -> &str {
+        &self.shared.checkpoint.name
+    }
+
+    fn about(&self) -> About {
+        self.about.clone()
+    }
+
+    fn open(&self, request: OpenRequest) -> Result<Box<dyn LiveStream>, OpenError> {
+        let settings = self.settings(&request).map_err(|error| refusal(&error))?;
+        let task_knowledge = request.task_knowledge.clone();
+        let annotations = Annotations { task_knowledge, ..Annotations::default() };
+        let driven = Driven { shared: Arc::clone(&self.shared), settings, annotations, request };
+        SessionStream::start(driven).map(|stream| Box::new(stream) as _)
+    }
+
+    fn load(&self) -> Load {
+        let EngineLoad { streams, cache_bytes, memory, frames_waiting } = self.shared.engine.load();
+        Load { streams, cache_bytes, cache_limit: memory, frames_waiting }
+    }
+}

@@ -1,0 +1,8 @@
+//! The model behind the server: every session is a run of its own on one engine.
+
+mod backend;
+mod refusal;
+mod shared;
+mod stream;
+
+pub use backend::ModelBackend;

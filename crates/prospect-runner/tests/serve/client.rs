@@ -1,0 +1,143 @@
+//! A server that runs for a test, and a client of it.
+
+use std::io::{BufRead, BufReader, Cursor, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use image::{ImageFormat, RgbImage};
+use prospect_source::{Frame, SourceOptions};
+use serde_json::Value;
+use tempfile::TempDir;
+use ureq::Agent;
+
+use crate::common::workbench;
+
+pub(crate) const SESSIONS: &str = "/v1/streaming/sessions";
+
+/// A server on a port of its own.
+pub(crate) struct RunningServer {
+    child: Child,
+    pub(crate) address: String,
+    pub(crate) state: Option<TempDir>,
+    agent: Agent,
+    key: Option<String>,
+}
+
+impl RunningServer {
+    pub(crate) fn start(further: &[&str]) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let mut server = Self::start_in(state.path(), further);
+        server.state = Some(state);
+        server
+    }
+
+    /// One that goes on with what is in a folder.
+    pub(crate) fn start_in(state: &Path, further: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_prospect-runner"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--state", state.to_str().unwrap()])
+            .args(further)
+            .env("RUST_LOG", "warn")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address =
+            line.trim().strip_prefix("http://").expect("the server says where it listens").to_owned();
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(120)));
+        Self { child, address, state: None, agent: config.build().into(), key: None }
+    }
+
+    /// The same server, asked with a key.
+    pub(crate) fn with_key(mut self, key: &str) -> Self {
+        self.key = Some(key.to_owned());
+        self
+    }
+
+    pub(crate) fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> (u16, Vec<u8>) {
+        let mut request =
+            ureq::http::Request::builder().method(method).uri(format!("http://{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(key) =
+            self.key.as_ref().filter(|_| headers.iter().all(|(name, _)| *name != "authorization"))
+        {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        let mut answer = self.agent.run(request.body(body).unwrap()).unwrap();
+        let mut text = Vec::new();
+        answer.body_mut().as_reader().read_to_end(&mut text).unwrap();
+        (answer.status().as_u16(), text)
+    }
+
+    /// A request whose answer is JSON.
+    pub(crate) fn json(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let (status, text) =
+            self.request(method, path, &[("content-type", "application/json")], body.as_bytes());
+        (status, serde_json::from_slice(&text).unwrap_or_default())
+    }
+
+    /// A session that was opened.
+    pub(crate) fn open(&self, order: &str) -> String {
+        let (status, session) = self.json("POST", SESSIONS, order);
+        assert_eq!(status, 201, "{session}");
+        session["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Pushes a frame and waits for what comes of it.
+    pub(crate) fn push(&self, session: &str, frame: &Frame) -> (u16, Value) {
+        let path = format!("{SESSIONS}/{session}/frames?time={}", frame.time);
+        let (status, text) =
+            self.request("POST", &path, &[("content-type", "image/png")], &png(&frame.image));
+        (status, serde_json::from_slice(&text).unwrap_or_default())
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Waits for the server's end.
+    pub(crate) fn end(mut self) -> (Option<i32>, Option<TempDir>) {
+        let code = self.child.wait().unwrap().code();
+        (code, self.state.take())
+    }
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn png(image: &RgbImage) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+/// The frames of a video of the workbench, two a second.
+pub(crate) fn frames(video: &str) -> Vec<Frame> {
+    let path = workbench().join(format!("videos/{video}.mp4"));
+    let mut source = prospect_source::open(path.to_str().unwrap(), SourceOptions::at(2.0)).unwrap();
+    std::iter::from_fn(|| source.next_frame()).map(Result::unwrap).collect()
+}
+
+/// What a session has to be told to watch that video, so that it sees what a run would.
+pub(crate) fn order(video: &str) -> String {
+    let annotations = std::fs::read(workbench().join(format!("videos/{video}.json"))).unwrap();
+    let annotations: Value = serde_json::from_slice(&annotations).unwrap();
+    serde_json::json!({ "system_prompt": annotations["system_prompt"], "settings": { "source.policy": "block" } })
+        .to_string()
+}

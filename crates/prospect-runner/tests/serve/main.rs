@@ -1,0 +1,11 @@
+//! The server as clients see it: the binary on a port of this machine.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod attacks;
+mod client;
+mod keeping;
+mod realtime;
+mod sessions;

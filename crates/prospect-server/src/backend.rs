@@ -1,0 +1,142 @@
+//! What the server opens streams on: the binary has the real one, tests have a fake.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use prospect_session::{Event, OpeningTexts};
+use prospect_source::{Behind, FrameSource, StopSignal};
+
+/// Opens streams on one model.
+pub trait Backend: Send + Sync + 'static {
+    /// What the model is called.
+    fn model(&self) -> &str;
+
+    /// What the page offers.
+    fn about(&self) -> About;
+
+    /// Opens a stream, which runs on threads of its own until its frames end or it is stopped.
+    ///
+    /// # Errors
+    /// Settings that do not hold, and a stream for which there is no room.
+    fn open(&self, request: OpenRequest) -> Result<Box<dyn LiveStream>, OpenError>;
+
+    /// How much is going on.
+    fn load(&self) -> Load;
+}
+
+/// A stream that is to be opened.
+pub struct OpenRequest {
+    /// Settings by their keys (`context.max_seq_len`), as text; over those that the server was started with.
+    pub settings: Vec<(String, String)>,
+    /// What it is told before it begins, where that is not the settings'.
+    pub system_prompt: Option<String>,
+    /// What the assistant knows about the task.
+    pub task_knowledge: Option<String>,
+    /// Its frames.
+    pub frames: StreamFrames,
+    /// Where it is written down: its trace, and now and then the stream itself.
+    pub folder: PathBuf,
+    /// Whether it goes on where it was when it was last written down there.
+    pub resume: bool,
+    /// Is told what comes of it.
+    pub watcher: Arc<dyn StreamWatcher>,
+}
+
+/// Makes the source of pushed frames; it ends when it hears the signal.
+pub type MakeSource = Box<dyn FnOnce(Behind, &StopSignal) -> Box<dyn FrameSource> + Send>;
+
+/// Where frames come from.
+pub enum StreamFrames {
+    /// From whoever pushes them. `make` is given where the stream goes on, and returns the source.
+    Pushed(MakeSource),
+    /// From the camera of that name.
+    Camera(String),
+}
+
+/// Why a stream cannot be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// What was asked for does not hold.
+    #[error("{0}")]
+    Refused(String),
+    /// There is no room for it now.
+    #[error("{0}")]
+    NoRoom(String),
+    /// It has come to its end.
+    #[error("{0}")]
+    Over(String),
+    /// It cannot be had, whatever is asked for.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// A stream that was opened. Dropped, it is stopped.
+pub trait LiveStream: Send + Sync {
+    /// Somebody says something: it goes in with the next frame.
+    ///
+    /// # Errors
+    /// In one line, why not.
+    fn say(&self, text: &str) -> Result<(), OpenError>;
+
+    /// Another system prompt, or something else to know of the task.
+    ///
+    /// # Errors
+    /// In one line, why not.
+    fn set_opening(&self, opening: OpeningTexts) -> Result<(), OpenError>;
+
+    /// Asks it to come to its end, without waiting for that.
+    fn begin_to_suspend(&self);
+
+    /// Has it written down and come to its end, so that it can go on later.
+    ///
+    /// # Errors
+    /// In one line, why it could not be written down.
+    fn suspend(&self) -> Result<(), OpenError>;
+}
+
+/// Is told what comes of a stream, in order, on the stream's own thread.
+pub trait StreamWatcher: Send + Sync {
+    /// A line of its trace.
+    fn event(&self, event: &Event);
+
+    /// Words of a reply, as they come.
+    fn words(&self, frame: usize, text: &str);
+
+    /// Nothing more comes of it. `failure` says why in one line, if it did not simply come to its end.
+    fn ended(&self, failure: Option<String>);
+}
+
+/// What the page offers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct About {
+    /// Frames a second, where nobody asks for others.
+    pub fps: f64,
+    /// Strategies by name.
+    pub strategies: Vec<String>,
+    /// Cameras that the server reaches itself, by name.
+    pub cameras: Vec<String>,
+    /// What the first minute shows.
+    pub demo: Option<Demo>,
+}
+
+/// A video that the model knows to watch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demo {
+    /// An mp4 file.
+    pub video: PathBuf,
+    /// What the model is told beforehand.
+    pub system_prompt: Option<String>,
+}
+
+/// How much is going on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Streams that are open.
+    pub streams: usize,
+    /// Bytes of their caches.
+    pub cache_bytes: u64,
+    /// Most bytes that caches may take together.
+    pub cache_limit: Option<u64>,
+    /// Frames that wait for their turn.
+    pub frames_waiting: usize,
+}

@@ -1,0 +1,77 @@
+//! What a client is told when something cannot be done: one JSON object, in the shape of OpenAI's errors.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use prospect_foreign::one_line;
+use serde_json::json;
+
+use crate::backend::OpenError;
+
+/// A refusal, with the status that says whose fault it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct ApiError {
+    pub(crate) status: StatusCode,
+    /// A word for programs.
+    pub(crate) code: &'static str,
+    /// One line for people.
+    pub(crate) message: String,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl ToString) -> Self {
+        Self { status, code, message: one_line(message) }
+    }
+
+    /// A request that has to be written differently.
+    pub(crate) fn bad_request(message: impl ToString) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message)
+    }
+
+    /// A session that is not there, or is somebody else's: nobody learns which.
+    pub(crate) fn no_session(id: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "session_not_found", format!("there is no session {id:?}"))
+    }
+
+    /// Too much of something at this time.
+    pub(crate) fn too_many(message: impl ToString) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", message)
+    }
+
+    /// Something larger than it may be.
+    pub(crate) fn too_large(message: impl ToString) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    }
+
+    /// A session that has come to its end.
+    pub(crate) fn over(message: impl ToString) -> Self {
+        Self::new(StatusCode::CONFLICT, "session_over", message)
+    }
+
+    pub(crate) fn body(&self) -> serde_json::Value {
+        json!({ "error": { "message": self.message, "type": self.code, "code": self.code, "param": null } })
+    }
+}
+
+impl From<OpenError> for ApiError {
+    fn from(error: OpenError) -> Self {
+        let (status, code) = match error {
+            OpenError::Refused(_) => (StatusCode::BAD_REQUEST, "invalid_request_error"),
+            OpenError::Over(_) => (StatusCode::CONFLICT, "session_over"),
+            OpenError::NoRoom(_) => (StatusCode::SERVICE_UNAVAILABLE, "no_room"),
+            OpenError::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
+        };
+        Self::new(status, code, error)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body())).into_response();
+        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response.headers_mut().insert("retry-after", axum::http::HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

@@ -1,0 +1,166 @@
+//! Figures for Prometheus.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use prospect_session::{PaceEntry, StageTimes};
+
+use crate::backend::Load;
+
+/// Bounds of the times of a stage, in seconds: from the small model on a fast machine to a large one on a slow.
+const STAGE_BOUNDS: [f64; 14] =
+    [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Everything that is counted, over all sessions.
+pub(crate) struct Metrics {
+    registry: Registry,
+    frames: Counter,
+    frames_dropped: Counter,
+    replies: Counter,
+    evictions: Counter,
+    sessions_opened: Counter,
+    sessions_refused: Counter,
+    vision: Histogram,
+    decode: Histogram,
+    total: Histogram,
+    wait: Histogram,
+    eviction: Histogram,
+    sessions: Gauge,
+    frames_waiting: Gauge,
+    cache_bytes: Gauge<u64, AtomicU64>,
+    cache_limit: Gauge<u64, AtomicU64>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let stage = || Histogram::new(STAGE_BOUNDS);
+        let mut metrics = Self {
+            registry: Registry::with_prefix("prospect"),
+            frames: Counter::default(),
+            frames_dropped: Counter::default(),
+            replies: Counter::default(),
+            evictions: Counter::default(),
+            sessions_opened: Counter::default(),
+            sessions_refused: Counter::default(),
+            vision: stage(),
+            decode: stage(),
+            total: stage(),
+            wait: stage(),
+            eviction: stage(),
+            sessions: Gauge::default(),
+            frames_waiting: Gauge::default(),
+            cache_bytes: Gauge::default(),
+            cache_limit: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        for (name, help, counter) in [
+            ("frames", "Frames that went into the model", &self.frames),
+            ("frames_dropped", "Frames that never reached the model", &self.frames_dropped),
+            ("replies", "Replies of the assistant", &self.replies),
+            ("evictions", "Cache overflows that were handled", &self.evictions),
+            ("sessions_opened", "Sessions that were opened", &self.sessions_opened),
+            (
+                "sessions_refused",
+                "Sessions for which there was no room, or that did not hold",
+                &self.sessions_refused,
+            ),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
+        for (name, help, histogram) in [
+            ("vision", "Vision tower and connector, a frame", &self.vision),
+            ("decode", "Prefill, decision and reply, a frame", &self.decode),
+            ("frame", "Everything that is done for a frame", &self.total),
+            ("frame_wait", "From a frame's arrival to its turn", &self.wait),
+            ("eviction", "A cache overflow, its summary included", &self.eviction),
+        ] {
+            registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
+        }
+        registry.register("sessions", "Sessions that are open", self.sessions.clone());
+        let waiting = "Frames that wait for their turn with the model";
+        registry.register("frames_waiting", waiting, self.frames_waiting.clone());
+        registry.register_with_unit("cache", "What all caches take", Unit::Bytes, self.cache_bytes.clone());
+        registry.register_with_unit(
+            "cache_limit",
+            "What all caches may take; 0 without a limit",
+            Unit::Bytes,
+            self.cache_limit.clone(),
+        );
+    }
+
+    pub(crate) fn frame(&self, times: &StageTimes, pace: Option<&PaceEntry>) {
+        self.frames.inc();
+        self.vision.observe(times.vision_ms / 1e3);
+        self.decode.observe(times.decode_ms / 1e3);
+        self.total.observe(times.total_ms / 1e3);
+        if let Some(pace) = pace {
+            self.wait.observe(pace.wait_ms / 1e3);
+        }
+    }
+
+    pub(crate) fn dropped(&self) {
+        self.frames_dropped.inc();
+    }
+
+    pub(crate) fn replied(&self) {
+        self.replies.inc();
+    }
+
+    pub(crate) fn evicted(&self, ms: f64) {
+        self.evictions.inc();
+        self.eviction.observe(ms / 1e3);
+    }
+
+    /// A session was asked for.
+    pub(crate) fn asked(&self, opened: bool) {
+        let counter = if opened { &self.sessions_opened } else { &self.sessions_refused };
+        counter.inc();
+    }
+
+    /// All figures as text.
+    pub(crate) fn text(&self, sessions: usize, load: Load) -> String {
+        self.sessions.set(i64::try_from(sessions).unwrap_or(i64::MAX));
+        self.frames_waiting.set(i64::try_from(load.frames_waiting).unwrap_or(i64::MAX));
+        self.cache_bytes.set(load.cache_bytes);
+        self.cache_limit.set(load.cache_limit.unwrap_or(0));
+        let mut text = String::new();
+        // Writing into a text cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_is_counted() {
+        let metrics = Metrics::new();
+        metrics.frame(&StageTimes { vision_ms: 2.0, decode_ms: 3.0, total_ms: 5.0 }, None);
+        metrics.replied();
+        metrics.evicted(4.0);
+        let text =
+            metrics.text(2, Load { streams: 2, cache_bytes: 1024, cache_limit: None, frames_waiting: 0 });
+        for line in [
+            "prospect_frames_total 1",
+            "prospect_replies_total 1",
+            "prospect_evictions_total 1",
+            "prospect_sessions 2",
+            "prospect_cache_bytes 1024",
+            "prospect_frame_seconds_count 1",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
+    }
+}

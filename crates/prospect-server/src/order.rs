@@ -1,0 +1,197 @@
+//! What a session is asked for: JSON in, settings by their keys out.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::error::ApiError;
+use crate::guard::Limits;
+
+/// The sections of settings that a client may set: nothing there names a file, a device or a program.
+const OPEN_SECTIONS: [&str; 3] = ["context", "generation", "stream"];
+/// Beside them, what becomes of frames when the model is slower.
+const OPEN_KEYS: [&str; 1] = ["source.policy"];
+
+/// The body of `POST /v1/streaming/sessions`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SessionOrder {
+    /// The model's name, to be sure that it is the one.
+    pub(crate) model: Option<String>,
+    /// Also called `instructions`, as OpenAI's Realtime API has it.
+    #[serde(alias = "instructions")]
+    pub(crate) system_prompt: Option<String>,
+    pub(crate) task_knowledge: Option<String>,
+    /// `context.strategy`.
+    strategy: Option<String>,
+    /// Tokens, or bytes as text ("256MiB").
+    budget: Option<Value>,
+    /// `stream.talk`.
+    talk: Option<String>,
+    not_talk_threshold: Option<Value>,
+    temperature: Option<f64>,
+    top_p: Option<f64>,
+    seed: Option<u64>,
+    max_new_tokens: Option<u64>,
+    /// Frames a second that will come.
+    fps: Option<f64>,
+    /// Any other setting, by its key.
+    #[serde(default)]
+    settings: Map<String, Value>,
+    /// A camera of the server, by its name: no address is taken from a request.
+    pub(crate) camera: Option<String>,
+}
+
+impl SessionOrder {
+    /// # Errors
+    /// A text that is no order, in one line.
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        match body.is_empty() {
+            true => Ok(Self::default()),
+            false => serde_json::from_slice(body).map_err(ApiError::bad_request),
+        }
+    }
+
+    /// The same order, of this model where it names none.
+    pub(crate) fn or_model(mut self, model: Option<String>) -> Self {
+        self.model = self.model.or(model);
+        self
+    }
+
+    /// The settings that the order stands for, in the order in which they win.
+    ///
+    /// # Errors
+    /// A key that is not the client's to set, a value that is none, a text that is too long.
+    pub(crate) fn settings(&self, limits: &Limits) -> Result<Vec<(String, String)>, ApiError> {
+        for text in [&self.system_prompt, &self.task_knowledge].into_iter().flatten() {
+            check_text(text, limits)?;
+        }
+        let mut settings = Vec::new();
+        for (key, value) in &self.settings {
+            let is_open = key.split_once('.').is_some_and(|(section, _)| OPEN_SECTIONS.contains(&section));
+            if !is_open && !OPEN_KEYS.contains(&key.as_str()) {
+                return Err(ApiError::bad_request(format!(
+                    "settings: {key}: expected a key of {} or source.policy",
+                    OPEN_SECTIONS.join(", ")
+                )));
+            }
+            if key == "source.policy" {
+                check_policy(value, limits)?;
+            }
+            settings.push((key.clone(), as_setting(value)));
+        }
+        let mut set = |key: &str, value: Option<Value>| {
+            settings.extend(value.map(|value| (key.to_owned(), as_setting(&value))));
+        };
+        set("context.strategy", self.strategy.clone().map(Value::from));
+        match &self.budget {
+            Some(Value::Number(tokens)) => set("context.max_seq_len", Some(tokens.clone().into())),
+            bytes => set("context.budget", bytes.clone()),
+        }
+        set("stream.talk", self.talk.clone().map(Value::from));
+        set("stream.not_talk_threshold", self.not_talk_threshold.clone());
+        set("stream.fps", self.fps.map(Value::from));
+        set("generation.max_new_tokens", self.max_new_tokens.map(Value::from));
+        let samples = match self.temperature {
+            Some(temperature) => temperature != 0.0,
+            None => self.top_p.is_some() || self.seed.is_some(),
+        };
+        if samples {
+            set("generation.sampling", Some("random".into()));
+            set("generation.temperature", self.temperature.map(Value::from));
+            set("generation.top_p", self.top_p.map(Value::from));
+            set("generation.seed", self.seed.map(Value::from));
+        } else if self.temperature.is_some() {
+            set("generation.sampling", Some("greedy".into()));
+        }
+        let lengths = settings.iter().map(|(_, value)| value.chars().count());
+        match lengths.max().is_some_and(|longest| longest > limits.text) {
+            true => Err(ApiError::too_large(format!("a setting of more than {} letters", limits.text))),
+            false => Ok(settings),
+        }
+    }
+}
+
+/// # Errors
+/// A policy that lets more frames wait than may.
+fn check_policy(policy: &Value, limits: &Limits) -> Result<(), ApiError> {
+    let most = limits.waiting_frames;
+    let queued = policy.as_str().and_then(|text| text.strip_prefix("queue:")?.trim().parse::<usize>().ok());
+    match (policy.as_str(), queued) {
+        (Some("auto" | "block" | "latest"), _) => Ok(()),
+        (_, Some(frames)) if (1..=most).contains(&frames) => Ok(()),
+        _ => Err(ApiError::bad_request(format!(
+            "settings: source.policy: expected auto, block, latest, or queue:N with N from 1 to {most}"
+        ))),
+    }
+}
+
+/// # Errors
+/// A text of more letters than there may be.
+pub(crate) fn check_text(text: &str, limits: &Limits) -> Result<(), ApiError> {
+    match text.chars().count() > limits.text {
+        true => Err(ApiError::too_large(format!("a text of more than {} letters", limits.text))),
+        false => Ok(()),
+    }
+}
+
+/// A value as `--set` takes it: JSON's numbers, texts and lists are TOML's too.
+fn as_setting(value: &Value) -> String {
+    value.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(body: &str) -> Result<Vec<String>, String> {
+        let order = SessionOrder::parse(body.as_bytes()).map_err(|error| error.message)?;
+        let settings = order.settings(&Limits::default()).map_err(|error| error.message)?;
+        Ok(settings.into_iter().map(|(key, value)| format!("{key}={value}")).collect())
+    }
+
+    #[test]
+    fn short_names_are_settings_and_win_over_the_long_ones() {
+        let body = r#"{"strategy": "drop_all", "budget": 512, "talk": "every", "settings": {"stream.every.seconds": 3, "context.strategy": "none"}, "temperature": 0}"#;
+        assert_eq!(
+            settings(body).unwrap(),
+            [
+                "context.strategy=\"none\"",
+                "stream.every.seconds=3",
+                "context.strategy=\"drop_all\"",
+                "context.max_seq_len=512",
+                "stream.talk=\"every\"",
+                "generation.sampling=\"greedy\""
+            ]
+        );
+        assert_eq!(settings(r#"{"budget": "64MiB"}"#).unwrap(), ["context.budget=\"64MiB\""]);
+        assert_eq!(settings("").unwrap(), Vec::<String>::new());
+        let sampled = settings(r#"{"temperature": 0.7, "top_p": 0.9, "seed": 3}"#).unwrap();
+        assert_eq!(sampled.len(), 4);
+    }
+
+    #[test]
+    fn nothing_that_names_a_file_a_device_or_a_program_is_the_clients_to_set() {
+        for key in [
+            "model.path",
+            "source.ffmpeg",
+            "source.ffmpeg_input",
+            "output.dir",
+            "evaluation.annotations",
+            "context",
+            "x",
+        ] {
+            let refused = settings(&format!(r#"{{"settings": {{"{key}": "x"}}}}"#)).unwrap_err();
+            assert!(refused.contains(key) && refused.contains("expected"), "{refused}");
+        }
+        assert!(settings(r#"{"unknown": 1}"#).unwrap_err().contains("unknown"));
+        for policy in ["queue:10000", "queue:0", "queue:x", "all"] {
+            let refused =
+                settings(&format!(r#"{{"settings": {{"source.policy": "{policy}"}}}}"#)).unwrap_err();
+            assert!(refused.contains("queue:N"), "{refused}");
+        }
+        assert!(settings(r#"{"settings": {"source.policy": "queue:2"}}"#).is_ok());
+        assert!(settings("[").unwrap_err().contains("EOF"));
+        let long = format!(r#"{{"system_prompt": "{}"}}"#, "x".repeat(20_000));
+        assert!(settings(&long).unwrap_err().contains("16384 letters"));
+    }
+}

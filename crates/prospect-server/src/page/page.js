@@ -1,0 +1,490 @@
+"use strict";
+
+const at = (id) => document.getElementById(id);
+const SESSIONS = "/v1/streaming/sessions";
+const KINDS = ["system", "user", "frame", "assistant", "summary", "other"];
+const LARGEST_SIDE = 768; // of a picture that is sent, in pixels
+const MOST_POINTS = 600; // of the silence curve
+const MOST_LINES = 200; // of what was said
+
+const PATIENCE = 8000; // for a server that does not answer, in milliseconds
+
+let live = null; // the session that is watched
+let shown = null; // the session whose pictures are drawn: the live one, or the last
+const left = new Set(); // sessions that a server was not there to end
+
+// --- the server ---------------------------------------------------------------------------------------------------------
+
+function headers(more = {}) {
+  const key = at("key").value.trim();
+  return key ? { ...more, authorization: `Bearer ${key}` } : more;
+}
+
+async function ask(method, path, body, more = {}) {
+  let [answer, text] = [];
+  try {
+    // A page that is left may still say that it goes.
+    const keepalive = method === "DELETE";
+    answer = await fetch(path, { method, body, headers: headers(more), keepalive, signal: AbortSignal.timeout(PATIENCE) });
+    text = await answer.text();
+  } catch {
+    throw Object.assign(new Error("The server does not answer."), { isAway: true });
+  }
+  let json = null;
+  try { json = JSON.parse(text); } catch { /* said below */ }
+  if (!answer.ok) {
+    const error = new Error(json?.error?.message ?? `The server answers ${answer.status}.`);
+    error.status = answer.status;
+    throw error;
+  }
+  return json;
+}
+
+// Server-sent events by fetch, since EventSource cannot show a key. Comes back by itself, behind the last event that it knows.
+async function listen(session) {
+  let last = 0;
+  while (live === session) {
+    try {
+      const answer = await fetch(`${SESSIONS}/${session.id}/events`, { headers: headers({ "last-event-id": String(last) }), signal: session.abort.signal });
+      if (!answer.ok && answer.status < 500) return;
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      let rest = "";
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) break;
+        rest += value;
+        const blocks = rest.split("\n\n");
+        rest = blocks.pop();
+        for (const block of blocks) {
+          const event = { data: "" };
+          for (const line of block.split("\n")) {
+            const cut = line.indexOf(":");
+            if (cut > 0) event[line.slice(0, cut)] = (event[line.slice(0, cut)] || "") + line.slice(cut + 1).replace(/^ /, "");
+          }
+          if (event.id) last = Number(event.id);
+          if (event.data) take(session, JSON.parse(event.data));
+        }
+      }
+      if (session.over) return;
+    } catch (error) {
+      if (session.abort.signal.aborted) return;
+    }
+    await new Promise((wait) => setTimeout(wait, 1000));
+  }
+}
+
+// --- what happens -------------------------------------------------------------------------------------------------------
+
+function take(session, event) {
+  switch (event.event) {
+    case "run_started": session.strategy = event.strategy; break;
+    case "budget": session.budget = event.max_seq_len; break;
+    case "message":
+      if (event.role === "system" && at("status").textContent === NEW_PROMPT) status("Watching.");
+      say(event.time, event.text, event.role === "user" ? "user" : "note");
+      break;
+    case "words": partial(event.text); break;
+    case "reply": partial(null, event); break;
+    case "summary": say(event.time, `sums up: ${event.text}`, "note"); break;
+    case "overflow":
+      session.cache = evicted(session.cache, event);
+      session.flash = performance.now();
+      at("evictions").textContent = ++session.evictions;
+      say(event.time, `cache ${event.tokens_before} → ${event.tokens_after} tokens (${event.strategy})`, "note");
+      break;
+    case "frame":
+      for (const { kind, tokens, continues } of event.segments) {
+        const last = session.cache.at(-1);
+        if (continues && last) last.tokens += tokens;
+        else session.cache.push({ kind, tokens });
+      }
+      settle(session, event);
+      break;
+    case "frame_dropped": at("dropped").textContent = ++session.dropped; break;
+    case "error": status(event.message, true); break;
+    case "run_finished": session.over = true; break;
+    case "missed": session.cache = []; say(session.time, `${event.events} events were missed`, "note"); break;
+  }
+  draw();
+}
+
+// The ledger as an eviction leaves it: the kept slots of the old one, cut at their bounds, then what was put back.
+function evicted(cache, { kept, put_back, tokens_after }) {
+  const left = [];
+  for (const [start, end] of kept) {
+    let from = 0;
+    for (const { kind, tokens } of cache) {
+      const share = Math.min(end, from + tokens) - Math.max(start, from);
+      if (share > 0) left.push({ kind, tokens: share });
+      from += tokens;
+    }
+  }
+  // Under ProAssist's rules texts are put back with the next frame, whose segments have them.
+  const sum = (segments) => segments.reduce((all, { tokens }) => all + tokens, 0);
+  if (sum(left) + sum(put_back) === tokens_after) for (const { kind, tokens } of put_back) left.push({ kind, tokens });
+  return left;
+}
+
+function settle(session, event) {
+  session.time = event.time;
+  // What a reply left behind belongs to the cache too.
+  const known = session.cache.reduce((sum, { tokens }) => sum + tokens, 0);
+  let rest = event.cache_tokens - known;
+  if (rest > 0) session.cache.push({ kind: known ? "assistant" : "other", tokens: rest });
+  // A stateless stream is cut back without an eviction.
+  while (rest < 0 && session.cache.length) {
+    const last = session.cache.at(-1);
+    const share = Math.min(last.tokens, -rest);
+    [last.tokens, rest] = [last.tokens - share, rest + share];
+    if (!last.tokens) session.cache.pop();
+  }
+  if (event.not_talk_probability !== undefined) session.silence.push([event.time, event.not_talk_probability, event.spoke]);
+  if (session.silence.length > MOST_POINTS) session.silence.shift();
+  session.frames += 1;
+  session.moments.push(performance.now());
+  session.moments = session.moments.filter((moment) => performance.now() - moment < 5000);
+  at("frames").textContent = session.frames;
+  const age = (session.moments.at(-1) - session.moments[0]) / 1000;
+  if (age > 0) at("rate").textContent = ((session.moments.length - 1) / age).toFixed(1);
+  const lag = event.pace ? event.pace.lag_ms : event.total_ms;
+  at("latency").textContent = `${lag < 10 ? lag.toFixed(1) : Math.round(lag)} ms`;
+}
+
+const clock = (time) => `${Math.floor(time / 60)}:${(time % 60).toFixed(1).padStart(4, "0")}`;
+
+function say(time, text, kind) {
+  const words = at("words");
+  const line = document.createElement("li");
+  const when = document.createElement("time");
+  when.textContent = clock(time ?? 0);
+  const what = document.createElement("span");
+  what.className = kind;
+  what.textContent = text;
+  line.append(when, what);
+  words.insertBefore(line, at("partial")); // words come before what led to them is told
+  while (words.children.length > MOST_LINES) words.firstElementChild.remove();
+  low();
+}
+
+// Follows what is said, unless somebody has scrolled back.
+let follows = true;
+function low() {
+  if (follows) at("words").scrollTop = at("words").scrollHeight;
+}
+at("words").onscroll = () => {
+  const { scrollHeight, scrollTop, clientHeight } = at("words");
+  follows = scrollHeight - scrollTop - clientHeight < 40;
+};
+
+// The words of a reply that is not finished, in the place where the whole one will stand.
+function partial(text, reply) {
+  let line = at("partial");
+  if (!line) {
+    say(live?.time ?? 0, "", "");
+    line = at("words").lastElementChild;
+    line.id = "partial";
+  }
+  const [when, what] = line.children;
+  if (reply) {
+    line.removeAttribute("id");
+    when.textContent = clock(reply.time);
+    what.textContent = reply.text;
+  } else what.textContent += text;
+  low();
+}
+
+function status(text, bad = false) {
+  at("status").textContent = text;
+  at("status").classList.toggle("bad", bad);
+}
+
+// --- pictures of it -----------------------------------------------------------------------------------------------------
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const kindOf = (kind) => (KINDS.includes(kind) ? kind : "other");
+
+let asked = false;
+function draw() {
+  if (asked) return;
+  asked = true;
+  requestAnimationFrame(() => { asked = false; strip(shown); silence(shown); });
+}
+
+// The style sheet says how large a canvas is; it gets as many pixels as the screen has there. `snap` finds the next of them.
+function sized(id) {
+  const canvas = at(id);
+  const ratio = window.devicePixelRatio || 1;
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
+  const paper = canvas.getContext("2d");
+  paper.scale(ratio, ratio);
+  return { paper, width, height, snap: (place) => Math.round(place * ratio) / ratio, pixel: 1 / ratio };
+}
+
+function strip(session) {
+  const { paper, width, height, snap, pixel } = sized("strip");
+  paper.fillStyle = colour("ground");
+  paper.fillRect(0, 0, width, height);
+  const since = performance.now() - (session?.flash ?? -1e9);
+  const edge = since < 1200 ? 3 : 1;
+  if (session) {
+    const tokens = session.cache.reduce((sum, segment) => sum + segment.tokens, 0);
+    const budget = Math.max(session.budget || 0, tokens, 1);
+    const place = (token) => snap(4 + (token / budget) * (width - 8));
+    let from = 0;
+    for (const { kind, tokens: length } of session.cache) {
+      const [start, end] = [place(from), place(from + length)];
+      paper.fillStyle = colour(kindOf(kind));
+      paper.fillRect(start, 6, Math.max(end - start - (end - start > 3 ? 1 : 0), pixel), height - 12);
+      from += length;
+    }
+    at("budget").textContent = `${tokens} of ${session.budget ?? "?"} tokens, ${session.strategy ?? ""}`;
+  }
+  // An eviction shows as a bright frame for a moment.
+  paper.strokeStyle = edge > 1 ? colour("user") : colour("line");
+  paper.lineWidth = edge;
+  paper.strokeRect(edge / 2, edge / 2, width - edge, height - edge);
+  if (edge > 1) setTimeout(draw, 300);
+}
+
+function silence(session) {
+  const { paper, width, height, snap, pixel } = sized("silence");
+  const [left, right, top, bottom] = [40, width - 6, 8, height - 22];
+  const high = (share) => top + (1 - share) * (bottom - top);
+  paper.font = "12px system-ui, sans-serif";
+  paper.textBaseline = "middle";
+  paper.fillStyle = colour("dim");
+  for (const share of [0, 0.5, 1]) {
+    paper.textAlign = "right";
+    paper.fillText(`${share * 100}%`, left - 6, high(share));
+    paper.save();
+    paper.fillStyle = colour("line");
+    paper.fillRect(left, snap(high(share)), right - left, Math.max(1, pixel));
+    paper.restore();
+  }
+  const points = session?.silence ?? [];
+  if (!points.length) return;
+  const [first, last] = [points[0][0], Math.max(points[points.length - 1][0], points[0][0] + 10)];
+  const place = ([time, share]) => [left + 4 + ((time - first) / (last - first)) * (right - left - 8), high(share)];
+  paper.textAlign = "left";
+  paper.fillText(clock(first), left, height - 8);
+  paper.textAlign = "right";
+  paper.fillText(clock(last), right, height - 8);
+  paper.strokeStyle = colour("accent");
+  paper.lineWidth = 1.5;
+  paper.lineJoin = "round";
+  paper.beginPath();
+  points.forEach((point, number) => (number ? paper.lineTo(...place(point)) : paper.moveTo(...place(point))));
+  paper.stroke();
+  paper.fillStyle = colour("user");
+  for (const point of points.filter(([, , spoke]) => spoke)) {
+    const [x, y] = place(point);
+    paper.beginPath(); paper.arc(x, y, 4, 0, 2 * Math.PI); paper.fill();
+  }
+}
+
+// --- what it watches ----------------------------------------------------------------------------------------------------
+
+const still = document.createElement("canvas");
+
+async function picture(video) {
+  const scale = Math.min(1, LARGEST_SIDE / Math.max(video.videoWidth, video.videoHeight));
+  still.width = Math.max(1, Math.round(video.videoWidth * scale));
+  still.height = Math.max(1, Math.round(video.videoHeight * scale));
+  still.getContext("2d").drawImage(video, 0, 0, still.width, still.height);
+  // Small pictures go as they are.
+  const kind = still.width * still.height <= 65536 ? "image/png" : "image/jpeg";
+  return new Promise((done) => still.toBlob(done, kind, 0.92));
+}
+
+function order() {
+  const given = {};
+  if (at("prompt").value.trim()) given.system_prompt = at("prompt").value;
+  if (at("strategy").value) given.strategy = at("strategy").value;
+  if (at("tokens").value) given.budget = Number(at("tokens").value);
+  if (at("fps").value) given.fps = Number(at("fps").value);
+  return given;
+}
+
+// What browsers say in words of their own.
+const SORRY = {
+  NotAllowedError: "The browser may not use the webcam.",
+  NotFoundError: "There is no webcam.",
+  NotReadableError: "The webcam is in use elsewhere.",
+  NotSupportedError: "The browser cannot play this video.",
+};
+
+let starting = false;
+async function start(load, how) {
+  if (starting) return;
+  starting = true;
+  try { await begin(load, how); } finally { starting = false; }
+}
+
+async function begin(load, { isFile, prompt }) {
+  await stop();
+  const video = at("video");
+  try {
+    status("Opening a session …");
+    const opened = await ask("POST", SESSIONS, JSON.stringify({ ...(prompt && { system_prompt: prompt }), ...order() }), { "content-type": "application/json" });
+    const session = {
+      id: opened.id, cache: [], silence: [], moments: [], frames: 0, dropped: 0, evictions: 0, time: 0,
+      abort: new AbortController(), over: false,
+    };
+    live = shown = session;
+    for (const id of left) end(id);
+    for (const id of ["frames", "dropped", "evictions"]) at(id).textContent = "0";
+    for (const id of ["rate", "latency"]) at(id).textContent = "–";
+    at("words").replaceChildren();
+    follows = true;
+    // What was there before must not be sent.
+    video.removeAttribute("src");
+    video.load();
+    push(session, video, isFile);
+    await load(video);
+    video.muted = true;
+    await video.play();
+    if (live !== session) return;
+    for (const id of ["stop", "question", "say"]) at(id).disabled = false;
+    status("Watching.");
+    listen(session);
+  } catch (error) {
+    stop();
+    status(SORRY[error.name] ?? error.message, true);
+  }
+}
+
+// The time of the next picture that is due, when the video shows it. A video that stands still, or one that nobody sees,
+// is asked after a while, as is every video where the browser does not say what it shows.
+function next(video, due, every) {
+  return new Promise((done) => {
+    const says = "requestVideoFrameCallback" in video;
+    let asked = 0;
+    const finish = (time) => {
+      clearTimeout(late);
+      video.removeEventListener("ended", ended);
+      if (says) video.cancelVideoFrameCallback(asked);
+      done(time);
+    };
+    const ended = () => finish(video.currentTime);
+    const late = setTimeout(ended, (says ? 2 : 1) * every * 1000);
+    video.addEventListener("ended", ended);
+    const look = (_, { mediaTime }) => {
+      if (mediaTime + 0.005 < due) asked = video.requestVideoFrameCallback(look);
+      else finish(mediaTime);
+    };
+    if (says) asked = video.requestVideoFrameCallback(look);
+  });
+}
+
+async function push(session, video, isFile) {
+  const every = 1 / (Number(at("fps").value) || Number(at("fps").placeholder) || 2);
+  const now = () => performance.now() / 1000;
+  let [began, due, last, away] = [0, 0, -1, 0];
+  while (live === session) {
+    let time;
+    if (isFile) time = await next(video, due, every);
+    else {
+      await new Promise((wait) => setTimeout(wait, began ? (began + due - now()) * 1000 : 100));
+      if (video.videoWidth) began ||= now();
+      time = began && now() - began;
+    }
+    if (live !== session) return;
+    if (isFile && video.ended) {
+      for (const id of ["question", "say"]) at(id).disabled = true;
+      status("The video is over.");
+      return;
+    }
+    if (time <= last || !video.videoWidth || video.readyState < 2) continue;
+    const sent = now();
+    last = time;
+    due = (Math.floor(time / every + 0.01) + 1) * every;
+    try {
+      const body = await picture(video);
+      await ask("POST", `${SESSIONS}/${session.id}/frames?wait=false&time=${time.toFixed(3)}`, body, { "content-type": body.type });
+      if (away) status("Watching.");
+      away = 0;
+    } catch (error) {
+      if (live !== session) return;
+      // A model that is slower takes fewer frames.
+      if (error.status === 429) at("dropped").textContent = ++session.dropped;
+      else if (error.isAway && now() - (away ||= sent) < PATIENCE / 1000) status("The server does not answer. Trying again …", true);
+      else {
+        stop();
+        status(error.isAway ? "The server does not answer. Start again when it is back." : error.message, true);
+      }
+    }
+  }
+}
+
+function end(id) {
+  left.add(id);
+  return ask("DELETE", `${SESSIONS}/${id}`).catch((error) => error).then((error) => { if (!error?.isAway) left.delete(id); });
+}
+
+async function stop() {
+  const session = live;
+  live = null;
+  const video = at("video");
+  video.pause();
+  video.srcObject?.getTracks().forEach((track) => track.stop());
+  video.srcObject = null;
+  for (const id of ["stop", "question", "say"]) at(id).disabled = true;
+  at("partial")?.removeAttribute("id");
+  if (!session) return;
+  session.abort.abort();
+  await end(session.id);
+}
+
+at("camera").onclick = () => start(async (video) => {
+  if (!navigator.mediaDevices) throw new Error("The browser gives a page its webcam over https or on localhost only.");
+  video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" }, audio: false });
+}, { isFile: false });
+
+const fromFile = (address, prompt) => start(async (video) => { video.src = address; }, { isFile: true, prompt });
+at("file").onchange = () => {
+  const [file] = at("file").files;
+  if (file) fromFile(URL.createObjectURL(file));
+  at("file").value = ""; // the same one may be chosen again
+};
+at("demo").onclick = () => fromFile("demo.mp4", at("demo").dataset.prompt);
+const halt = () => { stop(); status("Stopped."); };
+at("stop").onclick = halt;
+addEventListener("pagehide", () => live && halt());
+
+at("ask").onsubmit = async (event) => {
+  event.preventDefault();
+  const text = at("question").value.trim();
+  if (!text || !live) return;
+  try {
+    await ask("POST", `${SESSIONS}/${live.id}/messages`, JSON.stringify({ text }), { "content-type": "application/json" });
+    at("question").value = "";
+  } catch (error) { status(error.message, true); }
+};
+
+const NEW_PROMPT = "The new prompt goes in with the next frame.";
+at("prompt").onchange = async () => {
+  if (!live || !at("prompt").value.trim()) return;
+  try {
+    await ask("PATCH", `${SESSIONS}/${live.id}`, JSON.stringify({ system_prompt: at("prompt").value }), { "content-type": "application/json" });
+    status(NEW_PROMPT);
+  } catch (error) { status(error.message, true); }
+};
+
+at("legend").append(...KINDS.map((kind) => {
+  const entry = document.createElement("span");
+  const mark = document.createElement("i");
+  mark.style.background = `var(--${kind})`;
+  entry.append(mark, kind);
+  return entry;
+}));
+addEventListener("resize", draw);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+draw();
+fetch("about.json").then((answer) => answer.json()).then((about) => {
+  at("demo").hidden = !about.demo;
+  at("demo").dataset.prompt = about.demo?.system_prompt ?? "";
+  if (about.fps) at("fps").placeholder = about.fps;
+  for (const strategy of about.strategies ?? []) at("strategy").append(new Option(strategy, strategy));
+}).catch(() => {});

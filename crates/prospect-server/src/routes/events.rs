@@ -1,0 +1,117 @@
+//! The events of a session as they come, as server-sent events.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use futures_util::Stream;
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use crate::error::ApiError;
+use crate::guard::Caller;
+use crate::session::{LiveSession, LoggedEvent};
+use crate::state::Shared;
+
+/// How often a connection is kept open by a word that means nothing.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Where a reader begins.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct From {
+    /// The number of the last event that it knows; `Last-Event-ID` wins.
+    after: Option<u64>,
+}
+
+pub(super) async fn stream(
+    State(state): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    Query(from): Query<From>,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<SseEvent, Infallible>>>, ApiError> {
+    let session = state.sessions.get(caller, &id)?;
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
+    let after = last.or(from.after).unwrap_or(0);
+    let reader = EventReader::new(session, after, state.farewell.subscribe());
+    let events = futures_util::stream::unfold(reader, |mut reader| async move {
+        let next = reader.next().await?;
+        Some((Ok(next.to_sse()), reader))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// Reads a session's events one after the other, and waits for those to come.
+pub(super) struct EventReader {
+    session: Arc<LiveSession>,
+    known: u64,
+    found: VecDeque<NextEvent>,
+    changes: watch::Receiver<u64>,
+    farewell: watch::Receiver<bool>,
+    is_over: bool,
+}
+
+/// What a reader is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NextEvent {
+    /// An event.
+    Event(LoggedEvent),
+    /// So many are gone that it has not read.
+    Missed(u64),
+}
+
+impl NextEvent {
+    fn to_sse(&self) -> SseEvent {
+        match self {
+            Self::Event(LoggedEvent { number, name, data }) => {
+                SseEvent::default().id(number.to_string()).event(name).data(data.as_ref())
+            }
+            Self::Missed(events) => SseEvent::default()
+                .event("missed")
+                .data(format!("{{\"event\":\"missed\",\"events\":{events}}}")),
+        }
+    }
+}
+
+impl EventReader {
+    /// Reads behind the event `known`, until the session or the server ends.
+    pub(super) fn new(session: Arc<LiveSession>, known: u64, farewell: watch::Receiver<bool>) -> Self {
+        let changes = session.log.changes();
+        Self { session, known, found: VecDeque::new(), changes, farewell, is_over: false }
+    }
+
+    /// The next event; none behind the last one.
+    pub(super) async fn next(&mut self) -> Option<NextEvent> {
+        loop {
+            if let Some(next) = self.found.pop_front() {
+                return Some(next);
+            }
+            if self.is_over || *self.farewell.borrow() {
+                return None;
+            }
+            // Seen before it is looked for: what comes in between wakes at once.
+            self.changes.borrow_and_update();
+            let found = self.session.log.behind(self.known);
+            if found.missed > 0 {
+                self.found.push_back(NextEvent::Missed(found.missed));
+            }
+            if let Some(last) = found.events.last() {
+                self.known = last.number;
+            }
+            self.found.extend(found.events.into_iter().map(NextEvent::Event));
+            self.is_over = found.is_over;
+            if self.found.is_empty() && !self.is_over {
+                self.session.touch();
+                tokio::select! {
+                    changed = self.changes.changed() => changed.ok()?,
+                    farewell = self.farewell.changed() => farewell.ok()?,
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Frames that a client pushes, and what comes of them.
+
+use std::io::Cursor;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Multipart, Path, Query, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
+use image::{ImageReader, RgbImage};
+use prospect_foreign::caught;
+use prospect_source::{PushError, decode_picture};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::sessions::over;
+use crate::error::ApiError;
+use crate::guard::{Caller, Limits};
+use crate::session::{FrameResult, LiveSession, State as SessionState};
+use crate::state::Shared;
+
+/// How often a full queue is tried again.
+const ROOM: Duration = Duration::from_millis(10);
+/// The header with a frame's time stamp, in seconds.
+const FRAME_TIME: &str = "x-frame-time";
+
+/// How frames are pushed.
+#[derive(Debug, Deserialize)]
+pub(super) struct Pushing {
+    /// Stream time of a single frame in seconds; not given, it is stamped as it comes.
+    time: Option<f64>,
+    /// Whether to wait for what comes of the frames.
+    #[serde(default = "yes")]
+    wait: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A picture as it came, and its time stamp.
+struct Given {
+    bytes: Bytes,
+    time: Option<f64>,
+}
+
+/// One picture as the body, or several in a form (`frame` parts, each with a header or a `time` part ahead of it).
+pub(super) async fn push(
+    State(state): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    Query(pushing): Query<Pushing>,
+    request: Request,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let session = state.sessions.get(caller, &id)?;
+    let until = Instant::now() + state.limits.request;
+    let late = || ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body did not come in time");
+    let given = tokio::time::timeout_at(until, pictures(request, pushing.time, &state.limits))
+        .await
+        .map_err(|_| late())??;
+    let (mut results, mut indices) = (Vec::new(), Vec::new());
+    for Given { bytes, time } in given {
+        let push = async {
+            let _alone = alone(&session, until).await?;
+            let image = decoded_aside(&state, bytes, until).await?;
+            pushed(&session, image, time, pushing.wait, until).await
+        };
+        let (index, time) = match push.await {
+            // What is in is in: the client learns how much of it that is.
+            Err(error) if !indices.is_empty() && !pushing.wait => {
+                let taken =
+                    json!({ "object": "streaming.frames", "frames": indices, "refused": error.body() });
+                return Ok((StatusCode::ACCEPTED, Json(taken)));
+            }
+            pushed => pushed?,
+        };
+        indices.push(json!({ "index": index, "time": time }));
+        if pushing.wait {
+            results.push(result(&session, index, until).await?);
+        }
+    }
+    session.touch();
+    let frames = if pushing.wait { json!(results) } else { json!(indices) };
+    let status = if pushing.wait { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(json!({ "object": "streaming.frames", "frames": frames }))))
+}
+
+/// Pushes a picture without waiting for room or for what comes of it.
+pub(super) async fn push_now(
+    state: &Shared,
+    session: &LiveSession,
+    bytes: Bytes,
+    time: Option<f64>,
+) -> Result<(), ApiError> {
+    let until = Instant::now() + state.limits.request;
+    let _alone = alone(session, until).await?;
+    let image = decoded_aside(state, bytes, until).await?;
+    pushed(session, image, time, false, until).await.map(drop)
+}
+
+/// Waits until no other picture of the session is on its way into its queue.
+async fn alone(session: &LiveSession, until: Instant) -> Result<tokio::sync::MutexGuard<'_, ()>, ApiError> {
+    tokio::time::timeout_at(until, session.pushing.lock()).await.map_err(|_| {
+        ApiError::too_many("other frames of the session are on their way: expected fewer at a time")
+    })
+}
+
+/// Decodes a picture where nobody else waits for it, beside so many others as there are cores.
+async fn decoded_aside(state: &Shared, bytes: Bytes, until: Instant) -> Result<Arc<RgbImage>, ApiError> {
+    let busy = || ApiError::too_many("too many pictures wait to be decoded");
+    let turn = tokio::time::timeout_at(until, state.decoders.acquire()).await.map_err(|_| busy())?;
+    let most_pixels = state.limits.pixels;
+    let decoded = tokio::task::spawn_blocking(move || decoded(&bytes, most_pixels)).await;
+    drop(turn);
+    decoded.unwrap_or_else(|_| Err(ApiError::bad_request("the picture cannot be decoded"))).map(Arc::new)
+}
+
+async fn pictures(request: Request, time: Option<f64>, limits: &Limits) -> Result<Vec<Given>, ApiError> {
+    let is_form = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.starts_with("multipart/form-data"));
+    if !is_form {
+        let time = time.or(stamp(request.headers())?);
+        let bytes =
+            Bytes::from_request(request, &()).await.map_err(|error| body_error(error.status(), &error))?;
+        return Ok(vec![Given { bytes, time }]);
+    }
+    let mut form =
+        Multipart::from_request(request, &()).await.map_err(|error| body_error(error.status(), &error))?;
+    let (mut given, mut next_time) = (Vec::new(), time);
+    while let Some(part) = form.next_field().await.map_err(|error| body_error(error.status(), &error))? {
+        let (name, own_time) = (part.name().unwrap_or_default().to_owned(), stamp(part.headers())?);
+        let bytes = part.bytes().await.map_err(|error| body_error(error.status(), &error))?;
+        match name.as_str() {
+            "time" => next_time = Some(seconds(&String::from_utf8_lossy(&bytes))?),
+            "frame" | "frames" | "image" | "file" => {
+                if given.len() >= limits.frames_a_request {
+                    let most = limits.frames_a_request;
+                    return Err(ApiError::too_large(format!("more than {most} frames in one request")));
+                }
+                given.push(Given { bytes, time: own_time.or(next_time.take()) });
+            }
+            other => {
+                return Err(ApiError::bad_request(format!(
+                    "the form's part {other:?}: expected frame or time"
+                )));
+            }
+        }
+    }
+    match given.is_empty() {
+        true => Err(ApiError::bad_request("no frame: expected a picture (JPEG, PNG or WebP)")),
+        false => Ok(given),
+    }
+}
+
+/// What is wrong with a body that was cut off, is too large or is no form.
+fn body_error(status: StatusCode, error: &impl ToString) -> ApiError {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(error.to_string()),
+        _ => ApiError::bad_request(error.to_string()),
+    }
+}
+
+fn stamp(headers: &HeaderMap) -> Result<Option<f64>, ApiError> {
+    let stamp = headers.get(FRAME_TIME).map(|value| value.to_str().unwrap_or_default());
+    stamp.map(seconds).transpose()
+}
+
+fn seconds(text: &str) -> Result<f64, ApiError> {
+    let text = text.trim();
+    text.parse()
+        .map_err(|_| ApiError::bad_request(format!("the time {text:?}: expected a number of seconds")))
+}
+
+/// A picture, if it is not larger than it may be: its size is looked at before it is decoded.
+fn decoded(bytes: &[u8], most_pixels: u64) -> Result<RgbImage, ApiError> {
+    let size =
+        caught(|| ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?.into_dimensions().ok());
+    if let Some((width, height)) = size.flatten()
+        && u64::from(width) * u64::from(height) > most_pixels
+    {
+        let message = format!("a picture of {width}x{height} pixels: expected at most {most_pixels} in all");
+        return Err(ApiError::too_large(message));
+    }
+    decode_picture(bytes).map_err(|error| ApiError::bad_request(format!("not a readable picture: {error}")))
+}
+
+/// Pushes a frame, and waits for room where the client does.
+async fn pushed(
+    session: &LiveSession,
+    image: Arc<RgbImage>,
+    time: Option<f64>,
+    waits: bool,
+    until: Instant,
+) -> Result<(usize, f64), ApiError> {
+    if session.order.camera.is_some() {
+        return Err(ApiError::over("the session watches a camera: expected no frames"));
+    }
+    loop {
+        let pusher = session.pusher.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let pusher =
+            pusher.filter(|_| session.state() == SessionState::Watching).ok_or_else(|| over(session))?;
+        match pusher.push(Arc::clone(&image), time) {
+            Ok(pushed) => return Ok(pushed),
+            Err(PushError::Full { .. }) if waits && Instant::now() < until => tokio::time::sleep(ROOM).await,
+            Err(error @ PushError::Full { .. }) => return Err(ApiError::too_many(error)),
+            Err(error @ PushError::NotLater { .. }) => return Err(ApiError::bad_request(error)),
+            Err(PushError::Ended) => return Err(over(session)),
+        }
+    }
+}
+
+/// Waits for what comes of a frame.
+async fn result(session: &LiveSession, index: usize, until: Instant) -> Result<FrameResult, ApiError> {
+    let mut changes = session.log.changes();
+    loop {
+        changes.borrow_and_update();
+        if let Some(result) = session.take_result(index) {
+            return Ok(result);
+        }
+        if session.state() != SessionState::Watching {
+            return Err(over(session));
+        }
+        match tokio::time::timeout_at(until, changes.changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(over(session)),
+            Err(_) => {
+                return Err(ApiError::new(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    "too_slow",
+                    format!("frame {index} is in, and the model has not come to it yet"),
+                ));
+            }
+        }
+    }
+}

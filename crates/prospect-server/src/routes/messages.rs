@@ -1,0 +1,130 @@
+//! What a person says to a session, and the answer.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::sse::{Event as SseEvent, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::events::{EventReader, NextEvent};
+use super::sessions::over;
+use crate::error::ApiError;
+use crate::guard::Caller;
+use crate::order::check_text;
+use crate::session::{LiveSession, LoggedEvent};
+use crate::state::Shared;
+
+/// The body of a message.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Message {
+    /// Also called `content`.
+    #[serde(alias = "content")]
+    text: String,
+    /// Whether the answer is sent word by word.
+    #[serde(default)]
+    stream: bool,
+    /// Whether to wait for what the assistant says to it.
+    #[serde(default)]
+    wait: bool,
+}
+
+/// A message goes in with the session's next frame: whoever waits for the answer waits for a frame too.
+pub(super) async fn say(
+    State(state): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let Message { text, stream, wait } = serde_json::from_slice(&body).map_err(ApiError::bad_request)?;
+    check_text(&text, &state.limits)?;
+    let session = state.sessions.get(caller, &id)?;
+    let known = session.log.last();
+    heard(&session, text.clone()).await?;
+    let answer = Answer {
+        reader: EventReader::new(Arc::clone(&session), known, state.farewell.subscribe()),
+        text,
+        is_in: false,
+        is_over: false,
+    };
+    if stream {
+        let events = futures_util::stream::unfold(answer, |mut answer| async move {
+            let event = answer.next().await?;
+            let sent =
+                SseEvent::default().id(event.number.to_string()).event(event.name).data(event.data.as_ref());
+            Some((Ok::<_, Infallible>(sent), answer))
+        });
+        return Ok(Sse::new(events).into_response());
+    }
+    if !wait {
+        let queued = json!({ "object": "streaming.message", "state": "queued" });
+        return Ok((StatusCode::ACCEPTED, Json(queued)).into_response());
+    }
+    match tokio::time::timeout(state.limits.request, answer.whole()).await {
+        Ok(Some(answer)) => Ok(Json(answer).into_response()),
+        Ok(None) => Err(over(&session)),
+        Err(_) => Err(ApiError::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "no_frame",
+            "the message waits for the session's next frame: expected one meanwhile",
+        )),
+    }
+}
+
+/// The engine's thread answers whether it has room for the text.
+pub(super) async fn heard(session: &Arc<LiveSession>, text: String) -> Result<(), ApiError> {
+    let asked = Arc::clone(session);
+    let heard = tokio::task::spawn_blocking(move || asked.with_stream(|stream| stream.say(&text))).await;
+    match heard {
+        Ok(Some(heard)) => heard.map_err(ApiError::from),
+        Ok(None) | Err(_) => Err(over(session)),
+    }
+}
+
+/// Events from the message on, up to the frame that it went in with.
+struct Answer {
+    reader: EventReader,
+    text: String,
+    /// Whether the message is in.
+    is_in: bool,
+    is_over: bool,
+}
+
+impl Answer {
+    async fn next(&mut self) -> Option<LoggedEvent> {
+        while !self.is_over {
+            let NextEvent::Event(event) = self.reader.next().await? else { continue };
+            if event.name == "message" {
+                let message: Value = serde_json::from_str(&event.data).unwrap_or_default();
+                self.is_in |= message["text"] == self.text.as_str();
+            }
+            self.is_over = self.is_in && event.name == "frame";
+            if self.is_in && matches!(event.name, "words" | "reply" | "frame") {
+                return Some(event);
+            }
+        }
+        None
+    }
+
+    /// What was said, and to which frame; nothing if none came any more.
+    async fn whole(mut self) -> Option<Value> {
+        let (mut reply, mut frame) = (Value::Null, Value::Null);
+        while let Some(event) = self.next().await {
+            let mut data: Value = serde_json::from_str(&event.data).unwrap_or_default();
+            match event.name {
+                "reply" => reply = data["text"].take(),
+                "frame" => frame = data["index"].take(),
+                _ => {}
+            }
+        }
+        let answer =
+            json!({ "object": "streaming.message", "state": "done", "reply": reply, "frame": frame });
+        self.is_over.then_some(answer)
+    }
+}

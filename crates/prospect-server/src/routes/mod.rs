@@ -1,0 +1,55 @@
+//! Every path, and who may ask for it.
+
+mod door;
+mod events;
+mod frames;
+mod health;
+mod messages;
+mod models;
+mod page;
+mod realtime;
+mod sessions;
+mod trace;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{get, post};
+
+use crate::state::Shared;
+
+/// The paths of sessions; a test holds docs/openapi.json against this list.
+pub(crate) const SESSIONS: &str = "/v1/streaming/sessions";
+
+/// All routes over one state.
+pub(crate) fn router(state: Shared) -> Router {
+    let of_session = |rest: &str| format!("{SESSIONS}/{{id}}{rest}");
+    let guarded = Router::new()
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{id}", get(models::one))
+        .route(SESSIONS, get(sessions::list).post(sessions::open))
+        .route(&of_session(""), get(sessions::show).patch(sessions::change).delete(sessions::close))
+        .route(&of_session("/frames"), post(frames::push))
+        .route(&of_session("/messages"), post(messages::say))
+        .route(&of_session("/events"), get(events::stream))
+        .route(&of_session("/trace"), get(trace::download))
+        .route(&of_session("/suspend"), post(sessions::suspend))
+        .route(&of_session("/resume"), post(sessions::resume))
+        .route("/v1/realtime", get(realtime::connect))
+        .route("/metrics", get(health::metrics))
+        .route_layer(middleware::from_fn_with_state(state.clone(), door::authenticate));
+    let open = Router::new()
+        .route("/", get(page::index))
+        .route("/page.js", get(page::script))
+        .route("/page.css", get(page::style))
+        .route("/about.json", get(page::about))
+        .route("/demo.mp4", get(page::demo))
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .route("/openapi.json", get(page::description));
+    guarded
+        .merge(open)
+        .layer(DefaultBodyLimit::max(state.limits.body_bytes))
+        .layer(middleware::from_fn_with_state(state.clone(), door::check_page))
+        .with_state(state)
+}

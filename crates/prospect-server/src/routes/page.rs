@@ -1,0 +1,65 @@
+//! The page: one document, one script, one style sheet, and nothing from anywhere else.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::backend::About;
+use crate::state::Shared;
+
+/// No other server is asked for anything, and no other page may frame it.
+const POLICY: &str = "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    let headers = [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, "no-cache"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (REFERRER_POLICY, "no-referrer"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, text).into_response()
+}
+
+pub(super) async fn index() -> Response {
+    asset("text/html; charset=utf-8", include_str!("../page/index.html"))
+}
+
+pub(super) async fn script() -> Response {
+    asset("text/javascript; charset=utf-8", include_str!("../page/page.js"))
+}
+
+pub(super) async fn style() -> Response {
+    asset("text/css; charset=utf-8", include_str!("../page/page.css"))
+}
+
+/// What the page offers beside what everybody's browser has.
+pub(super) async fn about(State(state): State<Shared>) -> Json<Value> {
+    let About { fps, strategies, cameras, demo } = state.backend.about();
+    let demo = demo.map(|demo| json!({ "system_prompt": demo.system_prompt }));
+    Json(
+        json!({ "model": state.backend.model(), "fps": fps, "strategies": strategies, "cameras": cameras, "demo": demo }),
+    )
+}
+
+/// The video of the first minute. Small, so that it goes in one piece.
+pub(super) async fn demo(State(state): State<Shared>) -> Response {
+    let video = match state.backend.about().demo {
+        Some(demo) => tokio::fs::read(demo.video).await.ok(),
+        None => None,
+    };
+    match video {
+        Some(bytes) => ([(CONTENT_TYPE, "video/mp4")], bytes).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// The description of all paths, docs/openapi.json.
+pub(super) async fn description() -> Response {
+    ([(CONTENT_TYPE, "application/json")], include_str!("../../../../docs/openapi.json")).into_response()
+}

@@ -1,0 +1,363 @@
+//! `/v1/realtime`: a session over one WebSocket. Pictures go in as binary messages, everything else as JSON; events come out.
+//!
+//! Names are those of OpenAI's Realtime API where one fits. What has none there is called `prospect.` and what a trace calls it.
+//! docs/serve.md has the list.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Query, State};
+use axum::response::Response;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::door::PROTOCOL;
+use super::events::{EventReader, NextEvent};
+use super::frames;
+use super::sessions::{aside, change_opening, open_session};
+use crate::error::ApiError;
+use crate::guard::Caller;
+use crate::order::{SessionOrder, check_text};
+use crate::place::Place;
+use crate::session::{LiveSession, LoggedEvent};
+use crate::state::Shared;
+
+/// After so long without a word a client is asked whether it is there, and after as long again it is not.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How long a client may take for what it is sent.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What an address may say.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    model: Option<String>,
+    /// A session that goes on: it stays when the connection ends.
+    session: Option<String>,
+}
+
+pub(super) async fn connect(
+    State(state): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Extension(place): Extension<Place>,
+    Query(asked): Query<Asked>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, ApiError> {
+    let session = match &asked.session {
+        Some(id) => Some(state.sessions.get(caller, id)?),
+        None => None,
+    };
+    let most = state.limits.body_bytes;
+    let upgrade = upgrade.max_message_size(most).max_frame_size(most).protocols([PROTOCOL]);
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let is_own = session.is_none();
+        let mut talk = Conversation {
+            state,
+            caller,
+            model: asked.model,
+            socket,
+            stream: None,
+            spoken: None,
+            is_asked: false,
+            _place: place,
+        };
+        if let Some(session) = session {
+            let known = session.log.last();
+            talk.attach(session, known).await;
+        }
+        talk.hold().await;
+        talk.part(is_own).await;
+    }))
+}
+
+/// One connection.
+struct Conversation {
+    state: Shared,
+    caller: Caller,
+    model: Option<String>,
+    socket: WebSocket,
+    /// The session, once it is open, and what is read of it.
+    stream: Option<(Arc<LiveSession>, EventReader)>,
+    /// The frame to which the assistant is speaking.
+    spoken: Option<u64>,
+    /// Whether the client was asked if it is there.
+    is_asked: bool,
+    /// It counts as a connection for as long as it is open.
+    _place: Place,
+}
+
+/// What a client says.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type")]
+enum Said {
+    /// Opens the session, or changes its prompt.
+    #[serde(rename = "session.update")]
+    Update { session: Value },
+    /// A person says something.
+    #[serde(rename = "conversation.item.create")]
+    Item { item: Item },
+    /// A picture as text.
+    #[serde(rename = "input_frame.append")]
+    Frame { image: String, time: Option<f64> },
+}
+
+#[derive(Debug, Deserialize)]
+struct Item {
+    content: Vec<Part>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Part {
+    InputText {
+        text: String,
+    },
+    /// A data address.
+    InputImage {
+        image_url: String,
+    },
+}
+
+/// Nobody is at the other end any more.
+struct Gone;
+
+impl Conversation {
+    /// Until one of the two has gone.
+    async fn hold(&mut self) {
+        loop {
+            let next = async {
+                match &mut self.stream {
+                    Some((_, reader)) => reader.next().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let went_on = tokio::select! {
+                event = next => match event {
+                    Some(event) => self.tell_event(event).await,
+                    None => Err(Gone),
+                },
+                said = self.socket.recv() => match said {
+                    Some(Ok(message)) => {
+                        self.is_asked = false;
+                        self.hear(message).await
+                    }
+                    Some(Err(_)) | None => Err(Gone),
+                },
+                () = tokio::time::sleep(SILENCE) => match std::mem::replace(&mut self.is_asked, true) {
+                    true => Err(Gone),
+                    false => self.send_message(Message::Ping(Vec::new().into())).await,
+                },
+            };
+            if went_on.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Closes the session that nobody else can know of.
+    async fn part(self, is_own: bool) {
+        let (state, caller) = (self.state, self.caller);
+        // What a server that ends has written down stays.
+        if let (Some((session, _)), true, false) = (self.stream, is_own, state.is_ending()) {
+            // It may have been removed meanwhile.
+            let _ = aside(move || state.sessions.remove(caller, &session.id)).await;
+        }
+    }
+
+    async fn send(&mut self, event: Value) -> Result<(), Gone> {
+        self.send_message(Message::Text(event.to_string().into())).await
+    }
+
+    async fn send_message(&mut self, message: Message) -> Result<(), Gone> {
+        let sent = tokio::time::timeout(PATIENCE, self.socket.send(message)).await;
+        sent.map_err(|_| Gone)?.map_err(|_| Gone)
+    }
+
+    async fn attach(&mut self, session: Arc<LiveSession>, known: u64) {
+        let reader = EventReader::new(Arc::clone(&session), known, self.state.farewell.subscribe());
+        let id = session.id.clone();
+        self.stream = Some((session, reader));
+        let created = json!({ "type": "session.created", "session": { "id": id, "object": "realtime.session", "model": self.state.backend.model() } });
+        // Who has gone is found out with the next message.
+        let _ = self.send(created).await;
+    }
+
+    async fn hear(&mut self, message: Message) -> Result<(), Gone> {
+        let heard = match message {
+            Message::Binary(bytes) => self.push(bytes, None).await,
+            Message::Text(text) => self.take(&text).await,
+            // The library answers these.
+            Message::Ping(_) | Message::Pong(_) => Ok(()),
+            Message::Close(_) => return Err(Gone),
+        };
+        match heard {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let mut event = error.body();
+                event["type"] = "error".into();
+                self.send(event).await
+            }
+        }
+    }
+
+    async fn take(&mut self, text: &str) -> Result<(), ApiError> {
+        match serde_json::from_str(text).map_err(ApiError::bad_request)? {
+            Said::Update { session } => self.update(session).await,
+            Said::Item { item: Item { content } } => {
+                for part in content {
+                    match part {
+                        Part::InputText { text } => self.say(text).await?,
+                        Part::InputImage { image_url } => {
+                            self.push(data_of(&image_url)?.into(), None).await?
+                        }
+                    }
+                }
+                Ok(())
+            }
+            Said::Frame { image, time } => self.push(decoded(&image)?.into(), time).await,
+        }
+    }
+
+    /// The session, opened if it is not yet.
+    async fn session(&mut self) -> Result<Arc<LiveSession>, ApiError> {
+        if self.stream.is_none() {
+            self.open(SessionOrder::default().or_model(self.model.clone())).await?;
+        }
+        let open = self.stream.as_ref().map(|(session, _)| Arc::clone(session));
+        open.ok_or_else(|| ApiError::over("the session has come to its end"))
+    }
+
+    async fn open(&mut self, order: SessionOrder) -> Result<(), ApiError> {
+        let session = open_session(&self.state, self.caller, order).await?;
+        self.attach(session, 0).await;
+        Ok(())
+    }
+
+    async fn update(&mut self, wanted: Value) -> Result<(), ApiError> {
+        let order = SessionOrder::parse(wanted.to_string().as_bytes())?;
+        match &self.stream {
+            None => self.open(order.or_model(self.model.clone())).await,
+            Some((session, _)) => {
+                let session = Arc::clone(session);
+                let Some(prompt) = order.system_prompt else {
+                    return Err(ApiError::bad_request(
+                        "session: of an open session only instructions change",
+                    ));
+                };
+                change_opening(&self.state, &session, prompt, order.task_knowledge).await?;
+                let updated = json!({ "type": "session.updated", "session": { "id": session.id } });
+                // Who has gone is found out with the next message.
+                let _ = self.send(updated).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn say(&mut self, text: String) -> Result<(), ApiError> {
+        check_text(&text, &self.state.limits)?;
+        let session = self.session().await?;
+        super::messages::heard(&session, text).await
+    }
+
+    /// A frame that finds no room is lost, as the client is told.
+    async fn push(&mut self, bytes: axum::body::Bytes, time: Option<f64>) -> Result<(), ApiError> {
+        let session = self.session().await?;
+        session.touch();
+        frames::push_now(&self.state, &session, bytes, time).await
+    }
+
+    async fn tell_event(&mut self, event: NextEvent) -> Result<(), Gone> {
+        match event {
+            NextEvent::Missed(events) => {
+                self.send(json!({ "type": "prospect.missed", "events": events })).await
+            }
+            NextEvent::Event(event) => {
+                for told in self.translated(&event) {
+                    self.send(told).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// What a client is told of an event of the trace.
+    fn translated(&mut self, LoggedEvent { number, name, data }: &LoggedEvent) -> Vec<Value> {
+        let mut data: Value = serde_json::from_str(data).unwrap_or_default();
+        let event_id = format!("event_{number}");
+        match *name {
+            "words" => {
+                let frame = data["frame"].as_u64().unwrap_or_default();
+                let response_id = format!("resp_{frame}");
+                let delta = json!({ "type": "response.output_text.delta", "event_id": event_id, "response_id": response_id, "delta": data["text"].take() });
+                self.begun(frame).into_iter().chain([delta]).collect()
+            }
+            "reply" => {
+                let frame = data["frame"].as_u64().unwrap_or_default();
+                let (response_id, text) = (format!("resp_{frame}"), data["text"].take());
+                let content = json!([{ "type": "output_text", "text": text }]);
+                let output = json!([{ "type": "message", "role": "assistant", "content": content }]);
+                let done =
+                    json!({ "type": "response.output_text.done", "response_id": response_id, "text": text });
+                let response = json!({ "id": response_id, "object": "realtime.response", "status": "completed", "output": output });
+                let all = json!({ "type": "response.done", "event_id": event_id, "response": response, "frame": frame, "time": data["time"].take() });
+                let begun = self.begun(frame);
+                self.spoken = None;
+                begun.into_iter().chain([done, all]).collect()
+            }
+            "message" if data["role"] == "user" => {
+                let content = json!([{ "type": "input_text", "text": data["text"].take() }]);
+                let item = json!({ "type": "message", "role": "user", "content": content });
+                vec![json!({ "type": "conversation.item.added", "event_id": event_id, "item": item })]
+            }
+            other => {
+                data["type"] = format!("prospect.{other}").into();
+                data["event_id"] = event_id.into();
+                vec![data]
+            }
+        }
+    }
+
+    fn begun(&mut self, frame: u64) -> Option<Value> {
+        let is_new = self.spoken.replace(frame) != Some(frame);
+        let response =
+            json!({ "id": format!("resp_{frame}"), "object": "realtime.response", "status": "in_progress" });
+        is_new.then(|| json!({ "type": "response.created", "response": response }))
+    }
+}
+
+fn decoded(text: &str) -> Result<Vec<u8>, ApiError> {
+    BASE64_STANDARD
+        .decode(text)
+        .map_err(|error| ApiError::bad_request(format!("the image: {error}: expected base64")))
+}
+
+/// The bytes of `data:image/...;base64,...`; no other address is looked at.
+fn data_of(address: &str) -> Result<Vec<u8>, ApiError> {
+    let data = address.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
+    match data {
+        Some((_, text)) => decoded(text),
+        None => Err(ApiError::bad_request("image_url: expected data:image/...;base64,...")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_stands_in_an_address_is_taken() {
+        assert_eq!(data_of("data:image/png;base64,AAEC").unwrap(), [0, 1, 2]);
+        for wrong in [
+            "http://127.0.0.1/x.png",
+            "file:///etc/passwd",
+            "data:image/png,abc",
+            "data:image/png;base64,###",
+            "",
+        ] {
+            assert!(data_of(wrong).is_err(), "{wrong}");
+        }
+    }
+}

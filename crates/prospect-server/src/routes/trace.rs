@@ -1,0 +1,53 @@
+//! A session's trace, as far as it has come.
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use tokio::io::AsyncReadExt;
+
+use crate::error::ApiError;
+use crate::guard::Caller;
+use crate::state::Shared;
+
+/// The file of a trace in the folder of its session.
+const TRACE_FILE: &str = "trace.jsonl";
+/// How much is read at once.
+const CHUNK: usize = 1 << 16;
+
+/// Whole lines of JSON. The file may be of any length, so that it is sent as it is read.
+pub(super) async fn download(
+    State(state): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let session = state.sessions.get(caller, &id)?;
+    let unreadable = |_| ApiError::new(StatusCode::NOT_FOUND, "no_trace", "the session has no trace yet");
+    let file = tokio::fs::File::open(session.folder.join(TRACE_FILE)).await.map_err(unreadable)?;
+    // What comes while it is sent is another request's.
+    let left = file.metadata().await.map_err(unreadable)?.len();
+    Ok(([(CONTENT_TYPE, "application/jsonl")], Body::from_stream(pieces(file, left))).into_response())
+}
+
+/// The first `left` bytes of a file, as they are asked for.
+fn pieces(
+    file: tokio::fs::File,
+    left: u64,
+) -> impl futures_util::Stream<Item = std::io::Result<Vec<u8>>> + Send + 'static {
+    futures_util::stream::unfold((file, left), |(mut file, left)| async move {
+        let mut piece = vec![0; CHUNK.min(usize::try_from(left).unwrap_or(CHUNK))];
+        if piece.is_empty() {
+            return None;
+        }
+        match file.read(&mut piece).await {
+            Ok(0) => None,
+            Ok(read) => {
+                piece.truncate(read);
+                Some((Ok(piece), (file, left.saturating_sub(read as u64))))
+            }
+            Err(error) => Some((Err(error), (file, 0))),
+        }
+    })
+}

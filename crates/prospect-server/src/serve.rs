@@ -1,0 +1,171 @@
+//! The server: a socket, connections, and an orderly end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::backend::Backend;
+use crate::guard::{Keys, Limits, Origins};
+use crate::metrics::Metrics;
+use crate::place::Place;
+use crate::routes;
+use crate::session::SessionTable;
+use crate::state::{ServerState, Shared};
+
+/// How long a connection may take for the head of a request, and how large that may be.
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+const HEAD_BYTES: usize = 64 << 10;
+/// How often sessions are looked for for which nobody asks any more.
+const IDLE_CHECK: Duration = Duration::from_secs(5);
+/// How long connections have for their last words.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// After a failure of the system to give a connection, so that it is not asked again at once.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// How a server serves.
+#[derive(Clone)]
+pub struct ServeOptions {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Who may come in; without keys everybody who reaches it.
+    pub keys: Keys,
+    /// Which pages may drive it.
+    pub origins: Origins,
+    /// How much of everything there may be.
+    pub limits: Limits,
+    /// Where sessions are written down.
+    pub folder: PathBuf,
+}
+
+/// A server that listens.
+pub struct Server {
+    listener: TcpListener,
+    state: Shared,
+}
+
+impl Server {
+    /// Listens, and takes up the sessions that an earlier server has left.
+    ///
+    /// # Errors
+    /// A folder or an address that cannot be had.
+    pub async fn bind(backend: Arc<dyn Backend>, options: ServeOptions) -> io::Result<Self> {
+        let ServeOptions { listen, keys, origins, limits, folder } = options;
+        std::fs::create_dir_all(&folder)?;
+        let listener = TcpListener::bind(listen).await?;
+        let metrics = Arc::new(Metrics::new());
+        let sessions = SessionTable::new(Arc::clone(&backend), limits, folder, Arc::clone(&metrics));
+        let (ending, farewell) = (AtomicBool::new(false), watch::Sender::new(false));
+        let decoders = Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from));
+        let state = Arc::new(ServerState {
+            backend,
+            sessions,
+            keys,
+            origins,
+            limits,
+            metrics,
+            ending,
+            decoders,
+            farewell,
+        });
+        let shared = Arc::clone(&state);
+        let resumed = tokio::task::spawn_blocking(move || shared.sessions.resume_all()).await;
+        if let Ok((going_on, left)) = resumed
+            && going_on + left > 0
+        {
+            tracing::info!("{going_on} sessions go on, {left} stay suspended");
+        }
+        Ok(Self { listener, state })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `end` is there; then every session is written down.
+    pub async fn serve(self, end: impl Future<Output = ()>) {
+        let Self { listener, state } = self;
+        let router = routes::router(Arc::clone(&state));
+        let places = Arc::new(Semaphore::new(state.limits.connections));
+        let mut idle = tokio::time::interval(IDLE_CHECK);
+        tokio::pin!(end);
+        loop {
+            tokio::select! {
+                () = &mut end => break,
+                _ = idle.tick() => {
+                    let shared = Arc::clone(&state);
+                    tokio::task::spawn_blocking(move || shared.sessions.suspend_idle());
+                }
+                accepted = listener.accept() => match accepted {
+                    // Without a place the connection is closed, and whoever called tries again.
+                    Ok((stream, _)) => if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+                        tokio::spawn(connection(stream, router.clone(), state.farewell.subscribe(), place));
+                    },
+                    Err(error) => {
+                        tracing::warn!("no connection: {error}");
+                        tokio::time::sleep(BREATH).await;
+                    }
+                },
+            }
+        }
+        drop(listener);
+        state.begin_to_end();
+        let shared = Arc::clone(&state);
+        // A failure to write a session down is told in its own log.
+        let _ = tokio::task::spawn_blocking(move || shared.sessions.suspend_all()).await;
+        // Readers have heard of everything by now.
+        state.say_farewell();
+        let all = u32::try_from(state.limits.connections).unwrap_or(u32::MAX);
+        if tokio::time::timeout(FAREWELL, places.acquire_many(all)).await.is_err() {
+            tracing::warn!("connections were cut off that did not end");
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    mut farewell: watch::Receiver<bool>,
+    permit: OwnedSemaphorePermit,
+) {
+    // Small events are to be there at once.
+    let _ = stream.set_nodelay(true);
+    let place = Place::new(permit);
+    let service = TowerToHyperService::new(router.layer(Extension(place)));
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(served);
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = heard(&mut farewell) => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!("a connection ended: {error}");
+    }
+}
+
+/// Waits until the server ends, or is gone.
+async fn heard(farewell: &mut watch::Receiver<bool>) {
+    let _ = farewell.wait_for(|said| *said).await;
+}

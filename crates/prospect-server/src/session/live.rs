@@ -1,0 +1,340 @@
+//! One session.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use prospect_session::Event;
+use prospect_source::FramePusher;
+use serde::Serialize;
+use serde_json::json;
+
+use super::kept::Kept;
+use super::log::EventLog;
+use crate::backend::{LiveStream, OpenError, StreamWatcher};
+use crate::guard::Caller;
+use crate::metrics::Metrics;
+use crate::order::SessionOrder;
+
+/// Most results of frames that are kept for whoever pushed them.
+const MOST_RESULTS: usize = 256;
+
+/// Whether a session goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state", content = "reason")]
+pub(crate) enum State {
+    /// Frames are taken.
+    Watching,
+    /// Written down; it can go on.
+    Suspended,
+    /// Its frames have come to their end.
+    Over,
+    /// In one line, why.
+    Failed(String),
+}
+
+/// What came of one frame.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct FrameResult {
+    /// Its number.
+    pub(crate) index: usize,
+    /// Stream time in seconds.
+    pub(crate) time: f64,
+    /// What the assistant said to it.
+    pub(crate) reply: Option<String>,
+    /// Whether it never reached the model, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dropped: Option<String>,
+    /// Probability of silence, where there was a decision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) not_talk_probability: Option<f32>,
+    /// Tokens in the cache afterwards.
+    pub(crate) cache_tokens: usize,
+    /// Milliseconds: vision tower, decoder, everything.
+    pub(crate) times: [f64; 3],
+    /// What was evicted before it: tokens before and after.
+    pub(crate) evictions: Vec<[usize; 2]>,
+}
+
+/// A stream with whose it is, what came of it, and a way to push its frames.
+pub(crate) struct LiveSession {
+    pub(crate) id: String,
+    pub(crate) owner: Caller,
+    pub(crate) folder: PathBuf,
+    /// What it was asked for, with which it goes on.
+    pub(crate) order: SessionOrder,
+    pub(crate) log: EventLog,
+    /// Where its frames are pushed; none of a camera's.
+    pub(crate) pusher: Mutex<Option<FramePusher>>,
+    /// Held while a stream is opened, suspended or taken away: one after the other. Says whether it was taken away for good.
+    pub(super) change: Mutex<bool>,
+    /// Held while a picture is decoded and pushed: of a session's pictures one at a time has no place in its queue yet.
+    pub(crate) pushing: tokio::sync::Mutex<()>,
+    stream: Mutex<Option<Box<dyn LiveStream>>>,
+    progress: Mutex<Progress>,
+    metrics: Arc<Metrics>,
+}
+
+/// What is known of its frames.
+struct Progress {
+    state: State,
+    last_used: Instant,
+    results: BTreeMap<usize, FrameResult>,
+    /// Of the frame that is worked on.
+    reply: Option<String>,
+    evictions: Vec<[usize; 2]>,
+    order: VecDeque<usize>,
+    figures: Figures,
+}
+
+/// What a client reads of a session.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct Figures {
+    pub(crate) frames: usize,
+    pub(crate) frames_dropped: usize,
+    pub(crate) replies: usize,
+    pub(crate) overflows: usize,
+    pub(crate) cache_tokens: usize,
+    pub(crate) max_seq_len: usize,
+    pub(crate) strategy: String,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No code under these locks panics half-way.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl LiveSession {
+    pub(super) fn new(
+        id: String,
+        owner: Caller,
+        folder: PathBuf,
+        order: SessionOrder,
+        events: usize,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            id,
+            owner,
+            folder,
+            order,
+            log: EventLog::new(events),
+            pusher: Mutex::new(None),
+            change: Mutex::new(false),
+            pushing: tokio::sync::Mutex::default(),
+            stream: Mutex::new(None),
+            progress: Mutex::new(Progress {
+                state: State::Watching,
+                last_used: Instant::now(),
+                results: BTreeMap::new(),
+                reply: None,
+                evictions: Vec::new(),
+                order: VecDeque::new(),
+                figures: Figures::default(),
+            }),
+            metrics,
+        }
+    }
+
+    /// Writes down what is known of it beside its stream.
+    pub(super) fn write_down(&self, is_over: bool) -> std::io::Result<()> {
+        let (id, owner, order) = (self.id.clone(), self.owner, self.order.clone());
+        Kept { id, owner, order, is_over }.write(&self.folder)
+    }
+
+    /// Takes over the stream that was opened for it.
+    pub(super) fn set_stream(&self, stream: Box<dyn LiveStream>) {
+        *lock(&self.stream) = Some(stream);
+    }
+
+    /// Forgets the stream, which stops it. No event follows.
+    pub(super) fn stop(&self) {
+        if let Some(pusher) = lock(&self.pusher).as_ref() {
+            pusher.end();
+        }
+        // It is waited for, so that nothing is locked meanwhile.
+        let stream = lock(&self.stream).take();
+        drop(stream);
+        self.log.end();
+    }
+
+    /// Asks the stream to come to its end, without waiting for that.
+    pub(super) fn begin_to_suspend(&self) {
+        if let Some(stream) = lock(&self.stream).as_deref() {
+            stream.begin_to_suspend();
+        }
+    }
+
+    /// Has the stream written down and stopped, if it goes on.
+    ///
+    /// # Errors
+    /// It could not be written down, or has come to its end already.
+    pub(super) fn suspend(&self) -> Result<(), OpenError> {
+        {
+            let mut progress = lock(&self.progress);
+            if progress.state != State::Watching {
+                return Err(OpenError::Over("the session does not go on: expected one that does".to_owned()));
+            }
+            // Said before it happens: to the end of the stream that this brings about it is no failure.
+            progress.state = State::Suspended;
+        }
+        let stream = lock(&self.stream).take();
+        let written = stream.map_or(Ok(()), |stream| stream.suspend());
+        match &written {
+            Ok(()) => self.log.add("suspended", json!({ "event": "suspended" }).to_string()),
+            Err(error) => {
+                self.set_state(State::Failed(error.to_string()));
+                self.log.end();
+            }
+        }
+        written
+    }
+
+    /// Asks the stream something, where there is one.
+    pub(crate) fn with_stream<R>(&self, ask: impl FnOnce(&dyn LiveStream) -> R) -> Option<R> {
+        lock(&self.stream).as_deref().map(ask)
+    }
+
+    pub(crate) fn state(&self) -> State {
+        lock(&self.progress).state.clone()
+    }
+
+    /// Sets the state of a session whose stream does not run.
+    pub(super) fn set_state(&self, state: State) {
+        lock(&self.progress).state = state;
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        lock(&self.progress).figures.clone()
+    }
+
+    /// Says that somebody asked for it.
+    pub(crate) fn touch(&self) {
+        lock(&self.progress).last_used = Instant::now();
+    }
+
+    /// How long nobody has asked for it.
+    pub(super) fn idle(&self) -> Duration {
+        lock(&self.progress).last_used.elapsed()
+    }
+
+    /// What came of a frame, once; none while it waits.
+    pub(crate) fn take_result(&self, index: usize) -> Option<FrameResult> {
+        lock(&self.progress).results.remove(&index)
+    }
+}
+
+impl Progress {
+    fn finish_frame(&mut self, result: FrameResult) {
+        self.order.push_back(result.index);
+        self.results.insert(result.index, result);
+        // Who pushed it may not wait for it.
+        while self.order.len() > MOST_RESULTS {
+            if let Some(index) = self.order.pop_front() {
+                self.results.remove(&index);
+            }
+        }
+    }
+
+    fn take(&mut self, event: &Event, metrics: &Metrics) {
+        match event {
+            Event::RunStarted { strategy, .. } => self.figures.strategy.clone_from(strategy),
+            Event::Budget { max_seq_len, .. } => self.figures.max_seq_len = *max_seq_len,
+            Event::Reply { text, .. } => {
+                self.reply = Some(text.clone());
+                self.figures.replies += 1;
+                metrics.replied();
+            }
+            Event::Overflow { tokens_before, tokens_after, ms, .. } => {
+                self.evictions.push([*tokens_before, *tokens_after]);
+                self.figures.overflows += 1;
+                metrics.evicted(*ms);
+            }
+            Event::Frame { index, time, cache_tokens, not_talk_probability, times, pace, .. } => {
+                self.figures.frames += 1;
+                self.figures.cache_tokens = *cache_tokens;
+                let result = FrameResult {
+                    index: *index,
+                    time: *time,
+                    reply: self.reply.take(),
+                    dropped: None,
+                    not_talk_probability: *not_talk_probability,
+                    cache_tokens: *cache_tokens,
+                    times: [times.vision_ms, times.decode_ms, times.total_ms],
+                    evictions: std::mem::take(&mut self.evictions),
+                };
+                metrics.frame(times, pace.as_ref());
+                self.finish_frame(result);
+            }
+            Event::FrameDropped { reason, index, time } => {
+                self.figures.frames_dropped += 1;
+                metrics.dropped();
+                if let (Some(index), Some(time)) = (*index, *time) {
+                    let cache_tokens = self.figures.cache_tokens;
+                    let (reply, times, evictions) = (None, [0.0; 3], Vec::new());
+                    let dropped = Some(reason.clone());
+                    let result = FrameResult {
+                        index,
+                        time,
+                        reply,
+                        dropped,
+                        not_talk_probability: None,
+                        cache_tokens,
+                        times,
+                        evictions,
+                    };
+                    self.finish_frame(result);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The name of an event, as a trace has it.
+fn name_of(event: &Event) -> &'static str {
+    match event {
+        Event::RunStarted { .. } => "run_started",
+        Event::Budget { .. } => "budget",
+        Event::Message { .. } => "message",
+        Event::Frame { .. } => "frame",
+        Event::Reply { .. } => "reply",
+        Event::Overflow { .. } => "overflow",
+        Event::Summary { .. } => "summary",
+        Event::FrameDropped { .. } => "frame_dropped",
+        Event::SourceNote { .. } => "source_note",
+        Event::SourceInterrupted { .. } => "source_interrupted",
+        Event::Error { .. } => "error",
+        Event::RunFinished { .. } => "run_finished",
+    }
+}
+
+impl StreamWatcher for LiveSession {
+    fn event(&self, event: &Event) {
+        lock(&self.progress).take(event, &self.metrics);
+        // Events always become JSON.
+        self.log.add(name_of(event), serde_json::to_string(event).unwrap_or_default());
+    }
+
+    fn words(&self, frame: usize, text: &str) {
+        self.log.add("words", json!({ "event": "words", "frame": frame, "text": text }).to_string());
+    }
+
+    fn ended(&self, failure: Option<String>) {
+        let mut progress = lock(&self.progress);
+        if progress.state == State::Watching {
+            progress.state = failure.map_or(State::Over, State::Failed);
+        }
+        let goes_on_later = progress.state == State::Suspended;
+        drop(progress);
+        if !goes_on_later {
+            // The next server may take it for one that goes on then, and finds out.
+            let _ = self.write_down(true);
+        }
+        match goes_on_later {
+            true => self.log.wake(),
+            false => self.log.end(),
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! All sessions of a server.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use prospect_source::{Behind, StopSignal, pushed};
+
+use super::id::{is_id, new_id};
+use super::kept::Kept;
+use super::live::{LiveSession, State};
+use crate::backend::{Backend, OpenError, OpenRequest, StreamFrames};
+use crate::error::ApiError;
+use crate::guard::{Caller, Limits};
+use crate::metrics::Metrics;
+use crate::order::SessionOrder;
+
+/// What a pushed stream is called in its trace.
+const PUSHED: &str = "pushed frames";
+
+type Sessions = BTreeMap<String, Arc<LiveSession>>;
+
+/// Sessions by their names. Whose a session is not, for them it is not there.
+pub(crate) struct SessionTable {
+    sessions: Mutex<Sessions>,
+    backend: Arc<dyn Backend>,
+    limits: Limits,
+    /// Each session has a folder in it.
+    folder: PathBuf,
+    metrics: Arc<Metrics>,
+}
+
+impl SessionTable {
+    pub(crate) fn new(
+        backend: Arc<dyn Backend>,
+        limits: Limits,
+        folder: PathBuf,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { sessions: Mutex::default(), backend, limits, folder, metrics }
+    }
+
+    /// No code under the lock panics half-way.
+    fn lock(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// An order that does not hold, too many sessions, no room.
+    pub(crate) fn open(&self, owner: Caller, order: &SessionOrder) -> Result<Arc<LiveSession>, ApiError> {
+        if let Some(model) = order.model.as_deref().filter(|model| *model != self.backend.model()) {
+            let served = self.backend.model();
+            return Err(ApiError::bad_request(format!(
+                "model: {model:?}: expected {served:?}, which is served"
+            )));
+        }
+        let cameras = self.backend.about().cameras;
+        if let Some(camera) = order.camera.as_ref().filter(|camera| !cameras.contains(camera)) {
+            let known = match cameras.is_empty() {
+                true => "none: this server has no cameras".to_owned(),
+                false => cameras.join(", "),
+            };
+            return Err(ApiError::bad_request(format!("camera: {camera:?}: expected {known}")));
+        }
+        // Before a place is taken, for a name and a folder would be left of what does not hold.
+        order.settings(&self.limits)?;
+        let id = new_id().map_err(|error| ApiError::from(crate::OpenError::Failed(error.to_string())))?;
+        let folder = self.folder.join(&id);
+        let (order, events) = (order.clone(), self.limits.events);
+        let session = LiveSession::new(id, owner, folder, order, events, Arc::clone(&self.metrics));
+        let session = Arc::new(session);
+        self.admit(&session)?;
+        let failed = |error: std::io::Error| {
+            OpenError::Failed(format!("the session cannot be written down: {error}")).into()
+        };
+        let started = session.write_down(false).map_err(failed).and_then(|()| self.start(&session, false));
+        if started.is_err() {
+            self.lock().remove(&session.id);
+            let _ = std::fs::remove_dir_all(&session.folder);
+        }
+        started.map(|()| session)
+    }
+
+    /// Goes on with a session that was suspended.
+    ///
+    /// # Errors
+    /// As [`Self::get`]; a session that goes on or is over, too many sessions, no room.
+    pub(crate) fn resume(&self, caller: Caller, id: &str) -> Result<Arc<LiveSession>, ApiError> {
+        let session = self.get(caller, id)?;
+        self.resume_session(&session)?;
+        Ok(session)
+    }
+
+    fn resume_session(&self, session: &Arc<LiveSession>) -> Result<(), ApiError> {
+        {
+            let sessions = self.lock();
+            if session.state() != State::Suspended {
+                return Err(ApiError::over("the session is not suspended: expected one that is"));
+            }
+            self.check_room(&sessions)?;
+            session.set_state(State::Watching);
+        }
+        let started = self.start(session, true);
+        if started.is_err() {
+            session.set_state(State::Suspended);
+        }
+        started
+    }
+
+    /// Takes up the sessions that an earlier server has left in the folder, and says how many of them go on and how many do not.
+    pub(crate) fn resume_all(&self) -> (usize, usize) {
+        let (mut going_on, mut left) = (0, 0);
+        for kept in Kept::all(&self.folder) {
+            let Kept { id, owner, order, is_over } = kept;
+            let (folder, events) = (self.folder.join(&id), self.limits.events);
+            let session = LiveSession::new(id, owner, folder, order, events, Arc::clone(&self.metrics));
+            session.set_state(if is_over { State::Over } else { State::Suspended });
+            let session = Arc::new(session);
+            self.lock().insert(session.id.clone(), Arc::clone(&session));
+            if is_over {
+                session.log.end();
+                continue;
+            }
+            match self.resume_session(&session) {
+                Ok(()) => going_on += 1,
+                Err(error) => {
+                    tracing::warn!(session = session.id, "stays suspended: {error}");
+                    left += 1;
+                }
+            }
+        }
+        (going_on, left)
+    }
+
+    /// Takes a place for a session before anything is done for it: many may ask at one time.
+    fn admit(&self, session: &Arc<LiveSession>) -> Result<(), ApiError> {
+        let mut sessions = self.lock();
+        if sessions.len() >= self.limits.kept_sessions {
+            let most = self.limits.kept_sessions;
+            return Err(ApiError::too_many(format!(
+                "{most} sessions are kept: expected some to be deleted first"
+            )));
+        }
+        self.check_room(&sessions)?;
+        sessions.insert(session.id.clone(), Arc::clone(session));
+        Ok(())
+    }
+
+    fn check_room(&self, sessions: &Sessions) -> Result<(), ApiError> {
+        let going_on = sessions.values().filter(|session| session.state() == State::Watching).count();
+        match going_on >= self.limits.sessions {
+            true => Err(ApiError::too_many(format!(
+                "{going_on} sessions are open: expected at most {} at a time",
+                self.limits.sessions
+            ))),
+            false => Ok(()),
+        }
+    }
+
+    fn start(&self, session: &Arc<LiveSession>, resume: bool) -> Result<(), ApiError> {
+        let settings = session.order.settings(&self.limits)?;
+        let gone = session.change.lock().unwrap_or_else(PoisonError::into_inner);
+        if *gone {
+            return Err(ApiError::no_session(&session.id));
+        }
+        let most = self.limits.waiting_frames;
+        let to = Arc::clone(session);
+        let make = Box::new(move |behind: Behind, stop: &StopSignal| {
+            let (pusher, source) = pushed(PUSHED, behind, most, stop);
+            *to.pusher.lock().unwrap_or_else(PoisonError::into_inner) = Some(pusher);
+            source
+        });
+        let frames = match &session.order.camera {
+            Some(camera) => StreamFrames::Camera(camera.clone()),
+            None => StreamFrames::Pushed(make),
+        };
+        let request = OpenRequest {
+            settings,
+            system_prompt: session.order.system_prompt.clone(),
+            task_knowledge: session.order.task_knowledge.clone(),
+            frames,
+            folder: session.folder.clone(),
+            resume,
+            watcher: Arc::clone(session) as _,
+        };
+        let stream = self.backend.open(request)?;
+        session.set_stream(stream);
+        Ok(())
+    }
+
+    /// A session of this caller.
+    ///
+    /// # Errors
+    /// There is none of that name, or it is somebody else's.
+    pub(crate) fn get(&self, caller: Caller, id: &str) -> Result<Arc<LiveSession>, ApiError> {
+        let session = self.lock().get(id).filter(|session| session.owner == caller).cloned();
+        let session = session.filter(|_| is_id(id)).ok_or_else(|| ApiError::no_session(id))?;
+        session.touch();
+        Ok(session)
+    }
+
+    /// Every session of this caller, by name.
+    pub(crate) fn of(&self, caller: Caller) -> Vec<Arc<LiveSession>> {
+        self.lock().values().filter(|session| session.owner == caller).cloned().collect()
+    }
+
+    /// Sessions that go on.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().values().filter(|session| session.state() == State::Watching).count()
+    }
+
+    /// Has a session written down and frees its cache.
+    ///
+    /// # Errors
+    /// As [`Self::get`]; one that does not go on, or that cannot be written down.
+    pub(crate) fn suspend(&self, caller: Caller, id: &str) -> Result<Arc<LiveSession>, ApiError> {
+        let session = self.get(caller, id)?;
+        suspend(&session)?;
+        Ok(session)
+    }
+
+    /// Stops a session and forgets it, with what was written down of it.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(crate) fn remove(&self, caller: Caller, id: &str) -> Result<(), ApiError> {
+        let session = self.get(caller, id)?;
+        // Whoever opens or suspends it comes first.
+        let mut gone = session.change.lock().unwrap_or_else(PoisonError::into_inner);
+        *gone = true;
+        self.lock().remove(id);
+        session.stop();
+        // What cannot be taken away is in nobody's way: the name is never used again.
+        let _ = std::fs::remove_dir_all(&session.folder);
+        Ok(())
+    }
+
+    /// Suspends the sessions for which nobody has asked for long.
+    pub(crate) fn suspend_idle(&self) {
+        let is_idle = |session: &&Arc<LiveSession>| {
+            // A camera goes on by itself.
+            let is_pushed = session.order.camera.is_none();
+            is_pushed && session.state() == State::Watching && session.idle() > self.limits.idle
+        };
+        let sessions: Vec<_> = self.lock().values().filter(is_idle).cloned().collect();
+        for session in sessions {
+            match suspend(&session) {
+                Ok(()) => tracing::info!(session = session.id, "suspended: nobody asked for it"),
+                Err(error) => tracing::warn!(session = session.id, "not suspended: {error}"),
+            }
+        }
+    }
+
+    /// Has every session written down.
+    pub(crate) fn suspend_all(&self) {
+        let sessions: Vec<_> = self.lock().values().cloned().collect();
+        // All are asked before one is waited for.
+        sessions.iter().for_each(|session| session.begin_to_suspend());
+        for session in sessions.iter().filter(|session| session.state() == State::Watching) {
+            if let Err(error) = suspend(session) {
+                tracing::error!(session = session.id, "not suspended: {error}");
+            }
+        }
+    }
+}
+
+fn suspend(session: &LiveSession) -> Result<(), OpenError> {
+    let _first = session.change.lock().unwrap_or_else(PoisonError::into_inner);
+    session.suspend()
+}

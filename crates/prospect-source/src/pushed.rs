@@ -1,0 +1,251 @@
+//! Frames that somebody pushes, one at a time, with time stamps of their own or stamped as they come.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use image::RgbImage;
+
+use crate::error::SourceError;
+use crate::frame::{Frame, FrameSource};
+use crate::input::Behind;
+use crate::stop::StopSignal;
+
+/// How often a source that waits looks whether it still should.
+const POLL: Duration = Duration::from_millis(50);
+/// Least seconds between two frames: two time stamps are never the same.
+const LEAST_STEP: f64 = 1e-3;
+
+/// Why a frame is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum PushError {
+    /// So many wait already.
+    #[error("{waiting} frames wait already: expected the next one once the model has taken some of them")]
+    Full {
+        /// Frames that wait.
+        waiting: usize,
+    },
+    /// Nobody takes frames any more.
+    #[error("the stream has come to its end: expected no frame behind it")]
+    Ended,
+    /// A time stamp that goes back.
+    #[error(
+        "the time stamp {time}: expected a finite number of seconds greater than {last}, the frame's before"
+    )]
+    NotLater {
+        /// The stamp.
+        time: f64,
+        /// The stamp before.
+        last: f64,
+    },
+}
+
+/// Pushes frames into a source; clones push into the same one.
+#[derive(Debug, Clone)]
+pub struct FramePusher(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    most: usize,
+}
+
+#[derive(Debug)]
+struct State {
+    frames: VecDeque<Frame>,
+    next_index: usize,
+    /// Moment and stream time of the first frame that was stamped as it came.
+    first: Option<(Instant, f64)>,
+    last: Option<f64>,
+    begins: f64,
+    ended: bool,
+}
+
+impl Shared {
+    /// No code under the lock panics half-way.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A source of frames that are pushed: at most `most` wait in it, and it ends with [`FramePusher::end`] or when it hears `stop`. A
+/// stream that goes on does so `behind` where it was.
+pub fn pushed(
+    description: &str,
+    behind: Behind,
+    most: usize,
+    stop: &StopSignal,
+) -> (FramePusher, Box<dyn FrameSource>) {
+    let state = State {
+        frames: VecDeque::new(),
+        next_index: behind.index,
+        first: None,
+        last: None,
+        begins: behind.time,
+        ended: false,
+    };
+    let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), most: most.max(1) });
+    let source =
+        Pushed { shared: Arc::clone(&shared), stop: stop.clone(), description: description.to_owned() };
+    (FramePusher(shared), Box::new(source))
+}
+
+impl FramePusher {
+    /// Pushes a picture with its stream time in seconds, or the time at which it comes: as long after the first one. Returns the
+    /// frame's number and time.
+    ///
+    /// # Errors
+    /// Any [`PushError`]; the picture was not taken then.
+    pub fn push(&self, image: Arc<RgbImage>, time: Option<f64>) -> Result<(usize, f64), PushError> {
+        let now = Instant::now();
+        let mut state = self.0.lock();
+        if state.ended {
+            return Err(PushError::Ended);
+        }
+        if state.frames.len() >= self.0.most {
+            return Err(PushError::Full { waiting: state.frames.len() });
+        }
+        let time = state.stamp(now, time)?;
+        let index = state.next_index;
+        state.next_index += 1;
+        state.last = Some(time);
+        state.frames.push_back(Frame { index, time, image, name: None });
+        drop(state);
+        self.0.changed.notify_all();
+        Ok((index, time))
+    }
+
+    /// Says that no frame follows; those that wait are still taken.
+    pub fn end(&self) {
+        self.0.lock().ended = true;
+        self.0.changed.notify_all();
+    }
+}
+
+impl State {
+    fn stamp(&mut self, now: Instant, time: Option<f64>) -> Result<f64, PushError> {
+        match (time, self.last) {
+            (Some(time), Some(last)) if !(time.is_finite() && time > last) => {
+                Err(PushError::NotLater { time, last })
+            }
+            (Some(time), None) if !(time.is_finite() && time >= self.begins) => {
+                Err(PushError::NotLater { time, last: self.begins })
+            }
+            (Some(time), _) => Ok(time),
+            (None, last) => {
+                let next = last.map_or(self.begins, |last| last + LEAST_STEP);
+                let (began, first) = *self.first.get_or_insert((now, next));
+                // Milliseconds are all that an arrival is good for, and read well in a trace.
+                let since = (now.saturating_duration_since(began).as_secs_f64() * 1e3).round() / 1e3;
+                Ok((first + since).max(next))
+            }
+        }
+    }
+}
+
+/// The other end.
+struct Pushed {
+    shared: Arc<Shared>,
+    stop: StopSignal,
+    description: String,
+}
+
+impl FrameSource for Pushed {
+    fn next_frame(&mut self) -> Option<Result<Frame, SourceError>> {
+        let mut state = self.shared.lock();
+        loop {
+            if self.stop.is_stopped() {
+                state.ended = true;
+                return None;
+            }
+            if let Some(frame) = state.frames.pop_front() {
+                return Some(Ok(frame));
+            }
+            if state.ended {
+                return None;
+            }
+            state = self.shared.changed.wait_timeout(state, POLL).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn length(&self) -> Option<usize> {
+        None
+    }
+
+    fn description(&self) -> &str {
+        &self.description
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+}
+
+impl Drop for Pushed {
+    /// Whoever pushes hears of it.
+    fn drop(&mut self) {
+        self.shared.lock().ended = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture() -> Arc<RgbImage> {
+        Arc::new(RgbImage::new(1, 1))
+    }
+
+    #[test]
+    fn frames_come_out_as_they_went_in_and_no_more_wait_than_may() {
+        let (pusher, mut source) =
+            pushed("pushed", Behind { index: 7, time: 3.5 }, 2, &StopSignal::default());
+        assert_eq!(pusher.push(picture(), Some(3.5)), Ok((7, 3.5)));
+        assert_eq!(pusher.push(picture(), Some(4.0)), Ok((8, 4.0)));
+        assert_eq!(pusher.push(picture(), Some(4.5)), Err(PushError::Full { waiting: 2 }));
+        let first = source.next_frame().unwrap().unwrap();
+        assert_eq!((first.index, first.time), (7, 3.5));
+        // A frame that was not taken has no number.
+        assert_eq!(pusher.push(picture(), Some(5.0)), Ok((9, 5.0)));
+        pusher.end();
+        assert_eq!(pusher.push(picture(), None), Err(PushError::Ended));
+        let rest: Vec<usize> =
+            std::iter::from_fn(|| source.next_frame()).map(|frame| frame.unwrap().index).collect();
+        assert_eq!(rest, [8, 9]);
+    }
+
+    #[test]
+    fn time_goes_on() {
+        let (pusher, _source) = pushed("pushed", Behind::default(), 9, &StopSignal::default());
+        assert!(matches!(pusher.push(picture(), Some(f64::NAN)), Err(PushError::NotLater { .. })));
+        assert_eq!(pusher.push(picture(), Some(0.0)), Ok((0, 0.0)));
+        for wrong in [0.0, -1.0, f64::INFINITY] {
+            assert!(matches!(
+                pusher.push(picture(), Some(wrong)),
+                Err(PushError::NotLater { last: 0.0, .. })
+            ));
+        }
+        let (_, stamped) = pusher.push(picture(), None).unwrap();
+        let (_, later) = pusher.push(picture(), None).unwrap();
+        assert!(0.0 < stamped && stamped < later && later < 60.0);
+        // What was stamped as it came goes on behind a stamp that was given.
+        pusher.push(picture(), Some(100.0)).unwrap();
+        assert!(pusher.push(picture(), None).unwrap().1 > 100.0);
+    }
+
+    #[test]
+    fn who_waits_hears_the_end_and_who_pushes_hears_that_nobody_takes() {
+        let stop = StopSignal::default();
+        let (pusher, mut source) = pushed("pushed", Behind::default(), 1, &stop);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| source.next_frame().is_none());
+            stop.stop();
+            assert!(waiting.join().unwrap());
+        });
+        assert_eq!(pusher.push(picture(), None), Err(PushError::Ended));
+        let (pusher, source) = pushed("pushed", Behind::default(), 1, &StopSignal::default());
+        drop(source);
+        assert_eq!(pusher.push(picture(), None), Err(PushError::Ended));
+    }
+}
