@@ -45,7 +45,8 @@ async function listen(session) {
   let last = 0;
   while (live === session) {
     try {
-      const answer = await fetch(`${SESSIONS}/${session.id}/events`, { headers: headers({ "last-event-id": String(last) }), signal: session.abort.signal });
+      const known = headers({ "last-event-id": String(last) });
+      const answer = await fetch(`${SESSIONS}/${session.id}/events`, { headers: known, signal: session.abort.signal });
       if (!answer.ok && answer.status < 500) return;
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       let rest = "";
@@ -77,7 +78,7 @@ async function listen(session) {
 
 function take(session, event) {
   switch (event.event) {
-    case "run_started": session.strategy = event.strategy; break;
+    case "run_started": [session.strategy, session.cache] = [event.strategy, []]; break;
     case "budget": session.budget = event.max_seq_len; break;
     case "message":
       if (event.role === "system" && at("status").textContent === NEW_PROMPT) status("Watching.");
@@ -103,7 +104,7 @@ function take(session, event) {
     case "frame_dropped": at("dropped").textContent = ++session.dropped; break;
     case "error": status(event.message, true); break;
     case "run_finished": session.over = true; break;
-    case "missed": session.cache = []; say(session.time, `${event.events} events were missed`, "note"); break;
+    case "missed": session.cache = []; say(session.time, `events missed: ${event.events}`, "note"); break;
   }
   draw();
 }
@@ -327,7 +328,8 @@ async function begin(load, { isFile, prompt }) {
   const video = at("video");
   try {
     status("Opening a session …");
-    const opened = await ask("POST", SESSIONS, JSON.stringify({ ...(prompt && { system_prompt: prompt }), ...order() }), { "content-type": "application/json" });
+    const wanted = JSON.stringify({ ...(prompt && { system_prompt: prompt }), ...order() });
+    const opened = await ask("POST", SESSIONS, wanted, { "content-type": "application/json" });
     const session = {
       id: opened.id, cache: [], silence: [], moments: [], frames: 0, dropped: 0, evictions: 0, time: 0,
       abort: new AbortController(), over: false,
