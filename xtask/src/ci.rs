@@ -1,5 +1,7 @@
 //! `cargo xtask ci`: the steps of CI, in the order in which they fail fastest.
 
+use std::process::{Command, Stdio};
+
 use crate::command::{announce, step};
 use crate::cuda;
 use crate::deny;
@@ -29,6 +31,7 @@ pub(crate) fn run() -> Result<(), String> {
     // What it takes a GPU box to run, on the CPU and in little: a person has one try there.
     let binary = "target/release/prospect-runner";
     step("gpu-check on the CPU", "xtask/gpu-check.sh", &["--quick", binary, "cpu"], &[])?;
+    page(binary)?;
     custom_strategy()?;
     announce("e2e");
     e2e::run(&e2e::Arguments::for_ci())
@@ -59,6 +62,16 @@ fn lints() -> Result<(), String> {
 /// The README's first command.
 fn main_job() -> Result<(), String> {
     streams("main job", "cargo", &["run", "--release", "-p", "prospect-runner", "--", "run"])
+}
+
+/// The server's page in a browser, where there is one and a way to drive it: else the step says that it was skipped.
+fn page(binary: &str) -> Result<(), String> {
+    let has_node = Command::new("node").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !has_node.is_ok_and(|status| status.success()) {
+        announce("page: skipped: expected node to drive a browser");
+        return Ok(());
+    }
+    step("page", "node", &["xtask/page-check/check.mjs", binary], &[])
 }
 
 /// A strategy of someone else's crate, named on the command line of their own binary, which the tests have built.

@@ -270,3 +270,135 @@ fn suspend(session: &LiveSession) -> Result<(), OpenError> {
     let _first = session.change.lock().unwrap_or_else(PoisonError::into_inner);
     session.suspend()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use prospect_session::OpeningTexts;
+
+    use super::*;
+    use crate::backend::{About, LiveStream, Load};
+
+    /// Opens streams to which nothing happens, or none while it is full.
+    #[derive(Default)]
+    struct Fake {
+        open: Arc<AtomicUsize>,
+        room: usize,
+    }
+
+    struct FakeStream(Arc<AtomicUsize>);
+
+    impl Drop for FakeStream {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    impl LiveStream for FakeStream {
+        fn say(&self, _: &str) -> Result<(), OpenError> {
+            Ok(())
+        }
+
+        fn set_opening(&self, _: OpeningTexts) -> Result<(), OpenError> {
+            Ok(())
+        }
+
+        fn begin_to_suspend(&self) {}
+
+        fn suspend(&self) -> Result<(), OpenError> {
+            Ok(())
+        }
+    }
+
+    impl Backend for Fake {
+        fn model(&self) -> &str {
+            "fake"
+        }
+
+        fn about(&self) -> About {
+            About { cameras: vec!["door".to_owned()], ..About::default() }
+        }
+
+        fn open(&self, _: OpenRequest) -> Result<Box<dyn LiveStream>, OpenError> {
+            if self.open.load(Ordering::Relaxed) >= self.room {
+                return Err(OpenError::NoRoom("no room".to_owned()));
+            }
+            self.open.fetch_add(1, Ordering::Relaxed);
+            Ok(Box::new(FakeStream(Arc::clone(&self.open))))
+        }
+
+        fn load(&self) -> Load {
+            Load::default()
+        }
+    }
+
+    struct Fixture {
+        table: SessionTable,
+        open: Arc<AtomicUsize>,
+        folder: tempfile::TempDir,
+    }
+
+    fn table(room: usize, limits: Limits) -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        let fake = Fake { room, ..Fake::default() };
+        let open = Arc::clone(&fake.open);
+        let path = folder.path().to_owned();
+        let table = SessionTable::new(Arc::new(fake), limits, path, Arc::new(Metrics::new()));
+        Fixture { table, open, folder }
+    }
+
+    fn order(body: &str) -> SessionOrder {
+        SessionOrder::parse(body.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn who_is_away_for_long_finds_the_session_suspended_and_a_camera_goes_on() {
+        let limits = Limits { idle: Duration::ZERO, ..Limits::default() };
+        let Fixture { table, open, .. } = table(8, limits);
+        let pushed = table.open(Caller::ANYBODY, &order("{}")).unwrap();
+        let camera = table.open(Caller::ANYBODY, &order(r#"{"camera": "door"}"#)).unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+        table.suspend_idle();
+        assert_eq!((pushed.state(), camera.state()), (State::Suspended, State::Watching));
+        assert_eq!(open.load(Ordering::Relaxed), 1);
+        table.resume(Caller::ANYBODY, &pushed.id).unwrap();
+        assert_eq!((pushed.state(), table.count()), (State::Watching, 2));
+    }
+
+    #[test]
+    fn what_is_refused_leaves_no_name_and_no_folder() {
+        let Fixture { table, folder, .. } = table(1, Limits { kept_sessions: 2, ..Limits::default() });
+        let refused = |body: &str| table.open(Caller::ANYBODY, &order(body)).map(drop).unwrap_err();
+        assert_eq!(refused(r#"{"model": "other"}"#).status.as_u16(), 400);
+        assert_eq!(refused(r#"{"camera": "window"}"#).status.as_u16(), 400);
+        assert_eq!(refused(r#"{"settings": {"model.path": "x"}}"#).status.as_u16(), 400);
+        table.open(Caller::ANYBODY, &order("{}")).unwrap();
+        assert_eq!(refused("{}").status.as_u16(), 503);
+        assert_eq!(
+            (table.of(Caller::ANYBODY).len(), std::fs::read_dir(folder.path()).unwrap().count()),
+            (1, 1)
+        );
+    }
+
+    #[test]
+    fn suspended_sessions_are_kept_in_bounds_and_taken_up_by_the_next_server() {
+        let limits = Limits { kept_sessions: 2, ..Limits::default() };
+        let Fixture { table: first, folder, .. } = table(8, limits);
+        let kept = first.open(Caller::ANYBODY, &order(r#"{"budget": 512}"#)).unwrap();
+        first.suspend(Caller::ANYBODY, &kept.id).unwrap();
+        let gone = first.open(Caller::ANYBODY, &order("{}")).unwrap();
+        assert_eq!(first.open(Caller::ANYBODY, &order("{}")).map(drop).unwrap_err().status.as_u16(), 429);
+        first.remove(Caller::ANYBODY, &gone.id).unwrap();
+        assert_eq!(gone.log.behind(0).events.len(), 0);
+        assert!(gone.log.behind(0).is_over, "its readers are told");
+        first.suspend_all();
+        let fake = Fake { room: 8, ..Fake::default() };
+        let path = folder.path().to_owned();
+        let next = SessionTable::new(Arc::new(fake), limits, path, Arc::new(Metrics::new()));
+        assert_eq!(next.resume_all(), (1, 0));
+        let session = next.get(Caller::ANYBODY, &kept.id).unwrap();
+        assert_eq!((session.state(), &session.order), (State::Watching, &kept.order));
+    }
+}
