@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use image::RgbImage;
+use prospect_context::Role;
 use prospect_session::{Event, OpeningTexts};
 use prospect_source::{Behind, FrameSource, StopSignal};
 
@@ -19,6 +21,13 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     /// Settings that do not hold, and a stream for which there is no room.
     fn open(&self, request: OpenRequest) -> Result<Box<dyn LiveStream>, OpenError>;
+
+    /// Answers a conversation at once, beside all streams; blocks until it is done. `hear` is told the answer as it comes, and says whether
+    /// anybody still wants it.
+    ///
+    /// # Errors
+    /// A conversation that the model's template, its positions or its memory have no place for.
+    fn answer(&self, chat: &Chat, hear: &mut dyn FnMut(&str) -> bool) -> Result<ChatAnswer, OpenError>;
 
     /// How much is going on.
     fn load(&self) -> Load;
@@ -126,6 +135,46 @@ pub struct Demo {
     pub video: PathBuf,
     /// What the model is told beforehand.
     pub system_prompt: Option<String>,
+}
+
+/// A conversation that wants an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chat {
+    /// Everything that was said, in order.
+    pub messages: Vec<ChatMessage>,
+    /// Most tokens of the answer; `None` leaves it to the settings.
+    pub max_tokens: Option<usize>,
+    /// Settings of sampling by their keys, as text; over those that the server was started with.
+    pub settings: Vec<(String, String)>,
+}
+
+/// One message of a conversation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChatMessage {
+    /// Who says it.
+    pub role: Role,
+    /// Texts and pictures, in order.
+    pub parts: Vec<ChatPart>,
+}
+
+/// A part of a message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChatPart {
+    /// Words.
+    Text(String),
+    /// A picture.
+    Image(Arc<RgbImage>),
+}
+
+/// What the model answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatAnswer {
+    /// Tokens of the conversation, pictures included.
+    pub prompt_tokens: usize,
+    /// Tokens of the answer.
+    pub answer_tokens: usize,
+    /// Whether it was cut off by its greatest length.
+    pub is_cut: bool,
 }
 
 /// How much is going on.

@@ -9,6 +9,7 @@
 //! is slower learns that it has missed some.
 
 mod backend;
+mod data_address;
 mod error;
 mod guard;
 mod metrics;
@@ -20,7 +21,8 @@ mod session;
 mod state;
 
 pub use backend::{
-    About, Backend, Demo, LiveStream, Load, MakeSource, OpenError, OpenRequest, StreamFrames, StreamWatcher,
+    About, Backend, Chat, ChatAnswer, ChatMessage, ChatPart, Demo, LiveStream, Load, MakeSource, OpenError,
+    OpenRequest, StreamFrames, StreamWatcher,
 };
 pub use guard::{KeyError, Keys, Limits, Origins};
 pub use serve::{ServeOptions, Server};

@@ -76,6 +76,7 @@ impl Server {
             metrics,
             ending,
             decoders,
+            chats: Arc::new(Semaphore::new(1)),
             farewell,
         });
         let shared = Arc::clone(&state);

@@ -22,6 +22,8 @@ pub(crate) struct ServerState {
     pub(crate) ending: AtomicBool,
     /// So many pictures are decoded at once.
     pub(crate) decoders: Semaphore,
+    /// Conversations are answered one at a time, beside the streams.
+    pub(crate) chats: Arc<Semaphore>,
     /// Wakes whoever sends events without end, so that the server can end.
     pub(crate) farewell: watch::Sender<bool>,
 }

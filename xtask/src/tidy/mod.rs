@@ -27,7 +27,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         &["prospect-config", "prospect-context", "prospect-model", "prospect-processor", "prospect-session"],
     ),
     ("prospect-journal", &["prospect-engine", "prospect-foreign", "prospect-model", "prospect-session"]),
-    ("prospect-server", &["prospect-foreign", "prospect-session", "prospect-source"]),
+    ("prospect-server", &["prospect-context", "prospect-foreign", "prospect-session", "prospect-source"]),
     (
         "prospect-runner",
         &[

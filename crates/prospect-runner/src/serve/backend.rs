@@ -7,8 +7,9 @@ use std::sync::Arc;
 use prospect_config::{ExceedContextHandling, Layers, Settings};
 use prospect_engine::{Engine, EngineLoad, EngineOptions, SmolVlmStreams};
 use prospect_evaluation::annotations::Annotations;
-use prospect_server::{About, Backend, Demo, LiveStream, Load, OpenError, OpenRequest};
+use prospect_server::{About, Backend, Chat, ChatAnswer, Demo, LiveStream, Load, OpenError, OpenRequest};
 
+use super::chat::answer as chat_answer;
 use super::refusal::refusal;
 use super::shared::SharedModel;
 use super::stream::{Driven, SessionStream};
@@ -76,6 +77,17 @@ impl Backend for ModelBackend {
         let annotations = Annotations { task_knowledge, ..Annotations::default() };
         let driven = Driven { shared: Arc::clone(&self.shared), settings, annotations, request };
         SessionStream::start(driven).map(|stream| Box::new(stream) as _)
+    }
+
+    fn answer(&self, chat: &Chat, hear: &mut dyn FnMut(&str) -> bool) -> Result<ChatAnswer, OpenError> {
+        let mut answered = || {
+            let mut layers = self.layers.clone();
+            for (key, value) in &chat.settings {
+                layers = layers.flag(key, key, value)?;
+            }
+            chat_answer(&self.shared.checkpoint, &layers.resolve()?, chat, hear)
+        };
+        answered().map_err(|error: RunError| refusal(&error))
     }
 
     fn load(&self) -> Load {

@@ -1,6 +1,7 @@
 //! The model behind the server: every session is a run of its own on one engine.
 
 mod backend;
+mod chat;
 mod refusal;
 mod shared;
 mod stream;

@@ -5,6 +5,7 @@
 mod common;
 
 mod attacks;
+mod chat;
 mod client;
 mod keeping;
 mod realtime;

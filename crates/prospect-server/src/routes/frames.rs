@@ -109,7 +109,11 @@ async fn alone(session: &LiveSession, until: Instant) -> Result<tokio::sync::Mut
 }
 
 /// Decodes a picture where nobody else waits for it, beside so many others as there are cores.
-async fn decoded_aside(state: &Shared, bytes: Bytes, until: Instant) -> Result<Arc<RgbImage>, ApiError> {
+pub(super) async fn decoded_aside(
+    state: &Shared,
+    bytes: Bytes,
+    until: Instant,
+) -> Result<Arc<RgbImage>, ApiError> {
     let busy = || ApiError::too_many("too many pictures wait to be decoded");
     let turn = tokio::time::timeout_at(until, state.decoders.acquire()).await.map_err(|_| busy())?;
     let most_pixels = state.limits.pixels;

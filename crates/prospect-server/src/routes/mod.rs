@@ -1,5 +1,6 @@
 //! Every path, and who may ask for it.
 
+mod chat;
 mod door;
 mod events;
 mod frames;
@@ -35,6 +36,7 @@ pub(crate) fn router(state: Shared) -> Router {
         .route(&of_session("/trace"), get(trace::download))
         .route(&of_session("/suspend"), post(sessions::suspend))
         .route(&of_session("/resume"), post(sessions::resume))
+        .route("/v1/chat/completions", post(chat::complete))
         .route("/v1/realtime", get(realtime::connect))
         .route("/metrics", get(health::metrics))
         .route_layer(middleware::from_fn_with_state(state.clone(), door::authenticate));

@@ -10,8 +10,6 @@ use axum::Extension;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
 use axum::response::Response;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,6 +17,7 @@ use super::door::PROTOCOL;
 use super::events::{EventReader, NextEvent};
 use super::frames;
 use super::sessions::{aside, change_opening, open_session};
+use crate::data_address::{bytes_of, decoded};
 use crate::error::ApiError;
 use crate::guard::Caller;
 use crate::order::{SessionOrder, check_text};
@@ -211,7 +210,7 @@ impl Conversation {
                     match part {
                         Part::InputText { text } => self.say(text).await?,
                         Part::InputImage { image_url } => {
-                            self.push(data_of(&image_url)?.into(), None).await?
+                            self.push(bytes_of(&image_url)?.into(), None).await?
                         }
                     }
                 }
@@ -325,39 +324,5 @@ impl Conversation {
         let response =
             json!({ "id": format!("resp_{frame}"), "object": "realtime.response", "status": "in_progress" });
         is_new.then(|| json!({ "type": "response.created", "response": response }))
-    }
-}
-
-fn decoded(text: &str) -> Result<Vec<u8>, ApiError> {
-    BASE64_STANDARD
-        .decode(text)
-        .map_err(|error| ApiError::bad_request(format!("the image: {error}: expected base64")))
-}
-
-/// The bytes of `data:image/...;base64,...`; no other address is looked at.
-fn data_of(address: &str) -> Result<Vec<u8>, ApiError> {
-    let data = address.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
-    match data {
-        Some((_, text)) => decoded(text),
-        None => Err(ApiError::bad_request("image_url: expected data:image/...;base64,...")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_stands_in_an_address_is_taken() {
-        assert_eq!(data_of("data:image/png;base64,AAEC").unwrap(), [0, 1, 2]);
-        for wrong in [
-            "http://127.0.0.1/x.png",
-            "file:///etc/passwd",
-            "data:image/png,abc",
-            "data:image/png;base64,###",
-            "",
-        ] {
-            assert!(data_of(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -279,7 +279,7 @@ mod tests {
     use prospect_session::OpeningTexts;
 
     use super::*;
-    use crate::backend::{About, LiveStream, Load};
+    use crate::backend::{About, Chat, ChatAnswer, LiveStream, Load};
 
     /// Opens streams to which nothing happens, or none while it is full.
     #[derive(Default)]
@@ -327,6 +327,10 @@ mod tests {
             }
             self.open.fetch_add(1, Ordering::Relaxed);
             Ok(Box::new(FakeStream(Arc::clone(&self.open))))
+        }
+
+        fn answer(&self, _: &Chat, _: &mut dyn FnMut(&str) -> bool) -> Result<ChatAnswer, OpenError> {
+            Err(OpenError::Refused("no answers".to_owned()))
         }
 
         fn load(&self) -> Load {
