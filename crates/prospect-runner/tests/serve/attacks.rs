@@ -119,7 +119,13 @@ fn what_is_too_large_or_no_picture_is_one_line() {
     let (status, said) = push(b"no picture");
     assert!(status == 400 && said.contains("not a readable picture"), "{status} {said}");
     assert_eq!(push(b"").0, 400);
-    assert_eq!(push(&vec![0; 17 << 20]).0, 413);
+    let (status, said) = push(&vec![0; 17 << 20]);
+    assert!(status == 413 && said.lines().count() == 1, "{status} {said}");
+    let (status, text) = server.request("POST", &format!("{at}?wait=perhaps"), &[], b"");
+    let refused: Value = serde_json::from_slice(&text).expect("refusals are JSON");
+    assert!(status == 400 && refused["error"]["message"].is_string(), "{refused}");
+    let (status, refused) = server.json("POST", SESSIONS, &"x".repeat(17 << 20));
+    assert!(status == 413 && refused["error"]["message"].is_string(), "{status} {refused}");
     let frame = &frames("video_000")[0];
     let (status, _) = server.push(&session, frame);
     let (again, answer) = server.push(&session, frame);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::sse::{Event as SseEvent, Sse};
@@ -16,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
+use super::extract::Body;
 use super::frames::decoded_aside;
 use super::sessions::aside;
 use crate::backend::{Chat, ChatAnswer, ChatMessage, ChatPart};
@@ -84,7 +84,7 @@ enum ImageUrl {
     Object { url: String },
 }
 
-pub(super) async fn complete(State(state): State<Shared>, body: Bytes) -> Result<Response, ApiError> {
+pub(super) async fn complete(State(state): State<Shared>, Body(body): Body) -> Result<Response, ApiError> {
     let asked: Asked = serde_json::from_slice(&body).map_err(ApiError::bad_request)?;
     let until = Instant::now() + state.limits.request;
     if let Some(model) = asked.model.as_deref().filter(|model| *model != state.backend.model()) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Multipart, Path, Query, Request, State};
+use axum::extract::{FromRequest, Multipart, Path, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::extract::{Asked, refused};
 use super::sessions::over;
 use crate::error::ApiError;
 use crate::guard::{Caller, Limits};
@@ -52,7 +53,7 @@ pub(super) async fn push(
     State(state): State<Shared>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    Query(pushing): Query<Pushing>,
+    Asked(pushing): Asked<Pushing>,
     request: Request,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let session = state.sessions.get(caller, &id)?;
@@ -131,15 +132,15 @@ async fn pictures(request: Request, time: Option<f64>, limits: &Limits) -> Resul
     if !is_form {
         let time = time.or(stamp(request.headers())?);
         let bytes =
-            Bytes::from_request(request, &()).await.map_err(|error| body_error(error.status(), &error))?;
+            Bytes::from_request(request, &()).await.map_err(|error| refused(error.status(), &error))?;
         return Ok(vec![Given { bytes, time }]);
     }
     let mut form =
-        Multipart::from_request(request, &()).await.map_err(|error| body_error(error.status(), &error))?;
+        Multipart::from_request(request, &()).await.map_err(|error| refused(error.status(), &error))?;
     let (mut given, mut next_time) = (Vec::new(), time);
-    while let Some(part) = form.next_field().await.map_err(|error| body_error(error.status(), &error))? {
+    while let Some(part) = form.next_field().await.map_err(|error| refused(error.status(), &error))? {
         let (name, own_time) = (part.name().unwrap_or_default().to_owned(), stamp(part.headers())?);
-        let bytes = part.bytes().await.map_err(|error| body_error(error.status(), &error))?;
+        let bytes = part.bytes().await.map_err(|error| refused(error.status(), &error))?;
         match name.as_str() {
             "time" => next_time = Some(seconds(&String::from_utf8_lossy(&bytes))?),
             "frame" | "frames" | "image" | "file" => {
@@ -159,14 +160,6 @@ async fn pictures(request: Request, time: Option<f64>, limits: &Limits) -> Resul
     match given.is_empty() {
         true => Err(ApiError::bad_request("no frame: expected a picture (JPEG, PNG or WebP)")),
         false => Ok(given),
-    }
-}
-
-/// What is wrong with a body that was cut off, is too large or is no form.
-fn body_error(status: StatusCode, error: &impl ToString) -> ApiError {
-    match status {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(error.to_string()),
-        _ => ApiError::bad_request(error.to_string()),
     }
 }
 

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event as SseEvent, Sse};
@@ -13,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::events::{EventReader, NextEvent};
+use super::extract::Body;
 use super::sessions::over;
 use crate::error::ApiError;
 use crate::guard::Caller;
@@ -40,7 +40,7 @@ pub(super) async fn say(
     State(state): State<Shared>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, ApiError> {
     let Message { text, stream, wait } = serde_json::from_slice(&body).map_err(ApiError::bad_request)?;
     check_text(&text, &state.limits)?;

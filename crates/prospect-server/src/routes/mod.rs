@@ -3,6 +3,7 @@
 mod chat;
 mod door;
 mod events;
+mod extract;
 mod frames;
 mod health;
 mod messages;

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
+use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::door::PROTOCOL;
 use super::events::{EventReader, NextEvent};
+use super::extract::Asked;
 use super::frames;
 use super::sessions::{aside, change_opening, open_session};
 use crate::data_address::{bytes_of, decoded};
@@ -32,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What an address may say.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct Joining {
     model: Option<String>,
     /// A session that goes on: it stays when the connection ends.
     session: Option<String>,
@@ -42,7 +43,7 @@ pub(super) async fn connect(
     State(state): State<Shared>,
     Extension(caller): Extension<Caller>,
     Extension(place): Extension<Place>,
-    Query(asked): Query<Asked>,
+    Asked(asked): Asked<Joining>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
     let session = match &asked.session {

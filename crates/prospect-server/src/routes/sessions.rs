@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -10,6 +9,7 @@ use prospect_session::OpeningTexts;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::extract::Body;
 use crate::error::ApiError;
 use crate::guard::Caller;
 use crate::order::{SessionOrder, check_text};
@@ -47,7 +47,7 @@ pub(super) async fn aside<T: Send + 'static>(
 pub(super) async fn open(
     State(state): State<Shared>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let session = open_session(&state, caller, SessionOrder::parse(&body)?).await?;
     Ok((StatusCode::CREATED, Json(shown(&state, &session))))
@@ -108,7 +108,7 @@ pub(super) async fn change(
     State(state): State<Shared>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
     let Change { system_prompt, task_knowledge } =
         serde_json::from_slice(&body).map_err(ApiError::bad_request)?;

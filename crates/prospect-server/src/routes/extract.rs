@@ -1,0 +1,41 @@
+//! What handlers take of a request; what cannot be taken is refused in one line of JSON, as everything is.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use crate::error::ApiError;
+
+/// The body, whole.
+pub(super) struct Body(pub(super) Bytes);
+
+/// What stands behind the question mark.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let body = Bytes::from_request(request, state).await;
+        body.map(Self).map_err(|error| refused(error.status(), &error))
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let query = Query::from_request_parts(parts, state).await;
+        query.map(|Query(asked)| Self(asked)).map_err(|error| refused(error.status(), &error))
+    }
+}
+
+/// What is wrong with a part of a request that was cut off, is too large or is not what it should be.
+pub(super) fn refused(status: StatusCode, error: &impl ToString) -> ApiError {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(error.to_string()),
+        _ => ApiError::bad_request(error.to_string()),
+    }
+}
