@@ -4,6 +4,7 @@
 //! into a model one at a time and lets a context strategy decide what survives when the cache overflows, a trace
 //! ([`prospect_journal`]) takes down what happened, a [`display`] shows it.
 
+mod answer;
 pub mod bench;
 pub mod checkpoint;
 pub mod cli;

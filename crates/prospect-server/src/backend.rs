@@ -54,6 +54,9 @@ pub struct OpenRequest {
 /// Makes the source of pushed frames; it ends when it hears the signal.
 pub type MakeSource = Box<dyn FnOnce(Behind, &StopSignal) -> Box<dyn FrameSource> + Send>;
 
+/// What a stream of pushed frames is called where it is written down.
+pub const PUSHED_FRAMES: &str = "pushed frames";
+
 /// Where frames come from.
 pub enum StreamFrames {
     /// From whoever pushes them. `make` is given where the stream goes on, and returns the source.

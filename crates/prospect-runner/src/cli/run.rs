@@ -15,8 +15,8 @@ use crate::interrupt::Interrupt;
 use crate::outlet::Outlet;
 use crate::run::{self, Keeping, RunInputs};
 use crate::strategies::Registry;
-use crate::suspend::{Keeper, SuspendError, SuspendedRun};
-use prospect_journal::{Lock, TRACE_FILE, Tee, TraceSink, TraceWriter};
+use crate::suspend::{Keeper, SuspendError, SuspendedRun, trace_in};
+use prospect_journal::{Lock, TRACE_FILE, Tee, TraceSink};
 use prospect_session::{Event, Reply};
 use prospect_source::{STDIN, shown_name};
 
@@ -47,13 +47,7 @@ pub(super) fn run(
     let suspended =
         keeper.as_ref().filter(|_| arguments.keeping.resume).map(Keeper::suspended).transpose()?;
     let position = suspended.as_ref().map(SuspendedRun::trace);
-    let mut trace = match &suspended {
-        Some(stream) => TraceWriter::continued(&folder, stream.trace()).map_err(|problem| {
-            let trace = folder.join(TRACE_FILE);
-            SuspendError::Trace { path: stream.path().to_owned(), trace, problem }
-        })?,
-        None => TraceWriter::in_folder(&folder),
-    };
+    let mut trace = trace_in(&folder, suspended.as_ref())?;
     let listening = Listening::to(arguments.ask_file.as_deref(), &source)?;
     let inputs = RunInputs {
         settings: &settings,

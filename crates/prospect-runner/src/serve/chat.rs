@@ -1,12 +1,11 @@
-//! A conversation that is answered at once, with a cache of its own that goes when it is answered.
+//! A conversation of the server that is answered at once.
 
 use prospect_config::Settings;
-use prospect_context::PositionPolicy;
-use prospect_engine::{pixel_values, sampling_of};
-use prospect_model::{Generator, Input, ModelError, Next, StopReason};
-use prospect_processor::{Content, Message, Pixels};
+use prospect_model::StopReason;
+use prospect_processor::{Content, Message, Pixels, Processor};
 use prospect_server::{Chat, ChatAnswer, ChatPart};
 
+use crate::answer::{Answer, Pictures, answer as one_answer};
 use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
 
@@ -18,7 +17,7 @@ pub(super) fn answer(
     hear: &mut dyn FnMut(&str) -> bool,
 ) -> Result<ChatAnswer, RunError> {
     let (model, processor) = (&checkpoint.model, &checkpoint.processor);
-    let (messages, pixels) = contents(checkpoint, chat)?;
+    let (messages, pixels) = contents(processor, chat)?;
     let prompt = processor.encode_prompt(&messages, true)?;
     let most = chat.max_tokens.unwrap_or(settings.generation.max_new_tokens);
     let capacity = prompt.ids.len().saturating_add(most);
@@ -29,32 +28,16 @@ pub(super) fn answer(
             format!("both within the model's {positions} positions, and an answer of one at least");
         return Err(RunError::Argument { argument: "messages".to_owned(), problem, expected });
     }
-    let images = pixels.as_ref().map(|pixels| model.encode_image(pixel_values(pixels))).transpose()?;
-    let chunk = model.joint_embed(&prompt.ids, images.as_ref())?;
-    let mut cache = model.new_cache(capacity, PositionPolicy::default())?;
-    let sampling = sampling_of(settings.generation.sampling);
-    let mut generator =
-        Generator::new(processor.special().end_of_utterance, sampling).ending_at(processor.ends());
-    let (mut generation, mut logits) = (generator.begin(None, most), Vec::new());
     let mut told = String::new();
-    let stop = loop {
-        let input = match generation.next() {
-            Next::Chunk => Input::Chunk(&chunk),
-            Next::Word(id) => Input::Word(id),
-            Next::Finished(stop) => break Some(stop),
-        };
-        let found = model.put(input, &mut cache, generation.wanted(&generator), &mut logits)?;
-        generation.take(&mut generator, found, cache.room()).map_err(ModelError::from)?;
-        let sure = processor.clean_reply_so_far(generation.token_ids())?;
-        if !tell(&mut told, &sure, hear) {
-            break None;
-        }
-    };
+    let Answer { token_ids, stop } =
+        one_answer(checkpoint, settings, (&prompt.ids, pixels.as_ref()), most, |ids| {
+            Ok(tell(&mut told, &processor.clean_reply_so_far(ids)?, hear))
+        })?;
     if stop.is_some() {
-        tell(&mut told, &processor.clean_reply(generation.token_ids())?, hear);
+        tell(&mut told, &processor.clean_reply(&token_ids)?, hear);
     }
     let is_cut = matches!(stop, Some(StopReason::MaxNewTokens | StopReason::CacheFull));
-    Ok(ChatAnswer { prompt_tokens: prompt.ids.len(), answer_tokens: generation.token_ids().len(), is_cut })
+    Ok(ChatAnswer { prompt_tokens: prompt.ids.len(), answer_tokens: token_ids.len(), is_cut })
 }
 
 /// Tells what comes behind what was told. Whether anybody wants more.
@@ -70,29 +53,15 @@ fn tell(told: &mut String, text: &str, hear: &mut dyn FnMut(&str) -> bool) -> bo
 }
 
 /// The conversation for the template, and the pixels of all its pictures in order.
-fn contents(checkpoint: &Checkpoint, chat: &Chat) -> Result<(Vec<Message>, Option<Pixels>), RunError> {
-    let processor = &checkpoint.processor;
-    let mut all: Option<Pixels> = None;
-    let mut messages = Vec::new();
+fn contents(processor: &Processor, chat: &Chat) -> Result<(Vec<Message>, Option<Pixels>), RunError> {
+    let (mut messages, mut pictures) = (Vec::new(), Pictures::default());
     for message in &chat.messages {
-        let mut content = Vec::new();
-        for part in &message.parts {
-            content.push(match part {
-                ChatPart::Text(text) => Content::Text(text.clone()),
-                ChatPart::Image(image) => {
-                    let (pixels, grid) = processor.image_pixels(image, processor.splits_images())?;
-                    match &mut all {
-                        Some(all) => {
-                            all.values.extend(pixels.values);
-                            all.tiles += pixels.tiles;
-                        }
-                        None => all = Some(pixels),
-                    }
-                    Content::Image(grid)
-                }
-            });
-        }
+        let part = |part: &ChatPart| match part {
+            ChatPart::Text(text) => Ok(Content::Text(text.clone())),
+            ChatPart::Image(image) => pictures.add(processor, image),
+        };
+        let content = message.parts.iter().map(part).collect::<Result<_, RunError>>()?;
         messages.push(Message { role: message.role, content });
     }
-    Ok((messages, all))
+    Ok((messages, pictures.0))
 }

@@ -1,7 +1,6 @@
 //! One session's stream on a thread of its own: a run whose frames come from the server and whose events go there.
 
 use std::cell::Cell;
-use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -9,8 +8,8 @@ use std::thread::JoinHandle;
 use prospect_config::Settings;
 use prospect_engine::{SmolVlmStreams, StreamInput};
 use prospect_evaluation::annotations::Annotations;
-use prospect_journal::{JournalError, TRACE_FILE, TracePosition, TraceSink, TraceWriter};
-use prospect_server::{LiveStream, OpenError, OpenRequest, StreamFrames, StreamWatcher};
+use prospect_journal::{JournalError, TracePosition, TraceSink, TraceWriter};
+use prospect_server::{LiveStream, OpenError, OpenRequest, PUSHED_FRAMES, StreamFrames, StreamWatcher};
 use prospect_session::{Event, OpeningTexts, Words};
 
 use super::refusal::refusal;
@@ -19,10 +18,8 @@ use crate::display::Silent;
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
 use crate::run::{self, Keeping, OpenSource, RunInputs, Way};
-use crate::suspend::{Keeper, SuspendError, SuspendedRun};
+use crate::suspend::{Keeper, trace_in};
 
-/// What a stream of pushed frames is called where it is written down.
-const PUSHED: &str = "pushed frames";
 /// The file of a suspended stream in the folder of its session.
 const STREAM_FILE: &str = "stream";
 
@@ -118,7 +115,7 @@ impl Driven {
         let OpenRequest { frames, folder, resume, watcher, .. } = request;
         let (source, open): (String, OpenSource<'_>) = match frames {
             StreamFrames::Pushed(make) => {
-                (PUSHED.to_owned(), Box::new(move |behind, stop| Ok(make(behind, stop))))
+                (PUSHED_FRAMES.to_owned(), Box::new(move |behind, stop| Ok(make(behind, stop))))
             }
             StreamFrames::Camera(name) => {
                 let unknown = || RunError::NoFrames { source_name: name.clone() };
@@ -131,7 +128,7 @@ impl Driven {
         let keeper =
             Keeper::new(&folder.join(STREAM_FILE), shared.checkpoint_every, &settings, model, &source)?;
         let suspended = resume.then(|| keeper.suspended()).transpose()?;
-        let trace = trace_of(&folder, suspended.as_ref())?;
+        let trace = trace_in(&folder, suspended.as_ref())?;
         let mut trace = Watched { trace, watcher, interrupt: interrupt.clone() };
         let inputs = RunInputs {
             settings: &settings,
@@ -171,16 +168,6 @@ impl Drop for Ending {
             self.watcher.ended(Some("the session's thread has failed".to_owned()));
         }
     }
-}
-
-fn trace_of(folder: &Path, suspended: Option<&SuspendedRun>) -> Result<TraceWriter, RunError> {
-    let Some(stream) = suspended else { return Ok(TraceWriter::in_folder(folder)) };
-    let continued = TraceWriter::continued(folder, stream.trace());
-    Ok(continued.map_err(|problem| SuspendError::Trace {
-        path: stream.path().to_owned(),
-        trace: folder.join(TRACE_FILE),
-        problem,
-    })?)
 }
 
 /// A trace that a session's readers see too.

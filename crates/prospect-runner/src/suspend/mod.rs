@@ -13,7 +13,7 @@ use std::path::Path;
 
 use prospect_config::Settings;
 use prospect_engine::StreamModel;
-use prospect_journal::{SuspendedFile, SuspendedStream, TraceSink};
+use prospect_journal::{SuspendedFile, SuspendedStream, TRACE_FILE, TraceSink, TraceWriter};
 
 pub use error::SuspendError;
 pub use identity::Identity;
@@ -23,6 +23,19 @@ use crate::run::{Progress, ServedStream};
 
 /// The stream of a run, as it was written down.
 pub type SuspendedRun = SuspendedStream<Progress, Identity>;
+
+/// The trace in `folder`: a new one, or that of the run that goes on.
+///
+/// # Errors
+/// [`SuspendError::Trace`].
+pub fn trace_in(folder: &Path, suspended: Option<&SuspendedRun>) -> Result<TraceWriter, SuspendError> {
+    let Some(run) = suspended else { return Ok(TraceWriter::in_folder(folder)) };
+    TraceWriter::continued(folder, run.trace()).map_err(|problem| SuspendError::Trace {
+        path: run.path().to_owned(),
+        trace: folder.join(TRACE_FILE),
+        problem,
+    })
+}
 
 /// Writes a stream down every so many frames.
 #[derive(Debug)]

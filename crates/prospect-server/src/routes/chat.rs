@@ -106,11 +106,12 @@ pub(super) async fn complete(State(state): State<Shared>, Body(body): Body) -> R
         with_usage: asked.stream_options.is_some_and(|options| options.include_usage),
     };
     let settings = sampling(asked.temperature, asked.top_p, asked.seed);
-    let messages = messages(&state, asked.messages, until).await?;
-    let chat = Chat { messages, max_tokens: asked.max_tokens, settings };
     let busy = || ApiError::too_many("other conversations are answered: expected fewer at a time");
     let turn = tokio::time::timeout_at(until, Arc::clone(&state.chats).acquire_owned()).await;
     let turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
+    // Behind its turn, so that the pictures of one conversation alone are in memory.
+    let messages = messages(&state, asked.messages, until).await?;
+    let chat = Chat { messages, max_tokens: asked.max_tokens, settings };
     if asked.stream {
         return Ok(streamed(state, chat, answering, turn));
     }

@@ -1,7 +1,7 @@
 //! Frames that a client pushes, and what comes of them.
 
 use std::io::Cursor;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -63,13 +63,8 @@ pub(super) async fn push(
         .await
         .map_err(|_| late())??;
     let (mut results, mut indices) = (Vec::new(), Vec::new());
-    for Given { bytes, time } in given {
-        let push = async {
-            let _alone = alone(&session, until).await?;
-            let image = decoded_aside(&state, bytes, until).await?;
-            pushed(&session, image, time, pushing.wait, until).await
-        };
-        let (index, time) = match push.await {
+    for given in given {
+        let (index, time) = match push_one(&state, &session, given, pushing.wait, until).await {
             // What is in is in: the client learns how much of it that is.
             Err(error) if !indices.is_empty() && !pushing.wait => {
                 let taken =
@@ -97,9 +92,20 @@ pub(super) async fn push_now(
     time: Option<f64>,
 ) -> Result<(), ApiError> {
     let until = Instant::now() + state.limits.request;
+    push_one(state, session, Given { bytes, time }, false, until).await.map(drop)
+}
+
+/// Decodes a picture and pushes it: of a session's pictures one at a time.
+async fn push_one(
+    state: &Shared,
+    session: &LiveSession,
+    Given { bytes, time }: Given,
+    waits: bool,
+    until: Instant,
+) -> Result<(usize, f64), ApiError> {
     let _alone = alone(session, until).await?;
     let image = decoded_aside(state, bytes, until).await?;
-    pushed(session, image, time, false, until).await.map(drop)
+    pushed(session, image, time, waits, until).await
 }
 
 /// Waits until no other picture of the session is on its way into its queue.
@@ -199,9 +205,8 @@ async fn pushed(
         return Err(ApiError::over("the session watches a camera: expected no frames"));
     }
     loop {
-        let pusher = session.pusher.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let pusher =
-            pusher.filter(|_| session.state() == SessionState::Watching).ok_or_else(|| over(session))?;
+        let pusher = session.pusher().filter(|_| session.state() == SessionState::Watching);
+        let pusher = pusher.ok_or_else(|| over(session))?;
         match pusher.push(Arc::clone(&image), time) {
             Ok(pushed) => return Ok(pushed),
             Err(PushError::Full { .. }) if waits && Instant::now() < until => tokio::time::sleep(ROOM).await,

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::events::{EventReader, NextEvent};
 use super::extract::Body;
-use super::sessions::over;
+use super::sessions::{aside, over};
 use crate::error::ApiError;
 use crate::guard::Caller;
 use crate::order::check_text;
@@ -80,11 +80,11 @@ pub(super) async fn say(
 /// The engine's thread answers whether it has room for the text.
 pub(super) async fn heard(session: &Arc<LiveSession>, text: String) -> Result<(), ApiError> {
     let asked = Arc::clone(session);
-    let heard = tokio::task::spawn_blocking(move || asked.with_stream(|stream| stream.say(&text))).await;
-    match heard {
-        Ok(Some(heard)) => heard.map_err(ApiError::from),
-        Ok(None) | Err(_) => Err(over(session)),
-    }
+    aside(move || {
+        let said = asked.with_stream(|stream| stream.say(&text));
+        said.ok_or_else(|| over(&asked))?.map_err(ApiError::from)
+    })
+    .await
 }
 
 /// Events from the message on, up to the frame that it went in with.

@@ -1,6 +1,6 @@
 //! One session.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -66,10 +66,10 @@ pub(crate) struct LiveSession {
     pub(crate) order: SessionOrder,
     pub(crate) log: EventLog,
     /// Where its frames are pushed; none of a camera's.
-    pub(crate) pusher: Mutex<Option<FramePusher>>,
-    /// Held while a stream is opened, suspended or taken away: one after the other. Says whether it was taken away for good.
-    pub(super) change: Mutex<bool>,
-    /// Held while a picture is decoded and pushed: of a session's pictures one at a time has no place in its queue yet.
+    pusher: Mutex<Option<FramePusher>>,
+    /// Held while a stream is opened, suspended or removed, so that these come one after the other. True once the session is removed.
+    change: Mutex<bool>,
+    /// Held while a picture is decoded and pushed: a session has at most one decoded picture outside of its queue.
     pub(crate) pushing: tokio::sync::Mutex<()>,
     stream: Mutex<Option<Box<dyn LiveStream>>>,
     progress: Mutex<Progress>,
@@ -84,7 +84,6 @@ struct Progress {
     /// Of the frame that is worked on.
     reply: Option<String>,
     evictions: Vec<[usize; 2]>,
-    order: VecDeque<usize>,
     figures: Figures,
 }
 
@@ -130,7 +129,6 @@ impl LiveSession {
                 results: BTreeMap::new(),
                 reply: None,
                 evictions: Vec::new(),
-                order: VecDeque::new(),
                 figures: Figures::default(),
             }),
             metrics,
@@ -143,6 +141,21 @@ impl LiveSession {
         Kept { id, owner, order, is_over }.write(&self.folder)
     }
 
+    /// Waits for its turn to change the session's stream.
+    pub(super) fn change(&self) -> MutexGuard<'_, bool> {
+        lock(&self.change)
+    }
+
+    /// Where its frames are pushed from now on.
+    pub(super) fn set_pusher(&self, pusher: FramePusher) {
+        *lock(&self.pusher) = Some(pusher);
+    }
+
+    /// Where its frames are pushed.
+    pub(crate) fn pusher(&self) -> Option<FramePusher> {
+        lock(&self.pusher).clone()
+    }
+
     /// Takes over the stream that was opened for it.
     pub(super) fn set_stream(&self, stream: Box<dyn LiveStream>) {
         *lock(&self.stream) = Some(stream);
@@ -150,10 +163,10 @@ impl LiveSession {
 
     /// Forgets the stream, which stops it. No event follows.
     pub(super) fn stop(&self) {
-        if let Some(pusher) = lock(&self.pusher).as_ref() {
+        if let Some(pusher) = self.pusher() {
             pusher.end();
         }
-        // It is waited for, so that nothing is locked meanwhile.
+        // Dropping the stream waits for its end; nothing is locked meanwhile.
         let stream = lock(&self.stream).take();
         drop(stream);
         self.log.end();
@@ -227,13 +240,10 @@ impl LiveSession {
 
 impl Progress {
     fn finish_frame(&mut self, result: FrameResult) {
-        self.order.push_back(result.index);
         self.results.insert(result.index, result);
-        // Who pushed it may not wait for it.
-        while self.order.len() > MOST_RESULTS {
-            if let Some(index) = self.order.pop_front() {
-                self.results.remove(&index);
-            }
+        // Nobody may wait for the oldest ones.
+        while self.results.len() > MOST_RESULTS {
+            self.results.pop_first();
         }
     }
 
@@ -328,13 +338,12 @@ impl StreamWatcher for LiveSession {
         }
         let goes_on_later = progress.state == State::Suspended;
         drop(progress);
-        if !goes_on_later {
-            // The next server may take it for one that goes on then, and finds out.
-            let _ = self.write_down(true);
+        if goes_on_later {
+            self.log.wake();
+            return;
         }
-        match goes_on_later {
-            true => self.log.wake(),
-            false => self.log.end(),
-        }
+        // Where this fails, the next server takes the session for one that goes on, and finds out.
+        let _ = self.write_down(true);
+        self.log.end();
     }
 }

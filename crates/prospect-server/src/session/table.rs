@@ -9,18 +9,15 @@ use prospect_source::{Behind, StopSignal, pushed};
 use super::id::{is_id, new_id};
 use super::kept::Kept;
 use super::live::{LiveSession, State};
-use crate::backend::{Backend, OpenError, OpenRequest, StreamFrames};
+use crate::backend::{Backend, OpenError, OpenRequest, PUSHED_FRAMES, StreamFrames};
 use crate::error::ApiError;
 use crate::guard::{Caller, Limits};
 use crate::metrics::Metrics;
 use crate::order::SessionOrder;
 
-/// What a pushed stream is called in its trace.
-const PUSHED: &str = "pushed frames";
-
 type Sessions = BTreeMap<String, Arc<LiveSession>>;
 
-/// Sessions by their names. Whose a session is not, for them it is not there.
+/// Sessions by their names. Nobody but its owner learns that a session is there.
 pub(crate) struct SessionTable {
     sessions: Mutex<Sessions>,
     backend: Arc<dyn Backend>,
@@ -64,7 +61,7 @@ impl SessionTable {
             };
             return Err(ApiError::bad_request(format!("camera: {camera:?}: expected {known}")));
         }
-        // Before a place is taken, for a name and a folder would be left of what does not hold.
+        // Settings that do not hold are refused here, before the session has a name and a folder.
         order.settings(&self.limits)?;
         let id = new_id().map_err(|error| ApiError::from(crate::OpenError::Failed(error.to_string())))?;
         let folder = self.folder.join(&id);
@@ -149,7 +146,7 @@ impl SessionTable {
     }
 
     fn check_room(&self, sessions: &Sessions) -> Result<(), ApiError> {
-        let going_on = sessions.values().filter(|session| session.state() == State::Watching).count();
+        let going_on = going_on(sessions);
         match going_on >= self.limits.sessions {
             true => Err(ApiError::too_many(format!(
                 "{going_on} sessions are open: expected at most {} at a time",
@@ -161,15 +158,15 @@ impl SessionTable {
 
     fn start(&self, session: &Arc<LiveSession>, resume: bool) -> Result<(), ApiError> {
         let settings = session.order.settings(&self.limits)?;
-        let gone = session.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = session.change();
         if *gone {
             return Err(ApiError::no_session(&session.id));
         }
         let most = self.limits.waiting_frames;
         let to = Arc::clone(session);
         let make = Box::new(move |behind: Behind, stop: &StopSignal| {
-            let (pusher, source) = pushed(PUSHED, behind, most, stop);
-            *to.pusher.lock().unwrap_or_else(PoisonError::into_inner) = Some(pusher);
+            let (pusher, source) = pushed(PUSHED_FRAMES, behind, most, stop);
+            to.set_pusher(pusher);
             source
         });
         let frames = match &session.order.camera {
@@ -208,7 +205,7 @@ impl SessionTable {
 
     /// Sessions that go on.
     pub(crate) fn count(&self) -> usize {
-        self.lock().values().filter(|session| session.state() == State::Watching).count()
+        going_on(&self.lock())
     }
 
     /// Has a session written down and frees its cache.
@@ -228,7 +225,7 @@ impl SessionTable {
     pub(crate) fn remove(&self, caller: Caller, id: &str) -> Result<(), ApiError> {
         let session = self.get(caller, id)?;
         // Whoever opens or suspends it comes first.
-        let mut gone = session.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = session.change();
         *gone = true;
         self.lock().remove(id);
         session.stop();
@@ -266,8 +263,12 @@ impl SessionTable {
     }
 }
 
+fn going_on(sessions: &Sessions) -> usize {
+    sessions.values().filter(|session| session.state() == State::Watching).count()
+}
+
 fn suspend(session: &LiveSession) -> Result<(), OpenError> {
-    let _first = session.change.lock().unwrap_or_else(PoisonError::into_inner);
+    let _first = session.change();
     session.suspend()
 }
 
