@@ -3,27 +3,20 @@
 //! Short here; `PROSPECT_FUZZ=1000 cargo test --test fuzz` has a thousand times as many cases.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../../prospect-model/tests/common/damaged.rs"]
+mod damaged;
 #[path = "../../prospect-model/tests/common/mutations.rs"]
 mod mutations;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
 
+use damaged::{here, one_line};
 use mutations::{cases, mutate, mutations};
 use proptest::prelude::*;
 use prospect_runner::suite;
 use prospect_runner::suspend::SuspendedRun;
-
-fn here(relative: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
-}
-
-fn one_line(error: &impl std::fmt::Display) -> Result<(), TestCaseError> {
-    let text = error.to_string();
-    prop_assert_eq!(text.lines().count(), 1, "{}", text);
-    Ok(())
-}
 
 /// The checkpoint of a stream of two frames.
 static CHECKPOINT: LazyLock<Vec<u8>> = LazyLock::new(|| {

@@ -31,6 +31,7 @@ mod pipe;
 mod pushed;
 mod sample;
 mod size;
+mod stamps;
 mod still;
 mod stop;
 mod walk;

@@ -9,12 +9,11 @@ use image::RgbImage;
 use crate::error::SourceError;
 use crate::frame::{Frame, FrameSource};
 use crate::input::Behind;
+use crate::stamps::Stamps;
 use crate::stop::StopSignal;
 
 /// How often a source that waits looks whether it still should.
 const POLL: Duration = Duration::from_millis(50);
-/// Least seconds between two frames: two time stamps are never the same.
-const LEAST_STEP: f64 = 1e-3;
 
 /// Why a frame is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
@@ -55,10 +54,7 @@ struct Shared {
 struct State {
     frames: VecDeque<Frame>,
     next_index: usize,
-    /// Moment and stream time of the first frame that was stamped as it came.
-    first: Option<(Instant, f64)>,
-    last: Option<f64>,
-    begins: f64,
+    stamps: Stamps,
     ended: bool,
 }
 
@@ -80,9 +76,7 @@ pub fn pushed(
     let state = State {
         frames: VecDeque::new(),
         next_index: behind.index,
-        first: None,
-        last: None,
-        begins: behind.time,
+        stamps: Stamps::new(behind.time),
         ended: false,
     };
     let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), most: most.max(1) });
@@ -106,10 +100,12 @@ impl FramePusher {
         if state.frames.len() >= self.0.most {
             return Err(PushError::Full { waiting: state.frames.len() });
         }
-        let time = state.stamp(now, time)?;
+        let time = match time {
+            Some(time) => state.stamps.given(time).map_err(|last| PushError::NotLater { time, last })?,
+            None => state.stamps.arrived(now),
+        };
         let index = state.next_index;
         state.next_index += 1;
-        state.last = Some(time);
         state.frames.push_back(Frame { index, time, image, name: None });
         drop(state);
         self.0.changed.notify_all();
@@ -120,27 +116,6 @@ impl FramePusher {
     pub fn end(&self) {
         self.0.lock().ended = true;
         self.0.changed.notify_all();
-    }
-}
-
-impl State {
-    fn stamp(&mut self, now: Instant, time: Option<f64>) -> Result<f64, PushError> {
-        match (time, self.last) {
-            (Some(time), Some(last)) if !(time.is_finite() && time > last) => {
-                Err(PushError::NotLater { time, last })
-            }
-            (Some(time), None) if !(time.is_finite() && time >= self.begins) => {
-                Err(PushError::NotLater { time, last: self.begins })
-            }
-            (Some(time), _) => Ok(time),
-            (None, last) => {
-                let next = last.map_or(self.begins, |last| last + LEAST_STEP);
-                let (began, first) = *self.first.get_or_insert((now, next));
-                // Milliseconds are all that an arrival is good for, and read well in a trace.
-                let since = (now.saturating_duration_since(began).as_secs_f64() * 1e3).round() / 1e3;
-                Ok((first + since).max(next))
-            }
-        }
     }
 }
 

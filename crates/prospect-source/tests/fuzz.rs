@@ -3,34 +3,15 @@
 //! Short here; `PROSPECT_FUZZ=1000 cargo test --test fuzz` has a thousand times as many cases.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../../prospect-model/tests/common/damaged.rs"]
+mod damaged;
 #[path = "../../prospect-model/tests/common/mutations.rs"]
 mod mutations;
 
-use std::path::{Path, PathBuf};
-
+use damaged::{changed, here, one_line};
 use mutations::{cases, mutate, mutations};
 use proptest::prelude::*;
 use prospect_source::SourceOptions;
-
-fn here(relative: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
-}
-
-/// A file with a few changes, under a name with the same ending.
-fn changed(path: &Path, changes: &[mutations::Mutation]) -> (tempfile::TempDir, PathBuf) {
-    let mut bytes = std::fs::read(path).unwrap();
-    mutate(&mut bytes, changes);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join(path.file_name().unwrap());
-    std::fs::write(&file, bytes).unwrap();
-    (folder, file)
-}
-
-fn one_line(error: &impl std::fmt::Display) -> Result<(), TestCaseError> {
-    let text = error.to_string();
-    prop_assert_eq!(text.lines().count(), 1, "{}", text);
-    Ok(())
-}
 
 const PICTURES: [&str; 14] = [
     "exif6.jpg",

@@ -1,22 +1,17 @@
 //! Time stamps by arrival, for what has none of its own that would outlast a reconnect.
 
 use std::sync::Arc;
-use std::time::Instant;
 
+use crate::stamps::Stamps;
 use crate::{Behind, Clock, Frame, FrameSource, SourceError, SourceOptions};
-
-/// Least seconds between two frames: two time stamps are never the same.
-const LEAST_STEP: f64 = 1e-3;
 
 /// The first frame is at 0, or behind the stream that goes on, every other one as much later as it came. Where it begins and
 /// ends, and how many frames it has, is said of the whole stream.
 pub(crate) struct Stamped {
     frames: Box<dyn FrameSource>,
     options: SourceOptions,
-    begins: f64,
+    stamps: Stamps,
     clock: Arc<dyn Clock>,
-    first: Option<Instant>,
-    last: Option<f64>,
     index: usize,
 }
 
@@ -27,17 +22,7 @@ impl Stamped {
         Behind { index, time: begins }: Behind,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { frames, options, begins, clock, first: None, last: None, index }
-    }
-
-    /// Milliseconds are all that an arrival is good for, and read well in a trace.
-    fn stamp(&mut self) -> f64 {
-        let now = self.clock.now();
-        let since = now.saturating_duration_since(*self.first.get_or_insert(now)).as_secs_f64();
-        let time =
-            ((since * 1e3).round() / 1e3 + self.begins).max(self.last.map_or(0.0, |last| last + LEAST_STEP));
-        self.last = Some(time);
-        time
+        Self { frames, options, stamps: Stamps::new(begins), clock, index }
     }
 }
 
@@ -51,7 +36,7 @@ impl FrameSource for Stamped {
                 Ok(frame) => frame,
                 Err(error) => return Some(Err(error)),
             };
-            let time = self.stamp();
+            let time = self.stamps.arrived(self.clock.now());
             if self.options.end.is_some_and(|end| time >= end) {
                 return None;
             }
