@@ -149,6 +149,11 @@ impl<W: Waiting> Account<W> {
         self.budget
     }
 
+    /// Another budget from now on: another strategy may need more room for its summaries.
+    pub fn set_budget(&mut self, budget: Budget) {
+        self.budget = budget;
+    }
+
     /// Cache length after the first step that carried a user message (ProAssist's initial part).
     pub fn initial_tokens(&self) -> Option<usize> {
         self.initial_tokens

@@ -4,9 +4,11 @@ use std::sync::mpsc::Sender;
 
 use prospect_session::{Aside, FrameInput, OpeningTexts, RunStatistics};
 
+use crate::adjustment::Adjustment;
 use crate::error::EngineError;
 use crate::load::Waiting;
-use crate::output::{Output, SuspendedParts};
+use crate::output::{Output, StreamPosition, SuspendedParts};
+use crate::served::Heard;
 use crate::setup::StreamSetup;
 use crate::stream_model::StreamModel;
 
@@ -18,6 +20,8 @@ pub(crate) enum Command<M: StreamModel> {
     Frame { stream: usize, input: FrameInput, picture: M::PreparedPicture, waiting: Waiting },
     Say { stream: usize, text: String, heard: Sender<Result<(), EngineError>> },
     Opening { stream: usize, opening: OpeningTexts, heard: Sender<Result<(), EngineError>> },
+    Adjust { stream: usize, adjustment: Box<Adjustment>, heard: Heard },
+    Look { stream: usize, seen: Sender<StreamPosition> },
     CutReply { stream: usize, cut: Sender<Result<bool, EngineError>> },
     Aside { stream: usize, aside: Aside },
     Suspend { stream: usize, write: Suspending },

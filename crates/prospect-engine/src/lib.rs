@@ -24,6 +24,7 @@
 //! [`EngineOptions::memory`] is refused ([`EngineError::NoMemory`]). [`Engine::load`] tells how much is taken, and how many
 //! frames wait.
 
+mod adjustment;
 mod command;
 mod engine;
 mod error;
@@ -43,12 +44,13 @@ mod stream_model;
 #[cfg(test)]
 mod tests;
 
+pub use adjustment::Adjustment;
 pub use engine::Engine;
 pub use error::{EngineError, UnfitError};
 pub use language::CheckpointLanguage;
 pub use load::EngineLoad;
 pub use memory::{peak_memory_bytes, resident_memory_bytes};
-pub use output::{Output, SuspendedParts};
+pub use output::{Output, StreamPosition, SuspendedParts};
 pub use picture::{Picture, fingerprint_of};
 pub use preparation::{Preparation, PreparedPicture, pixel_values};
 pub use setup::{EngineOptions, Resumption, StreamSetup};

@@ -1,6 +1,7 @@
 //! What comes of a stream.
 
-use prospect_session::{Event, Reply, SessionMemory, Words};
+use prospect_context::Budget;
+use prospect_session::{Event, Reply, RunStatistics, SessionMemory, Words};
 
 use crate::error::EngineError;
 use crate::stream_model::SuspendedModel;
@@ -17,6 +18,17 @@ pub enum Output {
     FrameDone(Option<Reply>),
     /// The stream has failed; nothing more comes of its frames.
     Failed(EngineError),
+}
+
+/// How far a stream has come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamPosition {
+    /// The figures so far.
+    pub statistics: RunStatistics,
+    /// Tokens in the cache.
+    pub cache_tokens: usize,
+    /// What the cache may hold.
+    pub budget: Budget,
 }
 
 /// A stream that is written down, between two frames.

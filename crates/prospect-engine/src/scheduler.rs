@@ -76,6 +76,16 @@ impl<M: StreamModel> Scheduler<M> {
                 let set = self.session(stream).and_then(|session| Ok(session.set_opening(opening)?));
                 let _ = heard.send(set);
             }
+            Command::Adjust { stream, adjustment, heard } => {
+                if let Some(served) = self.streams.get_mut(&stream) {
+                    served.adjust(&self.model, *adjustment, heard);
+                }
+            }
+            Command::Look { stream, seen } => {
+                if let Some(served) = self.streams.get(&stream) {
+                    let _ = seen.send(served.position());
+                }
+            }
             Command::CutReply { stream, cut } => {
                 let served = self.streams.get_mut(&stream).ok_or(EngineError::Stopped);
                 let _ = cut.send(served.and_then(|served| served.cut_reply(&self.model)));

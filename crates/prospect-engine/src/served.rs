@@ -9,14 +9,18 @@ use prospect_session::{
     Aside, Done, Evicted, FrameDone, FrameInput, ResolvedPiece, RunStatistics, Session, SessionError, Work,
 };
 
+use crate::adjustment::Adjustment;
 use crate::error::EngineError;
 use crate::load::{Taken, Waiting};
 use crate::memory::{peak_memory_bytes, resident_memory_bytes};
-use crate::output::{Output, SuspendedParts};
+use crate::output::{Output, StreamPosition, SuspendedParts};
 use crate::stream_model::{StreamModel, TalkInput, TalkPart};
 
 /// Who comes first: frames that have a deadline, by it; behind them, the frame that has waited longest.
 pub(crate) type Due = (bool, Duration);
+
+/// Hears what came of a change.
+pub(crate) type Heard = Sender<Result<(), EngineError>>;
 
 pub(crate) struct Served<M: StreamModel> {
     session: Session,
@@ -33,6 +37,8 @@ pub(crate) struct Served<M: StreamModel> {
     awaited: Option<Work>,
     /// Whether the stream has no pace of its own, and when the frame that is worked on should be done with.
     due: Due,
+    /// Changes of settings that wait for the end of the present frame.
+    adjustments: VecDeque<(Adjustment, Heard)>,
     /// It has failed or come to its end, and takes nothing more.
     closed: bool,
     /// When the engine's clock began.
@@ -58,6 +64,7 @@ impl<M: StreamModel> Served<M> {
             frames: VecDeque::new(),
             awaited: None,
             due: (true, Duration::ZERO),
+            adjustments: VecDeque::new(),
             closed: false,
             epoch,
             outputs,
@@ -76,6 +83,14 @@ impl<M: StreamModel> Served<M> {
 
     pub(crate) fn statistics(&self) -> &RunStatistics {
         self.session.statistics()
+    }
+
+    pub(crate) fn position(&self) -> StreamPosition {
+        StreamPosition {
+            statistics: self.session.statistics().clone(),
+            cache_tokens: self.session.cache_tokens(),
+            budget: self.session.budget(),
+        }
     }
 
     pub(crate) fn push(&mut self, input: FrameInput, picture: M::PreparedPicture, waiting: Waiting) {
@@ -129,7 +144,10 @@ impl<M: StreamModel> Served<M> {
     fn after(&mut self, model: &M, next: Result<Option<FrameDone>, SessionError>) {
         let mut next = next.map_err(EngineError::from);
         while let Ok(over) = &mut next {
-            if let Some(FrameDone { reply }) = over.take() {
+            let frame_done = over.take();
+            // Before the frame is said to be done: what is written down of the stream then has them.
+            self.make_adjustments(model);
+            if let Some(FrameDone { reply }) = frame_done {
                 self.tell_events();
                 self.tell(Output::FrameDone(reply));
             }
@@ -225,6 +243,32 @@ impl<M: StreamModel> Served<M> {
         Ok(true)
     }
 
+    /// Changes settings now, or once the present frame is done; `heard` is told then.
+    pub(crate) fn adjust(&mut self, model: &M, adjustment: Adjustment, heard: Heard) {
+        if self.closed {
+            // Whoever asks and does not wait for the answer has gone.
+            let _ = heard.send(Err(EngineError::Stopped));
+            return;
+        }
+        self.adjustments.push_back((adjustment, heard));
+        if self.awaited.is_none() {
+            self.after(model, Ok(None));
+        }
+    }
+
+    /// Makes the changes that waited for the stream to be between two frames.
+    fn make_adjustments(&mut self, model: &M) {
+        while self.session.is_idle()
+            && let Some((Adjustment { threshold, rule, settings }, heard)) = self.adjustments.pop_front()
+        {
+            let made = self.session.adjust(rule, settings);
+            if let (Ok(()), Some(threshold)) = (&made, threshold) {
+                model.set_threshold(&mut self.cache, threshold);
+            }
+            let _ = heard.send(made.map_err(EngineError::from));
+        }
+    }
+
     /// The stream as it is between two frames.
     pub(crate) fn suspended(&self, model: &M) -> Result<SuspendedParts<'_>, EngineError> {
         if self.closed {
@@ -255,6 +299,8 @@ impl<M: StreamModel> Served<M> {
         self.closed = true;
         (self.awaited, self.picture) = (None, None);
         self.frames.clear();
+        // Whoever waits for a change hears that nothing comes of it.
+        self.adjustments.clear();
     }
 
     fn tell_events(&mut self) {

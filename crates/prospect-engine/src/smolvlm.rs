@@ -69,6 +69,15 @@ pub fn sampling_of(sampling: SamplingSettings) -> prospect_model::Sampling {
     }
 }
 
+/// The settings' threshold, as the model takes it.
+fn talk_rule_of(threshold: NotTalkThreshold) -> TalkRule {
+    match threshold {
+        NotTalkThreshold::Argmax => TalkRule::Argmax,
+        NotTalkThreshold::Probability(threshold) => TalkRule::Threshold(threshold as f32),
+        NotTalkThreshold::Diff(fall) => TalkRule::Fall(fall as f32),
+    }
+}
+
 /// An answer in the making.
 struct Fork {
     /// Cache length where it branches off.
@@ -295,11 +304,7 @@ impl StreamModel for SmolVlmStreams {
         Ok(SmolVlmCache {
             cache: self.model.new_cache(options.max_seq_len, options.positions)?,
             generator: generator.ending_at(&self.ends),
-            talk_rule: match options.threshold {
-                NotTalkThreshold::Argmax => TalkRule::Argmax,
-                NotTalkThreshold::Probability(threshold) => TalkRule::Threshold(threshold as f32),
-                NotTalkThreshold::Diff(fall) => TalkRule::Fall(fall as f32),
-            },
+            talk_rule: talk_rule_of(options.threshold),
             generation: None,
             fork: None,
         })
@@ -335,6 +340,10 @@ impl StreamModel for SmolVlmStreams {
             self.end(part.cache, speaking?)
         };
         parts.iter_mut().zip(speaking).map(end).collect()
+    }
+
+    fn set_threshold(&self, cache: &mut SmolVlmCache, threshold: NotTalkThreshold) {
+        cache.talk_rule = talk_rule_of(threshold);
     }
 
     fn cut_reply(&self, cache: &mut SmolVlmCache) {

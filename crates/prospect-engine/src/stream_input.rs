@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use prospect_session::{Aside, FrameInput, OpeningTexts, Pace, RunStatistics};
 
+use crate::adjustment::Adjustment;
 use crate::command::Command;
 use crate::error::EngineError;
 use crate::load::{Meter, Waiting};
-use crate::output::SuspendedParts;
+use crate::output::{StreamPosition, SuspendedParts};
 use crate::picture::Picture;
 use crate::stream_model::StreamModel;
 
@@ -91,6 +92,28 @@ impl<M: StreamModel> StreamInput<M> {
     pub fn set_opening(&self, opening: OpeningTexts) -> Result<(), EngineError> {
         let (heard, answer) = channel();
         self.send(Command::Opening { stream: self.id, opening, heard })?;
+        answer.recv().map_err(|_| EngineError::Stopped)?
+    }
+
+    /// How far the stream has come.
+    ///
+    /// # Errors
+    /// [`EngineError::Stopped`], also if the stream is closed.
+    pub fn position(&self) -> Result<StreamPosition, EngineError> {
+        let (seen, answer) = channel();
+        self.send(Command::Look { stream: self.id, seen })?;
+        answer.recv().map_err(|_| EngineError::Stopped)
+    }
+
+    /// Changes settings of the stream: at once if it waits for a frame, otherwise once the present frame is done.
+    ///
+    /// # Errors
+    /// A strategy that cannot take over ([`prospect_session::Session::check_rule`]); the stream goes on as before.
+    /// [`EngineError::Stopped`], also if the stream is closed.
+    pub fn adjust(&self, adjustment: Adjustment) -> Result<(), EngineError> {
+        let (heard, answer) = channel();
+        let adjustment = Box::new(adjustment);
+        self.send(Command::Adjust { stream: self.id, adjustment, heard })?;
         answer.recv().map_err(|_| EngineError::Stopped)?
     }
 

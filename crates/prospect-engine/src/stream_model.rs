@@ -1,5 +1,6 @@
 //! The model as an engine sees it: shared weights, and a cache for every stream.
 
+use prospect_config::{NotTalkThreshold, SamplingSettings};
 use prospect_context::PositionPolicy;
 use prospect_model::{StoredTensor, StoredTensors};
 use prospect_session::{ResolvedPiece, Said, Then};
@@ -15,9 +16,9 @@ pub struct CacheOptions {
     /// What happens to positions at an eviction.
     pub positions: PositionPolicy,
     /// When the not-talk token wins.
-    pub threshold: prospect_config::NotTalkThreshold,
+    pub threshold: NotTalkThreshold,
     /// How words are picked.
-    pub sampling: prospect_config::SamplingSettings,
+    pub sampling: SamplingSettings,
 }
 
 /// One stream's part of a pass.
@@ -101,6 +102,9 @@ pub trait StreamModel: Send + Sync + 'static {
     /// Takes the parts in, and goes on with what those say that speak, until each has said `most` tokens or is finished. What
     /// each said, in their order.
     fn talk(&self, parts: &mut [TalkPart<'_, Self>], most: usize) -> Vec<Result<Said, EngineError>>;
+
+    /// Another threshold for the decisions to come.
+    fn set_threshold(&self, cache: &mut Self::Cache, threshold: NotTalkThreshold);
 
     /// Forgets the reply in the making. What was said of it stays, all but the last token in the cache.
     fn cut_reply(&self, cache: &mut Self::Cache);

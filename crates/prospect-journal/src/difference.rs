@@ -2,23 +2,38 @@
 
 use serde_json::{Map, Value};
 
-/// The first place at which two JSON values differ, `a.b`, with what stands there.
-pub fn first_difference(one: &Value, other: &Value) -> Option<(String, String, String)> {
+/// A place at which two JSON values differ.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    /// The place, `a.b`.
+    pub key: String,
+    /// What stands there in the one; null if nothing does.
+    pub one: Value,
+    /// What stands there in the other; null if nothing does.
+    pub other: Value,
+}
+
+/// Every place at which two JSON values differ, in the order of the first one's keys. Objects are compared key by key.
+pub fn differences(one: &Value, other: &Value) -> Vec<Difference> {
+    let mut found = Vec::new();
+    collect(String::new(), one, other, &mut found);
+    found
+}
+
+fn collect(key: String, one: &Value, other: &Value, found: &mut Vec<Difference>) {
     if one == other {
-        return None;
+        return;
     }
-    if let (Some(one), Some(other)) = (one.as_object(), other.as_object()) {
-        let keys = one.keys().chain(other.keys().filter(|key| !one.contains_key(*key)));
-        let within = |key: &String| {
-            let value = |of: &Map<String, Value>| of.get(key).cloned().unwrap_or_default();
-            first_difference(&value(one), &value(other)).map(|(place, one, other)| match place.as_str() {
-                "" => (key.clone(), one, other),
-                _ => (format!("{key}.{place}"), one, other),
-            })
-        };
-        return keys.filter_map(within).next();
+    let (Some(within_one), Some(within_other)) = (one.as_object(), other.as_object()) else {
+        found.push(Difference { key, one: one.clone(), other: other.clone() });
+        return;
+    };
+    let added = within_other.keys().filter(|name| !within_one.contains_key(*name));
+    for name in within_one.keys().chain(added) {
+        let value = |of: &Map<String, Value>| of.get(name).cloned().unwrap_or_default();
+        let place = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+        collect(place, &value(within_one), &value(within_other), found);
     }
-    Some((String::new(), one.to_string(), other.to_string()))
 }
 
 #[cfg(test)]
@@ -28,15 +43,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_difference_names_its_key() {
+    fn every_difference_names_its_key() {
         let one = json!({"a": 1, "context": {"max_seq_len": 384, "x": null}});
-        let other = json!({"a": 1, "context": {"max_seq_len": 512, "x": null}});
+        let other = json!({"a": 1, "b": 2, "context": {"max_seq_len": 512, "x": null}});
+        let difference = |key: &str, one: Value, other: Value| Difference { key: key.to_owned(), one, other };
         assert_eq!(
-            first_difference(&one, &other),
-            Some(("context.max_seq_len".into(), "384".into(), "512".into()))
+            differences(&one, &other),
+            [
+                difference("context.max_seq_len", json!(384), json!(512)),
+                difference("b", Value::Null, json!(2)),
+            ]
         );
-        let more = json!({"a": 1, "b": 2, "context": {"max_seq_len": 384, "x": null}});
-        assert_eq!(first_difference(&one, &more), Some(("b".into(), "null".into(), "2".into())));
-        assert_eq!(first_difference(&one, &one), None);
+        assert_eq!(differences(&one, &one), []);
+        assert_eq!(
+            differences(&json!({"a": {"b": 1}}), &json!({})),
+            [difference("a", json!({"b": 1}), Value::Null)]
+        );
     }
 }

@@ -4,7 +4,7 @@
 //! ([`TracePosition`]), so that what was written behind a suspended stream can be cut off again.
 //!
 //! Who drives streams says what belongs to one of its own: how far it has come, and what it is a stream of. Both are written
-//! down as they are given; [`Stamp`] and [`first_difference`] help to tell whether that is the same when a stream goes on.
+//! down as they are given; [`Stamp`] and [`differences`] help to tell whether that is the same when a stream goes on.
 
 mod difference;
 mod error;
@@ -14,7 +14,7 @@ mod suspended;
 mod trace;
 mod whole_file;
 
-pub use difference::first_difference;
+pub use difference::{Difference, differences};
 pub use error::JournalError;
 pub use lock::Lock;
 pub use stamp::Stamp;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 use prospect_context::Role;
-use prospect_session::{Event, OpeningTexts};
+use prospect_session::{Event, OpeningTexts, RunStatistics};
 use prospect_source::{Behind, FrameSource, StopSignal};
 
 /// Opens streams on one model.
@@ -96,6 +96,12 @@ pub trait LiveStream: Send + Sync {
     /// In one line, why not.
     fn set_opening(&self, opening: OpeningTexts) -> Result<(), OpenError>;
 
+    /// Changes what may change while it goes on: `settings` are all that the session asks for, by their keys.
+    ///
+    /// # Errors
+    /// In one line, why not; nothing is changed then.
+    fn change_settings(&self, settings: &[(String, String)]) -> Result<(), OpenError>;
+
     /// Asks it to come to its end, without waiting for that.
     fn begin_to_suspend(&self);
 
@@ -108,6 +114,9 @@ pub trait LiveStream: Send + Sync {
 
 /// Is told what comes of a stream, in order, on the stream's own thread.
 pub trait StreamWatcher: Send + Sync {
+    /// It goes on where it was when it was written down.
+    fn goes_on(&self, at: &StreamPosition);
+
     /// A line of its trace.
     fn event(&self, event: &Event);
 
@@ -116,6 +125,19 @@ pub trait StreamWatcher: Send + Sync {
 
     /// Nothing more comes of it. `failure` says why in one line, if it did not simply come to its end.
     fn ended(&self, failure: Option<String>);
+}
+
+/// Where a stream is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StreamPosition {
+    /// Its figures so far.
+    pub statistics: RunStatistics,
+    /// Tokens in its cache.
+    pub cache_tokens: usize,
+    /// Most tokens in its cache.
+    pub max_seq_len: usize,
+    /// Its strategy.
+    pub strategy: String,
 }
 
 /// What the page offers.

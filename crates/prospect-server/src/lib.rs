@@ -22,7 +22,7 @@ mod state;
 
 pub use backend::{
     About, Backend, Chat, ChatAnswer, ChatMessage, ChatPart, Demo, LiveStream, Load, MakeSource, OpenError,
-    OpenRequest, PUSHED_FRAMES, StreamFrames, StreamWatcher,
+    OpenRequest, PUSHED_FRAMES, StreamFrames, StreamPosition, StreamWatcher,
 };
 pub use guard::{KeyError, Keys, Limits, Origins};
 pub use serve::{ServeOptions, Server};

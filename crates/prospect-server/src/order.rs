@@ -8,7 +8,10 @@ use crate::guard::Limits;
 
 /// The sections of settings that a client may set: nothing there names a file, a device or a program.
 const OPEN_SECTIONS: [&str; 3] = ["context", "generation", "stream"];
-/// Beside them, what becomes of frames when the model is slower.
+/// The keys that two short names stand for.
+const STRATEGY: &str = "context.strategy";
+const THRESHOLD: &str = "stream.not_talk_threshold";
+/// Beside the open sections, what becomes of frames when the model is slower.
 const OPEN_KEYS: [&str; 1] = ["source.policy"];
 
 /// The body of `POST /v1/streaming/sessions`.
@@ -51,6 +54,44 @@ impl SessionOrder {
         }
     }
 
+    /// This order with what may change while its session goes on: the threshold, the strategy, and settings of both by
+    /// their keys. The prompts of `change` are not taken over: the stream remembers its prompts itself.
+    ///
+    /// # Errors
+    /// A change of anything else.
+    pub(crate) fn changed_by(&self, change: &Self) -> Result<Self, ApiError> {
+        let lawful = Self {
+            system_prompt: change.system_prompt.clone(),
+            task_knowledge: change.task_knowledge.clone(),
+            strategy: change.strategy.clone(),
+            not_talk_threshold: change.not_talk_threshold.clone(),
+            settings: change.settings.clone(),
+            ..Self::default()
+        };
+        if lawful != *change {
+            return Err(ApiError::bad_request(
+                "only system_prompt, task_knowledge, not_talk_threshold, strategy and settings change while a session goes on",
+            ));
+        }
+        let mut changed = self.clone();
+        // Short names win over long ones: a long one that is newer takes the place of the short one.
+        if lawful.settings.contains_key(STRATEGY) {
+            changed.strategy = None;
+        }
+        if lawful.settings.contains_key(THRESHOLD) {
+            changed.not_talk_threshold = None;
+        }
+        changed.settings.extend(lawful.settings);
+        changed.strategy = lawful.strategy.or(changed.strategy);
+        changed.not_talk_threshold = lawful.not_talk_threshold.or(changed.not_talk_threshold);
+        Ok(changed)
+    }
+
+    /// Whether it asks for other settings than those of the server.
+    pub(crate) fn asks_for_settings(&self) -> bool {
+        self.strategy.is_some() || self.not_talk_threshold.is_some() || !self.settings.is_empty()
+    }
+
     /// The same order, of this model where it names none.
     pub(crate) fn or_model(mut self, model: Option<String>) -> Self {
         self.model = self.model.or(model);
@@ -82,13 +123,13 @@ impl SessionOrder {
         let mut set = |key: &str, value: Option<Value>| {
             settings.extend(value.map(|value| (key.to_owned(), as_setting(&value))));
         };
-        set("context.strategy", self.strategy.clone().map(Value::from));
+        set(STRATEGY, self.strategy.clone().map(Value::from));
         match &self.budget {
             Some(Value::Number(tokens)) => set("context.max_seq_len", Some(tokens.clone().into())),
             bytes => set("context.budget", bytes.clone()),
         }
         set("stream.talk", self.talk.clone().map(Value::from));
-        set("stream.not_talk_threshold", self.not_talk_threshold.clone());
+        set(THRESHOLD, self.not_talk_threshold.clone());
         set("stream.fps", self.fps.map(Value::from));
         set("generation.max_new_tokens", self.max_new_tokens.map(Value::from));
         let samples = match self.temperature {
@@ -167,6 +208,23 @@ mod tests {
         assert_eq!(settings("").unwrap(), Vec::<String>::new());
         let sampled = settings(r#"{"temperature": 0.7, "top_p": 0.9, "seed": 3}"#).unwrap();
         assert_eq!(sampled.len(), 4);
+    }
+
+    #[test]
+    fn the_newer_of_a_short_and_a_long_name_wins() {
+        let parse = |body: &str| SessionOrder::parse(body.as_bytes()).unwrap();
+        let order =
+            parse(r#"{"strategy": "drop_all", "budget": 512, "settings": {"stream.every.seconds": 3}}"#);
+        let long = order.changed_by(&parse(r#"{"settings": {"context.strategy": "drop_middle"}}"#)).unwrap();
+        let short = long.changed_by(&parse(r#"{"strategy": "hybrid", "not_talk_threshold": 0.5}"#)).unwrap();
+        let strategy = |order: &SessionOrder| {
+            let settings = order.settings(&Limits::default()).unwrap();
+            settings.into_iter().rev().find(|(key, _)| key == STRATEGY).unwrap().1
+        };
+        assert_eq!([&order, &long, &short].map(strategy), ["\"drop_all\"", "\"drop_middle\"", "\"hybrid\""]);
+        assert_eq!(short.budget, order.budget);
+        let refused = order.changed_by(&parse(r#"{"budget": 1024}"#)).unwrap_err();
+        assert!(refused.message.contains("not_talk_threshold, strategy"), "{}", refused.message);
     }
 
     #[test]

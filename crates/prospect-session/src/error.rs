@@ -3,6 +3,7 @@
 use prospect_context::PlanError;
 use prospect_context::account::NoRoom;
 
+use crate::adjust::UnlawfulChange;
 use crate::language::LanguageError;
 
 /// Any failure of a session.
@@ -76,6 +77,16 @@ pub enum SessionError {
         /// The strategy's name.
         strategy: String,
     },
+    /// A strategy that cannot take over a stream that has begun.
+    #[error("the strategy cannot change from {from} to {to} while the stream goes on: {problem}")]
+    UnlawfulChange {
+        /// The strategy that decides now.
+        from: String,
+        /// The strategy that was to take over.
+        to: String,
+        /// Why it cannot.
+        problem: UnlawfulChange,
+    },
     /// An input that comes at the wrong moment: a frame while one is worked on, a result that nobody waits for.
     #[error("{found} came while the session {state}: expected {expected}")]
     OutOfTurn {
@@ -103,7 +114,8 @@ impl SessionError {
             Self::Language(_)
             | Self::Request { .. }
             | Self::MessageTooLong { .. }
-            | Self::MissingDialogueState { .. } => true,
+            | Self::MissingDialogueState { .. }
+            | Self::UnlawfulChange { .. } => true,
             Self::Plan(_)
             | Self::PutBack(_)
             | Self::UnexpectedOverflow { .. }

@@ -122,7 +122,7 @@ pub enum Event {
         /// What wrote the trace.
         versions: Versions,
     },
-    /// What the cache may hold; once, before the first frame.
+    /// What the cache may hold: before the first frame, and again where changed settings change it.
     Budget {
         /// Most tokens in the cache.
         max_seq_len: usize,
@@ -243,6 +243,13 @@ pub enum Event {
         /// Its stream time in seconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         time: Option<f64>,
+    },
+    /// Settings that somebody changed while the stream went on. Where the budget changes with them, a `budget` follows.
+    SettingsChanged {
+        /// The new values, by their keys.
+        settings: serde_json::Map<String, serde_json::Value>,
+        /// The strategy from here on.
+        strategy: String,
     },
     /// What is to be said of the source, though no frame of it is lost.
     SourceNote {

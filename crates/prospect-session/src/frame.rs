@@ -54,6 +54,8 @@ pub enum Aside {
     SourceInterrupted(String),
     /// What is to be said of the source, though no frame of it is lost, in one line.
     SourceNote(String),
+    /// Settings that are others than those under which the stream was written down, by their keys.
+    SettingsChanged(serde_json::Map<String, serde_json::Value>),
 }
 
 /// A reply of the assistant.

@@ -26,6 +26,7 @@
 //! each summary that it asks for, on a fork of the cache as it still is, *prefill* the question, *decode* the answer,
 //! *truncate*; then *evict*.
 
+mod adjust;
 mod dialogue;
 mod error;
 mod event;
@@ -49,6 +50,7 @@ mod trace_laws;
 mod words;
 mod work;
 
+pub use adjust::UnlawfulChange;
 pub use error::{SessionError, UnfitSession};
 pub use event::{Event, PaceEntry, PaceSummary, PutBack, SCHEMA_VERSION, SegmentEntry, StageTimes, Versions};
 pub use frame::{Aside, Fingerprint, FrameDone, FrameInput, Pace, Reply};

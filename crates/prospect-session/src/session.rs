@@ -284,6 +284,9 @@ impl Session {
                 Event::SourceInterrupted { message }
             }
             Aside::SourceNote(message) => Event::SourceNote { message },
+            Aside::SettingsChanged(settings) => {
+                Event::SettingsChanged { settings, strategy: self.rule.name().to_owned() }
+            }
         });
     }
 

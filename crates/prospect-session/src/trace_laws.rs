@@ -116,6 +116,7 @@ impl Check {
             Event::Message { .. }
             | Event::Summary { .. }
             | Event::Error { .. }
+            | Event::SettingsChanged { .. }
             | Event::SourceNote { .. } => {}
         }
     }

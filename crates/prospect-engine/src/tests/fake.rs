@@ -96,6 +96,9 @@ impl StreamModel for FakeStreams {
         parts.iter_mut().map(talk).collect()
     }
 
+    /// Its script decides.
+    fn set_threshold(&self, _: &mut FakeCache, _: prospect_config::NotTalkThreshold) {}
+
     fn cut_reply(&self, cache: &mut FakeCache) {
         cache.cut_reply();
     }

@@ -66,7 +66,10 @@ impl<M: StreamModel> Drive<'_, M> {
 
     /// Has the stream written down, where that is asked for.
     fn keep(&mut self, keep: Keep<M>) -> Result<(), RunError> {
-        self.keeper.map_or(Ok(()), |keeper| keep(keeper, self.stream, self.progress, self.trace))
+        let Some(keeper) = self.keeper else { return Ok(()) };
+        // What happened since the last frame belongs to the stream that is written down.
+        self.stream.record_rest(self.trace)?;
+        keep(keeper, self.stream, self.progress, self.trace)
     }
 
     fn feed(&mut self) -> Result<(), RunError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use prospect_engine::{Engine, EngineError, EngineOptions, SmolVlmStreams, StreamInput, StreamSetup};
 use prospect_journal::TraceSink;
-use prospect_session::RunStatistics;
+use prospect_session::{Aside, RunStatistics};
 use prospect_source::{Behind, FrameSource, StopSignal};
 
 use super::drive::Drive;
@@ -89,8 +89,12 @@ pub fn run_on(
         None => Opening::Begins(Box::new(setup)),
         Some(suspended) => {
             let path = suspended.path().to_owned();
+            let changes = suspended.identity().changes_to(settings);
             let stream = resume(engine, setup, suspended)?;
             skip(frames.as_mut(), &progress, settings.stream.fps, path, interrupt)?;
+            if !changes.is_empty() {
+                stream.aside(Aside::SettingsChanged(changes), trace)?;
+            }
             Opening::GoesOn(stream)
         }
     };

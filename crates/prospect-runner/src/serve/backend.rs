@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use prospect_config::{ExceedContextHandling, Layers, Settings};
+use prospect_config::{ExceedContextHandling, Layers};
 use prospect_engine::{Engine, EngineLoad, EngineOptions, SmolVlmStreams};
 use prospect_evaluation::annotations::Annotations;
 use prospect_server::{About, Backend, Chat, ChatAnswer, Demo, LiveStream, Load, OpenError, OpenRequest};
 
+use super::asked::Asked;
 use super::chat::answer as chat_answer;
 use super::refusal::refusal;
 use super::shared::SharedModel;
@@ -47,19 +48,6 @@ impl ModelBackend {
         let shared = Arc::new(SharedModel { checkpoint, engine, strategies, cameras, checkpoint_every });
         Ok(Self { shared, layers, about: About { fps, strategies: names, cameras: camera_names, demo } })
     }
-
-    /// The settings of a session: the server's, and over them what its client asks for.
-    fn settings(&self, request: &OpenRequest) -> Result<Settings, RunError> {
-        let mut layers = self.layers.clone();
-        for (key, value) in &request.settings {
-            layers = layers.flag(key, key, value)?;
-        }
-        if let Some(prompt) = &request.system_prompt {
-            let text = serde_json::Value::from(prompt.as_str()).to_string();
-            layers = layers.flag("system_prompt", "stream.system_prompt", &text)?;
-        }
-        self.shared.checkpoint.fit(layers.resolve()?)
-    }
 }
 
 impl Backend for ModelBackend {
@@ -72,10 +60,12 @@ impl Backend for ModelBackend {
     }
 
     fn open(&self, request: OpenRequest) -> Result<Box<dyn LiveStream>, OpenError> {
-        let settings = self.settings(&request).map_err(|error| refusal(&error))?;
+        let asked = Asked::new(&self.layers, request.system_prompt.as_deref());
+        let asked = asked.map_err(|error| refusal(&error))?;
+        let settings = asked.settings(&self.shared, &request.settings).map_err(|error| refusal(&error))?;
         let task_knowledge = request.task_knowledge.clone();
         let annotations = Annotations { task_knowledge, ..Annotations::default() };
-        let driven = Driven { shared: Arc::clone(&self.shared), settings, annotations, request };
+        let driven = Driven { shared: Arc::clone(&self.shared), asked, settings, annotations, request };
         SessionStream::start(driven).map(|stream| Box::new(stream) as _)
     }
 

@@ -1,5 +1,6 @@
 //! The model behind the server: every session is a run of its own on one engine.
 
+mod asked;
 mod backend;
 mod chat;
 mod refusal;

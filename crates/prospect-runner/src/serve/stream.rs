@@ -6,35 +6,52 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use prospect_config::Settings;
-use prospect_engine::{SmolVlmStreams, StreamInput};
+use prospect_engine::{SmolVlmStreams, StreamInput, StreamPosition};
 use prospect_evaluation::annotations::Annotations;
 use prospect_journal::{JournalError, TracePosition, TraceSink, TraceWriter};
-use prospect_server::{LiveStream, OpenError, OpenRequest, PUSHED_FRAMES, StreamFrames, StreamWatcher};
+use prospect_server::{
+    LiveStream, OpenError, OpenRequest, PUSHED_FRAMES, StreamFrames, StreamPosition as Position,
+    StreamWatcher,
+};
 use prospect_session::{Event, OpeningTexts, Words};
 
+use super::asked::{Asked, adjustment};
 use super::refusal::refusal;
 use super::shared::SharedModel;
 use crate::display::Silent;
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
 use crate::run::{self, Keeping, OpenSource, RunInputs, Way};
-use crate::suspend::{Keeper, trace_in};
+use crate::suspend::{Keeper, threshold_and_strategy, trace_in};
 
 /// The file of a suspended stream in the folder of its session.
 const STREAM_FILE: &str = "stream";
 
-/// Everything that a session's thread has.
+/// Everything that a session is made of.
 pub(super) struct Driven {
     pub(super) shared: Arc<SharedModel>,
+    pub(super) asked: Asked,
     pub(super) settings: Settings,
     pub(super) annotations: Annotations,
     pub(super) request: OpenRequest,
+}
+
+/// What the session's thread works from.
+struct SessionThread {
+    shared: Arc<SharedModel>,
+    settings: Settings,
+    annotations: Annotations,
+    request: OpenRequest,
 }
 
 /// The handle of that thread.
 pub(super) struct SessionStream {
     input: StreamInput<SmolVlmStreams>,
     interrupt: Interrupt,
+    shared: Arc<SharedModel>,
+    asked: Asked,
+    /// Its settings now.
+    settings: Mutex<Settings>,
     thread: Mutex<Option<JoinHandle<Option<RunError>>>>,
 }
 
@@ -44,13 +61,19 @@ impl SessionStream {
         let interrupt = Interrupt::default();
         let (opened, answer) = channel();
         let own = interrupt.clone();
+        let Driven { shared, asked, settings, annotations, request } = driven;
+        let session =
+            SessionThread { shared: Arc::clone(&shared), settings: settings.clone(), annotations, request };
         let thread = std::thread::Builder::new()
             .name("session".to_owned())
-            .spawn(move || driven.run(&own, &opened))
+            .spawn(move || session.run(&own, &opened))
             .map_err(|error| OpenError::Failed(format!("no thread for the session: {error}")))?;
         let gone = || OpenError::Failed("the session's thread has gone".to_owned());
         match answer.recv().unwrap_or_else(|_| Err(gone())) {
-            Ok(input) => Ok(Self { input, interrupt, thread: Mutex::new(Some(thread)) }),
+            Ok(input) => {
+                let (settings, thread) = (Mutex::new(settings), Mutex::new(Some(thread)));
+                Ok(Self { input, interrupt, shared, asked, settings, thread })
+            }
             Err(error) => Err(error),
         }
     }
@@ -79,6 +102,20 @@ impl LiveStream for SessionStream {
         self.input.set_opening(opening).map_err(|error| refusal(&error.into()))
     }
 
+    fn change_settings(&self, asked: &[(String, String)]) -> Result<(), OpenError> {
+        let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut change = || {
+            let changed = self.asked.settings(&self.shared, asked)?;
+            let adjustment = adjustment(&self.shared, &settings, &changed)?;
+            if !adjustment.settings.is_empty() {
+                self.input.adjust(adjustment)?;
+            }
+            *settings = changed;
+            Ok(())
+        };
+        change().map_err(|error: RunError| refusal(&error))
+    }
+
     fn begin_to_suspend(&self) {
         self.interrupt.give();
     }
@@ -94,7 +131,7 @@ impl LiveStream for SessionStream {
 
 type Opened = Sender<Result<StreamInput<SmolVlmStreams>, OpenError>>;
 
-impl Driven {
+impl SessionThread {
     /// The thread. Whoever waits for the stream is answered once: with who speaks to it, or why there is none. Of a stream that never
     /// was open nobody is told that it ended.
     fn run(self, interrupt: &Interrupt, opened: &Opened) -> Option<RunError> {
@@ -126,9 +163,11 @@ impl Driven {
         };
         let model = &shared.checkpoint.folder;
         let keeper =
-            Keeper::new(&folder.join(STREAM_FILE), shared.checkpoint_every, &settings, model, &source)?;
+            Keeper::new(&folder.join(STREAM_FILE), shared.checkpoint_every, &settings, model, &source)?
+                .with_changes_of(threshold_and_strategy);
         let suspended = resume.then(|| keeper.suspended()).transpose()?;
         let trace = trace_in(&folder, suspended.as_ref())?;
+        let (goes_on, strategy) = (Arc::clone(&watcher), settings.context.strategy.name().to_owned());
         let mut trace = Watched { trace, watcher, interrupt: interrupt.clone() };
         let inputs = RunInputs {
             settings: &settings,
@@ -138,8 +177,14 @@ impl Driven {
             annotations: Some(&annotations),
             interrupt,
         };
-        let on_open = Box::new(move |input| {
+        let on_open = Box::new(move |input: StreamInput<SmolVlmStreams>| {
             is_open.set(true);
+            if resume && let Ok(at) = input.position() {
+                let StreamPosition { statistics, cache_tokens, budget } = at;
+                let max_seq_len = budget.max_seq_len;
+                let at = Position { statistics, cache_tokens, max_seq_len, strategy };
+                goes_on.goes_on(&at);
+            }
             // Whoever waited for it may have gone.
             let _ = opened.send(Ok(input));
         });

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use prospect_config::Settings;
-use prospect_journal::{Stamp, first_difference};
+use prospect_config::{ExceedContextHandling, Settings};
+use prospect_journal::{Difference, Stamp, differences};
 use prospect_source::without_secrets;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::error::SuspendError;
 use crate::error::RunError;
@@ -48,7 +48,30 @@ fn is_contents(path: &Path) -> bool {
     path.is_file() || path.is_dir()
 }
 
+/// Whether a setting may be another one when a stream goes on.
+pub type MayChange = fn(&str) -> bool;
+
+/// No setting may.
+pub fn nothing(_: &str) -> bool {
+    false
+}
+
+/// What may change of a stream while it goes on: when silence wins, and which strategy decides, with its parameters.
+pub fn threshold_and_strategy(key: &str) -> bool {
+    let of_strategy = |rest: &str| {
+        let table = rest.split_once('.').map_or(rest, |(table, _)| table);
+        matches!(table, "strategy" | "custom") || ExceedContextHandling::is_built_in(table)
+    };
+    key == "stream.not_talk_threshold" || key.strip_prefix("context.").is_some_and(of_strategy)
+}
+
 impl Identity {
+    /// The values of `settings` that differ from those under which the stream was written down.
+    pub fn changes_to(&self, settings: &Settings) -> Map<String, Value> {
+        let all = differences(&self.settings, &run::settings_without_secrets(settings));
+        all.into_iter().map(|difference| (difference.key, difference.other)).collect()
+    }
+
     /// # Errors
     /// A file that cannot be looked at.
     pub(super) fn of(settings: &Settings, model: &Path, source: &str) -> Result<Self, RunError> {
@@ -64,14 +87,17 @@ impl Identity {
 
     /// # Errors
     /// The first thing in which a checkpoint's identity (`self`) is not that of the run that would go on.
-    pub(super) fn check(&self, run: &Self, path: &Path) -> Result<(), SuspendError> {
+    pub(super) fn check(&self, run: &Self, path: &Path, may_change: MayChange) -> Result<(), SuspendError> {
         let Self { prospect, settings, model, source, annotations } = self;
         let path = || path.to_owned();
         if *prospect != run.prospect {
             let (found, expected) = (prospect.clone(), run.prospect.clone());
             return Err(SuspendError::Version { path: path(), found, expected });
         }
-        if let Some((key, found, expected)) = first_difference(settings, &run.settings) {
+        let mut all = differences(settings, &run.settings).into_iter();
+        let difference = all.find(|difference| !may_change(&difference.key));
+        if let Some(Difference { key, one, other }) = difference {
+            let (found, expected) = (one.to_string(), other.to_string());
             return Err(SuspendError::Settings { path: path(), key, found, expected });
         }
         let inputs = [
@@ -94,6 +120,19 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_threshold_and_the_strategy_may_change() {
+        let may = [
+            "stream.not_talk_threshold",
+            "context.strategy",
+            "context.drop_middle",
+            "context.hybrid.last_keep_len",
+        ];
+        let may_not = ["context.max_seq_len", "context.rules", "context", "stream.fps", "generation.seed"];
+        assert!(may.into_iter().all(threshold_and_strategy));
+        assert!(!may_not.into_iter().any(threshold_and_strategy));
+    }
 
     #[test]
     fn a_password_leaves_no_digest() {

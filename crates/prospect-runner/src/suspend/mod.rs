@@ -16,7 +16,8 @@ use prospect_engine::StreamModel;
 use prospect_journal::{SuspendedFile, SuspendedStream, TRACE_FILE, TraceSink, TraceWriter};
 
 pub use error::SuspendError;
-pub use identity::Identity;
+pub use identity::{Identity, threshold_and_strategy};
+use identity::{MayChange, nothing};
 
 use crate::error::RunError;
 use crate::run::{Progress, ServedStream};
@@ -40,6 +41,7 @@ pub fn trace_in(folder: &Path, suspended: Option<&SuspendedRun>) -> Result<Trace
 /// Writes a stream down every so many frames.
 #[derive(Debug)]
 pub struct Keeper {
+    may_change: MayChange,
     file: SuspendedFile,
     every: NonZeroUsize,
     identity: Identity,
@@ -58,7 +60,12 @@ impl Keeper {
         source: &str,
     ) -> Result<Self, RunError> {
         let file = SuspendedFile::take(path)?;
-        Ok(Self { file, every, identity: Identity::of(settings, model, source)? })
+        Ok(Self { may_change: nothing, file, every, identity: Identity::of(settings, model, source)? })
+    }
+
+    /// The stream may go on with other values of these settings.
+    pub fn with_changes_of(self, may_change: MayChange) -> Self {
+        Self { may_change, ..self }
     }
 
     /// Where the stream is written down.
@@ -72,7 +79,7 @@ impl Keeper {
     /// Every way in which it cannot, but for what only the model can tell.
     pub fn suspended(&self) -> Result<SuspendedRun, RunError> {
         let stream: SuspendedRun = self.file.read()?;
-        stream.identity().check(&self.identity, stream.path())?;
+        stream.identity().check(&self.identity, stream.path(), self.may_change)?;
         Ok(stream)
     }
 

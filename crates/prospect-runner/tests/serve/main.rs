@@ -5,6 +5,7 @@
 mod common;
 
 mod attacks;
+mod changes;
 mod chat;
 mod client;
 mod keeping;

@@ -154,6 +154,7 @@ fn the_page_and_what_it_asks_for_are_there() {
     for (path, what) in [
         ("/", "<title>Prospect</title>"),
         ("/page.js", "use strict"),
+        ("/pictures.js", "use strict"),
         ("/page.css", "--ground"),
         ("/health", "ok"),
         ("/ready", "ready"),

@@ -2,9 +2,7 @@
 
 const at = (id) => document.getElementById(id);
 const SESSIONS = "/v1/streaming/sessions";
-const KINDS = ["system", "user", "frame", "assistant", "summary", "other"];
 const LARGEST_SIDE = 768; // of a picture that is sent, in pixels
-const MOST_POINTS = 600; // of the silence curve
 const MOST_LINES = 200; // of what was said
 
 const PATIENCE = 8000; // for a server that does not answer, in milliseconds
@@ -78,7 +76,14 @@ async function listen(session) {
 
 function take(session, event) {
   switch (event.event) {
-    case "run_started": [session.strategy, session.cache] = [event.strategy, []]; break;
+    case "run_started":
+      [session.strategy, session.cache] = [event.strategy, []];
+      setThreshold(session, event.config?.stream?.not_talk_threshold);
+      break;
+    case "settings_changed":
+      session.strategy = event.strategy;
+      setThreshold(session, event.settings["stream.not_talk_threshold"]);
+      break;
     case "budget": session.budget = event.max_seq_len; break;
     case "message":
       if (event.role === "system" && at("status").textContent === NEW_PROMPT) status("Watching.");
@@ -199,92 +204,6 @@ function status(text, bad = false) {
   at("status").classList.toggle("bad", bad);
 }
 
-// --- pictures of it -----------------------------------------------------------------------------------------------------
-
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-const kindOf = (kind) => (KINDS.includes(kind) ? kind : "other");
-
-let asked = false;
-function draw() {
-  if (asked) return;
-  asked = true;
-  requestAnimationFrame(() => { asked = false; strip(shown); silence(shown); });
-}
-
-// The style sheet says how large a canvas is; it gets as many pixels as the screen has there. `snap` finds the next of them.
-function sized(id) {
-  const canvas = at(id);
-  const ratio = window.devicePixelRatio || 1;
-  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-  canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round(height * ratio);
-  const paper = canvas.getContext("2d");
-  paper.scale(ratio, ratio);
-  return { paper, width, height, snap: (place) => Math.round(place * ratio) / ratio, pixel: 1 / ratio };
-}
-
-function strip(session) {
-  const { paper, width, height, snap, pixel } = sized("strip");
-  paper.fillStyle = colour("ground");
-  paper.fillRect(0, 0, width, height);
-  const since = performance.now() - (session?.flash ?? -1e9);
-  const edge = since < 1200 ? 3 : 1;
-  if (session) {
-    const tokens = session.cache.reduce((sum, segment) => sum + segment.tokens, 0);
-    const budget = Math.max(session.budget || 0, tokens, 1);
-    const place = (token) => snap(4 + (token / budget) * (width - 8));
-    let from = 0;
-    for (const { kind, tokens: length } of session.cache) {
-      const [start, end] = [place(from), place(from + length)];
-      paper.fillStyle = colour(kindOf(kind));
-      paper.fillRect(start, 6, Math.max(end - start - (end - start > 3 ? 1 : 0), pixel), height - 12);
-      from += length;
-    }
-    at("budget").textContent = `${tokens} of ${session.budget ?? "?"} tokens, ${session.strategy ?? ""}`;
-  }
-  // An eviction shows as a bright frame for a moment.
-  paper.strokeStyle = edge > 1 ? colour("user") : colour("line");
-  paper.lineWidth = edge;
-  paper.strokeRect(edge / 2, edge / 2, width - edge, height - edge);
-  if (edge > 1) setTimeout(draw, 300);
-}
-
-function silence(session) {
-  const { paper, width, height, snap, pixel } = sized("silence");
-  const [left, right, top, bottom] = [40, width - 6, 8, height - 22];
-  const high = (share) => top + (1 - share) * (bottom - top);
-  paper.font = "12px system-ui, sans-serif";
-  paper.textBaseline = "middle";
-  paper.fillStyle = colour("dim");
-  for (const share of [0, 0.5, 1]) {
-    paper.textAlign = "right";
-    paper.fillText(`${share * 100}%`, left - 6, high(share));
-    paper.save();
-    paper.fillStyle = colour("line");
-    paper.fillRect(left, snap(high(share)), right - left, Math.max(1, pixel));
-    paper.restore();
-  }
-  const points = session?.silence ?? [];
-  if (!points.length) return;
-  const [first, last] = [points[0][0], Math.max(points[points.length - 1][0], points[0][0] + 10)];
-  const place = ([time, share]) => [left + 4 + ((time - first) / (last - first)) * (right - left - 8), high(share)];
-  paper.textAlign = "left";
-  paper.fillText(clock(first), left, height - 8);
-  paper.textAlign = "right";
-  paper.fillText(clock(last), right, height - 8);
-  paper.strokeStyle = colour("accent");
-  paper.lineWidth = 1.5;
-  paper.lineJoin = "round";
-  paper.beginPath();
-  points.forEach((point, number) => (number ? paper.lineTo(...place(point)) : paper.moveTo(...place(point))));
-  paper.stroke();
-  paper.fillStyle = colour("user");
-  for (const point of points.filter(([, , spoke]) => spoke)) {
-    const [x, y] = place(point);
-    paper.beginPath(); paper.arc(x, y, 4, 0, 2 * Math.PI); paper.fill();
-  }
-}
-
 // --- what it watches ----------------------------------------------------------------------------------------------------
 
 const still = document.createElement("canvas");
@@ -302,6 +221,7 @@ async function picture(video) {
 function order() {
   const given = {};
   if (at("prompt").value.trim()) given.system_prompt = at("prompt").value;
+  if (at("threshold").value) given.not_talk_threshold = at("threshold").valueAsNumber;
   if (at("strategy").value) given.strategy = at("strategy").value;
   if (at("tokens").value) given.budget = Number(at("tokens").value);
   if (at("fps").value) given.fps = Number(at("fps").value);
@@ -467,12 +387,30 @@ at("ask").onsubmit = async (event) => {
 
 const NEW_PROMPT = "The new prompt goes in with the next frame.";
 at("prompt").onchange = async () => {
-  if (!live || !at("prompt").value.trim()) return;
-  try {
-    await ask("PATCH", `${SESSIONS}/${live.id}`, JSON.stringify({ system_prompt: at("prompt").value }), { "content-type": "application/json" });
-    status(NEW_PROMPT);
-  } catch (error) { status(error.message, true); }
+  if (at("prompt").value.trim() && (await change({ system_prompt: at("prompt").value }))) status(NEW_PROMPT);
 };
+
+// Changes the session that is watched. Whether the server took the change.
+async function change(what) {
+  if (!live) return false;
+  try {
+    await ask("PATCH", `${SESSIONS}/${live.id}`, JSON.stringify(what), { "content-type": "application/json" });
+    return true;
+  } catch (error) {
+    status(error.message, true);
+    return false;
+  }
+}
+at("threshold").onchange = () => {
+  const threshold = at("threshold").valueAsNumber;
+  if (threshold >= 0 && threshold <= 1) change({ not_talk_threshold: threshold });
+};
+at("strategy").onchange = () => at("strategy").value && change({ strategy: at("strategy").value });
+dragThreshold((threshold) => {
+  if (!live) return;
+  at("threshold").value = threshold;
+  at("threshold").onchange();
+});
 
 at("legend").append(...KINDS.map((kind) => {
   const entry = document.createElement("span");

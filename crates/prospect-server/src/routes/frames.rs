@@ -201,7 +201,7 @@ async fn pushed(
     waits: bool,
     until: Instant,
 ) -> Result<(usize, f64), ApiError> {
-    if session.order.camera.is_some() {
+    if session.has_camera() {
         return Err(ApiError::over("the session watches a camera: expected no frames"));
     }
     loop {

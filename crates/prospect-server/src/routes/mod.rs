@@ -1,5 +1,6 @@
 //! Every path, and who may ask for it.
 
+mod changes;
 mod chat;
 mod door;
 mod events;
@@ -30,7 +31,7 @@ pub(crate) fn router(state: Shared) -> Router {
         .route("/v1/models", get(models::list))
         .route("/v1/models/{id}", get(models::one))
         .route(SESSIONS, get(sessions::list).post(sessions::open))
-        .route(&of_session(""), get(sessions::show).patch(sessions::change).delete(sessions::close))
+        .route(&of_session(""), get(sessions::show).patch(changes::change).delete(sessions::close))
         .route(&of_session("/frames"), post(frames::push))
         .route(&of_session("/messages"), post(messages::say))
         .route(&of_session("/events"), get(events::stream))
@@ -44,6 +45,7 @@ pub(crate) fn router(state: Shared) -> Router {
     let open = Router::new()
         .route("/", get(page::index))
         .route("/page.js", get(page::script))
+        .route("/pictures.js", get(page::pictures))
         .route("/page.css", get(page::style))
         .route("/about.json", get(page::about))
         .route("/demo.mp4", get(page::demo))

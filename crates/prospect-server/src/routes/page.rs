@@ -1,4 +1,4 @@
-//! The page: one document, one script, one style sheet, and nothing from anywhere else.
+//! The page: one document, two scripts, one style sheet, and nothing from anywhere else.
 
 use axum::Json;
 use axum::extract::State;
@@ -32,6 +32,10 @@ pub(super) async fn index() -> Response {
 
 pub(super) async fn script() -> Response {
     asset("text/javascript; charset=utf-8", include_str!("../page/page.js"))
+}
+
+pub(super) async fn pictures() -> Response {
+    asset("text/javascript; charset=utf-8", include_str!("../page/pictures.js"))
 }
 
 pub(super) async fn style() -> Response {

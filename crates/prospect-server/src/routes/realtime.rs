@@ -13,11 +13,12 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::changes;
 use super::door::PROTOCOL;
 use super::events::{EventReader, NextEvent};
 use super::extract::Asked;
 use super::frames;
-use super::sessions::{aside, change_opening, open_session};
+use super::sessions::{aside, open_session};
 use crate::data_address::{bytes_of, decoded};
 use crate::error::ApiError;
 use crate::guard::Caller;
@@ -242,12 +243,7 @@ impl Conversation {
             None => self.open(order.or_model(self.model.clone())).await,
             Some((session, _)) => {
                 let session = Arc::clone(session);
-                let Some(prompt) = order.system_prompt else {
-                    return Err(ApiError::bad_request(
-                        "session: of an open session only instructions change",
-                    ));
-                };
-                change_opening(&self.state, &session, prompt, order.task_knowledge).await?;
+                changes::make(&self.state, &session, order).await?;
                 let updated = json!({ "type": "session.updated", "session": { "id": session.id } });
                 // Who has gone is found out with the next message.
                 let _ = self.send(updated).await;

@@ -17,7 +17,7 @@ use crate::session::{LiveSession, State as SessionState};
 use crate::state::Shared;
 
 /// A session as clients see it.
-fn shown(state: &Shared, session: &LiveSession) -> Value {
+pub(super) fn shown(state: &Shared, session: &LiveSession) -> Value {
     let figures = session.figures();
     let mut shown = json!({
         "id": session.id,
@@ -93,50 +93,6 @@ pub(super) async fn show(
 ) -> Result<Json<Value>, ApiError> {
     let session = state.sessions.get(caller, &id)?;
     Ok(Json(shown(&state, &session)))
-}
-
-/// What can be changed of a session that goes on.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Change {
-    #[serde(alias = "instructions")]
-    system_prompt: Option<String>,
-    task_knowledge: Option<String>,
-}
-
-pub(super) async fn change(
-    State(state): State<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
-    Body(body): Body,
-) -> Result<Json<Value>, ApiError> {
-    let Change { system_prompt, task_knowledge } =
-        serde_json::from_slice(&body).map_err(ApiError::bad_request)?;
-    let Some(system_prompt) = system_prompt else {
-        return Err(ApiError::bad_request("system_prompt: missing: expected the new prompt"));
-    };
-    let session = state.sessions.get(caller, &id)?;
-    change_opening(&state, &session, system_prompt, task_knowledge).await?;
-    Ok(Json(shown(&state, &session)))
-}
-
-/// Another prompt for a session that goes on.
-pub(super) async fn change_opening(
-    state: &Shared,
-    session: &Arc<LiveSession>,
-    system_prompt: String,
-    task_knowledge: Option<String>,
-) -> Result<(), ApiError> {
-    for text in [Some(&system_prompt), task_knowledge.as_ref()].into_iter().flatten() {
-        check_text(text, &state.limits)?;
-    }
-    let asked = Arc::clone(session);
-    aside(move || {
-        let opening = OpeningTexts { system_prompt, task_knowledge };
-        let set = asked.with_stream(|stream| stream.set_opening(opening));
-        set.ok_or_else(|| over(&asked))?.map_err(ApiError::from)
-    })
-    .await
 }
 
 /// A session that takes nothing more.

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use prospect_session::Event;
+use prospect_session::{Event, RunStatistics};
 use prospect_source::FramePusher;
 use serde::Serialize;
 use serde_json::json;
 
 use super::kept::Kept;
 use super::log::EventLog;
-use crate::backend::{LiveStream, OpenError, StreamWatcher};
+use crate::backend::{LiveStream, OpenError, StreamPosition, StreamWatcher};
 use crate::guard::Caller;
 use crate::metrics::Metrics;
 use crate::order::SessionOrder;
@@ -63,7 +63,7 @@ pub(crate) struct LiveSession {
     pub(crate) owner: Caller,
     pub(crate) folder: PathBuf,
     /// What it was asked for, with which it goes on.
-    pub(crate) order: SessionOrder,
+    order: Mutex<SessionOrder>,
     pub(crate) log: EventLog,
     /// Where its frames are pushed; none of a camera's.
     pusher: Mutex<Option<FramePusher>>,
@@ -117,7 +117,7 @@ impl LiveSession {
             id,
             owner,
             folder,
-            order,
+            order: Mutex::new(order),
             log: EventLog::new(events),
             pusher: Mutex::new(None),
             change: Mutex::new(false),
@@ -135,9 +135,36 @@ impl LiveSession {
         }
     }
 
+    /// What it is asked for.
+    pub(crate) fn order(&self) -> SessionOrder {
+        lock(&self.order).clone()
+    }
+
+    /// Whether a camera of the server brings its frames.
+    pub(crate) fn has_camera(&self) -> bool {
+        lock(&self.order).camera.is_some()
+    }
+
+    /// Has the stream change its settings to those of `order`, with which it goes on from then on.
+    ///
+    /// # Errors
+    /// There is no stream, it refuses, or the change cannot be written down.
+    pub(super) fn change_settings(
+        &self,
+        order: SessionOrder,
+        settings: &[(String, String)],
+    ) -> Result<(), OpenError> {
+        let changed = self.with_stream(|stream| stream.change_settings(settings));
+        changed.unwrap_or_else(|| Err(OpenError::Over("the session does not go on".to_owned())))?;
+        *lock(&self.order) = order;
+        self.write_down(false).map_err(|error| {
+            OpenError::Failed(format!("the change holds, and cannot be written down: {error}"))
+        })
+    }
+
     /// Writes down what is known of it beside its stream.
     pub(super) fn write_down(&self, is_over: bool) -> std::io::Result<()> {
-        let (id, owner, order) = (self.id.clone(), self.owner, self.order.clone());
+        let (id, owner, order) = (self.id.clone(), self.owner, self.order());
         Kept { id, owner, order, is_over }.write(&self.folder)
     }
 
@@ -251,6 +278,7 @@ impl Progress {
         match event {
             Event::RunStarted { strategy, .. } => self.figures.strategy.clone_from(strategy),
             Event::Budget { max_seq_len, .. } => self.figures.max_seq_len = *max_seq_len,
+            Event::SettingsChanged { strategy, .. } => self.figures.strategy.clone_from(strategy),
             Event::Reply { text, .. } => {
                 self.reply = Some(text.clone());
                 self.figures.replies += 1;
@@ -313,6 +341,7 @@ fn name_of(event: &Event) -> &'static str {
         Event::Overflow { .. } => "overflow",
         Event::Summary { .. } => "summary",
         Event::FrameDropped { .. } => "frame_dropped",
+        Event::SettingsChanged { .. } => "settings_changed",
         Event::SourceNote { .. } => "source_note",
         Event::SourceInterrupted { .. } => "source_interrupted",
         Event::Error { .. } => "error",
@@ -321,6 +350,13 @@ fn name_of(event: &Event) -> &'static str {
 }
 
 impl StreamWatcher for LiveSession {
+    fn goes_on(&self, at: &StreamPosition) {
+        let RunStatistics { frames, frames_dropped, replies, overflows, .. } = at.statistics;
+        let (cache_tokens, max_seq_len, strategy) = (at.cache_tokens, at.max_seq_len, at.strategy.clone());
+        lock(&self.progress).figures =
+            Figures { frames, frames_dropped, replies, overflows, cache_tokens, max_seq_len, strategy };
+    }
+
     fn event(&self, event: &Event) {
         lock(&self.progress).take(event, &self.metrics);
         // Events always become JSON.

@@ -157,7 +157,8 @@ impl SessionTable {
     }
 
     fn start(&self, session: &Arc<LiveSession>, resume: bool) -> Result<(), ApiError> {
-        let settings = session.order.settings(&self.limits)?;
+        let order = session.order();
+        let settings = order.settings(&self.limits)?;
         let gone = session.change();
         if *gone {
             return Err(ApiError::no_session(&session.id));
@@ -169,14 +170,14 @@ impl SessionTable {
             to.set_pusher(pusher);
             source
         });
-        let frames = match &session.order.camera {
+        let frames = match &order.camera {
             Some(camera) => StreamFrames::Camera(camera.clone()),
             None => StreamFrames::Pushed(make),
         };
         let request = OpenRequest {
             settings,
-            system_prompt: session.order.system_prompt.clone(),
-            task_knowledge: session.order.task_knowledge.clone(),
+            system_prompt: order.system_prompt,
+            task_knowledge: order.task_knowledge,
             frames,
             folder: session.folder.clone(),
             resume,
@@ -218,6 +219,22 @@ impl SessionTable {
         Ok(session)
     }
 
+    /// Changes what may change while a session goes on.
+    ///
+    /// # Errors
+    /// A change that does not hold; a session that does not go on.
+    pub(crate) fn change_settings(
+        &self,
+        session: &LiveSession,
+        change: &SessionOrder,
+    ) -> Result<(), ApiError> {
+        // Two changes come one after the other.
+        let _first = session.change();
+        let order = session.order().changed_by(change)?;
+        let settings = order.settings(&self.limits)?;
+        Ok(session.change_settings(order, &settings)?)
+    }
+
     /// Stops a session and forgets it, with what was written down of it.
     ///
     /// # Errors
@@ -238,7 +255,7 @@ impl SessionTable {
     pub(crate) fn suspend_idle(&self) {
         let is_idle = |session: &&Arc<LiveSession>| {
             // A camera goes on by itself.
-            let is_pushed = session.order.camera.is_none();
+            let is_pushed = !session.has_camera();
             is_pushed && session.state() == State::Watching && session.idle() > self.limits.idle
         };
         let sessions: Vec<_> = self.lock().values().filter(is_idle).cloned().collect();
@@ -303,6 +320,10 @@ mod tests {
         }
 
         fn set_opening(&self, _: OpeningTexts) -> Result<(), OpenError> {
+            Ok(())
+        }
+
+        fn change_settings(&self, _: &[(String, String)]) -> Result<(), OpenError> {
             Ok(())
         }
 
@@ -404,6 +425,6 @@ mod tests {
         let next = SessionTable::new(Arc::new(fake), limits, path, Arc::new(Metrics::new()));
         assert_eq!(next.resume_all(), (1, 0));
         let session = next.get(Caller::ANYBODY, &kept.id).unwrap();
-        assert_eq!((session.state(), &session.order), (State::Watching, &kept.order));
+        assert_eq!((session.state(), session.order()), (State::Watching, kept.order()));
     }
 }

@@ -1,5 +1,6 @@
 //! The stream loop against a model without weights, whose cache is a list of ids.
 
+mod adjust;
 mod bounds;
 mod cut;
 mod driver;

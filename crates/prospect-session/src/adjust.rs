@@ -1,0 +1,117 @@
+//! Settings that change while a stream goes on: another strategy, another threshold.
+
+use prospect_context::{Budget, PositionPolicy};
+use serde_json::{Map, Value};
+
+use crate::error::SessionError;
+use crate::event::Event;
+use crate::language::Counter;
+use crate::options::OverflowRule;
+use crate::session::Session;
+use crate::work::Work;
+
+/// Why another strategy cannot take over a stream that has begun.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnlawfulChange {
+    /// A baseline takes part: it has no strategy, and its cache holds something else.
+    #[error("expected a strategy before and after, not a baseline")]
+    Baseline,
+    /// The cache was built for another position policy.
+    #[error("its positions are {to:?}, the cache was built for {from:?}: expected the same")]
+    Positions {
+        /// The policy that the cache was built for.
+        from: PositionPolicy,
+        /// The policy of the new strategy.
+        to: PositionPolicy,
+    },
+    /// The new strategy evicts at another point of a frame's turn.
+    #[error("it follows other rules (context.rules): expected the same")]
+    Rules,
+    /// The new strategy's summary does not fit.
+    #[error(
+        "a summary of {summary} tokens does not fit beside {beside} tokens of opening and frame: expected one within context.max_seq_len"
+    )]
+    NoRoom {
+        /// Tokens of the largest summary.
+        summary: usize,
+        /// Tokens that stand beside it in any case.
+        beside: usize,
+    },
+}
+
+impl Session {
+    /// Checks whether `rule` can take over from the present rule, at any moment of the stream.
+    ///
+    /// # Errors
+    /// [`SessionError::UnlawfulChange`], [`SessionError::MissingDialogueState`], a text that cannot be encoded.
+    pub fn check_rule(&self, rule: &OverflowRule) -> Result<(), SessionError> {
+        let unlawful = |problem| SessionError::UnlawfulChange {
+            from: self.rule.name().to_owned(),
+            to: rule.name().to_owned(),
+            problem,
+        };
+        let (Some(before), Some(after)) = (self.rule.strategy(), rule.strategy()) else {
+            return Err(unlawful(UnlawfulChange::Baseline));
+        };
+        if before.positions() != after.positions() {
+            let (from, to) = (before.positions(), after.positions());
+            return Err(unlawful(UnlawfulChange::Positions { from, to }));
+        }
+        if before.trigger() != after.trigger() {
+            return Err(unlawful(UnlawfulChange::Rules));
+        }
+        if after.needs_dialogue_state() && !self.talk.has_dialogue_state(&self.options.steps) {
+            return Err(SessionError::MissingDialogueState { strategy: after.name().to_owned() });
+        }
+        let budget = self.budget_under(rule);
+        let beside = self.account.pinned_tokens() + self.language.encode_frame(None)?.ids.len();
+        match budget.room_before(beside) {
+            Some(_) => Ok(()),
+            None => Err(unlawful(UnlawfulChange::NoRoom { summary: budget.max_summary_tokens, beside })),
+        }
+    }
+
+    /// Changes settings of the stream between two frames. `settings` are their keys and new values, as the trace tells
+    /// them; `rule` is the rule from now on, where the strategy changes.
+    ///
+    /// A summary that the former strategy had begun is dropped: [`Session::next_work`] says so.
+    ///
+    /// # Errors
+    /// As [`Self::check_rule`], and [`SessionError::OutOfTurn`] while a frame is worked on; nothing is changed then.
+    pub fn adjust(
+        &mut self,
+        rule: Option<OverflowRule>,
+        settings: Map<String, Value>,
+    ) -> Result<(), SessionError> {
+        if !self.is_idle() {
+            return Err(SessionError::OutOfTurn {
+                found: "a change of settings",
+                state: self.stage.name(),
+                expected: "it to be done with the frame before",
+            });
+        }
+        let before = self.account.budget();
+        if let Some(rule) = rule {
+            self.check_rule(&rule)?;
+            self.account.set_budget(self.budget_under(&rule));
+            self.rule = rule;
+            if self.early.take().is_some() {
+                self.works.push_back(Work::DropFork);
+            }
+        }
+        let strategy = self.rule.name().to_owned();
+        self.events.push(Event::SettingsChanged { settings, strategy });
+        if self.account.budget() != before {
+            self.events.push(Event::budget(&self.account.budget()));
+        }
+        Ok(())
+    }
+
+    /// The budget if `rule` decided what survives.
+    fn budget_under(&self, rule: &OverflowRule) -> Budget {
+        let counter = Counter(self.language.as_ref());
+        let max_summary_tokens = rule.strategy().map_or(0, |strategy| strategy.max_summary_tokens(&counter));
+        Budget { max_summary_tokens, ..self.account.budget() }
+    }
+}
