@@ -3,6 +3,7 @@
 use prospect_context::PositionPolicy;
 use prospect_context::strategies::proassist::{Fixed, VARIANTS};
 
+use crate::budget::{CacheBudget, CacheCosts};
 use crate::choice::choice;
 use crate::error::SettingsError;
 use crate::keys::parameter_key;
@@ -10,6 +11,8 @@ use crate::origin::Origin;
 use crate::raw::Raw;
 use crate::strategy::{self, ExceedContextHandling};
 
+const BUDGET: &str = "context.budget";
+const MAX_SEQ_LEN: &str = "context.max_seq_len";
 /// How errors name `context.max_seq_len` where it was made of `context.budget`.
 const BUDGET_IN_TOKENS: &str = "context.budget in tokens";
 
@@ -20,10 +23,10 @@ pub struct ContextSettings {
     pub strategy: ExceedContextHandling,
     /// Whose rules: Prospect's, or ProAssist's token for token.
     pub rules: ContextRules,
-    /// Most bytes of keys and values that the cache ever holds, where the budget was given in bytes.
-    pub budget: Option<u64>,
+    /// The budget, where it was given in bytes or in seconds.
+    pub budget: Option<CacheBudget>,
     /// Most tokens that the cache ever holds. With a [`Self::budget`], [`crate::Settings::fitted_to`] makes it
-    /// of the bytes; before that it is [`usize::MAX`].
+    /// of the bytes or seconds; before that it is [`usize::MAX`].
     pub max_seq_len: usize,
     /// Tokens below `max_seq_len` at which the cache counts as full; less than `max_seq_len`.
     pub reserved_seq_len: usize,
@@ -59,15 +62,15 @@ pub(crate) fn validate(raw: &mut Raw) -> Result<ContextSettings, SettingsError> 
     Ok(settings)
 }
 
-/// The budget in bytes, unless a stronger layer gave one in tokens.
-fn budget(raw: &Raw) -> Result<Option<u64>, SettingsError> {
-    let (budget, tokens) = ("context.budget", "context.max_seq_len");
+/// The budget in bytes or seconds, unless a stronger layer gave one in tokens.
+fn budget(raw: &Raw) -> Result<Option<CacheBudget>, SettingsError> {
+    let (budget, tokens) = (BUDGET, MAX_SEQ_LEN);
     let Some(field) = raw.find(budget) else { return Ok(None) };
-    let expected = "an amount of memory, like \"256MiB\"";
-    let bytes =
-        crate::bytes::parse(&field.text_or_count(expected)?).ok_or_else(|| field.invalid(expected))?;
+    let expected = "an amount of memory, like \"256MiB\", or a time, like \"5m\"";
+    let amount =
+        CacheBudget::parse(&field.text_or_count(expected)?).ok_or_else(|| field.invalid(expected))?;
     if is_in_tokens(raw) || raw.is_stronger(budget, tokens) {
-        return Ok(Some(bytes));
+        return Ok(Some(amount));
     }
     if raw.is_stronger(tokens, budget) {
         return Ok(None);
@@ -75,17 +78,55 @@ fn budget(raw: &Raw) -> Result<Option<u64>, SettingsError> {
     Err(raw.conflict(budget, format!("one of {budget} and {tokens}, not both")))
 }
 
-/// Whether the budget in bytes has been turned into tokens already.
+/// Whether the budget has been turned into tokens already.
 fn is_in_tokens(raw: &Raw) -> bool {
-    raw.entry("context.max_seq_len").is_some_and(|entry| entry.written == BUDGET_IN_TOKENS)
+    raw.entry(MAX_SEQ_LEN).is_some_and(|entry| entry.written == BUDGET_IN_TOKENS)
 }
 
-/// Puts the tokens in that `context.budget` buys.
-pub(crate) fn put_tokens(raw: &mut Raw, tokens: u64) {
-    let Some(mut entry) = raw.entry("context.budget").cloned() else { return };
+/// Puts `tokens` in at a key, as the budget's own.
+fn put_tokens(raw: &mut Raw, key: &str, tokens: u64) {
+    let Some(mut entry) = raw.entry(BUDGET).cloned() else { return };
     entry.value = toml::Value::Integer(i64::try_from(tokens).unwrap_or(i64::MAX));
     entry.written = BUDGET_IN_TOKENS.to_owned();
-    raw.insert("context.max_seq_len", entry);
+    raw.insert(key, entry);
+}
+
+/// Puts in what a budget in bytes buys.
+pub(crate) fn put_bytes(raw: &mut Raw, bytes: u64, costs: &CacheCosts) {
+    put_tokens(raw, MAX_SEQ_LEN, bytes / (costs.bytes_per_token.max(1) as u64));
+}
+
+/// Puts in what a budget in seconds needs: the strategy keeps that many seconds of frames at every eviction, and a quarter
+/// more fits before the next one. A strategy that keeps no frames evicts that many seconds after the last eviction.
+pub(crate) fn put_seconds(raw: &mut Raw, seconds: f64, needs: &Needs<'_>) {
+    let Needs { costs, fps, strategy, reserved_seq_len, max_new_tokens } = *needs;
+    // A budget is at most a year, so that this is a number of frames.
+    let frames = (seconds * fps).ceil() as usize;
+    let remembered = frames.saturating_mul(costs.frame_tokens);
+    let slack = (remembered / 4).max(FEWEST_FRAMES_BETWEEN_EVICTIONS * costs.frame_tokens);
+    let summary = strategy.summary().map_or(0, |(_, tokens)| tokens);
+    let mut wanted = [remembered, slack, summary, reserved_seq_len, max_new_tokens, costs.fixed_tokens];
+    if let Some(kept) = strategy.kept()
+        && raw.is_stronger(BUDGET, &kept.key)
+    {
+        put_tokens(raw, &kept.key, remembered as u64);
+        let beside = strategy.kept_beside();
+        wanted[0] = remembered.saturating_add(beside);
+    }
+    let tokens = wanted.into_iter().fold(0, usize::saturating_add);
+    put_tokens(raw, MAX_SEQ_LEN, tokens as u64);
+}
+
+/// Evictions come at least this many frames apart under a budget in seconds.
+const FEWEST_FRAMES_BETWEEN_EVICTIONS: usize = 8;
+
+/// What a budget in seconds is worked out from.
+pub(crate) struct Needs<'a> {
+    pub(crate) costs: &'a CacheCosts,
+    pub(crate) fps: f64,
+    pub(crate) strategy: &'a ExceedContextHandling,
+    pub(crate) reserved_seq_len: usize,
+    pub(crate) max_new_tokens: usize,
 }
 
 fn move_shorthands(raw: &mut Raw, chosen: &str) -> Result<(), SettingsError> {
@@ -114,7 +155,7 @@ fn is_binding(parameter: &Origin, raw: &Raw) -> bool {
     let chosen_in = raw.entry("context.strategy").map_or(0, |entry| entry.origin.rank());
     match parameter {
         Origin::Default => false,
-        Origin::File(_) => chosen_in <= parameter.rank(),
+        Origin::Preset(_) | Origin::File(_) => chosen_in <= parameter.rank(),
         Origin::Set | Origin::Flag(_) => true,
     }
 }

@@ -51,6 +51,16 @@ pub enum SettingsError {
         /// The argument.
         text: String,
     },
+    /// A preset that does not exist.
+    #[error("--preset {name}: expected one of {known}{near}")]
+    NoPreset {
+        /// The name.
+        name: String,
+        /// ` (did you mean ...?)`, or nothing.
+        near: String,
+        /// The names that exist.
+        known: String,
+    },
     /// A key that does not exist.
     #[error("{origin}: unknown key {key}{hint}")]
     UnknownKey {

@@ -11,6 +11,8 @@ use crate::raw::Raw;
 pub struct GenerationSettings {
     /// Most tokens of a reply, at least 1.
     pub max_new_tokens: usize,
+    /// How often in a row a reply may say the same phrase before it is cut, at least 2; `None` never cuts it.
+    pub max_repeats: Option<usize>,
     /// How tokens are picked.
     pub sampling: SamplingSettings,
 }
@@ -54,6 +56,7 @@ impl SamplingSettings {
 pub(crate) fn validate(raw: &Raw, context: &ContextSettings) -> Result<GenerationSettings, SettingsError> {
     let max_new_tokens = raw.need("generation.max_new_tokens")?.count(1)?;
     check_room(raw, context, max_new_tokens)?;
+    let max_repeats = raw.find("generation.max_repeats").map(|field| field.count(2)).transpose()?;
     let temperature = raw.need("generation.temperature")?.number("a number above 0", |t| t > 0.0)?;
     let top_p = raw.need("generation.top_p")?.number("a number in (0, 1]", |p| p > 0.0 && p <= 1.0)?;
     let seed = raw.need("generation.seed")?.count(0)? as u64;
@@ -64,7 +67,7 @@ pub(crate) fn validate(raw: &Raw, context: &ContextSettings) -> Result<Generatio
             SamplingSettings::Greedy
         }
     };
-    Ok(GenerationSettings { max_new_tokens, sampling })
+    Ok(GenerationSettings { max_new_tokens, max_repeats, sampling })
 }
 
 /// The largest reply and the largest summary need room beside what an eviction leaves.

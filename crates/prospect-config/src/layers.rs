@@ -1,9 +1,10 @@
-//! The layers of settings: defaults, file, `--set`, flags.
+//! The layers of settings: defaults, preset, file, `--set`, flags.
 
 use std::path::Path;
 
 use crate::error::SettingsError;
 use crate::origin::Origin;
+use crate::presets::Preset;
 use crate::raw::Raw;
 use crate::settings::Settings;
 
@@ -13,7 +14,7 @@ pub const DEFAULT_CONFIG: &str = include_str!("../../../configs/default.toml");
 /// The embedded `configs/workbench.toml`: the settings of the small model in fixtures/.
 pub const WORKBENCH_CONFIG: &str = include_str!("../../../configs/workbench.toml");
 
-/// Collects the layers. Their strength is fixed (default < file < `--set` < flag), the order of calls only
+/// Collects the layers. Their strength is fixed (default < preset < file < `--set` < flag), the order of calls only
 /// decides between values of the same strength: the later one wins.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
@@ -50,6 +51,15 @@ impl Layers {
     /// [`SettingsError::Syntax`], [`SettingsError::UnknownKey`], [`SettingsError::NotASection`].
     pub fn file_text(self, path: &Path, text: &str) -> Result<Self, SettingsError> {
         self.toml(text, &Origin::File(path.to_owned()))
+    }
+
+    /// Adds a preset: stronger than the defaults, weaker than a file.
+    ///
+    /// # Errors
+    /// [`SettingsError::NoPreset`].
+    pub fn preset(self, name: &str) -> Result<Self, SettingsError> {
+        let preset = Preset::find(name)?;
+        self.toml(preset.text, &Origin::Preset(preset.name))
     }
 
     /// Adds one `--set` argument, `section.key=value`. The value is a TOML value or a bare string.

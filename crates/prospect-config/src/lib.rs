@@ -1,6 +1,6 @@
 //! Typed settings of Prospect: raw as written, validated once.
 //!
-//! Layers, weakest first: the embedded `configs/default.toml`, a TOML file, `--set section.key=value`, flags.
+//! Layers, weakest first: the embedded `configs/default.toml`, a preset, a TOML file, `--set section.key=value`, flags.
 //! [`Layers`] collects them, [`Layers::resolve`] checks everything once and gives [`Settings`].
 //!
 //! The strategies and their parameters are those of the catalogue of `prospect-context`; nothing here names one of them.
@@ -19,6 +19,7 @@
 //! # Ok::<(), prospect_config::SettingsError>(())
 //! ```
 
+mod budget;
 mod bytes;
 mod choice;
 mod context;
@@ -32,6 +33,7 @@ mod made_up_tests;
 mod model;
 mod origin;
 mod output;
+mod presets;
 mod print;
 mod raw;
 mod settings;
@@ -40,6 +42,7 @@ mod strategy;
 mod stream;
 mod talk;
 
+pub use budget::{CacheBudget, CacheCosts, seconds};
 pub use context::{ContextRules, ContextSettings};
 pub use error::{Place, SettingsError};
 pub use evaluation::EvaluationSettings;
@@ -50,6 +53,7 @@ pub use model::{
 };
 pub use origin::Origin;
 pub use output::OutputSettings;
+pub use presets::Preset;
 pub use settings::Settings;
 pub use source::{FramePolicy, SourceSettings};
 pub use strategy::{ExceedContextHandling, SummaryPrompt};

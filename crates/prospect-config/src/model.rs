@@ -17,7 +17,8 @@ pub struct ModelSettings {
     pub dtype: DType,
     /// Which code computes.
     pub kernels: KernelChoice,
-    /// What the four settings below are unless they say otherwise. They are of the CPU.
+    /// What the four settings below are unless they say otherwise. They hold on a CPU only. [`Quantize::Auto`] counts as
+    /// [`Quantize::None`] until whoever loads the model has decided ([`crate::Settings::with_quantize`]).
     pub quantize: Quantize,
     /// Weights of vision tower and connector.
     pub vision_weights: WeightFormat,
@@ -55,7 +56,7 @@ impl ModelSettings {
     pub fn cache_format(&self) -> CacheFormat {
         match (self.kv_cache, self.quantize) {
             (CacheFormat::Auto, Quantize::Q8) => CacheFormat::Int8,
-            (CacheFormat::Auto, Quantize::None) => CacheFormat::F32,
+            (CacheFormat::Auto, Quantize::None | Quantize::Auto) => CacheFormat::F32,
             (format, _) => format,
         }
     }
@@ -121,6 +122,8 @@ choice! {
     pub Quantize {
         /// None.
         None = "none",
+        /// As [`Self::Q8`] on a CPU that would not keep the stream's pace otherwise, else none.
+        Auto = "auto",
         /// int8 weights and cache, bfloat16 attention between patches.
         Q8 = "q8",
     }

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 pub enum Origin {
     /// The embedded `configs/default.toml`.
     Default,
+    /// A preset, by its name.
+    Preset(&'static str),
     /// A TOML file.
     File(PathBuf),
     /// `--set section.key=value`.
@@ -21,9 +23,10 @@ impl Origin {
     pub(crate) fn rank(&self) -> u8 {
         match self {
             Self::Default => 0,
-            Self::File(_) => 1,
-            Self::Set => 2,
-            Self::Flag(_) => 3,
+            Self::Preset(_) => 1,
+            Self::File(_) => 2,
+            Self::Set => 3,
+            Self::Flag(_) => 4,
         }
     }
 }
@@ -32,6 +35,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default settings"),
+            Self::Preset(name) => write!(f, "--preset {name}"),
             Self::File(path) => write!(f, "{}", path.display().to_string().escape_debug()),
             Self::Set => f.write_str("--set"),
             Self::Flag(name) => f.write_str(name),

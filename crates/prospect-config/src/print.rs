@@ -132,8 +132,8 @@ impl Settings {
         match name {
             "strategy" => Some(Some(text(self.context.strategy.name()))),
             "rules" => Some(Some(text(self.context.rules.as_str()))),
-            "budget" => Some(self.context.budget.map(|bytes| text(&format!("{bytes}B")))),
-            // With a budget in bytes it follows from the checkpoint.
+            "budget" => Some(self.context.budget.map(|budget| text(&budget.to_string()))),
+            // With a budget in bytes or seconds it follows from the checkpoint.
             "max_seq_len" if self.context.budget.is_some() => Some(None),
             "max_seq_len" => Some(Some(count(self.context.max_seq_len))),
             "reserved_seq_len" => Some(Some(count(self.context.reserved_seq_len))),
@@ -144,6 +144,7 @@ impl Settings {
     fn generation_value(&self, name: &str) -> Option<Option<Value>> {
         let value = match (name, self.generation.sampling) {
             ("max_new_tokens", _) => count(self.generation.max_new_tokens),
+            ("max_repeats", _) => return Some(self.generation.max_repeats.map(count)),
             ("sampling", sampling) => text(sampling.name()),
             ("temperature", SamplingSettings::Random { temperature, .. }) => temperature.into(),
             ("top_p", SamplingSettings::Random { top_p, .. }) => top_p.into(),
@@ -166,15 +167,31 @@ impl Serialize for Settings {
 
 fn talk_value(talk: &TalkPolicy, name: &str) -> Option<Option<Value>> {
     match (talk, name) {
-        (TalkPolicy::Every { seconds }, "every.seconds") => Some(Some((*seconds).into())),
+        (TalkPolicy::Every { seconds, .. }, "every.seconds") => Some(Some((*seconds).into())),
+        (TalkPolicy::Every { prompt, .. }, "every.prompt") => Some(prompt.as_deref().map(text)),
+        (TalkPolicy::OnChange { prompt, difference, pause }, name) => {
+            match name.strip_prefix("on_change.")? {
+                "prompt" => Some(prompt.as_deref().map(text)),
+                "difference" => Some(Some((*difference).into())),
+                "pause" => Some(Some((*pause).into())),
+                _ => None,
+            }
+        }
         (
-            TalkPolicy::OnTransition { substep_source, detection_prompt, dialogue_prompt, generation_prompt },
+            TalkPolicy::OnTransition {
+                substep_source,
+                detection_prompt,
+                dialogue_prompt,
+                generation_prompt,
+                detect_every,
+            },
             name,
         ) => match name.strip_prefix("on_transition.")? {
             "substep_source" => Some(Some(text(substep_source.as_str()))),
             "detection_prompt" => Some(Some(text(detection_prompt))),
             "dialogue_prompt" => Some(Some(text(dialogue_prompt))),
             "generation_prompt" => Some(generation_prompt.as_deref().map(text)),
+            "detect_every" => Some(Some((*detect_every).into())),
             _ => None,
         },
         _ => None,

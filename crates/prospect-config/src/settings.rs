@@ -1,11 +1,12 @@
 //! All settings, checked.
 
-use crate::context::{self, ContextSettings};
+use crate::budget::{CacheBudget, CacheCosts};
+use crate::context::{self, ContextSettings, Needs};
 use crate::error::SettingsError;
 use crate::evaluation::{self, EvaluationSettings};
 use crate::generation::{self, GenerationSettings};
 use crate::keys::Keys;
-use crate::model::{self, ModelSettings};
+use crate::model::{self, ModelSettings, Quantize};
 use crate::origin::Origin;
 use crate::output::{self, OutputSettings};
 use crate::raw::Raw;
@@ -57,17 +58,34 @@ impl Settings {
         Ok(Self { model, source, stream, context, generation, evaluation, output, raw })
     }
 
-    /// These settings for a checkpoint whose cache takes this many bytes a token: a `context.budget` in bytes becomes
-    /// `context.max_seq_len`.
+    /// These settings for a checkpoint that costs so much: a `context.budget` in bytes or in seconds becomes
+    /// `context.max_seq_len`, and one in seconds also what the strategy keeps.
     ///
     /// # Errors
     /// A budget that does not hold what the other settings ask for.
-    pub fn fitted_to(self, kv_bytes_per_token: usize) -> Result<Self, SettingsError> {
-        let Some(bytes) = self.context.budget else { return Ok(self) };
+    pub fn fitted_to(self, costs: &CacheCosts) -> Result<Self, SettingsError> {
+        let Some(budget) = self.context.budget else { return Ok(self) };
         let mut raw = self.raw;
-        let tokens = bytes / (kv_bytes_per_token.max(1) as u64);
-        context::put_tokens(&mut raw, tokens);
+        match budget {
+            CacheBudget::Bytes(bytes) => context::put_bytes(&mut raw, bytes, costs),
+            CacheBudget::Seconds(seconds) => {
+                let needs = Needs {
+                    costs,
+                    fps: self.stream.fps,
+                    strategy: &self.context.strategy,
+                    reserved_seq_len: self.context.reserved_seq_len,
+                    max_new_tokens: self.generation.max_new_tokens,
+                };
+                context::put_seconds(&mut raw, seconds, &needs);
+            }
+        }
         Self::validate(raw)
+    }
+
+    /// The same settings with another `model.quantize`: what "auto" was found to mean.
+    pub fn with_quantize(mut self, quantize: Quantize) -> Self {
+        self.model.quantize = quantize;
+        self
     }
 
     /// Every key that exists.

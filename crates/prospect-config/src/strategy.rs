@@ -125,6 +125,11 @@ impl ExceedContextHandling {
         Some(Kept { key: parameter_key(strategy, kept.name), beside: beside.collect(), tokens })
     }
 
+    /// Tokens that an eviction keeps beside those of [`Self::kept`]'s own key.
+    pub(crate) fn kept_beside(&self) -> usize {
+        self.tokens_as(ParameterRole::KeptBeside)
+    }
+
     /// Most tokens of a summary, and the key that says so.
     pub(crate) fn summary(&self) -> Option<(String, usize)> {
         let (strategy, _) = self.parts()?;

@@ -23,11 +23,26 @@ pub enum TalkPolicy {
         dialogue_prompt: String,
         /// Text after which the reply starts; `None` takes the chat template's.
         generation_prompt: Option<String>,
+        /// Stream seconds from one detection to the next, at least 0; 0 asks at every frame. Used with
+        /// [`SubstepSource::Model`].
+        detect_every: f64,
     },
     /// A reply every `seconds` of stream time.
     Every {
         /// Stream seconds between replies, above 0.
         seconds: f64,
+        /// What the model is asked each time; `None` has it speak after the frame alone.
+        prompt: Option<String>,
+    },
+    /// A reply when the picture has changed since the last one.
+    OnChange {
+        /// What the model is asked each time; `None` has it speak after the frame alone.
+        prompt: Option<String>,
+        /// How different the picture has to be, in (0, 1]: the mean difference in grey of the tenth of the picture that
+        /// changed most, where 1 is from black to white.
+        difference: f64,
+        /// Fewest stream seconds from one reply to the next, at least 0.
+        pause: f64,
     },
     /// A reply to each user message.
     OnRequest,
@@ -40,6 +55,7 @@ impl TalkPolicy {
             Self::Proactive => TalkName::Proactive,
             Self::OnTransition { .. } => TalkName::OnTransition,
             Self::Every { .. } => TalkName::Every,
+            Self::OnChange { .. } => TalkName::OnChange,
             Self::OnRequest => TalkName::OnRequest,
         }
         .as_str()
@@ -65,6 +81,8 @@ choice! {
         OnTransition = "on_transition",
         /// At fixed intervals.
         Every = "every",
+        /// When the picture changes.
+        OnChange = "on_change",
         /// When asked.
         OnRequest = "on_request",
     }
@@ -132,11 +150,22 @@ pub(crate) fn threshold(field: Field<'_>) -> Result<NotTalkThreshold, SettingsEr
     }
 }
 
+const PAUSE: &str = "seconds of at least 0";
+
 pub(crate) fn validate(raw: &Raw) -> Result<TalkPolicy, SettingsError> {
     // All tables are read, so that a mistake in one that is not chosen does not hide until it is.
     let seconds = raw.find("stream.every.seconds");
     let seconds =
         seconds.map(|field| field.number("seconds from 0.001 up", |seconds| seconds >= 1e-3)).transpose()?;
+    let prompt = |key| raw.find(key).map(Field::filled_text).transpose();
+    let every_prompt = prompt("stream.every.prompt")?;
+    let on_change = TalkPolicy::OnChange {
+        prompt: prompt("stream.on_change.prompt")?,
+        difference: raw
+            .need("stream.on_change.difference")?
+            .number("a number in (0, 1]", |difference| difference > 0.0 && difference <= 1.0)?,
+        pause: raw.need("stream.on_change.pause")?.number(PAUSE, |seconds| seconds >= 0.0)?,
+    };
     let transition = on_transition(raw)?;
     match raw.need("stream.talk")?.one_of()? {
         TalkName::Proactive => Ok(TalkPolicy::Proactive),
@@ -146,8 +175,9 @@ pub(crate) fn validate(raw: &Raw) -> Result<TalkPolicy, SettingsError> {
                 key: "stream.every.seconds".to_owned(),
                 expected: "stream.talk = \"every\" needs it, expected seconds above 0".to_owned(),
             })?;
-            Ok(TalkPolicy::Every { seconds })
+            Ok(TalkPolicy::Every { seconds, prompt: every_prompt })
         }
+        TalkName::OnChange => Ok(on_change),
         TalkName::OnRequest => Ok(TalkPolicy::OnRequest),
     }
 }
@@ -160,5 +190,8 @@ fn on_transition(raw: &Raw) -> Result<TalkPolicy, SettingsError> {
         detection_prompt: raw.need("stream.on_transition.detection_prompt")?.filled_text()?,
         dialogue_prompt,
         generation_prompt: raw.find("stream.on_transition.generation_prompt").map(Field::text).transpose()?,
+        detect_every: raw
+            .need("stream.on_transition.detect_every")?
+            .number(PAUSE, |seconds| seconds >= 0.0)?,
     })
 }

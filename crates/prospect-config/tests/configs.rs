@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use prospect_config::{
-    CacheFormat, ContextRules, ExceedContextHandling, Layers, NotTalkThreshold, Settings, TalkPolicy,
+    CacheBudget, CacheCosts, CacheFormat, ContextRules, ExceedContextHandling, Layers, NotTalkThreshold,
+    Settings, TalkPolicy,
 };
 use prospect_context::PositionPolicy;
 use prospect_context::catalogue::ParameterValues;
@@ -123,6 +124,33 @@ fn settings_serialize_as_what_is_printed() {
     assert_eq!(toml::Table::try_from(&settings).unwrap(), printed);
 }
 
+/// A frame of 67 tokens beside 40 that stay.
+fn costs(bytes_per_token: usize) -> CacheCosts {
+    CacheCosts { bytes_per_token, frame_tokens: 67, fixed_tokens: 40 }
+}
+
+#[test]
+fn a_budget_in_seconds_is_what_the_strategy_keeps_and_room_for_more() {
+    let fitted = |sets: &[&str]| {
+        let layers = sets.iter().try_fold(Layers::new(), |layers, set| layers.set(set)).unwrap();
+        layers.resolve().unwrap().fitted_to(&costs(4096)).map_err(|error| error.to_string())
+    };
+    let minute = fitted(&["context.budget=1m", "context.strategy=drop_oldest_frames"]).unwrap();
+    let kept = 120 * 67;
+    let ExceedContextHandling::BuiltIn { parameters, .. } = &minute.context.strategy else { panic!() };
+    assert_eq!(parameters.count("keep_frame_len"), Ok(kept));
+    assert_eq!(minute.context.max_seq_len, kept + kept / 4 + 128 + 64 + 40);
+    let printed = minute.to_toml();
+    assert!(printed.contains("budget = \"60s\""), "{printed}");
+    // A strategy that keeps nothing evicts when the time is over.
+    let sums_up = fitted(&["context.budget=1m", "context.strategy=summarize_and_drop"]).unwrap();
+    assert_eq!(sums_up.context.max_seq_len, kept + kept / 4 + 256 + 128 + 64 + 40);
+    // Who says what is kept is heard, and told if it does not fit.
+    let own = ["context.budget=1m", "context.strategy=drop_middle"];
+    let set = fitted(&[&own[..], &["context.drop_middle.last_keep_len=99"]].concat());
+    assert!(set.is_ok(), "{set:?}");
+}
+
 #[test]
 fn a_budget_in_bytes_becomes_tokens_with_the_checkpoint() {
     let resolve = |sets: &[&str]| {
@@ -130,20 +158,23 @@ fn a_budget_in_bytes_becomes_tokens_with_the_checkpoint() {
         layers.resolve().map_err(|error| error.to_string())
     };
     let settings = resolve(&["context.budget=8MiB"]).unwrap();
-    assert_eq!((settings.context.budget, settings.context.max_seq_len), (Some(8 << 20), usize::MAX));
-    let fitted = settings.fitted_to(4096).unwrap();
+    assert_eq!(
+        (settings.context.budget, settings.context.max_seq_len),
+        (Some(CacheBudget::Bytes(8 << 20)), usize::MAX)
+    );
+    let fitted = settings.fitted_to(&costs(4096)).unwrap();
     assert_eq!(fitted.context.max_seq_len, 2048);
     // What is printed names the bytes, and reads back.
     let printed = fitted.to_toml();
     assert!(printed.contains("budget = \"8388608B\"\n# max_seq_len is not set"), "{printed}");
     let again = Layers::new().file_text(Path::new("printed"), &printed).unwrap().resolve().unwrap();
-    assert_eq!(again.fitted_to(4096).unwrap(), fitted);
+    assert_eq!(again.fitted_to(&costs(4096)).unwrap(), fitted);
 
-    let small = resolve(&["context.budget=100KiB"]).unwrap().fitted_to(4096).unwrap_err();
+    let small = resolve(&["context.budget=100KiB"]).unwrap().fitted_to(&costs(4096)).unwrap_err();
     let small = small.to_string();
     assert!(small.contains("--set: context.budget in tokens = 25: expected more than"), "{small}");
     let tokens = resolve(&["context.max_seq_len=2000"]).unwrap();
-    assert_eq!(tokens.fitted_to(7).unwrap().context.max_seq_len, 2000);
+    assert_eq!(tokens.fitted_to(&costs(7)).unwrap().context.max_seq_len, 2000);
 
     let both = resolve(&["context.budget=8MiB", "context.max_seq_len=2000"]).unwrap_err();
     assert!(both.contains("one of context.budget and context.max_seq_len, not both"), "{both}");

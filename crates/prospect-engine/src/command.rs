@@ -17,7 +17,7 @@ pub(crate) type Suspending = Box<dyn FnOnce(Result<SuspendedParts<'_>, EngineErr
 
 pub(crate) enum Command<M: StreamModel> {
     Open { setup: Box<StreamSetup>, outputs: Sender<Output>, opened: Sender<Result<usize, EngineError>> },
-    Frame { stream: usize, input: FrameInput, picture: M::PreparedPicture, waiting: Waiting },
+    Frame { stream: usize, input: Box<FrameInput>, picture: M::PreparedPicture, waiting: Waiting },
     Say { stream: usize, text: String, heard: Sender<Result<(), EngineError>> },
     Opening { stream: usize, opening: OpeningTexts, heard: Sender<Result<(), EngineError>> },
     Adjust { stream: usize, adjustment: Box<Adjustment>, heard: Heard },

@@ -51,7 +51,7 @@ pub use language::CheckpointLanguage;
 pub use load::EngineLoad;
 pub use memory::{peak_memory_bytes, resident_memory_bytes};
 pub use output::{Output, StreamPosition, SuspendedParts};
-pub use picture::{Picture, fingerprint_of};
+pub use picture::{Picture, fingerprint_of, thumbnail_of};
 pub use preparation::{Preparation, PreparedPicture, pixel_values};
 pub use setup::{EngineOptions, Resumption, StreamSetup};
 pub use smolvlm::{SmolVlmCache, SmolVlmStreams, sampling_of};

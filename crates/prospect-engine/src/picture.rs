@@ -1,7 +1,7 @@
 //! What is done to a picture before its turn, on the thread that reads: everything that needs no cache.
 
 use prospect_processor::RgbImage;
-use prospect_session::Fingerprint;
+use prospect_session::{Fingerprint, THUMBNAIL_SIDE, Thumbnail};
 use sha2::{Digest, Sha256};
 
 /// SHA-256 of a picture's size and pixels: what stands for a picture that is not kept.
@@ -13,11 +13,46 @@ pub fn fingerprint_of(image: &RgbImage) -> Fingerprint {
     Fingerprint(digest.finalize().into())
 }
 
+/// Samples along each side of a block of a thumbnail: 64 take most of a sensor's noise out, and cost the same for a picture
+/// of any size.
+const SAMPLES: usize = 8;
+
+/// The picture in 16 x 16 grey values.
+pub fn thumbnail_of(image: &RgbImage) -> Thumbnail {
+    let mut thumbnail = Thumbnail::grey(0);
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    if width == 0 || height == 0 {
+        return thumbnail;
+    }
+    let along = THUMBNAIL_SIDE * SAMPLES;
+    // The middle of each sample.
+    let place = |sample: usize, length: usize| (2 * sample + 1) * length / (2 * along);
+    let pixels = image.as_raw();
+    let mut sums = [0_u32; THUMBNAIL_SIDE * THUMBNAIL_SIDE];
+    for row in 0..along {
+        let line = &pixels[place(row, height) * width * 3..][..width * 3];
+        for column in 0..along {
+            let at = place(column, width) * 3;
+            let [red, green, blue] = [line[at], line[at + 1], line[at + 2]].map(u32::from);
+            // The weights of ITU-R BT.601, in 256ths.
+            sums[row / SAMPLES * THUMBNAIL_SIDE + column / SAMPLES] +=
+                (77 * red + 150 * green + 29 * blue) >> 8;
+        }
+    }
+    for (grey, sum) in thumbnail.0.iter_mut().zip(sums) {
+        // A mean of bytes is a byte.
+        *grey = (sum / (SAMPLES * SAMPLES) as u32).min(255) as u8;
+    }
+    thumbnail
+}
+
 /// A picture on its way into a model, which takes up `prepared` when its turn comes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture<P> {
     /// By which it is known again.
     pub fingerprint: Fingerprint,
+    /// By which it is seen whether it changed.
+    pub thumbnail: Thumbnail,
     /// What was done so far.
     pub prepared: P,
 }
@@ -25,7 +60,7 @@ pub struct Picture<P> {
 impl<P> Picture<P> {
     /// Of `image`, on which was done so much.
     pub fn new(image: &RgbImage, prepared: P) -> Self {
-        Self { fingerprint: fingerprint_of(image), prepared }
+        Self { fingerprint: fingerprint_of(image), thumbnail: thumbnail_of(image), prepared }
     }
 }
 
@@ -38,5 +73,22 @@ mod tests {
         let grey = |width, height| RgbImage::from_pixel(width, height, [7; 3].into());
         assert_eq!(fingerprint_of(&grey(2, 3)), fingerprint_of(&grey(2, 3)));
         assert_ne!(fingerprint_of(&grey(2, 3)), fingerprint_of(&grey(3, 2)));
+    }
+
+    #[test]
+    fn a_thumbnail_shows_where_things_are_at_any_size() {
+        for (width, height) in [(1, 1), (7, 3), (64, 64), (640, 360), (1921, 1081)] {
+            let plain = RgbImage::from_pixel(width, height, [90, 90, 90].into());
+            assert_eq!(thumbnail_of(&plain), Thumbnail::grey(90), "{width}x{height}");
+        }
+        let mut split = RgbImage::from_pixel(320, 200, [0; 3].into());
+        for (_, row, pixel) in split.enumerate_pixels_mut() {
+            if row >= 100 {
+                *pixel = [255; 3].into();
+            }
+        }
+        let Thumbnail(greys) = thumbnail_of(&split);
+        assert!(greys[..128].iter().all(|grey| *grey == 0) && greys[128..].iter().all(|grey| *grey == 255));
+        assert_eq!(thumbnail_of(&RgbImage::new(0, 5)), Thumbnail::grey(0));
     }
 }

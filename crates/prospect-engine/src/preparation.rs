@@ -8,7 +8,7 @@ use prospect_model::{ComputeDevice, EncodedImage, ImageEncoder, PixelValues};
 use prospect_processor::{Pixels, Processor, RgbImage};
 
 use crate::error::EngineError;
-use crate::picture::{Picture, fingerprint_of};
+use crate::picture::{Picture, fingerprint_of, thumbnail_of};
 
 /// How far a picture has come.
 #[derive(Debug, Clone)]
@@ -77,7 +77,7 @@ impl Preparation {
             (None, Some(ahead)) => PreparedPicture::Encoded(ahead.encode(&self.processor, image)?),
             (None, None) => PreparedPicture::Scaled(Arc::new(self.processor.frame_pixels(image)?)),
         };
-        let picture = Picture { fingerprint, prepared };
+        let picture = Picture { fingerprint, thumbnail: thumbnail_of(image), prepared };
         self.last = Some((Arc::clone(image), picture.clone()));
         Ok(picture)
     }

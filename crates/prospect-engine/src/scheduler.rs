@@ -65,7 +65,7 @@ impl<M: StreamModel> Scheduler<M> {
             }
             Command::Frame { stream, input, picture, waiting } => {
                 if let Some(served) = self.streams.get_mut(&stream) {
-                    served.push(input, picture, waiting);
+                    served.push(*input, picture, waiting);
                 }
             }
             Command::Say { stream, text, heard } => {

@@ -153,6 +153,7 @@ impl<M: StreamModel> Served<M> {
             }
             match self.session.next_work() {
                 Some(Work::Fork { ids }) => next = model.fork(&mut self.cache, ids).map(|()| None),
+                Some(Work::CutReply) => model.cut_reply(&mut self.cache),
                 Some(Work::DropFork) => model.drop_fork(&mut self.cache),
                 Some(Work::Truncate { tokens }) => model.truncate(&mut self.cache, tokens),
                 Some(Work::Evict { pieces, positions }) => next = self.evict(model, &pieces, positions),

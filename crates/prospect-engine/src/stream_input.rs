@@ -62,14 +62,15 @@ impl<M: StreamModel> StreamInput<M> {
     /// # Errors
     /// [`EngineError::Stopped`], also if the stream is closed.
     pub fn frame(&self, frame: StreamFrame<M::PreparedPicture>) -> Result<(), EngineError> {
-        let StreamFrame { index, time, picture: Picture { fingerprint, prepared }, arrival } = frame;
+        let StreamFrame { index, time, picture: Picture { fingerprint, thumbnail, prepared }, arrival } =
+            frame;
         let at = |moment: Instant| moment.saturating_duration_since(self.epoch);
         let pace = arrival.map(|(arrived, deadline, queued)| Pace {
             arrived: at(arrived),
             deadline: at(deadline),
             queued,
         });
-        let input = FrameInput { index, time, fingerprint, pace };
+        let input = Box::new(FrameInput { index, time, fingerprint, thumbnail, pace });
         let waiting = Waiting::counted_by(&self.meter);
         self.send(Command::Frame { stream: self.id, input, picture: prepared, waiting })
     }

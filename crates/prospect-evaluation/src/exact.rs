@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn reply(time: f64, text: &str) -> Reply {
-        Reply { frame: (time * 2.0) as usize, time, text: text.into() }
+        Reply { frame: (time * 2.0) as usize, time, text: text.into(), repeats: false }
     }
 
     #[test]

@@ -96,10 +96,10 @@ impl Judge<'_> {
         let (columns, mut references) = joined_by_frame(&messages, |time| nearest_frame(time, &frames));
         // A run that failed may have recorded a reply without its frame.
         let given = |event: &Event| match event {
-            Event::Reply { frame, time, text, .. } => {
+            Event::Reply { frame, time, text, repeats, .. } => {
                 let known = of_frame.binary_search_by_key(frame, |(index, _)| *index).ok()?;
                 let row = of_frame[known].1;
-                Some((row, Reply { frame: *frame, time: *time, text: text.clone() }))
+                Some((row, Reply { frame: *frame, time: *time, text: text.clone(), repeats: *repeats }))
             }
             _ => None,
         };
@@ -223,7 +223,7 @@ mod tests {
         for (index, &time) in times.iter().enumerate() {
             for (frame, text) in replies.iter().filter(|(frame, _)| *frame == index) {
                 let text = (*text).to_owned();
-                events.push(Event::Reply { frame: *frame, time, text, token_ids: vec![] });
+                events.push(Event::Reply { frame: *frame, time, text, token_ids: vec![], repeats: false });
             }
             let times = StageTimes::default();
             let (segments, not_talk_probability) = (vec![], None);

@@ -33,6 +33,25 @@ impl Level {
     }
 }
 
+/// Instructions of this processor that the kernels use, by their usual names; none where only portable code runs.
+pub fn cpu_instructions() -> Vec<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::is_x86_feature_detected as has;
+        let found = [
+            (Level::Avx2, "avx2", has!("avx2")),
+            (Level::Avx2, "fma", has!("fma")),
+            (Level::Avx512, "avx512f", has!("avx512f")),
+            (Level::Avx512, "avx512vnni", has!("avx512vnni")),
+            (Level::Avx512, "avx512bf16", has!("avx512bf16")),
+        ];
+        let used = found.into_iter().filter(|(level, _, there)| *there && level.is_allowed());
+        used.map(|(_, name, _)| name).collect()
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    Vec::new()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

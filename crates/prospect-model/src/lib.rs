@@ -76,10 +76,12 @@ pub use eviction::EvictionPiece;
 pub use generation::{Generated, Generation, Next, StopReason};
 pub use generator::{Generator, GeneratorMemory, TalkRule};
 pub use image_encoder::ImageEncoder;
+pub use instructions::cpu_instructions;
 pub use linear::Precision;
 pub use placement::{ComputeDevice, ComputeType, DeviceMemory, Kernels, Placement};
 pub use precisions::{CacheType, FloatType, Precisions};
 pub use random_weights::write_random_weights;
+pub use rates::cpu_product_rate;
 pub use sampling::{Choice, Sampling};
 #[cfg(feature = "sentence-encoder")]
 pub use sentence_encoder::SentenceEncoder;

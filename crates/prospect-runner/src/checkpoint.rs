@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use prospect_config::{Settings, SummaryPrompt};
-#[cfg(feature = "download")]
-use prospect_model::ModelConfig;
-use prospect_model::SmolVlm;
+use prospect_config::{CacheBudget, CacheCosts, Settings, SummaryPrompt, TalkPolicy};
+use prospect_context::Role;
+use prospect_model::{ModelConfig, Placement, SmolVlm};
 use prospect_processor::Processor;
 
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
-use crate::placement::placement_of;
+use crate::pace::decide_quantize;
+use crate::placement::{placement_of, precisions_of};
+use crate::published;
 use prospect_hub::{Hub, HubId, Snapshot, WeightFiles};
 
 /// Where the embedded default lies in the repository.
@@ -48,8 +49,15 @@ impl Checkpoint {
     /// # Errors
     /// The folder or a file in it, or a machine that the settings ask for and this build cannot use.
     pub fn load(settings: &Settings, interrupt: &Interrupt) -> Result<Self, RunError> {
+        Self::load_decided(settings, interrupt).map(|(checkpoint, _)| checkpoint)
+    }
+
+    /// The checkpoint, and the settings without an "auto" that the machine has decided.
+    fn load_decided(settings: &Settings, interrupt: &Interrupt) -> Result<(Self, Settings), RunError> {
         let placement = placement_of(settings)?;
         let Location { folder, name, commit } = find(settings.model.path.as_deref(), interrupt)?;
+        let settings = decide_quantize(settings, &placement, &ModelConfig::from_dir(&folder)?)?;
+        let placement = Placement { precisions: precisions_of(&settings.model), ..placement };
         let processor = Processor::from_dir(&folder)?;
         let model = SmolVlm::load_with(&folder, placement)?;
         let (by_shape, by_settings) = (model.config().image_seq_len(), processor.image_seq_len());
@@ -65,7 +73,8 @@ impl Checkpoint {
         if let Some(id) = largest.filter(|&id| id as usize >= vocab_size) {
             return Err(RunError::SpecialToken { id, vocab_size });
         }
-        Ok(Self { folder, name, commit, model: Arc::new(model), processor: Arc::new(processor) })
+        let (model, processor) = (Arc::new(model), Arc::new(processor));
+        Ok((Self { folder, name, commit, model, processor }, settings))
     }
 
     /// Loads a checkpoint to stream with, and fits the settings to it.
@@ -73,8 +82,8 @@ impl Checkpoint {
     /// # Errors
     /// As [`Self::load`] and [`Self::fit`].
     pub fn load_for_stream(settings: &Settings, interrupt: &Interrupt) -> Result<(Self, Settings), RunError> {
-        let checkpoint = Self::load(settings, interrupt)?;
-        let settings = checkpoint.fit(settings.clone())?;
+        let (checkpoint, settings) = Self::load_decided(settings, interrupt)?;
+        let settings = checkpoint.fit(settings)?;
         Ok((checkpoint, settings))
     }
 
@@ -85,14 +94,42 @@ impl Checkpoint {
     pub fn fit(&self, settings: Settings) -> Result<Settings, RunError> {
         let config = self.model.config();
         let maximum = config.text_config.max_position_embeddings;
-        let positions = settings.context.strategy.positions().unwrap_or_default();
-        let settings = settings.fitted_to(self.model.cache_bytes_per_token(positions))?;
+        let settings = settings.clone().fitted_to(&self.cache_costs(&settings)?)?;
         if settings.context.max_seq_len > maximum {
-            let expected = format!("at most {maximum}, the model's max_position_embeddings");
+            let mut expected = format!("at most {maximum}, the model's max_position_embeddings");
+            if let Some(CacheBudget::Seconds(seconds)) = settings.context.budget {
+                let share = maximum as f64 / settings.context.max_seq_len as f64;
+                expected.push_str(&format!(" (about {:.0} s)", (seconds * share).floor()));
+            }
             return Err(settings.checkpoint_error("context.max_seq_len", expected).into());
         }
         self.check_summary_prompt(&settings)?;
         Ok(settings)
+    }
+
+    /// What a stream under these settings costs in the cache.
+    ///
+    /// # Errors
+    /// A text that the template or the tokenizer refuses.
+    pub fn cache_costs(&self, settings: &Settings) -> Result<CacheCosts, RunError> {
+        let stream = &settings.stream;
+        let message =
+            |role, text: &str| Ok::<_, RunError>(self.processor.encode_message(role, text, false)?.ids.len());
+        let opening = stream.system_prompt.as_ref().unwrap_or(&stream.default_system_prompt);
+        let mut fixed_tokens = message(Role::System, opening)?;
+        if let Some(SummaryPrompt { prompt, .. }) = settings.context.strategy.summary_prompt() {
+            fixed_tokens +=
+                message(Role::User, prompt)? + self.processor.encode_generation_prompt()?.ids.len();
+        }
+        // Silence is a token of its own where the model decides.
+        let silence = usize::from(stream.talk == TalkPolicy::Proactive);
+        let frame = self.processor.encode_frame(stream.frame_time_text.then_some(0.0))?.ids.len();
+        let positions = settings.context.strategy.positions().unwrap_or_default();
+        Ok(CacheCosts {
+            bytes_per_token: self.model.cache_bytes_per_token(positions),
+            frame_tokens: frame + silence,
+            fixed_tokens,
+        })
     }
 
     /// The summary's prompt, its answer and a frame have to fit beside the longest reply.
@@ -100,7 +137,7 @@ impl Checkpoint {
         let Some(SummaryPrompt { key, prompt, tokens }) = settings.context.strategy.summary_prompt() else {
             return Ok(());
         };
-        let prompt = self.processor.encode_message(prospect_context::Role::User, prompt, false)?.ids.len();
+        let prompt = self.processor.encode_message(Role::User, prompt, false)?.ids.len();
         let frame = self.processor.encode_frame(None)?.ids.len();
         let beside = tokens + frame + settings.generation.max_new_tokens;
         let max_seq_len = settings.context.max_seq_len;
@@ -168,6 +205,7 @@ fn place(name: Option<&str>) -> Result<Place, RunError> {
         None => Ok(Place::Folder(default_checkpoint()?)),
         Some(name) if Path::new(name).is_dir() => Ok(Place::Folder(name.into())),
         Some(name) => {
+            let name = published::find(name).map_or(name, |size| size.hub_id);
             let id = name.parse().map_err(|_| RunError::NoCheckpoint { folder: name.into() })?;
             Ok(Place::Hub(id))
         }

@@ -118,6 +118,14 @@ pub enum RunError {
         /// Embeddings of the model.
         vocab_size: usize,
     },
+    /// A run in which the assistant could never say anything.
+    #[error("the assistant could never speak: {because}: expected {expected}")]
+    SilentForever {
+        /// The setting, and why nothing comes of it.
+        because: String,
+        /// What would help.
+        expected: String,
+    },
     /// A source from which no frame reached the model.
     #[error("{source_name}: no frame could be read: expected at least one")]
     NoFrames {
@@ -225,6 +233,7 @@ impl RunError {
             | Self::SpecialToken { .. }
             | Self::Registry(_)
             | Self::NoFrames { .. }
+            | Self::SilentForever { .. }
             | Self::Argument { .. } => 2,
             #[cfg(feature = "serve")]
             Self::Keys(_) => 2,

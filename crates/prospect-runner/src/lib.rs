@@ -11,7 +11,10 @@ pub mod cli;
 pub mod display;
 pub mod error;
 pub mod interrupt;
+mod memory_span;
+mod operations;
 mod outlet;
+mod pace;
 pub mod parity;
 mod placement;
 pub mod published;
@@ -20,6 +23,7 @@ pub mod report;
 pub mod run;
 #[cfg(feature = "serve")]
 pub mod serve;
+mod silent_forever;
 pub mod similarity;
 pub mod suite;
 pub mod suspend;

@@ -70,7 +70,7 @@ fn note(message: &str) {
 }
 
 /// The settings' number formats, as the model takes them.
-fn precisions_of(settings: &ModelSettings) -> Precisions {
+pub(crate) fn precisions_of(settings: &ModelSettings) -> Precisions {
     let weights = |quantizes: bool, int8: Precision| if quantizes { int8 } else { Precision::F32 };
     Precisions {
         vision: weights(settings.quantizes_vision(), Precisions::INT8_VISION),

@@ -166,8 +166,13 @@ fn replay(path: &Path) -> usize {
         let frame = frames.next_frame().unwrap().unwrap();
         let place = format!("{}, frame {}", path.display(), frame.index);
         let picture = preparation.prepare(&frame.image).unwrap();
-        let input =
-            FrameInput { index: frame.index, time: frame.time, fingerprint: picture.fingerprint, pace: None };
+        let input = FrameInput {
+            index: frame.index,
+            time: frame.time,
+            fingerprint: picture.fingerprint,
+            thumbnail: picture.thumbnail,
+            pace: None,
+        };
         let (mut picture, mut over) = (Some(picture.prepared), session.frame(input, Duration::ZERO).unwrap());
         while let Some(work) = session.next_work() {
             // However many tokens come at once.

@@ -182,6 +182,9 @@ pub enum Event {
         text: String,
         /// The generated ids.
         token_ids: Vec<u32>,
+        /// Whether it was cut because it repeats itself (`generation.max_repeats`).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        repeats: bool,
     },
     /// A cache overflow and what survived it.
     Overflow {

@@ -20,7 +20,7 @@ pub fn strategies() -> Vec<&'static str> {
 }
 
 /// Every talk policy.
-pub const TALKS: [&str; 4] = ["proactive", "on_transition", "every", "on_request"];
+pub const TALKS: [&str; 5] = ["proactive", "on_transition", "every", "on_change", "on_request"];
 
 /// Settings under which any of these strategies and policies fits into a cache of a few hundred tokens, and `further` ones,
 /// `key=value`.
@@ -230,6 +230,10 @@ impl FakeCache {
             }
             Work::ContinueFork { max_new_tokens } => {
                 Done::Said(self.continue_fork(script, max_new_tokens.min(slice)))
+            }
+            Work::CutReply => {
+                self.cut_reply();
+                return None;
             }
             Work::DropFork => {
                 self.fork = None;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::thumbnail::Thumbnail;
+
 /// A digest of a picture's size and pixels: what stands for a picture that a session never sees.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint(pub [u8; 32]);
@@ -25,6 +27,8 @@ pub struct FrameInput {
     pub time: f64,
     /// By which its picture is known again.
     pub fingerprint: Fingerprint,
+    /// By which it is seen whether the picture changed.
+    pub thumbnail: Thumbnail,
     /// How it came, where the stream has a pace of its own.
     pub pace: Option<Pace>,
 }
@@ -67,6 +71,9 @@ pub struct Reply {
     pub time: f64,
     /// The cleaned text.
     pub text: String,
+    /// Whether it was cut because it repeats itself (`generation.max_repeats`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repeats: bool,
 }
 
 /// A frame that a session is done with.

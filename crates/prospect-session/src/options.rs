@@ -115,6 +115,8 @@ pub struct SessionOptions {
     pub reserved_seq_len: usize,
     /// Longest reply in tokens.
     pub max_new_tokens: usize,
+    /// How often in a row a reply may say the same phrase; `None` is as often as it likes.
+    pub max_repeats: Option<usize>,
 }
 
 impl SessionOptions {
@@ -140,6 +142,7 @@ impl SessionOptions {
             max_seq_len: settings.context.max_seq_len,
             reserved_seq_len: settings.context.reserved_seq_len,
             max_new_tokens: settings.generation.max_new_tokens,
+            max_repeats: settings.generation.max_repeats,
         }
     }
 }

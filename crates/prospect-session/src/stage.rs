@@ -74,6 +74,8 @@ pub(crate) struct Turn {
     pub(crate) not_talk_probability: Option<f32>,
     /// The reply's ids, where there is one.
     pub(crate) spoken: Option<Vec<u32>>,
+    /// Whether the reply was cut because it repeats itself.
+    pub(crate) repeats: bool,
     /// Cache length, and how much the trace shows, before the reply.
     pub(crate) before_reply: usize,
     pub(crate) shown: usize,
@@ -128,6 +130,8 @@ impl Chunk {
 pub(crate) struct Saying {
     pub(crate) token_ids: Vec<u32>,
     pub(crate) silent: bool,
+    /// It was cut because it repeats itself.
+    pub(crate) repeats: bool,
     pub(crate) not_talk_probability: Option<f32>,
     /// Of an answer on a fork: tokens that asked for it.
     pub(crate) question: usize,

@@ -8,6 +8,8 @@ use crate::dialogue::{detected_state, known_state, step_at};
 use crate::error::SessionError;
 use crate::language::Language;
 use crate::options::TaskStep;
+use crate::step_names::is_same_step;
+use crate::thumbnail::Thumbnail;
 use crate::work::Then;
 
 /// Most tokens of a step's name that the model gave; a longer one is cut.
@@ -53,6 +55,18 @@ pub(crate) struct TalkMemory {
     asked: bool,
     /// Steps so far, without repetition; the last one is under way.
     steps: Vec<String>,
+    /// Whole periods of [`TalkPolicy::OnTransition`]'s `detect_every` that had passed at the last detection.
+    detected: Option<f64>,
+    /// The picture and the stream time of the last question under [`TalkPolicy::OnChange`].
+    shown: Option<(f64, Thumbnail)>,
+}
+
+/// The frame after which something may be due.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    /// Stream time in seconds.
+    pub(crate) time: f64,
+    pub(crate) thumbnail: Thumbnail,
 }
 
 impl TalkState {
@@ -99,18 +113,45 @@ impl TalkState {
     }
 
     /// What is due at this frame.
-    pub(crate) fn due(&mut self, steps: &[TaskStep], time: f64) -> Due {
+    pub(crate) fn due(&mut self, steps: &[TaskStep], seen: Seen) -> Due {
+        let Seen { time, thumbnail } = seen;
         let asked = std::mem::take(&mut self.memory.asked);
-        let plain = Due::Reply(Prompted { prompt: None, generation_prompt: None });
-        let due = match &self.policy {
-            TalkPolicy::Proactive => false,
-            TalkPolicy::OnRequest => asked,
-            TalkPolicy::Every { seconds } => {
-                let periods = ((time + TOLERANCE) / seconds).floor();
+        let (due, prompt) = match &self.policy {
+            TalkPolicy::Proactive => (false, None),
+            TalkPolicy::OnRequest => (asked, None),
+            TalkPolicy::Every { seconds, prompt } => {
+                let periods = periods(time, *seconds);
                 // The first frame only starts the clock, wherever in the video it is.
-                self.memory.periods.replace(periods).is_some_and(|before| periods > before)
+                let before = self.memory.periods.replace(periods);
+                // What a person just asked is answered at once, and not asked over.
+                (asked || before.is_some_and(|before| periods > before), prompt.as_ref().filter(|_| !asked))
             }
-            TalkPolicy::OnTransition { substep_source: SubstepSource::Model, detection_prompt, .. } => {
+            TalkPolicy::OnChange { prompt, difference, pause } => {
+                let changed = match &self.memory.shown {
+                    // The first picture is news.
+                    None => true,
+                    Some((then, before)) => {
+                        time - then >= pause - TOLERANCE && thumbnail.difference(before) >= *difference
+                    }
+                };
+                if changed {
+                    self.memory.shown = Some((time, thumbnail));
+                }
+                (asked || changed, prompt.as_ref().filter(|_| !asked))
+            }
+            TalkPolicy::OnTransition {
+                substep_source: SubstepSource::Model,
+                detection_prompt,
+                detect_every,
+                ..
+            } => {
+                if *detect_every > 0.0 {
+                    let periods = periods(time, *detect_every);
+                    let before = self.memory.detected.replace(periods);
+                    if before.is_some_and(|before| periods <= before) {
+                        return Due::Silence;
+                    }
+                }
                 return Due::NameStep(detection_prompt.clone());
             }
             TalkPolicy::OnTransition { substep_source: SubstepSource::Annotations, .. } => {
@@ -118,7 +159,10 @@ impl TalkState {
                 return self.step_named(step);
             }
         };
-        if due { plain } else { Due::Silence }
+        match due {
+            true => Due::Reply(Prompted { prompt: prompt.cloned(), generation_prompt: None }),
+            false => Due::Silence,
+        }
     }
 
     /// What is due now that the step is known; `None` if there is none.
@@ -128,10 +172,17 @@ impl TalkState {
 
     /// The reply at a change of step.
     fn transition(&mut self, step: String) -> Option<Prompted> {
-        let TalkPolicy::OnTransition { dialogue_prompt, generation_prompt, .. } = &self.policy else {
+        let TalkPolicy::OnTransition { dialogue_prompt, generation_prompt, substep_source, .. } =
+            &self.policy
+        else {
             return None;
         };
-        if self.memory.steps.last() == Some(&step) {
+        let goes_on = self.memory.steps.last().is_some_and(|before| match substep_source {
+            SubstepSource::Annotations => *before == step,
+            // A model seldom finds the same words twice.
+            SubstepSource::Model => is_same_step(before, &step),
+        });
+        if goes_on {
             return None;
         }
         let before = self.memory.steps.last().map_or(NO_STEP, String::as_str);
@@ -155,12 +206,16 @@ impl TalkState {
         match &self.policy {
             // The reply starts by itself.
             TalkPolicy::Proactive => Ok(0),
-            TalkPolicy::OnRequest | TalkPolicy::Every { .. } => Ok(template),
+            TalkPolicy::OnRequest => Ok(template),
+            TalkPolicy::Every { prompt, .. } | TalkPolicy::OnChange { prompt, .. } => {
+                Ok(prompt.as_deref().map(user).transpose()?.unwrap_or(0) + template)
+            }
             TalkPolicy::OnTransition {
                 substep_source,
                 detection_prompt,
                 dialogue_prompt,
                 generation_prompt,
+                detect_every: _,
             } => {
                 let own = generation_prompt.as_ref().map(|text| language.encode_text(text)).transpose()?;
                 let before_reply = own.map_or(template, |ids| ids.len());
@@ -183,6 +238,11 @@ impl TalkState {
             }
         }
     }
+}
+
+/// Whole periods of so many seconds that have passed.
+fn periods(time: f64, seconds: f64) -> f64 {
+    ((time + TOLERANCE) / seconds).floor()
 }
 
 fn fill(prompt: &str, before: &str, now: &str) -> String {

@@ -26,6 +26,8 @@ pub enum Work {
     },
     /// Go on with the reply that the last prefill began.
     Decode,
+    /// The reply in the making ends here.
+    CutReply,
     /// Remember the cache as it is now, so that `ids` can be answered behind it while it goes on.
     Fork {
         /// What is answered.
@@ -55,7 +57,7 @@ pub enum Work {
 impl Work {
     /// Whether the session waits for what comes of it.
     pub fn has_result(&self) -> bool {
-        !matches!(self, Self::Fork { .. } | Self::DropFork | Self::Truncate { .. })
+        !matches!(self, Self::CutReply | Self::Fork { .. } | Self::DropFork | Self::Truncate { .. })
     }
 }
 

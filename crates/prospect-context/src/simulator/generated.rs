@@ -41,7 +41,7 @@ impl Default for StreamParameters {
         Self {
             frames: 7_200,
             fps: 2.0,
-            frame_tokens: 66,
+            frame_tokens: 67,
             system_tokens: 60,
             reply_every: 20,
             reply_tokens: 16,

@@ -5,7 +5,7 @@ use prospect_config::UserRequest;
 use prospect_session::fake::{
     Script, TALKS, small_settings, started, steps, strategies, without_measurements,
 };
-use prospect_session::{Event, Fingerprint, Guidance, broken_laws};
+use prospect_session::{Event, Fingerprint, Guidance, Thumbnail, broken_laws};
 
 use super::fake::{FakeStreams, engine, setup};
 use crate::output::Output;
@@ -63,7 +63,7 @@ impl Watched {
 
 pub(super) fn frame(index: usize) -> StreamFrame<()> {
     let fingerprint = Fingerprint([index as u8; 32]);
-    let picture = Picture { fingerprint, prepared: () };
+    let picture = Picture { fingerprint, thumbnail: Thumbnail::grey(0), prepared: () };
     StreamFrame { index, time: index as f64 / 2.0, picture, arrival: None }
 }
 

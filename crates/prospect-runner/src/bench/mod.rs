@@ -2,7 +2,6 @@
 
 mod bandwidth;
 mod evictions;
-mod operations;
 mod shapes;
 mod stages;
 mod stream;

@@ -6,8 +6,8 @@ use prospect_context::PositionPolicy;
 use prospect_model::{KvCache, PixelValues, SmolVlm};
 use serde::Serialize;
 
-use super::operations::{of_decoder, of_vision};
 use crate::error::RunError;
+use crate::operations::{of_decoder, of_vision};
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

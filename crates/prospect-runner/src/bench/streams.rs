@@ -12,7 +12,7 @@ use prospect_engine::{
 use prospect_model::SmolVlm;
 use prospect_processor::Pixels;
 use prospect_session::registry::Registry;
-use prospect_session::{Event, Fingerprint, Guidance, Language, LanguageError};
+use prospect_session::{Event, Fingerprint, Guidance, Language, LanguageError, Thumbnail};
 use serde::Serialize;
 
 use super::stages::{frame_pixels, frame_tokens, word_ids};
@@ -100,7 +100,8 @@ fn serve(
         let arrived = Instant::now();
         for stream in streams {
             let prepared = PreparedPicture::Scaled(Arc::clone(pixels));
-            let picture = Picture { fingerprint: Fingerprint([picture(index); 32]), prepared };
+            let fingerprint = Fingerprint([picture(index); 32]);
+            let picture = Picture { fingerprint, thumbnail: Thumbnail::grey(0), prepared };
             // A frame a second, so that whoever speaks speaks at each.
             stream.input().frame(StreamFrame { index, time: index as f64, picture, arrival: None })?;
         }

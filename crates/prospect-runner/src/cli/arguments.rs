@@ -14,7 +14,7 @@ use prospect_evaluation::annotations::Format;
 
 /// Watches a video as it happens and speaks when it helps.
 #[derive(Debug, Parser)]
-#[command(name = "prospect-runner", version = crate::VERSION, about, disable_help_subcommand = true)]
+#[command(name = "prospect-runner", version = crate::VERSION, about)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -47,6 +47,13 @@ pub(super) enum Command {
     Inspect(InspectArguments),
     /// Write an annotation file in another format.
     Convert(ConvertArguments),
+    /// Show what this machine and this build offer: instructions, threads, memory, ffmpeg, GPU, the hub's cache.
+    Doctor,
+    /// Write a completion script for a shell to standard output.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 #[cfg(feature = "serve")]

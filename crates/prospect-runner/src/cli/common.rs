@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
+use prospect_config::{Layers, Preset, Settings, TalkPolicy, WORKBENCH_CONFIG};
 
 use super::say::print;
 use crate::error::RunError;
 use crate::strategies::Registry;
 
+/// Shows the presets in the place of naming one.
+const LIST: &str = "list";
 /// The strategy that has no budget.
 const UNLIMITED: &str = "unlimited";
 
@@ -18,6 +20,9 @@ pub(super) struct CommonArguments {
     /// Settings file (TOML).
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Settings that fit together, under those of --config; `list` shows all presets.
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
     /// Any setting; may be given more than once.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     settings: Vec<String>,
@@ -30,12 +35,24 @@ pub(super) struct CommonArguments {
     /// auto, f32, bf16 or f16.
     #[arg(long)]
     dtype: Option<String>,
-    /// none or q8: int8 weights and cache, bf16 attention between patches; faster on a CPU and less exact.
+    /// none, q8 (int8 weights and cache, bf16 attention between patches; faster on a CPU and less exact), or auto.
     #[arg(long)]
     quantize: Option<String>,
     /// What happens when the cache is full.
     #[arg(long)]
     strategy: Option<String>,
+    /// How long a frame is remembered at least, such as 90s or 5m: a budget for the cache.
+    #[arg(long, value_name = "TIME")]
+    remember: Option<String>,
+    /// Ask this again and again: when the picture changes, or at intervals with --every.
+    #[arg(long, value_name = "QUESTION")]
+    ask: Option<String>,
+    /// Ask at intervals of this length, such as 10s.
+    #[arg(long, value_name = "TIME", conflicts_with = "when_changed")]
+    every: Option<String>,
+    /// Ask when the picture changes.
+    #[arg(long)]
+    when_changed: bool,
     /// Annotation file; without it the one beside the video.
     #[arg(long, value_name = "FILE")]
     annotations: Option<String>,
@@ -57,8 +74,12 @@ pub(super) struct CommonArguments {
 }
 
 impl CommonArguments {
-    /// Default settings, file, `--set`, flags, merged and checked; `None` if they were only to be printed.
+    /// Default settings, preset, file, `--set`, flags, merged and checked; `None` if something was only to be printed.
     pub(super) fn resolve_or_print(&self, registry: &Registry) -> Result<Option<Settings>, RunError> {
+        if self.preset.as_deref() == Some(LIST) {
+            print(&presets());
+            return Ok(None);
+        }
         let settings = self.resolve(registry)?;
         if self.print_config {
             print(settings.to_toml().trim_end());
@@ -91,11 +112,15 @@ impl CommonArguments {
     pub(super) fn layers(&self, registry: &Registry) -> Result<Layers, RunError> {
         let names_model =
             self.model.is_some() || self.settings.iter().any(|set| set.starts_with("model.path"));
-        let mut layers = match &self.config {
-            Some(path) => Layers::new().file(path)?,
-            None if names_model => Layers::new(),
-            None => Layers::new().file_text("configs/workbench.toml".as_ref(), WORKBENCH_CONFIG)?,
+        let mut layers = match (&self.config, &self.preset) {
+            (Some(path), _) => Layers::new().file(path)?,
+            (None, Some(_)) => Layers::new(),
+            (None, None) if names_model => Layers::new(),
+            (None, None) => Layers::new().file_text("configs/workbench.toml".as_ref(), WORKBENCH_CONFIG)?,
         };
+        if let Some(preset) = &self.preset {
+            layers = layers.preset(preset)?;
+        }
         for set in &self.settings {
             layers = layers.set(set)?;
         }
@@ -113,6 +138,11 @@ impl CommonArguments {
                 layers = layers.flag(flag, key, value)?;
             }
         }
+        if let Some(time) = &self.remember {
+            seconds("--remember", time)?;
+            layers = layers.flag("--remember", "context.budget", time)?;
+        }
+        layers = self.questions(layers)?;
         if let Some(name) = &self.strategy {
             layers = with_strategy(layers, registry, "--strategy", name)?;
         }
@@ -124,6 +154,45 @@ impl CommonArguments {
         }
         Ok(layers)
     }
+
+    /// `--ask`, `--every` and `--when-changed`. A question alone is asked as the settings say, or when the picture changes.
+    fn questions(&self, mut layers: Layers) -> Result<Layers, RunError> {
+        if let Some(time) = &self.every {
+            let seconds = seconds("--every", time)?.to_string();
+            layers = layers.flag("--every", "stream.talk", "every")?;
+            layers = layers.flag("--every", "stream.every.seconds", &seconds)?;
+        }
+        if self.when_changed {
+            layers = layers.flag("--when-changed", "stream.talk", "on_change")?;
+        }
+        let Some(question) = &self.ask else { return Ok(layers) };
+        // As a TOML string: a question may look like a number.
+        let question = serde_json::Value::from(question.as_str()).to_string();
+        for key in ["stream.every.prompt", "stream.on_change.prompt"] {
+            layers = layers.flag("--ask", key, &question)?;
+        }
+        let talk = layers.clone().resolve()?.stream.talk;
+        match talk {
+            TalkPolicy::Every { .. } | TalkPolicy::OnChange { .. } => Ok(layers),
+            _ => Ok(layers.flag("--ask", "stream.talk", "on_change")?),
+        }
+    }
+}
+
+/// `90s`, `5m`, `1.5h`.
+fn seconds(flag: &str, time: &str) -> Result<f64, RunError> {
+    prospect_config::seconds(time).ok_or_else(|| RunError::Argument {
+        argument: format!("{flag} {time}"),
+        problem: "is no time".to_owned(),
+        expected: "seconds, minutes or hours, like 90s, 5m or 1.5h".to_owned(),
+    })
+}
+
+/// The presets, with what each is for.
+fn presets() -> String {
+    let width = Preset::ALL.iter().map(|preset| preset.name.len()).max().unwrap_or(0);
+    let row = |preset: &Preset| format!("{:<width$}  {}", preset.name, preset.description);
+    Preset::ALL.iter().map(row).collect::<Vec<_>>().join("\n")
 }
 
 /// `NAME` or `NAME:POSITIONS`, as `--strategies` has them.

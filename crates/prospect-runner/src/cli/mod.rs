@@ -5,6 +5,7 @@ mod bench;
 mod common;
 mod compare;
 mod convert;
+mod doctor;
 mod download;
 mod eval;
 mod formats;
@@ -26,12 +27,12 @@ mod threads;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use prospect_context::ContextStrategy;
 
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
-use crate::outlet;
+use crate::outlet::{self, Outlet};
 use crate::strategies::{Parameters, Registry};
 use arguments::{Arguments, Command};
 use say::complain;
@@ -117,5 +118,14 @@ fn run_command(command: &Command, strategies: &Arc<Registry>) -> Result<(), RunE
         Command::Parity(command) => parity::parity(command, strategies),
         Command::Inspect(command) => inspect::inspect(command),
         Command::Convert(command) => convert::convert(command),
+        Command::Doctor => {
+            doctor::doctor();
+            Ok(())
+        }
+        Command::Completions { shell } => {
+            let program = &mut Arguments::command();
+            clap_complete::generate(*shell, program, "prospect-runner", &mut Outlet);
+            Ok(())
+        }
     }
 }

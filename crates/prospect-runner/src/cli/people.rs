@@ -8,6 +8,7 @@ use prospect_engine::{EngineError, SmolVlmStreams, StreamInput};
 
 use super::say::complain;
 use crate::error::RunError;
+use crate::silent_forever::Listener;
 use prospect_source::STDIN;
 
 /// Longest line that is heard, in bytes: whoever says more is no person.
@@ -37,6 +38,14 @@ impl Listening {
             },
             None if source != STDIN && stdin().is_terminal() && is_in_foreground() => Ok(Self::Keyboard),
             None => Ok(Self::Nowhere),
+        }
+    }
+
+    /// Whether anybody may be heard.
+    pub(super) fn listener(&self) -> Listener {
+        match self {
+            Self::Nowhere => Listener::Nobody,
+            Self::Keyboard | Self::File(_) => Listener::Somebody,
         }
     }
 

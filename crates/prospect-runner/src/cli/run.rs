@@ -12,8 +12,10 @@ use crate::checkpoint::{Checkpoint, from_repository};
 use crate::display::{Display, Lines, Silent, Terminal};
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
+use crate::memory_span::MemorySpan;
 use crate::outlet::Outlet;
 use crate::run::{self, Keeping, RunInputs};
+use crate::silent_forever;
 use crate::strategies::Registry;
 use crate::suspend::{Keeper, SuspendError, SuspendedRun, trace_in};
 use prospect_journal::{Lock, TRACE_FILE, Tee, TraceSink};
@@ -36,8 +38,10 @@ pub(super) fn run(
         Some(source) => source.clone(),
         None => from_repository(DEFAULT_VIDEO)?.display().to_string(),
     };
-    let (checkpoint, settings) = Checkpoint::load_for_stream(&settings, interrupt)?;
     let annotations = run::annotations_of(&settings, &source)?;
+    let listening = Listening::to(arguments.ask_file.as_deref(), &source)?;
+    silent_forever::check(&settings, annotations.as_ref(), listening.listener())?;
+    let (checkpoint, settings) = Checkpoint::load_for_stream(&settings, interrupt)?;
     let shown = shown_name(&source);
     let name = if source == STDIN { "stdin" } else { &shown };
     let folder = output_folder(&settings, name, |folder| is_free(folder, &shown));
@@ -48,7 +52,6 @@ pub(super) fn run(
         keeper.as_ref().filter(|_| arguments.keeping.resume).map(Keeper::suspended).transpose()?;
     let position = suspended.as_ref().map(SuspendedRun::trace);
     let mut trace = trace_in(&folder, suspended.as_ref())?;
-    let listening = Listening::to(arguments.ask_file.as_deref(), &source)?;
     let inputs = RunInputs {
         settings: &settings,
         strategies,
@@ -74,6 +77,7 @@ pub(super) fn run(
     if let Some(position) = position {
         display.earlier(earlier_replies(trace.path(), position.bytes));
     }
+    print(&format!("memory: {}", MemorySpan::of(&settings, strategies, &checkpoint)?));
     let outcome = stream(&mut trace, display.as_mut());
     if trace.has_begun() {
         print(&format!("trace: {}", trace.path().display()));
@@ -105,7 +109,7 @@ fn earlier_replies(trace: &Path, bytes: u64) -> Vec<Reply> {
     let Ok(file) = std::fs::File::open(trace) else { return Vec::new() };
     let lines = BufReader::new(file.take(bytes)).lines().map_while(Result::ok);
     let reply = |line: String| match serde_json::from_str(&line).ok()? {
-        Event::Reply { frame, time, text, .. } => Some(Reply { frame, time, text }),
+        Event::Reply { frame, time, text, repeats, .. } => Some(Reply { frame, time, text, repeats }),
         _ => None,
     };
     lines.filter_map(reply).collect()

@@ -88,6 +88,11 @@ impl<W: Write> Lines<W> {
                 }
             }
         };
+        let remark = match (reply.repeats, remark.is_empty()) {
+            (false, _) => remark,
+            (true, true) => REPEATS.to_owned(),
+            (true, false) => format!("{remark} {REPEATS}"),
+        };
         self.row(reply.time, &reply.text, &remark);
     }
 }
@@ -100,6 +105,9 @@ fn clock(seconds: f64) -> String {
     let text = if hours > 0 { format!("{hours}:{minutes:02}:{tail}") } else { format!("{minutes}:{tail}") };
     format!("{text:>9}")
 }
+
+/// What is said of a reply that was cut.
+const REPEATS: &str = "(repeats itself)";
 
 impl<W: Write> Display for Lines<W> {
     fn begin(&mut self, source: &str, length: Option<usize>, annotations: Option<&Annotations>, fps: f64) {
@@ -192,7 +200,7 @@ mod tests {
                 11 => Some("Done?"),
                 _ => None,
             };
-            let reply = text.map(|text| Reply { frame: index, time, text: text.into() });
+            let reply = text.map(|text| Reply { frame: index, time, text: text.into(), repeats: false });
             let frame = Frame { index, time, image: RgbImage::new(1, 1).into(), name: None };
             lines.frame(&frame, reply.as_ref());
         }

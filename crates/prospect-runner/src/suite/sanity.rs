@@ -74,7 +74,13 @@ fn replay(
         let spoke = text.is_some();
         if let Some(text) = text {
             statistics.replies += 1;
-            trace.record(&Event::Reply { frame: index, time, text, token_ids: Vec::new() })?;
+            trace.record(&Event::Reply {
+                frame: index,
+                time,
+                text,
+                token_ids: Vec::new(),
+                repeats: false,
+            })?;
         }
         statistics.frames += 1;
         trace.record(&Event::Frame {

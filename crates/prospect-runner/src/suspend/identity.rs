@@ -52,7 +52,7 @@ fn is_contents(path: &Path) -> bool {
 pub type MayChange = fn(&str) -> bool;
 
 /// No setting may.
-pub fn nothing(_: &str) -> bool {
+pub(super) fn nothing(_: &str) -> bool {
     false
 }
 

@@ -16,8 +16,8 @@ use prospect_engine::StreamModel;
 use prospect_journal::{SuspendedFile, SuspendedStream, TRACE_FILE, TraceSink, TraceWriter};
 
 pub use error::SuspendError;
-pub use identity::{Identity, threshold_and_strategy};
-use identity::{MayChange, nothing};
+use identity::nothing;
+pub use identity::{Identity, MayChange, threshold_and_strategy};
 
 use crate::error::RunError;
 use crate::run::{Progress, ServedStream};

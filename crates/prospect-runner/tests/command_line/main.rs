@@ -5,6 +5,7 @@ mod bad_input;
 mod convert;
 mod interrupt;
 mod people;
+mod presets;
 mod report;
 mod reproducible;
 mod simulate;

@@ -111,3 +111,26 @@ fn compare_prints_a_table_of_strategies() {
     assert!(out.path().join("report.html").is_file());
     assert!(out.path().join("drop_middle_legacy/video_001/trace.jsonl").is_file());
 }
+
+#[test]
+fn doctor_says_what_this_machine_offers_and_completions_are_a_script() {
+    let output = program(&["doctor"]).env("PATH", "/nowhere").output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    for expected in [
+        "program     prospect-runner ",
+        "threads, instructions: ",
+        "ffmpeg      not found",
+        "256m        HuggingFaceTB/",
+    ] {
+        assert!(printed.contains(expected), "{expected}: {printed}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let output = program(&["completions", shell]).output().unwrap();
+        assert!(output.status.success() && text(&output.stdout).contains("prospect-runner"), "{shell}");
+    }
+    let help = program(&["help", "run"]).output().unwrap();
+    assert!(text(&help.stdout).contains("--preset <NAME>"));
+    let misspelt = program(&["rnu"]).output().unwrap();
+    assert!(text(&misspelt.stderr).contains("'run'"), "{}", text(&misspelt.stderr));
+}

@@ -41,8 +41,7 @@ fn a_threshold_silences_and_a_strategy_takes_over() {
     assert_eq!(shown["figures"]["strategy"], "drop_oldest_frames");
     let trace = trace(&server, &session);
     assert_eq!(deciders(&trace), ["summarize_and_drop", "drop_oldest_frames"]);
-    let changes: Vec<&Value> =
-        trace.iter().filter(|event| event["event"] == "settings_changed").collect();
+    let changes: Vec<&Value> = trace.iter().filter(|event| event["event"] == "settings_changed").collect();
     assert_eq!(changes.len(), 2);
     assert_eq!(changes[0]["settings"], json!({ "stream.not_talk_threshold": 1e-9 }));
     assert_eq!(changes[1]["settings"]["context.strategy"], "drop_oldest_frames");

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use prospect_session::OpeningTexts;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::extract::Body;
 use crate::error::ApiError;
 use crate::guard::Caller;
-use crate::order::{SessionOrder, check_text};
+use crate::order::SessionOrder;
 use crate::session::{LiveSession, State as SessionState};
 use crate::state::Shared;
 

@@ -34,6 +34,7 @@ impl Session {
             entries: Vec::with_capacity(4),
             not_talk_probability: None,
             spoken: None,
+            repeats: false,
             before_reply: 0,
             shown: 0,
             is_over: false,

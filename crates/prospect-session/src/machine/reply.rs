@@ -7,10 +7,11 @@ use crate::error::SessionError;
 use crate::event::{Event, SegmentEntry};
 use crate::frame::Reply;
 use crate::language::fit;
+use crate::repeats;
 use crate::rules::Question;
 use crate::session::Session;
 use crate::stage::{Chunk, Next, Saying, Stage, Turn};
-use crate::talk::{Due, MAX_STEP_TOKENS, Prompted};
+use crate::talk::{Due, MAX_STEP_TOKENS, Prompted, Seen};
 use crate::work::{Said, Then, Work};
 
 impl Session {
@@ -21,7 +22,9 @@ impl Session {
         saying: &mut Saying,
         said: Said,
     ) -> Result<bool, SessionError> {
-        let is_over = saying.take(said);
+        let known = saying.token_ids.len();
+        let mut is_over = saying.take(said);
+        is_over |= self.cut_repetition(saying, known, is_over);
         let Some(telling) = &mut self.telling else { return Ok(is_over) };
         if !saying.silent && !saying.token_ids.is_empty() {
             let text = match is_over {
@@ -36,13 +39,31 @@ impl Session {
         Ok(is_over)
     }
 
+    /// Cuts a reply that repeats itself, where the settings say so; `known` of its tokens were looked at before. Whether it
+    /// was cut.
+    fn cut_repetition(&mut self, saying: &mut Saying, known: usize, is_over: bool) -> bool {
+        let Some(most) = self.options.max_repeats else { return false };
+        let Some(stay) = repeats::cut_at(&saying.token_ids, known + 1, most) else { return false };
+        if !is_over {
+            self.works.push_back(Work::CutReply);
+        }
+        if stay < saying.token_ids.len() {
+            // All but the last token of a reply are in the cache.
+            self.works.push_back(Work::Truncate { tokens: self.account.tokens() + stay - 1 });
+            saying.token_ids.truncate(stay);
+        }
+        saying.repeats = true;
+        true
+    }
+
     /// What the model decided at the frame, and what it said.
     pub(super) fn decided(&mut self, mut turn: Box<Turn>, saying: Saying) -> Next {
         let messages = std::mem::take(&mut turn.messages);
         self.tell_messages(messages, turn.input.time);
         turn.not_talk_probability = saying.not_talk_probability;
         self.take_generated(&mut turn, saying);
-        match self.talk.due(&self.options.steps, turn.input.time) {
+        let seen = Seen { time: turn.input.time, thumbnail: turn.input.thumbnail };
+        match self.talk.due(&self.options.steps, seen) {
             Due::NameStep(prompt) => self.ask_for_step(turn, &prompt),
             due => self.reply_that_is_due(turn, due),
         }
@@ -120,6 +141,7 @@ impl Session {
             turn.entries.push(SegmentEntry::new(SegmentKind::Assistant, cached.len(), false));
         }
         if !saying.silent {
+            turn.repeats = saying.repeats;
             turn.spoken = Some(saying.token_ids);
         }
     }
@@ -132,9 +154,9 @@ impl Session {
             return Ok(None);
         }
         self.statistics.replies += 1;
-        let (frame, time) = (turn.input.index, turn.input.time);
-        let reply = Reply { frame, time, text: text.clone() };
-        self.events.push(Event::Reply { frame, time, text, token_ids });
+        let (frame, time, repeats) = (turn.input.index, turn.input.time, turn.repeats);
+        let reply = Reply { frame, time, text: text.clone(), repeats };
+        self.events.push(Event::Reply { frame, time, text, token_ids, repeats });
         Ok(Some(reply))
     }
 }

@@ -67,7 +67,13 @@ fn any_strategy_takes_over_from_any_other_and_the_trace_stays_lawful() {
 
 #[test]
 fn what_cannot_take_over_is_refused_and_nothing_changes() {
-    let small = settings(&["context.strategy=drop_all", "context.max_seq_len=120", "context.reserved_seq_len=10", "generation.max_new_tokens=8"]);
+    let small = settings(&[
+        "context.strategy=drop_all",
+        "stream.system_prompt=Help.",
+        "context.max_seq_len=120",
+        "context.reserved_seq_len=10",
+        "generation.max_new_tokens=8",
+    ]);
     let mut model = FakeModel::new(120, 8, &[1], 1);
     let mut session = session(&model, &small, &Guidance::default()).unwrap();
     model.frame(&mut session, frame(0)).unwrap();
@@ -79,7 +85,8 @@ fn what_cannot_take_over_is_refused_and_nothing_changes() {
     assert_eq!(refusal(&rule_of("context.strategy=none", &[])), UnlawfulChange::Baseline);
     let preserved = rule_of("context.strategy=drop_middle", &["context.drop_middle.positions=preserve"]);
     assert!(matches!(refusal(&preserved), UnlawfulChange::Positions { .. }));
-    let long = rule_of("context.strategy=summarize_and_drop", &["context.summarize_and_drop.max_summary_len=110"]);
+    let long =
+        rule_of("context.strategy=summarize_and_drop", &["context.summarize_and_drop.max_summary_len=110"]);
     assert!(matches!(refusal(&long), UnlawfulChange::NoRoom { .. }));
     let of_steps = session.check_rule(&rule_of("context.strategy=summarize_with_dst", &[])).unwrap_err();
     assert!(matches!(of_steps, SessionError::MissingDialogueState { .. }));
@@ -101,7 +108,8 @@ fn the_trace_tells_the_change_and_the_budget_that_follows() {
     assert_eq!(session.take_events(), [told]);
     session.adjust(Some(rule_of("context.strategy=summarize_and_drop", &[])), Map::new()).unwrap();
     let events = session.take_events();
-    let [Event::SettingsChanged { strategy, .. }, Event::Budget { max_summary_tokens, .. }] = &events[..] else {
+    let [Event::SettingsChanged { strategy, .. }, Event::Budget { max_summary_tokens, .. }] = &events[..]
+    else {
         panic!("{events:?}");
     };
     assert_eq!(strategy, "summarize_and_drop");

@@ -9,7 +9,7 @@ use crate::fake::{FakeCache, FakeLanguage, Script};
 use crate::registry::Registry;
 use crate::{
     Event, Fingerprint, FrameDone, FrameInput, Guidance, OverflowRule, Reply, Session, SessionError,
-    SessionOptions,
+    SessionOptions, Thumbnail,
 };
 
 /// A fake model with one stream.
@@ -85,7 +85,9 @@ pub(super) fn frame(index: usize) -> FrameInput {
 pub(super) fn frame_at(index: usize, time: f64) -> FrameInput {
     let mut digest = [0; 32];
     digest[..8].copy_from_slice(&(index as u64).to_le_bytes());
-    FrameInput { index, time, fingerprint: Fingerprint(digest), pace: None }
+    // Two frames on, the picture has changed by more than a tenth.
+    let thumbnail = Thumbnail::grey((index * 16 % 256) as u8);
+    FrameInput { index, time, fingerprint: Fingerprint(digest), thumbnail, pace: None }
 }
 
 /// What a run over the fake left behind.

@@ -7,7 +7,7 @@ use prospect_context::SegmentKind;
 
 use super::driver::{FakeModel, Run, frame_at, run, session, settings};
 use crate::fake::REFUSED;
-use crate::{Event, Guidance, Reference, SessionError, TaskStep};
+use crate::{Event, FrameInput, Guidance, Reference, SessionError, TaskStep, Thumbnail};
 
 const ROOMY: &str = "context.max_seq_len=2000";
 const SYSTEM: &str = "stream.system_prompt=Help.";
@@ -100,6 +100,83 @@ fn every_and_on_request_keep_their_times() {
     let mut model = FakeModel::new(2000, 1, &[3], 1);
     assert_eq!(times(&run(&mut model, &asked, &tea(), 8)), [1.0]);
     assert_eq!(model.text(), "<SHelp.|##<Uhot?|#A:aa|#####");
+}
+
+#[test]
+fn a_question_is_asked_again_and_again() {
+    let every = settings(&[
+        ROOMY,
+        SYSTEM,
+        "stream.talk=every",
+        "stream.every.seconds=1",
+        "stream.every.prompt=What?",
+    ]);
+    let mut model = FakeModel::new(2000, 1, &[3], 1);
+    assert_eq!(times(&run(&mut model, &every, &nothing(), 5)), [1.0, 2.0]);
+    assert_eq!(model.text(), "<SHelp.|###<UWhat?|A:aa|##<UWhat?|A:aa");
+    // Who asks is answered at once, without the question of the settings.
+    let mut model = FakeModel::new(2000, 1, &[3], 1);
+    let guidance = Guidance { requests: vec![request(0.5, "hot?")], ..nothing() };
+    assert_eq!(times(&run(&mut model, &every, &guidance, 3)), [0.5, 1.0]);
+    assert_eq!(model.text(), "<SHelp.|#<Uhot?|#A:aa|#<UWhat?|A:aa");
+}
+
+#[test]
+fn a_changed_picture_is_asked_about_once_until_it_changes_again() {
+    let settings = settings(&[
+        ROOMY,
+        SYSTEM,
+        "stream.talk=on_change",
+        "stream.on_change.prompt=New?",
+        "stream.on_change.difference=0.2",
+        "stream.on_change.pause=1",
+    ]);
+    let mut model = FakeModel::new(2000, 1, &[3], 1);
+    let mut session = session(&model, &settings, &nothing()).unwrap();
+    let mut asked = Vec::new();
+    // Noise at 0.5 s; somebody comes at 1 s and stays; a flash comes too soon after; slow dusk from 3 s on.
+    for (index, grey) in [100, 101, 180, 181, 100, 180, 180, 165, 150, 135, 120, 105].into_iter().enumerate()
+    {
+        let input = FrameInput { thumbnail: Thumbnail::grey(grey), ..frame_at(index, index as f64 / 2.0) };
+        if model.frame(&mut session, input).unwrap().is_some() {
+            asked.push(index as f64 / 2.0);
+        }
+    }
+    // The flash at 2 s is a second after the last question: it is a change, and so is its end.
+    assert_eq!(asked, [0.0, 1.0, 2.0, 3.0, 5.0]);
+    assert!(model.text().starts_with("<SHelp.|#<UNew?|A:aa|##<UNew?|A:aa|##"), "{}", model.text());
+}
+
+#[test]
+fn the_model_is_asked_for_the_step_at_intervals() {
+    let mut model = FakeModel::new(2000, 1, &[3], 5);
+    let settings = settings(&[
+        ROOMY,
+        "stream.talk=on_transition",
+        "stream.on_transition.substep_source=model",
+        "stream.on_transition.detect_every=1.5",
+    ]);
+    run(&mut model, &settings, &nothing(), 8);
+    // At 0, 1.5 and 3 s.
+    assert_eq!(model.cache.questions.len(), 3);
+}
+
+#[test]
+fn a_reply_that_repeats_itself_is_cut_wherever_its_pieces_end() {
+    for slice in [1, 3, 8, usize::MAX] {
+        let settings = settings(&[ROOMY, SYSTEM, "generation.max_repeats=4"]);
+        let mut model = FakeModel { slice, ..FakeModel::new(2000, 1, &[30, 2, 1], 1) };
+        let run = run(&mut model, &settings, &nothing(), 3);
+        // Four times "aaa" are the first phrase that comes four times in twelve tokens.
+        assert_eq!(model.text(), format!("<SHelp.|#{}#a|#", "a".repeat(12)), "slices of {slice}");
+        let told: Vec<_> = run.replies.iter().map(|reply| (reply.text.len(), reply.repeats)).collect();
+        assert_eq!(told, [(12, true), (1, false)]);
+        let of_trace = run.events.iter().find_map(|event| match event {
+            Event::Reply { token_ids, repeats, .. } => Some((token_ids.len(), *repeats)),
+            _ => None,
+        });
+        assert_eq!(of_trace, Some((12, true)));
+    }
 }
 
 #[test]

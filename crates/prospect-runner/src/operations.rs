@@ -3,7 +3,7 @@
 use prospect_model::ModelConfig;
 
 /// Of one tile through vision tower and connector.
-pub(super) fn of_vision(config: &ModelConfig) -> f64 {
+pub(crate) fn of_vision(config: &ModelConfig) -> f64 {
     let vision = &config.vision_config;
     let (hidden, inner) = (vision.hidden_size as f64, vision.intermediate_size as f64);
     let patches = (vision.patches_per_side() as f64).powi(2);
@@ -14,7 +14,7 @@ pub(super) fn of_vision(config: &ModelConfig) -> f64 {
 }
 
 /// Of `tokens` tokens behind `cached` ones, with the logits of the last.
-pub(super) fn of_decoder(config: &ModelConfig, tokens: usize, cached: usize) -> f64 {
+pub(crate) fn of_decoder(config: &ModelConfig, tokens: usize, cached: usize) -> f64 {
     let text = &config.text_config;
     let (hidden, inner, head_dim) =
         (text.hidden_size as f64, text.intermediate_size as f64, text.head_dim() as f64);
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     fn config() -> ModelConfig {
-        let text = include_str!("../../../../configs/shapes/256m.json");
+        let text = include_str!("../../../configs/shapes/256m.json");
         ModelConfig::parse(text, "config.json".as_ref()).unwrap()
     }
 

@@ -1,0 +1,81 @@
+//! Whether this machine keeps a stream's pace, by arithmetic: what `model.quantize = "auto"` means here.
+
+use prospect_config::{Quantize, Settings};
+use prospect_model::{ComputeDevice, ModelConfig, Placement, Precision, cpu_product_rate};
+
+use crate::error::RunError;
+use crate::operations::{of_decoder, of_vision};
+use crate::outlet::tell;
+
+/// Tokens around the image tokens of a frame: its markers, and its time in words.
+const TEXT_TOKENS: usize = 16;
+/// Share of the rate of a large product that a whole frame reaches: `bench` measures 0.8 to 0.9 of it.
+const SHARE: f64 = 0.8;
+/// Operations a second that every machine does: what needs fewer is not worth measuring anything.
+const ANY_MACHINE: f64 = 4e9;
+
+/// The settings with `model.quantize = "auto"` decided, and told in one line where that is q8.
+///
+/// # Errors
+/// Those of the measurement.
+pub(crate) fn decide_quantize(
+    settings: &Settings,
+    placement: &Placement,
+    config: &ModelConfig,
+) -> Result<Settings, RunError> {
+    if settings.model.quantize != Quantize::Auto {
+        return Ok(settings.clone());
+    }
+    let exact = || settings.clone().with_quantize(Quantize::None);
+    if placement.device != ComputeDevice::Cpu {
+        return Ok(exact());
+    }
+    let fps = settings.stream.fps;
+    let operations = operations_of_frame(settings, config);
+    if operations * fps < ANY_MACHINE {
+        return Ok(exact());
+    }
+    let seconds = operations / (SHARE * cpu_product_rate(Precision::F32)?);
+    if seconds * fps <= 1.0 {
+        return Ok(exact());
+    }
+    tell(&format!(
+        "model.quantize = \"auto\": q8, because a frame takes about {seconds:.1} s in f32 on this CPU, and {fps} a second come"
+    ));
+    Ok(settings.clone().with_quantize(Quantize::Q8))
+}
+
+/// Of a silent frame behind a full cache.
+fn operations_of_frame(settings: &Settings, config: &ModelConfig) -> f64 {
+    let cached = settings.context.max_seq_len.min(config.text_config.max_position_embeddings);
+    of_vision(config) + of_decoder(config, config.image_seq_len() + TEXT_TOKENS, cached)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use prospect_config::Layers;
+
+    use super::*;
+
+    fn config() -> ModelConfig {
+        ModelConfig::parse(include_str!("../../../configs/shapes/256m.json"), "config.json".as_ref()).unwrap()
+    }
+
+    fn decided(sets: &[&str], placement: &Placement) -> Quantize {
+        let layers = sets.iter().try_fold(Layers::new(), |layers, set| layers.set(set)).unwrap();
+        decide_quantize(&layers.resolve().unwrap(), placement, &config()).unwrap().model.quantize
+    }
+
+    #[test]
+    fn auto_is_q8_where_the_pace_would_not_be_kept() {
+        let cpu = Placement { device: ComputeDevice::Cpu, ..Placement::default() };
+        let auto = "model.quantize=auto";
+        assert_eq!(decided(&[auto, "stream.fps=1000"], &cpu), Quantize::Q8);
+        // One frame in a quarter of an hour is kept by any machine.
+        assert_eq!(decided(&[auto, "stream.fps=0.001"], &cpu), Quantize::None);
+        let gpu = Placement { device: ComputeDevice::Cuda(0), ..Placement::default() };
+        assert_eq!(decided(&[auto, "stream.fps=1000"], &gpu), Quantize::None);
+        assert_eq!(decided(&["model.quantize=none", "stream.fps=1000"], &cpu), Quantize::None);
+    }
+}

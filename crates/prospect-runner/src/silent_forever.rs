@@ -1,0 +1,106 @@
+//! Runs in which the assistant could never say anything are refused before any weight is loaded.
+
+use prospect_config::{Settings, SubstepSource, TalkPolicy};
+use prospect_evaluation::annotations::Annotations;
+
+use crate::error::RunError;
+
+/// Whether somebody may speak to the stream while it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listener {
+    /// A person at a terminal, or a file of lines.
+    Somebody,
+    /// Nobody.
+    Nobody,
+}
+
+/// Checks that something could make the assistant speak.
+///
+/// # Errors
+/// [`RunError::SilentForever`], with the setting that would help.
+pub(crate) fn check(
+    settings: &Settings,
+    annotations: Option<&Annotations>,
+    listener: Listener,
+) -> Result<(), RunError> {
+    let refuse = |because: String, expected: &str| {
+        Err(RunError::SilentForever { because, expected: expected.to_owned() })
+    };
+    let guidance = annotations.map(Annotations::guidance).unwrap_or_default();
+    let stream = &settings.stream;
+    match &stream.talk {
+        TalkPolicy::OnRequest
+            if listener == Listener::Nobody && stream.requests.is_empty() && guidance.requests.is_empty() =>
+        {
+            refuse(
+                "stream.talk = \"on_request\", and nobody asks".to_owned(),
+                "--ask-file, stream.requests, a person at the terminal, or --ask with --every or --when-changed",
+            )
+        }
+        TalkPolicy::OnTransition { substep_source: SubstepSource::Annotations, .. }
+            if guidance.steps.is_empty() =>
+        {
+            refuse(
+                "stream.talk = \"on_transition\" takes the steps of the task from annotations, and there are none"
+                    .to_owned(),
+                "annotations with substeps, or stream.on_transition.substep_source = \"model\"",
+            )
+        }
+        TalkPolicy::Every { seconds, .. } => match longest(settings) {
+            Some(length) if length < *seconds => refuse(
+                format!("stream.talk = \"every\" speaks after {seconds} s, and the stream ends after {length} s"),
+                "a shorter stream.every.seconds (--every)",
+            ),
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// Seconds from the first frame to the last one at most, where the settings say so.
+fn longest(settings: &Settings) -> Option<f64> {
+    let stream = &settings.stream;
+    let by_frames = stream.max_frames.map(|frames| frames.saturating_sub(1) as f64 / stream.fps);
+    let by_time = stream.end.map(|end| end - stream.start.unwrap_or(0.0));
+    match (by_frames, by_time) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use prospect_config::Layers;
+
+    use super::*;
+
+    fn refusal(sets: &[&str], listener: Listener) -> Option<String> {
+        let layers = sets.iter().try_fold(Layers::new(), |layers, set| layers.set(set)).unwrap();
+        check(&layers.resolve().unwrap(), None, listener).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_could_never_speak_is_refused_with_what_would_help() {
+        use Listener::{Nobody, Somebody};
+        let refused = |sets: &[&str], help: &str| {
+            let message = refusal(sets, Nobody).unwrap();
+            assert!(message.contains(help) && !message.contains('\n'), "{message}");
+        };
+        refused(&["stream.talk=on_request"], "--ask-file");
+        refused(&["stream.talk=on_transition"], "substep_source");
+        let short = ["stream.talk=every", "stream.every.seconds=10", "stream.max_frames=20"];
+        refused(&short, "9.5 s");
+        refused(&["stream.talk=every", "stream.every.seconds=10", "stream.end=9"], "--every");
+        assert_eq!(refusal(&["stream.talk=on_request"], Somebody), None);
+        let asks = r#"stream.requests=[{ time = 3.0, text = "What now?" }]"#;
+        assert_eq!(refusal(&["stream.talk=on_request", asks], Nobody), None);
+        let names = ["stream.talk=on_transition", "stream.on_transition.substep_source=model"];
+        assert_eq!(refusal(&names, Nobody), None);
+        for talk in ["proactive", "on_change"] {
+            assert_eq!(refusal(&[&format!("stream.talk={talk}")], Nobody), None);
+        }
+        let long = ["stream.talk=every", "stream.every.seconds=10", "stream.max_frames=21"];
+        assert_eq!(refusal(&long, Nobody), None);
+    }
+}
