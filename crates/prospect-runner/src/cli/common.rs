@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use prospect_config::{Layers, Settings, WORKBENCH_CONFIG};
+use prospect_source::without_secrets;
 
 use super::say::print;
 use crate::error::RunError;
@@ -59,9 +60,11 @@ pub(super) struct CommonArguments {
 impl CommonArguments {
     /// Default settings, file, `--set`, flags, merged and checked; `None` if they were only to be printed.
     pub(super) fn resolve_or_print(&self, registry: &Registry) -> Result<Option<Settings>, RunError> {
-        let settings = self.resolve(registry)?;
+        let layers = self.layers(registry)?;
+        let cameras = layers.cameras_to_toml(without_secrets);
+        let settings = layers.resolve()?;
         if self.print_config {
-            print(settings.to_toml().trim_end());
+            print((settings.to_toml() + &cameras).trim_end());
             return Ok(None);
         }
         Ok(Some(settings))
