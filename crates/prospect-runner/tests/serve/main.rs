@@ -5,7 +5,10 @@
 mod common;
 
 mod attacks;
+mod cameras;
 mod chat;
+mod chat_media;
+mod chat_sessions;
 mod client;
 mod keeping;
 mod realtime;

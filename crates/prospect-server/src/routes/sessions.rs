@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use prospect_session::OpeningTexts;
+use prospect_source::without_secrets;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -23,6 +24,10 @@ fn shown(state: &Shared, session: &LiveSession) -> Value {
         "id": session.id,
         "object": "streaming.session",
         "model": state.backend.model(),
+        "name": session.order.name,
+        "camera": session.order.camera,
+        "source": session.order.source.as_deref().map(without_secrets),
+        "owner": if session.is_servers() { "server" } else { "you" },
         "figures": figures,
         "last_event": session.log.last(),
     });
@@ -130,6 +135,7 @@ pub(super) async fn change_opening(
     for text in [Some(&system_prompt), task_knowledge.as_ref()].into_iter().flatten() {
         check_text(text, &state.limits)?;
     }
+    session.check_changeable()?;
     let asked = Arc::clone(session);
     aside(move || {
         let opening = OpeningTexts { system_prompt, task_knowledge };
