@@ -71,6 +71,24 @@ pub enum SettingsError {
         /// `; did you mean ...?` or the valid names.
         hint: String,
     },
+    /// Cameras that are no tables.
+    #[error("{origin}: camera: expected tables, [[camera]]")]
+    CamerasNotTables {
+        /// The file.
+        origin: Origin,
+    },
+    /// A camera without a part of it, or with one of the wrong type. Its address is not repeated.
+    #[error("{origin}: [[camera]] {number}: {key}: expected {expected}")]
+    Camera {
+        /// The file.
+        origin: Origin,
+        /// Which camera, from 1.
+        number: usize,
+        /// The part.
+        key: &'static str,
+        /// What is valid.
+        expected: &'static str,
+    },
     /// A value where a section belongs.
     #[error("{0}: expected a section with keys of its own: {1}")]
     NotASection(Box<Place>, String),

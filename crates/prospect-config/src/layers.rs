@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::camera::{self, CameraSettings};
 use crate::error::SettingsError;
 use crate::origin::Origin;
 use crate::presets::Preset;
@@ -19,6 +20,7 @@ pub const WORKBENCH_CONFIG: &str = include_str!("../../../configs/workbench.toml
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
     raw: Raw,
+    cameras: Vec<CameraSettings>,
 }
 
 impl Layers {
@@ -30,7 +32,7 @@ impl Layers {
     /// No layer but the defaults, where these keys exist.
     #[cfg(test)]
     pub(crate) fn under(keys: &'static crate::keys::Keys) -> Self {
-        Self { raw: Raw::under(keys) }
+        Self { raw: Raw::under(keys), cameras: Vec::new() }
     }
 
     /// Adds a TOML file.
@@ -48,7 +50,7 @@ impl Layers {
     /// Adds the text of a TOML file; `path` is the name that errors use.
     ///
     /// # Errors
-    /// [`SettingsError::Syntax`], [`SettingsError::UnknownKey`], [`SettingsError::NotASection`].
+    /// [`SettingsError::Syntax`], [`SettingsError::UnknownKey`], [`SettingsError::NotASection`], and cameras that are none.
     pub fn file_text(self, path: &Path, text: &str) -> Result<Self, SettingsError> {
         self.toml(text, &Origin::File(path.to_owned()))
     }
@@ -84,6 +86,16 @@ impl Layers {
         Ok(self)
     }
 
+    /// The cameras of a file, which are no settings of a stream.
+    pub fn cameras(&self) -> &[CameraSettings] {
+        &self.cameras
+    }
+
+    /// The cameras as TOML, with their sources as `shown` gives them: these may hold passwords.
+    pub fn cameras_to_toml(&self, shown: impl Fn(&str) -> String) -> String {
+        camera::to_toml(&self.cameras, shown)
+    }
+
     /// Merges the layers over the defaults and checks everything that can be checked without a checkpoint.
     ///
     /// # Errors
@@ -94,7 +106,8 @@ impl Layers {
     }
 
     fn toml(mut self, text: &str, origin: &Origin) -> Result<Self, SettingsError> {
-        let table = text.parse::<toml::Table>().map_err(|error| syntax(text, &error, origin))?;
+        let mut table = text.parse::<toml::Table>().map_err(|error| syntax(text, &error, origin))?;
+        self.cameras.extend(camera::taken(&mut table, origin)?);
         self.raw.insert_table(table, origin)?;
         Ok(self)
     }

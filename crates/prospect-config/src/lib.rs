@@ -11,6 +11,8 @@
 //! `generation.temperature`, `top_p` and `seed` with `sampling = "greedy"` may stand in a file, and are refused
 //! from `--set` and flags.
 //!
+//! A file may have `[[camera]]` tables beside its sections: what a server watches ([`Layers::cameras`]). They are no part of [`Settings`].
+//!
 //! ```
 //! use prospect_config::Layers;
 //! let settings = Layers::new().set("stream.fps=1")?.flag("--strategy", "context.strategy", "drop_all")?.resolve()?;
@@ -21,6 +23,7 @@
 
 mod budget;
 mod bytes;
+mod camera;
 mod choice;
 mod context;
 mod error;
@@ -43,6 +46,7 @@ mod stream;
 mod talk;
 
 pub use budget::{CacheBudget, CacheCosts, seconds};
+pub use camera::CameraSettings;
 pub use context::{ContextRules, ContextSettings};
 pub use error::{Place, SettingsError};
 pub use evaluation::EvaluationSettings;

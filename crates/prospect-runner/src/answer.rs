@@ -5,7 +5,7 @@ use prospect_config::Settings;
 use prospect_context::PositionPolicy;
 use prospect_engine::{pixel_values, sampling_of};
 use prospect_model::{Generator, Input, ModelError, Next, StopReason};
-use prospect_processor::{Content, Pixels, Processor, RgbImage};
+use prospect_processor::{Content, Pixels, Processor, RgbImage, VideoClip};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
@@ -21,6 +21,26 @@ impl Pictures {
     /// A picture without pixels.
     pub(crate) fn add(&mut self, processor: &Processor, image: &RgbImage) -> Result<Content, RunError> {
         let (pixels, grid) = processor.image_pixels(image, processor.splits_images())?;
+        self.extend(pixels);
+        Ok(Content::Image(grid))
+    }
+
+    /// Adds a video of `fps` frames a second, and gives what stands for the video in its message.
+    ///
+    /// # Errors
+    /// No frame, and a frame without pixels.
+    pub(crate) fn add_video(
+        &mut self,
+        processor: &Processor,
+        (timestamps, images): (Vec<f64>, &[RgbImage]),
+        fps: f64,
+    ) -> Result<Content, RunError> {
+        self.extend(processor.video_pixels(images)?);
+        let duration = Some(images.len() as f64 / fps);
+        Ok(Content::Video(VideoClip { timestamps, duration }))
+    }
+
+    fn extend(&mut self, pixels: Pixels) {
         match &mut self.0 {
             Some(all) => {
                 all.values.extend(pixels.values);
@@ -28,7 +48,6 @@ impl Pictures {
             }
             None => self.0 = Some(pixels),
         }
-        Ok(Content::Image(grid))
     }
 }
 

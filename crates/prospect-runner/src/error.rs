@@ -192,6 +192,14 @@ pub enum RunError {
     #[cfg(feature = "serve")]
     #[error(transparent)]
     Keys(#[from] prospect_server::KeyError),
+    /// A camera that cannot be served.
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Camera(#[from] prospect_server::CameraError),
+    /// A pattern of addresses that is none.
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    AllowedSource(#[from] prospect_server::PatternError),
     /// A server that cannot listen, or keep its sessions.
     #[cfg(feature = "serve")]
     #[error("--listen {address}: {source}")]
@@ -236,7 +244,7 @@ impl RunError {
             | Self::SilentForever { .. }
             | Self::Argument { .. } => 2,
             #[cfg(feature = "serve")]
-            Self::Keys(_) => 2,
+            Self::Keys(_) | Self::Camera(_) | Self::AllowedSource(_) => 2,
             #[cfg(feature = "serve")]
             Self::Serve { .. } => 1,
             Self::Model(error) if error.is_bad_checkpoint() => 2,

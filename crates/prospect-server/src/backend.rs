@@ -61,8 +61,17 @@ pub const PUSHED_FRAMES: &str = "pushed frames";
 pub enum StreamFrames {
     /// From whoever pushes them. `make` is given where the stream goes on, and returns the source.
     Pushed(MakeSource),
-    /// From the camera of that name.
-    Camera(String),
+    /// From a source that the server may open.
+    Watched(WatchedSource),
+}
+
+/// A camera, stream or file.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WatchedSource {
+    /// Where it is. May hold a password: it is shown to nobody.
+    pub address: String,
+    /// Whether it is waited for where it cannot be reached yet.
+    pub is_awaited: bool,
 }
 
 /// Why a stream cannot be opened.
@@ -147,8 +156,6 @@ pub struct About {
     pub fps: f64,
     /// Strategies by name.
     pub strategies: Vec<String>,
-    /// Cameras that the server reaches itself, by name.
-    pub cameras: Vec<String>,
     /// What the first minute shows.
     pub demo: Option<Demo>,
 }
@@ -189,6 +196,17 @@ pub enum ChatPart {
     Text(String),
     /// A picture.
     Image(Arc<RgbImage>),
+    /// A video.
+    Video(ChatVideo),
+}
+
+/// The frames of a video that a message holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChatVideo {
+    /// Pictures with their times in seconds, in order.
+    pub frames: Vec<(f64, Arc<RgbImage>)>,
+    /// Frames a second.
+    pub fps: f64,
 }
 
 /// What the model answers.

@@ -34,6 +34,11 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "session_not_found", format!("there is no session {id:?}"))
     }
 
+    /// Something that others may do.
+    pub(crate) fn forbidden(message: impl ToString) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
     /// Too much of something at this time.
     pub(crate) fn too_many(message: impl ToString) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", message)

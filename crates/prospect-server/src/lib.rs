@@ -11,18 +11,26 @@
 mod backend;
 mod data_address;
 mod error;
+mod fetch;
 mod guard;
 mod metrics;
+mod name;
 mod order;
+mod picture;
 mod place;
+mod private_file;
 mod routes;
 mod serve;
 mod session;
+mod sources;
 mod state;
+mod steady_writes;
+mod video;
 
 pub use backend::{
-    About, Backend, Chat, ChatAnswer, ChatMessage, ChatPart, Demo, LiveStream, Load, MakeSource, OpenError,
-    OpenRequest, PUSHED_FRAMES, StreamFrames, StreamPosition, StreamWatcher,
+    About, Backend, Chat, ChatAnswer, ChatMessage, ChatPart, ChatVideo, Demo, LiveStream, Load, MakeSource,
+    OpenError, OpenRequest, PUSHED_FRAMES, StreamFrames, StreamPosition, StreamWatcher, WatchedSource,
 };
-pub use guard::{KeyError, Keys, Limits, Origins};
+pub use guard::{AllowedSources, KeyError, Keys, Limits, Origins, PatternError};
 pub use serve::{ServeOptions, Server};
+pub use sources::{CameraError, ServedCamera};

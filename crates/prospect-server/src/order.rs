@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 use crate::guard::Limits;
+use crate::name::{MOST_LETTERS, is_name};
 
 /// The sections of settings that a client may set: nothing there names a file, a device or a program.
 const OPEN_SECTIONS: [&str; 3] = ["context", "generation", "stream"];
@@ -40,8 +41,12 @@ pub(crate) struct SessionOrder {
     /// Any other setting, by its key.
     #[serde(default)]
     settings: Map<String, Value>,
-    /// A camera of the server, by its name: no address is taken from a request.
+    /// What conversations call it.
+    pub(crate) name: Option<String>,
+    /// A camera of the server, by its name.
     pub(crate) camera: Option<String>,
+    /// An address that the operator has allowed. May hold a password.
+    pub(crate) source: Option<String>,
 }
 
 impl SessionOrder {
@@ -98,6 +103,11 @@ impl SessionOrder {
         self
     }
 
+    /// Whether its frames are pushed, and not watched by the server.
+    pub(crate) fn is_pushed(&self) -> bool {
+        self.camera.is_none() && self.source.is_none()
+    }
+
     /// The settings that the order stands for, in the order in which they win.
     ///
     /// # Errors
@@ -105,6 +115,11 @@ impl SessionOrder {
     pub(crate) fn settings(&self, limits: &Limits) -> Result<Vec<(String, String)>, ApiError> {
         for text in [&self.system_prompt, &self.task_knowledge].into_iter().flatten() {
             check_text(text, limits)?;
+        }
+        if self.name.as_deref().is_some_and(|name| !is_name(name)) {
+            return Err(ApiError::bad_request(format!(
+                "name: expected 1 to {MOST_LETTERS} letters, digits, and - _ ."
+            )));
         }
         let mut settings = Vec::new();
         for (key, value) in &self.settings {

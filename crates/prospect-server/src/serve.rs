@@ -16,12 +16,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::backend::Backend;
-use crate::guard::{Keys, Limits, Origins};
+use crate::fetch::Fetcher;
+use crate::guard::{AllowedSources, Keys, Limits, Origins, SystemResolver};
 use crate::metrics::Metrics;
 use crate::place::Place;
 use crate::routes;
 use crate::session::SessionTable;
+use crate::sources::{ServedCamera, Sources};
 use crate::state::{ServerState, Shared};
+use crate::steady_writes::SteadyWrites;
 
 /// How long a connection may take for the head of a request, and how large that may be.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
@@ -46,6 +49,12 @@ pub struct ServeOptions {
     pub limits: Limits,
     /// Where sessions are written down.
     pub folder: PathBuf,
+    /// Cameras of the operator.
+    pub cameras: Vec<ServedCamera>,
+    /// Which addresses requests may name.
+    pub allowed: AllowedSources,
+    /// Whether pictures and videos of conversations are fetched from the internet.
+    pub fetch: bool,
 }
 
 /// A server that listens.
@@ -60,16 +69,27 @@ impl Server {
     /// # Errors
     /// A folder or an address that cannot be had.
     pub async fn bind(backend: Arc<dyn Backend>, options: ServeOptions) -> io::Result<Self> {
-        let ServeOptions { listen, keys, origins, limits, folder } = options;
+        let ServeOptions { listen, keys, origins, limits, folder, cameras, allowed, fetch } = options;
         std::fs::create_dir_all(&folder)?;
         let listener = TcpListener::bind(listen).await?;
         let metrics = Arc::new(Metrics::new());
-        let sessions = SessionTable::new(Arc::clone(&backend), limits, folder, Arc::clone(&metrics));
+        let fetcher = fetch.then(|| Arc::new(Fetcher::new(&allowed)));
+        let sources = Arc::new(Sources::new(cameras, allowed, Box::new(SystemResolver), &folder)?);
+        let sessions = SessionTable::new(
+            Arc::clone(&backend),
+            limits,
+            folder,
+            Arc::clone(&metrics),
+            Arc::clone(&sources),
+        );
         let (ending, farewell) = (AtomicBool::new(false), watch::Sender::new(false));
         let decoders = Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from));
         let state = Arc::new(ServerState {
             backend,
             sessions,
+            sources,
+            fetcher,
+            naming: tokio::sync::Mutex::default(),
             keys,
             origins,
             limits,
@@ -80,11 +100,11 @@ impl Server {
             farewell,
         });
         let shared = Arc::clone(&state);
-        let resumed = tokio::task::spawn_blocking(move || shared.sessions.resume_all()).await;
-        if let Ok((going_on, left)) = resumed
-            && going_on + left > 0
+        let begun = move || (shared.sessions.resume_all(), shared.sessions.watch_all());
+        if let Ok(((going_on, left), begun)) = tokio::task::spawn_blocking(begun).await
+            && going_on + left + begun > 0
         {
-            tracing::info!("{going_on} sessions go on, {left} stay suspended");
+            tracing::info!("{going_on} sessions go on, {left} stay suspended, {begun} begin with the server");
         }
         Ok(Self { listener, state })
     }
@@ -114,7 +134,8 @@ impl Server {
                 accepted = listener.accept() => match accepted {
                     // Without a place the connection is closed, and whoever called tries again.
                     Ok((stream, _)) => if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-                        tokio::spawn(connection(stream, router.clone(), state.farewell.subscribe(), place));
+                        let (farewell, patience) = (state.farewell.subscribe(), state.limits.write);
+                        tokio::spawn(connection(stream, router.clone(), farewell, place, patience));
                     },
                     Err(error) => {
                         tracing::warn!("no connection: {error}");
@@ -142,6 +163,7 @@ async fn connection(
     router: Router,
     mut farewell: watch::Receiver<bool>,
     permit: OwnedSemaphorePermit,
+    patience: Duration,
 ) {
     // Small events are to be there at once.
     let _ = stream.set_nodelay(true);
@@ -151,7 +173,7 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(SteadyWrites::new(stream, patience)), service)
         .with_upgrades();
     tokio::pin!(served);
     let ended = tokio::select! {
@@ -169,4 +191,35 @@ async fn connection(
 /// Waits until the server ends, or is gone.
 async fn heard(farewell: &mut watch::Receiver<bool>) {
     let _ = farewell.wait_for(|said| *said).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::body::Body;
+    use axum::routing::get;
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[test]
+    fn who_takes_nothing_of_an_answer_is_cut_off() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let endless = || async {
+                let pieces = futures_util::stream::repeat_with(|| Ok::<_, Infallible>(vec![0; 1 << 16]));
+                Body::from_stream(pieces)
+            };
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+            let (_farewell, heard) = watch::channel(false);
+            let router = Router::new().route("/", get(endless));
+            let served = connection(stream, router, heard, place, Duration::from_millis(100));
+            tokio::time::timeout(Duration::from_secs(60), served).await.expect("it ends");
+        });
+    }
 }

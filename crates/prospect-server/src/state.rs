@@ -6,14 +6,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Semaphore, watch};
 
 use crate::backend::Backend;
+use crate::fetch::Fetcher;
 use crate::guard::{Keys, Limits, Origins};
 use crate::metrics::Metrics;
 use crate::session::SessionTable;
+use crate::sources::Sources;
 
 /// Shared by all connections.
 pub(crate) struct ServerState {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) sessions: SessionTable,
+    pub(crate) sources: Arc<Sources>,
+    /// Fetches what a conversation names; none where nothing is fetched.
+    pub(crate) fetcher: Option<Arc<Fetcher>>,
+    /// Held while the session of a name is looked for and opened, so that two requests do not open two.
+    pub(crate) naming: tokio::sync::Mutex<()>,
     pub(crate) keys: Keys,
     pub(crate) origins: Origins,
     pub(crate) limits: Limits,

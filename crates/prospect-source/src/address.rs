@@ -198,7 +198,7 @@ pub fn arguments_without_secrets(arguments: &[String]) -> Vec<String> {
 }
 
 /// The path that a `file:` address leads to; `None` for any other address.
-pub(super) fn path_of_file_address(address: &str) -> Option<String> {
+pub fn path_of_file_address(address: &str) -> Option<String> {
     let rest = address.strip_prefix("file://")?;
     let path = rest.strip_prefix("localhost").filter(|path| path.starts_with('/')).unwrap_or(rest);
     let bytes = path.as_bytes();

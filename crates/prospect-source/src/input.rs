@@ -16,6 +16,8 @@ pub struct InputOptions {
     pub stall_timeout: Duration,
     /// When a lost source is tried again.
     pub reconnect: Reconnect,
+    /// Whether a live source that gives no frame at all is waited for like one that is lost, and not refused at once.
+    pub is_awaited: bool,
     /// Where the stream was that a live source goes on with; what the source gave meanwhile is gone.
     pub behind: Behind,
 }
@@ -37,6 +39,7 @@ impl Default for InputOptions {
             ffmpeg_input: Vec::new(),
             stall_timeout: Duration::from_secs(10),
             reconnect: Reconnect::default(),
+            is_awaited: false,
             behind: Behind::default(),
         }
     }

@@ -37,7 +37,9 @@ mod stop;
 mod walk;
 mod yuv;
 
-pub use address::{STDIN, arguments_without_secrets, shown_name, text_without_secrets, without_secrets};
+pub use address::{
+    STDIN, arguments_without_secrets, path_of_file_address, shown_name, text_without_secrets, without_secrets,
+};
 pub use clock::{Clock, SystemClock};
 pub use error::{Aftermath, SourceError};
 pub use frame::{Frame, FrameSource, SourceOptions};

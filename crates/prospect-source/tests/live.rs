@@ -8,7 +8,9 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use prospect_source::{Frame, FrameSource, InputOptions, Reconnect, SourceError, SourceOptions, StopSignal};
+use prospect_source::{
+    Behind, Frame, FrameSource, InputOptions, Reconnect, SourceError, SourceOptions, StopSignal,
+};
 use tempfile::TempDir;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -122,6 +124,24 @@ fn what_never_gave_a_frame_is_refused_at_once() {
     let refused =
         prospect_source::open_with("rtsp://x", SourceOptions::at(1.0), &none, &StopSignal::default());
     assert!(matches!(refused.err(), Some(SourceError::NeedsFfmpeg { .. })));
+}
+
+#[test]
+fn a_camera_that_is_awaited_or_was_seen_before_is_waited_for() {
+    let script =
+        format!("case $n in 0|1) echo 'no route to host' >&2; exit 1;; 2) {FRAME};; *) exit 1;; esac");
+    let awaited = |input: InputOptions| InputOptions { is_awaited: true, ..input };
+    let seen = |input: InputOptions| InputOptions { behind: Behind { index: 7, time: 3.5 }, ..input };
+    for known in [&awaited as &dyn Fn(InputOptions) -> InputOptions, &seen] {
+        let stand_in = StandIn::new(&script);
+        let items = all(open("rtsp://camera", &known(stand_in.input())));
+        assert_eq!(items.iter().map(told).collect::<Vec<_>>(), ["interrupted", "f", "lost"]);
+        let interrupted = items[0].as_ref().unwrap_err().to_string();
+        assert!(
+            interrupted.contains("(2 tries)") && interrupted.contains("no route to host"),
+            "{interrupted}"
+        );
+    }
 }
 
 #[test]

@@ -74,6 +74,13 @@ pub(super) struct ServeArguments {
     /// A camera that sessions may watch by its name: what `run` takes as SOURCE. May be given more than once.
     #[arg(long = "camera", value_name = "NAME=SOURCE", value_parser = named_camera)]
     pub(super) cameras: Vec<(String, String)>,
+    /// What requests may name as a source: `rtsp://10.0.0.0/8`, `rtsp://cam-*.local`, `/dev/video*`, `/srv/videos/`. Nothing without it.
+    /// May be given more than once.
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) allow_source: Vec<String>,
+    /// Fetch pictures and videos of conversations from the internet.
+    #[arg(long)]
+    pub(super) fetch: bool,
     /// Folder in which sessions are written down; a server that begins anew goes on with those that are there.
     #[arg(long, value_name = "FOLDER", default_value = "out/serve")]
     pub(super) state: PathBuf,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use prospect_config::{Layers, Preset, Settings, TalkPolicy, WORKBENCH_CONFIG};
+use prospect_source::without_secrets;
 
 use super::say::print;
 use crate::error::RunError;
@@ -80,9 +81,11 @@ impl CommonArguments {
             print(&presets());
             return Ok(None);
         }
-        let settings = self.resolve(registry)?;
+        let layers = self.layers(registry)?;
+        let cameras = layers.cameras_to_toml(without_secrets);
+        let settings = layers.resolve()?;
         if self.print_config {
-            print(settings.to_toml().trim_end());
+            print((settings.to_toml() + &cameras).trim_end());
             return Ok(None);
         }
         Ok(Some(settings))

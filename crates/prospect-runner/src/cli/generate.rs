@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use prospect_context::Role;
-use prospect_processor::{Content, Message, Pixels, RgbImage, VideoClip};
+use prospect_processor::{Content, Message, Pixels, RgbImage};
 use serde::Serialize;
 
 use super::arguments::GenerateArguments;
@@ -49,16 +49,15 @@ fn media(
     fps: f64,
 ) -> Result<(Vec<Content>, Option<Pixels>), RunError> {
     let processor = &checkpoint.processor;
+    let (mut content, mut pictures) = (Vec::new(), Pictures::default());
     if let Some(video) = &arguments.video {
         let frames = frames(video, fps)?;
         let timestamps: Vec<f64> = frames.iter().map(|frame| frame.time).collect();
-        let duration = Some(frames.len() as f64 / fps);
         let images: Vec<RgbImage> =
             frames.into_iter().map(|frame| Arc::unwrap_or_clone(frame.image)).collect();
-        let clip = VideoClip { timestamps, duration };
-        return Ok((vec![Content::Video(clip)], Some(processor.video_pixels(&images)?)));
+        let clip = pictures.add_video(processor, (timestamps, &images), fps)?;
+        return Ok((vec![clip], pictures.0));
     }
-    let (mut content, mut pictures) = (Vec::new(), Pictures::default());
     for file in &arguments.image {
         for frame in frames(file, fps)? {
             content.push(pictures.add(processor, &frame.image)?);

@@ -4,9 +4,10 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prospect_config::CameraSettings;
 use prospect_evaluation::annotations::Annotations;
 use prospect_journal::Lock;
-use prospect_server::{Demo, Keys, Limits, Origins, ServeOptions, Server};
+use prospect_server::{AllowedSources, Demo, Keys, Limits, Origins, ServeOptions, ServedCamera, Server};
 
 use super::arguments::ServeArguments;
 use super::say::{complain, print};
@@ -29,7 +30,8 @@ pub(super) fn serve(
     interrupt: &Interrupt,
 ) -> Result<(), RunError> {
     let Some(settings) = arguments.common.resolve_or_print(strategies)? else { return Ok(()) };
-    let options = options(arguments)?;
+    let layers = arguments.common.layers(strategies)?;
+    let options = options(arguments, layers.cameras())?;
     let folder = options.folder.clone();
     std::fs::create_dir_all(&folder).map_err(|source| RunError::Write { path: folder.clone(), source })?;
     // Another server would take these sessions for its own.
@@ -39,11 +41,8 @@ pub(super) fn serve(
     let (checkpoint, _) = Checkpoint::load_for_stream(&settings, interrupt)?;
     let is_default = settings.model.path.is_none();
     let demo = if is_default { demo()? } else { None };
-    let layers = arguments.common.layers(strategies)?;
     let (memory, every) = (arguments.cache_memory, arguments.checkpoint_every);
-    let cameras = arguments.cameras.iter().cloned().collect();
-    let backend =
-        ModelBackend::new(checkpoint, layers, Arc::clone(strategies), memory, every, cameras, demo)?;
+    let backend = ModelBackend::new(checkpoint, layers, Arc::clone(strategies), memory, every, demo)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CONNECTION_THREADS)
         .enable_all()
@@ -77,7 +76,7 @@ fn demo() -> Result<Option<Demo>, RunError> {
 
 /// # Errors
 /// A server that anybody could reach and drive, without a word that this is meant.
-fn options(arguments: &ServeArguments) -> Result<ServeOptions, RunError> {
+fn options(arguments: &ServeArguments, cameras: &[CameraSettings]) -> Result<ServeOptions, RunError> {
     let listen = arguments.listen;
     let keys = match &arguments.api_key_file {
         Some(file) => Keys::from_file(file)?,
@@ -95,7 +94,27 @@ fn options(arguments: &ServeArguments) -> Result<ServeOptions, RunError> {
     }
     let limits = Limits { sessions: arguments.max_sessions, ..Limits::default() };
     let origins = Origins::new(arguments.allow_origin.iter().cloned());
-    Ok(ServeOptions { listen, keys, origins, limits, folder: arguments.state.clone() })
+    let (allowed, fetch) = (AllowedSources::new(&arguments.allow_source)?, arguments.fetch);
+    let (folder, cameras) = (arguments.state.clone(), served(&arguments.cameras, cameras)?);
+    Ok(ServeOptions { listen, keys, origins, limits, folder, cameras, allowed, fetch })
+}
+
+/// The cameras of the command line and of the settings file.
+fn served(named: &[(String, String)], settings: &[CameraSettings]) -> Result<Vec<ServedCamera>, RunError> {
+    let mut cameras = Vec::new();
+    for (name, source) in named {
+        cameras.push(ServedCamera::new(name, source)?);
+    }
+    for CameraSettings { name, source, watch, order } in settings {
+        let camera = ServedCamera::new(name, source)?;
+        // Numbers, words and lists always become JSON.
+        let order = serde_json::to_value(order).unwrap_or_default();
+        // Looked at whether it is watched or not.
+        let watched = camera.clone().watched(&order)?;
+        cameras.push(if *watch { watched } else { camera });
+    }
+    ServedCamera::check_names(&cameras)?;
+    Ok(cameras)
 }
 
 /// Lines about the server on standard error: text for people, JSON for programs. `RUST_LOG` says how much.

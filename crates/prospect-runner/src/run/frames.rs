@@ -46,18 +46,28 @@ pub(crate) fn input_options(settings: &Settings) -> InputOptions {
             attempts: source.reconnect_attempts,
             give_up_after: source.give_up_after.map(Duration::from_secs_f64),
         },
+        is_awaited: false,
         behind: Behind::default(),
     }
 }
 
 /// The source that the settings mean.
-pub(crate) fn open(
+pub(super) fn open(
     settings: &Settings,
     source: &str,
     behind: Behind,
     stop: &StopSignal,
 ) -> Result<Box<dyn FrameSource>, RunError> {
-    let input = InputOptions { behind, ..input_options(settings) };
+    open_by(settings, source, InputOptions { behind, ..input_options(settings) }, stop)
+}
+
+/// The same source, reached otherwise.
+pub(crate) fn open_by(
+    settings: &Settings,
+    source: &str,
+    input: InputOptions,
+    stop: &StopSignal,
+) -> Result<Box<dyn FrameSource>, RunError> {
     Ok(prospect_source::open_with(source, source_options(settings), &input, stop)?)
 }
 

@@ -11,7 +11,7 @@ mod stream;
 pub use drive::Drive;
 pub use frames::Prepared;
 #[cfg(feature = "serve")]
-pub(crate) use frames::open;
+pub(crate) use frames::open_by;
 pub(crate) use frames::{input_options, source_options};
 pub use inputs::{RunInputs, annotations_of};
 pub(crate) use inputs::{annotations_file, settings_without_secrets};

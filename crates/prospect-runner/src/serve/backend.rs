@@ -1,6 +1,5 @@
 //! Opens streams on one checkpoint, as the settings of the server and of a session say.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -36,17 +35,15 @@ impl ModelBackend {
         strategies: Arc<Registry>,
         memory: Option<u64>,
         checkpoint_every: NonZeroUsize,
-        cameras: BTreeMap<String, String>,
         demo: Option<Demo>,
     ) -> Result<Self, RunError> {
         let fps = layers.clone().resolve()?.stream.fps;
         let names = ExceedContextHandling::built_in().map(str::to_owned).collect();
-        let camera_names = cameras.keys().cloned().collect();
         let model = SmolVlmStreams::new(Arc::clone(&checkpoint.model), &checkpoint.processor);
         let options = EngineOptions { memory, ..EngineOptions::default() };
         let engine = Engine::start(Arc::new(model), options)?;
-        let shared = Arc::new(SharedModel { checkpoint, engine, strategies, cameras, checkpoint_every });
-        Ok(Self { shared, layers, about: About { fps, strategies: names, cameras: camera_names, demo } })
+        let shared = Arc::new(SharedModel { checkpoint, engine, strategies, checkpoint_every });
+        Ok(Self { shared, layers, about: About { fps, strategies: names, demo } })
     }
 }
 

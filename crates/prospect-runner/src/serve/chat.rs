@@ -2,8 +2,8 @@
 
 use prospect_config::Settings;
 use prospect_model::StopReason;
-use prospect_processor::{Content, Message, Pixels, Processor};
-use prospect_server::{Chat, ChatAnswer, ChatPart};
+use prospect_processor::{Content, Message, Pixels, Processor, RgbImage};
+use prospect_server::{Chat, ChatAnswer, ChatPart, ChatVideo};
 
 use crate::answer::{Answer, Pictures, answer as one_answer};
 use crate::checkpoint::Checkpoint;
@@ -59,6 +59,11 @@ fn contents(processor: &Processor, chat: &Chat) -> Result<(Vec<Message>, Option<
         let part = |part: &ChatPart| match part {
             ChatPart::Text(text) => Ok(Content::Text(text.clone())),
             ChatPart::Image(image) => pictures.add(processor, image),
+            ChatPart::Video(ChatVideo { frames, fps }) => {
+                let timestamps = frames.iter().map(|(time, _)| *time).collect();
+                let images: Vec<RgbImage> = frames.iter().map(|(_, image)| RgbImage::clone(image)).collect();
+                pictures.add_video(processor, (timestamps, &images), *fps)
+            }
         };
         let content = message.parts.iter().map(part).collect::<Result<_, RunError>>()?;
         messages.push(Message { role: message.role, content });

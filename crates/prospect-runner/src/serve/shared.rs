@@ -1,6 +1,5 @@
 //! What the streams of a server share.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -14,8 +13,6 @@ pub(super) struct SharedModel {
     pub(super) checkpoint: Checkpoint,
     pub(super) engine: Engine<SmolVlmStreams>,
     pub(super) strategies: Arc<Registry>,
-    /// Addresses of cameras, by name.
-    pub(super) cameras: BTreeMap<String, String>,
     /// Frames from one time that a stream is written down to the next.
     pub(super) checkpoint_every: NonZeroUsize,
 }

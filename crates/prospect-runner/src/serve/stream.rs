@@ -5,15 +5,16 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use prospect_config::Settings;
+use prospect_config::{Origin, Settings};
 use prospect_engine::{SmolVlmStreams, StreamInput, StreamPosition};
 use prospect_evaluation::annotations::Annotations;
 use prospect_journal::{JournalError, TracePosition, TraceSink, TraceWriter};
 use prospect_server::{
     LiveStream, OpenError, OpenRequest, PUSHED_FRAMES, StreamFrames, StreamPosition as Position,
-    StreamWatcher,
+    StreamWatcher, WatchedSource,
 };
 use prospect_session::{Event, OpeningTexts, Words};
+use prospect_source::{InputOptions, StopSignal};
 
 use super::asked::{Asked, adjustment};
 use super::refusal::refusal;
@@ -154,11 +155,13 @@ impl SessionThread {
             StreamFrames::Pushed(make) => {
                 (PUSHED_FRAMES.to_owned(), Box::new(move |behind, stop| Ok(make(behind, stop))))
             }
-            StreamFrames::Camera(name) => {
-                let unknown = || RunError::NoFrames { source_name: name.clone() };
-                let address = shared.cameras.get(&name).ok_or_else(unknown)?.clone();
+            StreamFrames::Watched(WatchedSource { address, is_awaited }) => {
                 let (settings, to) = (&settings, address.clone());
-                (address, Box::new(move |behind, stop| run::open(settings, &to, behind, stop)))
+                let input = if is_awaited { awaited(settings) } else { run::input_options(settings) };
+                let open = move |behind, stop: &StopSignal| {
+                    run::open_by(settings, &to, InputOptions { behind, ..input }, stop)
+                };
+                (address, Box::new(open))
             }
         };
         let model = &shared.checkpoint.folder;
@@ -194,6 +197,17 @@ impl SessionThread {
     }
 }
 
+/// How a camera is reached that is expected to come: it is waited for from the beginning on, and given up only where the settings say so
+/// themselves.
+fn awaited(settings: &Settings) -> InputOptions {
+    let mut input = run::input_options(settings);
+    input.is_awaited = true;
+    if *settings.origin("source.give_up_after") == Origin::Default {
+        input.reconnect.give_up_after = None;
+    }
+    input
+}
+
 /// Tells of the end of a stream that was open, also where its thread panics.
 struct Ending {
     watcher: Arc<dyn StreamWatcher>,
@@ -226,6 +240,10 @@ impl TraceSink for Watched {
     /// What closes the trace of a stream that is written down is cut off when it goes on: to its readers nothing has ended.
     fn record(&mut self, event: &Event) -> Result<(), JournalError> {
         self.trace.record(event)?;
+        if matches!(event, Event::Frame { .. }) {
+            // Whoever hears of a frame finds it in the trace.
+            self.trace.flush()?;
+        }
         let closes = matches!(event, Event::Error { .. } | Event::RunFinished { .. });
         if !(closes && self.interrupt.is_given()) {
             self.watcher.event(event);

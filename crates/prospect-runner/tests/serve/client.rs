@@ -34,12 +34,17 @@ impl RunningServer {
 
     /// One that goes on with what is in a folder.
     pub(crate) fn start_in(state: &Path, further: &[&str]) -> Self {
+        Self::start_logged(state, further, ("warn", Stdio::inherit()))
+    }
+
+    /// The same, with its log of that level somewhere else.
+    pub(crate) fn start_logged(state: &Path, further: &[&str], (level, log): (&str, Stdio)) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_prospect-runner"))
             .args(["serve", "--listen", "127.0.0.1:0", "--state", state.to_str().unwrap()])
             .args(further)
-            .env("RUST_LOG", "warn")
+            .env("RUST_LOG", level)
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut line = String::new();
@@ -125,6 +130,28 @@ pub(crate) fn png(image: &RgbImage) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     image.write_to(&mut bytes, ImageFormat::Png).unwrap();
     bytes.into_inner()
+}
+
+/// The events of a session from its beginning on, up to the first for which `is_last` holds.
+pub(crate) fn events_until(
+    server: &RunningServer,
+    session: &str,
+    mut is_last: impl FnMut(&Value) -> bool,
+) -> Vec<Value> {
+    let request = ureq::get(format!("http://{}{SESSIONS}/{session}/events", server.address));
+    let mut answer = request.call().unwrap();
+    let mut found = Vec::new();
+    for line in BufReader::new(answer.body_mut().as_reader()).lines() {
+        if let Some(data) = line.unwrap().strip_prefix("data: ") {
+            let event: Value = serde_json::from_str(data).unwrap();
+            let ends = is_last(&event);
+            found.push(event);
+            if ends {
+                break;
+            }
+        }
+    }
+    found
 }
 
 /// The frames of a video of the workbench, two a second.

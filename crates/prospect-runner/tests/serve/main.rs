@@ -5,8 +5,11 @@
 mod common;
 
 mod attacks;
+mod cameras;
 mod changes;
 mod chat;
+mod chat_media;
+mod chat_sessions;
 mod client;
 mod keeping;
 mod realtime;

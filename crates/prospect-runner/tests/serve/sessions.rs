@@ -177,7 +177,8 @@ fn every_path_is_described_and_every_description_is_a_path() {
     let mut described = 0;
     for (path, methods) in description["paths"].as_object().unwrap() {
         for method in ["get", "post", "patch", "delete", "put"] {
-            let path = path.replace("{id}", "sess_00000000000000000000000000000000");
+            let path =
+                path.replace("{id}", "sess_00000000000000000000000000000000").replace("{name}", "nobodys");
             let (status, text) = server.request(&method.to_uppercase(), &path, &[], b"");
             // What is not there as a path says nothing; what is there says what it misses.
             let is_there = status != 405 && !(status == 404 && text.is_empty());

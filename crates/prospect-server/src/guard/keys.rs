@@ -46,13 +46,15 @@ pub(crate) struct Caller(u64);
 impl Caller {
     /// Everybody, on a server without keys.
     pub(crate) const ANYBODY: Self = Self(0);
+    /// The server itself, for sessions that begin with it.
+    pub(crate) const SERVER: Self = Self(u64::MAX);
 
     /// Whoever has the key of this digest. A digest of the digest is what is written down beside a session, so that it is its owner's
     /// also when the server begins anew.
     fn of(digest: &[u8; 32]) -> Self {
         let again: [u8; 32] = Sha256::digest(digest).into();
         let first = again.first_chunk().copied().unwrap_or_default();
-        Self(u64::from_le_bytes(first).max(1))
+        Self(u64::from_le_bytes(first).clamp(1, u64::MAX - 1))
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Limits {
     pub idle: Duration,
     /// Longest wait for a request's body, and for what comes of its frames.
     pub request: Duration,
+    /// Longest time in which nothing of what is sent is taken by whoever should read it.
+    pub write: Duration,
     /// Most letters of a text.
     pub text: usize,
     /// Most events of a session that are kept for readers.
@@ -41,6 +43,7 @@ impl Default for Limits {
             connections: 1024,
             idle: Duration::from_secs(600),
             request: Duration::from_secs(60),
+            write: Duration::from_secs(30),
             text: 16_384,
             events: 4096,
         }

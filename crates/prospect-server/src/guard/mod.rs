@@ -1,9 +1,12 @@
-//! Who may come in, and how much of everything there may be.
+//! Who may come in, how much of everything there may be, and which addresses may be opened.
 
+mod addresses;
 mod keys;
 mod limits;
 mod origins;
 
+pub use addresses::{AllowedSources, PatternError};
+pub(crate) use addresses::{Checked, Refusal, Resolve, SystemResolver};
 pub(crate) use keys::Caller;
 pub use keys::{KeyError, Keys};
 pub use limits::Limits;

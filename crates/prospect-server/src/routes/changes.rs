@@ -35,6 +35,7 @@ pub(super) async fn make(
     session: &Arc<LiveSession>,
     change: SessionOrder,
 ) -> Result<(), ApiError> {
+    session.check_changeable()?;
     session.order().changed_by(&change)?;
     if change.system_prompt.is_none() && !change.asks_for_settings() {
         return Err(ApiError::bad_request(

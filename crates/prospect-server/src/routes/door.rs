@@ -2,8 +2,9 @@
 
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION,
-    HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL, VARY, WWW_AUTHENTICATE,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, AUTHORIZATION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL, VARY,
+    WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -15,7 +16,10 @@ use crate::state::Shared;
 /// What pages elsewhere may send, where they are let in.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");
 const HEADERS: HeaderValue =
-    HeaderValue::from_static("authorization, content-type, last-event-id, x-frame-time");
+    HeaderValue::from_static("authorization, content-type, last-event-id, x-frame-time, x-prospect-session");
+
+/// What such pages may read of an answer's head.
+const EXPOSED: HeaderValue = HeaderValue::from_static("x-prospect-session");
 
 /// The protocol of a WebSocket, which a page names; beside it, since a page can set no header there, its key.
 pub(super) const PROTOCOL: &str = "realtime";
@@ -60,6 +64,7 @@ pub(super) async fn check_page(State(state): State<Shared>, request: Request, ne
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
         headers.append(VARY, HeaderValue::from_static("origin"));
     }
     response

@@ -1,6 +1,5 @@
 //! Frames that a client pushes, and what comes of them.
 
-use std::io::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +8,8 @@ use axum::extract::{FromRequest, Multipart, Path, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
-use image::{ImageReader, RgbImage};
-use prospect_foreign::caught;
-use prospect_source::{PushError, decode_picture};
+use image::RgbImage;
+use prospect_source::PushError;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -20,6 +18,7 @@ use super::extract::{Asked, refused};
 use super::sessions::over;
 use crate::error::ApiError;
 use crate::guard::{Caller, Limits};
+use crate::picture::decoded;
 use crate::session::{FrameResult, LiveSession, State as SessionState};
 use crate::state::Shared;
 
@@ -93,6 +92,16 @@ pub(super) async fn push_now(
 ) -> Result<(), ApiError> {
     let until = Instant::now() + state.limits.request;
     push_one(state, session, Given { bytes, time }, false, until).await.map(drop)
+}
+
+/// Pushes a picture that is decoded, and waits for room. Gives the frame's number.
+pub(super) async fn push_picture(
+    session: &LiveSession,
+    image: Arc<RgbImage>,
+    until: Instant,
+) -> Result<usize, ApiError> {
+    let _alone = alone(session, until).await?;
+    pushed(session, image, None, true, until).await.map(|(index, _)| index)
 }
 
 /// Decodes a picture and pushes it: of a session's pictures one at a time.
@@ -180,19 +189,6 @@ fn seconds(text: &str) -> Result<f64, ApiError> {
         .map_err(|_| ApiError::bad_request(format!("the time {text:?}: expected a number of seconds")))
 }
 
-/// A picture, if it is not larger than it may be: its size is looked at before it is decoded.
-fn decoded(bytes: &[u8], most_pixels: u64) -> Result<RgbImage, ApiError> {
-    let size =
-        caught(|| ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?.into_dimensions().ok());
-    if let Some((width, height)) = size.flatten()
-        && u64::from(width) * u64::from(height) > most_pixels
-    {
-        let message = format!("a picture of {width}x{height} pixels: expected at most {most_pixels} in all");
-        return Err(ApiError::too_large(message));
-    }
-    decode_picture(bytes).map_err(|error| ApiError::bad_request(format!("not a readable picture: {error}")))
-}
-
 /// Pushes a frame, and waits for room where the client does.
 async fn pushed(
     session: &LiveSession,
@@ -201,7 +197,7 @@ async fn pushed(
     waits: bool,
     until: Instant,
 ) -> Result<(usize, f64), ApiError> {
-    if session.has_camera() {
+    if !session.is_pushed() {
         return Err(ApiError::over("the session watches a camera: expected no frames"));
     }
     loop {
@@ -218,7 +214,11 @@ async fn pushed(
 }
 
 /// Waits for what comes of a frame.
-async fn result(session: &LiveSession, index: usize, until: Instant) -> Result<FrameResult, ApiError> {
+pub(super) async fn result(
+    session: &LiveSession,
+    index: usize,
+    until: Instant,
+) -> Result<FrameResult, ApiError> {
     let mut changes = session.log.changes();
     loop {
         changes.borrow_and_update();

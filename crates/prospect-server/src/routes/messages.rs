@@ -47,12 +47,7 @@ pub(super) async fn say(
     let session = state.sessions.get(caller, &id)?;
     let known = session.log.last();
     heard(&session, text.clone()).await?;
-    let answer = Answer {
-        reader: EventReader::new(Arc::clone(&session), known, state.farewell.subscribe()),
-        text,
-        is_in: false,
-        is_over: false,
-    };
+    let answer = Answer::new(&state, &session, known, Awaited::Message(text));
     if stream {
         let events = futures_util::stream::unfold(answer, |mut answer| async move {
             let event = answer.next().await?;
@@ -87,24 +82,47 @@ pub(super) async fn heard(session: &Arc<LiveSession>, text: String) -> Result<()
     .await
 }
 
-/// Events from the message on, up to the frame that it went in with.
-struct Answer {
+/// What an answer is an answer to.
+pub(super) enum Awaited {
+    /// A message, with this text.
+    Message(String),
+    /// A frame, with this number.
+    Frame(usize),
+}
+
+/// Events from the message on, up to the frame that it went in with; or those of a frame.
+pub(super) struct Answer {
     reader: EventReader,
-    text: String,
-    /// Whether the message is in.
+    awaited: Awaited,
+    /// Whether the message is in, or the frame's turn has come.
     is_in: bool,
     is_over: bool,
 }
 
 impl Answer {
-    async fn next(&mut self) -> Option<LoggedEvent> {
+    /// Reads the session's events behind `known`.
+    pub(super) fn new(state: &Shared, session: &Arc<LiveSession>, known: u64, awaited: Awaited) -> Self {
+        let reader = EventReader::new(Arc::clone(session), known, state.farewell.subscribe());
+        Self { reader, awaited, is_in: false, is_over: false }
+    }
+
+    /// Whether it came to its end.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    pub(super) async fn next(&mut self) -> Option<LoggedEvent> {
         while !self.is_over {
             let NextEvent::Event(event) = self.reader.next().await? else { continue };
-            if event.name == "message" {
-                let message: Value = serde_json::from_str(&event.data).unwrap_or_default();
-                self.is_in |= message["text"] == self.text.as_str();
-            }
-            self.is_over = self.is_in && event.name == "frame";
+            let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
+            self.is_in |= match (&self.awaited, event.name) {
+                (Awaited::Message(text), "message") => data["text"] == text.as_str(),
+                (Awaited::Frame(index), "words" | "reply") => data["frame"] == *index,
+                (Awaited::Frame(index), "frame" | "frame_dropped") => data["index"] == *index,
+                _ => false,
+            };
+            let is_dropped = event.name == "frame_dropped" && matches!(self.awaited, Awaited::Frame(_));
+            self.is_over = self.is_in && (event.name == "frame" || is_dropped);
             if self.is_in && matches!(event.name, "words" | "reply" | "frame") {
                 return Some(event);
             }

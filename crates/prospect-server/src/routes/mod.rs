@@ -1,5 +1,6 @@
 //! Every path, and who may ask for it.
 
+mod cameras;
 mod changes;
 mod chat;
 mod door;
@@ -17,7 +18,7 @@ mod trace;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 use crate::state::Shared;
 
@@ -38,6 +39,8 @@ pub(crate) fn router(state: Shared) -> Router {
         .route(&of_session("/trace"), get(trace::download))
         .route(&of_session("/suspend"), post(sessions::suspend))
         .route(&of_session("/resume"), post(sessions::resume))
+        .route("/v1/streaming/cameras", get(cameras::list).post(cameras::add))
+        .route("/v1/streaming/cameras/{name}", delete(cameras::remove))
         .route("/v1/chat/completions", post(chat::complete))
         .route("/v1/realtime", get(realtime::connect))
         .route("/metrics", get(health::metrics))

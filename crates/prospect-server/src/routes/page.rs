@@ -44,7 +44,8 @@ pub(super) async fn style() -> Response {
 
 /// What the page offers beside what everybody's browser has.
 pub(super) async fn about(State(state): State<Shared>) -> Json<Value> {
-    let About { fps, strategies, cameras, demo } = state.backend.about();
+    let About { fps, strategies, demo } = state.backend.about();
+    let cameras = state.sources.operators();
     let demo = demo.map(|demo| json!({ "system_prompt": demo.system_prompt }));
     Json(
         json!({ "model": state.backend.model(), "fps": fps, "strategies": strategies, "cameras": cameras, "demo": demo }),

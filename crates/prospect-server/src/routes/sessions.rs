@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use prospect_source::without_secrets;
 use serde_json::{Value, json};
 
 use super::extract::Body;
@@ -16,11 +17,15 @@ use crate::state::Shared;
 
 /// A session as clients see it.
 pub(super) fn shown(state: &Shared, session: &LiveSession) -> Value {
-    let figures = session.figures();
+    let (figures, order) = (session.figures(), session.order());
     let mut shown = json!({
         "id": session.id,
         "object": "streaming.session",
         "model": state.backend.model(),
+        "name": order.name,
+        "camera": order.camera,
+        "source": order.source.as_deref().map(without_secrets),
+        "owner": if session.is_servers() { "server" } else { "you" },
         "figures": figures,
         "last_event": session.log.last(),
     });

@@ -1,7 +1,6 @@
 //! What is written down of a session beside its stream: whose it is, what it was asked for, and whether it can go on.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -9,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::id::is_id;
 use crate::guard::Caller;
 use crate::order::SessionOrder;
+use crate::private_file::write_private;
 
 /// Its file in the session's folder.
 const FILE: &str = "session.json";
-const UNFINISHED: &str = ".session.json";
 
 /// A session without its stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,14 +25,9 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Writes this down in the session's folder, which is made; what is there is whole at any moment.
+    /// Writes this down in the session's folder, which is made. What it was asked for may hold the password of a camera.
     pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
-        std::fs::create_dir_all(folder)?;
-        let unfinished = folder.join(UNFINISHED);
-        let mut file = File::create(&unfinished)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        std::fs::rename(&unfinished, folder.join(FILE))
+        write_private(folder, FILE, &serde_json::to_vec(self)?)
     }
 
     /// Every session in a folder, by name; what is none is passed over.

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::kept::Kept;
 use super::log::EventLog;
 use crate::backend::{LiveStream, OpenError, StreamPosition, StreamWatcher};
+use crate::error::ApiError;
 use crate::guard::Caller;
 use crate::metrics::Metrics;
 use crate::order::SessionOrder;
@@ -71,6 +72,8 @@ pub(crate) struct LiveSession {
     change: Mutex<bool>,
     /// Held while a picture is decoded and pushed: a session has at most one decoded picture outside of its queue.
     pub(crate) pushing: tokio::sync::Mutex<()>,
+    /// Held while a conversation is answered from the session: its answers come one after the other.
+    pub(crate) answering: Arc<tokio::sync::Mutex<()>>,
     stream: Mutex<Option<Box<dyn LiveStream>>>,
     progress: Mutex<Progress>,
     metrics: Arc<Metrics>,
@@ -122,6 +125,7 @@ impl LiveSession {
             pusher: Mutex::new(None),
             change: Mutex::new(false),
             pushing: tokio::sync::Mutex::default(),
+            answering: Arc::default(),
             stream: Mutex::new(None),
             progress: Mutex::new(Progress {
                 state: State::Watching,
@@ -140,9 +144,9 @@ impl LiveSession {
         lock(&self.order).clone()
     }
 
-    /// Whether a camera of the server brings its frames.
-    pub(crate) fn has_camera(&self) -> bool {
-        lock(&self.order).camera.is_some()
+    /// Whether its frames are pushed, and not watched by the server.
+    pub(crate) fn is_pushed(&self) -> bool {
+        lock(&self.order).is_pushed()
     }
 
     /// Has the stream change its settings to those of `order`, with which it goes on from then on.
@@ -166,6 +170,27 @@ impl LiveSession {
     pub(super) fn write_down(&self, is_over: bool) -> std::io::Result<()> {
         let (id, owner, order) = (self.id.clone(), self.owner, self.order());
         Kept { id, owner, order, is_over }.write(&self.folder)
+    }
+
+    /// Whether it began with the server: everybody may see and speak to it.
+    pub(crate) fn is_servers(&self) -> bool {
+        self.owner == Caller::SERVER
+    }
+
+    /// Whether this caller may see it.
+    pub(super) fn is_seen_by(&self, caller: Caller) -> bool {
+        self.owner == caller || self.is_servers()
+    }
+
+    /// # Errors
+    /// It began with the server, which alone changes and ends it.
+    pub(crate) fn check_changeable(&self) -> Result<(), ApiError> {
+        match self.is_servers() {
+            true => Err(ApiError::forbidden(
+                "the session began with the server: it can be seen and spoken to, and its settings are the operator's",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// Waits for its turn to change the session's stream.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::http::StatusCode;
 use prospect_source::{Behind, StopSignal, pushed};
 
 use super::id::{is_id, new_id};
@@ -14,6 +15,10 @@ use crate::error::ApiError;
 use crate::guard::{Caller, Limits};
 use crate::metrics::Metrics;
 use crate::order::SessionOrder;
+use crate::sources::Sources;
+
+/// Sessions of the server that have ended lie in this folder; nobody but the operator has them.
+const ASIDE: &str = "aside";
 
 type Sessions = BTreeMap<String, Arc<LiveSession>>;
 
@@ -25,6 +30,7 @@ pub(crate) struct SessionTable {
     /// Each session has a folder in it.
     folder: PathBuf,
     metrics: Arc<Metrics>,
+    sources: Arc<Sources>,
 }
 
 impl SessionTable {
@@ -33,8 +39,9 @@ impl SessionTable {
         limits: Limits,
         folder: PathBuf,
         metrics: Arc<Metrics>,
+        sources: Arc<Sources>,
     ) -> Self {
-        Self { sessions: Mutex::default(), backend, limits, folder, metrics }
+        Self { sessions: Mutex::default(), backend, limits, folder, metrics, sources }
     }
 
     /// No code under the lock panics half-way.
@@ -52,14 +59,6 @@ impl SessionTable {
             return Err(ApiError::bad_request(format!(
                 "model: {model:?}: expected {served:?}, which is served"
             )));
-        }
-        let cameras = self.backend.about().cameras;
-        if let Some(camera) = order.camera.as_ref().filter(|camera| !cameras.contains(camera)) {
-            let known = match cameras.is_empty() {
-                true => "none: this server has no cameras".to_owned(),
-                false => cameras.join(", "),
-            };
-            return Err(ApiError::bad_request(format!("camera: {camera:?}: expected {known}")));
         }
         // Settings that do not hold are refused here, before the session has a name and a folder.
         order.settings(&self.limits)?;
@@ -86,6 +85,7 @@ impl SessionTable {
     /// As [`Self::get`]; a session that goes on or is over, too many sessions, no room.
     pub(crate) fn resume(&self, caller: Caller, id: &str) -> Result<Arc<LiveSession>, ApiError> {
         let session = self.get(caller, id)?;
+        session.check_changeable()?;
         self.resume_session(&session)?;
         Ok(session)
     }
@@ -110,6 +110,10 @@ impl SessionTable {
     pub(crate) fn resume_all(&self) -> (usize, usize) {
         let (mut going_on, mut left) = (0, 0);
         for kept in Kept::all(&self.folder) {
+            if !self.goes_on_to_be(&kept) {
+                self.set_aside(&kept.id);
+                continue;
+            }
             let Kept { id, owner, order, is_over } = kept;
             let (folder, events) = (self.folder.join(&id), self.limits.events);
             let session = LiveSession::new(id, owner, folder, order, events, Arc::clone(&self.metrics));
@@ -122,6 +126,12 @@ impl SessionTable {
             }
             match self.resume_session(&session) {
                 Ok(()) => going_on += 1,
+                // Its own settings are what they were: those of the server are others now.
+                Err(error) if session.is_servers() && error.status == StatusCode::BAD_REQUEST => {
+                    tracing::warn!(session = session.id, "begins anew: {error}");
+                    self.lock().remove(&session.id);
+                    self.set_aside(&session.id);
+                }
                 Err(error) => {
                     tracing::warn!(session = session.id, "stays suspended: {error}");
                     left += 1;
@@ -129,6 +139,45 @@ impl SessionTable {
             }
         }
         (going_on, left)
+    }
+
+    /// Whether a session of an earlier server is one of this one too. Those of the server are if they watch what it watches, and have
+    /// not come to their end.
+    fn goes_on_to_be(&self, kept: &Kept) -> bool {
+        kept.owner != Caller::SERVER || (!kept.is_over && self.sources.watched().contains(&kept.order))
+    }
+
+    /// Brings a session of the server that does not go on out of the way, with its trace.
+    fn set_aside(&self, id: &str) {
+        let aside = self.folder.join(ASIDE);
+        let moved = std::fs::create_dir_all(&aside)
+            .and_then(|()| std::fs::rename(self.folder.join(id), aside.join(id)));
+        match moved {
+            Ok(()) => tracing::info!(
+                session = id,
+                "set aside: what it watched has ended, or is watched otherwise now"
+            ),
+            Err(error) => tracing::warn!(session = id, "not set aside: {error}"),
+        }
+    }
+
+    /// Begins the sessions of the server that do not go on already, and says how many.
+    pub(crate) fn watch_all(&self) -> usize {
+        let going_on: Vec<SessionOrder> =
+            self.of(Caller::SERVER).iter().map(|session| session.order()).collect();
+        let new = self.sources.watched().iter().filter(|order| !going_on.contains(order));
+        let begun = new.map(|order| self.open(Caller::SERVER, order));
+        let report = |opened: Result<Arc<LiveSession>, ApiError>| match opened {
+            Ok(session) => {
+                tracing::info!(session = session.id, camera = session.order().camera, "watches");
+                true
+            }
+            Err(error) => {
+                tracing::error!("a camera is not watched: {error}");
+                false
+            }
+        };
+        begun.map(report).filter(|is_open| *is_open).count()
     }
 
     /// Takes a place for a session before anything is done for it: many may ask at one time.
@@ -141,6 +190,7 @@ impl SessionTable {
             )));
         }
         self.check_room(&sessions)?;
+        check_name(&sessions, session)?;
         sessions.insert(session.id.clone(), Arc::clone(session));
         Ok(())
     }
@@ -170,8 +220,8 @@ impl SessionTable {
             to.set_pusher(pusher);
             source
         });
-        let frames = match &order.camera {
-            Some(camera) => StreamFrames::Camera(camera.clone()),
+        let frames = match self.sources.of_order(session.owner, &order)? {
+            Some(source) => StreamFrames::Watched(source),
             None => StreamFrames::Pushed(make),
         };
         let request = OpenRequest {
@@ -188,20 +238,38 @@ impl SessionTable {
         Ok(())
     }
 
-    /// A session of this caller.
+    /// A session that this caller may see: an own one, or one of the server.
     ///
     /// # Errors
     /// There is none of that name, or it is somebody else's.
     pub(crate) fn get(&self, caller: Caller, id: &str) -> Result<Arc<LiveSession>, ApiError> {
-        let session = self.lock().get(id).filter(|session| session.owner == caller).cloned();
+        let session = self.lock().get(id).filter(|session| session.is_seen_by(caller)).cloned();
         let session = session.filter(|_| is_id(id)).ok_or_else(|| ApiError::no_session(id))?;
         session.touch();
         Ok(session)
     }
 
-    /// Every session of this caller, by name.
+    /// Every session that this caller may see, by id.
     pub(crate) fn of(&self, caller: Caller) -> Vec<Arc<LiveSession>> {
-        self.lock().values().filter(|session| session.owner == caller).cloned().collect()
+        self.lock().values().filter(|session| session.is_seen_by(caller)).cloned().collect()
+    }
+
+    /// The caller's own session of that name which has not come to its end.
+    pub(crate) fn named(&self, caller: Caller, name: &str) -> Option<Arc<LiveSession>> {
+        let found = self.lock().values().find(|session| is_called(session, caller, name)).cloned();
+        found.inspect(|session| session.touch())
+    }
+
+    /// Suspends the sessions that watch a camera of this caller which is no longer there.
+    pub(crate) fn release_camera(&self, caller: Caller, camera: &str) {
+        let watches = |session: &&Arc<LiveSession>| {
+            session.owner == caller && session.order().camera.as_deref() == Some(camera)
+        };
+        let sessions: Vec<_> = self.lock().values().filter(watches).cloned().collect();
+        for session in sessions {
+            // One that does not go on has no camera.
+            let _ = suspend(&session);
+        }
     }
 
     /// Sessions that go on.
@@ -215,6 +283,7 @@ impl SessionTable {
     /// As [`Self::get`]; one that does not go on, or that cannot be written down.
     pub(crate) fn suspend(&self, caller: Caller, id: &str) -> Result<Arc<LiveSession>, ApiError> {
         let session = self.get(caller, id)?;
+        session.check_changeable()?;
         suspend(&session)?;
         Ok(session)
     }
@@ -241,6 +310,7 @@ impl SessionTable {
     /// As [`Self::get`].
     pub(crate) fn remove(&self, caller: Caller, id: &str) -> Result<(), ApiError> {
         let session = self.get(caller, id)?;
+        session.check_changeable()?;
         // Whoever opens or suspends it comes first.
         let mut gone = session.change();
         *gone = true;
@@ -255,8 +325,7 @@ impl SessionTable {
     pub(crate) fn suspend_idle(&self) {
         let is_idle = |session: &&Arc<LiveSession>| {
             // A camera goes on by itself.
-            let is_pushed = !session.has_camera();
-            is_pushed && session.state() == State::Watching && session.idle() > self.limits.idle
+            session.is_pushed() && session.state() == State::Watching && session.idle() > self.limits.idle
         };
         let sessions: Vec<_> = self.lock().values().filter(is_idle).cloned().collect();
         for session in sessions {
@@ -280,6 +349,25 @@ impl SessionTable {
     }
 }
 
+/// Whether this caller's conversations call a session so that has not come to its end.
+fn is_called(session: &LiveSession, caller: Caller, name: &str) -> bool {
+    let goes_on = || matches!(session.state(), State::Watching | State::Suspended);
+    session.owner == caller && session.order().name.as_deref() == Some(name) && goes_on()
+}
+
+/// # Errors
+/// A name that another session of the caller has.
+fn check_name(sessions: &Sessions, new: &LiveSession) -> Result<(), ApiError> {
+    let Some(name) = &new.order().name else { return Ok(()) };
+    match sessions.values().any(|session| is_called(session, new.owner, name)) {
+        true => {
+            let message = format!("name: {name:?}: another session has it: expected a new one");
+            Err(ApiError::new(StatusCode::CONFLICT, "session_exists", message))
+        }
+        false => Ok(()),
+    }
+}
+
 fn going_on(sessions: &Sessions) -> usize {
     sessions.values().filter(|session| session.state() == State::Watching).count()
 }
@@ -290,141 +378,4 @@ fn suspend(session: &LiveSession) -> Result<(), OpenError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
-
-    use prospect_session::OpeningTexts;
-
-    use super::*;
-    use crate::backend::{About, Chat, ChatAnswer, LiveStream, Load};
-
-    /// Opens streams to which nothing happens, or none while it is full.
-    #[derive(Default)]
-    struct Fake {
-        open: Arc<AtomicUsize>,
-        room: usize,
-    }
-
-    struct FakeStream(Arc<AtomicUsize>);
-
-    impl Drop for FakeStream {
-        fn drop(&mut self) {
-            self.0.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    impl LiveStream for FakeStream {
-        fn say(&self, _: &str) -> Result<(), OpenError> {
-            Ok(())
-        }
-
-        fn set_opening(&self, _: OpeningTexts) -> Result<(), OpenError> {
-            Ok(())
-        }
-
-        fn change_settings(&self, _: &[(String, String)]) -> Result<(), OpenError> {
-            Ok(())
-        }
-
-        fn begin_to_suspend(&self) {}
-
-        fn suspend(&self) -> Result<(), OpenError> {
-            Ok(())
-        }
-    }
-
-    impl Backend for Fake {
-        fn model(&self) -> &str {
-            "fake"
-        }
-
-        fn about(&self) -> About {
-            About { cameras: vec!["door".to_owned()], ..About::default() }
-        }
-
-        fn open(&self, _: OpenRequest) -> Result<Box<dyn LiveStream>, OpenError> {
-            if self.open.load(Ordering::Relaxed) >= self.room {
-                return Err(OpenError::NoRoom("no room".to_owned()));
-            }
-            self.open.fetch_add(1, Ordering::Relaxed);
-            Ok(Box::new(FakeStream(Arc::clone(&self.open))))
-        }
-
-        fn answer(&self, _: &Chat, _: &mut dyn FnMut(&str) -> bool) -> Result<ChatAnswer, OpenError> {
-            Err(OpenError::Refused("no answers".to_owned()))
-        }
-
-        fn load(&self) -> Load {
-            Load::default()
-        }
-    }
-
-    struct Fixture {
-        table: SessionTable,
-        open: Arc<AtomicUsize>,
-        folder: tempfile::TempDir,
-    }
-
-    fn table(room: usize, limits: Limits) -> Fixture {
-        let folder = tempfile::tempdir().unwrap();
-        let fake = Fake { room, ..Fake::default() };
-        let open = Arc::clone(&fake.open);
-        let path = folder.path().to_owned();
-        let table = SessionTable::new(Arc::new(fake), limits, path, Arc::new(Metrics::new()));
-        Fixture { table, open, folder }
-    }
-
-    fn order(body: &str) -> SessionOrder {
-        SessionOrder::parse(body.as_bytes()).unwrap()
-    }
-
-    #[test]
-    fn who_is_away_for_long_finds_the_session_suspended_and_a_camera_goes_on() {
-        let limits = Limits { idle: Duration::ZERO, ..Limits::default() };
-        let Fixture { table, open, .. } = table(8, limits);
-        let pushed = table.open(Caller::ANYBODY, &order("{}")).unwrap();
-        let camera = table.open(Caller::ANYBODY, &order(r#"{"camera": "door"}"#)).unwrap();
-        std::thread::sleep(Duration::from_millis(2));
-        table.suspend_idle();
-        assert_eq!((pushed.state(), camera.state()), (State::Suspended, State::Watching));
-        assert_eq!(open.load(Ordering::Relaxed), 1);
-        table.resume(Caller::ANYBODY, &pushed.id).unwrap();
-        assert_eq!((pushed.state(), table.count()), (State::Watching, 2));
-    }
-
-    #[test]
-    fn what_is_refused_leaves_no_name_and_no_folder() {
-        let Fixture { table, folder, .. } = table(1, Limits { kept_sessions: 2, ..Limits::default() });
-        let refused = |body: &str| table.open(Caller::ANYBODY, &order(body)).map(drop).unwrap_err();
-        assert_eq!(refused(r#"{"model": "other"}"#).status.as_u16(), 400);
-        assert_eq!(refused(r#"{"camera": "window"}"#).status.as_u16(), 400);
-        assert_eq!(refused(r#"{"settings": {"model.path": "x"}}"#).status.as_u16(), 400);
-        table.open(Caller::ANYBODY, &order("{}")).unwrap();
-        assert_eq!(refused("{}").status.as_u16(), 503);
-        assert_eq!(
-            (table.of(Caller::ANYBODY).len(), std::fs::read_dir(folder.path()).unwrap().count()),
-            (1, 1)
-        );
-    }
-
-    #[test]
-    fn suspended_sessions_are_kept_in_bounds_and_taken_up_by_the_next_server() {
-        let limits = Limits { kept_sessions: 2, ..Limits::default() };
-        let Fixture { table: first, folder, .. } = table(8, limits);
-        let kept = first.open(Caller::ANYBODY, &order(r#"{"budget": 512}"#)).unwrap();
-        first.suspend(Caller::ANYBODY, &kept.id).unwrap();
-        let gone = first.open(Caller::ANYBODY, &order("{}")).unwrap();
-        assert_eq!(first.open(Caller::ANYBODY, &order("{}")).map(drop).unwrap_err().status.as_u16(), 429);
-        first.remove(Caller::ANYBODY, &gone.id).unwrap();
-        assert_eq!(gone.log.behind(0).events.len(), 0);
-        assert!(gone.log.behind(0).is_over, "its readers are told");
-        first.suspend_all();
-        let fake = Fake { room: 8, ..Fake::default() };
-        let path = folder.path().to_owned();
-        let next = SessionTable::new(Arc::new(fake), limits, path, Arc::new(Metrics::new()));
-        assert_eq!(next.resume_all(), (1, 0));
-        let session = next.get(Caller::ANYBODY, &kept.id).unwrap();
-        assert_eq!((session.state(), session.order()), (State::Watching, kept.order()));
-    }
-}
+mod tests;

@@ -9,7 +9,8 @@ use crate::address::{hide_secrets, without_secrets};
 use crate::ffmpeg::{self, FfmpegProcess, Output};
 use crate::{Clock, Frame, FrameSource, InputOptions, SourceError, StopSignal};
 
-/// A source that gives no frame at all is refused; one that has given frames is tried again, later and later.
+/// A source that gives no frame at all is refused, unless it is awaited or its stream has seen frames of it before. One that has
+/// given frames is tried again, later and later.
 pub(super) struct Reconnecting {
     spec: String,
     description: String,
@@ -18,6 +19,7 @@ pub(super) struct Reconnecting {
     clock: Arc<dyn Clock>,
     stop: StopSignal,
     process: Option<FfmpegProcess>,
+    /// Of a source that is known to give frames, when it was opened until it gives one.
     last_frame: Option<Instant>,
     outage: Option<Outage>,
     /// The first frame after an outage, which is told of before it.
@@ -40,6 +42,7 @@ impl Reconnecting {
         clock: &Arc<dyn Clock>,
         stop: &StopSignal,
     ) -> Result<Self, SourceError> {
+        let is_known = input.is_awaited || input.behind.index > 0;
         Ok(Self {
             spec: spec.to_owned(),
             description: format!("{} (live, through ffmpeg)", without_secrets(spec)),
@@ -48,7 +51,7 @@ impl Reconnecting {
             clock: Arc::clone(clock),
             stop: stop.clone(),
             process: Some(ffmpeg::start_stream(spec, fps, input)?),
-            last_frame: None,
+            last_frame: is_known.then(|| clock.now()),
             outage: None,
             back: None,
             finished: false,

@@ -1,0 +1,17 @@
+//! Which addresses a request may have opened. [`AllowedSources::decide`] is the one place that says so.
+
+mod allowed;
+mod networks;
+mod pattern;
+mod refusal;
+mod resolver;
+#[cfg(test)]
+mod tests;
+mod wildcard;
+mod written;
+
+pub use allowed::AllowedSources;
+pub(crate) use allowed::Checked;
+pub use pattern::PatternError;
+pub(crate) use refusal::Refusal;
+pub(crate) use resolver::{Resolve, SystemResolver};

@@ -1,0 +1,45 @@
+//! Files that the server's own user alone may read: they may hold passwords of cameras.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Writes a file whole, by way of one beside it whose name begins with a dot: what is there is whole at any moment.
+pub(crate) fn write_private(folder: &Path, name: &str, contents: &[u8]) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let unfinished = folder.join(format!(".{name}"));
+    // One that an earlier server has left may have another mode, or be a link.
+    match std::fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&unfinished)?;
+    file.write_all(contents)?;
+    file.sync_all()?;
+    std::fs::rename(&unfinished, folder.join(name))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn nobody_else_reads_it_whatever_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, left) = (folder.path().join("x.json"), folder.path().join(".x.json"));
+        for file in [&path, &left] {
+            std::fs::write(file, "readable").unwrap();
+            std::fs::set_permissions(file, PermissionsExt::from_mode(0o644)).unwrap();
+        }
+        write_private(folder.path(), "x.json", b"secret").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"secret");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(!left.exists());
+    }
+}

@@ -1,0 +1,39 @@
+//! The request: what it asks for, and who answers.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use tokio::time::Instant;
+
+use super::super::extract::Body;
+use super::answering::{Answering, SESSION};
+use super::request::Asked;
+use super::{alone, in_session};
+use crate::error::ApiError;
+use crate::guard::Caller;
+use crate::state::Shared;
+
+pub(in super::super) async fn complete(
+    State(state): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<Response, ApiError> {
+    let mut asked: Asked = serde_json::from_slice(&body).map_err(ApiError::bad_request)?;
+    let until = Instant::now() + state.limits.request;
+    if let Some(model) = asked.model.as_deref().filter(|model| *model != state.backend.model()) {
+        let message = format!("the model {model:?} is not served: expected {:?}", state.backend.model());
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message));
+    }
+    if asked.n.is_some_and(|n| n != 1) {
+        return Err(ApiError::bad_request("n: expected 1"));
+    }
+    let answering = Answering::new(state.backend.model(), asked.stops(), asked.wants_usage());
+    // A header that is no text names no session.
+    let in_header = headers.get(SESSION).map(|name| name.to_str().unwrap_or_default().to_owned());
+    match asked.session.take().or(in_header) {
+        Some(session) => in_session::answer(state, (caller, session), asked, answering, until).await,
+        None => alone::answer(state, asked, answering, until).await,
+    }
+}

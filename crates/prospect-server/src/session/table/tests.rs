@@ -1,0 +1,208 @@
+//! The table over a backend that opens streams to which nothing happens.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use prospect_session::OpeningTexts;
+
+use super::*;
+use crate::backend::{About, Chat, ChatAnswer, LiveStream, Load, StreamWatcher};
+use crate::guard::{AllowedSources, SystemResolver};
+use crate::sources::ServedCamera;
+
+/// Opens streams to which nothing happens, or none while it is full.
+#[derive(Default)]
+struct Fake {
+    open: Arc<AtomicUsize>,
+    room: usize,
+}
+
+struct FakeStream(Arc<AtomicUsize>);
+
+impl Drop for FakeStream {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl LiveStream for FakeStream {
+    fn say(&self, _: &str) -> Result<(), OpenError> {
+        Ok(())
+    }
+
+    fn set_opening(&self, _: OpeningTexts) -> Result<(), OpenError> {
+        Ok(())
+    }
+
+    fn change_settings(&self, _: &[(String, String)]) -> Result<(), OpenError> {
+        Ok(())
+    }
+
+    fn begin_to_suspend(&self) {}
+
+    fn suspend(&self) -> Result<(), OpenError> {
+        Ok(())
+    }
+}
+
+impl Backend for Fake {
+    fn model(&self) -> &str {
+        "fake"
+    }
+
+    fn about(&self) -> About {
+        About::default()
+    }
+
+    fn open(&self, _: OpenRequest) -> Result<Box<dyn LiveStream>, OpenError> {
+        if self.open.load(Ordering::Relaxed) >= self.room {
+            return Err(OpenError::NoRoom("no room".to_owned()));
+        }
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Ok(Box::new(FakeStream(Arc::clone(&self.open))))
+    }
+
+    fn answer(&self, _: &Chat, _: &mut dyn FnMut(&str) -> bool) -> Result<ChatAnswer, OpenError> {
+        Err(OpenError::Refused("no answers".to_owned()))
+    }
+
+    fn load(&self) -> Load {
+        Load::default()
+    }
+}
+
+struct Fixture {
+    table: SessionTable,
+    open: Arc<AtomicUsize>,
+    folder: tempfile::TempDir,
+}
+
+fn table(room: usize, limits: Limits) -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake { room, ..Fake::default() };
+    let open = Arc::clone(&fake.open);
+    let path = folder.path().to_owned();
+    let cameras = vec![ServedCamera::new("door", "rtsp://door").unwrap()];
+    let table = table_of(fake, limits, path, cameras);
+    Fixture { table, open, folder }
+}
+
+fn table_of(fake: Fake, limits: Limits, path: PathBuf, cameras: Vec<ServedCamera>) -> SessionTable {
+    let sources = Sources::new(cameras, AllowedSources::default(), Box::new(SystemResolver), &path).unwrap();
+    SessionTable::new(Arc::new(fake), limits, path, Arc::new(Metrics::new()), Arc::new(sources))
+}
+
+fn order(body: &str) -> SessionOrder {
+    SessionOrder::parse(body.as_bytes()).unwrap()
+}
+
+#[test]
+fn who_is_away_for_long_finds_the_session_suspended_and_a_camera_goes_on() {
+    let limits = Limits { idle: Duration::ZERO, ..Limits::default() };
+    let Fixture { table, open, .. } = table(8, limits);
+    let pushed = table.open(Caller::ANYBODY, &order("{}")).unwrap();
+    let camera = table.open(Caller::ANYBODY, &order(r#"{"camera": "door"}"#)).unwrap();
+    std::thread::sleep(Duration::from_millis(2));
+    table.suspend_idle();
+    assert_eq!((pushed.state(), camera.state()), (State::Suspended, State::Watching));
+    assert_eq!(open.load(Ordering::Relaxed), 1);
+    table.resume(Caller::ANYBODY, &pushed.id).unwrap();
+    assert_eq!((pushed.state(), table.count()), (State::Watching, 2));
+}
+
+#[test]
+fn what_is_refused_leaves_no_name_and_no_folder() {
+    let Fixture { table, folder, .. } = table(1, Limits { kept_sessions: 2, ..Limits::default() });
+    let refused = |body: &str| table.open(Caller::ANYBODY, &order(body)).map(drop).unwrap_err();
+    assert_eq!(refused(r#"{"model": "other"}"#).status.as_u16(), 400);
+    assert_eq!(refused(r#"{"camera": "window"}"#).status.as_u16(), 400);
+    assert_eq!(refused(r#"{"settings": {"model.path": "x"}}"#).status.as_u16(), 400);
+    table.open(Caller::ANYBODY, &order("{}")).unwrap();
+    assert_eq!(refused("{}").status.as_u16(), 503);
+    assert_eq!((table.of(Caller::ANYBODY).len(), std::fs::read_dir(folder.path()).unwrap().count()), (1, 1));
+}
+
+#[test]
+fn a_name_is_that_of_one_session_of_a_caller() {
+    let Fixture { table, .. } = table(8, Limits::default());
+    let named = || table.open(Caller::ANYBODY, &order(r#"{"name": "kitchen"}"#));
+    let session = named().unwrap();
+    assert_eq!(table.named(Caller::ANYBODY, "kitchen").unwrap().id, session.id);
+    assert!(
+        table.named(Caller::SERVER, "kitchen").is_none() && table.named(Caller::ANYBODY, "bench").is_none()
+    );
+    assert_eq!(named().map(drop).unwrap_err().status.as_u16(), 409);
+    session.ended(None);
+    assert!(table.named(Caller::ANYBODY, "kitchen").is_none());
+    assert_ne!(named().unwrap().id, session.id);
+}
+
+#[test]
+fn suspended_sessions_are_kept_in_bounds_and_taken_up_by_the_next_server() {
+    let limits = Limits { kept_sessions: 2, ..Limits::default() };
+    let Fixture { table: first, folder, .. } = table(8, limits);
+    let kept = first.open(Caller::ANYBODY, &order(r#"{"budget": 512}"#)).unwrap();
+    first.suspend(Caller::ANYBODY, &kept.id).unwrap();
+    let gone = first.open(Caller::ANYBODY, &order("{}")).unwrap();
+    assert_eq!(first.open(Caller::ANYBODY, &order("{}")).map(drop).unwrap_err().status.as_u16(), 429);
+    first.remove(Caller::ANYBODY, &gone.id).unwrap();
+    assert_eq!(gone.log.behind(0).events.len(), 0);
+    assert!(gone.log.behind(0).is_over, "its readers are told");
+    first.suspend_all();
+    let fake = Fake { room: 8, ..Fake::default() };
+    let path = folder.path().to_owned();
+    let next = table_of(fake, limits, path, Vec::new());
+    assert_eq!(next.resume_all(), (1, 0));
+    let session = next.get(Caller::ANYBODY, &kept.id).unwrap();
+    assert_eq!((session.state(), session.order()), (State::Watching, kept.order()));
+}
+
+/// A server on this folder whose camera is watched so.
+fn watching(folder: &std::path::Path, watched: serde_json::Value) -> (SessionTable, Arc<AtomicUsize>) {
+    let fake = Fake { room: 8, ..Fake::default() };
+    let open = Arc::clone(&fake.open);
+    let camera = ServedCamera::new("door", "rtsp://door").unwrap().watched(&watched).unwrap();
+    let table = table_of(fake, Limits::default(), folder.to_owned(), vec![camera]);
+    table.resume_all();
+    table.watch_all();
+    (table, open)
+}
+
+#[test]
+fn a_session_that_began_with_the_server_goes_on_with_the_next_one_and_begins_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let every = || serde_json::json!({ "talk": "every" });
+    let (first, open) = watching(folder.path(), every());
+    let ids = |table: &SessionTable| {
+        table.of(Caller::ANYBODY).iter().map(|session| session.id.clone()).collect::<Vec<_>>()
+    };
+    let watched = ids(&first);
+    assert_eq!((watched.len(), open.load(Ordering::Relaxed)), (1, 1));
+    first.suspend_all();
+    let (next, open) = watching(folder.path(), every());
+    assert_eq!((ids(&next), open.load(Ordering::Relaxed)), (watched.clone(), 1), "the same one");
+    // What is asked for otherwise is another session; the trace of the first one is kept.
+    next.suspend_all();
+    let (other, open) = watching(folder.path(), serde_json::json!({ "talk": "never" }));
+    assert_eq!(open.load(Ordering::Relaxed), 1);
+    assert!(ids(&other).len() == 1 && ids(&other) != watched);
+    assert!(folder.path().join(ASIDE).join(&watched[0]).is_dir());
+    // One that has come to its end begins anew.
+    let ended = ids(&other);
+    other.get(Caller::ANYBODY, &ended[0]).unwrap().ended(None);
+    let (last, _) = watching(folder.path(), serde_json::json!({ "talk": "never" }));
+    assert!(ids(&last).len() == 1 && ids(&last) != ended);
+}
+
+#[test]
+fn everybody_sees_a_session_of_the_server_and_nobody_ends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (table, _) = watching(folder.path(), serde_json::json!({}));
+    let id = table.of(Caller::ANYBODY)[0].id.clone();
+    assert!(table.get(Caller::ANYBODY, &id).is_ok());
+    let refused = |result: Result<(), ApiError>| result.unwrap_err().status.as_u16();
+    assert_eq!(refused(table.suspend(Caller::ANYBODY, &id).map(drop)), 403);
+    assert_eq!(refused(table.resume(Caller::ANYBODY, &id).map(drop)), 403);
+    assert_eq!(refused(table.remove(Caller::ANYBODY, &id)), 403);
+    assert_eq!(table.count(), 1);
+}
