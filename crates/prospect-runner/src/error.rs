@@ -184,6 +184,14 @@ pub enum RunError {
     #[cfg(feature = "serve")]
     #[error(transparent)]
     Keys(#[from] prospect_server::KeyError),
+    /// Certificates and keys of a server that cannot be used.
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Tls(#[from] prospect_server::TlsError),
+    /// Receivers of a server's events that cannot be told.
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Notify(#[from] prospect_server::NotifyError),
     /// A server that cannot listen, or keep its sessions.
     #[cfg(feature = "serve")]
     #[error("--listen {address}: {source}")]
@@ -227,7 +235,7 @@ impl RunError {
             | Self::NoFrames { .. }
             | Self::Argument { .. } => 2,
             #[cfg(feature = "serve")]
-            Self::Keys(_) => 2,
+            Self::Keys(_) | Self::Tls(_) | Self::Notify(_) => 2,
             #[cfg(feature = "serve")]
             Self::Serve { .. } => 1,
             Self::Model(error) if error.is_bad_checkpoint() => 2,

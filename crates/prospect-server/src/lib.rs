@@ -6,23 +6,30 @@
 //! down (docs/serve.md).
 //!
 //! Queues are bounded: of a session's frames a few wait, then pushing is refused; of its events the last ones are kept, and a reader that
-//! is slower learns that it has missed some.
+//! is slower learns that it has missed some. Receivers outside (webhooks, an MQTT broker: [`NotifyOptions`]) have queues of their own, and no
+//! session waits for them.
 
 mod backend;
 mod data_address;
 mod error;
 mod guard;
 mod metrics;
+mod notify;
 mod order;
 mod place;
 mod routes;
 mod serve;
 mod session;
 mod state;
+mod tls;
+mod watched_frames;
 
 pub use backend::{
     About, Backend, Chat, ChatAnswer, ChatMessage, ChatPart, Demo, LiveStream, Load, MakeSource, OpenError,
     OpenRequest, PUSHED_FRAMES, StreamFrames, StreamWatcher,
 };
 pub use guard::{KeyError, Keys, Limits, Origins};
+pub use notify::{MqttOptions, NotifyError, NotifyOptions, Webhook, WebhookSecret};
 pub use serve::{ServeOptions, Server};
+pub use tls::{TlsError, TlsServer};
+pub use watched_frames::watched_frames;

@@ -12,16 +12,19 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::backend::Backend;
 use crate::guard::{Keys, Limits, Origins};
 use crate::metrics::Metrics;
+use crate::notify::{Notifier, NotifyOptions};
 use crate::place::Place;
 use crate::routes;
 use crate::session::SessionTable;
 use crate::state::{ServerState, Shared};
+use crate::tls::TlsServer;
 
 /// How long a connection may take for the head of a request, and how large that may be.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
@@ -38,6 +41,8 @@ const BREATH: Duration = Duration::from_millis(50);
 pub struct ServeOptions {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Whether connections are encrypted, and by which certificate.
+    pub tls: Option<TlsServer>,
     /// Who may come in; without keys everybody who reaches it.
     pub keys: Keys,
     /// Which pages may drive it.
@@ -46,11 +51,14 @@ pub struct ServeOptions {
     pub limits: Limits,
     /// Where sessions are written down.
     pub folder: PathBuf,
+    /// Who is told of what happens in sessions.
+    pub notify: NotifyOptions,
 }
 
 /// A server that listens.
 pub struct Server {
     listener: TcpListener,
+    tls: Option<TlsServer>,
     state: Shared,
 }
 
@@ -60,11 +68,13 @@ impl Server {
     /// # Errors
     /// A folder or an address that cannot be had.
     pub async fn bind(backend: Arc<dyn Backend>, options: ServeOptions) -> io::Result<Self> {
-        let ServeOptions { listen, keys, origins, limits, folder } = options;
+        let ServeOptions { listen, tls, keys, origins, limits, folder, notify } = options;
         std::fs::create_dir_all(&folder)?;
         let listener = TcpListener::bind(listen).await?;
         let metrics = Arc::new(Metrics::new());
-        let sessions = SessionTable::new(Arc::clone(&backend), limits, folder, Arc::clone(&metrics));
+        let notifier = Arc::new(Notifier::start(notify, backend.model(), &metrics));
+        let (figures, told) = (Arc::clone(&metrics), Arc::clone(&notifier));
+        let sessions = SessionTable::new(Arc::clone(&backend), limits, folder, figures, told);
         let (ending, farewell) = (AtomicBool::new(false), watch::Sender::new(false));
         let decoders = Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from));
         let state = Arc::new(ServerState {
@@ -74,6 +84,7 @@ impl Server {
             origins,
             limits,
             metrics,
+            notifier,
             ending,
             decoders,
             chats: Arc::new(Semaphore::new(1)),
@@ -86,7 +97,7 @@ impl Server {
         {
             tracing::info!("{going_on} sessions go on, {left} stay suspended");
         }
-        Ok(Self { listener, state })
+        Ok(Self { listener, tls, state })
     }
 
     /// Where it listens.
@@ -99,7 +110,7 @@ impl Server {
 
     /// Serves until `end` is there; then every session is written down.
     pub async fn serve(self, end: impl Future<Output = ()>) {
-        let Self { listener, state } = self;
+        let Self { listener, tls, state } = self;
         let router = routes::router(Arc::clone(&state));
         let places = Arc::new(Semaphore::new(state.limits.connections));
         let mut idle = tokio::time::interval(IDLE_CHECK);
@@ -114,7 +125,8 @@ impl Server {
                 accepted = listener.accept() => match accepted {
                     // Without a place the connection is closed, and whoever called tries again.
                     Ok((stream, _)) => if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-                        tokio::spawn(connection(stream, router.clone(), state.farewell.subscribe(), place));
+                        let (router, farewell) = (router.clone(), state.farewell.subscribe());
+                        tokio::spawn(connection(stream, tls.clone(), router, farewell, place));
                     },
                     Err(error) => {
                         tracing::warn!("no connection: {error}");
@@ -128,6 +140,7 @@ impl Server {
         let shared = Arc::clone(&state);
         // A failure to write a session down is told in its own log.
         let _ = tokio::task::spawn_blocking(move || shared.sessions.suspend_all()).await;
+        state.notifier.finish().await;
         // Readers have heard of everything by now.
         state.say_farewell();
         let all = u32::try_from(state.limits.connections).unwrap_or(u32::MAX);
@@ -137,14 +150,34 @@ impl Server {
     }
 }
 
+/// A connection from its handshake to its end, on a task of its own: who never finishes the handshake holds up nobody.
 async fn connection(
     stream: TcpStream,
+    tls: Option<TlsServer>,
     router: Router,
     mut farewell: watch::Receiver<bool>,
     permit: OwnedSemaphorePermit,
 ) {
     // Small events are to be there at once.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return converse(stream, router, farewell, permit).await };
+    let shaken = tokio::select! {
+        shaken = tls.accept(stream) => shaken,
+        () = heard(&mut farewell) => return,
+    };
+    match shaken {
+        Ok(stream) => converse(stream, router, farewell, permit).await,
+        Err(error) => tracing::debug!("no TLS: {error}"),
+    }
+}
+
+/// Answers the requests of a connection.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    router: Router,
+    mut farewell: watch::Receiver<bool>,
+    permit: OwnedSemaphorePermit,
+) {
     let place = Place::new(permit);
     let service = TowerToHyperService::new(router.layer(Extension(place)));
     let served = http1::Builder::new()

@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::backend::Backend;
 use crate::guard::{Keys, Limits, Origins};
 use crate::metrics::Metrics;
+use crate::notify::Notifier;
 use crate::session::SessionTable;
 
 /// Shared by all connections.
@@ -18,6 +19,8 @@ pub(crate) struct ServerState {
     pub(crate) origins: Origins,
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
+    /// Whoever outside is told of what happens.
+    pub(crate) notifier: Arc<Notifier>,
     /// Whether the server is about to end: nothing new is begun then.
     pub(crate) ending: AtomicBool,
     /// So many pictures are decoded at once.

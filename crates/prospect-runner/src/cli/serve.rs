@@ -49,12 +49,13 @@ pub(super) fn serve(
         .enable_all()
         .build()
         .map_err(|source| RunError::Serve { address: options.listen, source })?;
-    runtime.block_on(async {
+    let scheme = if options.tls.is_some() { "https" } else { "http" };
+    let served = runtime.block_on(async {
         let address = options.listen;
         let failed = |source| RunError::Serve { address, source };
         let server = Server::bind(Arc::new(backend), options).await.map_err(failed)?;
         let address = server.address().map_err(failed)?;
-        print(&format!("http://{address}"));
+        print(&format!("{scheme}://{address}"));
         server
             .serve(async {
                 while !interrupt.is_given() {
@@ -63,7 +64,10 @@ pub(super) fn serve(
             })
             .await;
         Ok(())
-    })
+    });
+    // A receiver of events that does not answer is waited for no longer.
+    runtime.shutdown_background();
+    served
 }
 
 /// The video of the repository, for its own model.
@@ -95,7 +99,8 @@ fn options(arguments: &ServeArguments) -> Result<ServeOptions, RunError> {
     }
     let limits = Limits { sessions: arguments.max_sessions, ..Limits::default() };
     let origins = Origins::new(arguments.allow_origin.iter().cloned());
-    Ok(ServeOptions { listen, keys, origins, limits, folder: arguments.state.clone() })
+    let (tls, notify) = (arguments.tls.server()?, arguments.notify.options()?);
+    Ok(ServeOptions { listen, tls, keys, origins, limits, folder: arguments.state.clone(), notify })
 }
 
 /// Lines about the server on standard error: text for people, JSON for programs. `RUST_LOG` says how much.

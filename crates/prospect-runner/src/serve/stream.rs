@@ -9,7 +9,9 @@ use prospect_config::Settings;
 use prospect_engine::{SmolVlmStreams, StreamInput};
 use prospect_evaluation::annotations::Annotations;
 use prospect_journal::{JournalError, TracePosition, TraceSink, TraceWriter};
-use prospect_server::{LiveStream, OpenError, OpenRequest, PUSHED_FRAMES, StreamFrames, StreamWatcher};
+use prospect_server::{
+    LiveStream, OpenError, OpenRequest, PUSHED_FRAMES, StreamFrames, StreamWatcher, watched_frames,
+};
 use prospect_session::{Event, OpeningTexts, Words};
 
 use super::refusal::refusal;
@@ -124,6 +126,9 @@ impl Driven {
                 (address, Box::new(move |behind, stop| run::open(settings, &to, behind, stop)))
             }
         };
+        let seen_by = Arc::clone(&watcher);
+        let open: OpenSource<'_> =
+            Box::new(move |behind, stop| Ok(watched_frames(open(behind, stop)?, &seen_by)));
         let model = &shared.checkpoint.folder;
         let keeper =
             Keeper::new(&folder.join(STREAM_FILE), shared.checkpoint_every, &settings, model, &source)?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use prospect_session::Event;
-use prospect_source::FramePusher;
+use prospect_source::{Frame, FramePusher};
 use serde::Serialize;
 use serde_json::json;
 
@@ -15,6 +15,7 @@ use super::log::EventLog;
 use crate::backend::{LiveStream, OpenError, StreamWatcher};
 use crate::guard::Caller;
 use crate::metrics::Metrics;
+use crate::notify::SessionNotices;
 use crate::order::SessionOrder;
 
 /// Most results of frames that are kept for whoever pushed them.
@@ -74,6 +75,8 @@ pub(crate) struct LiveSession {
     stream: Mutex<Option<Box<dyn LiveStream>>>,
     progress: Mutex<Progress>,
     metrics: Arc<Metrics>,
+    /// Whoever outside of the server is told of it.
+    notices: SessionNotices,
 }
 
 /// What is known of its frames.
@@ -112,6 +115,7 @@ impl LiveSession {
         order: SessionOrder,
         events: usize,
         metrics: Arc<Metrics>,
+        notices: SessionNotices,
     ) -> Self {
         Self {
             id,
@@ -132,7 +136,14 @@ impl LiveSession {
                 figures: Figures::default(),
             }),
             metrics,
+            notices,
         }
+    }
+
+    /// Tells of the state that it has now.
+    fn tell_state(&self) {
+        // States always become JSON.
+        self.notices.state(serde_json::to_value(self.state()).unwrap_or_default());
     }
 
     /// Writes down what is known of it beside its stream.
@@ -159,6 +170,7 @@ impl LiveSession {
     /// Takes over the stream that was opened for it.
     pub(super) fn set_stream(&self, stream: Box<dyn LiveStream>) {
         *lock(&self.stream) = Some(stream);
+        self.tell_state();
     }
 
     /// Forgets the stream, which stops it. No event follows.
@@ -170,6 +182,7 @@ impl LiveSession {
         let stream = lock(&self.stream).take();
         drop(stream);
         self.log.end();
+        self.notices.forget();
     }
 
     /// Asks the stream to come to its end, without waiting for that.
@@ -195,7 +208,10 @@ impl LiveSession {
         let stream = lock(&self.stream).take();
         let written = stream.map_or(Ok(()), |stream| stream.suspend());
         match &written {
-            Ok(()) => self.log.add("suspended", json!({ "event": "suspended" }).to_string()),
+            Ok(()) => {
+                self.log.add("suspended", json!({ "event": "suspended" }).to_string());
+                self.tell_state();
+            }
             Err(error) => {
                 self.set_state(State::Failed(error.to_string()));
                 self.log.end();
@@ -216,6 +232,7 @@ impl LiveSession {
     /// Sets the state of a session whose stream does not run.
     pub(super) fn set_state(&self, state: State) {
         lock(&self.progress).state = state;
+        self.tell_state();
     }
 
     pub(crate) fn figures(&self) -> Figures {
@@ -325,6 +342,15 @@ impl StreamWatcher for LiveSession {
         lock(&self.progress).take(event, &self.metrics);
         // Events always become JSON.
         self.log.add(name_of(event), serde_json::to_string(event).unwrap_or_default());
+        self.notices.event(event);
+    }
+
+    fn wants_frames(&self) -> bool {
+        self.notices.wants_frames()
+    }
+
+    fn frame(&self, frame: &Frame) {
+        self.notices.frame(frame);
     }
 
     fn words(&self, frame: usize, text: &str) {
@@ -338,6 +364,7 @@ impl StreamWatcher for LiveSession {
         }
         let goes_on_later = progress.state == State::Suspended;
         drop(progress);
+        self.tell_state();
         if goes_on_later {
             self.log.wake();
             return;

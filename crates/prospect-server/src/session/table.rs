@@ -13,6 +13,7 @@ use crate::backend::{Backend, OpenError, OpenRequest, PUSHED_FRAMES, StreamFrame
 use crate::error::ApiError;
 use crate::guard::{Caller, Limits};
 use crate::metrics::Metrics;
+use crate::notify::{Notifier, SessionNotices};
 use crate::order::SessionOrder;
 
 type Sessions = BTreeMap<String, Arc<LiveSession>>;
@@ -25,6 +26,7 @@ pub(crate) struct SessionTable {
     /// Each session has a folder in it.
     folder: PathBuf,
     metrics: Arc<Metrics>,
+    notifier: Arc<Notifier>,
 }
 
 impl SessionTable {
@@ -33,8 +35,16 @@ impl SessionTable {
         limits: Limits,
         folder: PathBuf,
         metrics: Arc<Metrics>,
+        notifier: Arc<Notifier>,
     ) -> Self {
-        Self { sessions: Mutex::default(), backend, limits, folder, metrics }
+        Self { sessions: Mutex::default(), backend, limits, folder, metrics, notifier }
+    }
+
+    /// A session whose stream is to come.
+    fn session(&self, id: String, owner: Caller, order: SessionOrder) -> LiveSession {
+        let (folder, metrics) = (self.folder.join(&id), Arc::clone(&self.metrics));
+        let notices = SessionNotices::new(Arc::clone(&self.notifier), id.clone(), order.camera.clone());
+        LiveSession::new(id, owner, folder, order, self.limits.events, metrics, notices)
     }
 
     /// No code under the lock panics half-way.
@@ -64,10 +74,7 @@ impl SessionTable {
         // Settings that do not hold are refused here, before the session has a name and a folder.
         order.settings(&self.limits)?;
         let id = new_id().map_err(|error| ApiError::from(crate::OpenError::Failed(error.to_string())))?;
-        let folder = self.folder.join(&id);
-        let (order, events) = (order.clone(), self.limits.events);
-        let session = LiveSession::new(id, owner, folder, order, events, Arc::clone(&self.metrics));
-        let session = Arc::new(session);
+        let session = Arc::new(self.session(id, owner, order.clone()));
         self.admit(&session)?;
         let failed = |error: std::io::Error| {
             OpenError::Failed(format!("the session cannot be written down: {error}")).into()
@@ -111,8 +118,7 @@ impl SessionTable {
         let (mut going_on, mut left) = (0, 0);
         for kept in Kept::all(&self.folder) {
             let Kept { id, owner, order, is_over } = kept;
-            let (folder, events) = (self.folder.join(&id), self.limits.events);
-            let session = LiveSession::new(id, owner, folder, order, events, Arc::clone(&self.metrics));
+            let session = self.session(id, owner, order);
             session.set_state(if is_over { State::Over } else { State::Suspended });
             let session = Arc::new(session);
             self.lock().insert(session.id.clone(), Arc::clone(&session));
@@ -281,6 +287,7 @@ mod tests {
 
     use super::*;
     use crate::backend::{About, Chat, ChatAnswer, LiveStream, Load};
+    use crate::notify::NotifyOptions;
 
     /// Opens streams to which nothing happens, or none while it is full.
     #[derive(Default)]
@@ -339,6 +346,12 @@ mod tests {
         }
     }
 
+    fn of(fake: Fake, limits: Limits, folder: PathBuf) -> SessionTable {
+        let metrics = Arc::new(Metrics::new());
+        let notifier = Arc::new(Notifier::start(NotifyOptions::default(), "fake", &metrics));
+        SessionTable::new(Arc::new(fake), limits, folder, metrics, notifier)
+    }
+
     struct Fixture {
         table: SessionTable,
         open: Arc<AtomicUsize>,
@@ -350,7 +363,7 @@ mod tests {
         let fake = Fake { room, ..Fake::default() };
         let open = Arc::clone(&fake.open);
         let path = folder.path().to_owned();
-        let table = SessionTable::new(Arc::new(fake), limits, path, Arc::new(Metrics::new()));
+        let table = of(fake, limits, path);
         Fixture { table, open, folder }
     }
 
@@ -401,7 +414,7 @@ mod tests {
         first.suspend_all();
         let fake = Fake { room: 8, ..Fake::default() };
         let path = folder.path().to_owned();
-        let next = SessionTable::new(Arc::new(fake), limits, path, Arc::new(Metrics::new()));
+        let next = of(fake, limits, path);
         assert_eq!(next.resume_all(), (1, 0));
         let session = next.get(Caller::ANYBODY, &kept.id).unwrap();
         assert_eq!((session.state(), &session.order), (State::Watching, &kept.order));
