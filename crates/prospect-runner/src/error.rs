@@ -200,6 +200,14 @@ pub enum RunError {
     #[cfg(feature = "serve")]
     #[error(transparent)]
     AllowedSource(#[from] prospect_server::PatternError),
+    /// Certificates and keys of a server that cannot be used.
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Tls(#[from] prospect_server::TlsError),
+    /// Receivers of a server's events that cannot be told.
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Notify(#[from] prospect_server::NotifyError),
     /// A server that cannot listen, or keep its sessions.
     #[cfg(feature = "serve")]
     #[error("--listen {address}: {source}")]
@@ -244,7 +252,7 @@ impl RunError {
             | Self::SilentForever { .. }
             | Self::Argument { .. } => 2,
             #[cfg(feature = "serve")]
-            Self::Keys(_) | Self::Camera(_) | Self::AllowedSource(_) => 2,
+            Self::Keys(_) | Self::Camera(_) | Self::AllowedSource(_) | Self::Tls(_) | Self::Notify(_) => 2,
             #[cfg(feature = "serve")]
             Self::Serve { .. } => 1,
             Self::Model(error) if error.is_bad_checkpoint() => 2,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use image::RgbImage;
 use prospect_context::Role;
 use prospect_session::{Event, OpeningTexts, RunStatistics};
-use prospect_source::{Behind, FrameSource, StopSignal};
+use prospect_source::{Behind, Frame, FrameSource, StopSignal};
 
 /// Opens streams on one model.
 pub trait Backend: Send + Sync + 'static {
@@ -131,6 +131,14 @@ pub trait StreamWatcher: Send + Sync {
 
     /// Words of a reply, as they come.
     fn words(&self, frame: usize, text: &str);
+
+    /// Whether it wants to see frames ([`crate::watched_frames`]).
+    fn wants_frames(&self) -> bool {
+        false
+    }
+
+    /// A frame was read, and its turn with the model is to come. Said on the thread that reads frames.
+    fn frame(&self, _frame: &Frame) {}
 
     /// Nothing more comes of it. `failure` says why in one line, if it did not simply come to its end.
     fn ended(&self, failure: Option<String>);

@@ -6,7 +6,8 @@
 //! down (docs/serve.md).
 //!
 //! Queues are bounded: of a session's frames a few wait, then pushing is refused; of its events the last ones are kept, and a reader that
-//! is slower learns that it has missed some.
+//! is slower learns that it has missed some. Receivers outside (webhooks, an MQTT broker: [`NotifyOptions`]) have queues of their own, and no
+//! session waits for them.
 
 mod backend;
 mod data_address;
@@ -15,6 +16,7 @@ mod fetch;
 mod guard;
 mod metrics;
 mod name;
+mod notify;
 mod order;
 mod picture;
 mod place;
@@ -25,12 +27,17 @@ mod session;
 mod sources;
 mod state;
 mod steady_writes;
+mod tls;
 mod video;
+mod watched_frames;
 
 pub use backend::{
     About, Backend, Chat, ChatAnswer, ChatMessage, ChatPart, ChatVideo, Demo, LiveStream, Load, MakeSource,
     OpenError, OpenRequest, PUSHED_FRAMES, StreamFrames, StreamPosition, StreamWatcher, WatchedSource,
 };
 pub use guard::{AllowedSources, KeyError, Keys, Limits, Origins, PatternError};
+pub use notify::{MqttOptions, NotifyError, NotifyOptions, Webhook, WebhookSecret};
 pub use serve::{ServeOptions, Server};
 pub use sources::{CameraError, ServedCamera};
+pub use tls::{TlsError, TlsServer};
+pub use watched_frames::watched_frames;

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
@@ -15,6 +16,17 @@ use crate::backend::Load;
 const STAGE_BOUNDS: [f64; 14] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
+/// Counters of receivers of events, by the receiver's name.
+type ByReceiver = Family<[(&'static str, String); 1], Counter>;
+
+/// What became of the replies that one receiver was to be told.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ReceiverCounts {
+    pub(crate) sent: Counter,
+    pub(crate) failed: Counter,
+    pub(crate) dropped: Counter,
+}
+
 /// Everything that is counted, over all sessions.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -24,6 +36,9 @@ pub(crate) struct Metrics {
     evictions: Counter,
     sessions_opened: Counter,
     sessions_refused: Counter,
+    notices_sent: ByReceiver,
+    notices_failed: ByReceiver,
+    notices_dropped: ByReceiver,
     vision: Histogram,
     decode: Histogram,
     total: Histogram,
@@ -46,6 +61,9 @@ impl Metrics {
             evictions: Counter::default(),
             sessions_opened: Counter::default(),
             sessions_refused: Counter::default(),
+            notices_sent: ByReceiver::default(),
+            notices_failed: ByReceiver::default(),
+            notices_dropped: ByReceiver::default(),
             vision: stage(),
             decode: stage(),
             total: stage(),
@@ -75,6 +93,13 @@ impl Metrics {
             ),
         ] {
             registry.register(name, help, counter.clone());
+        }
+        for (name, help, counters) in [
+            ("notices_sent", "Replies that a receiver has taken", &self.notices_sent),
+            ("notices_failed", "Replies that a receiver would not take", &self.notices_failed),
+            ("notices_dropped", "Replies that found no room in a receiver's queue", &self.notices_dropped),
+        ] {
+            registry.register(name, help, counters.clone());
         }
         for (name, help, histogram) in [
             ("vision", "Vision tower and connector, a frame", &self.vision),
@@ -120,6 +145,16 @@ impl Metrics {
         self.eviction.observe(ms / 1e3);
     }
 
+    /// The counters of a receiver of events.
+    pub(crate) fn receiver(&self, name: &str) -> ReceiverCounts {
+        let of = |counters: &ByReceiver| counters.get_or_create_owned(&[("receiver", name.to_owned())]);
+        ReceiverCounts {
+            sent: of(&self.notices_sent),
+            failed: of(&self.notices_failed),
+            dropped: of(&self.notices_dropped),
+        }
+    }
+
     /// A session was asked for.
     pub(crate) fn asked(&self, opened: bool) {
         let counter = if opened { &self.sessions_opened } else { &self.sessions_refused };
@@ -149,6 +184,7 @@ mod tests {
         metrics.frame(&StageTimes { vision_ms: 2.0, decode_ms: 3.0, total_ms: 5.0 }, None);
         metrics.replied();
         metrics.evicted(4.0);
+        metrics.receiver("webhook_1").sent.inc();
         let text =
             metrics.text(2, Load { streams: 2, cache_bytes: 1024, cache_limit: None, frames_waiting: 0 });
         for line in [
@@ -156,6 +192,8 @@ mod tests {
             "prospect_replies_total 1",
             "prospect_evictions_total 1",
             "prospect_sessions 2",
+            "prospect_notices_sent_total{receiver=\"webhook_1\"} 1",
+            "prospect_notices_dropped_total{receiver=\"webhook_1\"} 0",
             "prospect_cache_bytes 1024",
             "prospect_frame_seconds_count 1",
             "# EOF",

@@ -12,6 +12,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -19,12 +20,14 @@ use crate::backend::Backend;
 use crate::fetch::Fetcher;
 use crate::guard::{AllowedSources, Keys, Limits, Origins, SystemResolver};
 use crate::metrics::Metrics;
+use crate::notify::{Notifier, NotifyOptions};
 use crate::place::Place;
 use crate::routes;
 use crate::session::SessionTable;
 use crate::sources::{ServedCamera, Sources};
 use crate::state::{ServerState, Shared};
 use crate::steady_writes::SteadyWrites;
+use crate::tls::TlsServer;
 
 /// How long a connection may take for the head of a request, and how large that may be.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
@@ -41,6 +44,8 @@ const BREATH: Duration = Duration::from_millis(50);
 pub struct ServeOptions {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Whether connections are encrypted, and by which certificate.
+    pub tls: Option<TlsServer>,
     /// Who may come in; without keys everybody who reaches it.
     pub keys: Keys,
     /// Which pages may drive it.
@@ -55,11 +60,14 @@ pub struct ServeOptions {
     pub allowed: AllowedSources,
     /// Whether pictures and videos of conversations are fetched from the internet.
     pub fetch: bool,
+    /// Who is told of what happens in sessions.
+    pub notify: NotifyOptions,
 }
 
 /// A server that listens.
 pub struct Server {
     listener: TcpListener,
+    tls: Option<TlsServer>,
     state: Shared,
 }
 
@@ -69,18 +77,21 @@ impl Server {
     /// # Errors
     /// A folder or an address that cannot be had.
     pub async fn bind(backend: Arc<dyn Backend>, options: ServeOptions) -> io::Result<Self> {
-        let ServeOptions { listen, keys, origins, limits, folder, cameras, allowed, fetch } = options;
+        let ServeOptions { listen, tls, keys, origins, limits, folder, cameras, allowed, fetch, notify } =
+            options;
         std::fs::create_dir_all(&folder)?;
         let listener = TcpListener::bind(listen).await?;
         let metrics = Arc::new(Metrics::new());
         let fetcher = fetch.then(|| Arc::new(Fetcher::new(&allowed)));
         let sources = Arc::new(Sources::new(cameras, allowed, Box::new(SystemResolver), &folder)?);
+        let notifier = Arc::new(Notifier::start(notify, backend.model(), &metrics));
         let sessions = SessionTable::new(
             Arc::clone(&backend),
             limits,
             folder,
             Arc::clone(&metrics),
             Arc::clone(&sources),
+            Arc::clone(&notifier),
         );
         let (ending, farewell) = (AtomicBool::new(false), watch::Sender::new(false));
         let decoders = Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from));
@@ -94,6 +105,7 @@ impl Server {
             origins,
             limits,
             metrics,
+            notifier,
             ending,
             decoders,
             chats: Arc::new(Semaphore::new(1)),
@@ -106,7 +118,7 @@ impl Server {
         {
             tracing::info!("{going_on} sessions go on, {left} stay suspended, {begun} begin with the server");
         }
-        Ok(Self { listener, state })
+        Ok(Self { listener, tls, state })
     }
 
     /// Where it listens.
@@ -119,7 +131,7 @@ impl Server {
 
     /// Serves until `end` is there; then every session is written down.
     pub async fn serve(self, end: impl Future<Output = ()>) {
-        let Self { listener, state } = self;
+        let Self { listener, tls, state } = self;
         let router = routes::router(Arc::clone(&state));
         let places = Arc::new(Semaphore::new(state.limits.connections));
         let mut idle = tokio::time::interval(IDLE_CHECK);
@@ -135,7 +147,8 @@ impl Server {
                     // Without a place the connection is closed, and whoever called tries again.
                     Ok((stream, _)) => if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
                         let (farewell, patience) = (state.farewell.subscribe(), state.limits.write);
-                        tokio::spawn(connection(stream, router.clone(), farewell, place, patience));
+                        let of_connection = (router.clone(), tls.clone(), patience);
+                        tokio::spawn(connection(stream, of_connection, farewell, place));
                     },
                     Err(error) => {
                         tracing::warn!("no connection: {error}");
@@ -149,6 +162,7 @@ impl Server {
         let shared = Arc::clone(&state);
         // A failure to write a session down is told in its own log.
         let _ = tokio::task::spawn_blocking(move || shared.sessions.suspend_all()).await;
+        state.notifier.finish().await;
         // Readers have heard of everything by now.
         state.say_farewell();
         let all = u32::try_from(state.limits.connections).unwrap_or(u32::MAX);
@@ -158,22 +172,42 @@ impl Server {
     }
 }
 
+/// A connection from its handshake to its end, on a task of its own: who never finishes the handshake holds up nobody.
 async fn connection(
     stream: TcpStream,
-    router: Router,
+    (router, tls, patience): (Router, Option<TlsServer>, Duration),
     mut farewell: watch::Receiver<bool>,
     permit: OwnedSemaphorePermit,
-    patience: Duration,
 ) {
     // Small events are to be there at once.
     let _ = stream.set_nodelay(true);
+    // Who takes nothing of what is written holds the connection for so long.
+    let stream = SteadyWrites::new(stream, patience);
+    let Some(tls) = tls else { return converse(stream, router, farewell, permit).await };
+    let shaken = tokio::select! {
+        shaken = tls.accept(stream) => shaken,
+        () = heard(&mut farewell) => return,
+    };
+    match shaken {
+        Ok(stream) => converse(stream, router, farewell, permit).await,
+        Err(error) => tracing::debug!("no TLS: {error}"),
+    }
+}
+
+/// Answers the requests of a connection.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    router: Router,
+    mut farewell: watch::Receiver<bool>,
+    permit: OwnedSemaphorePermit,
+) {
     let place = Place::new(permit);
     let service = TowerToHyperService::new(router.layer(Extension(place)));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(SteadyWrites::new(stream, patience)), service)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(served);
     let ended = tokio::select! {

@@ -9,6 +9,7 @@ use crate::backend::Backend;
 use crate::fetch::Fetcher;
 use crate::guard::{Keys, Limits, Origins};
 use crate::metrics::Metrics;
+use crate::notify::Notifier;
 use crate::session::SessionTable;
 use crate::sources::Sources;
 
@@ -25,6 +26,8 @@ pub(crate) struct ServerState {
     pub(crate) origins: Origins,
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
+    /// Whoever outside is told of what happens.
+    pub(crate) notifier: Arc<Notifier>,
     /// Whether the server is about to end: nothing new is begun then.
     pub(crate) ending: AtomicBool,
     /// So many pictures are decoded at once.

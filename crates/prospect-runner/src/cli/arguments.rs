@@ -97,6 +97,10 @@ pub(super) struct ServeArguments {
     #[arg(long)]
     pub(super) log_json: bool,
     #[command(flatten)]
+    pub(super) tls: super::tls::TlsArguments,
+    #[command(flatten)]
+    pub(super) notify: super::notify::NotifyArguments,
+    #[command(flatten)]
     pub(super) common: CommonArguments,
 }
 

@@ -12,6 +12,8 @@ mod formats;
 mod generate;
 mod inspect;
 mod merge;
+#[cfg(feature = "serve")]
+mod notify;
 mod parity;
 mod people;
 mod run;
@@ -23,6 +25,8 @@ mod suite;
 mod table;
 mod tables;
 mod threads;
+#[cfg(feature = "serve")]
+mod tls;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -48,12 +48,13 @@ pub(super) fn serve(
         .enable_all()
         .build()
         .map_err(|source| RunError::Serve { address: options.listen, source })?;
-    runtime.block_on(async {
+    let scheme = if options.tls.is_some() { "https" } else { "http" };
+    let served = runtime.block_on(async {
         let address = options.listen;
         let failed = |source| RunError::Serve { address, source };
         let server = Server::bind(Arc::new(backend), options).await.map_err(failed)?;
         let address = server.address().map_err(failed)?;
-        print(&format!("http://{address}"));
+        print(&format!("{scheme}://{address}"));
         server
             .serve(async {
                 while !interrupt.is_given() {
@@ -62,7 +63,10 @@ pub(super) fn serve(
             })
             .await;
         Ok(())
-    })
+    });
+    // A receiver of events that does not answer is waited for no longer.
+    runtime.shutdown_background();
+    served
 }
 
 /// The video of the repository, for its own model.
@@ -96,7 +100,8 @@ fn options(arguments: &ServeArguments, cameras: &[CameraSettings]) -> Result<Ser
     let origins = Origins::new(arguments.allow_origin.iter().cloned());
     let (allowed, fetch) = (AllowedSources::new(&arguments.allow_source)?, arguments.fetch);
     let (folder, cameras) = (arguments.state.clone(), served(&arguments.cameras, cameras)?);
-    Ok(ServeOptions { listen, keys, origins, limits, folder, cameras, allowed, fetch })
+    let (tls, notify) = (arguments.tls.server()?, arguments.notify.options()?);
+    Ok(ServeOptions { listen, tls, keys, origins, limits, folder, cameras, allowed, fetch, notify })
 }
 
 /// The cameras of the command line and of the settings file.

@@ -11,7 +11,7 @@ use prospect_evaluation::annotations::Annotations;
 use prospect_journal::{JournalError, TracePosition, TraceSink, TraceWriter};
 use prospect_server::{
     LiveStream, OpenError, OpenRequest, PUSHED_FRAMES, StreamFrames, StreamPosition as Position,
-    StreamWatcher, WatchedSource,
+    StreamWatcher, WatchedSource, watched_frames,
 };
 use prospect_session::{Event, OpeningTexts, Words};
 use prospect_source::{InputOptions, StopSignal};
@@ -164,6 +164,9 @@ impl SessionThread {
                 (address, Box::new(open))
             }
         };
+        let seen_by = Arc::clone(&watcher);
+        let open: OpenSource<'_> =
+            Box::new(move |behind, stop| Ok(watched_frames(open(behind, stop)?, &seen_by)));
         let model = &shared.checkpoint.folder;
         let keeper =
             Keeper::new(&folder.join(STREAM_FILE), shared.checkpoint_every, &settings, model, &source)?

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use image::{ImageFormat, RgbImage};
@@ -10,6 +11,7 @@ use prospect_source::{Frame, SourceOptions};
 use serde_json::Value;
 use tempfile::TempDir;
 use ureq::Agent;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::common::workbench;
 
@@ -19,6 +21,8 @@ pub(crate) const SESSIONS: &str = "/v1/streaming/sessions";
 pub(crate) struct RunningServer {
     child: Child,
     pub(crate) address: String,
+    /// `http` or `https`.
+    scheme: String,
     pub(crate) state: Option<TempDir>,
     agent: Agent,
     key: Option<String>,
@@ -49,12 +53,9 @@ impl RunningServer {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address =
-            line.trim().strip_prefix("http://").expect("the server says where it listens").to_owned();
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(120)));
-        Self { child, address, state: None, agent: config.build().into(), key: None }
+        let (scheme, address) = line.trim().split_once("://").expect("the server says where it listens");
+        let (scheme, address) = (scheme.to_owned(), address.to_owned());
+        Self { child, address, scheme, state: None, agent: agent(further), key: None }
     }
 
     /// The same server, asked with a key.
@@ -70,8 +71,9 @@ impl RunningServer {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> (u16, Vec<u8>) {
-        let mut request =
-            ureq::http::Request::builder().method(method).uri(format!("http://{}{path}", self.address));
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}://{}{path}", self.scheme, self.address));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -126,6 +128,19 @@ impl Drop for RunningServer {
     }
 }
 
+/// A client that trusts the certificate which the server was given.
+fn agent(arguments: &[&str]) -> Agent {
+    let given = arguments.iter().position(|argument| *argument == "--tls-cert");
+    let roots = given.map(|at| Certificate::from_pem(&std::fs::read(arguments[at + 1]).unwrap()).unwrap());
+    let tls = TlsConfig::builder()
+        .root_certs(roots.map_or(RootCerts::WebPki, |root| RootCerts::Specific(Arc::new(vec![root]))));
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(120)))
+        .tls_config(tls.build());
+    config.build().into()
+}
+
 pub(crate) fn png(image: &RgbImage) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     image.write_to(&mut bytes, ImageFormat::Png).unwrap();
@@ -167,4 +182,16 @@ pub(crate) fn order(video: &str) -> String {
     let annotations: Value = serde_json::from_slice(&annotations).unwrap();
     serde_json::json!({ "system_prompt": annotations["system_prompt"], "settings": { "source.policy": "block" } })
         .to_string()
+}
+
+/// The exit code of a server that does not start, and what it says.
+pub(crate) fn refused(arguments: &[&str]) -> (Option<i32>, String) {
+    let state = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_prospect-runner"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--state", state.path().to_str().unwrap()])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.stdout.is_empty(), "it says where it listens");
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }

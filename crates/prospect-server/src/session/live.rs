@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use prospect_session::{Event, RunStatistics};
-use prospect_source::FramePusher;
+use prospect_source::{Frame, FramePusher};
 use serde::Serialize;
 use serde_json::json;
 
@@ -16,6 +16,7 @@ use crate::backend::{LiveStream, OpenError, StreamPosition, StreamWatcher};
 use crate::error::ApiError;
 use crate::guard::Caller;
 use crate::metrics::Metrics;
+use crate::notify::SessionNotices;
 use crate::order::SessionOrder;
 
 /// Most results of frames that are kept for whoever pushed them.
@@ -77,6 +78,8 @@ pub(crate) struct LiveSession {
     stream: Mutex<Option<Box<dyn LiveStream>>>,
     progress: Mutex<Progress>,
     metrics: Arc<Metrics>,
+    /// Whoever outside of the server is told of it.
+    notices: SessionNotices,
 }
 
 /// What is known of its frames.
@@ -115,6 +118,7 @@ impl LiveSession {
         order: SessionOrder,
         events: usize,
         metrics: Arc<Metrics>,
+        notices: SessionNotices,
     ) -> Self {
         Self {
             id,
@@ -136,6 +140,7 @@ impl LiveSession {
                 figures: Figures::default(),
             }),
             metrics,
+            notices,
         }
     }
 
@@ -164,6 +169,12 @@ impl LiveSession {
         self.write_down(false).map_err(|error| {
             OpenError::Failed(format!("the change holds, and cannot be written down: {error}"))
         })
+    }
+
+    /// Tells of the state that it has now.
+    fn tell_state(&self) {
+        // States always become JSON.
+        self.notices.state(serde_json::to_value(self.state()).unwrap_or_default());
     }
 
     /// Writes down what is known of it beside its stream.
@@ -211,6 +222,7 @@ impl LiveSession {
     /// Takes over the stream that was opened for it.
     pub(super) fn set_stream(&self, stream: Box<dyn LiveStream>) {
         *lock(&self.stream) = Some(stream);
+        self.tell_state();
     }
 
     /// Forgets the stream, which stops it. No event follows.
@@ -222,6 +234,7 @@ impl LiveSession {
         let stream = lock(&self.stream).take();
         drop(stream);
         self.log.end();
+        self.notices.forget();
     }
 
     /// Asks the stream to come to its end, without waiting for that.
@@ -247,7 +260,10 @@ impl LiveSession {
         let stream = lock(&self.stream).take();
         let written = stream.map_or(Ok(()), |stream| stream.suspend());
         match &written {
-            Ok(()) => self.log.add("suspended", json!({ "event": "suspended" }).to_string()),
+            Ok(()) => {
+                self.log.add("suspended", json!({ "event": "suspended" }).to_string());
+                self.tell_state();
+            }
             Err(error) => {
                 self.set_state(State::Failed(error.to_string()));
                 self.log.end();
@@ -268,6 +284,7 @@ impl LiveSession {
     /// Sets the state of a session whose stream does not run.
     pub(super) fn set_state(&self, state: State) {
         lock(&self.progress).state = state;
+        self.tell_state();
     }
 
     pub(crate) fn figures(&self) -> Figures {
@@ -386,6 +403,15 @@ impl StreamWatcher for LiveSession {
         lock(&self.progress).take(event, &self.metrics);
         // Events always become JSON.
         self.log.add(name_of(event), serde_json::to_string(event).unwrap_or_default());
+        self.notices.event(event);
+    }
+
+    fn wants_frames(&self) -> bool {
+        self.notices.wants_frames()
+    }
+
+    fn frame(&self, frame: &Frame) {
+        self.notices.frame(frame);
     }
 
     fn words(&self, frame: usize, text: &str) {
@@ -399,6 +425,7 @@ impl StreamWatcher for LiveSession {
         }
         let goes_on_later = progress.state == State::Suspended;
         drop(progress);
+        self.tell_state();
         if goes_on_later {
             self.log.wake();
             return;

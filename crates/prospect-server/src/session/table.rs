@@ -14,6 +14,7 @@ use crate::backend::{Backend, OpenError, OpenRequest, PUSHED_FRAMES, StreamFrame
 use crate::error::ApiError;
 use crate::guard::{Caller, Limits};
 use crate::metrics::Metrics;
+use crate::notify::{Notifier, SessionNotices};
 use crate::order::SessionOrder;
 use crate::sources::Sources;
 
@@ -31,6 +32,7 @@ pub(crate) struct SessionTable {
     folder: PathBuf,
     metrics: Arc<Metrics>,
     sources: Arc<Sources>,
+    notifier: Arc<Notifier>,
 }
 
 impl SessionTable {
@@ -40,8 +42,16 @@ impl SessionTable {
         folder: PathBuf,
         metrics: Arc<Metrics>,
         sources: Arc<Sources>,
+        notifier: Arc<Notifier>,
     ) -> Self {
-        Self { sessions: Mutex::default(), backend, limits, folder, metrics, sources }
+        Self { sessions: Mutex::default(), backend, limits, folder, metrics, sources, notifier }
+    }
+
+    /// A session whose stream is to come.
+    fn session(&self, id: String, owner: Caller, order: SessionOrder) -> LiveSession {
+        let (folder, metrics) = (self.folder.join(&id), Arc::clone(&self.metrics));
+        let notices = SessionNotices::new(Arc::clone(&self.notifier), id.clone(), order.camera.clone());
+        LiveSession::new(id, owner, folder, order, self.limits.events, metrics, notices)
     }
 
     /// No code under the lock panics half-way.
@@ -63,10 +73,7 @@ impl SessionTable {
         // Settings that do not hold are refused here, before the session has a name and a folder.
         order.settings(&self.limits)?;
         let id = new_id().map_err(|error| ApiError::from(crate::OpenError::Failed(error.to_string())))?;
-        let folder = self.folder.join(&id);
-        let (order, events) = (order.clone(), self.limits.events);
-        let session = LiveSession::new(id, owner, folder, order, events, Arc::clone(&self.metrics));
-        let session = Arc::new(session);
+        let session = Arc::new(self.session(id, owner, order.clone()));
         self.admit(&session)?;
         let failed = |error: std::io::Error| {
             OpenError::Failed(format!("the session cannot be written down: {error}")).into()
@@ -115,8 +122,7 @@ impl SessionTable {
                 continue;
             }
             let Kept { id, owner, order, is_over } = kept;
-            let (folder, events) = (self.folder.join(&id), self.limits.events);
-            let session = LiveSession::new(id, owner, folder, order, events, Arc::clone(&self.metrics));
+            let session = self.session(id, owner, order);
             session.set_state(if is_over { State::Over } else { State::Suspended });
             let session = Arc::new(session);
             self.lock().insert(session.id.clone(), Arc::clone(&session));

@@ -8,6 +8,7 @@ use prospect_session::OpeningTexts;
 use super::*;
 use crate::backend::{About, Chat, ChatAnswer, LiveStream, Load, StreamWatcher};
 use crate::guard::{AllowedSources, SystemResolver};
+use crate::notify::NotifyOptions;
 use crate::sources::ServedCamera;
 
 /// Opens streams to which nothing happens, or none while it is full.
@@ -89,7 +90,9 @@ fn table(room: usize, limits: Limits) -> Fixture {
 
 fn table_of(fake: Fake, limits: Limits, path: PathBuf, cameras: Vec<ServedCamera>) -> SessionTable {
     let sources = Sources::new(cameras, AllowedSources::default(), Box::new(SystemResolver), &path).unwrap();
-    SessionTable::new(Arc::new(fake), limits, path, Arc::new(Metrics::new()), Arc::new(sources))
+    let metrics = Arc::new(Metrics::new());
+    let notifier = Arc::new(Notifier::start(NotifyOptions::default(), "fake", &metrics));
+    SessionTable::new(Arc::new(fake), limits, path, metrics, Arc::new(sources), notifier)
 }
 
 fn order(body: &str) -> SessionOrder {

@@ -1,0 +1,78 @@
+//! The states of all sessions, as they are at this moment.
+//!
+//! A state is shown, not queued: while a broker is away nothing gathers, and when it is back it is told what holds then.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use super::topics::Channel;
+
+/// Sessions with their states. One task looks at it.
+#[derive(Debug, Default)]
+pub(in crate::notify) struct Board {
+    sessions: Mutex<BTreeMap<String, (Channel, Value)>>,
+    changed: Notify,
+}
+
+impl Board {
+    /// No code under the lock panics half-way.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (Channel, Value)>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A session has another state: an object with `state`, to which the session's name is added.
+    pub(in crate::notify) fn set(&self, session: &str, camera: Option<&str>, mut state: Value) {
+        state["session"] = session.into();
+        self.lock().insert(session.to_owned(), (Channel::of(session, camera), state));
+        self.changed.notify_one();
+    }
+
+    /// A session is not there any more.
+    pub(in crate::notify) fn remove(&self, session: &str) {
+        self.lock().remove(session);
+        self.changed.notify_one();
+    }
+
+    /// Every channel with its state. Of the sessions of one camera, one that goes on is shown rather than another.
+    pub(super) fn channels(&self) -> BTreeMap<Channel, Value> {
+        let mut channels: BTreeMap<Channel, Value> = BTreeMap::new();
+        for (channel, state) in self.lock().values() {
+            let shown = channels.entry(channel.clone()).or_insert_with(|| state.clone());
+            if state["state"] == "watching" {
+                shown.clone_from(state);
+            }
+        }
+        channels
+    }
+
+    /// Waits until something has changed; may return without.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_camera_is_shown_by_the_session_that_goes_on_and_goes_with_its_last_one() {
+        let board = Board::default();
+        let state = |name: &str| json!({ "state": name });
+        board.set("sess_1", Some("door"), state("watching"));
+        board.set("sess_2", Some("door"), state("over"));
+        board.set("sess_3", None, state("suspended"));
+        let shown = |board: &Board| -> Vec<Value> { board.channels().into_values().collect() };
+        let suspended = json!({ "state": "suspended", "session": "sess_3" });
+        assert_eq!(shown(&board), [json!({ "state": "watching", "session": "sess_1" }), suspended.clone()]);
+        board.remove("sess_1");
+        assert_eq!(shown(&board), [json!({ "state": "over", "session": "sess_2" }), suspended.clone()]);
+        board.remove("sess_2");
+        assert_eq!(shown(&board), [suspended]);
+    }
+}

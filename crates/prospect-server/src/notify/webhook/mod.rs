@@ -1,0 +1,9 @@
+//! Webhooks: a signed POST for every reply.
+
+mod secret;
+mod target;
+mod worker;
+
+pub use secret::WebhookSecret;
+pub use target::Webhook;
+pub(super) use worker::work;

@@ -1,0 +1,10 @@
+//! TLS: certificates from PEM files, the server's side of it, and the client's for brokers.
+
+mod client;
+mod error;
+mod pem;
+mod server;
+
+pub(crate) use client::TlsClient;
+pub use error::TlsError;
+pub use server::TlsServer;

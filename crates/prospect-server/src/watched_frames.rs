@@ -1,0 +1,53 @@
+//! A source whose frames somebody sees on their way to the model.
+
+use std::sync::Arc;
+
+use prospect_source::{Frame, FrameSource, SourceError};
+
+use crate::backend::StreamWatcher;
+
+/// Shows every frame of a source to a watcher that wants to see frames; the source itself where it does not.
+pub fn watched_frames(
+    source: Box<dyn FrameSource>,
+    watcher: &Arc<dyn StreamWatcher>,
+) -> Box<dyn FrameSource> {
+    match watcher.wants_frames() {
+        true => Box::new(Watched { source, watcher: Arc::clone(watcher) }),
+        false => source,
+    }
+}
+
+struct Watched {
+    source: Box<dyn FrameSource>,
+    watcher: Arc<dyn StreamWatcher>,
+}
+
+impl FrameSource for Watched {
+    fn next_frame(&mut self) -> Option<Result<Frame, SourceError>> {
+        let item = self.source.next_frame();
+        if let Some(Ok(frame)) = &item {
+            self.watcher.frame(frame);
+        }
+        item
+    }
+
+    fn skip(&mut self, items: usize) -> usize {
+        self.source.skip(items)
+    }
+
+    fn skip_whole(&mut self, items: usize) -> usize {
+        self.source.skip_whole(items)
+    }
+
+    fn length(&self) -> Option<usize> {
+        self.source.length()
+    }
+
+    fn description(&self) -> &str {
+        self.source.description()
+    }
+
+    fn is_live(&self) -> bool {
+        self.source.is_live()
+    }
+}
