@@ -1,4 +1,4 @@
-//! A checkpoint folder with everything that is loaded from it, and the embedded default.
+//! A model with everything that is loaded from its files, and the embedded default.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use prospect_processor::Processor;
 
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
+use crate::model_files::ModelFiles;
 use crate::placement::placement_of;
 use prospect_hub::{Hub, HubId, Snapshot, WeightFiles};
 
@@ -20,9 +21,9 @@ const DEFAULT_CHECKPOINT: &str = "fixtures/workbench";
 /// Where a checkpoint lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    /// Its folder.
-    pub folder: PathBuf,
-    /// What the trace shows: the id on the hub, or the folder's name.
+    /// Its files.
+    pub files: ModelFiles,
+    /// What the trace shows: the id on the hub, or the name of the folder or file.
     pub name: String,
     /// The commit, of a checkpoint of the hub.
     pub commit: Option<String>,
@@ -31,8 +32,8 @@ pub struct Location {
 /// A loaded checkpoint.
 pub struct Checkpoint {
     /// Where it lies.
-    pub folder: PathBuf,
-    /// The id on the hub or the folder's name, which the trace shows.
+    pub files: ModelFiles,
+    /// The id on the hub or the name of the folder or file, which the trace shows.
     pub name: String,
     /// The commit, of a checkpoint of the hub.
     pub commit: Option<String>,
@@ -49,9 +50,9 @@ impl Checkpoint {
     /// The folder or a file in it, or a machine that the settings ask for and this build cannot use.
     pub fn load(settings: &Settings, interrupt: &Interrupt) -> Result<Self, RunError> {
         let placement = placement_of(settings)?;
-        let Location { folder, name, commit } = find(settings.model.path.as_deref(), interrupt)?;
-        let processor = Processor::from_dir(&folder)?;
-        let model = SmolVlm::load_with(&folder, placement)?;
+        let Location { files, name, commit } = find(settings.model.path.as_deref(), interrupt)?;
+        let processor = files.processor()?;
+        let model = files.model(placement)?;
         let (by_shape, by_settings) = (model.config().image_seq_len(), processor.image_seq_len());
         if by_shape != by_settings {
             return Err(RunError::ImageSeqLen { model: by_shape, processor: by_settings });
@@ -65,7 +66,7 @@ impl Checkpoint {
         if let Some(id) = largest.filter(|&id| id as usize >= vocab_size) {
             return Err(RunError::SpecialToken { id, vocab_size });
         }
-        Ok(Self { folder, name, commit, model: Arc::new(model), processor: Arc::new(processor) })
+        Ok(Self { files, name, commit, model: Arc::new(model), processor: Arc::new(processor) })
     }
 
     /// Loads a checkpoint to stream with, and fits the settings to it.
@@ -114,32 +115,34 @@ impl Checkpoint {
     }
 }
 
-/// Where a checkpoint lies: a folder, a model of the hub (downloaded if it is not in the cache), or the embedded default.
+/// Where a checkpoint lies: a folder, a pair of GGUF files, a model of the hub (downloaded if it is not in the cache), or the embedded default.
 ///
 /// # Errors
-/// [`RunError::NoCheckpoint`], [`RunError::Hub`], or [`RunError::NoDefault`] if the binary was moved away from its repository.
+/// [`RunError::NoCheckpoint`], [`RunError::Pair`], [`RunError::Hub`], or [`RunError::NoDefault`] if the binary was moved away from its repository.
 pub fn find(name: Option<&str>, interrupt: &Interrupt) -> Result<Location, RunError> {
     match place(name)? {
-        Place::Folder(folder) => Ok(Location::of_folder(folder)),
+        Place::Disk(files) => Ok(Location { name: files.name(), files, commit: None }),
         Place::Hub(id) => {
             let Snapshot { folder, commit } = hub(interrupt)?.find(&id)?;
-            Ok(Location { folder, name: id.repository, commit: Some(commit) })
+            Ok(Location { files: ModelFiles::Folder(folder), name: id.repository, commit: Some(commit) })
         }
     }
 }
 
-/// A folder with a checkpoint's configuration, and what is known of its weights; those of a model of the hub are not
-/// downloaded.
+/// Files with a checkpoint's configuration, and what is known of its weights; those of a model of the hub are not downloaded.
 ///
 /// # Errors
 /// As [`find`].
-pub fn describe(name: Option<&str>) -> Result<(PathBuf, Option<WeightFiles>), RunError> {
+pub fn describe(name: Option<&str>) -> Result<(ModelFiles, Option<WeightFiles>), RunError> {
     match place(name)? {
-        Place::Folder(folder) => {
-            let weights = WeightFiles::in_folder(&folder);
-            Ok((folder, weights))
+        Place::Disk(files) => {
+            let weights = files.weights();
+            Ok((files, weights))
         }
-        Place::Hub(id) => Ok(hub(&Interrupt::default())?.describe(&id)?),
+        Place::Hub(id) => {
+            let (folder, weights) = hub(&Interrupt::default())?.describe(&id)?;
+            Ok((ModelFiles::Folder(folder), weights))
+        }
     }
 }
 
@@ -159,27 +162,15 @@ pub fn hub(interrupt: &Interrupt) -> Result<Hub, RunError> {
 }
 
 enum Place {
-    Folder(PathBuf),
+    Disk(ModelFiles),
     Hub(HubId),
 }
 
 fn place(name: Option<&str>) -> Result<Place, RunError> {
-    match name {
-        None => Ok(Place::Folder(default_checkpoint()?)),
-        Some(name) if Path::new(name).is_dir() => Ok(Place::Folder(name.into())),
-        Some(name) => {
-            let id = name.parse().map_err(|_| RunError::NoCheckpoint { folder: name.into() })?;
-            Ok(Place::Hub(id))
-        }
-    }
-}
-
-impl Location {
-    fn of_folder(folder: PathBuf) -> Self {
-        let name = folder
-            .file_name()
-            .map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned());
-        Self { folder, name, commit: None }
+    let Some(name) = name else { return Ok(Place::Disk(ModelFiles::Folder(default_checkpoint()?))) };
+    match ModelFiles::named(name)? {
+        Some(files) => Ok(Place::Disk(files)),
+        None => Ok(Place::Hub(name.parse().map_err(|_| RunError::NoCheckpoint { folder: name.into() })?)),
     }
 }
 

@@ -124,7 +124,7 @@ impl Driven {
                 (address, Box::new(move |behind, stop| run::open(settings, &to, behind, stop)))
             }
         };
-        let model = &shared.checkpoint.folder;
+        let model = &shared.checkpoint.files;
         let keeper =
             Keeper::new(&folder.join(STREAM_FILE), shared.checkpoint_every, &settings, model, &source)?;
         let suspended = resume.then(|| keeper.suspended()).transpose()?;

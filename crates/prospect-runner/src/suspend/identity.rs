@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::error::SuspendError;
 use crate::error::RunError;
+use crate::model_files::ModelFiles;
 use crate::run::{self, annotations_file};
 use crate::version::VERSION;
 
@@ -41,6 +42,10 @@ impl Input {
         let stamp = if is_contents(path) { Stamp::of(path)? } else { Stamp::of_text(&name) };
         Ok(Self { name, stamp })
     }
+
+    fn of_model(model: &ModelFiles) -> Result<Self, RunError> {
+        Ok(Self { name: model.path().display().to_string(), stamp: model.stamp()? })
+    }
 }
 
 /// Whether a path leads to contents that stay: a pipe has none.
@@ -51,12 +56,12 @@ fn is_contents(path: &Path) -> bool {
 impl Identity {
     /// # Errors
     /// A file that cannot be looked at.
-    pub(super) fn of(settings: &Settings, model: &Path, source: &str) -> Result<Self, RunError> {
+    pub(super) fn of(settings: &Settings, model: &ModelFiles, source: &str) -> Result<Self, RunError> {
         Ok(Self {
             prospect: VERSION.to_owned(),
             // Settings are numbers, words and lists: they always become JSON.
             settings: run::settings_without_secrets(settings),
-            model: Input::of(Some(model))?,
+            model: Input::of_model(model)?,
             source: Input::of(Some(source.as_ref()))?,
             annotations: Input::of(annotations_file(settings, source).as_deref())?,
         })

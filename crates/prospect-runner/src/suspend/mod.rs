@@ -19,6 +19,7 @@ pub use error::SuspendError;
 pub use identity::Identity;
 
 use crate::error::RunError;
+use crate::model_files::ModelFiles;
 use crate::run::{Progress, ServedStream};
 
 /// The stream of a run, as it was written down.
@@ -46,7 +47,7 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Keeps the stream of `source` under these settings, fitted to the checkpoint in the folder `model`, in the file `path`.
+    /// Keeps the stream of `source` under these settings, fitted to `model`, in the file `path`.
     ///
     /// # Errors
     /// As [`SuspendedFile::take`], or a file of the stream that cannot be looked at.
@@ -54,7 +55,7 @@ impl Keeper {
         path: &Path,
         every: NonZeroUsize,
         settings: &Settings,
-        model: &Path,
+        model: &ModelFiles,
         source: &str,
     ) -> Result<Self, RunError> {
         let file = SuspendedFile::take(path)?;
