@@ -84,6 +84,19 @@ impl Stamp {
         look().map_err(|source| JournalError::Read { path: path.to_owned(), source })
     }
 
+    /// Files of one model that lie wherever they lie.
+    ///
+    /// # Errors
+    /// [`JournalError::Read`].
+    pub fn of_all(paths: impl IntoIterator<Item = PathBuf>) -> Result<Self, JournalError> {
+        let of_path = |path: PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let file = of_file(&path).map_err(|source| JournalError::Read { path, source })?;
+            Ok::<NamedFile, JournalError>((name, file))
+        };
+        Ok(Self::of_files(paths.into_iter().map(of_path).collect::<Result<Vec<NamedFile>, JournalError>>()?))
+    }
+
     /// A text, such as the address of a camera.
     pub fn of_text(text: &str) -> Self {
         Self { bytes: text.len() as u64, sha256: Sha(Sha256::digest(text).into()) }
@@ -179,6 +192,8 @@ mod tests {
         let touched = std::fs::File::options().write(true).open(other.join("config.json")).unwrap();
         touched.set_modified(UNIX_EPOCH).unwrap();
         let first = Stamp::of(&one).unwrap();
+        let files = ["model.safetensors", "config.json"].map(|name| one.join(name));
+        assert_eq!(Stamp::of_all(files).unwrap(), first);
         assert_eq!((first, first.bytes), (Stamp::of(&other).unwrap(), 7));
         std::fs::write(other.join("config.json"), "[]").unwrap();
         assert_ne!(Stamp::of(&other).unwrap(), first);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::answer::Wanted;
+use crate::gguf::GgufError;
 
 /// A failure of the model; its `Display` is one line.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,14 @@ pub enum ModelError {
         /// What the parser said.
         message: String,
     },
+    /// A GGUF file that is damaged, or none of a SmolVLM.
+    #[error("{}: {source}", path.display())]
+    Gguf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: GgufError,
+    },
     /// A tensor the architecture needs.
     #[error("{}: tensor {name} is missing: expected shape {expected:?}", folder.display())]
     MissingTensor {
@@ -92,7 +101,7 @@ pub enum ModelError {
         name: String,
     },
     /// A tensor whose shape contradicts config.json.
-    #[error("{}: tensor {name} has shape {actual:?}: expected {expected:?} by config.json", folder.display())]
+    #[error("{}: tensor {name} has shape {actual:?}: expected {expected:?} by the configuration", folder.display())]
     TensorShape {
         /// The checkpoint.
         folder: PathBuf,
@@ -291,6 +300,7 @@ impl ModelError {
                 | Self::ForeignWeights { .. }
                 | Self::ShardName { .. }
                 | Self::Safetensors { .. }
+                | Self::Gguf { .. }
                 | Self::MissingTensor { .. }
                 | Self::TensorTwice { .. }
                 | Self::TensorShape { .. }

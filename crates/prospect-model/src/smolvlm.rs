@@ -11,6 +11,7 @@ use crate::config::ModelConfig;
 use crate::cpu::BufferPasses;
 use crate::embeddings::{Embeddings, EncodedImage, ImageEmbeddings, PixelValues};
 use crate::error::{ModelError, Result};
+use crate::gguf::GgufCheckpoint;
 use crate::passes::Passes;
 use crate::placement::{Compute, DeviceMemory, Handover, Placement, device_memory};
 use crate::stored::{StoredError, StoredTensors};
@@ -39,6 +40,15 @@ impl SmolVlm {
     pub fn load_with(folder: &Path, placement: impl Into<Placement>) -> Result<Self> {
         let config = ModelConfig::from_dir(folder)?;
         Self::of(config, &Weights::open(folder)?, placement.into())
+    }
+
+    /// Loads a pair of GGUF files: their values as they are, but in the precisions, in the type and at the place that are asked for.
+    ///
+    /// # Errors
+    /// As [`Self::load_with`].
+    pub fn load_gguf(checkpoint: GgufCheckpoint, placement: impl Into<Placement>) -> Result<Self> {
+        let config = checkpoint.config().clone();
+        Self::of(config, &Weights::Gguf(Box::new(checkpoint)), placement.into())
     }
 
     /// A model of these shapes with random weights, the same ones every time: to measure speed, and nothing else.

@@ -1,16 +1,14 @@
 //! Safetensors files, read piece by piece: nothing of them stays in memory but the header.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 
 use half::{bf16, f16};
-use prospect_processor::open_checkpoint_file;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use crate::error::{ModelError, Result, one_line};
+use crate::open_file::OpenFile;
 
 /// How much of a file is converted at once.
 const PIECE: usize = 1 << 20;
@@ -22,9 +20,7 @@ type Format = (usize, fn(&[u8]) -> f32);
 
 /// An open file.
 pub(crate) struct TensorFile {
-    path: PathBuf,
-    /// Its cursor belongs to whoever reads.
-    file: Mutex<File>,
+    file: OpenFile,
     header: Metadata,
     /// Where the first tensor begins.
     start: u64,
@@ -39,24 +35,23 @@ pub(crate) struct CheckpointTensor {
 impl TensorFile {
     /// Opens a file and reads its header.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let failed = |source| ModelError::Read { path: path.to_owned(), source };
         let wrong = |message: String| ModelError::Safetensors { path: path.to_owned(), message };
-        let mut file = open_checkpoint_file(path).map_err(failed)?;
-        let length = file.metadata().map_err(failed)?.len();
+        let file = OpenFile::open(path)?;
+        let length = file.length();
         let mut size = [0; 8];
-        file.read_exact(&mut size).map_err(|_| wrong("header too small".to_owned()))?;
+        file.read(0, &mut size).map_err(|_| wrong("header too small".to_owned()))?;
         let size = u64::from_le_bytes(size);
         if size > MAX_HEADER || size > length.saturating_sub(8) {
             return Err(wrong(format!("a header of {size} bytes in a file of {length}")));
         }
         let mut header = vec![0; size as usize];
-        file.read_exact(&mut header).map_err(failed)?;
+        file.read(8, &mut header)?;
         let header: Metadata = serde_json::from_slice(&header).map_err(|error| wrong(one_line(error)))?;
         let (start, expected) = (8 + size, 8 + size + header.data_len() as u64);
         if length != expected {
             return Err(wrong(format!("{length} bytes, by its header {expected}")));
         }
-        Ok(Self { path: path.to_owned(), file: Mutex::new(file), header, start })
+        Ok(Self { file, header, start })
     }
 
     /// Names and tensors.
@@ -65,13 +60,6 @@ impl TensorFile {
             (name, CheckpointTensor { file: Arc::clone(&self), info: info.clone() })
         };
         self.header.tensors().into_iter().map(stored).collect()
-    }
-
-    fn read(&self, start: u64, bytes: &mut [u8]) -> Result<()> {
-        // A reader that panicked left the cursor anywhere, and it is set here.
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(bytes));
-        read.map_err(|source| ModelError::Read { path: self.path.clone(), source })
     }
 }
 
@@ -105,7 +93,7 @@ impl CheckpointTensor {
         while values.len() < count {
             let done = values.len() * size;
             let piece = &mut piece[..PIECE.min(count * size - done)];
-            self.file.read(start + done as u64, piece)?;
+            self.file.file.read(start + done as u64, piece)?;
             values.extend(piece.chunks_exact(size).map(read));
         }
         Ok(values)

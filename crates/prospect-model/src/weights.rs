@@ -10,6 +10,7 @@ use prospect_processor::read_checkpoint_text;
 use serde::Deserialize;
 
 use crate::error::{ModelError, Result};
+use crate::gguf::GgufCheckpoint;
 use crate::names;
 use crate::random::SplitMix64;
 use crate::tensor_file::{CheckpointTensor, TensorFile};
@@ -18,6 +19,8 @@ use crate::tensor_file::{CheckpointTensor, TensorFile};
 pub(crate) enum Weights {
     /// Those of a folder, by their published names.
     Files { folder: PathBuf, tensors: BTreeMap<String, CheckpointTensor> },
+    /// Those of a pair of GGUF files.
+    Gguf(Box<GgufCheckpoint>),
     /// Tensors of any name and shape, the same ones every time: norms are ones, biases zeros, and what a layer puts out is about as
     /// large as what goes in.
     Random,
@@ -48,6 +51,7 @@ impl Weights {
     pub(crate) fn has(&self, name: &str) -> bool {
         match self {
             Self::Files { tensors, .. } => tensors.contains_key(name),
+            Self::Gguf(checkpoint) => checkpoint.has(name),
             Self::Random => true,
         }
     }
@@ -56,6 +60,7 @@ impl Weights {
     pub(crate) fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         match self {
             Self::Files { folder, tensors } => stored(folder, tensors, name, shape)?.values(),
+            Self::Gguf(checkpoint) => checkpoint.values(name, shape),
             Self::Random => Ok(random(name, shape).collect()),
         }
     }

@@ -116,7 +116,7 @@ fn a_missing_tensor_is_named() {
 fn a_wrong_shape_is_named() {
     let scratch =
         Scratch::copy("gqa-untied").config(|config| config["text_config"]["intermediate_size"] = json!(128));
-    let expected = "mlp.gate_proj.weight has shape [192, 96]: expected [128, 96] by config.json";
+    let expected = "mlp.gate_proj.weight has shape [192, 96]: expected [128, 96] by the configuration";
     assert_says(&message(&scratch), &[expected]);
 }
 

@@ -6,10 +6,11 @@ mod common;
 use std::sync::LazyLock;
 
 use common::Scratch;
-use common::mutations::{cases, change_json, json_changes, mutate, mutations, odd_values};
+use common::mutations::{Mutation, cases, change_json, json_changes, mutate, mutations, odd_values};
 use proptest::prelude::*;
 use prospect_context::PositionPolicy;
-use prospect_model::{PixelValues, SmolVlm};
+use prospect_model::{GgufCheckpoint, PixelValues, Placement, SmolVlm};
+use prospect_processor::Processor;
 use serde_json::Value;
 
 /// Uses a checkpoint that did load.
@@ -31,6 +32,36 @@ fn load(scratch: &Scratch) {
         Err(error) => assert_eq!(error.to_string().lines().count(), 1, "{error}"),
     }
 }
+
+/// A pair of GGUF files, the text file with changes in its header, or the projector.
+fn load_pair(mutations: &[Mutation], of_text: bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/gguf");
+    let copy = |name: &str, header: usize| {
+        let (path, mut bytes) = (folder.path().join(name), std::fs::read(fixtures.join(name)).unwrap());
+        let data = bytes.split_off(header);
+        mutate(&mut bytes, mutations);
+        // Tensors begin where they did, unless it is the header's length that changed.
+        std::fs::write(&path, [bytes, data].concat()).unwrap();
+        path
+    };
+    let (text, projector) = match of_text {
+        true => (copy("every-type.gguf", TEXT_HEADER), fixtures.join("mmproj-every-type.gguf")),
+        false => (fixtures.join("every-type.gguf"), copy("mmproj-every-type.gguf", PROJECTOR_HEADER)),
+    };
+    let model = GgufCheckpoint::open(&text, &projector).and_then(|pair| {
+        drop(Processor::from_files(pair.files()));
+        SmolVlm::load_gguf(pair, Placement::default())
+    });
+    match model {
+        Ok(model) => exercise(&model),
+        Err(error) => assert_eq!(error.to_string().lines().count(), 1, "{error}"),
+    }
+}
+
+/// Where the tensors begin in the files.
+const TEXT_HEADER: usize = 10_624;
+const PROJECTOR_HEADER: usize = 2_848;
 
 /// Names that a list of weights may have, and some that it may not.
 fn file_names() -> impl Strategy<Value = Value> {
@@ -83,6 +114,11 @@ proptest! {
         let mut index = serde_json::from_slice(&index).unwrap();
         change_json(&mut index, &changes);
         load_by_index(index.to_string().as_bytes());
+    }
+
+    #[test]
+    fn a_damaged_pair_of_gguf_files_never_panics(mutations in mutations(), of_text in any::<bool>()) {
+        load_pair(&mutations, of_text);
     }
 
     #[test]

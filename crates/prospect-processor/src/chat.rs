@@ -1,13 +1,13 @@
 //! The checkpoint's chat template.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use minijinja::{Environment, Value as Item, context};
 use serde_json::Value;
 
-use crate::config::{read_json, read_text};
+use crate::checkpoint_files::CheckpointFiles;
 use crate::error::{ProcessorError, Result};
 use crate::media::{Content, Message};
 use crate::template::{compile, render};
@@ -49,17 +49,17 @@ pub(crate) struct ChatTemplate {
 
 impl ChatTemplate {
     /// The template of the first of [`FILES`] that has one.
-    pub(crate) fn from_dir(dir: &Path) -> Result<Self> {
-        let tokens = token_variables(dir)?;
+    pub(crate) fn read(files: &CheckpointFiles) -> Result<Self> {
+        let tokens = token_variables(files)?;
         for file in FILES {
-            let path = dir.join(file);
-            let source = if file.ends_with(".jinja") { read_text(&path)? } else { template_of_key(&path)? };
+            let source =
+                if file.ends_with(".jinja") { files.text(file)? } else { template_of_key(files, file)? };
             if let Some(source) = source {
-                return Self::new(source, path, tokens);
+                return Self::new(source, files.path(file), tokens);
             }
         }
         Err(ProcessorError::MissingFile {
-            path: dir.join(FILES[0]),
+            path: files.path(FILES[0]),
             expected: "a chat template here, in chat_template.json or in tokenizer_config.json",
         })
     }
@@ -137,10 +137,10 @@ fn is_for_lists(listed: &str, plain: &str) -> bool {
 }
 
 /// The special tokens by the names that the tokenizer's files give them; of two files the newer one counts.
-fn token_variables(dir: &Path) -> Result<BTreeMap<String, String>> {
+fn token_variables(files: &CheckpointFiles) -> Result<BTreeMap<String, String>> {
     let mut variables = BTreeMap::new();
     for file in ["special_tokens_map.json", "tokenizer_config.json"] {
-        let Some(Value::Object(entries)) = read_json(&dir.join(file))? else { continue };
+        let Some(Value::Object(entries)) = files.json(file)? else { continue };
         for (name, value) in entries.into_iter().filter(|(name, _)| name.ends_with("_token")) {
             let text = value.as_str().or_else(|| value.get("content")?.as_str()).map(str::to_owned);
             variables.extend(text.map(|text| (name, text)));
@@ -155,8 +155,8 @@ fn item<const N: usize>(entries: [(&str, Item); N]) -> Item {
 }
 
 /// What a JSON file has as its `chat_template`.
-fn template_of_key(path: &Path) -> Result<Option<String>> {
-    let Some(value) = read_json(path)? else { return Ok(None) };
+fn template_of_key(files: &CheckpointFiles, file: &str) -> Result<Option<String>> {
+    let Some(value) = files.json(file)? else { return Ok(None) };
     let template = match value.get("chat_template") {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(source)) => Ok(source.as_str()),
@@ -164,7 +164,7 @@ fn template_of_key(path: &Path) -> Result<Option<String>> {
         Some(other) => Err(other.to_string()),
     };
     template.map(|source| Some(source.to_owned())).map_err(|found| ProcessorError::BadValue {
-        path: path.to_owned(),
+        path: files.path(file),
         key: "chat_template".to_owned(),
         found: found.chars().take(60).collect(),
         expected: "a template as a string, or a list of named ones with one called default",

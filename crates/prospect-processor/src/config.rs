@@ -1,10 +1,10 @@
 //! The settings of the image and video processors, from both generations of files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::checkpoint_file::read_checkpoint_text;
+use crate::checkpoint_files::CheckpointFiles;
 use crate::error::{ProcessorError, Result};
 
 /// The largest edge an image is resized to, in pixels, whatever the checkpoint says (a constant of the reference too).
@@ -29,9 +29,9 @@ pub(crate) struct ImageSettings {
 
 impl ImageSettings {
     /// Reads `preprocessor_config.json` and `processor_config.json`; at least one must hold the image settings.
-    pub(crate) fn from_dir(dir: &Path) -> Result<Self> {
-        let processor = Section::read(&dir.join("processor_config.json"))?;
-        let preprocessor = Section::read(&dir.join("preprocessor_config.json"))?;
+    pub(crate) fn read(files: &CheckpointFiles) -> Result<Self> {
+        let processor = Section::read(files, "processor_config.json")?;
+        let preprocessor = Section::read(files, "preprocessor_config.json")?;
         let image = match processor
             .as_ref()
             .and_then(|file| file.child("image_processor"))
@@ -40,7 +40,7 @@ impl ImageSettings {
             Some(section) => section,
             None => {
                 return Err(ProcessorError::MissingFile {
-                    path: dir.join("preprocessor_config.json"),
+                    path: files.path("preprocessor_config.json"),
                     expected: "the image settings (size, max_image_size, image_mean, image_std)",
                 });
             }
@@ -65,7 +65,7 @@ impl ImageSettings {
             video_longest_edge: video_edge(processor.as_ref(), preprocessor.as_ref())?.unwrap_or(tile_edge),
             rescale,
             normalize,
-            image_seq_len: image_seq_len(dir, processor)?,
+            image_seq_len: image_seq_len(files, processor)?,
         };
         match settings.endless_pixel() {
             None => Ok(settings),
@@ -91,9 +91,9 @@ impl ImageSettings {
     }
 }
 
-fn image_seq_len(dir: &Path, processor: Option<Section>) -> Result<usize> {
-    let path = dir.join("processor_config.json");
+fn image_seq_len(files: &CheckpointFiles, processor: Option<Section>) -> Result<usize> {
     let Some(processor) = processor else {
+        let path = files.path("processor_config.json");
         return Err(ProcessorError::MissingFile { path, expected: "the key `image_seq_len`" });
     };
     match processor.positive("image_seq_len")? {
@@ -125,17 +125,18 @@ struct Section {
 }
 
 impl Section {
-    fn read(path: &Path) -> Result<Option<Self>> {
-        let Some(value) = read_json(path)? else { return Ok(None) };
+    fn read(files: &CheckpointFiles, name: &str) -> Result<Option<Self>> {
+        let Some(value) = files.json(name)? else { return Ok(None) };
+        let path = files.path(name);
         if !value.is_object() {
             return Err(ProcessorError::BadValue {
-                path: path.into(),
+                path,
                 key: ".".into(),
                 found: shorten(&value),
                 expected: "an object",
             });
         }
-        Ok(Some(Self { path: path.into(), key: String::new(), value }))
+        Ok(Some(Self { path, key: String::new(), value }))
     }
 
     fn full_key(&self, key: &str) -> String {
@@ -201,19 +202,4 @@ impl Section {
 
 fn shorten(value: &Value) -> String {
     value.to_string().chars().take(60).collect()
-}
-
-/// The file's JSON, or `None` if there is no such file.
-pub(crate) fn read_json(path: &Path) -> Result<Option<Value>> {
-    let Some(text) = read_text(path)? else { return Ok(None) };
-    serde_json::from_str(&text).map(Some).map_err(|source| ProcessorError::Json { path: path.into(), source })
-}
-
-/// The file's text, or `None` if there is no such file.
-pub(crate) fn read_text(path: &Path) -> Result<Option<String>> {
-    match read_checkpoint_text(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(ProcessorError::Read { path: path.into(), source }),
-    }
 }

@@ -1,27 +1,24 @@
 //! Which tokens end a reply, by the checkpoint's own files.
 
-use std::path::Path;
-
 use serde_json::Value;
 
-use crate::config::read_json;
+use crate::checkpoint_files::CheckpointFiles;
 use crate::error::{ProcessorError, Result};
 
 /// `eos_token_id` of `generation_config.json`; where that says nothing, of `config.json` or its `text_config`. One number or
 /// a list, as in `transformers`; none where nothing is said.
-pub(crate) fn end_tokens(dir: &Path) -> Result<Vec<u32>> {
+pub(crate) fn end_tokens(files: &CheckpointFiles) -> Result<Vec<u32>> {
     for (file, section) in
         [("generation_config.json", None), ("config.json", None), ("config.json", Some("text_config"))]
     {
-        let path = dir.join(file);
-        let Some(config) = read_json(&path)? else { continue };
+        let Some(config) = files.json(file)? else { continue };
         let place = section.map_or(Some(&config), |section| config.get(section));
         let Some(value) = place.and_then(|place| place.get("eos_token_id")).filter(|value| !value.is_null())
         else {
             continue;
         };
         return ids(value).ok_or_else(|| ProcessorError::BadValue {
-            path,
+            path: files.path(file),
             key: "eos_token_id".to_owned(),
             found: value.to_string().chars().take(60).collect(),
             expected: "a token id or a list of token ids",
@@ -46,7 +43,8 @@ mod tests {
     fn the_first_file_that_says_something_counts() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-        let ends = || end_tokens(folder.path()).map_err(|error| error.to_string());
+        let files = CheckpointFiles::of_folder(folder.path());
+        let ends = || end_tokens(&files).map_err(|error| error.to_string());
         assert_eq!(ends(), Ok(vec![]));
         write("config.json", r#"{"text_config": {"eos_token_id": 7}}"#);
         assert_eq!(ends(), Ok(vec![7]));

@@ -5,6 +5,7 @@
 
 mod chat;
 mod checkpoint_file;
+mod checkpoint_files;
 mod config;
 mod ends;
 mod error;
@@ -22,9 +23,11 @@ mod split;
 mod template;
 mod token_texts;
 mod tokens;
+mod vocabulary;
 mod weight;
 
 pub use checkpoint_file::{CheckpointFileError, open_checkpoint_file, read_checkpoint_text};
+pub use checkpoint_files::CheckpointFiles;
 pub use error::ProcessorError;
 pub use image::RgbImage;
 pub use media::{Content, Message, VideoClip};
@@ -35,3 +38,4 @@ pub use prospect_context::{Encoded, EncodedSegment};
 pub use resize::resize_lanczos;
 pub use split::Grid;
 pub use tokens::SpecialTokens;
+pub use vocabulary::{TokenKind, Vocabulary};

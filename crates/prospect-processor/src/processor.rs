@@ -6,6 +6,7 @@ use image::RgbImage;
 use prospect_context::{Encoded, Role, SegmentKind};
 
 use crate::chat::ChatTemplate;
+use crate::checkpoint_files::CheckpointFiles;
 use crate::config::ImageSettings;
 use crate::error::{ProcessorError, Result};
 use crate::expansion::Expansion;
@@ -38,9 +39,17 @@ impl Processor {
     /// # Errors
     /// A file or key that is missing or wrong, a token the tokenizer lacks, a template that does not render.
     pub fn from_dir(dir: &Path) -> Result<Self> {
-        let tokens = Tokens::from_dir(dir)?;
-        let settings = ImageSettings::from_dir(dir)?;
-        let template = ChatTemplate::from_dir(dir)?;
+        Self::from_files(&CheckpointFiles::of_folder(dir))
+    }
+
+    /// As [`Self::from_dir`], where another file states what some of the files hold.
+    ///
+    /// # Errors
+    /// As [`Self::from_dir`].
+    pub fn from_files(files: &CheckpointFiles) -> Result<Self> {
+        let tokens = Tokens::read(files)?;
+        let settings = ImageSettings::read(files)?;
+        let template = ChatTemplate::read(files)?;
         let frame = image_text(Grid::default(), settings.image_seq_len, &tokens.texts);
         let frame_ids = tokens.encode(&frame)?.0;
         let message = [text_message(Role::User, "text")];

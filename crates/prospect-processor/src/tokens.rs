@@ -9,8 +9,7 @@ use tokenizers::Tokenizer;
 
 use prospect_foreign::{caught, short_line};
 
-use crate::checkpoint_file::read_checkpoint_text;
-use crate::config::read_json;
+use crate::checkpoint_files::CheckpointFiles;
 use crate::ends::end_tokens;
 use crate::error::{ProcessorError, Result};
 use crate::token_texts::TokenTexts;
@@ -55,14 +54,12 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    pub(crate) fn from_dir(dir: &Path) -> Result<Self> {
-        let path = dir.join("tokenizer.json");
-        if !path.exists() {
+    pub(crate) fn read(files: &CheckpointFiles) -> Result<Self> {
+        let path = files.path("tokenizer.json");
+        let Some(text) = files.text("tokenizer.json")? else {
             return Err(ProcessorError::MissingFile { path, expected: "the tokenizer" });
-        }
+        };
         let wrong = |message: String| ProcessorError::Tokenizer { path: path.clone(), message };
-        let text = read_checkpoint_text(&path)
-            .map_err(|source| ProcessorError::Read { path: path.clone(), source })?;
         check_growth(&path, &text)?;
         let parsed = caught(|| text.parse::<Tokenizer>());
         let mut tokenizer = parsed
@@ -71,7 +68,7 @@ impl Tokens {
         // A stream must never be cut or padded behind our back.
         tokenizer.with_truncation(None).map_err(|error| wrong(short_line(error)))?;
         tokenizer.with_padding(None);
-        let config = read_json(&dir.join("tokenizer_config.json"))?.unwrap_or_default();
+        let config = files.json("tokenizer_config.json")?.unwrap_or_default();
         let name = |key: &str, default: &str| {
             let value = config.get(key).or_else(|| config.get("extra_special_tokens")?.get(key));
             let text = value.and_then(|value| value.as_str().or_else(|| value.get("content")?.as_str()));
@@ -84,7 +81,7 @@ impl Tokens {
             global: name("global_image_token", "<global-img>"),
             video: name("video_token", "<video>"),
         };
-        let mut ends = end_tokens(dir)?;
+        let mut ends = end_tokens(files)?;
         let end = name("end_of_utterance_token", "<end_of_utterance>");
         let end_of_utterance = match (tokenizer.token_to_id(&end), ends.first()) {
             (Some(id), _) => id,

@@ -1,4 +1,4 @@
-//! A checkpoint folder with everything that is loaded from it, and the embedded default.
+//! A model with everything that is loaded from its files, and the embedded default.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use prospect_processor::Processor;
 
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
+use crate::model_files::ModelFiles;
 use crate::pace::decide_quantize;
 use crate::placement::{placement_of, precisions_of};
 use crate::published;
@@ -21,9 +22,9 @@ const DEFAULT_CHECKPOINT: &str = "fixtures/workbench";
 /// Where a checkpoint lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    /// Its folder.
-    pub folder: PathBuf,
-    /// What the trace shows: the id on the hub, or the folder's name.
+    /// Its files.
+    pub files: ModelFiles,
+    /// What the trace shows: the id on the hub, or the name of the folder or file.
     pub name: String,
     /// The commit, of a checkpoint of the hub.
     pub commit: Option<String>,
@@ -32,8 +33,8 @@ pub struct Location {
 /// A loaded checkpoint.
 pub struct Checkpoint {
     /// Where it lies.
-    pub folder: PathBuf,
-    /// The id on the hub or the folder's name, which the trace shows.
+    pub files: ModelFiles,
+    /// The id on the hub or the name of the folder or file, which the trace shows.
     pub name: String,
     /// The commit, of a checkpoint of the hub.
     pub commit: Option<String>,
@@ -55,11 +56,11 @@ impl Checkpoint {
     /// The checkpoint, and the settings without an "auto" that the machine has decided.
     fn load_decided(settings: &Settings, interrupt: &Interrupt) -> Result<(Self, Settings), RunError> {
         let placement = placement_of(settings)?;
-        let Location { folder, name, commit } = find(settings.model.path.as_deref(), interrupt)?;
-        let settings = decide_quantize(settings, &placement, &ModelConfig::from_dir(&folder)?)?;
+        let Location { files, name, commit } = find(settings.model.path.as_deref(), interrupt)?;
+        let settings = decide_quantize(settings, &placement, &files.config()?)?;
         let placement = Placement { precisions: precisions_of(&settings.model), ..placement };
-        let processor = Processor::from_dir(&folder)?;
-        let model = SmolVlm::load_with(&folder, placement)?;
+        let processor = files.processor()?;
+        let model = files.model(placement)?;
         let (by_shape, by_settings) = (model.config().image_seq_len(), processor.image_seq_len());
         if by_shape != by_settings {
             return Err(RunError::ImageSeqLen { model: by_shape, processor: by_settings });
@@ -74,7 +75,7 @@ impl Checkpoint {
             return Err(RunError::SpecialToken { id, vocab_size });
         }
         let (model, processor) = (Arc::new(model), Arc::new(processor));
-        Ok((Self { folder, name, commit, model, processor }, settings))
+        Ok((Self { files, name, commit, model, processor }, settings))
     }
 
     /// Loads a checkpoint to stream with, and fits the settings to it.
@@ -151,32 +152,34 @@ impl Checkpoint {
     }
 }
 
-/// Where a checkpoint lies: a folder, a model of the hub (downloaded if it is not in the cache), or the embedded default.
+/// Where a checkpoint lies: a folder, a pair of GGUF files, a model of the hub (downloaded if it is not in the cache), or the embedded default.
 ///
 /// # Errors
-/// [`RunError::NoCheckpoint`], [`RunError::Hub`], or [`RunError::NoDefault`] if the binary was moved away from its repository.
+/// [`RunError::NoCheckpoint`], [`RunError::Pair`], [`RunError::Hub`], or [`RunError::NoDefault`] if the binary was moved away from its repository.
 pub fn find(name: Option<&str>, interrupt: &Interrupt) -> Result<Location, RunError> {
     match place(name)? {
-        Place::Folder(folder) => Ok(Location::of_folder(folder)),
+        Place::Disk(files) => Ok(Location { name: files.name(), files, commit: None }),
         Place::Hub(id) => {
             let Snapshot { folder, commit } = hub(interrupt)?.find(&id)?;
-            Ok(Location { folder, name: id.repository, commit: Some(commit) })
+            Ok(Location { files: ModelFiles::Folder(folder), name: id.repository, commit: Some(commit) })
         }
     }
 }
 
-/// A folder with a checkpoint's configuration, and what is known of its weights; those of a model of the hub are not
-/// downloaded.
+/// Files with a checkpoint's configuration, and what is known of its weights; those of a model of the hub are not downloaded.
 ///
 /// # Errors
 /// As [`find`].
-pub fn describe(name: Option<&str>) -> Result<(PathBuf, Option<WeightFiles>), RunError> {
+pub fn describe(name: Option<&str>) -> Result<(ModelFiles, Option<WeightFiles>), RunError> {
     match place(name)? {
-        Place::Folder(folder) => {
-            let weights = WeightFiles::in_folder(&folder);
-            Ok((folder, weights))
+        Place::Disk(files) => {
+            let weights = files.weights();
+            Ok((files, weights))
         }
-        Place::Hub(id) => Ok(hub(&Interrupt::default())?.describe(&id)?),
+        Place::Hub(id) => {
+            let (folder, weights) = hub(&Interrupt::default())?.describe(&id)?;
+            Ok((ModelFiles::Folder(folder), weights))
+        }
     }
 }
 
@@ -196,28 +199,17 @@ pub fn hub(interrupt: &Interrupt) -> Result<Hub, RunError> {
 }
 
 enum Place {
-    Folder(PathBuf),
+    Disk(ModelFiles),
     Hub(HubId),
 }
 
 fn place(name: Option<&str>) -> Result<Place, RunError> {
-    match name {
-        None => Ok(Place::Folder(default_checkpoint()?)),
-        Some(name) if Path::new(name).is_dir() => Ok(Place::Folder(name.into())),
-        Some(name) => {
-            let name = published::find(name).map_or(name, |size| size.hub_id);
-            let id = name.parse().map_err(|_| RunError::NoCheckpoint { folder: name.into() })?;
-            Ok(Place::Hub(id))
-        }
+    let Some(name) = name else { return Ok(Place::Disk(ModelFiles::Folder(default_checkpoint()?))) };
+    if let Some(files) = ModelFiles::named(name)? {
+        return Ok(Place::Disk(files));
     }
-}
-
-impl Location {
-    fn of_folder(folder: PathBuf) -> Self {
-        let name = folder
-            .file_name()
-            .map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned());
-        Self { folder, name, commit: None }
+    let name = published::find(name).map_or(name, |size| size.hub_id);
+    Ok(Place::Hub(name.parse().map_err(|_| RunError::NoCheckpoint { folder: name.into() })?))
     }
 }
 

@@ -14,6 +14,7 @@ use prospect_processor::ProcessorError;
 use prospect_session::registry::RegistryError;
 use prospect_source::SourceError;
 
+use crate::gguf_pair::PairError;
 use crate::suspend::SuspendError;
 
 /// Any failure of a command; its `Display` is one line.
@@ -75,11 +76,14 @@ pub enum RunError {
     #[error(transparent)]
     Hub(#[from] HubError),
     /// A checkpoint that is neither there nor a name on the hub.
-    #[error("--model: {} is no folder: expected a checkpoint folder (config.json, model.safetensors, tokenizer.json, ...) or a hub id (OWNER/NAME or OWNER/NAME@REVISION)", folder.display())]
+    #[error("--model: {} is no folder: expected a checkpoint folder (config.json, model.safetensors, tokenizer.json, ...), a GGUF file or a hub id (OWNER/NAME or OWNER/NAME@REVISION)", folder.display())]
     NoCheckpoint {
         /// What was looked for.
         folder: PathBuf,
     },
+    /// GGUF files that are no model.
+    #[error(transparent)]
+    Pair(#[from] PairError),
     /// The embedded default, looked for by a binary that was moved away from its repository.
     #[error(
         "{relative} is neither where this program was built nor beside it: expected --model and a SOURCE"
@@ -243,6 +247,7 @@ impl RunError {
             | Self::Annotations(_)
             | Self::Processor(_)
             | Self::NoCheckpoint { .. }
+            | Self::Pair(_)
             | Self::NoDefault { .. }
             | Self::ImageSeqLen { .. }
             | Self::ImageToken { .. }

@@ -91,7 +91,7 @@ impl Fixture {
         let every = NonZeroUsize::new(1).unwrap();
         let source = video().display().to_string();
         let keeper =
-            Keeper::new(&folder.path().join("stream"), every, settings, &self.checkpoint.folder, &source)
+            Keeper::new(&folder.path().join("stream"), every, settings, &self.checkpoint.files, &source)
                 .unwrap();
         let mut events: Vec<Event> = Vec::new();
         let mut next = 0;
@@ -213,7 +213,7 @@ fn a_file_of_another_model_does_not_fit() {
     };
     let first = of("rerotate");
     let keeper =
-        Keeper::new(&folder.path().join("stream"), every, &first, &fixture.checkpoint.folder, "video")
+        Keeper::new(&folder.path().join("stream"), every, &first, &fixture.checkpoint.files, "video")
             .unwrap();
     let stream = fixture.open(&first, None).unwrap();
     let picture = fixture.preparation().prepare(&fixture.frames[0].image).unwrap();

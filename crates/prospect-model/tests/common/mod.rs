@@ -6,6 +6,7 @@
     reason = "test helpers; each test file uses some of them"
 )]
 
+pub mod gguf;
 pub mod mutations;
 
 use std::path::{Path, PathBuf};
@@ -64,7 +65,11 @@ struct RecordedCase {
 
 impl OneShot {
     pub fn read(checkpoint: &str) -> Vec<Self> {
-        let folder = goldens().join("one_shot");
+        Self::read_in(&goldens().join("one_shot"), checkpoint)
+    }
+
+    /// As [`Self::read`], of another folder.
+    pub fn read_in(folder: &Path, checkpoint: &str) -> Vec<Self> {
         let recorded = std::fs::read_to_string(folder.join(format!("{checkpoint}.json"))).unwrap();
         let recorded: Recorded = serde_json::from_str(&recorded).unwrap();
         let bytes = std::fs::read(folder.join(format!("{checkpoint}.safetensors"))).unwrap();

@@ -307,7 +307,7 @@ pub(super) struct DownloadArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct InspectArguments {
-    /// Checkpoint folder or hub id; without it the small model of the repository.
+    /// Checkpoint folder, GGUF file with its mmproj beside it, or hub id; without it the small model of the repository.
     pub(super) model: Option<String>,
     /// Print JSON.
     #[arg(long)]

@@ -27,8 +27,9 @@ pub(super) struct CommonArguments {
     /// Any setting; may be given more than once.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     settings: Vec<String>,
-    /// Checkpoint folder, or a hub id (OWNER/NAME or OWNER/NAME@REVISION): from the hub's cache, or downloaded into it.
-    #[arg(long, value_name = "FOLDER|ID")]
+    /// Checkpoint folder, a GGUF file with its mmproj beside it, or a hub id (OWNER/NAME or OWNER/NAME@REVISION): from the hub's
+    /// cache, or downloaded into it.
+    #[arg(long, value_name = "FOLDER|FILE|ID")]
     model: Option<String>,
     /// auto, cpu, cuda or cuda:N.
     #[arg(long)]

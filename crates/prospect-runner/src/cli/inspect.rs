@@ -36,19 +36,22 @@ struct Report {
     weight_bytes_f32: usize,
     /// `None` where nothing is known but that they are not here.
     weights: Option<WeightFiles>,
+    /// Of GGUF files, the formats of their tensors.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    formats: Vec<&'static str>,
     kv_bytes_per_token_f32: usize,
     kv_bytes_per_token_bf16: usize,
     kv_bytes_per_token_int8: usize,
 }
 
 pub(super) fn inspect(arguments: &InspectArguments) -> Result<(), RunError> {
-    let (folder, weights) = checkpoint::describe(arguments.model.as_deref())?;
-    let report = report(&ModelConfig::from_dir(&folder)?, weights);
+    let (files, weights) = checkpoint::describe(arguments.model.as_deref())?;
+    let report = Report { formats: files.formats()?, ..report(&files.config()?, weights) };
     if arguments.json {
         // Numbers always serialise.
         print(&serde_json::to_string(&report).unwrap_or_default());
     } else {
-        print(&text(&folder.display().to_string(), &report));
+        print(&text(&files.path().display().to_string(), &report));
     }
     Ok(())
 }
@@ -73,6 +76,7 @@ fn report(config: &ModelConfig, weights: Option<WeightFiles>) -> Report {
         parameters: config.parameters(),
         weight_bytes_f32: config.parameters() * BYTES_PER_PARAMETER,
         weights,
+        formats: Vec::new(),
         kv_bytes_per_token_f32: config.kv_bytes_per_token(CacheType::F32),
         kv_bytes_per_token_bf16: config.kv_bytes_per_token(CacheType::Bf16),
         kv_bytes_per_token_int8: config.kv_bytes_per_token(CacheType::Int8),
@@ -109,7 +113,7 @@ fn text(name: &str, report: &Report) -> String {
             "parameters",
             format!("{:.1} M, {} in f32", report.parameters as f64 / 1e6, mebibytes(report.weight_bytes_f32)),
         ),
-        row("weights", stored(report.weights)),
+        row("weights", stored(report.weights, &report.formats)),
         row(
             "cache",
             format!(
@@ -130,11 +134,15 @@ fn text(name: &str, report: &Report) -> String {
     format!("{name}\n{}", rows.join("\n"))
 }
 
-fn stored(weights: Option<WeightFiles>) -> String {
+fn stored(weights: Option<WeightFiles>, formats: &[&str]) -> String {
     let Some(WeightFiles { files, bytes, downloaded }) = weights else { return "not downloaded".to_owned() };
     let plural = if files == 1 { "" } else { "s" };
     let place = if downloaded { "" } else { " on the hub, not downloaded" };
-    format!("{} in {files} file{plural}{place}", mebibytes(bytes as usize))
+    let formats = match formats {
+        [] => String::new(),
+        formats => format!(": {}", formats.join(", ")),
+    };
+    format!("{} in {files} file{plural}{place}{formats}", mebibytes(bytes as usize))
 }
 
 fn mebibytes(bytes: usize) -> String {

@@ -3,7 +3,6 @@
 use prospect_config::Settings;
 use prospect_context::PositionPolicy;
 use prospect_model::{Placement, SmolVlm};
-use prospect_processor::Processor;
 use serde::Serialize;
 
 use super::arguments::ParityArguments;
@@ -53,9 +52,9 @@ fn of_shape(name: &str, settings: &Settings) -> Result<Report, RunError> {
 
 /// Under every position policy.
 fn of_checkpoint(arguments: &ParityArguments, settings: &Settings) -> Result<Vec<Report>, RunError> {
-    let folder = checkpoint::find(settings.model.path.as_deref(), &Interrupt::default())?.folder;
-    let processor = Processor::from_dir(&folder)?;
-    let models = [SmolVlm::load(&folder)?, SmolVlm::load_with(&folder, placement_of(settings)?)?];
+    let files = checkpoint::find(settings.model.path.as_deref(), &Interrupt::default())?.files;
+    let processor = files.processor()?;
+    let models = [files.model(Placement::default())?, files.model(placement_of(settings)?)?];
     let video = match &arguments.source {
         Some(source) => source.clone(),
         None => checkpoint::from_repository("fixtures/workbench/videos/video_000.mp4")?.display().to_string(),

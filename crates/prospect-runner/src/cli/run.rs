@@ -96,7 +96,7 @@ fn keeper(
     source: &str,
 ) -> Result<Option<Keeper>, RunError> {
     let Some(path) = keeping.checkpoint.as_deref() else { return Ok(None) };
-    let keeper = Keeper::new(path, keeping.checkpoint_every, settings, &checkpoint.folder, source)?;
+    let keeper = Keeper::new(path, keeping.checkpoint_every, settings, &checkpoint.files, source)?;
     keeper.file().unlocked().iter().for_each(|note| complain("note", note));
     if keeper.file().holds_stream() && !keeping.resume && !keeping.overwrite {
         return Err(SuspendError::Kept { path: keeper.file().path().to_owned() }.into());

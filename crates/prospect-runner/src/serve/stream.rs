@@ -167,7 +167,7 @@ impl SessionThread {
         let seen_by = Arc::clone(&watcher);
         let open: OpenSource<'_> =
             Box::new(move |behind, stop| Ok(watched_frames(open(behind, stop)?, &seen_by)));
-        let model = &shared.checkpoint.folder;
+        let model = &shared.checkpoint.files;
         let keeper =
             Keeper::new(&folder.join(STREAM_FILE), shared.checkpoint_every, &settings, model, &source)?
                 .with_changes_of(threshold_and_strategy);

@@ -1,13 +1,12 @@
 //! What a result was made from, so that a result of something else is not taken for it.
 
-use std::path::Path;
-
 use prospect_journal::Stamp;
 use serde::{Deserialize, Serialize};
 
 use super::variant::Variant;
 use super::video::Video;
 use crate::error::RunError;
+use crate::model_files::ModelFiles;
 use crate::run;
 use crate::version::{self, VERSION};
 
@@ -16,7 +15,7 @@ use crate::version::{self, VERSION};
 pub struct Inputs {
     /// The resolved settings, but for where the output goes.
     config: serde_json::Value,
-    /// The checkpoint folder.
+    /// The checkpoint.
     model: Stamp,
     /// The sentence encoder's folder.
     similarity: Stamp,
@@ -40,21 +39,20 @@ pub(super) struct SharedInputs {
 }
 
 impl SharedInputs {
-    pub(super) fn of(variant: &Variant, model: &Path) -> Result<Self, RunError> {
+    pub(super) fn of(variant: &Variant, model: &ModelFiles) -> Result<Self, RunError> {
         let settings = &variant.settings;
         let mut config = run::settings_without_secrets(settings);
         if let Some(config) = config.as_object_mut() {
             config.remove("output");
         }
         let model = match variant.is_sanity() {
-            true => None,
-            false => Some(model),
+            true => Stamp::default(),
+            false => model.stamp()?,
         };
         let similarity = settings.evaluation.similarity.as_deref().and_then(prospect_hub::resolve);
-        let stamp = |path: Option<&Path>| path.map_or(Ok(Stamp::default()), Stamp::of);
         Ok(Self {
             config,
-            model: stamp(model)?,
+            model,
             similarity: similarity.as_deref().map_or(Ok(Stamp::default()), Stamp::of_modules)?,
             program: this_program()?,
         })

@@ -102,7 +102,7 @@ impl Suite<'_> {
         let shared = self
             .variants
             .iter()
-            .map(|variant| SharedInputs::of(variant, &self.checkpoint.folder))
+            .map(|variant| SharedInputs::of(variant, &self.checkpoint.files))
             .collect::<Result<Vec<_>, _>>()?;
         for (number, variant, video, annotations) in self.jobs() {
             // Videos vary fastest.
@@ -229,7 +229,7 @@ impl Suite<'_> {
     fn keeper(&self, variant: &Variant, video: &Video, folder: &Path) -> Result<Option<Keeper>, RunError> {
         let Some(every) = self.checkpoint_every.filter(|_| !variant.is_sanity()) else { return Ok(None) };
         let (settings, source) = (video.settings(&variant.settings), video.source.display().to_string());
-        let (path, model) = (folder.join(CHECKPOINT_FILE), &self.checkpoint.folder);
+        let (path, model) = (folder.join(CHECKPOINT_FILE), &self.checkpoint.files);
         Keeper::new(&path, every, &settings, model, &source).map(Some)
     }
 

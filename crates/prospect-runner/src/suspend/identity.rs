@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::error::SuspendError;
 use crate::error::RunError;
+use crate::model_files::ModelFiles;
 use crate::run::{self, annotations_file};
 use crate::version::VERSION;
 
@@ -40,6 +41,10 @@ impl Input {
         let name = without_secrets(&path.display().to_string());
         let stamp = if is_contents(path) { Stamp::of(path)? } else { Stamp::of_text(&name) };
         Ok(Self { name, stamp })
+    }
+
+    fn of_model(model: &ModelFiles) -> Result<Self, RunError> {
+        Ok(Self { name: model.path().display().to_string(), stamp: model.stamp()? })
     }
 }
 
@@ -74,12 +79,12 @@ impl Identity {
 
     /// # Errors
     /// A file that cannot be looked at.
-    pub(super) fn of(settings: &Settings, model: &Path, source: &str) -> Result<Self, RunError> {
+    pub(super) fn of(settings: &Settings, model: &ModelFiles, source: &str) -> Result<Self, RunError> {
         Ok(Self {
             prospect: VERSION.to_owned(),
             // Settings are numbers, words and lists: they always become JSON.
             settings: run::settings_without_secrets(settings),
-            model: Input::of(Some(model))?,
+            model: Input::of_model(model)?,
             source: Input::of(Some(source.as_ref()))?,
             annotations: Input::of(annotations_file(settings, source).as_deref())?,
         })

@@ -20,6 +20,7 @@ use identity::nothing;
 pub use identity::{Identity, MayChange, threshold_and_strategy};
 
 use crate::error::RunError;
+use crate::model_files::ModelFiles;
 use crate::run::{Progress, ServedStream};
 
 /// The stream of a run, as it was written down.
@@ -48,7 +49,7 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Keeps the stream of `source` under these settings, fitted to the checkpoint in the folder `model`, in the file `path`.
+    /// Keeps the stream of `source` under these settings, fitted to `model`, in the file `path`.
     ///
     /// # Errors
     /// As [`SuspendedFile::take`], or a file of the stream that cannot be looked at.
@@ -56,7 +57,7 @@ impl Keeper {
         path: &Path,
         every: NonZeroUsize,
         settings: &Settings,
-        model: &Path,
+        model: &ModelFiles,
         source: &str,
     ) -> Result<Self, RunError> {
         let file = SuspendedFile::take(path)?;

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod convert;
+mod gguf;
 mod interrupt;
 mod people;
 mod presets;
