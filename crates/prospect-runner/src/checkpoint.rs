@@ -210,7 +210,6 @@ fn place(name: Option<&str>) -> Result<Place, RunError> {
     }
     let name = published::find(name).map_or(name, |size| size.hub_id);
     Ok(Place::Hub(name.parse().map_err(|_| RunError::NoCheckpoint { folder: name.into() })?))
-    }
 }
 
 /// The small model of the repository.
