@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use prospect_config::{CacheBudget, CacheCosts, Settings, SummaryPrompt, TalkPolicy};
 use prospect_context::Role;
-use prospect_model::{ModelConfig, Placement, SmolVlm};
+#[cfg(feature = "download")]
+use prospect_model::ModelConfig;
+use prospect_model::{Placement, SmolVlm};
 use prospect_processor::Processor;
 
 use crate::error::RunError;
