@@ -252,7 +252,7 @@ mod tests {
             let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
             let (_farewell, heard) = watch::channel(false);
             let router = Router::new().route("/", get(endless));
-            let served = connection(stream, router, heard, place, Duration::from_millis(100));
+            let served = connection(stream, (router, None, Duration::from_millis(100)), heard, place);
             tokio::time::timeout(Duration::from_secs(60), served).await.expect("it ends");
         });
     }
