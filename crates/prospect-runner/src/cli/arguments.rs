@@ -26,7 +26,7 @@ pub(super) enum Command {
     Run(RunArguments),
     /// Live sessions over HTTP and WebSocket, and a page with a webcam.
     #[cfg(feature = "serve")]
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Answer one prompt about images or a video.
     Generate(GenerateArguments),
     /// Run the same videos under several strategies: a table and a report.
