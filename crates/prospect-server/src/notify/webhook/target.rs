@@ -58,7 +58,8 @@ impl Webhook {
         let address: Uri = address.parse().map_err(|_| wrong())?;
         let host = address.host().filter(|host| !host.is_empty()).ok_or_else(wrong)?;
         let scheme = address.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"));
-        let host = format!("{}://{host}", scheme.ok_or_else(wrong)?);
+        let port = address.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+        let host = format!("{}://{host}{port}", scheme.ok_or_else(wrong)?);
         let config = Agent::config_builder()
             // Where a reply goes is the operator's word, not the receiver's.
             .max_redirects(0)
@@ -134,8 +135,8 @@ mod tests {
     #[test]
     fn an_address_is_one_of_http_and_its_secrets_are_not_shown() {
         let host = |address: &str| Webhook::new(2, address, secret()).map(|webhook| webhook.host);
-        assert_eq!(host("https://user:S@hooks.example:8443/S?key=S").unwrap(), "https://hooks.example");
-        assert_eq!(host("http://127.0.0.1:9000/").unwrap(), "http://127.0.0.1");
+        assert_eq!(host("https://user:S@hooks.example:8443/S?key=S").unwrap(), "https://hooks.example:8443");
+        assert_eq!(host("http://127.0.0.1:9000/").unwrap(), "http://127.0.0.1:9000");
         for wrong in ["", "hooks.example/x", "ftp://hooks.example/", "http:///x", "/x", "http://a b/", "S"] {
             let refused = host(wrong).unwrap_err().to_string();
             assert_eq!(

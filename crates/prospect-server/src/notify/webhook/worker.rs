@@ -15,7 +15,11 @@ const ATTEMPTS: u32 = 6;
 pub(in crate::notify) async fn work(webhook: Webhook, receiver: Arc<Receiver>) {
     loop {
         while let Some(reply) = receiver.queue.pop() {
-            deliver(&webhook, &receiver, &reply).await;
+            let is_taken = deliver(&webhook, &receiver, &reply).await;
+            // At the server's end nobody waits for a receiver that is away.
+            if !is_taken && receiver.queue.is_over() {
+                return;
+            }
         }
         if receiver.queue.is_over() {
             return;
@@ -24,7 +28,8 @@ pub(in crate::notify) async fn work(webhook: Webhook, receiver: Arc<Receiver>) {
     }
 }
 
-async fn deliver(webhook: &Webhook, receiver: &Receiver, reply: &Arc<Reply>) {
+/// Sends a reply until it is taken, or can no more be. Whether it was taken.
+async fn deliver(webhook: &Webhook, receiver: &Receiver, reply: &Arc<Reply>) -> bool {
     let (name, host) = (&receiver.name, webhook.host());
     for attempt in 1..=ATTEMPTS {
         let (sender, sent) = (webhook.clone(), Arc::clone(reply));
@@ -32,7 +37,7 @@ async fn deliver(webhook: &Webhook, receiver: &Receiver, reply: &Arc<Reply>) {
         let why = match tried {
             Ok(Tried::Taken) => {
                 receiver.counts.sent.inc();
-                return;
+                return true;
             }
             Ok(Tried::Later(why, asked)) if attempt < ATTEMPTS => {
                 tracing::debug!("{name} ({host}): {}, attempt {attempt}: {why}", reply.id);
@@ -47,8 +52,9 @@ async fn deliver(webhook: &Webhook, receiver: &Receiver, reply: &Arc<Reply>) {
         };
         receiver.counts.failed.inc();
         tracing::warn!("{name} ({host}): {} was not delivered in {attempt} attempts: {why}", reply.id);
-        return;
+        return false;
     }
+    false
 }
 
 /// Waits. False if the server ends meanwhile: nobody waits for a receiver then.
