@@ -3,7 +3,7 @@
 //! `header` reads what is in front of the tensors and checks all of it against the length of the file, `file` reads tensors,
 //! `names` and `config` say what they mean, and `checkpoint` is the pair of files that a SmolVLM consists of. The tensor library
 //! reads such files too; it is asked to decode blocks alone, since its reader divides by an alignment of zero, multiplies
-//! dimensions without a check, keeps 32 bytes for every byte of an array, and gives errors as text.
+//! dimensions without a check, keeps 24 bytes for every byte of an array, and gives errors as text.
 
 mod block_type;
 mod checkpoint;
