@@ -10,7 +10,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod display;
 pub mod error;
-mod gguf_pair;
+pub mod gguf_pair;
 pub mod interrupt;
 mod memory_span;
 pub mod model_files;
