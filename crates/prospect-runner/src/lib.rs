@@ -21,6 +21,7 @@ pub mod run;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod similarity;
+pub mod subtitles;
 pub mod suite;
 pub mod suspend;
 mod version;
