@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod bench;
+pub mod burn;
 pub mod checkpoint;
 pub mod cli;
 pub mod display;

@@ -11,8 +11,12 @@ mod formats;
 mod generate;
 mod inspect;
 mod merge;
+mod output_folder;
+mod page;
 mod parity;
 mod people;
+mod report;
+mod results;
 mod run;
 mod say;
 #[cfg(feature = "serve")]
@@ -22,6 +26,7 @@ mod suite;
 mod table;
 mod tables;
 mod threads;
+mod trace_file;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -110,6 +115,7 @@ fn run_command(command: &Command, strategies: &Arc<Registry>) -> Result<(), RunE
         Command::Compare(command) => compare::compare(command, strategies, &Interrupt::by_signals()?),
         Command::Eval(command) => eval::eval(command, strategies, &Interrupt::by_signals()?),
         Command::Simulate(command) => simulate::simulate(command, strategies),
+        Command::Report(command) => report::report(command),
         Command::Merge(command) => merge::merge(command),
         Command::Generate(command) => generate::generate(command, strategies),
         Command::Bench(command) => bench::bench(command),

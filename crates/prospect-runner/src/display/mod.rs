@@ -1,9 +1,11 @@
 //! What a person sees of a run while it goes on.
 
 mod lines;
+mod pictured;
 mod terminal;
 
 pub use lines::Lines;
+pub use pictured::Pictured;
 pub use terminal::Terminal;
 
 use prospect_session::Reply;

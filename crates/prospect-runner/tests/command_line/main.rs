@@ -7,6 +7,7 @@ mod interrupt;
 mod people;
 mod report;
 mod reproducible;
+mod results;
 mod simulate;
 mod sources;
 mod suite;
