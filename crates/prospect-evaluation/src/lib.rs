@@ -28,5 +28,7 @@ pub use matching::{Assigned, Dialogue, Verdict, Window, costs, match_replies};
 pub use metrics::{Better, METRICS, Metric, Totals};
 pub use prospect_session::Reference;
 pub use similarity::{Lexical, Similarity, SimilarityError, cosine};
-pub use summary::{Difference, Figure, StrategyRuns, StrategySummary, VideoRun, summarize};
+pub use summary::{
+    CostSummary, Counts, Difference, Figure, StrategyRuns, StrategySummary, VideoRun, summarize,
+};
 pub use trace::{TraceError, read_trace};

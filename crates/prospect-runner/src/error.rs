@@ -158,6 +158,14 @@ pub enum RunError {
         /// What went wrong.
         problem: String,
     },
+    /// A video into which no subtitles could be burnt.
+    #[error("--burn {}: {problem}", path.display())]
+    Burn {
+        /// Where it should have gone.
+        path: PathBuf,
+        /// What went wrong.
+        problem: String,
+    },
     /// A suite that is not done yet.
     #[error("{missing} of {of} results are missing, {first} first: expected every shard to have finished")]
     MissingResults {
@@ -273,6 +281,7 @@ impl RunError {
             | Self::Replay { .. }
             | Self::MissingResults { .. }
             | Self::Report { .. }
+            | Self::Burn { .. }
             | Self::BrokenLaws { .. }
             | Self::Write { .. }
             | Self::Output { .. } => 1,

@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod bench;
+pub mod burn;
 pub mod checkpoint;
 pub mod cli;
 pub mod display;
@@ -27,6 +28,7 @@ pub mod run;
 pub mod serve;
 mod silent_forever;
 pub mod similarity;
+pub mod subtitles;
 pub mod suite;
 pub mod suspend;
 mod version;

@@ -1,7 +1,7 @@
 //! How replies are compared with references: by words, or by a sentence encoder.
 
 use prospect_config::Settings;
-use prospect_evaluation::{Lexical, Similarity};
+use prospect_evaluation::{Judge, Lexical, Similarity, Window};
 #[cfg(feature = "sentence-encoder")]
 use prospect_evaluation::{SimilarityError, cosine};
 #[cfg(feature = "sentence-encoder")]
@@ -25,6 +25,16 @@ pub fn similarity(settings: &Settings) -> Result<Box<dyn Similarity>, RunError> 
             Err(settings.unsupported_error("evaluation.similarity", expected).into())
         }
     }
+}
+
+/// How a run of these settings is judged.
+pub fn judge<'a>(settings: &Settings, similarity: &'a dyn Similarity) -> Judge<'a> {
+    let (evaluation, stream) = (&settings.evaluation, &settings.stream);
+    let window = Window::from_seconds(evaluation.reference_before, evaluation.reference_after, stream.fps);
+    let start = stream.start.unwrap_or(0.0);
+    let most = stream.max_frames.map_or(f64::INFINITY, |frames| start + frames as f64 / stream.fps);
+    let range = (start, stream.end.unwrap_or(f64::INFINITY).min(most));
+    Judge { similarity, window, fps: stream.fps, range }
 }
 
 /// Cosine of sentence embeddings, as ProAssist compares texts.

@@ -109,7 +109,7 @@ impl Fixture {
             assert_eq!(progress.items, next);
             for frame in &self.frames[next..bound] {
                 let picture = preparation.prepare(&frame.image).unwrap();
-                stream.frame(frame, picture, None, &mut events).unwrap();
+                stream.frame(frame, picture, None, &mut events, &mut |_| {}).unwrap();
             }
             (progress.items, next) = (bound, bound);
             match bound {
@@ -218,7 +218,7 @@ fn a_file_of_another_model_does_not_fit() {
     let stream = fixture.open(&first, None).unwrap();
     let picture = fixture.preparation().prepare(&fixture.frames[0].image).unwrap();
     let mut events: Vec<Event> = Vec::new();
-    stream.frame(&fixture.frames[0], picture, None, &mut events).unwrap();
+    stream.frame(&fixture.frames[0], picture, None, &mut events, &mut |_| {}).unwrap();
     keeper.keep(&stream, &Progress::default(), &mut events).unwrap();
     let complaint = |settings: &Settings| {
         let resumption = keeper.suspended().unwrap().into_resumption();

@@ -8,6 +8,7 @@ use prospect_config::{Layers, Settings};
 
 use super::common::CommonArguments;
 use super::formats::format;
+use super::results::ResultArguments;
 use crate::error::RunError;
 use crate::suite::Shard;
 use prospect_evaluation::annotations::Format;
@@ -35,6 +36,8 @@ pub(super) enum Command {
     Eval(EvalArguments),
     /// What other strategies would have kept of a run's stream, from its trace and without a model.
     Simulate(SimulateArguments),
+    /// Make a page of a run, from its trace.
+    Report(ReportArguments),
     /// Bring the results of several shards together.
     Merge(MergeArguments),
     /// Measure every stage at a published size, with random weights: nothing is downloaded.
@@ -124,6 +127,8 @@ pub(super) struct RunArguments {
     #[command(flatten)]
     pub(super) keeping: KeepingArguments,
     #[command(flatten)]
+    pub(super) results: ResultArguments,
+    #[command(flatten)]
     pub(super) common: CommonArguments,
 }
 
@@ -139,8 +144,9 @@ pub(super) struct KeepingArguments {
     /// Go on with the stream of --checkpoint FILE, which has to be of the same source, model and settings.
     #[arg(long, requires = "checkpoint")]
     pub(super) resume: bool,
-    /// Begin anew, though --checkpoint FILE holds a stream: it is lost.
-    #[arg(long, requires = "checkpoint", conflicts_with = "resume")]
+    /// Begin anew, though --checkpoint FILE holds a stream, --out FOLDER a run, or a file that is to be written is there: they are
+    /// lost.
+    #[arg(long, conflicts_with = "resume")]
     pub(super) overwrite: bool,
 }
 
@@ -223,6 +229,18 @@ pub(super) struct SimulateArguments {
     /// Any setting, over those of the run; may be given more than once.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     pub(super) settings: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArguments {
+    /// `trace.jsonl` of a run, or the folder it lies in; the page is written beside it.
+    pub(super) trace: PathBuf,
+    /// The video, if it does not lie any more where the trace says.
+    #[arg(long, value_name = "FILE")]
+    pub(super) video: Option<PathBuf>,
+    /// What would have been right; without it the annotations beside the video, if there are some.
+    #[arg(long, value_name = "FILE")]
+    pub(super) annotations: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -14,8 +14,12 @@ mod inspect;
 mod merge;
 #[cfg(feature = "serve")]
 mod notify;
+mod output_folder;
+mod page;
 mod parity;
 mod people;
+mod report;
+mod results;
 mod run;
 mod say;
 #[cfg(feature = "serve")]
@@ -27,6 +31,7 @@ mod tables;
 mod threads;
 #[cfg(feature = "serve")]
 mod tls;
+mod trace_file;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -115,6 +120,7 @@ fn run_command(command: &Command, strategies: &Arc<Registry>) -> Result<(), RunE
         Command::Compare(command) => compare::compare(command, strategies, &Interrupt::by_signals()?),
         Command::Eval(command) => eval::eval(command, strategies, &Interrupt::by_signals()?),
         Command::Simulate(command) => simulate::simulate(command, strategies),
+        Command::Report(command) => report::report(command),
         Command::Merge(command) => merge::merge(command),
         Command::Generate(command) => generate::generate(command, strategies),
         Command::Bench(command) => bench::bench(command),

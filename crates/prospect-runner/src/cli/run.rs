@@ -1,12 +1,14 @@
 //! `prospect-runner run`.
 
 use std::io::{BufRead, BufReader, IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use prospect_config::Settings;
 
 use super::arguments::{KeepingArguments, RunArguments};
+use super::output_folder::{Earlier, take_run_folder};
 use super::people::Listening;
+use super::results::{Ended, Results};
 use super::say::{complain, print};
 use crate::checkpoint::{Checkpoint, from_repository};
 use crate::display::{Display, Lines, Silent, Terminal};
@@ -18,12 +20,8 @@ use crate::run::{self, Keeping, RunInputs};
 use crate::silent_forever;
 use crate::strategies::Registry;
 use crate::suspend::{Keeper, SuspendError, SuspendedRun, trace_in};
-use prospect_journal::{Lock, TRACE_FILE, Tee, TraceSink};
+use prospect_journal::{Tee, TraceSink};
 use prospect_session::{Event, Reply};
-use prospect_source::{STDIN, shown_name};
-
-/// Longest first line of a trace that is looked at, in bytes.
-const LONGEST_START: u64 = 1 << 20;
 
 /// The video that is streamed where none is named.
 const DEFAULT_VIDEO: &str = "fixtures/workbench/videos/video_000.mp4";
@@ -41,17 +39,16 @@ pub(super) fn run(
     let annotations = run::annotations_of(&settings, &source)?;
     let listening = Listening::to(arguments.ask_file.as_deref(), &source)?;
     silent_forever::check(&settings, annotations.as_ref(), listening.listener())?;
+    let KeepingArguments { resume, overwrite, .. } = arguments.keeping;
+    let mut results = Results::of(&arguments.results, &settings, &source, resume || overwrite)?;
     let (checkpoint, settings) = Checkpoint::load_for_stream(&settings, interrupt)?;
-    let shown = shown_name(&source);
-    let name = if source == STDIN { "stdin" } else { &shown };
-    let folder = output_folder(&settings, name, |folder| is_free(folder, &shown));
-    let lock = Lock::of_folder(&folder)?;
-    lock.missing().iter().for_each(|note| complain("note", note));
     let keeper = keeper(&arguments.keeping, &settings, &checkpoint, &source)?;
-    let suspended =
-        keeper.as_ref().filter(|_| arguments.keeping.resume).map(Keeper::suspended).transpose()?;
+    let suspended = keeper.as_ref().filter(|_| resume).map(Keeper::suspended).transpose()?;
     let position = suspended.as_ref().map(SuspendedRun::trace);
+    let (folder, lock) = take_run_folder(&settings, &source, Earlier::of(position, overwrite))?;
+    lock.missing().iter().for_each(|note| complain("note", note));
     let mut trace = trace_in(&folder, suspended.as_ref())?;
+    let earlier = position.map(|position| earlier_replies(trace.path(), position.bytes));
     let inputs = RunInputs {
         settings: &settings,
         strategies,
@@ -62,30 +59,44 @@ pub(super) fn run(
     };
     let stream = |trace: &mut dyn TraceSink, display: &mut dyn Display| {
         let on_open = Box::new(|input| listening.begin(input));
-        let keeping =
-            Keeping { keeper: keeper.as_ref(), suspended, on_open: Some(on_open), ..Keeping::default() };
+        let (keeper, tells_words) = (keeper.as_ref(), display.shows_words());
+        let keeping = Keeping { keeper, suspended, tells_words, on_open: Some(on_open) };
         run::run(inputs, keeping, trace, display)
     };
-    if settings.output.json {
-        return stream(&mut Tee::new(&mut trace, Outlet), &mut Silent).map(drop);
+    let (says, mut display) = (!settings.output.json, display(&settings));
+    if says {
+        print(&format!("memory: {}", MemorySpan::of(&settings, strategies, &checkpoint)?));
     }
-    let mut display: Box<dyn Display> = if std::io::stderr().is_terminal() {
+    display.earlier(earlier.clone().unwrap_or_default());
+    let outcome = match says {
+        true => results.attend(&folder, earlier, (&mut trace, display.as_mut()), stream),
+        false => {
+            let mut tee = Tee::new(&mut trace, Outlet);
+            results.attend(&folder, earlier, (&mut tee, display.as_mut()), stream)
+        }
+    };
+    if says && trace.has_begun() {
+        print(&format!("trace: {}", trace.path().display()));
+    }
+    if let (Err(RunError::Interrupted), Some(keeper), true) = (&outcome, &keeper, says) {
+        print(&format!("checkpoint: {}, to go on with --resume", keeper.file().path().display()));
+    }
+    match trace.has_begun() {
+        true => results
+            .finish(&Ended { trace: trace.path(), source: &source, says, interrupt }, outcome.map(drop)),
+        false => outcome.map(drop),
+    }
+}
+
+/// What shows the run to a person; of a run whose standard output is JSON, nothing.
+fn display(settings: &Settings) -> Box<dyn Display> {
+    if settings.output.json {
+        Box::new(Silent)
+    } else if std::io::stderr().is_terminal() || std::io::stdout().is_terminal() {
         Box::new(Terminal::new())
     } else {
         Box::new(Lines::new(Outlet))
-    };
-    if let Some(position) = position {
-        display.earlier(earlier_replies(trace.path(), position.bytes));
     }
-    print(&format!("memory: {}", MemorySpan::of(&settings, strategies, &checkpoint)?));
-    let outcome = stream(&mut trace, display.as_mut());
-    if trace.has_begun() {
-        print(&format!("trace: {}", trace.path().display()));
-    }
-    if let (Err(RunError::Interrupted), Some(keeper)) = (&outcome, &keeper) {
-        print(&format!("checkpoint: {}, to go on with --resume", keeper.file().path().display()));
-    }
-    outcome.map(drop)
 }
 
 /// What writes the stream down, if that is asked for; a stream that is there is not lost without a word.
@@ -113,66 +124,4 @@ fn earlier_replies(trace: &Path, bytes: u64) -> Vec<Reply> {
         _ => None,
     };
     lines.filter_map(reply).collect()
-}
-
-/// Where the output goes: what the settings say, or a folder in `out/` named after the source. Of two sources of one name, `a/cam.mp4`
-/// and `b/cam.mp4`, the second has `cam-2`: what is there is replaced by what comes of the same source alone.
-pub(super) fn output_folder(settings: &Settings, source: &str, is_free: impl Fn(&Path) -> bool) -> PathBuf {
-    if let Some(folder) = &settings.output.dir {
-        return folder.clone();
-    }
-    let name = folder_name(source);
-    let numbered = (2_usize..).map(|number| format!("{name}-{number}"));
-    let mut folders = std::iter::once(name.clone()).chain(numbered).map(|name| Path::new("out").join(name));
-    // The numbers go on for ever.
-    folders.find(|folder| is_free(folder)).unwrap_or_else(|| Path::new("out").join(&name))
-}
-
-fn folder_name(source: &str) -> String {
-    // What stands behind an address's question mark is no name.
-    let source =
-        if source.contains("://") { source.split(['?', '#']).next().unwrap_or(source) } else { source };
-    let stem = Path::new(source).file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let stem = stem.unwrap_or_else(|| "stream".to_owned());
-    stem.replace(|c: char| c.is_control() || "*?[<>:\"|\\".contains(c), "_")
-}
-
-/// Whether a folder has no trace yet, or one of this source.
-fn is_free(folder: &Path, source: &str) -> bool {
-    let Ok(file) = std::fs::File::open(folder.join(TRACE_FILE)) else { return true };
-    let mut line = Vec::new();
-    if BufReader::new(file.take(LONGEST_START)).read_until(b'\n', &mut line).is_err() {
-        return true;
-    }
-    let start: serde_json::Value = serde_json::from_slice(&line).unwrap_or_default();
-    // Behind its name a trace says how the source was read.
-    let of = start["source"].as_str().unwrap_or_default();
-    of.strip_prefix(source).is_some_and(|how| how.is_empty() || how.starts_with(" ("))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_trace_is_replaced_by_one_of_its_own_source_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(is_free(folder.path(), "a/cam.mp4"));
-        std::fs::write(folder.path().join(TRACE_FILE), "{\"source\":\"a/cam.mp4 (mp4, H.264)\"}\n{}\n")
-            .unwrap();
-        assert!(is_free(folder.path(), "a/cam.mp4"));
-        assert!(!is_free(folder.path(), "b/cam.mp4") && !is_free(folder.path(), "a/cam"));
-        // What these call themselves is not what they are called on the command line.
-        for (source, description) in
-            [("-", "standard input"), ("file:///a%20b/cam.mp4", "/a b/cam.mp4 (mp4, H.264)")]
-        {
-            let start = serde_json::json!({ "source": description }).to_string();
-            std::fs::write(folder.path().join(TRACE_FILE), start).unwrap();
-            assert!(is_free(folder.path(), &shown_name(source)), "{source}");
-        }
-        assert_eq!(
-            ["b/cam.mp4", "frames/*.png", "a:b.mkv", "rtsp://h/cam?t=***"].map(folder_name),
-            ["cam", "_", "a_b", "cam"]
-        );
-    }
 }

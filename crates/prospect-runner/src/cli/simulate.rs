@@ -6,17 +6,14 @@ use prospect_context::{ContextStrategy, DialogueState, SegmentKind};
 use super::arguments::SimulateArguments;
 use super::common::with_positions;
 use super::say::print;
+use super::trace_file::trace_file;
 use crate::error::RunError;
 use crate::recording::{RecordedRun, read_recording};
 use crate::strategies::Registry;
-use prospect_journal::TRACE_FILE;
 use prospect_session::OverflowRule;
 
 pub(super) fn simulate(arguments: &SimulateArguments, registry: &Registry) -> Result<(), RunError> {
-    let path = match arguments.trace.is_dir() {
-        true => arguments.trace.join(TRACE_FILE),
-        false => arguments.trace.clone(),
-    };
+    let path = trace_file(&arguments.trace);
     let run = read_recording(&path, arguments.config.as_deref())?;
     let mut simulations = Vec::new();
     let mut difference = None;

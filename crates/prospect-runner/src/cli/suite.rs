@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::arguments::SuiteArguments;
 use super::common::CommonArguments;
-use super::run::output_folder;
+use super::output_folder::suite_folder;
 use super::say::{complain, print};
 use super::tables;
 use crate::checkpoint::Checkpoint;
@@ -54,7 +54,7 @@ pub(super) fn run(
     let (checkpoint, settings) = Checkpoint::load_for_stream(&settings, interrupt)?;
     let similarity = similarity(&settings)?;
     let suite_videos = || videos.iter().map(|(video, _)| video);
-    let folder = output_folder(&settings, name, |folder| Store::new(folder).is_for(suite_videos()));
+    let folder = suite_folder(&settings, name, |folder| Store::new(folder).is_for(suite_videos()));
     let suite = Suite {
         videos,
         variants: variants(common, registry, strategies, &checkpoint)?,
@@ -167,7 +167,10 @@ pub(super) fn show(merged: &Merged, folder: &Path, json: bool) -> Result<(), Run
         }
     }
     // The figures are out before anything can go wrong with the page.
-    let report = Store::new(folder).put_text(report::FILE_NAME, &report::suite_page(merged)?)?;
+    let store = Store::new(folder);
+    store.put_text(report::CSV_NAME, &report::csv(summaries))?;
+    store.put_text(report::LATEX_NAME, &report::latex(summaries, videos))?;
+    let report = store.put_text(report::FILE_NAME, &report::suite_page(merged, folder)?)?;
     if json {
         let similarity = &merged.description.similarity;
         let report = report.display().to_string();

@@ -1,6 +1,8 @@
 //! The tables of a suite.
 
 use super::table::aligned;
+use crate::report::cost::COSTS;
+use crate::report::figure::{shown, shown_difference, shown_interval};
 use prospect_evaluation::{Figure, Interval, METRICS, Metric, StrategySummary};
 
 /// Metrics that the terminal has room for; JSON and report have all.
@@ -41,59 +43,28 @@ pub(super) fn quality(summaries: &[StrategySummary], baseline: Option<&str>) -> 
 
 /// The difference and its interval, with a star where 0 lies outside.
 fn difference(figure: &Figure) -> [String; 2] {
-    match figure.difference {
-        None => [String::new(), String::new()],
-        Some(difference) => {
-            let star = if difference.is_clear() { "*" } else { " " };
-            [format!("{:+.3}{star}", difference.value), interval(difference.interval)]
-        }
-    }
+    let Some(difference) = figure.difference else { return [String::new(), String::new()] };
+    let star = if difference.is_clear() { "*" } else { " " };
+    let value =
+        shown_difference(&difference).map_or_else(|| "- ".to_owned(), |(value, _)| format!("{value}{star}"));
+    [value, interval(difference.interval)]
 }
 
 /// What they took.
 pub(super) fn cost(summaries: &[StrategySummary]) -> String {
-    let header = [
-        "strategy",
-        "videos",
-        "failed",
-        "frames",
-        "peak tokens",
-        "peak KiB",
-        "evictions",
-        "re-prefilled",
-        "summaries s",
-        "p50 ms",
-        "p95 ms",
-        "p99 ms",
-    ];
-    let mut rows = vec![header.map(str::to_owned).to_vec()];
-    for summary in summaries {
-        let cost = &summary.cost;
-        rows.push(vec![
-            summary.strategy.clone(),
-            summary.videos.to_string(),
-            summary.failed.to_string(),
-            cost.frames.to_string(),
-            cost.peak_cache_tokens.to_string(),
-            (cost.peak_cache_bytes / 1024).to_string(),
-            cost.evictions.to_string(),
-            cost.tokens_reprefilled.to_string(),
-            format!("{:.1}", cost.summary_ms / 1e3),
-            format!("{:.1}", cost.p50_ms),
-            format!("{:.1}", cost.p95_ms),
-            format!("{:.1}", cost.p99_ms),
-        ]);
-    }
+    let labels = COSTS.iter().map(|column| column.label.to_owned());
+    let mut rows = vec![std::iter::once("strategy".to_owned()).chain(labels).collect()];
+    rows.extend(summaries.iter().map(|summary| {
+        let costs = COSTS.iter().map(|column| column.shown(summary));
+        std::iter::once(summary.strategy.clone()).chain(costs).collect()
+    }));
     aligned(&rows)
 }
 
 fn number(value: f64) -> String {
-    if value.is_nan() { "-".to_owned() } else { format!("{value:.3}") }
+    shown(value).unwrap_or_else(|| "-".to_owned())
 }
 
 fn interval(interval: Interval) -> String {
-    if interval.low.is_nan() {
-        return "-".to_owned();
-    }
-    format!("{}..{}", number(interval.low), number(interval.high))
+    shown_interval(interval).map_or_else(|| "-".to_owned(), |(low, high)| format!("{low}..{high}"))
 }

@@ -44,8 +44,7 @@ impl<W: Write> Lines<W> {
 
     /// One line. A reader that went away is no reason to stop the run.
     fn line(&mut self, text: &str) {
-        let text = harmless(text).replace('\n', "␊");
-        let _ = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
+        let _ = writeln!(self.out, "{}", on_one_line(text)).and_then(|()| self.out.flush());
     }
 
     fn row(&mut self, time: f64, reply: &str, remark: &str) {
@@ -97,8 +96,13 @@ impl<W: Write> Lines<W> {
     }
 }
 
+/// A text as a terminal may have it, on one line.
+pub(super) fn on_one_line(text: &str) -> String {
+    harmless(text).replace('\n', "␊")
+}
+
 /// `1:02:03.5` or ` 2:03.5`, right-aligned.
-fn clock(seconds: f64) -> String {
+pub(super) fn clock(seconds: f64) -> String {
     let tenths = (seconds * 10.0).round() as u64;
     let (hours, minutes, rest) = (tenths / 36_000, tenths / 600 % 60, tenths % 600);
     let tail = format!("{:02}.{}", rest / 10, rest % 10);

@@ -1,9 +1,11 @@
 //! What a person sees of a run while it goes on.
 
 mod lines;
+mod pictured;
 mod terminal;
 
 pub use lines::Lines;
+pub use pictured::Pictured;
 pub use terminal::Terminal;
 
 use prospect_session::Reply;
@@ -18,6 +20,12 @@ pub trait Display {
     fn begin(&mut self, source: &str, length: Option<usize>, annotations: Option<&Annotations>, fps: f64);
     /// The stream goes on, and this is what was said so far; comes before `begin`.
     fn earlier(&mut self, _: Vec<Reply>) {}
+    /// Whether [`Self::words`] are shown: nobody makes them for a display that has no use for them.
+    fn shows_words(&self) -> bool {
+        false
+    }
+    /// Words that the assistant says to a frame, while it says them; the reply as a whole comes with [`Self::frame`].
+    fn words(&mut self, _: &Frame, _: &str) {}
     /// A frame went in, and the assistant spoke or stayed silent.
     fn frame(&mut self, frame: &Frame, reply: Option<&Reply>);
     /// Something happened that a person should know of, in one line.

@@ -2,10 +2,13 @@
 
 use serde::Serialize;
 
+use super::cost::COSTS;
+use super::figure::{best, reading, shown, shown_difference, shown_interval};
 use super::plots;
 use crate::error::RunError;
+use crate::strategies::SANITY;
 use crate::suite::Merged;
-use prospect_evaluation::{Better, Figure, METRICS, StrategySummary};
+use prospect_evaluation::{Better, Figure, METRICS, Metric, StrategySummary};
 
 /// Metrics that are plotted, by key.
 const PLOTTED: [&str; 2] = ["f1", "exact_f1"];
@@ -17,6 +20,7 @@ pub(super) struct Comparison {
     similarity: String,
     videos: usize,
     metrics: Vec<MetricView>,
+    costs: Vec<&'static str>,
     strategies: Vec<StrategyView>,
     plots: Vec<String>,
 }
@@ -32,29 +36,61 @@ struct MetricView {
 struct StrategyView {
     name: String,
     figures: Vec<FigureView>,
-    costs: Vec<(&'static str, String)>,
+    costs: Vec<CostView>,
     problems: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
 struct FigureView {
     value: String,
-    interval: String,
+    best: bool,
+    interval: Option<String>,
     difference: Option<String>,
     /// `better`, `worse`, or empty where the interval of the difference has 0 in it.
     reading: &'static str,
 }
 
+#[derive(Debug, Serialize)]
+struct CostView {
+    value: String,
+    best: bool,
+}
+
 pub(super) fn comparison(merged: &Merged) -> Result<Comparison, RunError> {
-    let description = &merged.description;
+    let (description, summaries) = (&merged.description, merged.summaries.as_slice());
     let metric = |key: &&str| METRICS.iter().find(|metric| metric.key == *key);
     let plots = PLOTTED.iter().filter_map(metric).map(|metric| {
-        let rows: Vec<(&str, Figure)> = merged
-            .summaries
+        let rows: Vec<(&str, Figure)> = summaries
             .iter()
             .map(|summary| (summary.strategy.as_str(), summary.metrics[metric.key]))
             .collect();
         plots::intervals(metric.label, &rows)
+    });
+    let plots = plots.collect::<Result<_, _>>()?;
+    let best_figures: Vec<Vec<bool>> =
+        METRICS.iter().map(|metric| best_of_metric(summaries, metric)).collect();
+    let best_costs: Vec<Vec<bool>> = COSTS
+        .iter()
+        .map(|column| {
+            let values = summaries
+                .iter()
+                .map(|summary| (column.less_is_better && is_compared(summary)).then(|| (column.of)(summary)));
+            best(&values.collect::<Vec<_>>(), Better::Lower)
+        })
+        .collect();
+    let strategies = summaries.iter().enumerate().map(|(row, summary)| StrategyView {
+        name: summary.strategy.clone(),
+        figures: METRICS
+            .iter()
+            .zip(&best_figures)
+            .map(|(metric, best)| figure(&summary.metrics[metric.key], metric.better, best[row]))
+            .collect(),
+        costs: COSTS
+            .iter()
+            .zip(&best_costs)
+            .map(|(column, best)| CostView { value: column.shown(summary), best: best[row] })
+            .collect(),
+        problems: summary.problems.clone(),
     });
     Ok(Comparison {
         baseline: description.baseline.clone(),
@@ -64,51 +100,36 @@ pub(super) fn comparison(merged: &Merged) -> Result<Comparison, RunError> {
             .iter()
             .map(|metric| MetricView { label: metric.label, meaning: metric.meaning, better: metric.better })
             .collect(),
-        plots: plots.collect::<Result<_, _>>()?,
-        strategies: merged.summaries.iter().map(strategy).collect(),
+        costs: COSTS.iter().map(|column| column.label).collect(),
+        strategies: strategies.collect(),
+        plots,
     })
 }
 
-fn strategy(summary: &StrategySummary) -> StrategyView {
-    let cost = &summary.cost;
-    let costs = vec![
-        ("videos", summary.videos.to_string()),
-        ("failed", summary.failed.to_string()),
-        ("frames", cost.frames.to_string()),
-        ("peak tokens", cost.peak_cache_tokens.to_string()),
-        ("peak KiB", (cost.peak_cache_bytes / 1024).to_string()),
-        ("evictions", cost.evictions.to_string()),
-        ("re-prefilled", cost.tokens_reprefilled.to_string()),
-        ("summaries", cost.summaries.to_string()),
-        ("summary s", format!("{:.1}", cost.summary_ms / 1e3)),
-        ("p50 ms", format!("{:.1}", cost.p50_ms)),
-        ("p95 ms", format!("{:.1}", cost.p95_ms)),
-        ("p99 ms", format!("{:.1}", cost.p99_ms)),
-    ];
-    let figure = |metric: &prospect_evaluation::Metric| figure(&summary.metrics[metric.key], metric.better);
-    StrategyView {
-        name: summary.strategy.clone(),
-        figures: METRICS.iter().map(figure).collect(),
-        costs,
-        problems: summary.problems.clone(),
-    }
+/// The references replayed are the best whatever the others do.
+fn is_compared(summary: &StrategySummary) -> bool {
+    summary.strategy != SANITY
 }
 
-fn figure(figure: &Figure, better: Better) -> FigureView {
-    let number = |value: f64| if value.is_nan() { "–".to_owned() } else { format!("{value:.3}") };
-    let interval = match figure.interval.low.is_nan() {
-        true => String::new(),
-        false => format!("{}–{}", number(figure.interval.low), number(figure.interval.high)),
+/// Per strategy, whether it has the best figure of a metric that all have on one scale.
+pub(super) fn best_of_metric(summaries: &[StrategySummary], metric: &Metric) -> Vec<bool> {
+    let takes_part = |summary: &&StrategySummary| metric.comparable && is_compared(summary);
+    let value = |summary: &StrategySummary| {
+        Some(summary).filter(takes_part).map(|summary| summary.metrics[metric.key].value)
     };
-    let clear = figure.difference.filter(|difference| difference.is_clear());
-    let reading = match (clear, better) {
-        (None, _) | (_, Better::Zero) => "",
-        (Some(difference), better) if (difference.value > 0.0) == (better == Better::Higher) => "better",
-        _ => "worse",
-    };
-    let difference = figure.difference.filter(|difference| !difference.value.is_nan()).map(|difference| {
-        let (low, high) = (difference.interval.low, difference.interval.high);
-        format!("{:+.3} ({low:+.3} to {high:+.3})", difference.value)
-    });
-    FigureView { value: number(figure.value), interval, difference, reading }
+    best(&summaries.iter().map(value).collect::<Vec<_>>(), metric.better)
+}
+
+fn figure(figure: &Figure, better: Better, best: bool) -> FigureView {
+    let difference = figure.difference.as_ref().and_then(shown_difference);
+    FigureView {
+        value: shown(figure.value).unwrap_or_else(|| "–".to_owned()),
+        best,
+        interval: shown_interval(figure.interval).map(|(low, high)| format!("{low}–{high}")),
+        difference: difference.map(|(value, interval)| match interval {
+            Some((low, high)) => format!("{value} ({low} to {high})"),
+            None => value,
+        }),
+        reading: reading(figure, better),
+    }
 }

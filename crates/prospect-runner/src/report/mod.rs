@@ -1,27 +1,40 @@
-//! The report: one HTML file with everything in it, for a browser without network.
+//! The report: one HTML file with everything in it, for a browser without network, and the tables of a comparison as CSV and LaTeX.
 //!
-//! A suite's page has the comparison at the top and, per video and strategy, what was said and should have been said, how the
-//! cache filled, what every eviction kept, every summary in full, and how long the frames took.
+//! The page of a run ([`trace_page`]) is made from its trace alone; the page of a suite ([`suite_page`]) has the comparison at the top
+//! and, per video and strategy, the same as a run's. A run is shown as an overview of its whole stream, plots of how the cache filled
+//! and how long the frames took, everything that was said, should have been said and was asked, what every eviction kept, and every
+//! summary in full.
 
+mod clock;
+mod command;
 mod comparison;
+pub(crate) mod cost;
+mod csv;
+mod facts;
+pub(crate) mod figure;
+mod latex;
+#[cfg(test)]
+mod made_up;
 mod page;
+mod player;
 mod plots;
+mod rows;
 mod run_view;
+mod single;
 mod stream;
+mod suite;
 mod thumbnails;
 mod timeline;
 
-pub use page::suite_page;
+pub use csv::csv;
+pub use latex::latex;
+pub use single::{RunToShow, trace_page};
+pub use suite::suite_page;
+pub use thumbnails::TakenPictures;
 
-/// What the file is called.
+/// What the page is called.
 pub const FILE_NAME: &str = "report.html";
-
-/// `m:ss.s`, or `h:mm:ss` from an hour on.
-fn clock(seconds: f64) -> String {
-    let tenths = (seconds.max(0.0) * 10.0).round() as u64;
-    let (hours, minutes, rest) = (tenths / 36_000, tenths / 600 % 60, tenths % 600);
-    match hours {
-        0 => format!("{minutes}:{:02}.{}", rest / 10, rest % 10),
-        _ => format!("{hours}:{minutes:02}:{:02}", rest / 10),
-    }
-}
+/// What the table of a comparison is called as CSV.
+pub const CSV_NAME: &str = "comparison.csv";
+/// What the table of a comparison is called as LaTeX.
+pub const LATEX_NAME: &str = "comparison.tex";

@@ -1,89 +1,84 @@
-//! The whole page, from its template.
+//! The whole page, from its template. It is one file that needs no network, and its policy lets nothing in but its own style, its own
+//! script, the pictures that are in it and the video beside it.
 
-use std::collections::BTreeSet;
-
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{Environment, context};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
-use super::comparison::{Comparison, comparison};
-use super::run_view::{RunView, run_view};
-use super::stream::frame_of_reply;
-use super::thumbnails::{Thumbnails, thumbnails};
+use super::comparison::Comparison;
+use super::facts::Facts;
+use super::player::Player;
+use super::run_view::RunView;
+use super::thumbnails::Thumbnails;
 use crate::error::RunError;
-use crate::suite::Merged;
 use crate::version::VERSION;
-use prospect_evaluation::{TraceError, read_trace};
-use prospect_journal::TRACE_FILE;
+
+/// Macros come ahead of the page that calls them.
+const TEMPLATE: &str = concat!(
+    include_str!("page/drawing.html"),
+    include_str!("page/run.html"),
+    include_str!("page/comparison.html"),
+    include_str!("page/page.html"),
+);
+const STYLE: &str = include_str!("page/page.css");
+const SCRIPT: &str = include_str!("page/page.js");
+
+/// Everything that the template shows.
+#[derive(Debug, Serialize)]
+pub(super) struct Page {
+    /// Of the window.
+    pub(super) title: String,
+    /// At the top.
+    pub(super) heading: String,
+    pub(super) facts: Facts,
+    /// Of a suite.
+    pub(super) comparison: Option<Comparison>,
+    pub(super) videos: Vec<VideoView>,
+    /// The run that is unfolded from the start.
+    pub(super) open_run: Option<String>,
+}
 
 /// Everything that the template shows of a video.
 #[derive(Debug, Serialize)]
-struct VideoView {
-    name: String,
-    source: String,
+pub(super) struct VideoView {
+    pub(super) name: String,
+    pub(super) source: String,
+    pub(super) player: Option<Player>,
     /// Pictures by frame, defined once and shown by every strategy.
-    thumbnails: Thumbnails,
-    runs: Vec<RunView>,
+    pub(super) thumbnails: Thumbnails,
+    pub(super) runs: Vec<RunView>,
 }
 
-/// The page of a suite.
-///
-/// # Errors
-/// [`RunError::Report`]. A trace that cannot be read is told in the place of its run.
-pub fn suite_page(merged: &Merged) -> Result<String, RunError> {
-    let comparison = comparison(merged)?;
-    let mut videos = Vec::with_capacity(merged.description.videos.len());
-    for index in 0..merged.description.videos.len() {
-        videos.push(video(merged, index)?);
+impl Page {
+    /// The page as HTML. Whatever comes out of videos and models is escaped; only our own SVG goes in as it is.
+    pub(super) fn render(&self) -> Result<String, RunError> {
+        self.filled_in().map_err(|error| RunError::Report { problem: error.to_string() })
     }
-    render(&comparison, &videos).map_err(|error| RunError::Report { problem: error.to_string() })
-}
 
-fn video(merged: &Merged, index: usize) -> Result<VideoView, RunError> {
-    let entry = &merged.description.videos[index];
-    let mut traces = Vec::with_capacity(merged.strategies.len());
-    for (runs, folders) in merged.strategies.iter().zip(&merged.folders) {
-        let path = folders[index].join(TRACE_FILE);
-        traces.push(match read_trace(&path) {
-            Ok(events) => (events, None),
-            // A run that failed before it began has no trace, and says why itself.
-            Err(TraceError::Unreadable { .. }) if runs.runs[index].error.is_some() => (Vec::new(), None),
-            Err(error) => (Vec::new(), Some(error.to_string())),
-        });
+    fn filled_in(&self) -> Result<String, minijinja::Error> {
+        let mut environment = Environment::new();
+        environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+        environment.add_template("page.html", TEMPLATE)?;
+        environment.get_template("page.html")?.render(context! {
+            policy => policy(),
+            style => Value::from_safe_string(STYLE.to_owned()),
+            script => Value::from_safe_string(SCRIPT.to_owned()),
+            page => Value::from(Serde(self)),
+            version => VERSION,
+        })
     }
-    let spoken: BTreeSet<usize> =
-        traces.iter().flat_map(|(events, _)| events).filter_map(frame_of_reply).collect();
-    let options = traces.iter().find_map(|(events, _)| events.first());
-    let thumbnails = thumbnails(&entry.source, options, &spoken, index);
-    let mut runs = Vec::with_capacity(traces.len());
-    for (number, (strategy, (events, unreadable))) in merged.strategies.iter().zip(&traces).enumerate() {
-        let id = format!("v{index}s{number}");
-        let mut view = run_view(id, &strategy.strategy, &strategy.runs[index], events, &thumbnails)?;
-        view.unreadable = unreadable.clone();
-        runs.push(view);
-    }
-    let source = entry.source.display().to_string();
-    Ok(VideoView { name: entry.name.clone(), source, thumbnails, runs })
 }
 
-/// The run that is unfolded from the start: of the first video, the first that evicted something.
-fn open_run(videos: &[VideoView]) -> Option<&str> {
-    let runs = &videos.first()?.runs;
-    runs.iter().find(|run| run.has_evictions()).or(runs.first()).map(RunView::id)
-}
-
-/// Escapes whatever comes out of videos and models; only our own SVG goes in as it is.
-fn render(comparison: &Comparison, videos: &[VideoView]) -> Result<String, minijinja::Error> {
-    let mut environment = Environment::new();
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    environment.add_template("page.html", include_str!("page.html"))?;
-    let style = Value::from_safe_string(include_str!("page.css").to_owned());
-    environment.get_template("page.html")?.render(context! {
-        style => style,
-        comparison => Value::from(Serde(comparison)),
-        videos => Value::from(Serde(videos)),
-        open_run => open_run(videos),
-        version => VERSION,
-    })
+/// The content security policy. `file:` is where the video lies of a page that is opened from a folder.
+fn policy() -> Value {
+    let digest = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text.as_bytes())));
+    let (style, script) = (digest(STYLE), digest(SCRIPT));
+    // Of this text no letter has to be escaped, and a slash that were would make another digest.
+    Value::from_safe_string(format!(
+        "default-src 'none'; style-src {style}; script-src {script}; img-src data:; media-src 'self' file:; base-uri 'none'; form-action 'none'"
+    ))
 }

@@ -5,15 +5,18 @@ use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
-use super::clock;
+use super::clock::clock;
 use super::stream::{FramePoint, PacePoint, Stream};
 use crate::error::RunError;
 use prospect_evaluation::Figure;
 
-const WIDTH: u32 = 860;
+/// Two are beside each other on a wide page; on a phone one is hardly wider than the screen.
+const WIDTH: u32 = 600;
 /// Of a plot that is shown whole on a phone.
 const NARROW_WIDTH: u32 = 480;
-const HEIGHT: u32 = 240;
+const HEIGHT: u32 = 220;
+/// At most: those from an hour on are long.
+const X_LABELS: usize = 6;
 /// Roles; `page.css` gives them colours.
 const TEXT: RGBColor = RGBColor(1, 1, 1);
 const GRID: RGBColor = RGBColor(2, 2, 2);
@@ -200,6 +203,7 @@ where
         .label_style(FONT.into_font().color(&TEXT))
         .x_label_formatter(&|time| clock(*time))
         .y_label_formatter(&|value| format!("{value:.decimals$}"))
+        .x_labels(X_LABELS)
         .y_labels(Y_LABELS)
         .y_desc(unit)
         .draw()?;
@@ -276,7 +280,7 @@ mod tests {
             + &frame_times(&stream).unwrap()
             + &lag(&stream).unwrap()
             + &queue(&stream).unwrap();
-        let style = include_str!("page.css");
+        let style = include_str!("page/page.css");
         for colour in drawn.split('#').skip(1).map(|rest| &rest[..6]) {
             assert!(style.contains(&format!("\"#{colour}\"")), "{colour}");
         }

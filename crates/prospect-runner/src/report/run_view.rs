@@ -2,13 +2,18 @@
 
 use serde::Serialize;
 
+use super::clock::clock;
+use super::plots;
+use super::rows::{Row, kinds, rows};
 use super::stream::{Stream, frame_of_reply};
 use super::thumbnails::Thumbnails;
 use super::timeline::{Timeline, timeline};
-use super::{clock, plots};
 use crate::error::RunError;
 use prospect_evaluation::{Verdict, VideoRun};
 use prospect_session::{Event, PutBack};
+
+/// Most notes that are shown of a run.
+const MOST_NOTES: usize = 20;
 
 /// One run.
 #[derive(Debug, Serialize)]
@@ -22,8 +27,10 @@ pub(super) struct RunView {
     /// `12 matched, 1 missed, ...`.
     outcome: String,
     timeline: Timeline,
-    replies: Vec<ReplyRow>,
-    missed: Vec<MissedRow>,
+    rows: Vec<Row>,
+    kinds: Vec<(&'static str, usize)>,
+    /// What happened to the source, each in a line.
+    notes: Vec<String>,
     evictions: Vec<EvictionRow>,
     summaries: Vec<SummaryRow>,
     cache_plot: Option<String>,
@@ -51,25 +58,8 @@ impl RunView {
 }
 
 #[derive(Debug, Serialize)]
-struct ReplyRow {
-    number: usize,
-    time: String,
-    verdict: Verdict,
-    text: String,
-    similarity: String,
-    reference: Option<String>,
-    picture: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct MissedRow {
-    number: usize,
-    time: String,
-    text: String,
-}
-
-#[derive(Debug, Serialize)]
 struct EvictionRow {
+    seconds: f64,
     time: String,
     before: usize,
     after: usize,
@@ -91,31 +81,18 @@ struct SummaryRow {
     ms: String,
 }
 
+/// What the page shows of a run; `judged` says whether there are references to compare its replies with.
 pub(super) fn run_view(
     id: String,
     strategy: &str,
-    run: &VideoRun,
+    (run, judged): (&VideoRun, bool),
     events: &[Event],
     thumbnails: &Thumbnails,
 ) -> Result<RunView, RunError> {
     let stream = Stream::of(events);
     let judgement = &run.judgement;
     let frames_of_replies: Vec<usize> = events.iter().filter_map(frame_of_reply).collect();
-    let replies = judgement.replies.iter().enumerate().map(|(index, reply)| ReplyRow {
-        number: index + 1,
-        time: clock(reply.time),
-        verdict: reply.verdict,
-        text: reply.text.clone(),
-        similarity: format!("{:.2}", reply.similarity),
-        reference: reply.reference.map(|reference| judgement.references[reference].text.clone()),
-        picture: frames_of_replies.get(index).and_then(|frame| thumbnails.id(*frame)),
-    });
-    let missed = judgement.missed().into_iter().zip(&judgement.references).enumerate();
-    let missed = missed.filter(|(_, (missed, _))| *missed).map(|(index, (_, reference))| MissedRow {
-        number: index + 1,
-        time: clock(reference.time),
-        text: reference.text.clone(),
-    });
+    let rows = rows(judgement, judged, events, &frames_of_replies, thumbnails);
     let marks: Vec<(f64, String)> = events.iter().filter_map(eviction_mark).collect();
     let end = stream.frames.last().map_or(0.0, |frame| frame.time).max(1.0);
     Ok(RunView {
@@ -124,10 +101,11 @@ pub(super) fn run_view(
         error: run.error.clone(),
         unreadable: None,
         broken_laws: run.broken_laws.clone(),
-        outcome: outcome(run),
-        timeline: timeline(judgement, &frames_of_replies, &marks, end, thumbnails),
-        replies: replies.collect(),
-        missed: missed.collect(),
+        outcome: if judged { outcome(run) } else { unjudged_outcome(run) },
+        timeline: timeline(judgement, judged, &frames_of_replies, &marks, end, thumbnails),
+        kinds: kinds(&rows),
+        rows,
+        notes: notes(events),
         evictions: events.iter().filter_map(eviction).collect(),
         summaries: events.iter().filter_map(summary).collect(),
         cache_plot: stream.has_cache().then(|| plots::cache(&stream)).transpose()?,
@@ -159,6 +137,28 @@ fn outcome(run: &VideoRun) -> String {
     parts.map(|(count, name)| format!("{count} {name}")).join(", ")
 }
 
+/// Of a run that nobody says of what would have been right.
+fn unjudged_outcome(run: &VideoRun) -> String {
+    let counted =
+        |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    let (replies, evictions) = (run.judgement.replies.len(), run.cost.evictions);
+    format!("{}, {}", counted(replies, "reply", "replies"), counted(evictions, "eviction", "evictions"))
+}
+
+/// What happened beside the frames; a camera that is lost every minute is told of so often and no more.
+fn notes(events: &[Event]) -> Vec<String> {
+    let told = |event: &Event| match event {
+        Event::SourceNote { message } | Event::SourceInterrupted { message } => Some(message.clone()),
+        Event::FrameDropped { reason, index: None, .. } => Some(format!("a frame was lost: {reason}")),
+        _ => None,
+    };
+    let all: Vec<String> = events.iter().filter_map(told).collect();
+    let more = all.len().saturating_sub(MOST_NOTES);
+    let mut notes: Vec<String> = all.into_iter().take(MOST_NOTES).collect();
+    notes.extend((more > 0).then(|| format!("and {more} more")));
+    notes
+}
+
 fn eviction_mark(event: &Event) -> Option<(f64, String)> {
     let Event::Overflow { time, tokens_before, tokens_after, .. } = event else { return None };
     Some((*time, format!("{} eviction: {tokens_before} to {tokens_after} tokens", clock(*time))))
@@ -169,13 +169,14 @@ fn eviction(event: &Event) -> Option<EvictionRow> {
     else {
         return None;
     };
-    let share = |tokens: usize| 100.0 * tokens as f64 / (*tokens_before).max(1) as f64;
+    let share = |tokens: usize| (1e4 * tokens as f64 / (*tokens_before).max(1) as f64).round() / 1e2;
     let bar = kept.iter().map(|[start, end]| (share(*start), share(end.saturating_sub(*start))));
     let ranges: Vec<String> = kept.iter().map(|[start, end]| format!("{start}–{end}")).collect();
     let texts: Vec<String> =
         put_back.iter().map(|PutBack { kind, tokens }| format!("{kind} ({tokens})")).collect();
     let or_nothing = |list: Vec<String>| if list.is_empty() { "nothing".to_owned() } else { list.join(", ") };
     Some(EvictionRow {
+        seconds: *time,
         time: clock(*time),
         before: *tokens_before,
         after: *tokens_after,

@@ -10,10 +10,12 @@ use image::{DynamicImage, RgbImage};
 use serde::Serialize;
 
 use prospect_session::Event;
-use prospect_source::SourceOptions;
+use prospect_source::{Frame, SourceOptions};
 
 /// Longest side in pixels.
 pub(super) const SIDE: u32 = 96;
+/// Most pictures of a video: what is said more often has one only now and then, and the page of an hour can still be opened.
+const MOST_PICTURES: usize = 240;
 /// JPEG quality, 1 to 100.
 const QUALITY: u8 = 80;
 
@@ -26,7 +28,7 @@ pub(super) struct Thumbnails {
     missing: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 struct Picture {
     /// The element that other elements show.
     id: String,
@@ -34,6 +36,43 @@ struct Picture {
     height: u32,
     /// JPEG in base64.
     data: String,
+}
+
+/// Pictures of frames that were taken while the run went on: a camera cannot be asked again, and an hour of video need not be decoded
+/// twice.
+#[derive(Debug, Clone, Default)]
+pub struct TakenPictures {
+    pictures: BTreeMap<usize, Picture>,
+}
+
+impl TakenPictures {
+    /// Takes the picture of a frame at which somebody spoke. Once there are too many, every other one is given away.
+    pub fn take(&mut self, frame: &Frame) {
+        let picture = picture(&frame.image, id_of(0, frame.index));
+        self.pictures.extend(picture.map(|picture| (frame.index, picture)));
+        if self.pictures.len() > MOST_PICTURES {
+            let mut stays = false;
+            self.pictures.retain(|_, _| {
+                stays = !stays;
+                stays
+            });
+        }
+    }
+
+    /// Whether nobody has spoken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pictures.is_empty()
+    }
+
+    /// The pictures of a page's first video.
+    pub(super) fn thumbnails(&self) -> Thumbnails {
+        Thumbnails { pictures: self.pictures.clone(), missing: None }
+    }
+}
+
+/// The element with the picture of a frame of a video.
+fn id_of(video: usize, frame: usize) -> String {
+    format!("v{video}f{frame}")
 }
 
 impl Thumbnails {
@@ -50,7 +89,9 @@ pub(super) fn thumbnails(
     frames: &BTreeSet<usize>,
     number: usize,
 ) -> Thumbnails {
-    let Some(last) = frames.last() else { return Thumbnails::default() };
+    let step = frames.len().div_ceil(MOST_PICTURES).max(1);
+    let frames: BTreeSet<usize> = frames.iter().copied().step_by(step).collect();
+    let Some(&last) = frames.last() else { return Thumbnails::default() };
     let mut source = match prospect_source::open(&video.display().to_string(), options(started)) {
         Ok(source) => source,
         Err(error) => return Thumbnails { missing: Some(error.to_string()), ..Thumbnails::default() },
@@ -60,10 +101,10 @@ pub(super) fn thumbnails(
         // Frames that cannot be read have no picture.
         let Ok(frame) = frame else { continue };
         if frames.contains(&frame.index) {
-            let id = format!("v{number}f{}", frame.index);
+            let id = id_of(number, frame.index);
             thumbnails.pictures.extend(picture(&frame.image, id).map(|picture| (frame.index, picture)));
         }
-        if frame.index >= *last {
+        if frame.index >= last {
             break;
         }
     }
@@ -91,4 +132,20 @@ fn picture(image: &RgbImage, id: String) -> Option<Picture> {
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, QUALITY).encode_image(&small).ok()?;
     Some(Picture { id, width: small.width(), height: small.height(), data: STANDARD.encode(jpeg) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_of_pictures_is_bounded_and_covers_the_hour() {
+        let mut taken = TakenPictures::default();
+        for index in 0..3600 {
+            taken.take(&Frame { index, time: index as f64, image: RgbImage::new(4, 2).into(), name: None });
+        }
+        let kept: Vec<usize> = taken.pictures.keys().copied().collect();
+        assert!((MOST_PICTURES / 2..=MOST_PICTURES).contains(&kept.len()), "{}", kept.len());
+        assert!(kept[0] == 0 && *kept.last().unwrap() > 3500);
+    }
 }

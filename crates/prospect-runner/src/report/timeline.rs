@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::clock;
+use super::clock::clock;
 use super::thumbnails::{SIDE, Thumbnails};
 use prospect_evaluation::{Judgement, Verdict};
 
@@ -20,6 +20,12 @@ const STEPS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 6
 const HOUR: f64 = 3600.0;
 /// Least units between two labels.
 const LABEL_ROOM: f64 = 72.0;
+/// Most rows of pictures: what has no room in them is beside its reply alone.
+const MOST_ROWS: usize = 3;
+/// Width of the overview, which is as wide as the page, in its own units.
+const STRIP_WIDTH: f64 = 1000.0;
+/// Labels below the overview.
+const STRIP_LABELS: u32 = 4;
 
 /// A run's timeline.
 #[derive(Debug, Serialize)]
@@ -33,12 +39,27 @@ pub(super) struct Timeline {
     ticks: Vec<(f64, String)>,
     references: Vec<ReferenceMark>,
     replies: Vec<ReplyMark>,
-    evictions: Vec<(f64, String)>,
+    evictions: Vec<EvictionMark>,
+    /// Labels of the overview, from its beginning to its end.
+    strip_labels: Vec<String>,
+    /// Seconds that the overview shows.
+    seconds: f64,
+    /// Whether there are references to compare replies with.
+    judged: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct EvictionMark {
+    x: f64,
+    /// Where it stands in the overview, as of every mark.
+    strip: f64,
+    title: String,
 }
 
 #[derive(Debug, Serialize)]
 struct ReferenceMark {
     x: f64,
+    strip: f64,
     number: usize,
     missed: bool,
     title: String,
@@ -47,8 +68,10 @@ struct ReferenceMark {
 #[derive(Debug, Serialize)]
 struct ReplyMark {
     x: f64,
+    strip: f64,
     number: usize,
-    verdict: Verdict,
+    /// `None` where there are no references.
+    verdict: Option<Verdict>,
     /// Where its reference stands.
     reference_x: Option<f64>,
     title: String,
@@ -67,6 +90,7 @@ const PICTURES_TOP: f64 = 150.0;
 
 pub(super) fn timeline(
     judgement: &Judgement,
+    judged: bool,
     frames_of_replies: &[usize],
     evictions: &[(f64, String)],
     end: f64,
@@ -75,10 +99,15 @@ pub(super) fn timeline(
     // A trace may say anything of its times.
     let end = if end.is_finite() { end.max(0.0) } else { 0.0 };
     let width = (end * UNITS_PER_SECOND + 2.0 * MARGIN).clamp(LEAST_WIDTH, MOST_WIDTH);
-    let at = |time: f64| MARGIN + (time / end.max(1e-9)).clamp(0.0, 1.0) * (width - 2.0 * MARGIN);
+    // Tenths of a unit are finer than a screen.
+    let tenths = |units: f64| (units * 10.0).round() / 10.0;
+    let share = |time: f64| if time.is_finite() { (time / end.max(1e-9)).clamp(0.0, 1.0) } else { 0.0 };
+    let at = |time: f64| tenths(MARGIN + share(time) * (width - 2.0 * MARGIN));
+    let in_strip = |time: f64| tenths(share(time) * STRIP_WIDTH);
     let missed = judgement.missed();
     let references = judgement.references.iter().enumerate().map(|(index, reference)| ReferenceMark {
         x: at(reference.time),
+        strip: in_strip(reference.time),
         number: index + 1,
         missed: missed[index],
         title: format!("{} reference {}: {}", clock(reference.time), index + 1, reference.text),
@@ -89,11 +118,12 @@ pub(super) fn timeline(
         let id = frames_of_replies.get(index).and_then(|frame| thumbnails.id(*frame));
         ReplyMark {
             x,
+            strip: in_strip(reply.time),
             number: index + 1,
-            verdict: reply.verdict,
+            verdict: judged.then_some(reply.verdict),
             reference_x: reply.reference.map(|reference| at(judgement.references[reference].time)),
             title: format!("{} reply {}: {}", clock(reply.time), index + 1, reply.text),
-            picture: id.map(|id| rows.place(id, x, width)),
+            picture: id.and_then(|id| rows.place(id, x, width)),
         }
     });
     let replies: Vec<ReplyMark> = replies.collect();
@@ -102,19 +132,27 @@ pub(super) fn timeline(
     let step = STEPS.into_iter().find(|step| *step >= least).unwrap_or_else(|| (least / HOUR).ceil() * HOUR);
     let ticks = (0..).map(|number| f64::from(number) * step).take_while(|time| *time <= end);
     Timeline {
-        width,
+        width: tenths(width),
         height: PICTURES_TOP + rows.ends.len() as f64 * (PICTURE + GAP) + GAP,
         picture: PICTURE,
         left: MARGIN,
-        right: width - MARGIN,
+        right: tenths(width - MARGIN),
         ticks: ticks.map(|time| (at(time), clock(time))).collect(),
         references: references.collect(),
         replies,
-        evictions: evictions.iter().map(|(time, title)| (at(*time), title.clone())).collect(),
+        evictions: evictions
+            .iter()
+            .map(|(time, title)| EvictionMark { x: at(*time), strip: in_strip(*time), title: title.clone() })
+            .collect(),
+        strip_labels: (0..=STRIP_LABELS)
+            .map(|part| clock(end * f64::from(part) / f64::from(STRIP_LABELS)))
+            .collect(),
+        seconds: end,
+        judged,
     }
 }
 
-/// Pictures side by side, in as many rows as that takes.
+/// Pictures side by side, in as many rows as that takes, up to a bound.
 #[derive(Default)]
 struct Rows {
     /// Per row, where its last picture ends.
@@ -122,12 +160,15 @@ struct Rows {
 }
 
 impl Rows {
-    fn place(&mut self, id: String, x: f64, width: f64) -> PictureMark {
+    fn place(&mut self, id: String, x: f64, width: f64) -> Option<PictureMark> {
         let left = (x - PICTURE / 2.0).clamp(0.0, width - PICTURE);
         let row = self.ends.iter().position(|end| end + GAP <= left).unwrap_or(self.ends.len());
+        if row == MOST_ROWS {
+            return None;
+        }
         self.ends.resize(self.ends.len().max(row + 1), 0.0);
         self.ends[row] = left + PICTURE;
-        PictureMark { id, x: left, y: PICTURES_TOP + row as f64 * (PICTURE + GAP) }
+        Some(PictureMark { id, x: left, y: PICTURES_TOP + row as f64 * (PICTURE + GAP) })
     }
 }
 
@@ -141,7 +182,8 @@ mod tests {
     fn pictures_never_cover_each_other() {
         let mut rows = Rows::default();
         let places: Vec<PictureMark> =
-            [60.0, 100.0, 140.0, 145.0, 900.0, 958.0].map(|x| rows.place(String::new(), x, 960.0)).into();
+            [60.0, 100.0, 110.0, 900.0, 958.0].map(|x| rows.place(String::new(), x, 960.0).unwrap()).into();
+        assert!(rows.place(String::new(), 115.0, 960.0).is_none(), "a fourth row");
         for (index, one) in places.iter().enumerate() {
             assert!(one.x >= 0.0 && one.x + PICTURE <= 960.0);
             let apart = |other: &PictureMark| other.y != one.y || (other.x - one.x).abs() >= PICTURE;
@@ -152,7 +194,7 @@ mod tests {
     #[test]
     fn labels_keep_their_distance_however_long_the_stream() {
         for end in [0.5, 66.0, 600.0, 3600.0, 36_000.0, 1e6, 1e9, f64::MAX, f64::INFINITY, f64::NAN, -1.0] {
-            let timeline = timeline(&Judgement::default(), &[], &[], end, &Thumbnails::default());
+            let timeline = timeline(&Judgement::default(), true, &[], &[], end, &Thumbnails::default());
             assert!((1..=7_200).contains(&timeline.ticks.len()), "{end}: {}", timeline.ticks.len());
             assert!(timeline.width <= MOST_WIDTH);
             assert!(

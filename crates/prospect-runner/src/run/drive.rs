@@ -89,7 +89,9 @@ impl<M: StreamModel> Drive<'_, M> {
                 }
                 Next::Item(Delivered::Frame(PreparedFrame { frame, picture }, arrival, queued)) => {
                     let arrival = arrival.map(|arrival| (arrival, queued));
-                    let reply = self.stream.frame(&frame, picture?, arrival, self.trace)?;
+                    let display = &mut *self.display;
+                    let mut hears = |words: &str| display.words(&frame, words);
+                    let reply = self.stream.frame(&frame, picture?, arrival, self.trace, &mut hears)?;
                     self.progress.span =
                         Some((self.progress.span.map_or(frame.time, |(first, _)| first), frame.time));
                     self.display.frame(&frame, reply.as_ref());

@@ -27,7 +27,8 @@ impl<M: StreamModel> ServedStream<M> {
     }
 
     /// Puts one frame in and returns the reply, if the assistant spoke. `arrival` says when it came and how many wait behind
-    /// it, where the stream has a pace of its own.
+    /// it, where the stream has a pace of its own. `hears` is told words of the reply as they come, as the trace's sink is, where the
+    /// stream tells them.
     ///
     /// # Errors
     /// Whatever ends the stream: the strategy, the model, the budget, the trace.
@@ -37,6 +38,7 @@ impl<M: StreamModel> ServedStream<M> {
         picture: Picture<M::PreparedPicture>,
         arrival: Option<(Arrival, usize)>,
         trace: &mut dyn TraceSink,
+        hears: &mut dyn FnMut(&str),
     ) -> Result<Option<Reply>, RunError> {
         let (index, time) = (frame.index, frame.time);
         let arrival = arrival.map(|(arrival, queued)| (arrival.at, arrival.deadline, queued));
@@ -44,7 +46,10 @@ impl<M: StreamModel> ServedStream<M> {
         loop {
             match self.stream.next()? {
                 Output::Event(event) => trace.record(&event)?,
-                Output::Words(words) => trace.words(&words),
+                Output::Words(words) => {
+                    trace.words(&words);
+                    hears(&words.text);
+                }
                 Output::FrameDone(reply) => {
                     trace.flush()?;
                     return Ok(reply);

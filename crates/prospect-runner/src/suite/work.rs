@@ -3,8 +3,6 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use prospect_config::Settings;
-
 use super::inputs::{Inputs, SharedInputs};
 use super::sanity::replay_references;
 use super::shard::Shard;
@@ -16,10 +14,11 @@ use crate::display::Silent;
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
 use crate::run::{self, Keeping, RunInputs};
+use crate::similarity::judge;
 use crate::strategies::Registry;
 use crate::suspend::{Keeper, SuspendedRun};
 use prospect_evaluation::annotations::Annotations;
-use prospect_evaluation::{Cost, Judge, Similarity, Window, read_trace};
+use prospect_evaluation::{Cost, Similarity, read_trace};
 use prospect_journal::{JournalError, TraceWriter};
 use prospect_session::broken_laws;
 
@@ -190,7 +189,8 @@ impl Suite<'_> {
         let events = if trace.has_begun() { read_trace(trace.path())? } else { Vec::new() };
         let result = RunResult {
             inputs,
-            judgement: self.judge(&video.settings(&variant.settings)).judge(&events, annotations)?,
+            judgement: judge(&video.settings(&variant.settings), self.similarity)
+                .judge(&events, annotations)?,
             cost: Cost::of(&events),
             broken_laws: if events.is_empty() { Vec::new() } else { broken_laws(&events) },
             error: failure.map(|error| error.to_string()),
@@ -231,16 +231,6 @@ impl Suite<'_> {
         let (settings, source) = (video.settings(&variant.settings), video.source.display().to_string());
         let (path, model) = (folder.join(CHECKPOINT_FILE), &self.checkpoint.files);
         Keeper::new(&path, every, &settings, model, &source).map(Some)
-    }
-
-    fn judge(&self, settings: &Settings) -> Judge<'_> {
-        let (evaluation, stream) = (&settings.evaluation, &settings.stream);
-        let window =
-            Window::from_seconds(evaluation.reference_before, evaluation.reference_after, stream.fps);
-        let start = stream.start.unwrap_or(0.0);
-        let most = stream.max_frames.map_or(f64::INFINITY, |frames| start + frames as f64 / stream.fps);
-        let range = (start, stream.end.unwrap_or(f64::INFINITY).min(most));
-        Judge { similarity: self.similarity, window, fps: stream.fps, range }
     }
 }
 

@@ -9,6 +9,7 @@ mod people;
 mod presets;
 mod report;
 mod reproducible;
+mod results;
 mod simulate;
 mod sources;
 mod suite;

@@ -33,7 +33,8 @@ fn what_cannot_be_said_is_a_note_and_the_stream_goes_on() {
         notes.contains("note: a message of ") && notes.contains("does not fit: expected at most"),
         "{notes}"
     );
-    let missing = program(&["run", "--ask-file", "/nowhere/questions", "--out", out.to_str().unwrap()]);
-    let (message, code) = complaint(&{ missing }.output().unwrap());
+    let missing = program(&["run", "--ask-file", "/nowhere/questions", "--out", "elsewhere"]);
+    let missing = { missing }.current_dir(folder.path()).output().unwrap();
+    let (message, code) = complaint(&missing);
     assert!(message.contains("/nowhere/questions") && code == 2, "{message}");
 }

@@ -7,7 +7,8 @@ fn two_runs_write_the_same_bytes_whatever_the_threads() {
     for strategy in ["summarize_and_drop", "drop_middle", "sink_window"] {
         let out = tempfile::tempdir().unwrap();
         let run = |threads: &str| {
-            let output = program(&["run", "--strategy", strategy, "--out", out.path().to_str().unwrap()])
+            let folder = out.path().to_str().unwrap();
+            let output = program(&["run", "--strategy", strategy, "--out", folder, "--overwrite"])
                 .env("RAYON_NUM_THREADS", threads)
                 .output()
                 .unwrap();

@@ -14,7 +14,7 @@ fn videos() -> std::path::PathBuf {
 
 fn arguments<'a>(source: &'a str, model: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let budget = ["--set", "context.max_seq_len=1024"];
-    [&["run", source, "--model", model, "--out", out][..], &budget, more].concat()
+    [&["run", source, "--model", model, "--out", out, "--overwrite"][..], &budget, more].concat()
 }
 
 /// `run -` with these bytes on standard input.

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 pub(crate) fn repository() -> PathBuf {
@@ -36,12 +39,13 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
     command
 }
 
-/// `run SOURCE` with a checkpoint, a trace folder and more arguments.
+/// `run SOURCE` with a checkpoint, a trace folder, which a test may use again, and more arguments.
 pub(crate) fn stream(source: &Path, model: &Path, out: &Path, more: &[&str]) -> Output {
     let (source, model, out) = (source.to_str().unwrap(), model.to_str().unwrap(), out.to_str().unwrap());
     // The checkpoint has fewer positions than the default budget.
     let budget = "context.max_seq_len=1024";
-    let arguments = [&["run", source, "--model", model, "--out", out, "--set", budget], more].concat();
+    let arguments =
+        [&["run", source, "--model", model, "--out", out, "--overwrite", "--set", budget], more].concat();
     program(&arguments).output().unwrap()
 }
 
@@ -73,4 +77,31 @@ pub(crate) fn reproducible(events: Vec<Value>) -> Vec<String> {
         event.to_string()
     };
     events.into_iter().map(strip).collect()
+}
+
+/// A text as a page has it.
+pub(crate) fn escaped(text: &str) -> String {
+    let pairs = [('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#x27;"), ('/', "&#x2f;")];
+    pairs
+        .iter()
+        .fold(text.replace('&', "&amp;"), |text, (character, escape)| text.replace(*character, escape))
+}
+
+/// A page is one file: its policy names the digests of its only style and its only script, no element has a style of its own, which
+/// the policy would not let in, and no address of a network is in it.
+pub(crate) fn assert_keeps_its_policy(page: &str) {
+    let policy =
+        page.split("Content-Security-Policy\" content=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(policy.starts_with("default-src 'none'; "), "{policy}");
+    for (element, directive) in [("style", "style-src"), ("script", "script-src")] {
+        let parts: Vec<&str> = page.split(&format!("<{element}>")).collect();
+        assert_eq!(parts.len(), 2, "one {element}");
+        let content = parts[1].split(&format!("</{element}>")).next().unwrap();
+        let digest = STANDARD.encode(Sha256::digest(content.as_bytes()));
+        assert!(policy.contains(&format!("{directive} 'sha256-{digest}'")), "{policy}");
+        assert_eq!(page.matches(&format!("<{element}")).count(), 1);
+    }
+    assert!(!page.contains(" style=") && !page.contains(" onclick"));
+    let mut addresses = page.split("http").skip(1).filter(|rest| !rest.starts_with("-equiv"));
+    assert!(addresses.all(|rest| rest.starts_with("://www.w3.org/2000/svg\"")), "an address in the page");
 }

@@ -143,6 +143,30 @@ fn ctrl_c_leaves_a_checkpoint_of_the_last_frame() {
 }
 
 #[test]
+fn subtitles_of_a_run_that_goes_on_are_those_of_one_that_was_left_alone() {
+    let files = |run: &Run| {
+        ["srt", "vtt"]
+            .map(|ending| std::fs::read_to_string(run.out().join("replies").with_extension(ending)).unwrap())
+    };
+    let alone = Run::new();
+    Run::finish(alone.command(&["--srt", "--vtt"]));
+    let run = Run::new();
+    let mut child = run.kept("50", &["--srt", "--vtt"]).spawn().unwrap();
+    run.wait_for_lines(&mut child, 80);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What was written by then is the beginning of the whole, but for the end of the last cue.
+    let (cut, whole) = (files(&run), files(&alone));
+    let last = cut[0].trim_end().rsplit("\n\n").next().unwrap();
+    let rest = last.lines().last().unwrap();
+    assert!(
+        whole[0].contains(rest) && whole[0].starts_with(cut[0].strip_suffix(&format!("{last}\n\n")).unwrap())
+    );
+    Run::finish(run.kept("50", &["--srt", "--vtt", "--resume"]));
+    assert_eq!(files(&run), whole);
+}
+
+#[test]
 fn a_folder_goes_on_behind_its_last_image_and_damaged_ones_count() {
     let alone = Run::new();
     let images = tempfile::tempdir().unwrap();

@@ -58,16 +58,45 @@ fn sources_of_one_name_have_traces_of_their_own() {
         std::fs::create_dir(folder.path().join(name)).unwrap();
         std::fs::copy(video(number), folder.path().join(name).join("cam.mp4")).unwrap();
     }
-    for source in ["a/cam.mp4", "b/cam.mp4", "a/cam.mp4"] {
-        let output = run(folder.path(), &[source, "--set", "stream.max_frames=3"]).output().unwrap();
+    let run_of = |source: &str, more: &[&str]| {
+        let arguments = [&[source, "--set", "stream.max_frames=3"], more].concat();
+        let output = run(folder.path(), &arguments).output().unwrap();
         assert!(output.status.success(), "{}", text(&output.stderr));
-    }
+        let said = text(&output.stdout);
+        said.lines().find_map(|line| line.strip_prefix("trace: ")).unwrap().to_owned()
+    };
     let start = |out: &str| {
         let trace = std::fs::read_to_string(folder.path().join("out").join(out).join("trace.jsonl")).unwrap();
         trace.lines().next().unwrap().to_owned()
     };
+    assert_eq!(run_of("a/cam.mp4", &[]), "out/cam/trace.jsonl");
+    assert_eq!(run_of("b/cam.mp4", &[]), "out/cam-2/trace.jsonl");
+    // A run that is there stays, unless somebody says otherwise.
+    assert_eq!(run_of("b/cam.mp4", &[]), "out/cam-3/trace.jsonl");
+    assert_eq!(run_of("b/cam.mp4", &["--overwrite"]), "out/cam-2/trace.jsonl");
     assert!(start("cam").contains("a/cam.mp4") && start("cam-2").contains("b/cam.mp4"));
-    assert!(!folder.path().join("out/cam-3").exists());
+    // One that is to go on is found wherever it is.
+    let kept = ["--checkpoint", "stream.ck", "--checkpoint-every", "1"];
+    assert_eq!(run_of("a/cam.mp4", &kept), "out/cam-4/trace.jsonl");
+    assert_eq!(run_of("a/cam.mp4", &[]), "out/cam-5/trace.jsonl");
+    assert_eq!(run_of("a/cam.mp4", &[&kept[..], &["--resume"]].concat()), "out/cam-4/trace.jsonl");
+}
+
+#[test]
+fn a_run_that_is_there_is_overwritten_by_an_explicit_word_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = [&video(0), "--out", "out", "--set", "stream.max_frames=3"];
+    let read = || std::fs::read(folder.path().join("out/trace.jsonl")).unwrap();
+    assert!(run(folder.path(), &short).output().unwrap().status.success());
+    let before = read();
+    let (message, code) = complaint(&run(folder.path(), &short).output().unwrap());
+    assert!(message.contains("--out") && message.contains("or --overwrite") && code == 2, "{message}");
+    assert!(read() == before, "the refusal changed the trace");
+    assert!(run(folder.path(), &[&short[..], &["--overwrite"]].concat()).output().unwrap().status.success());
+    // Of a run into which no frame went nothing is lost.
+    let trace = String::from_utf8(read()).unwrap();
+    std::fs::write(folder.path().join("out/trace.jsonl"), trace.lines().next().unwrap()).unwrap();
+    assert!(run(folder.path(), &short).output().unwrap().status.success());
 }
 
 #[test]
@@ -79,8 +108,8 @@ fn a_second_run_into_a_folder_is_refused_at_once() {
     // The lock is gone with its process, however that went.
     first.kill().unwrap();
     first.wait().unwrap();
-    let next =
-        run(folder.path(), &[&video(1), "--out", "out", "--set", "stream.max_frames=3"]).output().unwrap();
+    let next = [&video(1), "--out", "out", "--set", "stream.max_frames=3", "--overwrite"];
+    let next = run(folder.path(), &next).output().unwrap();
     assert!(next.status.success(), "{}", text(&next.stderr));
 }
 

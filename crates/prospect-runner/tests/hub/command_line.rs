@@ -31,6 +31,7 @@ fn stream(model: &str, home: &Path, endpoint: &str, offline: bool, out: &Path) -
         model,
         "--out",
         out.to_str().unwrap(),
+        "--overwrite",
         "--set",
         "context.max_seq_len=1024",
         "--set",

@@ -1,0 +1,184 @@
+//! Where a run writes: a folder of its own, so that no trace is lost unless somebody says so.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use prospect_config::Settings;
+use prospect_journal::{Lock, TRACE_FILE, TracePosition, TraceWriter};
+use prospect_source::{STDIN, shown_name};
+
+use crate::error::RunError;
+
+/// Longest beginning of a trace that is looked at, in bytes.
+const LONGEST_START: u64 = 1 << 20;
+/// Longest name of a folder, in letters: file systems have room for some number and ending behind it.
+const LONGEST_NAME: usize = 100;
+
+/// What a run does with a trace that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Earlier {
+    /// Leaves it alone.
+    Stays,
+    /// Replaces it.
+    IsLost,
+    /// Goes on with the one that has come to this position.
+    GoesOn(TracePosition),
+}
+
+impl Earlier {
+    /// Of a run that goes on from a position, or that was told to overwrite what is there.
+    pub(super) fn of(position: Option<TracePosition>, overwrite: bool) -> Self {
+        match position {
+            Some(position) => Self::GoesOn(position),
+            None if overwrite => Self::IsLost,
+            None => Self::Stays,
+        }
+    }
+}
+
+/// Takes the folder of a run: the one that the settings name, or one in `out/` named after the source. A folder that holds a run already
+/// is refused where it was named, and passed over where it was not: the second run of `kitchen.mp4` is `out/kitchen-2`.
+///
+/// # Errors
+/// A folder of the settings that holds a run, unless that one goes on or may be lost; one that another process has.
+pub(super) fn take_run_folder(
+    settings: &Settings,
+    source: &str,
+    earlier: Earlier,
+) -> Result<(PathBuf, Lock), RunError> {
+    let folder = run_folder(settings, source, earlier);
+    // Of a run that goes on elsewhere, nobody is to be told to overwrite it.
+    let lock = Lock::of_folder(&folder)?;
+    if earlier == Earlier::Stays && holds_run(&folder) {
+        let expected = "a folder that holds no run, or --overwrite: the run that is there is lost then";
+        return Err(settings.unsupported_error("output.dir", expected).into());
+    }
+    Ok((folder, lock))
+}
+
+fn run_folder(settings: &Settings, source: &str, earlier: Earlier) -> PathBuf {
+    if let Some(folder) = &settings.output.dir {
+        return folder.clone();
+    }
+    let shown = shown_name(source);
+    let name = if source == STDIN { "stdin".to_owned() } else { folder_name(&shown) };
+    let is_free = |folder: &Path| !holds_run(folder);
+    let runs = || numbered(&name).take_while(|folder| folder.exists()).filter(|folder| is_of(folder, &shown));
+    let found = match earlier {
+        Earlier::Stays => None,
+        Earlier::IsLost => runs().next(),
+        Earlier::GoesOn(position) => {
+            let goes_on = |folder: &PathBuf| TraceWriter::continued(folder, position).is_ok();
+            // Where none does, the last one is what the complaint is about.
+            runs().find(goes_on).or_else(|| runs().last())
+        }
+    };
+    found.unwrap_or_else(|| first(&name, is_free))
+}
+
+/// The folder of a suite: the one that the settings name, or the first in `out/` of this name that is free for it.
+pub(super) fn suite_folder(settings: &Settings, name: &str, is_free: impl Fn(&Path) -> bool) -> PathBuf {
+    settings.output.dir.clone().unwrap_or_else(|| first(&folder_name(name), is_free))
+}
+
+/// The first folder of a name that is free.
+fn first(name: &str, is_free: impl Fn(&Path) -> bool) -> PathBuf {
+    // The numbers go on for ever.
+    numbered(name).find(|folder| is_free(folder)).unwrap_or_else(|| Path::new("out").join(name))
+}
+
+/// `out/cam`, `out/cam-2`, `out/cam-3` and so on.
+fn numbered(name: &str) -> impl Iterator<Item = PathBuf> {
+    let numbers = (2_usize..).map({
+        let name = name.to_owned();
+        move |number| format!("{name}-{number}")
+    });
+    std::iter::once(name.to_owned()).chain(numbers).map(|name| Path::new("out").join(name))
+}
+
+/// A file's name without its ending; of an address the host and the path, so that the cameras of two hosts differ.
+fn folder_name(source: &str) -> String {
+    let name = match source.split_once("://") {
+        Some((_, address)) => {
+            // What stands behind the question mark is no name, and neither is the person in front of the host.
+            let address = address.split(['?', '#']).next().unwrap_or_default();
+            let host = address.find('/').unwrap_or(address.len());
+            let address = &address[address[..host].rfind('@').map_or(0, |at| at + 1)..];
+            let parts = address.split('/').filter(|part| !part.is_empty()).map(str::to_owned);
+            parts.collect::<Vec<_>>().join("_")
+        }
+        None => {
+            let stem = Path::new(source).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+            stem.unwrap_or_default()
+        }
+    };
+    let name: String = name.chars().take(LONGEST_NAME).collect();
+    let name = name.replace(|c: char| c.is_control() || "*?[<>:\"|\\".contains(c), "_");
+    if name.trim_matches('.').is_empty() { "stream".to_owned() } else { name }
+}
+
+/// Whether a folder has the trace of a run into which a frame went: of one that failed before, nothing is lost.
+fn holds_run(folder: &Path) -> bool {
+    lines(folder).any(|line| line.starts_with("{\"event\":\"frame\""))
+}
+
+/// Whether a folder has the trace of a run of this source.
+fn is_of(folder: &Path, source: &str) -> bool {
+    let Some(line) = lines(folder).next() else { return false };
+    let start: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+    // Behind its name a trace says how the source was read.
+    let of = start["source"].as_str().unwrap_or_default();
+    of.strip_prefix(source).is_some_and(|how| how.is_empty() || how.starts_with(" ("))
+}
+
+/// The beginning of the trace in a folder; of what cannot be read, nothing.
+fn lines(folder: &Path) -> impl Iterator<Item = String> {
+    let file = File::open(folder.join(TRACE_FILE)).ok();
+    file.into_iter().flat_map(|file| BufReader::new(file.take(LONGEST_START)).lines().map_while(Result::ok))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_known_by_its_frames_and_its_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |text: &str| std::fs::write(folder.path().join(TRACE_FILE), text).unwrap();
+        assert!(!holds_run(folder.path()) && !is_of(folder.path(), "a/cam.mp4"));
+        let start = "{\"event\":\"run_started\",\"source\":\"a/cam.mp4 (mp4, H.264)\"}\n";
+        write(start);
+        assert!(!holds_run(folder.path()) && is_of(folder.path(), "a/cam.mp4"));
+        assert!(!is_of(folder.path(), "b/cam.mp4") && !is_of(folder.path(), "a/cam"));
+        write(&format!("{start}{{\"event\":\"frame\",\"index\":0"));
+        assert!(holds_run(folder.path()));
+        // What these call themselves is not what they are called on the command line.
+        for (source, description) in
+            [("-", "standard input"), ("file:///a%20b/cam.mp4", "/a b/cam.mp4 (mp4, H.264)")]
+        {
+            write(&serde_json::json!({ "source": description }).to_string());
+            assert!(is_of(folder.path(), &shown_name(source)), "{source}");
+        }
+    }
+
+    #[test]
+    fn two_cameras_have_two_names() {
+        let names = [
+            ("b/cam.mp4", "cam"),
+            ("frames/*.png", "_"),
+            ("a:b.mkv", "a_b"),
+            ("/dev/video0", "video0"),
+            ("rtsp://a/stream", "a_stream"),
+            ("rtsp://b/stream", "b_stream"),
+            ("rtsp://***@b:554/live/1?t=***", "b_554_live_1"),
+            ("http://host/..", "host_.."),
+            ("rtsp://", "stream"),
+            ("..", "stream"),
+        ];
+        for (source, name) in names {
+            assert_eq!(folder_name(source), name, "{source}");
+        }
+        assert_eq!(folder_name(&"ä".repeat(400)).chars().count(), LONGEST_NAME);
+    }
+}

@@ -1,0 +1,86 @@
+//! What was said, asked and missed in a run, in the order of time.
+
+use serde::Serialize;
+
+use super::clock::clock;
+use super::thumbnails::Thumbnails;
+use prospect_context::Role;
+use prospect_evaluation::{Judgement, Verdict};
+use prospect_session::Event;
+
+/// A row of the list.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    /// `matched`, `mismatched`, `redundant`, or `said` where there are no references; `missed` of a reference, `asked` of a person's
+    /// words.
+    kind: &'static str,
+    /// Of a reply among the replies, of a reference among the references, of a question among the questions, from 1.
+    number: usize,
+    seconds: f64,
+    time: String,
+    text: String,
+    /// Of a reply that has a reference.
+    similarity: Option<String>,
+    reference: Option<String>,
+    picture: Option<String>,
+}
+
+/// The rows of a run. `frames_of_replies` are those after which the replies were given.
+pub(super) fn rows(
+    judgement: &Judgement,
+    judged: bool,
+    events: &[Event],
+    frames_of_replies: &[usize],
+    thumbnails: &Thumbnails,
+) -> Vec<Row> {
+    let replies = judgement.replies.iter().enumerate().map(|(index, reply)| Row {
+        kind: if judged { verdict(reply.verdict) } else { "said" },
+        similarity: reply.reference.map(|_| format!("{:.2}", reply.similarity)),
+        reference: reply.reference.map(|reference| judgement.references[reference].text.clone()),
+        picture: frames_of_replies.get(index).and_then(|frame| thumbnails.id(*frame)),
+        ..Row::new("said", index, reply.time, &reply.text)
+    });
+    let missed = judgement.missed().into_iter().zip(&judgement.references).enumerate();
+    let missed = missed
+        .filter(|(_, (missed, _))| *missed)
+        .map(|(index, (_, reference))| Row::new("missed", index, reference.time, &reference.text));
+    let asked = events.iter().filter_map(|event| match event {
+        Event::Message { role: Role::User, text, time } => Some((*time, text)),
+        _ => None,
+    });
+    let asked = asked.enumerate().map(|(index, (time, text))| Row::new("asked", index, time, text));
+    // Stable: what a person says stands ahead of the answer that it gets at once.
+    let mut rows: Vec<Row> = asked.chain(replies).chain(missed).collect();
+    rows.sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
+    rows
+}
+
+impl Row {
+    fn new(kind: &'static str, index: usize, seconds: f64, text: &str) -> Self {
+        Self {
+            kind,
+            number: index + 1,
+            seconds,
+            time: clock(seconds),
+            text: text.to_owned(),
+            similarity: None,
+            reference: None,
+            picture: None,
+        }
+    }
+}
+
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Matched => "matched",
+        Verdict::Mismatched => "mismatched",
+        Verdict::Redundant => "redundant",
+    }
+}
+
+/// How many rows there are of every kind that the run has, for the buttons that show one kind alone.
+pub(super) fn kinds(rows: &[Row]) -> Vec<(&'static str, usize)> {
+    let all = ["said", "matched", "mismatched", "redundant", "missed", "asked"];
+    let count = |kind: &'static str| (kind, rows.iter().filter(|row| row.kind == kind).count());
+    all.map(count).into_iter().filter(|(_, count)| *count > 0).collect()
+}
