@@ -9,7 +9,7 @@ use crate::bytes;
 pub enum CacheBudget {
     /// Most bytes of keys and values.
     Bytes(u64),
-    /// Stream seconds for which a frame is remembered at least, above 0.
+    /// Stream seconds for which a frame is remembered, above 0. What is said takes room from the frames.
     Seconds(f64),
 }
 

@@ -96,14 +96,17 @@ pub(crate) fn put_bytes(raw: &mut Raw, bytes: u64, costs: &CacheCosts) {
     put_tokens(raw, MAX_SEQ_LEN, bytes / (costs.bytes_per_token.max(1) as u64));
 }
 
-/// Puts in what a budget in seconds needs: the strategy keeps that many seconds of frames at every eviction, and a quarter
-/// more fits before the next one. A strategy that keeps no frames evicts that many seconds after the last eviction.
+/// Puts in what a budget in seconds needs: the strategy keeps that many seconds of frames at every eviction, and a third
+/// more fits before the next one. A strategy that keeps no frames evicts that many seconds after the last eviction. What is
+/// said takes room from the frames.
 pub(crate) fn put_seconds(raw: &mut Raw, seconds: f64, needs: &Needs<'_>) {
     let Needs { costs, fps, strategy, reserved_seq_len, max_new_tokens } = *needs;
     // A budget is at most a year, so that this is a number of frames.
     let frames = (seconds * fps).ceil() as usize;
     let remembered = frames.saturating_mul(costs.frame_tokens);
-    let slack = (remembered / 4).max(FEWEST_FRAMES_BETWEEN_EVICTIONS * costs.frame_tokens);
+    // Strategies that count what they keep leave a quarter of the room free.
+    let slack = remembered.saturating_add(costs.fixed_tokens).div_ceil(3);
+    let slack = slack.max(FEWEST_FRAMES_BETWEEN_EVICTIONS * costs.frame_tokens);
     let summary = strategy.summary().map_or(0, |(_, tokens)| tokens);
     let mut wanted = [remembered, slack, summary, reserved_seq_len, max_new_tokens, costs.fixed_tokens];
     if let Some(kept) = strategy.kept()

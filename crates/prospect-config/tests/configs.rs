@@ -139,12 +139,12 @@ fn a_budget_in_seconds_is_what_the_strategy_keeps_and_room_for_more() {
     let kept = 120 * 67;
     let ExceedContextHandling::BuiltIn { parameters, .. } = &minute.context.strategy else { panic!() };
     assert_eq!(parameters.count("keep_frame_len"), Ok(kept));
-    assert_eq!(minute.context.max_seq_len, kept + kept / 4 + 128 + 64 + 40);
+    assert_eq!(minute.context.max_seq_len, kept + (kept + 40usize).div_ceil(3) + 128 + 64 + 40);
     let printed = minute.to_toml();
     assert!(printed.contains("budget = \"60s\""), "{printed}");
     // A strategy that keeps nothing evicts when the time is over.
     let sums_up = fitted(&["context.budget=1m", "context.strategy=summarize_and_drop"]).unwrap();
-    assert_eq!(sums_up.context.max_seq_len, kept + kept / 4 + 256 + 128 + 64 + 40);
+    assert_eq!(sums_up.context.max_seq_len, kept + (kept + 40usize).div_ceil(3) + 256 + 128 + 64 + 40);
     // Who says what is kept is heard, and told if it does not fit.
     let own = ["context.budget=1m", "context.strategy=drop_middle"];
     let set = fitted(&[&own[..], &["context.drop_middle.last_keep_len=99"]].concat());

@@ -43,7 +43,7 @@ pub(super) struct CommonArguments {
     /// What happens when the cache is full.
     #[arg(long)]
     strategy: Option<String>,
-    /// How long a frame is remembered at least, such as 90s or 5m: a budget for the cache.
+    /// How long a frame is remembered, such as 90s or 5m: a budget for the cache. What is said takes room from the frames.
     #[arg(long, value_name = "TIME")]
     remember: Option<String>,
     /// Ask this again and again: when the picture changes, or at intervals with --every.

@@ -131,6 +131,6 @@ fn doctor_says_what_this_machine_offers_and_completions_are_a_script() {
     }
     let help = program(&["help", "run"]).output().unwrap();
     assert!(text(&help.stdout).contains("--preset <NAME>"));
-    let misspelt = program(&["rnu"]).output().unwrap();
-    assert!(text(&misspelt.stderr).contains("'run'"), "{}", text(&misspelt.stderr));
+    let misspelt = program(&["evall"]).output().unwrap();
+    assert!(text(&misspelt.stderr).contains("'eval'"), "{}", text(&misspelt.stderr));
 }
