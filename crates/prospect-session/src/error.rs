@@ -3,8 +3,8 @@
 use prospect_context::PlanError;
 use prospect_context::account::NoRoom;
 
-use crate::adjust::UnlawfulChange;
 use crate::language::LanguageError;
+use crate::unlawful_change::UnlawfulChange;
 
 /// Any failure of a session.
 #[derive(Debug, thiserror::Error)]

@@ -50,10 +50,10 @@ mod talk;
 mod tests;
 mod thumbnail;
 mod trace_laws;
+mod unlawful_change;
 mod words;
 mod work;
 
-pub use adjust::UnlawfulChange;
 pub use error::{SessionError, UnfitSession};
 pub use event::{Event, PaceEntry, PaceSummary, PutBack, SCHEMA_VERSION, SegmentEntry, StageTimes, Versions};
 pub use frame::{Aside, Fingerprint, FrameDone, FrameInput, Pace, Reply};
@@ -65,5 +65,6 @@ pub use session::Session;
 pub use statistics::RunStatistics;
 pub use thumbnail::{THUMBNAIL_SIDE, Thumbnail};
 pub use trace_laws::broken_laws;
+pub use unlawful_change::UnlawfulChange;
 pub use words::Words;
 pub use work::{Done, Evicted, ResolvedPiece, Said, Then, Work};

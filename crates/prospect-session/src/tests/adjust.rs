@@ -3,9 +3,8 @@
 use serde_json::{Map, json};
 
 use super::driver::{FakeModel, NOW, frame, rule, session, settings};
-use crate::adjust::UnlawfulChange;
 use crate::fake::{small_settings, started, strategies};
-use crate::{Event, Guidance, OverflowRule, SessionError, broken_laws};
+use crate::{Event, Guidance, OverflowRule, SessionError, UnlawfulChange, broken_laws};
 
 fn rule_of(strategy: &str, further: &[&str]) -> OverflowRule {
     rule(&small_settings(&[&[strategy], further].concat()).unwrap())
