@@ -87,7 +87,6 @@ impl MemorySpan {
     fn seconds(&self, frames: usize) -> String {
         let seconds = frames as f64 / self.fps;
         match seconds {
-            0.0 => "nothing".to_owned(),
             ..10.0 => format!("{seconds:.1} s"),
             10.0..120.0 => format!("{seconds:.0} s"),
             _ => format!("{:.1} min", seconds / 60.0),
@@ -102,6 +101,7 @@ impl fmt::Display for MemorySpan {
         let held = self.seconds(frames);
         write!(f, "{max_seq_len} tokens hold {frames} frames of {frame_tokens}, {held} at {fps} fps")?;
         match kept_frames {
+            Some(0) => f.write_str("; an eviction leaves no frame"),
             Some(kept) => write!(f, "; an eviction leaves {} of frames", self.seconds(kept)),
             None => f.write_str("; nothing is evicted"),
         }
