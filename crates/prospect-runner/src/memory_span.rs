@@ -94,7 +94,7 @@ impl MemorySpan {
     }
 }
 
-/// `memory: 4096 tokens hold 60 frames of 67, 30 s at 2 fps; an eviction leaves the last 3.5 s`
+/// `4096 tokens hold 60 frames of 67, 30 s at 2 fps; an eviction leaves 3.5 s of frames`
 impl fmt::Display for MemorySpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { max_seq_len, frame_tokens, fps, frames, kept_frames } = *self;

@@ -2,6 +2,19 @@
 
 use prospect_model::ModelConfig;
 
+/// Around the image tokens of a frame: its time in words, start and end of the image.
+const FRAME_TEXT_TOKENS: usize = 16;
+
+/// Tokens of a frame with its text.
+pub(crate) fn frame_tokens(config: &ModelConfig) -> usize {
+    config.image_seq_len() + FRAME_TEXT_TOKENS
+}
+
+/// Of a frame to which nothing is said, behind `cached` tokens.
+pub(crate) fn of_silent_frame(config: &ModelConfig, cached: usize) -> f64 {
+    of_vision(config) + of_decoder(config, frame_tokens(config), cached)
+}
+
 /// Of one tile through vision tower and connector.
 pub(crate) fn of_vision(config: &ModelConfig) -> f64 {
     let vision = &config.vision_config;

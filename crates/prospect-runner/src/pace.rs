@@ -4,11 +4,9 @@ use prospect_config::{Quantize, Settings};
 use prospect_model::{ComputeDevice, ModelConfig, Placement, Precision, cpu_product_rate};
 
 use crate::error::RunError;
-use crate::operations::{of_decoder, of_vision};
+use crate::operations::of_silent_frame;
 use crate::outlet::tell;
 
-/// Tokens around the image tokens of a frame: its markers, and its time in words.
-const TEXT_TOKENS: usize = 16;
 /// Share of the rate of a large product that a whole frame reaches: `bench` measures 0.8 to 0.9 of it.
 const SHARE: f64 = 0.8;
 /// Operations a second that every machine does: what needs fewer is not worth measuring anything.
@@ -48,7 +46,7 @@ pub(crate) fn decide_quantize(
 /// Of a silent frame behind a full cache.
 fn operations_of_frame(settings: &Settings, config: &ModelConfig) -> f64 {
     let cached = settings.context.max_seq_len.min(config.text_config.max_position_embeddings);
-    of_vision(config) + of_decoder(config, config.image_seq_len() + TEXT_TOKENS, cached)
+    of_silent_frame(config, cached)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use prospect_model::{KvCache, PixelValues, SmolVlm};
 use serde::Serialize;
 
 use crate::error::RunError;
-use crate::operations::{of_decoder, of_vision};
+use crate::operations::{self, of_decoder, of_vision};
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -63,12 +63,9 @@ pub fn measure(model: &SmolVlm, cache_lengths: &[usize], repeats: usize) -> Resu
     Ok(measured)
 }
 
-/// Around the image tokens of a frame: its time, start and end of the image.
-const FRAME_TEXT_TOKENS: usize = 16;
-
 /// Tokens of a frame with its text.
 pub(crate) fn frame_tokens(model: &SmolVlm) -> usize {
-    model.config().image_seq_len() + FRAME_TEXT_TOKENS
+    operations::frame_tokens(model.config())
 }
 
 /// Pixels of a frame, normalised.

@@ -8,12 +8,11 @@ use prospect_model::{
 };
 
 use super::say::print;
-use crate::operations::{of_decoder, of_vision};
+use crate::operations::of_silent_frame;
 use crate::published::{SIZES, Size};
 use crate::version::VERSION;
 
-/// A frame whose time is estimated: tokens around its image tokens, and tokens in the cache before it.
-const TEXT_TOKENS: usize = 16;
+/// Tokens in the cache before the frame whose time is estimated.
 const CACHED_TOKENS: usize = 2048;
 /// Features of the build that a person chooses.
 const FEATURES: [(&str, bool); 5] = [
@@ -108,8 +107,7 @@ fn checkpoint(size: &Size, rate: Option<f64>) -> String {
         None => "not downloaded",
     };
     let pace = rate.zip(size.config().ok()).map(|(rate, config)| {
-        let frame = config.image_seq_len() + TEXT_TOKENS;
-        let operations = of_vision(&config) + of_decoder(&config, frame, CACHED_TOKENS);
+        let operations = of_silent_frame(&config, CACHED_TOKENS);
         format!(", a silent frame takes at least {:.1} s on this CPU in f32", operations / rate)
     });
     format!("{}: {place}{}", size.hub_id, pace.unwrap_or_default())
