@@ -132,12 +132,7 @@ pub trait StreamWatcher: Send + Sync {
     /// Words of a reply, as they come.
     fn words(&self, frame: usize, text: &str);
 
-    /// Whether it wants to see frames ([`crate::watched_frames`]).
-    fn wants_frames(&self) -> bool {
-        false
-    }
-
-    /// A frame was read, and its turn with the model is to come. Said on the thread that reads frames.
+    /// A frame was read, and its turn with the model is to come ([`crate::watched_frames`]). Said on the thread that reads frames.
     fn frame(&self, _frame: &Frame) {}
 
     /// Nothing more comes of it. `failure` says why in one line, if it did not simply come to its end.

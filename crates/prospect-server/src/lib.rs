@@ -24,6 +24,7 @@ mod private_file;
 mod routes;
 mod serve;
 mod session;
+mod small_jpeg;
 mod sources;
 mod state;
 mod steady_writes;

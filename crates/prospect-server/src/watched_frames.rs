@@ -1,4 +1,4 @@
-//! A source whose frames somebody sees on their way to the model.
+//! A source whose frames a watcher sees on their way to the model.
 
 use std::sync::Arc;
 
@@ -6,15 +6,12 @@ use prospect_source::{Frame, FrameSource, SourceError};
 
 use crate::backend::StreamWatcher;
 
-/// Shows every frame of a source to a watcher that wants to see frames; the source itself where it does not.
+/// Shows every frame of a source to a watcher.
 pub fn watched_frames(
     source: Box<dyn FrameSource>,
     watcher: &Arc<dyn StreamWatcher>,
 ) -> Box<dyn FrameSource> {
-    match watcher.wants_frames() {
-        true => Box::new(Watched { source, watcher: Arc::clone(watcher) }),
-        false => source,
-    }
+    Box::new(Watched { source, watcher: Arc::clone(watcher) })
 }
 
 struct Watched {

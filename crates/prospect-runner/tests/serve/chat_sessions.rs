@@ -94,6 +94,35 @@ fn a_header_names_the_session_too_and_words_come_as_they_are_said() {
 }
 
 #[test]
+fn a_client_that_knows_only_a_base_address_keeps_one_session() {
+    let server = RunningServer::start(&[]);
+    let base = format!("{SESSIONS}/webcam");
+    let (status, models) = server.json("GET", &format!("{base}/models"), "");
+    assert_eq!(status, 200);
+    let model = &models["data"][0]["id"];
+    // Each request is one picture with the same question, and nothing that was said before: so live-vlm-webui asks.
+    let answers: Vec<Value> = (0..3)
+        .map(|number| {
+            let body = json!({ "model": model, "messages": [shown(number, "What now?")], "max_tokens": 16 });
+            let (status, answer) =
+                server.json("POST", &format!("{base}/chat/completions"), &body.to_string());
+            assert_eq!(status, 200, "{answer}");
+            answer
+        })
+        .collect();
+    let id = answers[0]["session"].as_str().unwrap();
+    assert!(answers.iter().all(|answer| answer["session"] == id), "{answers:?}");
+    assert_eq!(of_session(&server, id).0, 3);
+    // The second picture found in the cache what the first one left there.
+    let usage = |number: usize, key: &str| answers[number]["usage"][key].as_u64().unwrap();
+    let cached =
+        |number: usize| answers[number]["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap();
+    assert_eq!(cached(1), usage(0, "total_tokens"));
+    assert_eq!(cached(2), usage(1, "total_tokens"));
+    assert!(usage(2, "prompt_tokens") > cached(2));
+}
+
+#[test]
 fn requests_with_a_new_name_open_one_session() {
     let server = RunningServer::start(&[]);
     let body = json!({ "session": "bench", "messages": [shown(0, "What now?")] }).to_string();

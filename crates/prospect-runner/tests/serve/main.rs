@@ -11,6 +11,7 @@ mod chat;
 mod chat_media;
 mod chat_sessions;
 mod client;
+mod connections;
 mod keeping;
 mod mqtt;
 mod mqtt_broker;

@@ -128,6 +128,30 @@ fn people_speak_and_prompts_change() {
 }
 
 #[test]
+fn whoever_asks_sees_the_next_frame_as_a_small_picture() {
+    let server = RunningServer::start(&[]);
+    let session = server.open(&order(VIDEO));
+    let at = format!("{SESSIONS}/{session}/frame");
+    let frames = frames(VIDEO);
+    assert_eq!(server.push(&session, &frames[0]).0, 200);
+    let (status, jpeg) = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| server.request("GET", &at, &[], b""));
+        // Frames go on until one came after the question.
+        let mut next = frames[1..].iter();
+        while !asked.is_finished() {
+            assert_eq!(server.push(&session, next.next().expect("the question is answered")).0, 200);
+        }
+        asked.join().unwrap()
+    });
+    assert_eq!(status, 200);
+    assert_eq!(image::guess_format(&jpeg).unwrap(), image::ImageFormat::Jpeg);
+    let shown = image::load_from_memory(&jpeg).unwrap();
+    assert_eq!((shown.width(), shown.height()), frames[0].image.dimensions());
+    assert_eq!(server.json("POST", &format!("{SESSIONS}/{session}/suspend"), "").0, 200);
+    assert_eq!(server.json("GET", &at, "").0, 409);
+}
+
+#[test]
 fn several_frames_come_in_one_form() {
     let server = RunningServer::start(&[]);
     let session = server.open("");

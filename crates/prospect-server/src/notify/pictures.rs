@@ -1,20 +1,12 @@
-//! The pictures of frames whose turn is to come, and a picture as a small JPEG.
+//! The pictures of frames whose turn is to come.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use image::codecs::jpeg::JpegEncoder;
-use image::{RgbImage, imageops};
-
-use super::reply::Jpeg;
+use image::RgbImage;
 
 /// Most pictures that are kept: more frames than that rarely wait between a source and its model.
 const MOST_PICTURES: usize = 64;
-/// The longer side of a JPEG, in pixels.
-const LONGEST_SIDE: u32 = 640;
-const QUALITY: u8 = 80;
 
 /// Pictures by their frames' numbers, which rise. They are shared with the frames, not copied.
 #[derive(Debug, Default)]
@@ -48,23 +40,6 @@ impl Pictures {
     }
 }
 
-/// A picture as a JPEG of bounded size; none where it has no pixels.
-pub(super) fn jpeg(picture: &RgbImage) -> Option<Jpeg> {
-    let longest = picture.width().max(picture.height());
-    let small = (longest > LONGEST_SIDE).then(|| {
-        let side = |length: u32| {
-            let scaled = u64::from(length) * u64::from(LONGEST_SIDE) / u64::from(longest);
-            u32::try_from(scaled).unwrap_or(LONGEST_SIDE).max(1)
-        };
-        imageops::thumbnail(picture, side(picture.width()), side(picture.height()))
-    });
-    let picture = small.as_ref().unwrap_or(picture);
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode_image(picture).ok()?;
-    let (width, height) = picture.dimensions();
-    Some(Jpeg { kind: "image/jpeg", width, height, data: STANDARD.encode(bytes) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,22 +59,5 @@ mod tests {
         pictures.keep(1000, picture(1));
         pictures.clear();
         assert!(pictures.take(1000).is_none());
-    }
-
-    #[test]
-    fn a_large_picture_becomes_a_small_one_of_its_shape() {
-        let of = |width, height| {
-            let noise =
-                RgbImage::from_fn(width, height, |x, y| image::Rgb([(x * y) as u8, x as u8, y as u8]));
-            let jpeg = jpeg(&noise).unwrap();
-            let bytes = STANDARD.decode(&jpeg.data).unwrap();
-            let read = image::load_from_memory(&bytes).unwrap();
-            assert_eq!((read.width(), read.height()), (jpeg.width, jpeg.height));
-            assert!(jpeg.data.len() < 1 << 19);
-            (jpeg.width, jpeg.height)
-        };
-        assert_eq!(of(1600, 1200), (640, 480));
-        assert_eq!(of(64, 48), (64, 48));
-        assert_eq!(of(1, 5000), (1, 640));
     }
 }

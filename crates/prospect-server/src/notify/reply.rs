@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+
+use crate::small_jpeg::SmallJpeg;
 
 /// What the assistant said to a frame.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,6 +41,12 @@ pub(super) struct Jpeg {
     pub(super) height: u32,
     /// Base64.
     pub(super) data: String,
+}
+
+impl From<SmallJpeg> for Jpeg {
+    fn from(SmallJpeg { width, height, bytes }: SmallJpeg) -> Self {
+        Self { kind: "image/jpeg", width, height, data: STANDARD.encode(bytes) }
+    }
 }
 
 /// The time since 1970.

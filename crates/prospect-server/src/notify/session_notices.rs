@@ -7,8 +7,9 @@ use prospect_source::Frame;
 use serde_json::Value;
 
 use super::notifier::Notifier;
-use super::pictures::{Pictures, jpeg};
-use super::reply::{Reply, now};
+use super::pictures::Pictures;
+use super::reply::{Jpeg, Reply, now};
+use crate::small_jpeg::SmallJpeg;
 
 /// Tells receivers of one session. Costs nothing where there are none.
 pub(crate) struct SessionNotices {
@@ -25,14 +26,11 @@ impl SessionNotices {
         Self { notifier, session, camera, pictures: Pictures::default(), said: Mutex::default() }
     }
 
-    /// Whether frames have to be shown: somebody may be told what they look like.
-    pub(crate) fn wants_frames(&self) -> bool {
-        self.notifier.sends_pictures()
-    }
-
-    /// A frame was read.
+    /// A frame was read. Its picture is kept where somebody may be told what the frame looks like.
     pub(crate) fn frame(&self, frame: &Frame) {
-        self.pictures.keep(frame.index, Arc::clone(&frame.image));
+        if self.notifier.sends_pictures() {
+            self.pictures.keep(frame.index, Arc::clone(&frame.image));
+        }
     }
 
     /// Something came of the stream. A reply is told with its frame, which knows how sure the decision was.
@@ -60,7 +58,8 @@ impl SessionNotices {
         let Some(text) = self.said().take() else { return };
         let (session, camera) = (self.session.clone(), self.camera.clone());
         // On the session's thread, once: what waits in the receivers' queues is small and shared.
-        let image = picture.and_then(|picture| jpeg(&picture)).map(Arc::new);
+        let image =
+            picture.and_then(|picture| SmallJpeg::of(&picture)).map(|jpeg| Arc::new(Jpeg::from(jpeg)));
         let (id, created) = (Reply::id_of(&session, frame), now().as_secs());
         let reply = Reply { id, created, session, camera, frame, time, text, not_talk_probability, image };
         self.notifier.tell(&Arc::new(reply));

@@ -237,36 +237,19 @@ const SORRY = {
 };
 
 let starting = false;
-async function start(load, how) {
+async function start(open) {
   if (starting) return;
   starting = true;
-  try { await begin(load, how); } finally { starting = false; }
+  try { await begin(open); } finally { starting = false; }
 }
 
-async function begin(load, { isFile, prompt }) {
+const post = (path, what) => ask("POST", path, JSON.stringify(what), { "content-type": "application/json" });
+
+async function begin(open) {
   await stop();
-  const video = at("video");
   try {
     status("Opening a session …");
-    const wanted = JSON.stringify({ ...(prompt && { system_prompt: prompt }), ...order() });
-    const opened = await ask("POST", SESSIONS, wanted, { "content-type": "application/json" });
-    const session = {
-      id: opened.id, cache: [], silence: [], moments: [], frames: 0, dropped: 0, evictions: 0, time: 0,
-      abort: new AbortController(), over: false,
-    };
-    live = shown = session;
-    for (const id of left) end(id);
-    for (const id of ["frames", "dropped", "evictions"]) at(id).textContent = "0";
-    for (const id of ["rate", "latency"]) at(id).textContent = "–";
-    at("words").replaceChildren();
-    follows = true;
-    // What was there before must not be sent.
-    video.removeAttribute("src");
-    video.load();
-    push(session, video, isFile);
-    await load(video);
-    video.muted = true;
-    await video.play();
+    const session = await open();
     if (live !== session) return;
     for (const id of ["stop", "question", "say"]) at(id).disabled = false;
     status("Watching.");
@@ -274,6 +257,62 @@ async function begin(load, { isFile, prompt }) {
   } catch (error) {
     stop();
     status(SORRY[error.name] ?? error.message, true);
+  }
+}
+
+// Shows a session from its beginning on. `isOurs` says whether it ends with the page.
+function show(id, isOurs) {
+  live = shown = {
+    id, isOurs, cache: [], silence: [], moments: [], frames: 0, dropped: 0, evictions: 0, time: 0,
+    abort: new AbortController(), over: false,
+  };
+  for (const id of left) end(id);
+  for (const id of ["frames", "dropped", "evictions"]) at(id).textContent = "0";
+  for (const id of ["rate", "latency"]) at(id).textContent = "–";
+  at("words").replaceChildren();
+  follows = true;
+  return live;
+}
+
+// A session whose frames are what a video shows here.
+async function openPushed(load, { isFile, prompt }) {
+  const { id } = await post(SESSIONS, { ...(prompt && { system_prompt: prompt }), ...order() });
+  const [session, video] = [show(id, true), at("video")];
+  // What was there before must not be sent.
+  video.removeAttribute("src");
+  video.load();
+  push(session, video, isFile);
+  await load(video);
+  video.muted = true;
+  await video.play();
+  return session;
+}
+
+// The session that watches a camera since the server began, or one of our own.
+async function openCamera(camera) {
+  const { data } = await ask("GET", SESSIONS);
+  const there = data.find((session) => session.camera === camera && session.owner === "server" && session.state === "watching");
+  const { id } = there ?? await post(SESSIONS, { camera, ...order() });
+  const session = show(id, !there);
+  look(session);
+  return session;
+}
+
+// What the server's camera shows: one picture after the other, as often as the session takes one.
+async function look(session) {
+  const view = at("view");
+  [view.hidden, at("video").hidden] = [false, true];
+  while (live === session) {
+    try {
+      const answer = await fetch(`${SESSIONS}/${session.id}/frame`, { headers: headers(), signal: session.abort.signal });
+      if (answer.ok && live === session) {
+        URL.revokeObjectURL(view.src);
+        view.src = URL.createObjectURL(await answer.blob());
+      } else await new Promise((wait) => setTimeout(wait, 2000));
+    } catch {
+      if (session.abort.signal.aborted) return;
+      await new Promise((wait) => setTimeout(wait, 2000));
+    }
   }
 }
 
@@ -352,19 +391,22 @@ async function stop() {
   video.pause();
   video.srcObject?.getTracks().forEach((track) => track.stop());
   video.srcObject = null;
+  [video.hidden, at("view").hidden, at("cameras").value] = [false, true, ""];
   for (const id of ["stop", "question", "say"]) at(id).disabled = true;
   at("partial")?.removeAttribute("id");
   if (!session) return;
   session.abort.abort();
-  await end(session.id);
+  if (session.isOurs) await end(session.id);
 }
 
-at("camera").onclick = () => start(async (video) => {
+async function webcam(video) {
   if (!navigator.mediaDevices) throw new Error("The browser gives a page its webcam over https or on localhost only.");
   video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" }, audio: false });
-}, { isFile: false });
+}
+at("camera").onclick = () => start(() => openPushed(webcam, { isFile: false }));
 
-const fromFile = (address, prompt) => start(async (video) => { video.src = address; }, { isFile: true, prompt });
+const fromFile = (address, prompt) =>
+  start(() => openPushed(async (video) => { video.src = address; }, { isFile: true, prompt }));
 at("file").onchange = () => {
   const [file] = at("file").files;
   if (file) fromFile(URL.createObjectURL(file));
@@ -375,12 +417,25 @@ const halt = () => { stop(); status("Stopped."); };
 at("stop").onclick = halt;
 addEventListener("pagehide", () => live && halt());
 
+at("cameras").onchange = () => {
+  const camera = at("cameras").value;
+  if (camera) start(() => openCamera(camera)).then(() => { if (live) at("cameras").value = camera; });
+};
+// Cameras are told to whoever has a key, if the server wants one.
+async function listCameras() {
+  const { data } = await ask("GET", "/v1/streaming/cameras").catch(() => ({ data: [] }));
+  at("cameras").replaceChildren(new Option("Camera …", ""), ...data.map(({ name }) => new Option(name, name)));
+  at("cameras").hidden = !data.length;
+}
+at("key").onchange = listCameras;
+listCameras();
+
 at("ask").onsubmit = async (event) => {
   event.preventDefault();
   const text = at("question").value.trim();
   if (!text || !live) return;
   try {
-    await ask("POST", `${SESSIONS}/${live.id}/messages`, JSON.stringify({ text }), { "content-type": "application/json" });
+    await post(`${SESSIONS}/${live.id}/messages`, { text });
     at("question").value = "";
   } catch (error) { status(error.message, true); }
 };

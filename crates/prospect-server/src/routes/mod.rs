@@ -14,6 +14,7 @@ mod page;
 mod realtime;
 mod sessions;
 mod trace;
+mod view;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -34,6 +35,7 @@ pub(crate) fn router(state: Shared) -> Router {
         .route(SESSIONS, get(sessions::list).post(sessions::open))
         .route(&of_session(""), get(sessions::show).patch(changes::change).delete(sessions::close))
         .route(&of_session("/frames"), post(frames::push))
+        .route(&of_session("/frame"), get(view::next_frame))
         .route(&of_session("/messages"), post(messages::say))
         .route(&of_session("/events"), get(events::stream))
         .route(&of_session("/trace"), get(trace::download))
@@ -42,6 +44,8 @@ pub(crate) fn router(state: Shared) -> Router {
         .route("/v1/streaming/cameras", get(cameras::list).post(cameras::add))
         .route("/v1/streaming/cameras/{name}", delete(cameras::remove))
         .route("/v1/chat/completions", post(chat::complete))
+        .route(&of_session("/chat/completions"), post(chat::complete_in))
+        .route(&of_session("/models"), get(models::list))
         .route("/v1/realtime", get(realtime::connect))
         .route("/metrics", get(health::metrics))
         .route_layer(middleware::from_fn_with_state(state.clone(), door::authenticate));

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::kept::Kept;
 use super::log::EventLog;
+use super::viewers::Viewers;
 use crate::backend::{LiveStream, OpenError, StreamPosition, StreamWatcher};
 use crate::error::ApiError;
 use crate::guard::Caller;
@@ -75,6 +76,8 @@ pub(crate) struct LiveSession {
     pub(crate) pushing: tokio::sync::Mutex<()>,
     /// Held while a conversation is answered from the session: its answers come one after the other.
     pub(crate) answering: Arc<tokio::sync::Mutex<()>>,
+    /// Whoever waits to see its next frame.
+    pub(crate) viewers: Viewers,
     stream: Mutex<Option<Box<dyn LiveStream>>>,
     progress: Mutex<Progress>,
     metrics: Arc<Metrics>,
@@ -130,6 +133,7 @@ impl LiveSession {
             change: Mutex::new(false),
             pushing: tokio::sync::Mutex::default(),
             answering: Arc::default(),
+            viewers: Viewers::default(),
             stream: Mutex::new(None),
             progress: Mutex::new(Progress {
                 state: State::Watching,
@@ -406,12 +410,9 @@ impl StreamWatcher for LiveSession {
         self.notices.event(event);
     }
 
-    fn wants_frames(&self) -> bool {
-        self.notices.wants_frames()
-    }
-
     fn frame(&self, frame: &Frame) {
         self.notices.frame(frame);
+        self.viewers.show(frame);
     }
 
     fn words(&self, frame: usize, text: &str) {
@@ -426,6 +427,7 @@ impl StreamWatcher for LiveSession {
         let goes_on_later = progress.state == State::Suspended;
         drop(progress);
         self.tell_state();
+        self.viewers.send_away();
         if goes_on_later {
             self.log.wake();
             return;

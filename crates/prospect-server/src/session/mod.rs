@@ -5,6 +5,7 @@ mod kept;
 mod live;
 mod log;
 mod table;
+mod viewers;
 
 pub(crate) use live::{FrameResult, LiveSession, State};
 pub(crate) use log::LoggedEvent;

@@ -12,6 +12,7 @@ use super::super::sessions::aside;
 use super::answering::{Answering, WORDS_WAITING, sent_in_parts, sent_whole};
 use super::media::Media;
 use super::request::{Asked, AskedMessage};
+use super::usage::Usage;
 use crate::backend::{Chat, ChatAnswer, ChatMessage};
 use crate::error::ApiError;
 use crate::state::Shared;
@@ -36,7 +37,7 @@ pub(super) async fn answer(
     let whole = aside(move || {
         let _turn = turn;
         let answer = state.backend.answer(&chat, &mut |words| answering.said.take(words).is_some())?;
-        Ok(answering.whole(reason(&answering, &answer), Some(usage_of(&answer))))
+        Ok(answering.whole(reason(&answering, &answer), usage_of(&answer)))
     })
     .await?;
     Ok(sent_whole(whole))
@@ -79,9 +80,8 @@ fn reason(answering: &Answering, answer: &ChatAnswer) -> &'static str {
     if answer.is_cut && !answering.said.is_stopped { "length" } else { "stop" }
 }
 
-fn usage_of(answer: &ChatAnswer) -> Value {
-    let (prompt, completion) = (answer.prompt_tokens, answer.answer_tokens);
-    json!({ "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion })
+fn usage_of(answer: &ChatAnswer) -> Usage {
+    Usage { prompt: answer.prompt_tokens, cached: None, completion: answer.answer_tokens }
 }
 
 /// Settings of sampling. A temperature of 0 is greedy; what is not said is the server's.

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::said::Said;
+use super::usage::Usage;
 
 /// Names the session that answers, in a request and in its answer.
 pub(super) const SESSION: HeaderName = HeaderName::from_static("x-prospect-session");
@@ -58,20 +59,17 @@ impl Answering {
         self.chunk(&json!({ "content": words }), None)
     }
 
-    pub(super) fn usage_chunk(&self, usage: Value) -> Value {
+    pub(super) fn usage_chunk(&self, usage: Usage) -> Value {
         let mut chunk = self.chunk(&json!({}), None);
-        (chunk["choices"], chunk["usage"]) = (json!([]), usage);
+        (chunk["choices"], chunk["usage"]) = (json!([]), usage.json());
         chunk
     }
 
-    pub(super) fn whole(&self, reason: &str, usage: Option<Value>) -> Value {
+    pub(super) fn whole(&self, reason: &str, usage: Usage) -> Value {
         let message = json!({ "role": "assistant", "content": self.said.text.trim() });
         let choice = json!({ "index": 0, "message": message, "finish_reason": reason });
         let mut whole = self.of_kind("chat.completion");
-        whole["choices"] = json!([choice]);
-        if let Some(usage) = usage {
-            whole["usage"] = usage;
-        }
+        (whole["choices"], whole["usage"]) = (json!([choice]), usage.json());
         whole
     }
 }

@@ -17,6 +17,7 @@ use super::super::sessions::{aside, open_session, over};
 use super::answering::{Answering, WORDS_WAITING, of_session, sent_in_parts, sent_whole};
 use super::media::Media;
 use super::request::{Asked, AskedMessage, AskedPart};
+use super::usage::Usage;
 use crate::backend::ChatPart;
 use crate::error::ApiError;
 use crate::guard::Caller;
@@ -43,12 +44,12 @@ pub(super) async fn answer(
     let (session, alone, answer) = turn.begin().await?;
     answering.session = Some(session.id.clone());
     if !asked.stream {
-        let mut answer = answer;
+        let (mut answer, mut usage) = (answer, Usage::default());
         while let Some(event) = in_time(&mut answer, until).await? {
-            hear(&event, &mut answering);
+            hear(&event, &mut answering, &mut usage);
         }
         return match answer.is_over() {
-            true => Ok(sent_whole(answering.whole("stop", None))),
+            true => Ok(sent_whole(answering.whole("stop", usage))),
             false => Err(over(&session)),
         };
     }
@@ -86,9 +87,10 @@ async fn told(
     words: &mpsc::Sender<Value>,
     until: Instant,
 ) -> Result<(), ApiError> {
+    let mut usage = Usage::default();
     let mut is_heard = words.send(answering.first_chunk()).await.is_ok();
     while is_heard && let Some(event) = in_time(&mut answer, until).await? {
-        if let Some(new) = hear(&event, &mut answering).filter(|new| !new.is_empty()) {
+        if let Some(new) = hear(&event, &mut answering, &mut usage).filter(|new| !new.is_empty()) {
             is_heard = words.send(answering.words(&new)).await.is_ok();
         }
     }
@@ -97,12 +99,16 @@ async fn told(
         let _ = words.send(answering.words(&rest)).await;
     }
     let _ = words.send(answering.chunk(&json!({}), Some("stop"))).await;
+    if answering.with_usage {
+        let _ = words.send(answering.usage_chunk(usage)).await;
+    }
     Ok(())
 }
 
 /// What is new by an event of the answer: words as they come, or a reply whose words did not.
-fn hear(event: &LoggedEvent, answering: &mut Answering) -> Option<String> {
+fn hear(event: &LoggedEvent, answering: &mut Answering, usage: &mut Usage) -> Option<String> {
     let mut data: Value = serde_json::from_str(&event.data).unwrap_or_default();
+    usage.read(event.name, &data);
     let is_new = event.name == "words" || (event.name == "reply" && answering.said.text.is_empty());
     let text = data["text"].take();
     text.as_str().filter(|_| is_new).and_then(|text| answering.said.take(text))

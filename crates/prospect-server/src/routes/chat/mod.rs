@@ -8,5 +8,6 @@ mod in_session;
 mod media;
 mod request;
 mod said;
+mod usage;
 
-pub(super) use complete::complete;
+pub(super) use complete::{complete, complete_in};
