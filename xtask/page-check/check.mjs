@@ -4,12 +4,13 @@
 // times; an eviction has to be seen; a question has to reach the stream; nothing may be wider than the screen or wrong in the console;
 // and a session must not stay when the page stops. Says that it was skipped where there is no browser, or no way to drive one.
 
-import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+import { ROOT, startedServer } from "../started-server.mjs";
+
+const VIDEO = "fixtures/workbench/videos/video_000.mp4";
 const SECONDS = 30; // of the video that are watched
 const LATE = 0.5; // a browser under load skips pictures: a reply may come one frame later
 const SCREENS = [
@@ -27,15 +28,6 @@ if (!binary || !chromium || !driver) {
 
 const faults = [];
 const expect = (holds, what) => { if (!holds) faults.push(what); };
-
-async function server(state) {
-  const child = spawn(binary, ["serve", "--listen", "127.0.0.1:0", "--state", state], { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
-  const address = await new Promise((told, failed) => {
-    child.stdout.once("data", (line) => told(line.toString().trim()));
-    child.once("exit", (code) => failed(new Error(`the server ended with ${code}`)));
-  });
-  return { child, address };
-}
 
 const lines = (page) => page.$$eval("#words li", (all) => all.map((line) => [...line.children].map((part) => part.textContent)));
 const seconds = (clock) => clock.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
@@ -60,14 +52,33 @@ async function watch(browser, address, { name, width, height, scheme }) {
   expect(Number(await page.textContent("#evictions")) > 0, `${name}: no eviction was seen`);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   expect(wide <= 0, `${name}: the page is ${wide} pixels wider than the screen`);
+  // Above every probability, the threshold has the assistant speak at every frame.
+  const [before, line] = [(await lines(page)).length, await page.locator("#silence").boundingBox()];
+  await page.locator("#silence").scrollIntoViewIfNeeded();
+  const box = (await page.locator("#silence").boundingBox()) ?? line;
+  await page.mouse.move(box.x + box.width / 2, box.y + 60);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width / 2, box.y + 9, { steps: 5 });
+  await page.mouse.up();
+  await page.waitForTimeout(2500);
+  const dragged = Number(await page.inputValue("#threshold"));
+  expect(dragged > 0.9, `${name}: the line was dragged to ${dragged}`);
+  expect((await lines(page)).length > before, `${name}: the threshold that was dragged changed nothing`);
   if (pictures) await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
+  await page.click("#stop");
+  await page.waitForTimeout(500);
+  await page.selectOption("#cameras", "bench");
+  await page.waitForSelector("#view:not([hidden])");
+  await page.waitForFunction(() => document.getElementById("view").naturalWidth > 0, undefined, { timeout: 10000 });
+  if (pictures) await page.screenshot({ path: join(pictures, `${name}-camera.png`), fullPage: true });
+  expect(Number(await page.textContent("#frames")) > 0, `${name}: the camera gives no frames`);
   await page.click("#stop");
   await page.waitForTimeout(1000);
   await page.close();
 }
 
 const state = mkdtempSync(join(tmpdir(), "page-check-"));
-const { child, address } = await server(state);
+const { child, address } = await startedServer(binary, state, ["--camera", `bench=${VIDEO}`]);
 const browser = await driver.chromium.launch({
   executablePath: chromium,
   args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],

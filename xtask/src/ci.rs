@@ -6,18 +6,16 @@ use crate::command::{announce, step};
 use crate::cuda;
 use crate::deny;
 use crate::e2e;
+use crate::selection::{FEATURES, test_options};
 use crate::tidy;
 use crate::workspace::workspace_root;
-
-/// Every feature but those for GPUs, which need nvcc to build and are checked by themselves.
-const FEATURES: &str = "prospect-context/serde,prospect-runner/sentence-encoder,prospect-runner/arrow";
 
 /// Runs every step; stops at the first that fails.
 pub(crate) fn run() -> Result<(), String> {
     format_and_rules()?;
     deny::run()?;
     lints()?;
-    cuda::check()?;
+    cuda::check(&cuda::CheckArguments::for_ci())?;
     step(
         "doc",
         "cargo",
@@ -25,7 +23,7 @@ pub(crate) fn run() -> Result<(), String> {
         &[("RUSTDOCFLAGS", "-D warnings")],
     )?;
     step("package prospect-context", "cargo", &["package", "-p", "prospect-context", "--allow-dirty"], &[])?;
-    step("test", "cargo", &["test", "--workspace", "--features", FEATURES], &[])?;
+    test(&TestArguments::default())?;
     cuda::test(&cuda::TestArguments::default())?;
     main_job()?;
     // What it takes a GPU box to run, on the CPU and in little: a person has one try there.
@@ -35,6 +33,23 @@ pub(crate) fn run() -> Result<(), String> {
     custom_strategy()?;
     announce("e2e");
     e2e::run(&e2e::Arguments::for_ci())
+}
+
+/// Which tests are run.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct TestArguments {
+    /// Arguments of `cargo test`: which tests, and behind `--` how.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// The tests, built with the dependencies of the release build.
+pub(crate) fn test(TestArguments { arguments }: &TestArguments) -> Result<(), String> {
+    let options = test_options()?;
+    let selection = ["test", "--workspace", "--features", FEATURES];
+    let all: Vec<&str> =
+        selection.into_iter().chain(options.iter().chain(arguments).map(String::as_str)).collect();
+    step("test", "cargo", &all, &[])
 }
 
 /// The quick half of [`run`], while one works: format, rules, lints, and the tests of the crates without tensors.
@@ -77,7 +92,7 @@ fn page(binary: &str) -> Result<(), String> {
 /// A strategy of someone else's crate, named on the command line of their own binary, which the tests have built.
 fn custom_strategy() -> Result<(), String> {
     let stream = ["run", "--strategy", "every_other_frame", "--set", "context.custom.params.keep_one_of=3"];
-    streams("custom strategy", "target/debug/examples/custom_strategy", &stream)
+    streams("custom strategy", "target/release/examples/custom_strategy", &stream)
 }
 
 /// Runs a stream and looks whether its trace shows what it should: overflows, replies, an orderly end.

@@ -7,6 +7,7 @@ mod deny;
 mod download;
 mod e2e;
 mod fixtures;
+mod selection;
 mod tidy;
 mod workbench;
 mod workspace;
@@ -33,6 +34,8 @@ enum Command {
     E2e(e2e::Arguments),
     /// The binary for NVIDIA GPUs, with a compiler from PyPI if the machine has none (docs/gpu.md).
     CudaBuild(cuda::Arguments),
+    /// Clippy over every build for GPUs, with a stand-in for nvcc (docs/gpu.md).
+    CudaCheck(cuda::CheckArguments),
     /// The tests of what a GPU computes, with the CPU in the place of one (docs/gpu.md).
     CudaTest(cuda::TestArguments),
     /// Licences, duplicate versions and known faults of the dependencies.
@@ -41,6 +44,8 @@ enum Command {
     Check,
     /// Everything a change has to pass: format, lints, tidy, docs, tests, the main job.
     Ci,
+    /// The tests, as CI builds them; arguments are those of `cargo test`, as in `--test serve`.
+    Test(ci::TestArguments),
     /// Check the rules of docs/ARCHITECTURE.md that no compiler checks.
     Tidy,
 }
@@ -51,9 +56,11 @@ fn main() -> ExitCode {
         Command::Download(arguments) => download::run(&arguments),
         Command::E2e(arguments) => e2e::run(&arguments),
         Command::CudaBuild(arguments) => cuda::run(&arguments),
+        Command::CudaCheck(arguments) => cuda::check(&arguments),
         Command::CudaTest(arguments) => cuda::test(&arguments),
         Command::Check => ci::check(),
         Command::Ci => ci::run(),
+        Command::Test(arguments) => ci::test(&arguments),
         Command::Deny => deny::run(),
         Command::Tidy => tidy::run(),
     };

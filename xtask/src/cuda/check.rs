@@ -1,21 +1,45 @@
 //! Types, lints and tests of the code for GPUs, without CUDA and without a GPU.
 
-use super::stand_in::StandIn;
+use super::stand_in::{StandIn, marked};
 use crate::command::step;
+use crate::selection::{FEATURES, test_options};
 
 /// The crates that have code for GPUs.
 const CRATES: [&str; 3] = ["prospect-cuda", "prospect-model", "prospect-runner"];
 
-/// Clippy over every build for GPUs.
-pub(crate) fn check() -> Result<(), String> {
+/// The build for GPUs that people get, and all others.
+const BUILDS: [&str; 3] = ["cuda,flash-attn", "cuda", "cuda,flash-attn-stock,sentence-encoder"];
+
+/// Which builds for GPUs are checked.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct CheckArguments {
+    /// The build that people get, and none of the others: they differ from it by few lines.
+    #[arg(long)]
+    main: bool,
+}
+
+impl CheckArguments {
+    /// What CI has time for.
+    pub(crate) fn for_ci() -> Self {
+        Self { main: true }
+    }
+}
+
+/// Clippy over the builds for GPUs.
+pub(crate) fn check(CheckArguments { main }: &CheckArguments) -> Result<(), String> {
     let stand_in = StandIn::prepare()?;
-    for features in ["cuda", "cuda,flash-attn", "cuda,flash-attn-stock,sentence-encoder"] {
+    let marks = marked("dev");
+    let builds = if *main { &BUILDS[..1] } else { &BUILDS[..] };
+    for features in builds {
         let features = features.split(',').map(|feature| format!("prospect-runner/{feature}"));
         let features = features.collect::<Vec<_>>().join(",");
         let mut arguments = vec!["clippy"];
         arguments.extend(CRATES.iter().flat_map(|name| ["-p", name]));
-        arguments.extend(["--features", &features, "--", "-D", "warnings"]);
-        run(&stand_in, &format!("clippy {features}"), "cargo", &arguments, &[])?;
+        arguments.extend(["--features", &features]);
+        arguments.extend(marks.iter().map(String::as_str));
+        arguments.extend(["--", "-D", "warnings"]);
+        let environment = stand_in.environment();
+        run(environment, &format!("clippy {features}"), "cargo", &arguments, None)?;
     }
     Ok(())
 }
@@ -34,31 +58,36 @@ pub(crate) fn test(arguments: &TestArguments) -> Result<(), String> {
     stand_in.libraries()?;
     if let Some((program, arguments)) = arguments.command.split_first() {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        return run(&stand_in, program, program, &arguments, &[]);
+        return run(stand_in.environment_apart(), program, program, &arguments, None);
     }
-    let crates = ["-p", "prospect-cuda", "-p", "prospect-model", "--features", "prospect-model/flash-attn"];
+    // All crates are selected, so that every dependency has the features that it has in the other tests.
+    let features = format!("{FEATURES},prospect-model/flash-attn");
     let files = ["rows", "graph", "any_device", "gpu"].iter().flat_map(|file| ["--test", file]);
-    let tests: Vec<&str> = crates.into_iter().chain(files).collect();
-    let clippy = [&["clippy"], &tests[..], &["--", "-D", "warnings"]].concat();
-    run(&stand_in, "clippy tests of a GPU", "cargo", &clippy, &[])?;
-    let test = [&["test"], &tests[..]].concat();
+    let tests: Vec<&str> = ["--workspace", "--features", &features].into_iter().chain(files).collect();
+    let marks = marked("dev");
+    let marks: Vec<&str> = marks.iter().map(String::as_str).collect();
+    let clippy = [&["clippy"], &tests[..], &marks, &["--", "-D", "warnings"]].concat();
+    run(stand_in.environment(), "clippy tests of a GPU", "cargo", &clippy, None)?;
+    let options = [test_options()?, marked("release")].concat();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let test = [&["test"], &tests[..], &options].concat();
     for order in ["late", "soon", "1"] {
-        let order_of_tasks = [("PROSPECT_STAND_IN_ORDER", order)];
-        run(&stand_in, &format!("tests of a GPU, {order}"), "cargo", &test, &order_of_tasks)?;
+        let order_of_tasks = ("PROSPECT_STAND_IN_ORDER", order);
+        let name = format!("tests of a GPU, {order}");
+        run(stand_in.environment(), &name, "cargo", &test, Some(order_of_tasks))?;
     }
     Ok(())
 }
 
 fn run(
-    stand_in: &StandIn,
+    environment: Vec<(&'static str, String)>,
     name: &str,
     program: &str,
     arguments: &[&str],
-    more: &[(&'static str, &str)],
+    further: Option<(&str, &str)>,
 ) -> Result<(), String> {
-    let environment = stand_in.environment();
     let mut environment: Vec<(&str, &str)> =
         environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    environment.extend(more);
+    environment.extend(further);
     step(name, program, arguments, &environment)
 }

@@ -7,4 +7,4 @@ mod needed;
 mod stand_in;
 
 pub(crate) use build::{Arguments, run};
-pub(crate) use check::{TestArguments, check, test};
+pub(crate) use check::{CheckArguments, TestArguments, check, test};

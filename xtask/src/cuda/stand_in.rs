@@ -12,6 +12,9 @@ const SOURCES: [&str; 4] = ["gpu.cpp", "driver.cpp", "tensor_kernels.cpp", "libr
 /// The checkout that candle-flash-attn's build script looks for, by its commit.
 const CUTLASS_COMMIT: &str = "7d49e6c7e2f8896c47f586706e67e1fb215529dc";
 
+/// The packages whose build scripts ask for nvcc, or for the version of CUDA.
+const NVCC_PACKAGES: [&str; 4] = ["candle-kernels", "candle-flash-attn", "cudarc", "prospect-cuda"];
+
 /// A folder that looks like CUDA's.
 pub(super) struct StandIn {
     folder: PathBuf,
@@ -45,7 +48,14 @@ impl StandIn {
         Ok(())
     }
 
-    /// What a build has to see, and a program that is run.
+    /// What a build of its own has to see, in a folder of its own, and a program that is run.
+    pub(super) fn environment_apart(&self) -> Vec<(&'static str, String)> {
+        let mut environment = self.environment();
+        environment.push(("CARGO_TARGET_DIR", self.folder.join("build").display().to_string()));
+        environment
+    }
+
+    /// What a build has to see that shares its dependencies with the build without a GPU ([`marked`]).
     pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
         let path = |name: &str| self.folder.join(name).display().to_string();
         vec![
@@ -55,10 +65,17 @@ impl StandIn {
             ("PROSPECT_CUDA_CAPABILITIES", "80".to_owned()),
             ("CUDA_COMPUTE_CAP", "80".to_owned()),
             ("CUDARC_CUDA_VERSION", "13000".to_owned()),
-            ("CARGO_TARGET_DIR", path("build")),
             ("LD_LIBRARY_PATH", path("lib")),
         ]
     }
+}
+
+/// Options of cargo for a build with the stand-in in the folder of all builds. The packages whose build scripts ask for nvcc get an
+/// optimisation of their own, so that no build with the real nvcc takes what the stand-in compiled for its own.
+pub(super) fn marked(profile: &str) -> Vec<String> {
+    let option =
+        |package: &str| ["--config".to_owned(), format!("profile.{profile}.package.{package}.opt-level=1")];
+    NVCC_PACKAGES.iter().flat_map(|package| option(package)).collect()
 }
 
 fn compiler(folder: &Path) -> std::io::Result<()> {

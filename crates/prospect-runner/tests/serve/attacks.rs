@@ -39,7 +39,6 @@ fn nobody_comes_in_without_a_key_and_nobody_sees_the_sessions_of_another() {
         ("GET", "/trace"),
         ("POST", "/frames"),
         ("GET", "/frame"),
-        ("POST", "/chat/completions"),
         ("POST", "/suspend"),
         ("POST", "/resume"),
         ("DELETE", ""),

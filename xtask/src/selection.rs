@@ -1,0 +1,45 @@
+//! What is built and tested together: one selection of features and one set of dependencies for every step of CI.
+
+use crate::workspace::workspace_root;
+
+/// Every feature but those for GPUs, which need nvcc to build and are checked by themselves.
+pub(crate) const FEATURES: &str =
+    "prospect-context/serde,prospect-runner/sentence-encoder,prospect-runner/arrow";
+
+/// Our crates whose tests are too slow without optimisation: they do the arithmetic.
+const OPTIMISED: [&str; 2] = ["prospect-model", "prospect-processor"];
+
+/// Options of `cargo test` with which the dependencies are those of the release build, compiled once for both, while our own crates have
+/// what tests need: assertions, checks of overflow, line numbers, and a compilation that is quick.
+///
+/// # Errors
+/// The folder of the crates cannot be read.
+pub(crate) fn test_options() -> Result<Vec<String>, String> {
+    let mut options = vec!["--release".to_owned()];
+    for name in members()? {
+        let level = if OPTIMISED.contains(&name.as_str()) { "2" } else { "0" };
+        let profile = [
+            ("opt-level", level),
+            ("debug-assertions", "true"),
+            ("overflow-checks", "true"),
+            ("debug", "\"line-tables-only\""),
+            ("codegen-units", "256"),
+        ];
+        for (key, value) in profile {
+            options.extend(["--config".to_owned(), format!("profile.release.package.{name}.{key}={value}")]);
+        }
+    }
+    Ok(options)
+}
+
+/// The names of our crates, which are those of their folders.
+fn members() -> Result<Vec<String>, String> {
+    let crates = workspace_root().join("crates");
+    let failed = |error: std::io::Error| format!("cannot read {}: {error}", crates.display());
+    let mut names = vec!["xtask".to_owned()];
+    for entry in std::fs::read_dir(&crates).map_err(failed)? {
+        names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
