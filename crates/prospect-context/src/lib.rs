@@ -64,12 +64,14 @@ pub mod catalogue;
 mod encoded;
 pub mod laws;
 mod ledger;
+pub mod picture;
 mod plan;
 mod random;
 mod segment;
 pub mod simulator;
 pub mod strategies;
 mod strategy;
+pub mod survivors;
 mod view;
 
 pub use budget::{Budget, OverflowTrigger, Trigger};

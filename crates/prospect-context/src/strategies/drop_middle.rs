@@ -1,10 +1,10 @@
 //! `drop_middle`: keep how the stream began and what happened last.
 
-use super::survivors::initial_and_recent;
 use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
 use crate::plan::{EvictionPlan, PlanError, PositionPolicy};
 use crate::segment::{Segment, SegmentKind};
 use crate::strategy::ContextStrategy;
+use crate::survivors::initial_and_recent;
 use crate::view::CacheView;
 
 /// Keeps the initial segments (system prompt, summary, a user message before the first frame) and whole segments from

@@ -1,10 +1,10 @@
 //! `drop_oldest_frames`: pictures fade, words stay.
 
-use super::survivors::{free_beside, kept};
 use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
 use crate::segment::{Segment, SegmentKind};
 use crate::strategy::ContextStrategy;
+use crate::survivors::{free_beside, kept, newest};
 use crate::view::CacheView;
 
 /// Drops frames, the oldest first, and keeps all that was said: a reply of ten tokens tells what a hundred frames showed.
@@ -46,7 +46,7 @@ impl ContextStrategy for DropOldestFrames {
 
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {
         let (words, room_for_frames) = dialogue_and_room(view, self.keep_frame_len)?;
-        let frames = newest(view, room_for_frames, is_frame);
+        let frames = newest(view.segments, room_for_frames, is_frame);
         let stays = |index: usize, segment: &Segment| {
             segment.pinned || index >= if is_frame(segment) { frames } else { words }
         };
@@ -71,7 +71,7 @@ pub(super) fn dialogue_and_room(
     let free = free_beside(view, |_, segment| segment.pinned)?;
     let headroom = view.budget.room_before(view.incoming).unwrap_or(0) / 4;
     let usable = free.saturating_sub(headroom);
-    let words = newest(view, usable.saturating_sub(keep_frame_len).max(usable / 2), is_dialogue);
+    let words = newest(view.segments, usable.saturating_sub(keep_frame_len).max(usable / 2), is_dialogue);
     let said = view.segments[words..].iter().filter(|segment| is_dialogue(segment));
     let said: usize = said.map(|segment| segment.range.len()).sum();
     Ok((words, usable.saturating_sub(said).min(keep_frame_len)))
@@ -85,14 +85,4 @@ pub(super) fn is_frame(segment: &Segment) -> bool {
 /// What was said, and may be dropped.
 fn is_dialogue(segment: &Segment) -> bool {
     segment.kind != SegmentKind::Frame && !segment.pinned
-}
-
-/// Index from which on the segments for which `counts` holds have at most `tokens` tokens.
-pub(super) fn newest(view: &CacheView<'_>, tokens: usize, counts: impl Fn(&Segment) -> bool) -> usize {
-    let mut taken = 0usize;
-    let passes = |segment: &Segment| {
-        taken += if counts(segment) { segment.range.len() } else { 0 };
-        taken > tokens
-    };
-    view.segments.iter().rposition(passes).map_or(0, |index| index + 1)
 }

@@ -1,11 +1,11 @@
 //! `hybrid`: a summary for what is long ago, the stream itself for what just happened.
 
 use super::summarize_and_drop::restart;
-use super::survivors::{kept, recent_start};
 use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
 use crate::segment::{Segment, SegmentKind};
 use crate::strategy::ContextStrategy;
+use crate::survivors::{kept, recent_start};
 use crate::view::{CacheView, TokenCounter};
 
 /// System prompt, the model's own summary of the whole cache and the task knowledge in one message; then what the user said

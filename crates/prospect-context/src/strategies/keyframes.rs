@@ -1,11 +1,11 @@
 //! `keyframes`: a frame much like the one before it goes first.
 
-use super::drop_oldest_frames::{dialogue_and_room, is_frame, newest};
-use super::survivors::kept;
+use super::drop_oldest_frames::{dialogue_and_room, is_frame};
 use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
 use crate::segment::Segment;
 use crate::strategy::ContextStrategy;
+use crate::survivors::{kept, newest};
 use crate::view::{CacheView, SignalRequest};
 
 /// Keeps what was said, the most recent frames, and of the older ones those that differed most from the frame before them when
@@ -50,7 +50,7 @@ impl ContextStrategy for Keyframes {
 
     fn plan(&self, view: &CacheView<'_>) -> Result<EvictionPlan, PlanError> {
         let (words, free) = dialogue_and_room(view, self.keep_frame_len)?;
-        let recent = newest(view, free.min(self.recent_frame_len), is_frame);
+        let recent = newest(view.segments, free.min(self.recent_frame_len), is_frame);
         let left = free.saturating_sub(tokens_of_frames(&view.segments[recent..]));
         let chosen = most_different(view, recent, left);
         let stays = |index: usize, segment: &Segment| match is_frame(segment) {

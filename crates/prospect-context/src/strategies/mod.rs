@@ -12,7 +12,6 @@ pub mod proassist;
 mod sink_window;
 mod summarize_and_drop;
 mod summarize_with_dst;
-mod survivors;
 
 pub use drop_all::DropAll;
 pub use drop_middle::DropMiddle;

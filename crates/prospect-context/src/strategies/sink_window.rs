@@ -1,9 +1,9 @@
 //! `sink_window`: attention sinks and a sliding window.
 
-use super::survivors::initial_and_recent;
 use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
 use crate::plan::{EvictionPlan, PlanError, PositionPolicy};
 use crate::strategy::ContextStrategy;
+use crate::survivors::initial_and_recent;
 use crate::view::CacheView;
 
 /// Keeps the initial segments that hold the attention sinks, and a recent window, in whole segments.

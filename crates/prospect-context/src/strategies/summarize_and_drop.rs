@@ -1,10 +1,10 @@
 //! `summarize_and_drop`: the model writes down what matters, then forgets the rest.
 
-use super::survivors::{kept, recent_start};
 use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy, SummaryRequest};
 use crate::segment::Role;
 use crate::strategy::ContextStrategy;
+use crate::survivors::{kept, recent_start};
 use crate::view::{CacheView, EarlySummary, TokenCounter};
 
 /// Asks the model for a summary of the whole cache and starts again from system prompt, summary and task knowledge.
