@@ -1,4 +1,4 @@
-//! Shared by the strategies that keep parts of the cache.
+//! Functions that strategies share which keep parts of the cache.
 
 use std::ops::Range;
 
@@ -6,11 +6,11 @@ use crate::plan::{Piece, PlanError};
 use crate::segment::Segment;
 use crate::view::CacheView;
 
-/// Keeps the first `initial` segments, every pinned one, and the whole segments that lie in the last `recent_tokens`
-/// tokens; fewer of those where the budget wants it. The pending reply goes in behind them.
+/// Keeps the first `initial` segments, every pinned segment, and the whole segments that lie in the last
+/// `recent_tokens` tokens, or fewer of those if the budget is smaller. The pending reply goes in behind them.
 ///
 /// # Errors
-/// [`PlanError::BudgetTooSmall`] if the initial and pinned segments alone pass the budget.
+/// [`PlanError::BudgetTooSmall`] if the initial and pinned segments alone exceed the budget.
 pub(super) fn initial_and_recent(
     view: &CacheView<'_>,
     initial: usize,
@@ -24,10 +24,10 @@ pub(super) fn initial_and_recent(
     Ok(pieces)
 }
 
-/// Tokens that the budget leaves beside the segments that have to stay.
+/// The tokens that the budget leaves beside the segments that have to stay.
 ///
 /// # Errors
-/// [`PlanError::BudgetTooSmall`] if these alone pass the budget.
+/// [`PlanError::BudgetTooSmall`] if these segments alone exceed the budget.
 pub(super) fn free_beside(
     view: &CacheView<'_>,
     is_fixed: impl Fn(usize, &Segment) -> bool,
@@ -39,7 +39,7 @@ pub(super) fn free_beside(
     available.checked_sub(needed).ok_or(PlanError::BudgetTooSmall { needed, available })
 }
 
-/// The segments for which `stays` holds, neighbours as one range.
+/// Pieces that keep the segments for which `stays` is true. Neighbouring segments become one range.
 pub(super) fn kept(view: &CacheView<'_>, stays: impl Fn(usize, &Segment) -> bool) -> Vec<Piece> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     for (index, segment) in view.segments.iter().enumerate() {
@@ -54,8 +54,9 @@ pub(super) fn kept(view: &CacheView<'_>, stays: impl Fn(usize, &Segment) -> bool
     ranges.into_iter().map(Piece::Keep).collect()
 }
 
-/// Index of the first segment of the recent part: whole segments from `first` on that lie inside the last `recent_tokens`
-/// tokens, of which those that are not `counted` already take at most `free` tokens.
+/// The index of the first segment of the recent part. The recent part has the whole segments from `first` on
+/// that lie inside the last `recent_tokens` tokens. Those of them that are not `counted` take at most `free`
+/// tokens.
 pub(super) fn recent_start(
     segments: &[Segment],
     first: usize,
