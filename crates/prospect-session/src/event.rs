@@ -287,16 +287,16 @@ pub enum Event {
         replies: usize,
         /// The number of overflows.
         overflows: usize,
-        /// Largest cache length seen.
+        /// The largest length of the cache, in tokens.
         peak_cache_tokens: usize,
-        /// Peak resident memory of the process.
+        /// The peak resident memory of the process, in bytes.
         #[serde(skip_serializing_if = "Option::is_none")]
         peak_memory_bytes: Option<u64>,
-        /// Median frame time.
+        /// The median of frame times, in milliseconds.
         p50_ms: f64,
-        /// 95th percentile of frame times.
+        /// The 95th percentile of frame times, in milliseconds.
         p95_ms: f64,
-        /// 99th percentile of frame times.
+        /// The 99th percentile of frame times, in milliseconds.
         p99_ms: f64,
         /// The delays of the frames, for a live stream or a file in real time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
