@@ -23,7 +23,7 @@ impl Stamps {
     /// Takes a time stamp that came with a frame.
     ///
     /// # Errors
-    /// The time after which the next time stamp has to be.
+    /// The last time stamp, which has to be exceeded; for a first frame, the begin of the stream.
     pub(crate) fn given(&mut self, time: f64) -> Result<f64, f64> {
         let is_later = time.is_finite() && self.last.map_or(time >= self.begins, |last| time > last);
         if !is_later {

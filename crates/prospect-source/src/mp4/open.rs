@@ -176,8 +176,8 @@ fn stream(description: &Avc1Box) -> Result<(Sps, Coding), String> {
     Ok((sps, Coding { parameter_sets, length_size: usize::from(config.length_size_minus_one & 3) + 1 }))
 }
 
-/// The visible size in pixels. A container may crop more than the stream does, within a macroblock, as in
-/// ffmpeg.
+/// The size in pixels to which the container crops the pictures, as in ffmpeg: a container may crop more than
+/// the stream does, within a macroblock. The largest numbers if the container does not crop.
 fn visible(sps: &Sps, container: (u64, u64)) -> (usize, usize) {
     let crops = |container: u64, stream: u64| {
         container > 0 && container <= stream && container.next_multiple_of(16) == stream.next_multiple_of(16)
