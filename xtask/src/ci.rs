@@ -74,7 +74,7 @@ fn lints() -> Result<(), String> {
     step("clippy", "cargo", &arguments, &[])
 }
 
-/// The README's first command.
+/// The README's first run.
 fn main_job() -> Result<(), String> {
     streams("main job", "cargo", &["run", "--release", "-p", "prospect-runner", "--", "run"])
 }

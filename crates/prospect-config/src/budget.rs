@@ -1,26 +1,28 @@
-//! A budget in bytes or in seconds: it becomes tokens once the checkpoint is known.
+//! A budget in bytes or in seconds. It is converted to tokens when the checkpoint is known.
 
 use std::fmt;
 
 use crate::bytes;
 
-/// What the cache may hold, in a unit that only a checkpoint turns into tokens.
+/// The size of the cache in a unit that can be converted to tokens only with a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum CacheBudget {
-    /// Most bytes of keys and values.
+    /// The most bytes of keys and values.
     Bytes(u64),
-    /// Stream seconds for which a frame is remembered, above 0. What is said takes room from the frames.
+    /// The stream seconds for which a frame is remembered, above 0. Messages and replies take room from the
+    /// frames.
     Seconds(f64),
 }
 
-/// What a checkpoint says about the cost of a stream.
+/// The costs of a stream under a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheCosts {
-    /// Bytes that a token takes in the cache.
+    /// The bytes of one token in the cache.
     pub bytes_per_token: usize,
-    /// Tokens that a frame takes with everything that goes in with it, silence included.
+    /// The tokens of a frame, including everything that goes in with it and the silence token.
     pub frame_tokens: usize,
-    /// Tokens that stand beside the frames at any time: the opening, and the question for a summary.
+    /// The tokens that are always in the cache beside the frames: the opening, and the question for a
+    /// summary.
     pub fixed_tokens: usize,
 }
 
@@ -43,7 +45,8 @@ impl fmt::Display for CacheBudget {
     }
 }
 
-/// `90s`, `5m`, `5 min`, `1.5h`; `None` if it is no time above 0. A year is longer than any stream.
+/// Reads a time as seconds: `90s`, `5m`, `5 min`, `1.5h`. `None` if the text is not a time above 0, or if the
+/// time is longer than a year.
 pub fn seconds(text: &str) -> Option<f64> {
     let text = text.trim();
     let (number, unit) = UNITS.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))?;

@@ -1,6 +1,7 @@
-//! Amounts of memory as people write them.
+//! Amounts of memory in the form in which people write them.
 
-/// `256MiB`, `1.5 GiB`, `64MB`, `4096` (bytes); `None` if it is no amount above 0.
+/// Reads an amount of bytes: `256MiB`, `1.5 GiB`, `64MB`, `4096` (bytes). `None` if the text is not an amount
+/// above 0.
 pub(crate) fn parse(text: &str) -> Option<u64> {
     const UNITS: [(&str, u64); 8] = [
         ("KiB", 1 << 10),

@@ -1,24 +1,24 @@
-//! `[[camera]]`: what a server watches. A run knows nothing of cameras, and its trace neither: they stand beside the settings, not among
-//! them.
+//! `[[camera]]`: the cameras of a server. They may be in the same file as the settings, but are not settings
+//! of a stream: a run ignores them, and a trace does not have them.
 
 use toml::{Table, Value};
 
 use crate::error::SettingsError;
 use crate::origin::Origin;
 
-/// The tables' name in a file.
+/// The name of the tables in a file.
 pub(crate) const TABLE: &str = "camera";
 
 /// One camera of a server.
 #[derive(Clone, PartialEq)]
 pub struct CameraSettings {
-    /// What sessions call it.
+    /// The name by which sessions refer to the camera.
     pub name: String,
-    /// Where it is. May hold a password, which `Debug` does not show.
+    /// The address of the camera. It may hold a password, which `Debug` does not show.
     pub source: String,
-    /// Whether a session begins with the server.
+    /// Whether a session with this camera begins when the server starts.
     pub watch: bool,
-    /// What that session is asked for: checked by the server.
+    /// The keys of the request that opens that session. The server checks them.
     pub order: Table,
 }
 
@@ -33,7 +33,7 @@ impl std::fmt::Debug for CameraSettings {
     }
 }
 
-/// Takes the cameras out of a file's tables.
+/// Removes the cameras from the tables of a file and returns them.
 ///
 /// # Errors
 /// [`SettingsError::CamerasNotTables`], [`SettingsError::Camera`].
@@ -72,7 +72,7 @@ fn read(number: usize, mut camera: Table, origin: &Origin) -> Result<CameraSetti
     Ok(CameraSettings { name, source, watch, order: camera })
 }
 
-/// Cameras as TOML again, with their sources as `shown` gives them.
+/// Writes cameras as TOML. `shown` gives the text that is written for a source.
 pub(crate) fn to_toml(cameras: &[CameraSettings], shown: impl Fn(&str) -> String) -> String {
     let mut text = String::new();
     for CameraSettings { name, source, watch, order } in cameras {

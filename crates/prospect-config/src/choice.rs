@@ -1,10 +1,10 @@
-//! Settings that are one of a few names.
+//! Settings whose value is one of a few names.
 
 use prospect_context::PositionPolicy;
 
 /// A closed set of names.
 pub(crate) trait Choice: Copy + PartialEq + 'static {
-    /// Name and value, in the order in which errors list them.
+    /// The names with their values, in the order in which errors list them.
     const CHOICES: &'static [(&'static str, Self)];
 }
 

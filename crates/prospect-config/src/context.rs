@@ -1,4 +1,4 @@
-//! `[context]`: how large the cache gets and what happens when it is full.
+//! `[context]`: the size of the cache, and what happens when it is full.
 
 use prospect_context::PositionPolicy;
 use prospect_context::strategies::proassist::{Fixed, VARIANTS};
@@ -13,7 +13,7 @@ use crate::strategy::{self, ExceedContextHandling};
 
 const BUDGET: &str = "context.budget";
 const MAX_SEQ_LEN: &str = "context.max_seq_len";
-/// How errors name `context.max_seq_len` where it was made of `context.budget`.
+/// The name of `context.max_seq_len` in errors, if it was computed from `context.budget`.
 const BUDGET_IN_TOKENS: &str = "context.budget in tokens";
 
 /// Checked `[context]` section.
@@ -21,21 +21,22 @@ const BUDGET_IN_TOKENS: &str = "context.budget in tokens";
 pub struct ContextSettings {
     /// What happens when the context is full.
     pub strategy: ExceedContextHandling,
-    /// Whose rules: Prospect's, or ProAssist's token for token.
+    /// The rules of the strategies: Prospect's, or ProAssist's token for token.
     pub rules: ContextRules,
-    /// The budget, where it was given in bytes or in seconds.
+    /// The budget, if it was given in bytes or in seconds.
     pub budget: Option<CacheBudget>,
-    /// Most tokens that the cache ever holds. With a [`Self::budget`], [`crate::Settings::fitted_to`] makes it
-    /// of the bytes or seconds; before that it is [`usize::MAX`].
+    /// The most tokens that the cache ever holds. With a [`Self::budget`], [`crate::Settings::fitted_to`]
+    /// computes it from the bytes or seconds; before that it is [`usize::MAX`].
     pub max_seq_len: usize,
-    /// Tokens below `max_seq_len` at which the cache counts as full; less than `max_seq_len`.
+    /// The tokens that stay free: the cache counts as full above `max_seq_len - reserved_seq_len`. It is less
+    /// than `max_seq_len`.
     pub reserved_seq_len: usize,
 }
 
 choice! {
-    /// Whose rules the strategies follow.
+    /// The rules that the strategies follow.
     pub ContextRules {
-        /// Whole segments, checked before a chunk goes in.
+        /// Prospect's rules: the budget is checked before a chunk goes in, and segments are kept whole.
         Prospect = "prospect",
         /// ProAssist's behaviour token for token, for comparison only.
         ProAssist = "proassist",
@@ -62,7 +63,7 @@ pub(crate) fn validate(raw: &mut Raw) -> Result<ContextSettings, SettingsError> 
     Ok(settings)
 }
 
-/// The budget in bytes or seconds, unless a stronger layer gave one in tokens.
+/// The budget in bytes or seconds, unless a stronger layer gave it in tokens.
 fn budget(raw: &Raw) -> Result<Option<CacheBudget>, SettingsError> {
     let (budget, tokens) = (BUDGET, MAX_SEQ_LEN);
     let Some(field) = raw.find(budget) else { return Ok(None) };
@@ -83,7 +84,7 @@ fn is_in_tokens(raw: &Raw) -> bool {
     raw.entry(MAX_SEQ_LEN).is_some_and(|entry| entry.written == BUDGET_IN_TOKENS)
 }
 
-/// Puts `tokens` in at a key, as the budget's own.
+/// Sets a key to `tokens`, with the budget as its origin.
 fn put_tokens(raw: &mut Raw, key: &str, tokens: u64) {
     let Some(mut entry) = raw.entry(BUDGET).cloned() else { return };
     entry.value = toml::Value::Integer(i64::try_from(tokens).unwrap_or(i64::MAX));
@@ -91,14 +92,14 @@ fn put_tokens(raw: &mut Raw, key: &str, tokens: u64) {
     raw.insert(key, entry);
 }
 
-/// Puts in what a budget in bytes buys.
+/// Sets `context.max_seq_len` to the number of tokens that fit into a budget in bytes.
 pub(crate) fn put_bytes(raw: &mut Raw, bytes: u64, costs: &CacheCosts) {
     put_tokens(raw, MAX_SEQ_LEN, bytes / (costs.bytes_per_token.max(1) as u64));
 }
 
-/// Puts in what a budget in seconds needs: the strategy keeps that many seconds of frames at every eviction, and a third
-/// more fits before the next one. A strategy that keeps no frames evicts that many seconds after the last eviction. What is
-/// said takes room from the frames.
+/// Sets the sizes that a budget in seconds needs. The strategy keeps this many seconds of frames at every
+/// eviction, and a third more fits before the next one. A strategy that keeps no frames evicts this many
+/// seconds after its last eviction. Messages and replies take room from the frames.
 pub(crate) fn put_seconds(raw: &mut Raw, seconds: f64, needs: &Needs<'_>) {
     let Needs { costs, fps, strategy, reserved_seq_len, max_new_tokens } = *needs;
     // A budget is at most a year, so that this is a number of frames.
@@ -120,10 +121,10 @@ pub(crate) fn put_seconds(raw: &mut Raw, seconds: f64, needs: &Needs<'_>) {
     put_tokens(raw, MAX_SEQ_LEN, tokens as u64);
 }
 
-/// Evictions come at least this many frames apart under a budget in seconds.
+/// The fewest frames between two evictions under a budget in seconds.
 const FEWEST_FRAMES_BETWEEN_EVICTIONS: usize = 8;
 
-/// What a budget in seconds is worked out from.
+/// The numbers from which a budget in seconds is computed.
 pub(crate) struct Needs<'a> {
     pub(crate) costs: &'a CacheCosts,
     pub(crate) fps: f64,
@@ -153,7 +154,8 @@ fn move_shorthands(raw: &mut Raw, chosen: &str) -> Result<(), SettingsError> {
     Ok(())
 }
 
-/// Whether a parameter was written for the present choice: not if a file wrote it and the command line chose.
+/// Whether a parameter was meant for the chosen strategy. It was not if a file wrote the parameter and the
+/// command line chose the strategy.
 fn is_binding(parameter: &Origin, raw: &Raw) -> bool {
     let chosen_in = raw.entry("context.strategy").map_or(0, |entry| entry.origin.rank());
     match parameter {
@@ -214,7 +216,7 @@ fn check_proassist(raw: &Raw, settings: &ContextSettings) -> Result<(), Settings
     Ok(())
 }
 
-/// ProAssist has no strategy of this name.
+/// The error for a strategy that ProAssist does not have.
 fn no_variant(raw: &Raw) -> SettingsError {
     let names: Vec<String> = VARIANTS.iter().map(|variant| format!("{:?}", variant.strategy.name)).collect();
     let names = match names.split_last() {
@@ -224,7 +226,7 @@ fn no_variant(raw: &Raw) -> SettingsError {
     raw.conflict("context.strategy", format!("{names}, the only ones of context.rules = \"proassist\""))
 }
 
-/// ProAssist's strategy has one position policy, and `key` names another.
+/// The error for a `key` that names another position policy than the only one of ProAssist's strategy.
 fn other_positions(raw: &Raw, key: &str, only: PositionPolicy, found: PositionPolicy) -> SettingsError {
     let (rules, only, found) = ("context.rules", only.as_str(), found.as_str());
     if raw.is_stronger(rules, key) {

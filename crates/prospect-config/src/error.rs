@@ -1,18 +1,18 @@
-//! The one error type of the settings. Every message is one line: where, key, value, what would be valid.
+//! The error type of the settings. Every message is one line with place, key, value and what would be valid.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::origin::Origin;
 
-/// Where a refused setting was written, under which key, with which value.
+/// The place of a refused setting: its origin, key and value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The layer that wrote it.
     pub origin: Origin,
     /// The dotted key as written, `context.max_seq_len`.
     pub key: String,
-    /// The value as TOML, shortened to one line; empty when the key itself is the problem.
+    /// The value as TOML, shortened to one line. It is empty if the key itself is the problem.
     pub value: String,
 }
 
@@ -22,7 +22,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// Why settings were refused.
+/// The reason why settings were refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// The settings file cannot be read.
@@ -30,38 +30,38 @@ pub enum SettingsError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The message of the operating system.
         reason: String,
     },
-    /// The text is no TOML.
+    /// The text is not TOML.
     #[error("{origin}: line {line}, column {column}: {reason}; expected TOML")]
     Syntax {
         /// The file.
         origin: Origin,
-        /// Line, from 1.
+        /// The line, counted from 1.
         line: usize,
-        /// Column in characters, from 1.
+        /// The column in characters, counted from 1.
         column: usize,
-        /// What the parser said.
+        /// The message of the parser.
         reason: String,
     },
-    /// A `--set` without `=` or without a key.
+    /// A `--set` argument has no `=` or no key.
     #[error("--set {text}: expected section.key=value")]
     MalformedSet {
         /// The argument.
         text: String,
     },
-    /// A preset that does not exist.
+    /// There is no preset with this name.
     #[error("--preset {name}: expected one of {known}{near}")]
     NoPreset {
-        /// The name.
+        /// The name that was given.
         name: String,
         /// ` (did you mean ...?)`, or nothing.
         near: String,
         /// The names that exist.
         known: String,
     },
-    /// A key that does not exist.
+    /// There is no setting with this key.
     #[error("{origin}: unknown key {key}{hint}")]
     UnknownKey {
         /// The layer that wrote it.
@@ -71,62 +71,62 @@ pub enum SettingsError {
         /// `; did you mean ...?` or the valid names.
         hint: String,
     },
-    /// Cameras that are no tables.
+    /// `camera` is not an array of tables.
     #[error("{origin}: camera: expected tables, [[camera]]")]
     CamerasNotTables {
         /// The file.
         origin: Origin,
     },
-    /// A camera without a part of it, or with one of the wrong type. Its address is not repeated.
+    /// A camera lacks a key, or a key has the wrong type. The message does not repeat the address.
     #[error("{origin}: [[camera]] {number}: {key}: expected {expected}")]
     Camera {
         /// The file.
         origin: Origin,
-        /// Which camera, from 1.
+        /// The number of the camera, counted from 1.
         number: usize,
-        /// The part.
+        /// The key.
         key: &'static str,
         /// What is valid.
         expected: &'static str,
     },
-    /// A value where a section belongs.
+    /// A section was expected, and a value was found.
     #[error("{0}: expected a section with keys of its own: {1}")]
     NotASection(Box<Place>, String),
-    /// A value of the wrong type.
+    /// A value has the wrong type.
     #[error("{at}: expected {expected}")]
     WrongType {
-        /// Where.
+        /// The place of the setting.
         at: Box<Place>,
         /// The type that is valid.
         expected: String,
     },
-    /// A value of the right type that is out of range or no known choice.
+    /// A value has the right type, but is out of range or not one of the choices.
     #[error("{at}: expected {expected}")]
     Invalid {
-        /// Where.
+        /// The place of the setting.
         at: Box<Place>,
         /// What is valid.
         expected: String,
     },
-    /// A value that is valid by itself but not together with another one.
+    /// A value is valid by itself, but not together with another one.
     #[error("{at}: expected {expected}")]
     Conflict {
-        /// Where.
+        /// The place of the setting.
         at: Box<Place>,
         /// What is valid, naming the other key.
         expected: String,
     },
-    /// A parameter that the chosen strategy or sampling does not use.
+    /// A parameter is set that the chosen strategy or sampling does not use.
     #[error("{at}: not used with {chosen}; valid here: {valid}")]
     Unused {
-        /// Where.
+        /// The place of the setting.
         at: Box<Place>,
-        /// The choice, `context.strategy = "drop_all"`.
+        /// The choice, for example `context.strategy = "drop_all"`.
         chosen: String,
-        /// The parameters that it has.
+        /// The parameters that it uses.
         valid: String,
     },
-    /// A key that has no default and is needed.
+    /// A required key has no default and is not set.
     #[error("{key} is missing: {expected}")]
     Missing {
         /// The dotted key.
@@ -134,10 +134,10 @@ pub enum SettingsError {
         /// What needs it, and what is valid.
         expected: String,
     },
-    /// A value that the loaded checkpoint does not allow; made by [`crate::Settings::checkpoint_error`].
+    /// The loaded checkpoint does not allow a value; made by [`crate::Settings::checkpoint_error`].
     #[error("{at}: expected {expected} (from the checkpoint)")]
     Checkpoint {
-        /// Where.
+        /// The place of the setting.
         at: Box<Place>,
         /// What the checkpoint allows.
         expected: String,

@@ -1,4 +1,4 @@
-//! `[evaluation]`: what a run is compared with.
+//! `[evaluation]`: the references with which a run is compared.
 
 use std::path::PathBuf;
 
@@ -8,9 +8,9 @@ use crate::raw::{Field, Raw};
 /// Checked `[evaluation]` section.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EvaluationSettings {
-    /// Annotation file of the video; also the source of substeps, requests and the system prompt.
+    /// The annotation file of the video. It also gives substeps, requests and the system prompt.
     pub annotations: Option<PathBuf>,
-    /// Folder or hub id of the sentence encoder that compares replies; `None` compares words.
+    /// The folder or hub id of the sentence encoder that compares replies; `None` compares words.
     pub similarity: Option<String>,
     /// How many seconds a reference may come before the reply that is matched with it.
     pub reference_before: f64,

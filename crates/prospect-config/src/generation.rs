@@ -1,4 +1,4 @@
-//! `[generation]`: how long replies get and how their tokens are picked.
+//! `[generation]`: the length of replies and the choice of their tokens.
 
 use crate::choice::choice;
 use crate::context::ContextSettings;
@@ -9,32 +9,33 @@ use crate::raw::Raw;
 /// Checked `[generation]` section.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GenerationSettings {
-    /// Most tokens of a reply, at least 1.
+    /// The most tokens of a reply, at least 1.
     pub max_new_tokens: usize,
-    /// How often in a row a reply may say the same phrase before it is cut, at least 2; `None` never cuts it.
+    /// How often in a row a reply may repeat the same phrase before it is cut, at least 2; `None` never cuts
+    /// a reply.
     pub max_repeats: Option<usize>,
-    /// How tokens are picked.
+    /// How tokens are chosen.
     pub sampling: SamplingSettings,
 }
 
-/// How tokens are picked.
+/// How tokens are chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum SamplingSettings {
-    /// Always the most likely one.
+    /// Always the most likely token.
     Greedy,
     /// At random, by probability.
     Random {
-        /// Divides the logits, above 0.
+        /// The number by which the logits are divided, above 0.
         temperature: f64,
-        /// Only the most likely tokens that together reach this probability, in (0, 1].
+        /// Only the most likely tokens are chosen from, up to this total probability, in (0, 1].
         top_p: f64,
-        /// Seed of the random numbers.
+        /// The seed of the random numbers.
         seed: u64,
     },
 }
 
 choice! {
-    /// Names of the ways to pick.
+    /// The names of the ways to choose tokens.
     pub(crate) SamplingName {
         /// The most likely token.
         Greedy = "greedy",
@@ -70,7 +71,7 @@ pub(crate) fn validate(raw: &Raw, context: &ContextSettings) -> Result<Generatio
     Ok(GenerationSettings { max_new_tokens, max_repeats, sampling })
 }
 
-/// The largest reply and the largest summary need room beside what an eviction leaves.
+/// Checks that the largest reply and the largest summary fit beside the tokens that an eviction leaves.
 fn check_room(raw: &Raw, context: &ContextSettings, max_new_tokens: usize) -> Result<(), SettingsError> {
     let max = context.max_seq_len;
     let mut taken = format!("context.max_seq_len = {max}");

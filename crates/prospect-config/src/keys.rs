@@ -1,4 +1,4 @@
-//! Every key that exists, and the nearest one to a key that does not.
+//! All keys of the settings, and the search for the key that is most like an unknown one.
 
 use std::sync::LazyLock;
 
@@ -81,9 +81,9 @@ pub(crate) const FREE_TABLE: &str = "context.custom.params";
 #[derive(Debug)]
 pub(crate) struct Keys {
     catalogue: &'static [StrategyDescription],
-    /// In the order in which `--print-config` shows them: a table's own keys before its sub-tables.
+    /// The keys in the order of `--print-config`: a table's own keys come before its sub-tables.
     keys: Vec<String>,
-    /// Keys of the context section that stand for the same key of the chosen strategy's table.
+    /// Keys of the context section that are shorthands for the same key in the table of the chosen strategy.
     shorthands: Vec<&'static str>,
 }
 
@@ -126,7 +126,7 @@ impl Keys {
         self.keys.iter().map(String::as_str)
     }
 
-    /// Whether the key exists, shorthands aside.
+    /// Whether the key exists, not counting shorthands.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.all().any(|known| known == key)
     }
@@ -149,7 +149,7 @@ impl Keys {
             || key == FREE_TABLE
     }
 
-    /// The names directly under a section (the sections themselves for an empty one), in order.
+    /// The names directly under a section, in order. For an empty section, the names of the sections.
     pub(crate) fn children(&self, section: &str) -> Vec<&str> {
         let mut names = Vec::new();
         for key in self.all() {
@@ -166,7 +166,7 @@ impl Keys {
         names
     }
 
-    /// `; did you mean X?`, or the valid names where nothing is near.
+    /// The end of an error message: `; did you mean X?`, or the valid names if none is similar.
     pub(crate) fn hint(&self, unknown: &str) -> String {
         let last = unknown.rsplit('.').next().unwrap_or(unknown);
         // A right name in a wrong section, or without one, is a more likely slip than a near name.
@@ -194,7 +194,7 @@ pub(crate) fn free_name(key: &str) -> Option<&str> {
     key.strip_prefix(FREE_TABLE)?.strip_prefix('.').filter(|name| !name.is_empty())
 }
 
-/// The candidate nearest to `word` if it is near enough to be a slip of the hand.
+/// The candidate that is most like `word`, if it is similar enough to be a typing error.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.chars().count() / 4).clamp(1, 3);
     candidates

@@ -9,14 +9,14 @@ use crate::presets::Preset;
 use crate::raw::Raw;
 use crate::settings::Settings;
 
-/// The embedded `configs/default.toml`: every key that has a default, with what it means.
+/// The embedded `configs/default.toml`: every key that has a default, with its meaning.
 pub const DEFAULT_CONFIG: &str = include_str!("../../../configs/default.toml");
 
 /// The embedded `configs/workbench.toml`: the settings of the small model in fixtures/.
 pub const WORKBENCH_CONFIG: &str = include_str!("../../../configs/workbench.toml");
 
-/// Collects the layers. Their strength is fixed (default < preset < file < `--set` < flag), the order of calls only
-/// decides between values of the same strength: the later one wins.
+/// Collects the layers. Their order of strength is fixed: default < preset < file < `--set` < flag. If two
+/// values of the same strength are set, the later call wins.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
     raw: Raw,
@@ -24,12 +24,12 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// No layer but the defaults.
+    /// The defaults alone.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// No layer but the defaults, where these keys exist.
+    /// The defaults alone, with these keys.
     #[cfg(test)]
     pub(crate) fn under(keys: &'static crate::keys::Keys) -> Self {
         Self { raw: Raw::under(keys), cameras: Vec::new() }
@@ -50,7 +50,8 @@ impl Layers {
     /// Adds the text of a TOML file; `path` is the name that errors use.
     ///
     /// # Errors
-    /// [`SettingsError::Syntax`], [`SettingsError::UnknownKey`], [`SettingsError::NotASection`], and cameras that are none.
+    /// [`SettingsError::Syntax`], [`SettingsError::UnknownKey`], [`SettingsError::NotASection`], and the
+    /// errors of cameras.
     pub fn file_text(self, path: &Path, text: &str) -> Result<Self, SettingsError> {
         self.toml(text, &Origin::File(path.to_owned()))
     }
@@ -77,7 +78,8 @@ impl Layers {
         Ok(self)
     }
 
-    /// Adds a flag that stands for a key: `("--strategy", "context.strategy", "drop_all")`. Errors name the flag.
+    /// Adds a flag that sets a key, as in `("--strategy", "context.strategy", "drop_all")`. Errors name the
+    /// flag.
     ///
     /// # Errors
     /// [`SettingsError::UnknownKey`], [`SettingsError::NotASection`].
@@ -86,12 +88,12 @@ impl Layers {
         Ok(self)
     }
 
-    /// The cameras of a file, which are no settings of a stream.
+    /// The cameras of the files. They are not settings of a stream.
     pub fn cameras(&self) -> &[CameraSettings] {
         &self.cameras
     }
 
-    /// The cameras as TOML, with their sources as `shown` gives them: these may hold passwords.
+    /// The cameras as TOML. `shown` gives the text that is written for a source, which may hold a password.
     pub fn cameras_to_toml(&self, shown: impl Fn(&str) -> String) -> String {
         camera::to_toml(&self.cameras, shown)
     }

@@ -1,17 +1,19 @@
-//! Typed settings of Prospect: raw as written, validated once.
+//! Typed settings of Prospect. They are read as written, and then checked once.
 //!
-//! Layers, weakest first: the embedded `configs/default.toml`, a preset, a TOML file, `--set section.key=value`, flags.
-//! [`Layers`] collects them, [`Layers::resolve`] checks everything once and gives [`Settings`].
+//! The layers, from weakest to strongest, are: the embedded `configs/default.toml`, a preset, a TOML file,
+//! `--set section.key=value`, flags. [`Layers`] collects them. [`Layers::resolve`] checks everything once and
+//! returns [`Settings`].
 //!
-//! The strategies and their parameters are those of the catalogue of `prospect-context`; nothing here names one of them.
-//! A parameter of a strategy lives in that strategy's own table (`[context.drop_middle]`); tables of strategies
-//! that are not chosen are checked for their types and otherwise ignored, so `--strategy` works over any file.
-//! `context.last_keep_len` and the like are shorthands for the same key of the chosen strategy: one that the
-//! strategy does not have is refused, unless a file wrote it and `--set` or a flag chose another strategy.
-//! `generation.temperature`, `top_p` and `seed` with `sampling = "greedy"` may stand in a file, and are refused
-//! from `--set` and flags.
+//! The strategies and their parameters come from the catalogue of `prospect-context`; this crate names none
+//! of them. The parameters of a strategy are in the strategy's own table (`[context.drop_middle]`). The
+//! tables of strategies that are not chosen are checked for types and otherwise ignored, so `--strategy`
+//! works with any file. Keys like `context.last_keep_len` are shorthands for the same key of the chosen
+//! strategy. A shorthand that the strategy does not have is refused, unless a file wrote it and `--set` or a
+//! flag chose another strategy. `generation.temperature`, `top_p` and `seed` are allowed in a file with
+//! `sampling = "greedy"`, but are refused in `--set` and flags.
 //!
-//! A file may have `[[camera]]` tables beside its sections: what a server watches ([`Layers::cameras`]). They are no part of [`Settings`].
+//! A file may have `[[camera]]` tables beside its sections, for the server ([`Layers::cameras`]). They are
+//! not part of [`Settings`].
 //!
 //! ```
 //! use prospect_config::Layers;

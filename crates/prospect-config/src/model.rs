@@ -1,4 +1,4 @@
-//! `[model]`: which checkpoint, where it runs, in which number format.
+//! `[model]`: the checkpoint, the device and the number formats.
 
 use std::fmt;
 
@@ -9,24 +9,25 @@ use crate::raw::{Field, Raw};
 /// Checked `[model]` section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelSettings {
-    /// Checkpoint folder; `None` takes the embedded default.
+    /// The checkpoint: a folder, a GGUF file or a hub id. `None` means the small model of the repository.
     pub path: Option<String>,
-    /// Where the model runs.
+    /// The device on which the model runs.
     pub device: Device,
-    /// Number format of weights and cache.
+    /// The number format of weights and cache.
     pub dtype: DType,
-    /// Which code computes.
+    /// The implementation that computes the model.
     pub kernels: KernelChoice,
-    /// What the four settings below are unless they say otherwise. They hold on a CPU only. [`Quantize::Auto`] counts as
-    /// [`Quantize::None`] until whoever loads the model has decided ([`crate::Settings::with_quantize`]).
+    /// The default of the four settings below, which apply on a CPU only. [`Quantize::Auto`] counts as
+    /// [`Quantize::None`] until the caller that loads the model has decided
+    /// ([`crate::Settings::with_quantize`]).
     pub quantize: Quantize,
-    /// Weights of vision tower and connector.
+    /// The format of the weights of vision tower and connector.
     pub vision_weights: WeightFormat,
-    /// Weights of decoder and head.
+    /// The format of the weights of decoder and head.
     pub decoder_weights: WeightFormat,
-    /// What attention between patches multiplies.
+    /// The number format in which attention between patches multiplies.
     pub vision_attention: FloatFormat,
-    /// What the cache holds keys and values in.
+    /// The number format of keys and values in the cache.
     pub kv_cache: CacheFormat,
     /// Whether the next frame is encoded while the model is busy with this one.
     pub encode_ahead: EncodeAhead,
@@ -52,7 +53,7 @@ impl ModelSettings {
         }
     }
 
-    /// What keys and values are kept in: never [`CacheFormat::Auto`].
+    /// The number format of keys and values in the cache; never [`CacheFormat::Auto`].
     pub fn cache_format(&self) -> CacheFormat {
         match (self.kv_cache, self.quantize) {
             (CacheFormat::Auto, Quantize::Q8) => CacheFormat::Int8,
@@ -70,10 +71,10 @@ impl ModelSettings {
     }
 }
 
-/// Where the model runs.
+/// The device on which a model runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Device {
-    /// The first CUDA device where the build and the machine have one, else the CPU.
+    /// The first CUDA device if the build and the machine have one, otherwise the CPU.
     Auto,
     /// The CPU.
     Cpu,
@@ -92,9 +93,9 @@ impl fmt::Display for Device {
 }
 
 choice! {
-    /// Number format of weights and cache.
+    /// The number format of weights and cache.
     pub DType {
-        /// What suits the device: f32 on the CPU, bf16 on a GPU.
+        /// f32 on the CPU, bf16 on a GPU.
         Auto = "auto",
         /// 32-bit floats.
         F32 = "f32",
@@ -106,23 +107,23 @@ choice! {
 }
 
 choice! {
-    /// Which code computes.
+    /// The implementation that computes a model.
     pub KernelChoice {
-        /// The fastest that the device has.
+        /// The fastest implementation that the device has.
         Auto = "auto",
-        /// The same, with what a word takes captured as one CUDA graph.
+        /// The same, with all kernels of one token captured as one CUDA graph.
         Graph = "graph",
-        /// Operations of the tensor library alone, the same on every device: to compare with.
+        /// Only operations of the tensor library, the same on every device. The others are compared with it.
         Plain = "plain",
     }
 }
 
 choice! {
-    /// How much accuracy speed may cost.
+    /// Whether the model trades accuracy for speed.
     pub Quantize {
-        /// None.
+        /// No quantisation.
         None = "none",
-        /// As [`Self::Q8`] on a CPU that would not keep the stream's pace otherwise, else none.
+        /// [`Self::Q8`] on a CPU that would otherwise be slower than the stream, else [`Self::None`].
         Auto = "auto",
         /// int8 weights and cache, bfloat16 attention between patches.
         Q8 = "q8",
@@ -130,33 +131,33 @@ choice! {
 }
 
 choice! {
-    /// What the weights of linear layers are held and multiplied in.
+    /// The number format in which the weights of linear layers are stored and multiplied.
     pub WeightFormat {
-        /// As `model.quantize` says.
+        /// The format that `model.quantize` implies.
         Auto = "auto",
-        /// As the checkpoint has them.
+        /// The format of the checkpoint.
         Exact = "exact",
-        /// int8, and the layer's input as well.
+        /// int8, for the weights and for the input of the layer.
         Q8 = "q8",
     }
 }
 
 choice! {
-    /// What attention reads.
+    /// The number format that attention multiplies.
     pub FloatFormat {
-        /// As `model.quantize` says.
+        /// The format that `model.quantize` implies.
         Auto = "auto",
         /// 32-bit floats.
         F32 = "f32",
-        /// bfloat16, summed up in f32.
+        /// bfloat16, with sums in f32.
         Bf16 = "bf16",
     }
 }
 
 choice! {
-    /// What a cache holds keys and values in.
+    /// The number format of keys and values in a cache.
     pub CacheFormat {
-        /// As [`Quantize`] says.
+        /// The format that [`Quantize`] implies.
         Auto = "auto",
         /// 32-bit floats.
         F32 = "f32",
@@ -168,13 +169,14 @@ choice! {
 }
 
 choice! {
-    /// Whether the next frame is encoded while the model is busy with this one. Only where the source waits for the model.
+    /// Whether the next frame is encoded while the model is busy with this one. This is possible only if the
+    /// source waits for the model.
     pub EncodeAhead {
-        /// On a CPU, where the model leaves cores free.
+        /// On a CPU: if the model leaves cores free. On a GPU: always.
         Auto = "auto",
         /// Always.
         On = "on",
-        /// Never: each frame in its turn.
+        /// Never: each frame is encoded in its turn.
         Off = "off",
     }
 }

@@ -1,4 +1,4 @@
-//! Where a setting was written.
+//! The layer in which a setting was written.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,7 +19,8 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// The strength of the layer: a stronger one overrides a weaker one, an equal one overrides when it comes later.
+    /// The strength of the layer. A stronger layer overrides a weaker one. Of two equal layers, the later one
+    /// overrides.
     pub(crate) fn rank(&self) -> u8 {
         match self {
             Self::Default => 0,

@@ -1,4 +1,4 @@
-//! `[output]`: what a run leaves behind.
+//! `[output]`: the files and the output of a run.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::raw::{Field, Raw};
 /// Checked `[output]` section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputSettings {
-    /// Folder for the trace and what is made from it; `None` lets the runner choose.
+    /// The folder for the trace and the files that are made from it; `None` lets the runner choose.
     pub dir: Option<PathBuf>,
     /// Whether standard output is JSON.
     pub json: bool,

@@ -1,4 +1,4 @@
-//! Settings that fit together, by name: `--preset watch`.
+//! Presets: named sets of settings, as in `--preset watch`.
 
 use crate::error::SettingsError;
 use crate::keys;
@@ -6,11 +6,11 @@ use crate::keys;
 /// Settings for one kind of use. A preset is a layer between the defaults and a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preset {
-    /// Its name.
+    /// The name of the preset.
     pub name: &'static str,
-    /// What it does and for which checkpoints, in one line.
+    /// What the preset does and for which checkpoints, in one line.
     pub description: &'static str,
-    /// The text of its file in `configs/`.
+    /// The text of the preset's file in `configs/`.
     pub text: &'static str,
 }
 
@@ -50,7 +50,7 @@ impl Preset {
         preset!("workbench", "workbench.toml", "the settings of the repository's small model"),
     ];
 
-    /// The preset of that name.
+    /// Finds the preset with this name.
     ///
     /// # Errors
     /// [`SettingsError::NoPreset`], with the nearest name.

@@ -1,4 +1,4 @@
-//! Settings as TOML again, for `--print-config` and the trace.
+//! Writes settings as TOML, for `--print-config` and the trace.
 
 use std::path::Path;
 
@@ -13,8 +13,8 @@ use crate::stream::UserRequest;
 use crate::talk::TalkPolicy;
 
 impl Settings {
-    /// The settings as TOML: every key of every section, optional ones that are not set as a comment, and the
-    /// parameters of the chosen strategy and talk policy. Reading it gives equal settings.
+    /// The settings as TOML: every key of every section, and the parameters of the chosen strategy and talk
+    /// policy. Optional keys that are not set are comments. Reading the text gives equal settings.
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
         let mut table = "";
@@ -33,7 +33,7 @@ impl Settings {
         text
     }
 
-    /// The settings as a TOML table: what [`Settings::to_toml`] prints, without what is not set.
+    /// The settings as a TOML table: the content of [`Settings::to_toml`] without the keys that are not set.
     pub fn to_table(&self) -> toml::Table {
         let mut root = toml::Table::new();
         for (key, value) in self.values() {
@@ -158,7 +158,7 @@ impl Settings {
     }
 }
 
-/// As the table of [`Settings::to_table`].
+/// Settings are serialized as the table of [`Settings::to_table`].
 impl Serialize for Settings {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.to_table().serialize(serializer)
@@ -228,7 +228,7 @@ fn path(path: &Path) -> Value {
     Value::String(path.display().to_string())
 }
 
-/// Counts come from TOML integers, so they fit.
+/// A count as TOML. Counts come from TOML integers, so they fit.
 fn count(count: usize) -> Value {
     Value::Integer(i64::try_from(count).unwrap_or(i64::MAX))
 }

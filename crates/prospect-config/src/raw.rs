@@ -1,4 +1,4 @@
-//! Settings as written: dotted key to TOML value and origin, not yet checked.
+//! Settings as written: a map from dotted keys to TOML values and their origins, not yet checked.
 
 use std::collections::BTreeMap;
 
@@ -17,9 +17,10 @@ pub(crate) struct Entry {
     pub(crate) value: Value,
     /// The layer that wrote it.
     pub(crate) origin: Origin,
-    /// The key under which it was written (a shorthand differs from where it ends up).
+    /// The key under which the value was written. For a shorthand it differs from the key that is set.
     pub(crate) written: String,
-    /// The text before it was read as TOML, for `--set` and flags: `--set model.path=7` means the name "7".
+    /// The text before it was read as TOML, for `--set` and flags: with `--set model.path=7` the path is the
+    /// name "7".
     pub(crate) text: Option<String>,
 }
 
@@ -37,7 +38,7 @@ impl Default for Raw {
 }
 
 impl Raw {
-    /// Nothing yet, where these keys exist.
+    /// An empty set of settings with these keys.
     pub(crate) fn under(keys: &'static Keys) -> Self {
         Self { keys, entries: BTreeMap::new() }
     }
@@ -47,7 +48,7 @@ impl Raw {
         self.keys
     }
 
-    /// Puts a value in unless a stronger layer wrote the key already.
+    /// Sets a key, unless a stronger layer has set it already.
     pub(crate) fn insert(&mut self, key: &str, entry: Entry) {
         let stronger = self.entries.get(key).is_some_and(|old| old.origin.rank() > entry.origin.rank());
         if !stronger {
@@ -55,7 +56,7 @@ impl Raw {
         }
     }
 
-    /// Puts every key of a parsed TOML table in. Refuses unknown keys and values in a section's place.
+    /// Sets every key of a parsed TOML table. Refuses unknown keys, and values where a section is expected.
     pub(crate) fn insert_table(&mut self, table: toml::Table, origin: &Origin) -> Result<(), SettingsError> {
         self.walk("", table, origin)
     }
@@ -85,7 +86,7 @@ impl Raw {
         Ok(())
     }
 
-    /// Puts `key = text` in, from `--set` or a flag. The text is a TOML value, or else a bare string.
+    /// Sets `key = text`, from `--set` or a flag. The text is a TOML value, or else a bare string.
     pub(crate) fn insert_text(
         &mut self,
         key: &str,
@@ -107,12 +108,12 @@ impl Raw {
         Ok(())
     }
 
-    /// The field if it was written.
+    /// The field, if the key was set.
     pub(crate) fn find(&self, key: &str) -> Option<Field<'_>> {
         self.entries.get(key).map(|entry| Field { entry })
     }
 
-    /// The field, or an error that says what needs it.
+    /// The field, or an error that says why the key is required.
     pub(crate) fn get(&self, key: &str, expected: &str) -> Result<Field<'_>, SettingsError> {
         self.find(key)
             .ok_or_else(|| SettingsError::Missing { key: key.to_owned(), expected: expected.to_owned() })
@@ -134,7 +135,7 @@ impl Raw {
         named.map(|(name, entry)| (name.to_owned(), entry.value.clone())).collect()
     }
 
-    /// Where a key was written; a key that nobody wrote is placed in the defaults.
+    /// The place of a key. A key that was not set has its place in the defaults.
     pub(crate) fn place(&self, key: &str) -> Place {
         match self.entries.get(key) {
             Some(entry) => Field { entry }.place(),
@@ -142,13 +143,13 @@ impl Raw {
         }
     }
 
-    /// Whether a stronger layer wrote `key` than `other`.
+    /// Whether `key` was set by a stronger layer than `other`.
     pub(crate) fn is_stronger(&self, key: &str, other: &str) -> bool {
         let rank = |key: &str| self.entries.get(key).map_or(0, |entry| entry.origin.rank());
         rank(key) > rank(other)
     }
 
-    /// A value that does not go together with another.
+    /// The error for a value that is not valid together with another one.
     pub(crate) fn conflict(&self, key: &str, expected: impl Into<String>) -> SettingsError {
         SettingsError::Conflict { at: Box::new(self.place(key)), expected: expected.into() }
     }
@@ -166,7 +167,7 @@ impl Raw {
     }
 }
 
-/// One written value on its way to its type.
+/// A written value that is being converted to its type.
 #[derive(Clone, Copy)]
 pub(crate) struct Field<'a> {
     entry: &'a Entry,
@@ -179,7 +180,7 @@ impl Field<'_> {
         Place { origin: self.entry.origin.clone(), key, value: one_line(&self.entry.value) }
     }
 
-    /// Right type, wrong value.
+    /// The error for a value of the right type that is not valid.
     pub(crate) fn invalid(self, expected: impl Into<String>) -> SettingsError {
         SettingsError::Invalid { at: Box::new(self.place()), expected: expected.into() }
     }
@@ -193,7 +194,7 @@ impl Field<'_> {
         &self.entry.value
     }
 
-    /// A finite number for which `valid` holds; `expected` says what that is.
+    /// A finite number for which `valid` is true; `expected` describes it in errors.
     pub(crate) fn number(self, expected: &str, valid: impl Fn(f64) -> bool) -> Result<f64, SettingsError> {
         let number = match &self.entry.value {
             Value::Float(number) => *number,
@@ -213,7 +214,7 @@ impl Field<'_> {
         }
     }
 
-    /// Text; from `--set` and flags any text, also one that would read as a number.
+    /// Text. From `--set` and flags any text is accepted, even if it could be read as a number.
     pub(crate) fn text(self) -> Result<String, SettingsError> {
         match (&self.entry.value, &self.entry.text) {
             (Value::String(text), _) => Ok(text.clone()),
@@ -236,7 +237,8 @@ impl Field<'_> {
         if text.trim().is_empty() { Err(self.invalid("a string that is not empty")) } else { Ok(text) }
     }
 
-    /// Text that is not blank and in which every `{word}` is one of `placeholders`, which are filled in later.
+    /// Text that is not blank, and in which every `{word}` is one of `placeholders`. The placeholders are
+    /// filled in later.
     pub(crate) fn prompt(self, placeholders: &'static [&'static str]) -> Result<String, SettingsError> {
         let text = self.text()?;
         let kind = ParameterKind::Prompt { placeholders };
@@ -274,7 +276,7 @@ impl Field<'_> {
         chosen.map(|(_, choice)| *choice).ok_or_else(|| self.invalid(one_of(&names)))
     }
 
-    /// The one of these names that it is.
+    /// The value, which has to be one of these names.
     pub(crate) fn one_of_names(self, names: &[&'static str]) -> Result<&'static str, SettingsError> {
         let Ok(text) = self.text() else { return Err(self.wrong_type(one_of(names))) };
         if let Some(name) = names.iter().find(|name| **name == text) {
@@ -286,13 +288,13 @@ impl Field<'_> {
     }
 }
 
-/// Names as an error lists them.
+/// A list of names for an error message.
 fn one_of(names: &[&str]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
     format!("one of {}", names.join(", "))
 }
 
-/// A TOML value, or the text itself where it is none.
+/// The TOML value of a text, or the text itself if it is not TOML.
 fn parse_value(text: &str) -> Value {
     let parsed = format!("value = {text}").parse::<toml::Table>().ok();
     // A line break in the text could bring further keys along: then it is no single value.

@@ -13,23 +13,23 @@ use crate::raw::Raw;
 use crate::source::{self, SourceSettings};
 use crate::stream::{self, StreamSettings};
 
-/// All settings, checked; made by [`crate::Layers::resolve`]. Two are equal when their values are, wherever
-/// these were written.
+/// All settings, checked. [`crate::Layers::resolve`] makes them. Two `Settings` are equal if their values are
+/// equal, whatever layers wrote them.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Which checkpoint, where it runs.
+    /// The checkpoint, the device and the number formats.
     pub model: ModelSettings,
-    /// How frames come from where they are.
+    /// How frames are read from the source.
     pub source: SourceSettings,
-    /// Which frames go in, when the model speaks.
+    /// The frames that go in, and when the model speaks.
     pub stream: StreamSettings,
-    /// How large the cache gets, what happens when it is full.
+    /// The size of the cache, and what happens when it is full.
     pub context: ContextSettings,
-    /// How replies are made.
+    /// How replies are generated.
     pub generation: GenerationSettings,
-    /// What a run is compared with.
+    /// The references with which a run is compared.
     pub evaluation: EvaluationSettings,
-    /// What a run leaves behind.
+    /// The files and the output of a run.
     pub output: OutputSettings,
     raw: Raw,
 }
@@ -58,11 +58,11 @@ impl Settings {
         Ok(Self { model, source, stream, context, generation, evaluation, output, raw })
     }
 
-    /// These settings for a checkpoint that costs so much: a `context.budget` in bytes or in seconds becomes
-    /// `context.max_seq_len`, and one in seconds also what the strategy keeps.
+    /// These settings for a checkpoint with these costs. A `context.budget` in bytes or in seconds becomes
+    /// `context.max_seq_len`. A budget in seconds also sets how much the strategy keeps.
     ///
     /// # Errors
-    /// A budget that does not hold what the other settings ask for.
+    /// The budget is too small for the other settings.
     pub fn fitted_to(self, costs: &CacheCosts) -> Result<Self, SettingsError> {
         let Some(budget) = self.context.budget else { return Ok(self) };
         let mut raw = self.raw;
@@ -82,7 +82,7 @@ impl Settings {
         Self::validate(raw)
     }
 
-    /// The same settings with another `model.quantize`: what "auto" was found to mean.
+    /// The same settings with another `model.quantize`, for the caller that has decided what "auto" means.
     pub fn with_quantize(mut self, quantize: Quantize) -> Self {
         self.model.quantize = quantize;
         self
@@ -93,18 +93,19 @@ impl Settings {
         self.raw.keys()
     }
 
-    /// The layer that wrote a key (`context.max_seq_len`); one that nobody wrote is a default.
+    /// The layer that set a key (`context.max_seq_len`). A key that was not set comes from the defaults.
     pub fn origin(&self, key: &str) -> &Origin {
         self.raw.entry(key).map_or(&Origin::Default, |entry| &entry.origin)
     }
 
-    /// The error for a value that this build or machine cannot serve.
+    /// The error for a value that this build or machine does not support.
     pub fn unsupported_error(&self, key: &str, expected: impl Into<String>) -> SettingsError {
         SettingsError::Invalid { at: Box::new(self.raw.place(key)), expected: expected.into() }
     }
 
-    /// The error for a value that the loaded checkpoint does not allow: names where `key` was written and its
-    /// value. `expected` says what the checkpoint allows, `at most 2048, the model's max_position_embeddings`.
+    /// The error for a value that the loaded checkpoint does not allow. It names the value and the layer that
+    /// set `key`. `expected` says what the checkpoint allows, as in `at most 2048, the model's
+    /// max_position_embeddings`.
     pub fn checkpoint_error(&self, key: &str, expected: impl Into<String>) -> SettingsError {
         SettingsError::Checkpoint { at: Box::new(self.raw.place(key)), expected: expected.into() }
     }

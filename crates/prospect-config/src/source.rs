@@ -1,4 +1,5 @@
-//! `[source]`: how frames come from where they are, and what happens when they come faster than the model takes them.
+//! `[source]`: how frames are read, and what happens to frames that come faster than the model can process
+//! them.
 
 use std::path::PathBuf;
 
@@ -10,7 +11,8 @@ use crate::raw::{Field, Raw};
 /// Checked `[source]` section.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceSettings {
-    /// Whether the source goes on by itself, like a camera; `None` asks what kind of source it is.
+    /// Whether the source does not wait for its reader, like a camera. `None` decides by the kind of the
+    /// source.
     pub live: Option<bool>,
     /// Whether a file is played at its own pace.
     pub realtime: bool,
@@ -18,13 +20,14 @@ pub struct SourceSettings {
     pub policy: FramePolicy,
     /// Seconds without a frame after which a live source counts as lost, above 0.
     pub stall_timeout: f64,
-    /// Seconds before the first try to reach a lost source again, above 0; they double from try to try.
+    /// Seconds before the first attempt to reconnect to a lost source, above 0. They double after every
+    /// attempt.
     pub reconnect_initial: f64,
-    /// Most seconds between two tries, at least `reconnect_initial`.
+    /// The most seconds between two attempts, at least `reconnect_initial`.
     pub reconnect_max: f64,
-    /// Most tries in a row without a frame; `None` is no limit.
+    /// The most attempts in a row without a frame; `None` means no limit.
     pub reconnect_attempts: Option<usize>,
-    /// Seconds without a frame after which a lost source is given up; `None` is never.
+    /// Seconds without a frame after which a lost source is given up; `None` means never.
     pub give_up_after: Option<f64>,
     /// The ffmpeg program.
     pub ffmpeg: PathBuf,
@@ -35,13 +38,13 @@ pub struct SourceSettings {
 /// What happens to frames that come while the model is busy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FramePolicy {
-    /// [`FramePolicy::Latest`] for what goes on by itself (live sources, files in real time), else [`FramePolicy::Block`].
+    /// [`FramePolicy::Latest`] for live sources and for files in real time, else [`FramePolicy::Block`].
     Auto,
     /// The source waits.
     Block,
-    /// The newest waits, those before it are dropped.
+    /// The newest frame waits, and older ones are dropped.
     Latest,
-    /// So many of the newest wait, at least 1; those before them are dropped.
+    /// At most this many of the newest frames wait, at least 1, and older ones are dropped.
     Queue(usize),
 }
 
@@ -70,7 +73,7 @@ impl std::fmt::Display for FramePolicy {
     }
 }
 
-/// Decoded frames are large: a thousand of 1080p are 6 GB.
+/// The longest queue. Decoded frames are large: a thousand of 1080p take 6 GB.
 const MOST_QUEUED: usize = 10_000;
 
 pub(crate) fn validate(raw: &Raw) -> Result<SourceSettings, SettingsError> {

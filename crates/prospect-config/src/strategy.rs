@@ -1,4 +1,5 @@
-//! What happens when the context is full: a strategy of the catalogue with its parameters, or what is none.
+//! What happens when the context is full: a strategy of the catalogue with its parameters, a baseline, or a
+//! custom strategy.
 
 use prospect_context::PositionPolicy;
 use prospect_context::catalogue::{
@@ -15,47 +16,47 @@ use crate::raw::{Field, Raw};
 pub enum ExceedContextHandling {
     /// A strategy of the catalogue.
     BuiltIn {
-        /// Which one.
+        /// The strategy.
         strategy: &'static StrategyDescription,
-        /// Its parameters, checked.
+        /// The values of its parameters, checked.
         parameters: ParameterValues,
     },
     /// The stateless baseline: every frame starts from the system prompt.
     None,
     /// No strategy; an overflow ends the run.
     Unlimited,
-    /// A strategy from outside, found by name in the runner's registry.
+    /// A custom strategy, which the runner finds by its name in its registry.
     Custom {
-        /// Its registered name.
+        /// The name under which it is registered.
         name: String,
-        /// Its parameters, as written.
+        /// The values of its parameters, as written.
         params: toml::Table,
     },
 }
 
-/// What stands in settings beside the names of the catalogue.
+/// A name in settings that is not in the catalogue.
 const NONE: &str = "none";
 const UNLIMITED: &str = "unlimited";
 const CUSTOM: &str = "custom";
 
-/// Every name that `context.strategy` may have.
+/// All valid values of `context.strategy`.
 pub(crate) fn names(keys: &Keys) -> Vec<&'static str> {
     let catalogue = keys.catalogue().iter().map(|strategy| strategy.name);
     catalogue.chain([NONE, UNLIMITED, CUSTOM]).collect()
 }
 
-/// Tokens that a strategy keeps after an eviction by count.
+/// The number of tokens that a strategy keeps after an eviction.
 pub(crate) struct Kept {
-    /// The key that says so.
+    /// The key of the parameter that sets it.
     pub(crate) key: String,
-    /// The names of the parameters whose tokens stay beside them.
+    /// The names of the parameters whose tokens are kept in addition.
     pub(crate) beside: Vec<&'static str>,
-    /// All of these tokens.
+    /// The sum of all these tokens.
     pub(crate) tokens: usize,
 }
 
 impl Kept {
-    /// The key, or all parameters that add up.
+    /// The name for errors: the key, or all parameters of the sum.
     pub(crate) fn name(&self) -> String {
         let own = self.key.rsplit('.').next().unwrap_or_default();
         match self.beside.as_slice() {
@@ -65,14 +66,14 @@ impl Kept {
     }
 }
 
-/// The question by which a strategy has a summary written, and what is needed beside it.
+/// The prompt with which a strategy asks for a summary, and the tokens that the summary needs in addition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SummaryPrompt<'a> {
-    /// The key that holds it.
+    /// The key of the prompt.
     pub key: String,
-    /// The question, as written.
+    /// The prompt, as written.
     pub prompt: &'a str,
-    /// Most tokens of what is filled into the question, and of the answer.
+    /// The most tokens of the texts that are filled into the prompt, and of the answer.
     pub tokens: usize,
 }
 
@@ -87,17 +88,17 @@ impl ExceedContextHandling {
         }
     }
 
-    /// Whether `name` is one that settings know.
+    /// Whether `name` is a strategy or a baseline that settings know.
     pub fn is_built_in(name: &str) -> bool {
         name == CUSTOM || Self::built_in().any(|known| known == name)
     }
 
-    /// The names of the built-in ones; someone else's have names of their own.
+    /// The names of the built-in strategies and baselines. Custom strategies are not among them.
     pub fn built_in() -> impl Iterator<Item = &'static str> {
         BUILT_IN.iter().map(|strategy| strategy.name).chain([NONE, UNLIMITED])
     }
 
-    /// Positions of what is kept, where it is a setting.
+    /// The positions of the kept tokens, if the strategy has this setting.
     pub fn positions(&self) -> Option<PositionPolicy> {
         let (strategy, parameters) = self.parts()?;
         let chosen =
@@ -105,7 +106,7 @@ impl ExceedContextHandling {
         parameters.positions(chosen.name).ok()
     }
 
-    /// The question by which a summary is asked for, of a strategy that has one written.
+    /// The prompt with which the strategy asks for a summary, if it asks for one.
     pub fn summary_prompt(&self) -> Option<SummaryPrompt<'_>> {
         let (strategy, parameters) = self.parts()?;
         let asks = strategy.parameters_as(ParameterRole::SummaryPrompt).next()?;
@@ -115,7 +116,7 @@ impl ExceedContextHandling {
         Some(SummaryPrompt { key: parameter_key(strategy, asks.name), prompt, tokens })
     }
 
-    /// Tokens kept after an eviction by count.
+    /// The number of tokens that are kept after an eviction.
     pub(crate) fn kept(&self) -> Option<Kept> {
         let (strategy, _) = self.parts()?;
         let kept = strategy.parameters_as(ParameterRole::Kept).next()?;
@@ -125,12 +126,12 @@ impl ExceedContextHandling {
         Some(Kept { key: parameter_key(strategy, kept.name), beside: beside.collect(), tokens })
     }
 
-    /// Tokens that an eviction keeps beside those of [`Self::kept`]'s own key.
+    /// The number of tokens that an eviction keeps in addition to those of the key of [`Self::kept`].
     pub(crate) fn kept_beside(&self) -> usize {
         self.tokens_as(ParameterRole::KeptBeside)
     }
 
-    /// Most tokens of a summary, and the key that says so.
+    /// The most tokens of a summary, and the key that sets it.
     pub(crate) fn summary(&self) -> Option<(String, usize)> {
         let (strategy, _) = self.parts()?;
         let length = strategy.parameters_as(ParameterRole::SummaryLength).next()?;
@@ -153,7 +154,8 @@ impl ExceedContextHandling {
     }
 }
 
-/// Reads the tables of all strategies, so that a mistake in one that is not chosen does not hide until it is.
+/// Reads the tables of all strategies, so that a mistake in the table of a strategy that is not chosen is
+/// found at once.
 pub(crate) fn validate(raw: &Raw, chosen: &str) -> Result<ExceedContextHandling, SettingsError> {
     let catalogue = raw.keys().catalogue();
     let mut of_chosen = ParameterValues::new();

@@ -1,4 +1,4 @@
-//! `[stream]`: which frames go in, what is said around them, when the model speaks.
+//! `[stream]`: the frames that go in, the texts around them, and when the model speaks.
 
 use toml::Value;
 
@@ -10,47 +10,47 @@ use crate::talk::{self, NotTalkThreshold, TalkPolicy};
 /// Checked `[stream]` section.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamSettings {
-    /// Frames per second of stream time that go in, above 0.
+    /// Frames per second of stream time, above 0.
     pub fps: f64,
-    /// Whether `Frame from MM:SS:` goes in before each frame.
+    /// Whether the text `Frame from MM:SS:` goes in before each frame.
     pub frame_time_text: bool,
-    /// First second of the source that is used; `None` is its start.
+    /// The second of the source at which the stream begins; `None` means the start of the source.
     pub start: Option<f64>,
-    /// Second of the source at which the stream ends; `None` is its end.
+    /// The second of the source at which the stream ends; `None` means the end of the source.
     pub end: Option<f64>,
-    /// Most frames that go in; `None` is no limit.
+    /// The most frames that go in; `None` means no limit.
     pub max_frames: Option<usize>,
-    /// What a frame that cannot be decoded does.
+    /// What happens at a frame that cannot be decoded.
     pub on_corrupt_frame: OnCorruptFrame,
     /// When the model speaks.
     pub talk: TalkPolicy,
-    /// When the not-talk token wins, under [`TalkPolicy::Proactive`].
+    /// The threshold at which the model stays silent under [`TalkPolicy::Proactive`].
     pub not_talk_threshold: NotTalkThreshold,
-    /// Whether the references go into the context instead of the model's own replies.
+    /// Whether the references of the annotations go into the context instead of the model's own replies.
     pub reference_context: bool,
-    /// System prompt; `None` takes the annotation file's, or else `default_system_prompt`.
+    /// The system prompt; `None` means that of the annotation file, or else `default_system_prompt`.
     pub system_prompt: Option<String>,
-    /// System prompt where neither the settings nor the annotations give one.
+    /// The system prompt if neither the settings nor the annotations have one.
     pub default_system_prompt: String,
-    /// User messages, by time.
+    /// The user messages, sorted by time.
     pub requests: Vec<UserRequest>,
 }
 
 /// A user message at a stream time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UserRequest {
-    /// Stream seconds at which it goes in, at least 0.
+    /// The stream time in seconds at which the message goes in, at least 0.
     pub time: f64,
-    /// What the user says.
+    /// The text of the message.
     pub text: String,
 }
 
 choice! {
-    /// What a frame that cannot be decoded does.
+    /// What happens at a frame that cannot be decoded.
     pub OnCorruptFrame {
-        /// It is named in the trace and left out.
+        /// The frame is left out, and the trace has a note.
         Skip = "skip",
-        /// It ends the run.
+        /// The run ends.
         Fail = "fail",
     }
 }

@@ -11,37 +11,37 @@ use crate::raw::{Field, Raw};
 /// When the model speaks, with each policy's own parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TalkPolicy {
-    /// The model decides at every frame's last token; needs a trained model.
+    /// The model decides at the last token of every frame. This needs a model that was trained for it.
     Proactive,
-    /// The model is asked to speak when the substep changes; works with any checkpoint.
+    /// The model is asked to speak when the substep changes. This works with any checkpoint.
     OnTransition {
-        /// Where the substep comes from.
+        /// The source of the current substep.
         substep_source: SubstepSource,
-        /// Asks the model for the current substep; used with [`SubstepSource::Model`].
+        /// The prompt that asks the model for the current substep. It is used with [`SubstepSource::Model`].
         detection_prompt: String,
-        /// User message at a change; `{prev_substep}` and `{curr_substep}` are filled in.
+        /// The user message at a change of the substep. `{prev_substep}` and `{curr_substep}` are filled in.
         dialogue_prompt: String,
-        /// Text after which the reply starts; `None` takes the chat template's.
+        /// The text after which the reply starts; `None` means that of the chat template.
         generation_prompt: Option<String>,
-        /// Stream seconds from one detection to the next, at least 0; 0 asks at every frame. Used with
-        /// [`SubstepSource::Model`].
+        /// Stream seconds from one detection to the next, at least 0. At 0 the model is asked at every frame.
+        /// Used with [`SubstepSource::Model`].
         detect_every: f64,
     },
     /// A reply every `seconds` of stream time.
     Every {
         /// Stream seconds between replies, above 0.
         seconds: f64,
-        /// What the model is asked each time; `None` has it speak after the frame alone.
+        /// The question that is asked each time; with `None` the model speaks after the frame alone.
         prompt: Option<String>,
     },
     /// A reply when the picture has changed since the last one.
     OnChange {
-        /// What the model is asked each time; `None` has it speak after the frame alone.
+        /// The question that is asked each time; with `None` the model speaks after the frame alone.
         prompt: Option<String>,
-        /// How different the picture has to be, in (0, 1]: the mean difference in grey of the tenth of the picture that
-        /// changed most, where 1 is from black to white.
+        /// How much the picture has to differ, in (0, 1]: the mean difference in grey of the tenth of the
+        /// picture that changed most, where 1 is the difference of black and white.
         difference: f64,
-        /// Fewest stream seconds from one reply to the next, at least 0.
+        /// The least stream seconds from one reply to the next, at least 0.
         pause: f64,
     },
     /// A reply to each user message.
@@ -63,11 +63,11 @@ impl TalkPolicy {
 }
 
 choice! {
-    /// Where the current substep comes from under `on_transition`.
+    /// The source of the current substep under `on_transition`.
     pub SubstepSource {
         /// From the annotations of the video.
         Annotations = "annotations",
-        /// From the model, asked with the detection prompt.
+        /// From the model, which is asked with the detection prompt.
         Model = "model",
     }
 }
@@ -75,27 +75,28 @@ choice! {
 choice! {
     /// Names of the talk policies.
     pub(crate) TalkName {
-        /// The model decides.
+        /// The model decides at every frame.
         Proactive = "proactive",
-        /// At a change of substep.
+        /// The model speaks at a change of the substep.
         OnTransition = "on_transition",
-        /// At fixed intervals.
+        /// The model speaks at fixed intervals.
         Every = "every",
-        /// When the picture changes.
+        /// The model speaks when the picture changes.
         OnChange = "on_change",
-        /// When asked.
+        /// The model answers user messages.
         OnRequest = "on_request",
     }
 }
 
-/// When the not-talk token wins at the end of a frame. Written as `0`, `0.5` or `"diff0.3"`.
+/// The threshold of the not-talk token at the end of a frame. Written as `0`, `0.5` or `"diff0.3"`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum NotTalkThreshold {
-    /// `0`: silent if the not-talk token is the most likely one.
+    /// `0`: the model is silent if the not-talk token is the most likely one.
     Argmax,
-    /// In (0, 1]: silent only if P(not talk) exceeds it.
+    /// A threshold in (0, 1]: the model is silent only if P(not talk) exceeds it.
     Probability(f64),
-    /// In (0, 1]: a fall of P(not talk) by more than this since the last frame means talk; otherwise 0.5 holds.
+    /// A difference in (0, 1]: the model speaks if P(not talk) has fallen by more than this since the last
+    /// frame; otherwise the threshold 0.5 applies.
     Diff(f64),
 }
 
@@ -113,7 +114,7 @@ impl NotTalkThreshold {
 impl FromStr for NotTalkThreshold {
     type Err = &'static str;
 
-    /// Reads `0`, `0.5` or `diff0.3`; the error is what would have been valid.
+    /// Reads `0`, `0.5` or `diff0.3`. The error says what would be valid.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let fall = text.strip_prefix("diff");
         let number = fall.unwrap_or(text);

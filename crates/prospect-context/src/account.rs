@@ -1,15 +1,17 @@
 //! The accounting of one stream's cache, which a run and a simulation share.
 //!
-//! An [`Account`] knows what the cache holds (the [`Ledger`]), what was said and waits to go in, and the budget. It answers
-//! the questions that come up at every frame - does the cache overflow? to what do waiting tokens belong? what does the
-//! strategy see? - and carries an eviction plan out. Who drives it brings the tokens: a run their ids, a simulation what it
-//! knows of them. The order in which a frame goes through it:
+//! An [`Account`] holds the content of the cache (the [`Ledger`]), the tokens that were generated and wait to
+//! go in, and the budget. At every frame it says whether the cache overflows, to which segment waiting tokens
+//! belong, and what a strategy sees. It also carries out an eviction plan. The caller brings the tokens: a
+//! run brings their ids, a simulation what it knows of them. A frame is accounted for in this order:
 //!
-//! 1. [`Account::overflow_before`] says whether to evict first ([`Account::view`], a plan, [`Account::rebuild`]).
-//! 2. [`Account::take_waiting`], then what came in with the frame, then the frame: each [`Account::append`]ed.
-//! 3. What the assistant says, appended; its last token, or what stands for the reply, waits ([`Account::wait`],
-//!    [`Account::defer`]).
-//! 4. [`Account::end_of_step`], and under ProAssist's rules [`Account::overflow_after`].
+//! 1. [`Account::overflow_before`] says whether an eviction comes first ([`Account::view`], a plan,
+//!    [`Account::rebuild`]).
+//! 2. [`Account::take_waiting`] gives the waiting tokens. They, the messages that came with the frame, and
+//!    the frame are added with [`Account::append`], in this order.
+//! 3. The reply is appended. Its last token, or the message that replaces the reply, waits for the next step
+//!    ([`Account::wait`], [`Account::defer`]).
+//! 4. [`Account::end_of_step`] ends the step. Under ProAssist's rules [`Account::overflow_after`] follows.
 
 mod rebuild;
 
@@ -24,7 +26,7 @@ use crate::view::{CacheView, DialogueState, EarlySummary, Opening, SignalRequest
 
 /// Tokens that wait to go into the cache.
 pub trait Waiting {
-    /// How many they are.
+    /// The number of tokens.
     fn tokens(&self) -> usize;
 }
 
@@ -34,20 +36,20 @@ impl Waiting for Vec<u32> {
     }
 }
 
-/// A message that goes in with the next step.
+/// A message that goes into the cache with the next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Deferred<W> {
-    /// What it is.
+    /// The kind of the message.
     pub kind: SegmentKind,
-    /// An eviction put it back; otherwise it stands for a reply.
+    /// Whether an eviction put the message back; otherwise it replaces a reply.
     pub is_put_back: bool,
-    /// Its tokens.
+    /// The tokens of the message.
     pub content: W,
 }
 
 impl<W> Deferred<W> {
-    /// Whether an eviction has to keep it or drop everything, once it is in.
+    /// Whether an eviction has to keep this message or drop everything, once the message is in the cache.
     pub fn is_pinned(&self) -> bool {
         self.is_put_back && is_opening(self.kind)
     }
@@ -56,55 +58,57 @@ impl<W> Deferred<W> {
 /// Tokens of one kind on their way into the cache.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Incoming {
-    /// What they are.
+    /// The kind of the tokens.
     pub kind: SegmentKind,
-    /// How many.
+    /// The number of tokens.
     pub tokens: usize,
-    /// Whether an eviction has to keep them or drop everything.
+    /// Whether an eviction has to keep these tokens or drop everything.
     pub pinned: bool,
-    /// They belong to the segment before them: the silence token of a frame, the last token of a reply.
+    /// Whether the tokens belong to the segment before them: the silence token of a frame, or the last token
+    /// of a reply.
     pub continues: bool,
-    /// Of a frame, the cosine of its embedding with that of the frame before it, where it was measured.
+    /// For a frame, the cosine of its embedding with that of the frame before it, if it was measured.
     pub similarity: Option<f64>,
 }
 
 impl Incoming {
-    /// A segment of its own that may be dropped.
+    /// Tokens that become a separate segment, which may be dropped.
     pub fn new(kind: SegmentKind, tokens: usize) -> Self {
         Self { kind, tokens, pinned: false, continues: false, similarity: None }
     }
 }
 
-/// What a strategy sees beside the cache.
+/// What a strategy sees in addition to the cache.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
     /// The texts that opened the stream.
     pub opening: Opening<'a>,
-    /// Progress of the task, where it is known.
+    /// The progress of the task, if it is known.
     pub dialogue_state: Option<&'a DialogueState>,
-    /// What a text costs.
+    /// Counts the tokens of a text.
     pub token_counter: &'a dyn TokenCounter,
     /// Measurements that the strategy asked for.
     pub signals: SignalRequest,
-    /// A summary that was written early.
+    /// The summary that was written before the overflow, if there is one.
     pub early_summary: Option<EarlySummary<'a>>,
 }
 
-/// Whether an eviction has to keep segments of this kind that it puts back, or drop everything.
+/// Whether a segment of this kind is pinned after an eviction has put it back.
 pub fn is_opening(kind: SegmentKind) -> bool {
     matches!(kind, SegmentKind::System | SegmentKind::Summary)
 }
 
-/// One stream's cache, as far as it can be known without the model.
+/// The content of one stream's cache, as far as it can be known without the model.
 #[derive(Debug, Clone)]
 pub struct Account<W> {
     ledger: Ledger,
-    /// Buffers of the ledger before the last eviction, for the next one.
+    /// The buffers of the ledger before the last eviction. The next eviction reuses them.
     spare: Ledger,
     budget: Budget,
-    /// Generated, but not in the cache yet: the silence token or the last token of a reply.
+    /// Tokens that were generated and are not in the cache yet: the silence token or the last token of a
+    /// reply.
     pending: Option<W>,
-    /// Goes in with the next step, before the pending tokens.
+    /// Messages that go in with the next step, before the pending tokens.
     deferred: Vec<Deferred<W>>,
     /// Cache length after the first step that carried a user message.
     initial_tokens: Option<usize>,
@@ -123,7 +127,7 @@ impl<W: Waiting> Account<W> {
         }
     }
 
-    /// The account of a stream that is gone on with.
+    /// The account of a stream that continues from a saved state.
     pub fn resumed(
         budget: Budget,
         ledger: Ledger,
@@ -134,7 +138,7 @@ impl<W: Waiting> Account<W> {
         Self { ledger, spare: Ledger::new(), budget, pending, deferred, initial_tokens }
     }
 
-    /// What stands where.
+    /// The segments of the cache and their slots.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
@@ -144,12 +148,12 @@ impl<W: Waiting> Account<W> {
         self.ledger.tokens()
     }
 
-    /// What the cache may hold.
+    /// The budget of the cache.
     pub fn budget(&self) -> Budget {
         self.budget
     }
 
-    /// Another budget from now on: another strategy may need more room for its summaries.
+    /// Replaces the budget. A new strategy may need more or less room for its summaries.
     pub fn set_budget(&mut self, budget: Budget) {
         self.budget = budget;
     }
@@ -159,7 +163,7 @@ impl<W: Waiting> Account<W> {
         self.initial_tokens
     }
 
-    /// What was generated and is not in the cache yet.
+    /// The tokens that were generated and are not in the cache yet.
     pub fn pending(&self) -> Option<&W> {
         self.pending.as_ref()
     }
@@ -169,49 +173,52 @@ impl<W: Waiting> Account<W> {
         &self.deferred
     }
 
-    /// Everything that is said but not in the cache yet, in the order in which it goes in.
+    /// Everything that waits to go into the cache, in the order in which it goes in.
     pub fn waiting(&self) -> impl Iterator<Item = &W> {
         self.deferred.iter().map(|deferred| &deferred.content).chain(&self.pending)
     }
 
-    /// How many tokens that are.
+    /// The number of tokens that wait to go into the cache.
     pub fn waiting_tokens(&self) -> usize {
         self.waiting().map(Waiting::tokens).fold(0, usize::saturating_add)
     }
 
-    /// Tokens that come in with a step that brings `own` ones: what waits comes first.
+    /// The number of tokens that a step with `own` tokens adds to the cache: the waiting tokens and its own.
     pub fn incoming(&self, own: usize) -> usize {
         own.saturating_add(self.waiting_tokens())
     }
 
-    /// Whether the cache has to be reduced before a step of `own` tokens, and why. An empty cache has nothing to evict.
+    /// Whether the cache has to be reduced before a step of `own` tokens, and why. An empty cache never
+    /// overflows, because it has nothing to evict.
     pub fn overflow_before(&self, own: usize) -> Option<OverflowTrigger> {
         let tokens = self.tokens();
         self.budget.overflows(tokens, self.incoming(own)).filter(|_| tokens > 0)
     }
 
-    /// ProAssist's check, after the frame and by the reserve alone; with it, the tokens that count as coming in.
+    /// ProAssist's check: after the frame, and by the reserve alone. Also returns the number of tokens that
+    /// count as coming in.
     pub fn overflow_after(&self) -> Option<(OverflowTrigger, usize)> {
         let pending = self.pending.as_ref().map_or(0, Waiting::tokens);
         self.budget.reserve_is_touched(self.tokens()).then_some((OverflowTrigger::Reserved, pending))
     }
 
-    /// Takes out what goes in first with the next step: the deferred messages, then the pending tokens and the kind of the
-    /// segment to which they belong: the last one of the cache as it is now, or a frame that is no longer there.
+    /// Takes out the tokens that go in first with the next step: the deferred messages, then the pending
+    /// tokens. The pending tokens come with the kind of the segment to which they belong. It is the last
+    /// segment of the cache, or a frame that is no longer in the cache.
     pub fn take_waiting(&mut self) -> (Vec<Deferred<W>>, Option<(SegmentKind, W)>) {
         let last = self.ledger.segments().last().map(|segment| segment.kind);
         let kind = last.filter(|kind| !is_opening(*kind)).unwrap_or(SegmentKind::Frame);
         (std::mem::take(&mut self.deferred), self.pending.take().map(|pending| (kind, pending)))
     }
 
-    /// Tokens that an eviction has to keep, or drop with everything.
+    /// The number of tokens that an eviction has to keep unless it drops everything.
     pub fn pinned_tokens(&self) -> usize {
         let pinned = self.ledger.segments().iter().filter(|segment| segment.pinned);
         pinned.map(|segment| segment.range.len()).sum()
     }
 
-    /// Tokens that go in at the end; returns what they became and where they stand. A pinned system message stands for those
-    /// before it, which are pinned no more.
+    /// Appends tokens to the cache. Returns the kind of their segment and their slots. A pinned system
+    /// message replaces the earlier system messages, which are no longer pinned.
     pub fn append(&mut self, incoming: &Incoming, time: f64) -> (SegmentKind, Range<usize>) {
         if incoming.kind == SegmentKind::System && incoming.pinned && incoming.tokens > 0 {
             self.ledger.unpin(SegmentKind::System);
@@ -236,42 +243,43 @@ impl<W: Waiting> Account<W> {
         (kind, start..self.tokens())
     }
 
-    /// These were generated and go in with the next step; `None`: nothing was.
+    /// Sets the generated tokens that go in with the next step; `None` if nothing was generated.
     pub fn wait(&mut self, pending: Option<W>) {
         self.pending = pending;
     }
 
-    /// A message that stands for a reply goes in with the next step.
+    /// Adds a message that replaces a reply and goes in with the next step.
     pub fn defer(&mut self, kind: SegmentKind, content: W) {
         self.deferred.push(Deferred { kind, is_put_back: false, content });
     }
 
-    /// A step is over; `carried_request`: a user message went in with it.
+    /// Ends a step. `carried_request` says whether a user message went in with it.
     pub fn end_of_step(&mut self, carried_request: bool) {
         if carried_request && self.initial_tokens.is_none() {
             self.initial_tokens = Some(self.tokens());
         }
     }
 
-    /// Cuts the cache back to its first `tokens` tokens; what waits to go in behind them is taken back as well.
+    /// Cuts the cache back to its first `tokens` tokens. Removes the pending tokens as well.
     pub fn truncate(&mut self, tokens: usize) {
         self.ledger.truncate(tokens);
         self.pending = None;
     }
 
-    /// Forgets everything behind the first `tokens` tokens, and everything that was said.
+    /// Removes everything behind the first `tokens` tokens, the pending tokens and the deferred messages.
     pub fn reset(&mut self, tokens: usize) {
         self.truncate(tokens);
         self.deferred.clear();
     }
 
-    /// Whether a summary can be asked for on a fork of the cache now: `question` tokens ask for it, behind what waits.
+    /// Whether the model can be asked for a summary on a fork of the cache now. `question` is the length of
+    /// the question in tokens; the waiting tokens go in before it.
     pub fn has_room_for_summary(&self, question: usize, max_new_tokens: usize) -> bool {
         let taken = [question, self.waiting_tokens(), max_new_tokens];
         taken.into_iter().fold(self.tokens(), usize::saturating_add) <= self.budget.max_seq_len
     }
 
-    /// The cache as a strategy sees it, `incoming` tokens being about to come in.
+    /// The view of the cache that a strategy gets when `incoming` tokens are about to come in.
     pub fn view<'v>(&'v self, incoming: usize, time: f64, surroundings: &Surroundings<'v>) -> CacheView<'v> {
         let signals = Signals::default();
         CacheView {
@@ -292,7 +300,7 @@ impl<W: Waiting> Account<W> {
         }
     }
 
-    /// Says when a strategy's plans are made, and with it when its texts go in.
+    /// Whether the texts of a plan that is made at `trigger` go in with the next step instead of at once.
     pub(crate) fn defers_texts(trigger: Trigger) -> bool {
         trigger == Trigger::AfterFrame
     }

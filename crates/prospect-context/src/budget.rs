@@ -1,30 +1,30 @@
-//! The budget of the cache, and when it overflows.
+//! The budget of the cache, and the conditions of an overflow.
 
-/// How many tokens the cache may hold, and what has to stay free in it.
+/// The tokens that the cache may hold, and the tokens that have to stay free in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// Most tokens the cache may ever hold.
+    /// The most tokens that the cache may ever hold.
     pub max_seq_len: usize,
-    /// Tokens that stay free before a chunk goes in.
+    /// The tokens that have to be free before a chunk goes in.
     pub reserved_seq_len: usize,
-    /// Longest reply, with the prompt that asks for it if there is one.
+    /// The tokens of the longest reply, including the prompt that asks for it.
     pub max_reply_tokens: usize,
-    /// Largest summary: its prompt and its answer; 0 for a strategy that does not summarise.
+    /// The tokens of the largest summary, prompt and answer; 0 if the strategy does not summarise.
     pub max_summary_tokens: usize,
 }
 
-/// Why the cache has to be reduced.
+/// The reason why the cache has to be reduced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum OverflowTrigger {
-    /// The chunk, the largest reply and the largest summary would not all fit.
+    /// The next chunk, the longest reply and the largest summary do not all fit.
     NoRoom,
     /// The cache has grown into its reserve.
     Reserved,
 }
 
 impl OverflowTrigger {
-    /// The name the trace writes.
+    /// The name in a trace.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoRoom => "no_room",
@@ -33,11 +33,11 @@ impl OverflowTrigger {
     }
 }
 
-/// When the check for an overflow takes place.
+/// The moment at which a run checks for an overflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Trigger {
     #[default]
-    /// Before a chunk goes in: the cache never passes its bound.
+    /// Before a chunk goes in. The cache never grows past its bound.
     BeforeChunk,
     /// After each frame and its reply, by the reserve alone, as ProAssist does.
     AfterFrame,
@@ -63,7 +63,8 @@ impl Budget {
         cache_tokens >= self.max_seq_len.saturating_sub(self.reserved_seq_len)
     }
 
-    /// How full a cache of `cache_tokens` is: 1 where `incoming` more tokens just do not overflow it yet.
+    /// How full a cache of `cache_tokens` is, as a share: at 1, `incoming` more tokens just fit without an
+    /// overflow.
     pub fn fill(&self, cache_tokens: usize, incoming: usize) -> f64 {
         match self.room_before(incoming) {
             Some(room) if room > 0 => cache_tokens as f64 / room as f64,
@@ -71,7 +72,8 @@ impl Budget {
         }
     }
 
-    /// Most tokens a cache may hold so that `incoming` more tokens do not overflow it; `None` if they always do.
+    /// The most tokens that a cache may hold so that `incoming` more tokens do not overflow it; `None` if
+    /// they always do.
     pub fn room_before(&self, incoming: usize) -> Option<usize> {
         let taken = [self.max_reply_tokens, self.max_summary_tokens]
             .into_iter()

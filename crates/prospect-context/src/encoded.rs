@@ -1,24 +1,24 @@
-//! Token ids with the kind of segment they belong to.
+//! Token ids with the kind of the segment to which each belongs.
 
 use std::ops::Range;
 
 use crate::segment::SegmentKind;
 
-/// Token ids, every one in a segment.
+/// Token ids that are divided into segments.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Encoded {
     /// The token ids.
     pub ids: Vec<u32>,
-    /// Contiguous, in order, none empty, together covering `ids`.
+    /// The segments: contiguous, in order, none empty, together covering `ids`.
     pub segments: Vec<EncodedSegment>,
 }
 
 /// A run of token ids of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodedSegment {
-    /// What they are.
+    /// The kind of the tokens.
     pub kind: SegmentKind,
-    /// Where they are in [`Encoded::ids`].
+    /// Their range in [`Encoded::ids`].
     pub tokens: Range<usize>,
 }
 
@@ -30,7 +30,7 @@ impl Encoded {
         encoded
     }
 
-    /// Appends `ids`; they join the last segment if that is of the same kind.
+    /// Appends `ids`. They extend the last segment if it is of the same kind.
     pub fn push(&mut self, kind: SegmentKind, ids: &[u32]) {
         let start = self.ids.len();
         self.ids.extend_from_slice(ids);

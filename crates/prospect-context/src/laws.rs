@@ -1,4 +1,4 @@
-//! The laws of eviction as a check, for the tests of a strategy of your own.
+//! A check of the laws of eviction, for the tests of your own strategy.
 //!
 //! ```
 //! use prospect_context::laws;
@@ -19,7 +19,7 @@ use crate::segment::{Role, SegmentKind};
 use crate::strategy::ContextStrategy;
 use crate::view::{CacheView, DialogueState, EarlySummary, Opening, Signals, TokenCounter};
 
-/// A law that a plan breaks.
+/// A law that a plan can break.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BrokenLaw {
@@ -28,43 +28,44 @@ pub enum BrokenLaw {
         "kept range {start}..{end} is empty, ends behind the {cache_tokens} tokens of the cache or is out of order"
     )]
     Ranges {
-        /// First slot.
+        /// The first slot of the range.
         start: usize,
-        /// One past the last slot.
+        /// The slot after the last one.
         end: usize,
-        /// Length of the cache.
+        /// Length of the cache in tokens.
         cache_tokens: usize,
     },
-    /// A frame is kept in part.
+    /// A frame is kept only in part.
     #[error("the frame at slot {start} is cut")]
     CutFrame {
-        /// Its first slot.
+        /// The first slot of the segment.
         start: usize,
     },
-    /// A pinned segment is dropped, though something is kept and nothing sums it up.
+    /// A pinned segment is dropped, although something else is kept and no summary replaces it.
     #[error("the pinned segment at slot {start} is dropped")]
     DroppedPinned {
-        /// Its first slot.
+        /// The first slot of the segment.
         start: usize,
     },
-    /// What is left overflows again when the chunk comes in.
+    /// The rest overflows again when the chunk comes in.
     #[error("{tokens_after} tokens are left, which overflow again")]
     OverflowsAgain {
-        /// Upper bound of the tokens left.
+        /// An upper bound of the tokens that are left.
         tokens_after: usize,
     },
-    /// Something is kept under another position policy than [`ContextStrategy::positions`] says.
+    /// The position policy of the plan is not the one of [`ContextStrategy::positions`], although something
+    /// is kept.
     #[error("the plan keeps slots under positions {plan}, the strategy's positions are {strategy}")]
     Positions {
-        /// The plan's policy.
+        /// The policy of the plan.
         plan: &'static str,
-        /// The strategy's.
+        /// The policy of the strategy.
         strategy: &'static str,
     },
-    /// A summary is asked for, and no room for it is set aside.
+    /// The plan asks for a summary, but the strategy reserves no room for it.
     #[error("a summary is asked for, but max_summary_tokens is 0")]
     NoSummaryRoom,
-    /// Equal views gave different plans.
+    /// Two equal views gave different plans.
     #[error("equal views gave different plans")]
     Undetermined,
 }
@@ -75,16 +76,16 @@ pub enum BrokenLaw {
 pub struct Counterexample {
     /// The strategy's name.
     pub strategy: String,
-    /// Number of the stream, from 0; the same in every run.
+    /// The number of the stream, counted from 0. It is the same in every run.
     pub stream: usize,
-    /// What it broke.
+    /// The law that the strategy broke.
     pub law: BrokenLaw,
 }
 
-/// Checks a plan against all laws, whoever made it.
+/// Checks a plan against all laws. The plan may come from any strategy.
 ///
 /// # Errors
-/// The first law that it breaks.
+/// The first law that the plan breaks.
 pub fn check_plan(plan: &EvictionPlan, view: &CacheView<'_>) -> Result<(), BrokenLaw> {
     check_ranges(plan, view)?;
     let nothing_kept = plan.kept().next().is_none();
@@ -107,13 +108,14 @@ pub fn check_plan(plan: &EvictionPlan, view: &CacheView<'_>) -> Result<(), Broke
     }
 }
 
-/// Asks a strategy for a plan on each of `streams` random streams, hostile ones included (segments larger than the budget,
-/// budgets of a token, replies as long as the budget), and checks every plan that it makes. Returns how many it made: on the
-/// other streams it said why not. A strategy that evicts after a frame ([`Trigger::AfterFrame`]) may cut frames and stay above
-/// the trigger; of its plans only the ranges are checked.
+/// Asks a strategy for a plan on each of `streams` random streams, and checks every plan. Some streams are
+/// hostile: segments larger than the budget, budgets of one token, replies as long as the budget. Returns the
+/// number of plans that the strategy made; on the other streams it returned an error. A strategy that evicts
+/// after a frame ([`Trigger::AfterFrame`]) may cut frames and may stay above the trigger, so only the ranges
+/// of its plans are checked.
 ///
 /// # Errors
-/// The first stream on which it breaks a law.
+/// The first stream on which the strategy breaks a law.
 pub fn check_strategy(strategy: &dyn ContextStrategy, streams: usize) -> Result<usize, Counterexample> {
     let mut lawful = 0;
     for stream in 0..streams {
@@ -159,12 +161,12 @@ fn check_ranges(plan: &EvictionPlan, view: &CacheView<'_>) -> Result<(), BrokenL
     Ok(())
 }
 
-/// Tokens of a segment that the plan keeps.
+/// The number of tokens of a segment that the plan keeps.
 fn kept_of(plan: &EvictionPlan, segment: &Range<usize>) -> usize {
     plan.kept().map(|range| range.end.min(segment.end).saturating_sub(range.start.max(segment.start))).sum()
 }
 
-/// A stream as it stands when it overflows, drawn at random.
+/// A random stream at the moment of its overflow.
 struct HostileStream {
     ledger: Ledger,
     budget: Budget,
@@ -232,7 +234,7 @@ impl HostileStream {
     }
 }
 
-/// Mostly some, now and then none or a great many.
+/// A random number of tokens: usually a few, sometimes none or very many.
 fn tokens(random: &mut Random) -> usize {
     match random.below(10) {
         0 => 0,

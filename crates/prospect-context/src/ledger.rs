@@ -1,4 +1,4 @@
-//! The ledger: which segment stands where in the cache.
+//! The ledger: the segments of the cache and their slots.
 
 #[cfg(feature = "serde")]
 mod written;
@@ -29,10 +29,10 @@ use crate::view::FrameSimilarity;
 )]
 pub struct Ledger {
     segments: Vec<Segment>,
-    /// Per segment, see [`FrameSimilarity::new`].
+    /// For each segment, the angle that [`FrameSimilarity::new`] describes.
     changes: Vec<f64>,
     travelled: Vec<f64>,
-    /// The same at the end of the stream so far.
+    /// The sum of these angles up to the present end of the stream.
     now_travelled: f64,
 }
 
@@ -58,7 +58,7 @@ impl Ledger {
         Self { now_travelled: old.now_travelled, ..Self::default() }
     }
 
-    /// As [`Self::emptied`], in the buffers of a ledger that is not needed any more.
+    /// Like [`Self::emptied`], but reuses the buffers of a ledger that is no longer needed.
     pub(crate) fn emptied_into(old: &Self, mut spare: Self) -> Self {
         spare.clear();
         spare.now_travelled = old.now_travelled;
@@ -75,7 +75,7 @@ impl Ledger {
         self.segments.last().map_or(0, |segment| segment.range.end)
     }
 
-    /// A new segment of `tokens` tokens goes in at the end; an empty one leaves no entry.
+    /// Appends a segment of `tokens` tokens. An empty segment leaves no entry.
     pub fn append(&mut self, kind: SegmentKind, tokens: usize, time: f64, pinned: bool) {
         let start = self.tokens();
         if tokens > 0 {
@@ -85,8 +85,8 @@ impl Ledger {
         }
     }
 
-    /// A frame goes in whose embedding has this cosine with that of the frame before it in the stream; `None` where it was
-    /// not measured, or there was none before.
+    /// Appends a frame. `similarity` is the cosine of its embedding with that of the frame before it in the
+    /// stream; `None` if it was not measured, or if there was no frame before.
     pub fn append_frame(&mut self, tokens: usize, time: f64, pinned: bool, similarity: Option<f64>) {
         let change = similarity.map(|cosine| cosine.clamp(-1.0, 1.0).acos());
         self.now_travelled += change.unwrap_or(0.0);
@@ -96,20 +96,20 @@ impl Ledger {
         self.changes[segments..].fill(change.unwrap_or(std::f64::consts::PI));
     }
 
-    /// How much the frames are alike; all of them alike where no similarity was measured.
+    /// The similarity of the frames. All frames count as alike if no similarity was measured.
     pub fn frame_similarity(&self) -> FrameSimilarity<'_> {
         FrameSimilarity::new(&self.changes, &self.travelled)
     }
 
-    /// `tokens` more belong to the last segment: a frame's silence token, a reply's last token. Without a segment there
-    /// is nothing they could belong to, and nothing happens.
+    /// Adds `tokens` tokens to the last segment: the silence token of a frame, or the last token of a reply.
+    /// Does nothing if there is no segment.
     pub fn extend_last(&mut self, tokens: usize) {
         if let Some(last) = self.segments.last_mut() {
             last.range.end += tokens;
         }
     }
 
-    /// The slots `range` of another ledger go in at the end; segments across its borders are clipped.
+    /// Appends the slots `range` of another ledger. Segments that cross the borders of the range are clipped.
     pub fn append_from(&mut self, other: &Self, range: &Range<usize>) {
         let first = other.segments.partition_point(|segment| segment.range.end <= range.start);
         let from_first = first..other.segments.len();
@@ -126,26 +126,27 @@ impl Ledger {
         }
     }
 
-    /// Segments of this kind may be dropped alone from now on.
+    /// Segments of this kind are no longer pinned.
     pub(crate) fn unpin(&mut self, kind: SegmentKind) {
         let of_kind = self.segments.iter_mut().filter(|segment| segment.kind == kind);
         of_kind.for_each(|segment| segment.pinned = false);
     }
 
-    /// Cuts the cache back to its first `tokens` tokens; a segment across the cut is clipped.
+    /// Cuts the cache back to its first `tokens` tokens. A segment that crosses the cut is clipped.
     pub fn truncate(&mut self, tokens: usize) {
         let end = tokens.min(self.tokens());
         self.keep(std::slice::from_ref(&(0..end)));
     }
 
-    /// Forgets everything.
+    /// Removes all segments.
     pub fn clear(&mut self) {
         self.segments.clear();
         self.changes.clear();
         self.travelled.clear();
     }
 
-    /// Drops everything outside `ranges` (sorted, disjoint), clips segments across their borders, and renumbers the slots.
+    /// Drops everything outside of `ranges` (sorted and disjoint), and renumbers the slots. Segments that
+    /// cross the borders of a range are clipped.
     pub fn keep(&mut self, ranges: &[Range<usize>]) {
         let mut kept = Self::emptied(self);
         for range in ranges {

@@ -1,17 +1,19 @@
 //! Context strategies for streaming models: what survives when the KV cache overflows.
 //!
-//! A model that watches a stream fills its cache until it overflows. Then a [`ContextStrategy`] is shown a
-//! [`CacheView`] - a ledger of segments, the budget, the tokens about to come in; never a tensor - and answers with an
-//! [`EvictionPlan`]: an ordered list of pieces that is checked against the laws when it is made.
+//! A model that watches a stream fills its cache until the cache overflows. Then a [`ContextStrategy`] gets a
+//! [`CacheView`]: a ledger of segments, the budget, and the number of tokens about to come in, but never a
+//! tensor. It returns an [`EvictionPlan`], an ordered list of pieces. The plan is checked against the laws
+//! when it is constructed.
 //!
-//! The laws: kept ranges lie in bounds, sorted and disjoint; a frame is kept whole or not at all; pinned segments are
-//! kept, summed up, or everything is dropped; what is left does not overflow again at once; equal views give equal plans.
+//! The laws are: Kept ranges lie in bounds, are sorted and disjoint. A frame is kept whole or not at all.
+//! Pinned segments are kept or summed up, unless everything is dropped. The rest does not overflow again at
+//! once. Equal views give equal plans.
 //!
 //! # A way in
 //!
-//! **Look** through the built-in strategies, or build one by its name: [`catalogue`].
+//! **Look** at the built-in strategies, or build one by its name, with the [`catalogue`].
 //!
-//! **Simulate** a stream under a strategy, without a model: [`simulator`].
+//! **Simulate** a stream under a strategy, without a model, with the [`simulator`].
 //!
 //! ```
 //! use prospect_context::simulator::{Simulator, SimulatorError, SimulatorOptions, StreamParameters, table};
@@ -31,7 +33,8 @@
 //! # Ok::<(), SimulatorError>(())
 //! ```
 //!
-//! **Write** a strategy, **check** it against the laws on streams you would not think of, and simulate it like any other:
+//! **Write** a strategy, **check** it against the laws on random and hostile streams, and simulate it like
+//! any other:
 //!
 //! ```
 //! use prospect_context::{

@@ -1,22 +1,24 @@
-//! Eviction plans: what survives an overflow and what is put back, checked on construction.
+//! Eviction plans: what is kept at an overflow and what is put back. A plan is checked on construction.
 
 use std::ops::Range;
 
 use crate::segment::{Role, SegmentKind};
 use crate::view::CacheView;
 
-/// Where kept keys stand after an eviction.
+/// The positions of kept keys after an eviction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum PositionPolicy {
-    /// Kept keys keep their rotation, new tokens take position = cache length: `transformers`, ProAssist.
+    /// Kept keys keep their rotation. New tokens get position = cache length, as in `transformers` and
+    /// ProAssist.
     Legacy,
-    /// Kept keys keep their rotation, new tokens go on from the true stream position.
+    /// Kept keys keep their rotation. New tokens continue from the true position in the stream.
     Preserve,
-    /// Kept keys are rotated to contiguous positions: [StreamingLLM](https://arxiv.org/abs/2309.17453).
+    /// Kept keys are rotated to contiguous positions, as in [StreamingLLM](https://arxiv.org/abs/2309.17453).
     #[default]
     Rerotate,
-    /// The survivors' embeddings are run again: exactly a fresh prefill, at its price.
+    /// The kept tokens are computed again from their embeddings. The result is exactly that of a fresh
+    /// prefill, at the price of one.
     Recompute,
 }
 
@@ -24,7 +26,7 @@ impl PositionPolicy {
     /// Every policy, in the order in which they are listed.
     pub const ALL: [Self; 4] = [Self::Legacy, Self::Preserve, Self::Rerotate, Self::Recompute];
 
-    /// The name in configs and traces.
+    /// The name in settings and traces.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Legacy => "legacy",
@@ -39,117 +41,118 @@ impl PositionPolicy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SummaryRequest {
-    /// What the model is asked, as a user message on a fork of the cache.
+    /// The prompt. It goes in as a user message on a fork of the cache.
     pub prompt: String,
-    /// Longest answer in tokens.
+    /// The most tokens of the answer.
     pub max_new_tokens: usize,
-    /// Role of the message that the summary becomes.
+    /// The role of the message that the summary becomes.
     pub role: Role,
-    /// Stands before the summary in that message.
+    /// The text before the summary in that message.
     pub prefix: String,
-    /// Stands after it.
+    /// The text after the summary in that message.
     pub suffix: String,
-    /// Whether the current frame is shown once more behind the prompt (ProAssist does).
+    /// Whether the current frame is shown again after the prompt, as ProAssist does.
     pub with_current_frame: bool,
-    /// The answer, where it was written early: then the model is not asked.
+    /// The answer, if it was written before the overflow. The model is then not asked again.
     pub written: Option<String>,
 }
 
-/// One piece of what the cache holds after an eviction.
+/// One piece of the cache after an eviction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
-    /// These slots come back.
+    /// These slots of the old cache are kept.
     Keep(Range<usize>),
-    /// A message, rendered by the chat template and prefilled.
+    /// A message that the chat template renders and that is prefilled.
     Text {
-        /// Who says it.
+        /// The role of the message.
         role: Role,
-        /// What is said.
+        /// The text of the message.
         text: String,
     },
-    /// A summary, standing where its text will stand.
+    /// A summary. Its text will be at this place.
     Summary(SummaryRequest),
-    /// Tokens that were generated but are not in the cache yet still go in with the next chunk.
+    /// The tokens that were generated and are not in the cache yet. With this piece they still go in with the
+    /// next chunk.
     PendingReply,
 }
 
-/// Why a plan is refused, or could not be made.
+/// The reason why a plan is refused, or cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
-    /// A range without a slot.
+    /// A kept range is empty.
     #[error("kept range {start}..{end} is empty: expected start < end")]
     EmptyRange {
-        /// First slot.
+        /// The first slot of the range.
         start: usize,
-        /// One past the last slot.
+        /// The slot after the last one.
         end: usize,
     },
-    /// A range that ends behind the cache.
+    /// A kept range ends behind the end of the cache.
     #[error("kept range {start}..{end} is out of bounds: expected an end of at most {cache_tokens}")]
     OutOfBounds {
-        /// First slot.
+        /// The first slot of the range.
         start: usize,
-        /// One past the last slot.
+        /// The slot after the last one.
         end: usize,
-        /// Length of the cache.
+        /// Length of the cache in tokens.
         cache_tokens: usize,
     },
-    /// Ranges that overlap or run backwards.
+    /// Kept ranges overlap or are out of order.
     #[error("kept range at {start} begins before {previous_end}: expected sorted, disjoint ranges")]
     Unsorted {
-        /// End of the range before.
+        /// The end of the range before.
         previous_end: usize,
-        /// Start of the range.
+        /// The start of the range.
         start: usize,
     },
-    /// A frame kept in part.
+    /// A frame is kept only in part.
     #[error(
         "the plan keeps {kept} of the {tokens} tokens of the frame at slot {start}: expected all or none"
     )]
     CutsFrame {
-        /// First slot of the frame.
+        /// The first slot of the frame.
         start: usize,
-        /// Its length.
+        /// The length of the frame in tokens.
         tokens: usize,
-        /// How much of it the plan keeps.
+        /// The number of its tokens that the plan keeps.
         kept: usize,
     },
-    /// A pinned segment dropped while something else is kept.
+    /// A pinned segment is dropped, although something else is kept.
     #[error(
         "the plan drops tokens of the pinned {kind} segment at slot {start}: expected it kept, summed up, or everything dropped"
     )]
     DropsPinned {
-        /// What the segment is.
+        /// The kind of the segment.
         kind: SegmentKind,
-        /// Its first slot.
+        /// The first slot of the segment.
         start: usize,
     },
-    /// The pending reply named twice.
+    /// The plan has more than one [`Piece::PendingReply`].
     #[error("the plan names the pending reply {times} times: expected at most once")]
     RepeatedPendingReply {
-        /// How often.
+        /// The number of these pieces.
         times: usize,
     },
-    /// What survives would overflow at once.
+    /// The rest would overflow again at once.
     #[error("{needed} tokens would stay in the cache: expected at most {available} under this budget")]
     BudgetTooSmall {
-        /// Tokens that the plan leaves, at most.
+        /// An upper bound of the tokens that the plan leaves.
         needed: usize,
-        /// Tokens that may be left.
+        /// The tokens that may be left.
         available: usize,
     },
-    /// A strategy that works from the dialogue state, in a run that has none.
+    /// The strategy needs the dialogue state, but the run has none.
     #[error(
         "strategy {strategy} needs a dialogue state: expected annotations with substeps, or a detection prompt"
     )]
     MissingDialogueState {
-        /// The strategy's name.
+        /// The name of the strategy.
         strategy: String,
     },
 }
 
-/// What survives an overflow, in order: a lawful list of pieces.
+/// What an overflow leaves in the cache: a list of pieces, in order, that breaks no law.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvictionPlan {
     pieces: Vec<Piece>,
@@ -157,11 +160,12 @@ pub struct EvictionPlan {
 }
 
 impl EvictionPlan {
-    /// Checks every law against `view`: ranges in bounds, sorted and disjoint; frames whole; pinned segments kept, summed up,
-    /// or everything dropped; what is left does not overflow again when the incoming chunk goes in.
+    /// Makes a plan and checks it against `view`. Ranges have to be in bounds, sorted and disjoint. Frames
+    /// have to be whole. Pinned segments have to be kept or summed up, unless everything is dropped. The rest
+    /// must not overflow again when the incoming chunk goes in.
     ///
     /// # Errors
-    /// The law that is broken.
+    /// The first law that the plan breaks.
     pub fn new(
         pieces: Vec<Piece>,
         positions: PositionPolicy,
@@ -174,8 +178,8 @@ impl EvictionPlan {
         Ok(plan)
     }
 
-    /// ProAssist's plans: they cut through frames, drop the system prompt and may stay above the trigger, so that only
-    /// the ranges are checked. Positions are legacy.
+    /// Makes one of ProAssist's plans. These cut through frames, drop the system prompt and may stay above
+    /// the trigger, so only the ranges are checked. Their position policy is `legacy`.
     ///
     /// # Errors
     /// [`PlanError::EmptyRange`], [`PlanError::OutOfBounds`], [`PlanError::Unsorted`],
@@ -191,12 +195,12 @@ impl EvictionPlan {
         &self.pieces
     }
 
-    /// Where kept keys stand afterwards.
+    /// The positions of kept keys after the eviction.
     pub fn positions(&self) -> PositionPolicy {
         self.positions
     }
 
-    /// The kept slots of the cache before.
+    /// The kept slots, as ranges of the old cache.
     pub fn kept(&self) -> impl Iterator<Item = Range<usize>> + Clone + '_ {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Keep(range) => Some(range.clone()),
@@ -209,12 +213,13 @@ impl EvictionPlan {
         self.pieces.contains(&Piece::PendingReply)
     }
 
-    /// Upper bound of the tokens in the cache once the plan is carried out, before the next chunk.
+    /// An upper bound of the tokens in the cache after the eviction, before the next chunk.
     pub fn tokens_after(&self, view: &CacheView<'_>) -> usize {
         Self::cost(&self.pieces, view)
     }
 
-    /// Upper bound of the tokens that pieces take, whether or not they make a lawful plan: to see what room is left.
+    /// An upper bound of the tokens of `pieces`, which need not make a lawful plan. A strategy can use it to
+    /// see how much room is left.
     pub fn cost(pieces: &[Piece], view: &CacheView<'_>) -> usize {
         let cost = |piece: &Piece| match piece {
             Piece::Keep(range) => range.len(),

@@ -1,4 +1,4 @@
-//! Numbers for streams that are the same on every machine.
+//! Random numbers that are the same on every machine.
 
 /// A small generator (SplitMix64, Steele et al., 2014). Equal seeds give equal numbers, in every version of this crate.
 #[derive(Debug, Clone)]

@@ -1,9 +1,9 @@
-//! Segments: what the cache holds, as a strategy sees it.
+//! Segments: the parts of the cache that a strategy sees.
 
 use std::fmt;
 use std::ops::Range;
 
-/// What a segment of the cache is.
+/// The kind of a segment of the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum SegmentKind {
@@ -20,7 +20,7 @@ pub enum SegmentKind {
 }
 
 impl SegmentKind {
-    /// The lower-case name, as the trace writes it.
+    /// The lower-case name, as in a trace.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::System => "system",
@@ -38,7 +38,7 @@ impl fmt::Display for SegmentKind {
     }
 }
 
-/// Who says a message.
+/// The role of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Role {
@@ -67,7 +67,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// The kind of a message by who says it.
+/// The kind of a message by its role.
 impl From<Role> for SegmentKind {
     fn from(role: Role) -> Self {
         match role {
@@ -78,17 +78,17 @@ impl From<Role> for SegmentKind {
     }
 }
 
-/// A run of cache slots that belong together.
+/// Consecutive slots of the cache that belong together.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Segment {
-    /// What it is.
+    /// The kind of the segment.
     pub kind: SegmentKind,
-    /// Its cache slots; one slot is one token.
+    /// The slots of the segment; one slot holds one token.
     pub range: Range<usize>,
-    /// Stream time in seconds at which it went in; what an eviction puts back at the beginning has the time of what stood there
-    /// before, for which it stands.
+    /// The stream time in seconds at which the segment went in. A text that an eviction puts back at the
+    /// beginning has the time of the segment that it replaces.
     pub time: f64,
-    /// Whether an eviction has to keep it or drop everything.
+    /// Whether an eviction has to keep this segment or drop everything.
     pub pinned: bool,
 }

@@ -36,11 +36,11 @@ use crate::plan::{Piece, PlanError};
 use crate::segment::Segment;
 use crate::view::CacheView;
 
-/// Keeps the first `initial` segments, every pinned one, and the whole segments that lie in the last `recent_tokens`
-/// tokens; fewer of those where the budget wants it. The pending reply goes in behind them.
+/// Keeps the first `initial` segments, every pinned segment, and the whole segments that lie in the last
+/// `recent_tokens` tokens, or fewer of those if the budget is smaller. The pending reply goes in behind them.
 ///
 /// # Errors
-/// [`PlanError::BudgetTooSmall`] if the initial and pinned segments alone pass the budget.
+/// [`PlanError::BudgetTooSmall`] if the initial and pinned segments alone exceed the budget.
 pub fn initial_and_recent(
     view: &CacheView<'_>,
     initial: usize,
@@ -54,11 +54,11 @@ pub fn initial_and_recent(
     Ok(pieces)
 }
 
-/// Tokens that the budget leaves beside the segments that have to stay, those for which `is_fixed` holds. `is_fixed` is given a segment and
+/// The tokens that the budget leaves beside the segments that have to stay, those for which `is_fixed` holds. `is_fixed` is given a segment and
 /// its index in [`CacheView::segments`].
 ///
 /// # Errors
-/// [`PlanError::BudgetTooSmall`] if these alone pass the budget.
+/// [`PlanError::BudgetTooSmall`] if these segments alone exceed the budget.
 pub fn free_beside(
     view: &CacheView<'_>,
     is_fixed: impl Fn(usize, &Segment) -> bool,

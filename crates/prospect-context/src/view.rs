@@ -1,26 +1,26 @@
-//! What a strategy sees when it is asked for a plan.
+//! The view that a strategy gets when it is asked for a plan.
 
 use crate::budget::Budget;
 use crate::segment::{Role, Segment};
 
-/// Progress of the task, where the run knows it.
+/// The progress of the task, if the run knows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DialogueState {
-    /// Steps that are done, in order.
+    /// The steps that are done, in order.
     pub steps_done: Vec<String>,
-    /// The step under way.
+    /// The current step.
     pub current_step: Option<String>,
-    /// The step after it.
+    /// The step after the current one.
     pub next_step: Option<String>,
 }
 
-/// Tells what a text costs in tokens, without the strategy knowing a tokenizer.
+/// Counts the tokens of a text, so that a strategy needs no tokenizer.
 pub trait TokenCounter {
-    /// Upper bound of the tokens that a message put back into the cache takes, template included.
+    /// An upper bound of the tokens of a message that is put back into the cache, including the template.
     fn message_tokens(&self, role: Role, text: &str) -> usize;
 
-    /// Upper bound of the tokens that a prompt takes which asks the model for an answer.
+    /// An upper bound of the tokens of a prompt that asks the model for an answer.
     fn prompt_tokens(&self, text: &str) -> usize {
         self.message_tokens(Role::User, text).saturating_add(self.message_tokens(Role::Assistant, ""))
     }
@@ -29,9 +29,9 @@ pub trait TokenCounter {
 /// The texts that opened the stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Opening<'a> {
-    /// The system prompt; may be empty.
+    /// The system prompt, which may be empty.
     pub system_prompt: &'a str,
-    /// What the assistant knows of the task.
+    /// The assistant's knowledge about the task.
     pub task_knowledge: Option<&'a str>,
 }
 
@@ -45,43 +45,47 @@ impl Opening<'_> {
     }
 }
 
-/// Measurements that a strategy asked for with [`crate::ContextStrategy::signals`]; `None` for those it did not ask for.
+/// The measurements that a strategy asked for with [`crate::ContextStrategy::signals`]. A measurement that it
+/// did not ask for is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Signals<'a> {
-    /// How much the frames are alike.
+    /// The similarity of the frames.
     pub frame_similarity: Option<FrameSimilarity<'a>>,
 }
 
 impl<'a> Signals<'a> {
-    /// These, with the similarity of frames.
+    /// The same measurements, and the similarity of frames.
     #[must_use]
     pub fn with_frame_similarity(self, frame_similarity: FrameSimilarity<'a>) -> Self {
         Self { frame_similarity: Some(frame_similarity) }
     }
 }
 
-/// Which measurements a strategy works from. What is not asked for is not computed.
+/// The measurements that a strategy needs. Measurements that no strategy asks for are not computed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SignalRequest {
-    /// [`Signals::frame_similarity`].
+    /// Whether [`Signals::frame_similarity`] is needed.
     pub frame_similarity: bool,
 }
 
 impl SignalRequest {
-    /// This, and the similarity of frames.
+    /// The same request, and the similarity of frames.
     #[must_use]
     pub fn with_frame_similarity(self) -> Self {
         Self { frame_similarity: true }
     }
 }
 
-/// How much the frames of a cache are alike, measured between neighbours of the stream when they came in.
+/// The similarity of the frames of a cache, measured between neighbouring frames of the stream when they came
+/// in.
 ///
-/// [`Self::change_on_arrival`] is what was measured. Between any two frames it bounds more: the cosine of two embeddings is the cosine of the angle between them, and angles obey the triangle inequality: over frames
-/// that have been dropped since, the angles add up to at most what lies between those that are left. So one number a segment
-/// tells how alike any two frames are *at least*, also long after an eviction, and no embedding has to be kept.
+/// [`Self::change_on_arrival`] is the measured value. A bound for any two frames follows from it. The cosine
+/// of two embeddings is the cosine of the angle between them, and angles obey the triangle inequality.
+/// Therefore the angle between two frames is at most the sum of the angles between all neighbouring frames
+/// from one to the other, including frames that have been dropped since. One number per segment thus says how
+/// alike any two frames are *at least*, even long after an eviction, and no embedding has to be kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FrameSimilarity<'a> {
     changes: &'a [f64],
@@ -89,19 +93,20 @@ pub struct FrameSimilarity<'a> {
 }
 
 impl<'a> FrameSimilarity<'a> {
-    /// From, per segment, the angle between its frame and the frame before it in the stream, and the sum of these angles from
-    /// the beginning of the stream to it, both in radians ([`crate::Ledger::frame_similarity`] has them). A segment that is
-    /// no frame has an angle of 0.
+    /// Makes the similarity from two angles per segment, both in radians ([`crate::Ledger::frame_similarity`]
+    /// has them). `changes` has the angle between a frame and the frame before it in the stream. `travelled`
+    /// has the sum of these angles from the beginning of the stream to the frame. A segment that is not a
+    /// frame has a change of 0.
     ///
     /// # Panics
-    /// If there are not as many of one as of the other.
+    /// If the two slices have different lengths.
     pub fn new(changes: &'a [f64], travelled: &'a [f64]) -> Self {
         assert_eq!(changes.len(), travelled.len(), "one angle and one sum a segment");
         Self { changes, travelled }
     }
 
-    /// By how much the frame of a segment differed from the frame before it in the stream, as an angle in radians from 0
-    /// (alike) to pi; pi where there was none before it, or where it was not measured.
+    /// The angle in radians between the frame of a segment and the frame before it in the stream, from 0
+    /// (alike) to pi. It is pi if there was no frame before it, or if it was not measured.
     ///
     /// # Panics
     /// If there is no such segment.
@@ -109,7 +114,7 @@ impl<'a> FrameSimilarity<'a> {
         self.changes[segment]
     }
 
-    /// The most by which the frames of two segments differ, as an angle in radians from 0 (alike) to pi.
+    /// An upper bound of the angle in radians between the frames of two segments, from 0 (alike) to pi.
     ///
     /// # Panics
     /// If there is no such segment.
@@ -117,7 +122,7 @@ impl<'a> FrameSimilarity<'a> {
         (self.travelled[later] - self.travelled[earlier]).clamp(0.0, std::f64::consts::PI)
     }
 
-    /// The least cosine that the frames of two segments have.
+    /// A lower bound of the cosine of the frames of two segments.
     ///
     /// # Panics
     /// If there is no such segment.
@@ -129,34 +134,35 @@ impl<'a> FrameSimilarity<'a> {
 /// A summary that was written before the overflow ([`crate::ContextStrategy::early_summary`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EarlySummary<'a> {
-    /// The model's words.
+    /// The text that the model wrote.
     pub text: &'a str,
-    /// It sums up the slots before this one; what stands from here on came later.
+    /// The summary covers the slots before this one. The later slots came in after it was begun.
     pub covers: usize,
 }
 
 /// The cache at an overflow, borrowed from the run.
 #[derive(Clone, Copy)]
 pub struct CacheView<'a> {
-    /// Contiguous segments that cover the cache.
+    /// The segments, which are contiguous and cover the cache.
     pub segments: &'a [Segment],
     /// The budget that overflowed.
     pub budget: Budget,
-    /// Tokens about to come in, the pending ones included.
+    /// The number of tokens about to come in, including the pending ones.
     pub incoming: usize,
-    /// Tokens generated but not in the cache yet.
+    /// The number of tokens that were generated and are not in the cache yet.
     pub pending: usize,
-    /// Stream time in seconds.
+    /// The stream time in seconds.
     pub time: f64,
     /// The texts that opened the stream.
     pub opening: Opening<'a>,
-    /// Cache length right after the first step that carried a user message (ProAssist's initial part).
+    /// The length of the cache right after the first step that carried a user message (ProAssist's initial
+    /// part).
     pub initial_tokens: Option<usize>,
-    /// Progress of the task, where the run knows it.
+    /// The progress of the task, if the run knows it.
     pub dialogue_state: Option<&'a DialogueState>,
-    /// What a text costs.
+    /// Counts the tokens of a text.
     pub token_counter: &'a dyn TokenCounter,
-    /// Measurements that the strategy asked for.
+    /// The measurements that the strategy asked for.
     pub signals: Signals<'a>,
     /// A summary that was written early, if the strategy asked for one.
     pub early_summary: Option<EarlySummary<'a>>,

@@ -1,16 +1,16 @@
-//! Settings of a stream that change while it goes on.
+//! Changes to the settings of a stream while it goes on.
 
 use prospect_config::NotTalkThreshold;
 use prospect_session::OverflowRule;
 use serde_json::{Map, Value};
 
-/// What changes, from the next frame on.
+/// The changes. They hold from the next frame on.
 #[derive(Default)]
 pub struct Adjustment {
-    /// When the not-talk token wins.
+    /// The new threshold of the not-talk token.
     pub threshold: Option<NotTalkThreshold>,
-    /// What happens when the cache is full.
+    /// The new rule for a full cache.
     pub rule: Option<OverflowRule>,
-    /// The changed settings by their keys, as the trace tells them.
+    /// The changed settings by their keys, as the trace shows them.
     pub settings: Map<String, Value>,
 }

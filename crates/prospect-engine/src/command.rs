@@ -1,4 +1,4 @@
-//! What the handles of an engine ask its thread for.
+//! The commands that the handles of an engine send to its thread.
 
 use std::sync::mpsc::Sender;
 
@@ -12,7 +12,7 @@ use crate::served::Heard;
 use crate::setup::StreamSetup;
 use crate::stream_model::StreamModel;
 
-/// Runs on the engine's thread.
+/// A function that saves a stream. It runs on the engine's thread.
 pub(crate) type Suspending = Box<dyn FnOnce(Result<SuspendedParts<'_>, EngineError>) + Send>;
 
 pub(crate) enum Command<M: StreamModel> {

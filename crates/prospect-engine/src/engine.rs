@@ -13,7 +13,7 @@ use crate::stream::Stream;
 use crate::stream_input::StreamInput;
 use crate::stream_model::StreamModel;
 
-/// One model and its streams. Its thread serves until the engine and every handle are dropped.
+/// One model and its streams. The engine's thread runs until the engine and all handles are dropped.
 pub struct Engine<M: StreamModel> {
     commands: Sender<Command<M>>,
     epoch: Instant,
@@ -22,7 +22,7 @@ pub struct Engine<M: StreamModel> {
 }
 
 impl<M: StreamModel> Engine<M> {
-    /// Starts the thread that serves.
+    /// Starts the engine's thread.
     ///
     /// # Errors
     /// [`EngineError::Thread`].
@@ -38,10 +38,11 @@ impl<M: StreamModel> Engine<M> {
         Ok(Self { commands, epoch, meter, memory: options.memory })
     }
 
-    /// Opens a stream; its budget is the first event, unless it goes on.
+    /// Opens a stream. The first event of a new stream is its budget; a resumed stream does not repeat it.
     ///
     /// # Errors
-    /// [`EngineError::NoMemory`], what the session refuses, a cache that cannot be had, a stream that does not fit.
+    /// [`EngineError::NoMemory`], an error of the session, a cache that cannot be allocated, or a saved
+    /// stream that does not fit.
     pub fn open(&self, setup: StreamSetup) -> Result<Stream<M>, EngineError> {
         let ((outputs, received), (opened, answer)) = (channel(), channel());
         let setup = Box::new(setup);
@@ -52,7 +53,7 @@ impl<M: StreamModel> Engine<M> {
         Ok(Stream::new(input, received))
     }
 
-    /// What the engine has to serve now. Asking waits for nothing.
+    /// The present load of the engine. The call does not wait for the engine's thread.
     pub fn load(&self) -> EngineLoad {
         self.meter.load(self.memory)
     }

@@ -1,4 +1,4 @@
-//! Why a stream cannot be opened, served or taken up again.
+//! The errors of opening, serving and resuming streams.
 
 use prospect_context::PositionPolicy;
 use prospect_model::{ModelError, StoredError};
@@ -9,58 +9,58 @@ use prospect_session::{SessionError, UnfitSession};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// The loop itself: strategy, budget, texts.
+    /// An error of the loop: strategy, budget or texts.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// The checkpoint's weights, or the computation.
+    /// An error of the checkpoint's weights or of the computation.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// A picture that the processor does not take.
+    /// The processor does not accept a picture.
     #[error(transparent)]
     Processor(#[from] ProcessorError),
-    /// A pass over several streams that failed as a whole.
+    /// A pass over several streams failed as a whole.
     #[error("{problem}")]
     Pass {
-        /// What the model says.
+        /// The message of the model.
         problem: String,
     },
-    /// A stream whose tensors cannot be written down.
+    /// The tensors of a stream cannot be saved.
     #[error("the checkpoint: {0}")]
     Stored(#[from] StoredError),
-    /// A stream that was written down and does not fit.
+    /// A saved stream does not fit the model or the settings.
     #[error(transparent)]
     Unfit(#[from] UnfitError),
-    /// A plan whose positions the cache was not made for.
+    /// A plan has another position policy than the cache.
     #[error("the plan wants positions {}, the cache was made for {}", plan.as_str(), cache.as_str())]
     Positions {
-        /// What the plan wants.
+        /// The policy of the plan.
         plan: PositionPolicy,
-        /// What the cache was made for.
+        /// The policy for which the cache was built.
         cache: PositionPolicy,
     },
-    /// A stream that would not fit into the memory that the engine may take.
+    /// The stream does not fit into the memory limit of the engine.
     #[error("a stream of {needed} bytes does not fit: {taken} of {limit} bytes are taken by others")]
     NoMemory {
-        /// What its cache would take.
+        /// The bytes that its cache would take.
         needed: u64,
-        /// What the caches of the other streams take.
+        /// The bytes that the caches of the other streams take.
         taken: u64,
-        /// What all caches may take.
+        /// The bytes that all caches together may take.
         limit: u64,
     },
-    /// A stream that is asked for something while it is about something else.
+    /// The stream is busy with a frame, and the request is possible only between two frames.
     #[error("the stream is at work: expected it to be written down between two frames")]
     AtWork,
     /// The engine has stopped, or its thread failed.
     #[error("the engine has stopped: expected it to run for as long as its streams")]
     Stopped,
-    /// The system gives no thread.
+    /// The system could not start a thread.
     #[error("the engine: no thread can be had: {0}")]
     Thread(std::io::Error),
 }
 
 impl EngineError {
-    /// Whether what the engine was given is at fault, and not the work.
+    /// Whether the error comes from a bad input to the engine, and not from its work.
     pub fn is_bad_input(&self) -> bool {
         match self {
             Self::Session(error) => error.is_bad_input(),
@@ -77,17 +77,17 @@ impl EngineError {
     }
 }
 
-/// What of a stream's state does not fit together, or not to the model.
+/// A contradiction within a stream's saved state, or between the state and the model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnfitError {
-    /// What the loop remembers.
+    /// The state of the loop is not valid.
     #[error(transparent)]
     Session(#[from] UnfitSession),
-    /// Tensors of another shape.
+    /// A tensor has another shape.
     #[error(transparent)]
     Tensors(#[from] StoredError),
-    /// What the model remembers is not what it would remember.
+    /// The state of the model cannot be read.
     #[error("the model's part: {0}")]
     Model(#[from] serde_json::Error),
 }

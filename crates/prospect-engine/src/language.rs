@@ -1,4 +1,4 @@
-//! A checkpoint's processor as the language of its sessions.
+//! The processor of a checkpoint, as the [`Language`] of its sessions.
 
 use std::sync::Arc;
 

@@ -1,28 +1,30 @@
 //! Many streams on one copy of a model's weights.
 //!
-//! An [`Engine`] owns one model and a thread that does the works of all its streams ([`prospect_session::Session`]s, each with a
-//! cache of its own). A handle has two halves: through its [`StreamInput`], which any number of threads may have, frames are
-//! pushed, people speak and the stream is written down; from its [`Stream`] one thread takes what comes of it, and dropping
-//! that closes it. Threads and channels of the standard library; no runtime.
+//! An [`Engine`] owns one model and a thread that does the works of all its streams. Each stream is a
+//! [`prospect_session::Session`] with a cache of its own. The handle of a stream has two halves. Through the
+//! [`StreamInput`], which any number of threads may have, callers push frames, add messages and save the
+//! stream. From the [`Stream`], one thread takes the outputs; dropping it closes the stream. The engine uses
+//! threads and channels of the standard library, and no async runtime.
 //!
 //! # Scheduling
-//! The engine goes round and round; each round is
-//! 1. for every stream, everything that is not worth sharing: evictions, truncations, forks;
-//! 2. the frame that is due first through the vision tower (several at once where the model says that this is faster);
-//! 3. one pass over the chunks and words of all streams that have some, and a few passes more over the words of those that
-//!    speak: a *slice* ([`EngineOptions::slice`]).
+//! The engine works in rounds. A round consists of
+//! 1. for every stream, the works that are not shared: evictions, truncations, forks;
+//! 2. the vision tower for the frame that is due first, or for several frames at once if the model says that
+//!    this is faster;
+//! 3. one pass over the chunks and tokens of all streams that have some, and a few more passes over the
+//!    tokens of the streams that are generating a reply: a *slice* ([`EngineOptions::slice`]).
 //!
-//! So nobody's frame waits for somebody else's reply: what is said by others costs it one slice a round. It waits for the
-//! evictions of its round, which are milliseconds but for texts that are put back and for what the policy `recompute` computes
-//! again, and for the encoding of frames that are due before it (earliest deadline first; frames of streams without a pace
-//! come behind those that have one). What a stream says and when does not depend on who
-//! else is there: a session's works come in their own order, and a pass computes each part to the same bits alone or among
-//! others.
+//! A frame therefore never waits for the whole reply of another stream, but only for one slice per round. It
+//! also waits for the evictions of its round. They take milliseconds, except for texts that are put back and
+//! for tokens that the policy `recompute` computes again. And it waits for the encoding of frames that are
+//! due before it: the earliest deadline comes first, and frames of streams without deadlines come last. The
+//! other streams do not change what a stream says, or at which frame. A session's works come in their own
+//! order, and a pass computes each part with the same bits alone or among others.
 //!
 //! # Admission
-//! A stream's cache is taken when it is opened, so that a stream that begins goes on. One that would not fit into
-//! [`EngineOptions::memory`] is refused ([`EngineError::NoMemory`]). [`Engine::load`] tells how much is taken, and how many
-//! frames wait.
+//! The cache of a stream is allocated when the stream is opened, so a stream that has begun cannot run out of
+//! memory for it. A stream that would not fit into [`EngineOptions::memory`] is refused
+//! ([`EngineError::NoMemory`]). [`Engine::load`] returns the bytes in use and the number of frames that wait.
 
 mod adjustment;
 mod command;

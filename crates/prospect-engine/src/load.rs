@@ -1,22 +1,24 @@
-//! What an engine has to serve, counted where it comes and goes, so that whoever asks waits for no pass.
+//! The load of an engine. It is counted where streams and frames come and go, so reading it does not wait for
+//! a pass.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// What an engine has to serve at a moment.
+/// The load of an engine at a moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EngineLoad {
-    /// Streams that are open; one that came to its end has its cache until its handle is dropped.
+    /// The number of open streams. A stream that has come to its end counts until its handle is dropped,
+    /// because it keeps its cache.
     pub streams: usize,
-    /// Bytes that their caches take.
+    /// The bytes of their caches.
     pub cache_bytes: u64,
-    /// Bytes that all caches may take together; `None` is no limit.
+    /// The bytes that all caches together may take; `None` means no limit.
     pub memory: Option<u64>,
-    /// Frames of all streams that were pushed, and whose turn has not come.
+    /// The number of frames of all streams that were pushed and wait for their turn.
     pub frames_waiting: usize,
 }
 
-/// Counts. Every number is exact by itself; two of them may be of different moments.
+/// The counters. Each number is exact, but two of them may be from different moments.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     streams: AtomicUsize,
@@ -39,7 +41,7 @@ impl Meter {
     }
 }
 
-/// A frame that waits, for as long as this is there.
+/// Counts one waiting frame until it is dropped.
 pub(crate) struct Waiting(Arc<Meter>);
 
 impl Waiting {
@@ -55,7 +57,7 @@ impl Drop for Waiting {
     }
 }
 
-/// A stream that is open with a cache of so many bytes, for as long as this is there.
+/// Counts one open stream and the bytes of its cache until it is dropped.
 pub(crate) struct Taken {
     meter: Arc<Meter>,
     bytes: u64,

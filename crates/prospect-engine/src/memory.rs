@@ -1,11 +1,11 @@
-//! Memory of this process, as the system tells it.
+//! The memory of this process, as the operating system reports it.
 
-/// Resident memory of this process now, where the system tells.
+/// The resident memory of this process now, in bytes; `None` if the system does not report it.
 pub fn resident_memory_bytes() -> Option<u64> {
     memory_bytes("VmRSS")
 }
 
-/// The most memory that this process ever had, in bytes; `None` where the system does not say.
+/// The peak resident memory of this process, in bytes; `None` if the system does not report it.
 pub fn peak_memory_bytes() -> Option<u64> {
     memory_bytes("VmHWM")
 }

@@ -1,4 +1,4 @@
-//! What comes of a stream.
+//! The outputs of a stream.
 
 use prospect_context::Budget;
 use prospect_session::{Event, Reply, RunStatistics, SessionMemory, Words};
@@ -6,35 +6,36 @@ use prospect_session::{Event, Reply, RunStatistics, SessionMemory, Words};
 use crate::error::EngineError;
 use crate::stream_model::SuspendedModel;
 
-/// What comes of a stream, in order.
+/// An output of a stream. Outputs come in order.
 #[derive(Debug)]
 pub enum Output {
-    /// A line of its trace.
+    /// An event: a line of the stream's trace.
     Event(Event),
-    /// What a reply goes on with while it is generated, where [`StreamSetup::tells_words`](crate::StreamSetup::tells_words) asks for it. No line of
-    /// the trace.
+    /// The next words of a reply that is being generated, if
+    /// [`StreamSetup::tells_words`](crate::StreamSetup::tells_words) is set. They are not a line of the
+    /// trace.
     Words(Words),
-    /// A frame is over; with what the assistant said to it.
+    /// A frame is done. It comes with the reply to it, if there is one.
     FrameDone(Option<Reply>),
-    /// The stream has failed; nothing more comes of its frames.
+    /// The stream has failed. Its remaining frames give no outputs.
     Failed(EngineError),
 }
 
-/// How far a stream has come.
+/// The progress of a stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamPosition {
-    /// The figures so far.
+    /// The statistics so far.
     pub statistics: RunStatistics,
-    /// Tokens in the cache.
+    /// The number of tokens in the cache.
     pub cache_tokens: usize,
-    /// What the cache may hold.
+    /// The budget of the cache.
     pub budget: Budget,
 }
 
-/// A stream that is written down, between two frames.
+/// The state of a stream between two frames, for saving.
 pub struct SuspendedParts<'a> {
-    /// What the loop remembers.
+    /// The state of the loop.
     pub memory: SessionMemory,
-    /// What the model remembers.
+    /// The state of the model.
     pub model: SuspendedModel<'a>,
 }

@@ -1,10 +1,10 @@
-//! What is done to a picture before its turn, on the thread that reads: everything that needs no cache.
+//! The work on a picture before its turn, on the thread that reads it: everything that needs no cache.
 
 use prospect_processor::RgbImage;
 use prospect_session::{Fingerprint, THUMBNAIL_SIDE, Thumbnail};
 use sha2::{Digest, Sha256};
 
-/// SHA-256 of a picture's size and pixels: what stands for a picture that is not kept.
+/// The SHA-256 of a picture's size and pixels. A session compares it in place of the picture.
 pub fn fingerprint_of(image: &RgbImage) -> Fingerprint {
     let mut digest = Sha256::new();
     digest.update(image.width().to_le_bytes());
@@ -13,8 +13,8 @@ pub fn fingerprint_of(image: &RgbImage) -> Fingerprint {
     Fingerprint(digest.finalize().into())
 }
 
-/// Samples along each side of a block of a thumbnail: 64 take most of a sensor's noise out, and cost the same for a picture
-/// of any size.
+/// Samples along each side of a block of a thumbnail. 64 samples suppress most of a sensor's noise, and their
+/// cost does not depend on the size of the picture.
 const SAMPLES: usize = 8;
 
 /// The picture in 16 x 16 grey values.
@@ -46,19 +46,19 @@ pub fn thumbnail_of(image: &RgbImage) -> Thumbnail {
     thumbnail
 }
 
-/// A picture on its way into a model, which takes up `prepared` when its turn comes.
+/// A picture for a model. The model uses `prepared` when the turn of the frame comes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture<P> {
-    /// By which it is known again.
+    /// The digest by which an equal picture is recognized.
     pub fingerprint: Fingerprint,
-    /// By which it is seen whether it changed.
+    /// The thumbnail by which a change of the picture is measured.
     pub thumbnail: Thumbnail,
-    /// What was done so far.
+    /// The result of the work on the picture so far.
     pub prepared: P,
 }
 
 impl<P> Picture<P> {
-    /// Of `image`, on which was done so much.
+    /// The picture of `image`, with the result of the work on it so far.
     pub fn new(image: &RgbImage, prepared: P) -> Self {
         Self { fingerprint: fingerprint_of(image), thumbnail: thumbnail_of(image), prepared }
     }

@@ -1,4 +1,5 @@
-//! The pictures of the real model before their turn: scaled, and encoded ahead where that is wanted.
+//! The preparation of pictures for the real model before their turn: they are scaled, and encoded ahead if
+//! that is set.
 
 use std::sync::Arc;
 
@@ -10,20 +11,20 @@ use prospect_processor::{Pixels, Processor, RgbImage};
 use crate::error::EngineError;
 use crate::picture::{Picture, fingerprint_of, thumbnail_of};
 
-/// How far a picture has come.
+/// A picture after its preparation.
 #[derive(Debug, Clone)]
 pub enum PreparedPicture {
-    /// Pixels as the vision tower takes them.
+    /// The pixels for the vision tower.
     Scaled(Arc<Pixels>),
-    /// Embeddings, for the decoder to take.
+    /// The embeddings for the decoder.
     Encoded(EncodedImage),
 }
 
-/// Prepares pictures in the order of the stream. What is shown again is prepared once.
+/// Prepares pictures in the order of the stream. A picture that is shown again is prepared only once.
 pub struct Preparation {
     processor: Arc<Processor>,
     ahead: Option<Ahead>,
-    /// The picture before, and what came of it.
+    /// The picture before, and the result of its preparation.
     last: Option<(Arc<RgbImage>, Picture<PreparedPicture>)>,
 }
 
@@ -33,11 +34,11 @@ struct Ahead {
 }
 
 impl Preparation {
-    /// Scales pictures, and encodes them as well if `encode_ahead` is on, or if it is `auto` and the model leaves cores free, as it does on
-    /// a GPU.
+    /// Makes a preparation that scales pictures. It also encodes them if `encode_ahead` is on, or if it is
+    /// `auto` and the model leaves cores free, as it does on a GPU.
     ///
     /// # Errors
-    /// No threads can be had.
+    /// The system could not start threads.
     pub fn new(
         model: &Arc<SmolVlm>,
         processor: &Arc<Processor>,
@@ -62,10 +63,10 @@ impl Preparation {
         Ok(Self { processor: Arc::clone(processor), ahead, last: None })
     }
 
-    /// What can be done to a picture before its turn.
+    /// Does the work on a picture that is possible before its turn.
     ///
     /// # Errors
-    /// A picture without pixels; a failure of the model.
+    /// The picture has no pixels, or the model failed.
     pub fn prepare(&mut self, image: &Arc<RgbImage>) -> Result<Picture<PreparedPicture>, EngineError> {
         if let Some((_, picture)) = self.last.as_ref().filter(|(last, _)| Arc::ptr_eq(last, image)) {
             return Ok(picture.clone());
@@ -90,7 +91,7 @@ impl Ahead {
     }
 }
 
-/// Normalised pixels, as the model takes them.
+/// Normalised pixels in the form that the model accepts.
 pub fn pixel_values(pixels: &Pixels) -> PixelValues<'_> {
     PixelValues { values: &pixels.values, tiles: pixels.tiles, height: pixels.height, width: pixels.width }
 }

@@ -1,4 +1,4 @@
-//! The engine's thread: what is done when, and what goes together.
+//! The engine's thread: the order of works, and which works share a pass.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl<M: StreamModel> Scheduler<M> {
         Self { model, options, epoch, streams: BTreeMap::new(), next_id: 0, meter }
     }
 
-    /// Serves until nobody has a handle any more.
+    /// Serves until all handles are dropped.
     pub(crate) fn serve(mut self, commands: &Receiver<Command<M>>) {
         loop {
             // What is there is heard before the next round, which decides who is due.
@@ -148,7 +148,8 @@ impl<M: StreamModel> Scheduler<M> {
         Ok(id)
     }
 
-    /// Everything that is quick; the frame that is due first through the vision tower; one slice of what is said.
+    /// Does one round: all quick works, the vision tower for the frame that is due first, and one slice of
+    /// the replies.
     fn round(&mut self) {
         for served in self.streams.values_mut() {
             served.go_on(&self.model);

@@ -1,4 +1,4 @@
-//! One stream as the engine's thread has it: its session, its cache, what waits.
+//! The engine thread's side of a stream: its session, its cache, its waiting frames.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::Sender;
@@ -16,32 +16,33 @@ use crate::memory::{peak_memory_bytes, resident_memory_bytes};
 use crate::output::{Output, StreamPosition, SuspendedParts};
 use crate::stream_model::{StreamModel, TalkInput, TalkPart};
 
-/// Who comes first: frames that have a deadline, by it; behind them, the frame that has waited longest.
+/// The order of frames: first those with a deadline, by the deadline; then the one that has waited longest.
 pub(crate) type Due = (bool, Duration);
 
-/// Hears what came of a change.
+/// Gets the result of a change of settings.
 pub(crate) type Heard = Sender<Result<(), EngineError>>;
 
 pub(crate) struct Served<M: StreamModel> {
     session: Session,
     cache: M::Cache,
-    /// What the cache takes.
+    /// The bytes of the cache, for the load.
     _taken: Taken,
-    /// The picture of the frame that is worked on, until it is encoded.
+    /// The picture of the present frame, until it is encoded.
     picture: Option<M::PreparedPicture>,
-    /// The embeddings of the frame that is worked on; between two frames, of the one before.
+    /// The embeddings of the present frame; between two frames, those of the frame before.
     features: Option<M::Features>,
-    /// Frames that wait.
+    /// The frames that wait.
     frames: VecDeque<(FrameInput, M::PreparedPicture, Waiting)>,
-    /// What the session waits for; only what takes time and goes together with others' works.
+    /// The work for which the session waits. It is always a work that takes time and shares a pass with works
+    /// of other streams.
     awaited: Option<Work>,
-    /// Whether the stream has no pace of its own, and when the frame that is worked on should be done with.
+    /// Whether the stream has no deadlines, and the time at which the present frame should be done.
     due: Due,
     /// Changes of settings that wait for the end of the present frame.
     adjustments: VecDeque<(Adjustment, Heard)>,
-    /// It has failed or come to its end, and takes nothing more.
+    /// Whether the stream has failed or ended. It then takes no more input.
     closed: bool,
-    /// When the engine's clock began.
+    /// The start of the engine's clock.
     epoch: Instant,
     outputs: Sender<Output>,
 }
@@ -73,7 +74,7 @@ impl<M: StreamModel> Served<M> {
         served
     }
 
-    /// The session, for as long as it takes anything.
+    /// The session, unless the stream is closed.
     pub(crate) fn open_session(&mut self) -> Result<&mut Session, EngineError> {
         match self.closed {
             true => Err(EngineError::Stopped),
@@ -104,7 +105,7 @@ impl<M: StreamModel> Served<M> {
         self.epoch.elapsed()
     }
 
-    /// Whether nothing can be done for it before it is told something.
+    /// Whether the stream has nothing to do until the next input.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.closed || (self.awaited.is_none() && self.frames.is_empty())
     }
@@ -113,7 +114,7 @@ impl<M: StreamModel> Served<M> {
         self.due
     }
 
-    /// Begins the next frame if it can, and does everything that is quick.
+    /// Begins the next frame if possible, and does all quick works.
     pub(crate) fn go_on(&mut self, model: &M) {
         if self.closed || !self.session.is_idle() || self.awaited.is_some() {
             return;
@@ -128,7 +129,7 @@ impl<M: StreamModel> Served<M> {
         }
     }
 
-    /// What came of the awaited work.
+    /// Takes the result of the awaited work.
     pub(crate) fn done(&mut self, model: &M, done: Result<Done, EngineError>) {
         self.awaited = None;
         match done {
@@ -140,7 +141,7 @@ impl<M: StreamModel> Served<M> {
         }
     }
 
-    /// Takes up what the session wants next, up to a work that takes time.
+    /// Does the next works of the session, up to a work that takes time.
     fn after(&mut self, model: &M, next: Result<Option<FrameDone>, SessionError>) {
         let mut next = next.map_err(EngineError::from);
         while let Ok(over) = &mut next {
@@ -188,7 +189,7 @@ impl<M: StreamModel> Served<M> {
         matches!(self.awaited, Some(Work::Encode { reuse: false, .. }))
     }
 
-    /// A frame whose pixels are those of the frame before takes no time.
+    /// Reuses the encoding of the frame before for a frame with exactly the same pixels.
     pub(crate) fn reuse_encoding(&mut self, model: &M) {
         if matches!(self.awaited, Some(Work::Encode { reuse: true, .. })) {
             self.picture = None;
@@ -201,7 +202,7 @@ impl<M: StreamModel> Served<M> {
         self.picture.take()
     }
 
-    /// The picture's embeddings are there.
+    /// Takes the embeddings of the picture.
     pub(crate) fn encoded(&mut self, model: &M, features: Result<M::Features, EngineError>) {
         let compare = matches!(self.awaited, Some(Work::Encode { compare: true, .. }));
         let done = features.and_then(|features| {
@@ -215,7 +216,7 @@ impl<M: StreamModel> Served<M> {
         self.done(model, done);
     }
 
-    /// Its part of the next pass, if it has one.
+    /// The stream's part of the next pass, if it has one.
     pub(crate) fn talk_part(&mut self) -> Option<TalkPart<'_, M>> {
         let input = match self.awaited.as_ref()? {
             Work::Prefill { ids, with_frame, then } => {
@@ -234,7 +235,7 @@ impl<M: StreamModel> Served<M> {
         self.tell_events();
     }
 
-    /// Ends the reply that is going on; whether there was one.
+    /// Ends the reply that is being generated. Returns whether there was one.
     pub(crate) fn cut_reply(&mut self, model: &M) -> Result<bool, EngineError> {
         let now = self.now();
         let Some(next) = self.open_session()?.cut_reply(now) else { return Ok(false) };
@@ -244,7 +245,7 @@ impl<M: StreamModel> Served<M> {
         Ok(true)
     }
 
-    /// Changes settings now, or once the present frame is done; `heard` is told then.
+    /// Changes settings now, or after the present frame. `heard` gets the result.
     pub(crate) fn adjust(&mut self, model: &M, adjustment: Adjustment, heard: Heard) {
         if self.closed {
             // Whoever asks and does not wait for the answer has gone.
@@ -257,7 +258,7 @@ impl<M: StreamModel> Served<M> {
         }
     }
 
-    /// Makes the changes that waited for the stream to be between two frames.
+    /// Makes the changes that waited for the end of a frame.
     fn make_adjustments(&mut self, model: &M) {
         while self.session.is_idle()
             && let Some((Adjustment { threshold, rule, settings }, heard)) = self.adjustments.pop_front()
@@ -270,7 +271,7 @@ impl<M: StreamModel> Served<M> {
         }
     }
 
-    /// The stream as it is between two frames.
+    /// The state of the stream between two frames.
     pub(crate) fn suspended(&self, model: &M) -> Result<SuspendedParts<'_>, EngineError> {
         if self.closed {
             return Err(EngineError::Stopped);
@@ -280,7 +281,7 @@ impl<M: StreamModel> Served<M> {
         Ok(SuspendedParts { memory, model: model.suspend(&self.cache, self.features.as_ref())? })
     }
 
-    /// Closes the trace. Nothing more is done for the stream.
+    /// Closes the trace. The stream does no more work.
     pub(crate) fn finish(&mut self, failure: Option<String>) {
         self.close();
         match failure {
@@ -314,7 +315,7 @@ impl<M: StreamModel> Served<M> {
         }
     }
 
-    /// Who does not listen any more is about to close the stream.
+    /// Sends an output. An error is ignored: a receiver that is gone is about to close the stream.
     fn tell(&self, output: Output) {
         let _ = self.outputs.send(output);
     }

@@ -1,4 +1,4 @@
-//! What an engine and its streams are told before they begin.
+//! The options of an engine and of its streams.
 
 use std::sync::Arc;
 
@@ -9,40 +9,42 @@ use serde_json::Value;
 
 use crate::stream_model::CacheOptions;
 
-/// How an engine serves.
+/// The options of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineOptions {
-    /// Bytes that all caches may take together; `None` is no limit.
+    /// The bytes that all caches together may take; `None` means no limit.
     pub memory: Option<u64>,
-    /// Most tokens that a stream says before the others have their turn, at least 1.
+    /// The most tokens that a stream generates before the other streams have their turn, at least 1.
     pub slice: usize,
 }
 
 impl Default for EngineOptions {
-    /// No limit, and slices of 8 tokens.
+    /// No memory limit, and slices of 8 tokens.
     fn default() -> Self {
         Self { memory: None, slice: 8 }
     }
 }
 
-/// A stream that is to be opened.
+/// What is needed to open a stream.
 pub struct StreamSetup {
-    /// The checkpoint's tokenizer and template.
+    /// The tokenizer and chat template of the checkpoint.
     pub language: Arc<dyn Language>,
     /// What happens when the cache is full.
     pub rule: OverflowRule,
-    /// What the loop works from.
+    /// The options of the loop.
     pub options: SessionOptions,
-    /// What the cache is made for.
+    /// The options of the cache.
     pub cache: CacheOptions,
-    /// Whether replies are told while they are generated ([`Output::Words`](crate::Output::Words)), and not only as a whole. No trace depends on it.
+    /// Whether the words of replies are output while they are generated
+    /// ([`Output::Words`](crate::Output::Words)), and not only whole replies. The trace does not depend on
+    /// it.
     pub tells_words: bool,
-    /// Where it goes on, of a stream that was written down.
+    /// The saved state from which the stream continues; `None` for a new stream.
     pub resumption: Option<Resumption>,
 }
 
 impl StreamSetup {
-    /// A stream that begins, as settings and guidance say; nobody hears its replies before they are over.
+    /// The setup of a new stream, from settings and guidance. It does not output words of replies.
     pub fn new(
         language: Arc<dyn Language>,
         rule: OverflowRule,
@@ -60,12 +62,12 @@ impl StreamSetup {
     }
 }
 
-/// A stream that was written down.
+/// The saved state of a stream.
 pub struct Resumption {
-    /// What the loop remembers.
+    /// The state of the loop.
     pub memory: SessionMemory,
-    /// What the model remembers and is no tensor.
+    /// The state of the model, except for its tensors.
     pub model: Value,
-    /// What is one.
+    /// The tensors of the model's state.
     pub tensors: StoredTensors,
 }

@@ -1,4 +1,4 @@
-//! The real model of an engine: a checkpoint's weights, and a cache for every stream.
+//! The real model of an engine: the weights of a checkpoint, and a cache for every stream.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,17 +18,17 @@ use crate::error::{EngineError, UnfitError};
 use crate::preparation::{PreparedPicture, pixel_values};
 use crate::stream_model::{CacheOptions, ResumedModel, StreamModel, SuspendedModel, TalkInput, TalkPart};
 
-/// ProAssist's threshold where a call names none.
+/// ProAssist's threshold for a call that names none.
 const DEFAULT_THRESHOLD: TalkRule = TalkRule::Threshold(0.5);
 
 /// A checkpoint whose streams an engine serves.
 pub struct SmolVlmStreams {
     model: Arc<SmolVlm>,
-    /// The id that is both silence and the end of an utterance.
+    /// The id that means both silence and the end of an utterance.
     end_of_utterance: u32,
     /// Every id that ends a reply.
     ends: Vec<u32>,
-    /// Memory that lives from slice to slice.
+    /// Memory that is reused from slice to slice.
     answers: Mutex<Answers>,
 }
 
@@ -37,18 +37,19 @@ pub struct SmolVlmCache {
     cache: KvCache,
     generator: Generator,
     talk_rule: TalkRule,
-    /// The reply in the making.
+    /// The reply that is being generated.
     generation: Option<Generation>,
     fork: Option<Fork>,
 }
 
 impl SmolVlmStreams {
-    /// The streams of a checkpoint.
+    /// Makes the model of an engine from a checkpoint.
     pub fn new(model: Arc<SmolVlm>, processor: &Processor) -> Self {
         Self::ending_at(model, processor.special().end_of_utterance, processor.ends())
     }
 
-    /// The streams of a model without a tokenizer: `end_of_utterance` is silence, and it or any of `ends` ends a reply.
+    /// Makes the model of an engine without a tokenizer. `end_of_utterance` is silence; it or any of `ends`
+    /// ends a reply.
     pub fn ending_at(model: Arc<SmolVlm>, end_of_utterance: u32, ends: &[u32]) -> Self {
         Self { model, end_of_utterance, ends: ends.to_vec(), answers: Mutex::default() }
     }
@@ -59,7 +60,7 @@ impl SmolVlmStreams {
     }
 }
 
-/// The settings' way of picking tokens, as the model takes it.
+/// Converts the sampling of the settings to that of the model.
 pub fn sampling_of(sampling: SamplingSettings) -> prospect_model::Sampling {
     match sampling {
         SamplingSettings::Greedy => prospect_model::Sampling::Greedy,
@@ -69,7 +70,7 @@ pub fn sampling_of(sampling: SamplingSettings) -> prospect_model::Sampling {
     }
 }
 
-/// The settings' threshold, as the model takes it.
+/// Converts the threshold of the settings to that of the model.
 fn talk_rule_of(threshold: NotTalkThreshold) -> TalkRule {
     match threshold {
         NotTalkThreshold::Argmax => TalkRule::Argmax,
@@ -78,17 +79,17 @@ fn talk_rule_of(threshold: NotTalkThreshold) -> TalkRule {
     }
 }
 
-/// An answer in the making.
+/// An answer that is being generated on a fork.
 struct Fork {
-    /// Cache length where it branches off.
+    /// The length of the cache where the fork branches off.
     at: usize,
-    /// Its own tokens, while the stream goes on.
+    /// The tokens of the fork, while the stream continues.
     tail: CacheTail,
-    /// What goes in next: the question, then the last token of the answer.
+    /// The ids that go in next: the question, then the last token of the answer.
     next: Vec<u32>,
 }
 
-/// What of a suspended stream is no tensor.
+/// The state of a suspended stream, except for its tensors.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Memory {
@@ -107,20 +108,20 @@ struct ForkMemory {
     next: Vec<u32>,
 }
 
-/// Names of tensors in the file, and what they begin with.
+/// The names of tensors in the file, and their prefixes.
 const CACHE: &str = "cache";
 const FORK: &str = "fork";
 const LAST_FRAME: &str = "last_frame";
 
-/// A part of a slice, on its way through the passes.
+/// One stream's part of a slice.
 struct Speaking {
-    /// What goes in first, of a part that does not go on with a word.
+    /// The embeddings that go in first, unless the part continues with a token.
     chunk: Option<Embeddings>,
-    /// What is said; `None` where the chunk only goes in.
+    /// The generation of the reply; `None` if the chunk only goes in.
     generation: Option<Generation>,
-    /// Tokens that were said before this slice.
+    /// The number of tokens that were generated before this slice.
     before: usize,
-    /// The stream's own tokens, while its fork is answered.
+    /// The tokens of the stream itself, while its fork is answered.
     set_aside: Option<CacheTail>,
     is_done: bool,
 }
@@ -130,7 +131,7 @@ impl Speaking {
         Self { chunk: Some(chunk), generation, before: 0, set_aside: None, is_done: false }
     }
 
-    /// What goes into the next pass, if it has a part in it: `most` tokens have been said at most by then.
+    /// The input for the next pass, if this part has one. At most `most` tokens have been generated by then.
     fn input(&self, most: usize) -> Option<Input<'_>> {
         if self.is_done {
             return None;
@@ -147,7 +148,7 @@ impl Speaking {
 }
 
 impl SmolVlmStreams {
-    /// What a part of a slice begins with.
+    /// Begins a part of a slice.
     fn begin(
         &self,
         cache: &mut SmolVlmCache,
@@ -191,7 +192,7 @@ impl SmolVlmStreams {
         }
     }
 
-    /// One pass over everybody who has something to put in; whether anybody had.
+    /// Makes one pass over all parts that have an input. Returns whether there was one.
     fn pass(
         &self,
         parts: &mut [TalkPart<'_, Self>],
@@ -249,7 +250,8 @@ impl SmolVlmStreams {
         true
     }
 
-    /// What was said in the slice; the cache is as the session knows it afterwards.
+    /// Ends a part. Returns the tokens that were generated in the slice. Leaves the cache as the session
+    /// expects it.
     fn end(&self, cache: &mut SmolVlmCache, mut speaking: Speaking) -> Result<Said, EngineError> {
         let of_fork = speaking.set_aside.is_some();
         if of_fork && let Some(fork) = &mut cache.fork {
@@ -285,7 +287,7 @@ impl Speaking {
     }
 }
 
-/// Puts a stream's own tokens back where its fork's stood.
+/// Puts the tokens of the stream back in the place of those of its fork.
 fn put_back(cache: &mut SmolVlmCache, speaking: &mut Speaking) {
     if let (Some(set_aside), Some(fork)) = (speaking.set_aside.take(), &cache.fork) {
         cache.cache.truncate(fork.at);

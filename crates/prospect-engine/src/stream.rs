@@ -8,8 +8,8 @@ use crate::output::Output;
 use crate::stream_input::StreamInput;
 use crate::stream_model::StreamModel;
 
-/// A stream that an engine serves: what comes of it is taken here, by one thread; what happens to it is told by any number of
-/// clones of its [`StreamInput`]. Dropped, it is closed.
+/// The receiving half of the handle of a stream. One thread takes the outputs here. Any number of clones of
+/// its [`StreamInput`] give inputs. Dropping it closes the stream.
 pub struct Stream<M: StreamModel> {
     input: StreamInput<M>,
     outputs: Receiver<Output>,
@@ -20,12 +20,12 @@ impl<M: StreamModel> Stream<M> {
         Self { input, outputs }
     }
 
-    /// What tells the stream what happens; a clone of it serves other threads.
+    /// The sending half of the handle. A clone of it can be used in other threads.
     pub fn input(&self) -> &StreamInput<M> {
         &self.input
     }
 
-    /// Waits for what comes next.
+    /// Waits for the next output.
     ///
     /// # Errors
     /// [`EngineError::Stopped`].
@@ -33,7 +33,7 @@ impl<M: StreamModel> Stream<M> {
         self.outputs.recv().map_err(|_| EngineError::Stopped)
     }
 
-    /// Waits for what comes next, but not for longer than `patience`.
+    /// Waits for the next output, but not longer than `patience`; `None` if there was none.
     ///
     /// # Errors
     /// [`EngineError::Stopped`].
@@ -45,7 +45,7 @@ impl<M: StreamModel> Stream<M> {
         }
     }
 
-    /// Everything that has come by now.
+    /// All outputs that have come by now.
     pub fn rest(&self) -> impl Iterator<Item = Output> + '_ {
         self.outputs.try_iter()
     }

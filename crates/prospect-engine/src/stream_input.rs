@@ -1,4 +1,4 @@
-//! The sending half of a stream's handle: what everybody who has a clone of it may tell the stream, from any thread.
+//! The sending half of the handle of a stream. Any number of clones can be used from any thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,26 +15,27 @@ use crate::output::{StreamPosition, SuspendedParts};
 use crate::picture::Picture;
 use crate::stream_model::StreamModel;
 
-/// A frame on its way to a model.
+/// A frame for a stream.
 #[derive(Debug, Clone)]
 pub struct StreamFrame<P> {
-    /// Number of the frame in the sampled stream, from 0.
+    /// The number of the frame in the sampled stream, counted from 0.
     pub index: usize,
-    /// Stream time in seconds.
+    /// The stream time in seconds.
     pub time: f64,
-    /// What it shows.
+    /// The picture of the frame.
     pub picture: Picture<P>,
-    /// When it came, when the next one is due and how many wait behind it, where the stream has a pace of its own.
+    /// For a live stream or a file in real time: when the frame arrived, when the next one is due, and how
+    /// many frames wait behind it.
     pub arrival: Option<(Instant, Instant, usize)>,
 }
 
-/// Tells a stream what happens, from any thread; clones tell the same stream. The stream is there for as long as its
-/// [`Stream`](crate::Stream) is.
+/// Gives inputs to a stream, from any thread. Clones give inputs to the same stream. The stream exists as
+/// long as its [`Stream`](crate::Stream).
 pub struct StreamInput<M: StreamModel> {
     id: usize,
     commands: Sender<Command<M>>,
     epoch: Instant,
-    /// The stream is closed.
+    /// Whether the stream is closed.
     closed: Arc<AtomicBool>,
     meter: Arc<Meter>,
 }
@@ -56,8 +57,8 @@ impl<M: StreamModel> StreamInput<M> {
         Self { id, commands, epoch, closed: Arc::default(), meter }
     }
 
-    /// Pushes a frame; frames are worked on in their order. Who pushes faster than the stream's outputs come keeps frames
-    /// waiting in memory.
+    /// Pushes a frame. Frames are processed in their order. A caller that pushes frames faster than the
+    /// outputs come keeps the waiting frames in memory.
     ///
     /// # Errors
     /// [`EngineError::Stopped`], also if the stream is closed.
@@ -75,28 +76,28 @@ impl<M: StreamModel> StreamInput<M> {
         self.send(Command::Frame { stream: self.id, input, picture: prepared, waiting })
     }
 
-    /// Somebody says something: it goes in with the next frame.
+    /// Adds a person's message, which goes in with the next frame.
     ///
     /// # Errors
-    /// A text that cannot be encoded or does not fit; the stream goes on. [`EngineError::Stopped`], also if the stream is
-    /// closed.
+    /// The text cannot be encoded or does not fit; the stream continues. [`EngineError::Stopped`], also if
+    /// the stream is closed.
     pub fn say(&self, text: &str) -> Result<(), EngineError> {
         let (heard, answer) = channel();
         self.send(Command::Say { stream: self.id, text: text.to_owned(), heard })?;
         answer.recv().map_err(|_| EngineError::Stopped)?
     }
 
-    /// Another system prompt, or something else to know of the task: [`prospect_session::Session::set_opening`].
+    /// Changes the system prompt or the task knowledge: [`prospect_session::Session::set_opening`].
     ///
     /// # Errors
-    /// As [`Self::say`].
+    /// The errors of [`Self::say`].
     pub fn set_opening(&self, opening: OpeningTexts) -> Result<(), EngineError> {
         let (heard, answer) = channel();
         self.send(Command::Opening { stream: self.id, opening, heard })?;
         answer.recv().map_err(|_| EngineError::Stopped)?
     }
 
-    /// How far the stream has come.
+    /// The progress of the stream.
     ///
     /// # Errors
     /// [`EngineError::Stopped`], also if the stream is closed.
@@ -106,11 +107,12 @@ impl<M: StreamModel> StreamInput<M> {
         answer.recv().map_err(|_| EngineError::Stopped)
     }
 
-    /// Changes settings of the stream: at once if it waits for a frame, otherwise once the present frame is done.
+    /// Changes settings of the stream. The change is made at once if the stream waits for a frame, otherwise
+    /// after the present frame.
     ///
     /// # Errors
-    /// A strategy that cannot take over ([`prospect_session::Session::check_rule`]); the stream goes on as before.
-    /// [`EngineError::Stopped`], also if the stream is closed.
+    /// A strategy cannot replace the present one ([`prospect_session::Session::check_rule`]); the stream
+    /// continues as before. [`EngineError::Stopped`], also if the stream is closed.
     pub fn adjust(&self, adjustment: Adjustment) -> Result<(), EngineError> {
         let (heard, answer) = channel();
         let adjustment = Box::new(adjustment);
@@ -118,8 +120,8 @@ impl<M: StreamModel> StreamInput<M> {
         answer.recv().map_err(|_| EngineError::Stopped)?
     }
 
-    /// Cuts the reply that is going on short: it ends behind the words that were generated, as if it could have no more.
-    /// Whether there was one; a reply that has no word yet is none.
+    /// Ends the reply that is being generated behind its present words, as if it had reached its limit.
+    /// Returns whether there was one. A reply without a word so far does not count.
     ///
     /// # Errors
     /// [`EngineError::Stopped`], also if the stream is closed.
@@ -129,7 +131,7 @@ impl<M: StreamModel> StreamInput<M> {
         answer.recv().map_err(|_| EngineError::Stopped)?
     }
 
-    /// Records what happened to the stream beside its frames: one event.
+    /// Records one event of the stream that is not a frame.
     ///
     /// # Errors
     /// [`EngineError::Stopped`], also if the stream is closed.
@@ -137,11 +139,12 @@ impl<M: StreamModel> StreamInput<M> {
         self.send(Command::Aside { stream: self.id, aside })
     }
 
-    /// Has the stream written down by `write`, which runs on the engine's thread: nothing is copied, and all streams wait.
-    /// The stream has to be between two frames, and everything that came of it taken by then belongs to what is written.
+    /// Saves the stream with `write`, which runs on the engine's thread. Nothing is copied, and all streams
+    /// wait. The stream has to be between two frames. All outputs that were taken before belong to the saved
+    /// state.
     ///
     /// # Errors
-    /// [`EngineError::Stopped`], also if the stream is closed; `write` is told of the others.
+    /// [`EngineError::Stopped`], also if the stream is closed. Other errors are passed to `write`.
     pub fn suspend<R: Send + 'static>(
         &self,
         write: impl FnOnce(Result<SuspendedParts<'_>, EngineError>) -> R + Send + 'static,
@@ -155,8 +158,8 @@ impl<M: StreamModel> StreamInput<M> {
         answer.recv().map_err(|_| EngineError::Stopped)
     }
 
-    /// Closes the trace of a stream that came to its end, or that failed for this reason; what is left of its events is to be
-    /// taken afterwards ([`Stream::rest`](crate::Stream::rest)).
+    /// Closes the trace of a stream that came to its end, or that failed for the reason `failure`. The caller
+    /// takes the remaining events afterwards ([`Stream::rest`](crate::Stream::rest)).
     ///
     /// # Errors
     /// [`EngineError::Stopped`], also if the stream is closed.
@@ -166,7 +169,7 @@ impl<M: StreamModel> StreamInput<M> {
         answer.recv().map_err(|_| EngineError::Stopped)
     }
 
-    /// Closes the stream: nothing more comes of it, and whoever tells it something hears that it has stopped.
+    /// Closes the stream. It gives no more outputs, and inputs get the error that it has stopped.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
         // An engine that has stopped has closed it.

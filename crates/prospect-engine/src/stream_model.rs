@@ -1,4 +1,4 @@
-//! The model as an engine sees it: shared weights, and a cache for every stream.
+//! The trait of a model in an engine: shared weights, and a cache for every stream.
 
 use prospect_config::{NotTalkThreshold, SamplingSettings};
 use prospect_context::PositionPolicy;
@@ -8,59 +8,59 @@ use serde_json::Value;
 
 use crate::error::{EngineError, UnfitError};
 
-/// What a cache is made for.
+/// The options of a cache.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CacheOptions {
-    /// Most tokens that it ever holds.
+    /// The most tokens that the cache ever holds.
     pub max_seq_len: usize,
-    /// What happens to positions at an eviction.
+    /// The positions of kept keys after an eviction.
     pub positions: PositionPolicy,
-    /// When the not-talk token wins.
+    /// The threshold of the not-talk token.
     pub threshold: NotTalkThreshold,
-    /// How words are picked.
+    /// How tokens are chosen.
     pub sampling: SamplingSettings,
 }
 
 /// One stream's part of a pass.
 pub struct TalkPart<'a, M: StreamModel + ?Sized> {
-    /// Its cache.
+    /// The cache of the stream.
     pub cache: &'a mut M::Cache,
-    /// What goes in.
+    /// The input.
     pub input: TalkInput<'a, M::Features>,
 }
 
-/// What goes into a cache, and what is to follow.
+/// The input of a cache in a pass, and what follows it.
 #[derive(Debug)]
 pub enum TalkInput<'a, F> {
     /// A chunk.
     Prefill {
-        /// Token ids.
+        /// The token ids.
         ids: &'a [u32],
-        /// What stands at their image tokens.
+        /// The features that are put at the image tokens of `ids`.
         frame: Option<&'a F>,
-        /// What follows.
+        /// What follows the prefill.
         then: Then,
     },
-    /// The reply that the last chunk began goes on.
+    /// Continue the reply that the last chunk began.
     Decode,
-    /// The answer on the fork goes on; the cache is as before afterwards.
+    /// Continue the answer on the fork. Afterwards the cache is as before.
     Fork {
-        /// Most tokens.
+        /// The most tokens.
         max_new_tokens: usize,
     },
 }
 
-/// What a model remembers of a stream, on its way into a file.
+/// The model's state of a stream, for a file.
 pub struct SuspendedModel<'a> {
-    /// What is no tensor.
+    /// The state except for the tensors.
     pub description: Value,
-    /// Borrowed from where they lie.
+    /// The tensors, borrowed from the model's memory.
     pub tensors: Vec<StoredTensor<'a>>,
 }
 
-/// What came back of a stream beside its cache.
+/// The state of a resumed stream, in addition to its cache.
 pub struct ResumedModel<F> {
-    /// Whether there is an answer in the making.
+    /// Whether there is a fork on which an answer is being generated.
     pub fork: bool,
     /// The embeddings of the frame before, if they were kept.
     pub last_frame: Option<F>,
@@ -68,54 +68,55 @@ pub struct ResumedModel<F> {
 
 /// Weights that many streams share.
 ///
-/// The result of a part depends on its own cache and input alone: not on the other parts, not on how many there are.
+/// The result of a part depends only on its own cache and input, not on the other parts or their number.
 pub trait StreamModel: Send + Sync + 'static {
-    /// A picture on which was done what can be done before its turn.
+    /// A picture after the work that is possible before its turn.
     type PreparedPicture: Send + 'static;
 
     /// An encoded frame.
     type Features: Clone + Send + 'static;
 
-    /// The cache of one stream, with what it is about to say.
+    /// The cache of one stream, with the reply that it is generating.
     type Cache: Send + 'static;
 
     /// An empty cache.
     fn open(&self, options: &CacheOptions) -> Result<Self::Cache, EngineError>;
 
-    /// Bytes that it takes.
+    /// The bytes of a cache with these options.
     fn cache_bytes(&self, options: &CacheOptions) -> u64;
 
-    /// Tokens in a cache.
+    /// The number of tokens in a cache.
     fn cache_tokens(&self, cache: &Self::Cache) -> usize;
 
-    /// How many pictures are best encoded at once.
+    /// The number of pictures that it is best to encode at once.
     fn pictures_at_once(&self) -> usize {
         1
     }
 
-    /// Turns pictures, of one stream each, into the embeddings that stand at their image tokens.
+    /// Encodes pictures of different streams into the embeddings for their image tokens.
     fn encode(&self, pictures: Vec<Self::PreparedPicture>) -> Vec<Result<Self::Features, EngineError>>;
 
     /// The cosine of two frames' embeddings.
     fn similarity(&self, one: &Self::Features, other: &Self::Features) -> Result<f64, EngineError>;
 
-    /// Takes the parts in, and goes on with what those say that speak, until each has said `most` tokens or is finished. What
-    /// each said, in their order.
+    /// Puts the inputs of the parts in, and generates tokens for those parts that have a reply, until each
+    /// has `most` tokens or is finished. Returns the tokens of each part, in the order of the parts.
     fn talk(&self, parts: &mut [TalkPart<'_, Self>], most: usize) -> Vec<Result<Said, EngineError>>;
 
-    /// Another threshold for the decisions to come.
+    /// Changes the threshold for later decisions.
     fn set_threshold(&self, cache: &mut Self::Cache, threshold: NotTalkThreshold);
 
-    /// Forgets the reply in the making. What was said of it stays, all but the last token in the cache.
+    /// Ends the reply that is being generated. Its tokens stay; all but the last are in the cache.
     fn cut_reply(&self, cache: &mut Self::Cache);
 
-    /// Remembers a cache as it is now, so that `ids` can be answered behind it while it goes on.
+    /// Remembers the present state of a cache, so that `ids` can be answered behind it while the stream
+    /// continues.
     fn fork(&self, cache: &mut Self::Cache, ids: Vec<u32>) -> Result<(), EngineError>;
 
-    /// Forgets the fork.
+    /// Drops the fork.
     fn drop_fork(&self, cache: &mut Self::Cache);
 
-    /// Rebuilds a cache from `pieces`, in order. Whether positions were moved back to start at 0.
+    /// Rebuilds a cache from `pieces`, in order. Returns whether positions were moved back to start at 0.
     fn evict(
         &self,
         cache: &mut Self::Cache,
@@ -123,18 +124,18 @@ pub trait StreamModel: Send + Sync + 'static {
         positions: PositionPolicy,
     ) -> Result<bool, EngineError>;
 
-    /// Cuts a cache back to `tokens`.
+    /// Cuts a cache back to its first `tokens` tokens.
     fn truncate(&self, cache: &mut Self::Cache, tokens: usize);
 
-    /// Everything that has to be known to go on in another process: the cache, its fork, the embeddings of the frame before,
-    /// the state of random numbers and decisions.
+    /// The state with which another process can continue the stream: the cache, its fork, the embeddings of
+    /// the frame before, and the state of random numbers and decisions.
     fn suspend<'a>(
         &self,
         cache: &'a Self::Cache,
         last_frame: Option<&'a Self::Features>,
     ) -> Result<SuspendedModel<'a>, EngineError>;
 
-    /// Goes on from what [`Self::suspend`] gave. After an error nothing can be done with the cache.
+    /// Continues from the state of [`Self::suspend`]. After an error the cache cannot be used.
     fn resume(
         &self,
         cache: &mut Self::Cache,

@@ -1,14 +1,15 @@
-//! Minimum-weight assignment of rows to columns where each row allows few columns.
+//! The minimum-weight assignment of rows to columns, in which each row allows few columns.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-/// Assigns every row a column of its own so that the sum of the costs is least, by shortest augmenting paths with potentials
-/// (Jonker & Volgenant, 1987), over the allowed pairs alone: an hour of video has thousands of columns, of which a reply may
-/// take a few dozen.
+/// Assigns every row a different column so that the sum of the costs is minimal. The method is shortest
+/// augmenting paths with potentials (Jonker & Volgenant, 1987), over the allowed pairs alone: an hour of
+/// video has thousands of columns, of which a reply may take a few dozen.
 ///
-/// `rows` gives, per row, the allowed columns with their costs, finite and at least 0; a cost of 0 is a pair like any other. `None` if not every row can
-/// have a column. Equal inputs give equal assignments.
+/// `rows` has, for each row, the allowed columns with their costs, which are finite and at least 0. A cost of
+/// 0 is allowed like any other. The result is `None` if not every row can have a column. Equal inputs give
+/// equal assignments.
 pub fn assign(rows: &[Vec<(usize, f64)>]) -> Option<Vec<usize>> {
     let columns = rows.iter().flatten().map(|&(column, _)| column + 1).max().unwrap_or(0);
     let mut solver = Solver {
@@ -29,21 +30,21 @@ pub fn assign(rows: &[Vec<(usize, f64)>]) -> Option<Vec<usize>> {
 
 struct Solver<'a> {
     rows: &'a [Vec<(usize, f64)>],
-    /// Per column, the row that has it.
+    /// For each column, the row that it is assigned to.
     row_of: Vec<Option<usize>>,
-    /// Per row, the column that it has.
+    /// For each row, its column.
     column_of: Vec<Option<usize>>,
     row_potential: Vec<f64>,
     column_potential: Vec<f64>,
-    /// Per column, the reduced length of the shortest path from the new row; infinite where none was found.
+    /// For each column, the reduced length of the shortest path from the new row; infinite if none was found.
     distance: Vec<f64>,
-    /// Per column, the row before it on that path.
+    /// For each column, the row before it on that path.
     came_from: Vec<usize>,
     settled: Vec<bool>,
 }
 
 impl Solver<'_> {
-    /// Gives one more row a column, moving others where that is cheaper.
+    /// Assigns a column to one more row, and moves other rows if that is cheaper.
     fn augment(&mut self, new_row: usize) -> Option<()> {
         let mut heap = BinaryHeap::new();
         let mut touched = Vec::new();
@@ -110,7 +111,7 @@ impl Solver<'_> {
         }
     }
 
-    /// Every row on the path takes the column after it.
+    /// Assigns to every row on the path the column after it.
     fn flip(&mut self, free: usize) {
         let mut next = Some(free);
         while let Some(column) = next {
@@ -121,7 +122,8 @@ impl Solver<'_> {
     }
 }
 
-/// A column on the frontier; the heap's greatest is the nearest, of equals the first column.
+/// A column on the frontier. The greatest element of the heap is the nearest column; of equal columns, the
+/// first.
 #[derive(Debug, PartialEq)]
 struct Candidate {
     distance: f64,

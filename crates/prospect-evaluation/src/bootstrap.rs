@@ -1,25 +1,26 @@
-//! How sure a figure over many videos is: the percentile bootstrap (Efron, 1979) over videos.
+//! The uncertainty of a figure over many videos: the percentile bootstrap (Efron, 1979) over videos.
 
-/// Resamples drawn for an interval.
+/// The number of resamples for an interval.
 const RESAMPLES: usize = 2000;
-/// Share of the resamples inside an interval.
+/// The share of the resamples inside an interval.
 const CONFIDENCE: f64 = 0.95;
 
-/// Of fewer videos than this no interval is made: there are too few ways to draw them, and one video would be sure of
-/// itself.
+/// The fewest videos for which an interval is computed. With fewer videos there are too few different
+/// resamples, and a single video would give an interval of width 0.
 pub const LEAST_VIDEOS: usize = 5;
 
-/// A 95% interval; NaN where there is none.
+/// A 95% interval; NaN if there is none.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Interval {
-    /// 2.5th percentile.
+    /// The 2.5th percentile.
     pub low: f64,
-    /// 97.5th percentile.
+    /// The 97.5th percentile.
     pub high: f64,
 }
 
-/// The 95% intervals of `figures`, which are computed from a sample of indices into `videos` videos. The same call gives the same
-/// intervals. Of fewer than [`LEAST_VIDEOS`] videos they are NaN. Resamples in which a figure is NaN say nothing of it; without any other its interval is NaN.
+/// The 95% intervals of `figures`, which are computed from a sample of indices into `videos` videos. Equal
+/// calls give equal intervals. With fewer than [`LEAST_VIDEOS`] videos they are NaN. A resample in which a
+/// figure is NaN is left out for that figure; if no resample is left, its interval is NaN.
 pub fn bootstrap(videos: usize, figures: impl Fn(&[usize]) -> Vec<f64>) -> Vec<Interval> {
     let mut random = SplitMix64(videos as u64);
     let mut sample = vec![0; videos];
@@ -45,7 +46,8 @@ fn percentiles(mut figures: Vec<f64>) -> Interval {
     Interval { low: at((1.0 - CONFIDENCE) / 2.0), high: at((1.0 + CONFIDENCE) / 2.0) }
 }
 
-/// A small generator whose stream never changes with a library's version (Steele et al., 2014).
+/// A small random number generator whose numbers do not change with a library's version (Steele et al.,
+/// 2014).
 struct SplitMix64(u64);
 
 impl SplitMix64 {

@@ -1,34 +1,34 @@
-//! What a run took.
+//! The cost of a run.
 
 use serde::{Deserialize, Serialize};
 
 use prospect_session::Event;
 use prospect_session::Histogram;
 
-/// Memory, evictions and times of one run, or of several added up.
+/// Memory, evictions and times of one run, or the sums over several runs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
-    /// Frames that went in.
+    /// The number of frames that went in.
     pub frames: usize,
-    /// Largest cache length, in tokens.
+    /// The largest length of the cache, in tokens.
     pub peak_cache_tokens: usize,
-    /// Keys and values of that many tokens, in bytes.
+    /// The keys and values of that many tokens, in bytes.
     pub peak_cache_bytes: usize,
-    /// Overflows handled.
+    /// The number of overflows.
     pub evictions: usize,
-    /// Tokens that went through the decoder again, or for the first time, only because of an eviction: texts put back, and
-    /// under `recompute` everything kept.
+    /// The number of tokens that went through the decoder only because of an eviction: the texts that were
+    /// put back and, under `recompute`, all kept tokens.
     pub tokens_reprefilled: usize,
-    /// Summaries written.
+    /// The number of summaries.
     pub summaries: usize,
-    /// Time that these took.
+    /// The time that the summaries took, in milliseconds.
     pub summary_ms: f64,
-    /// Time of every frame.
+    /// The times of all frames, in milliseconds.
     pub frame_ms: Histogram,
 }
 
 impl Cost {
-    /// What the run took whose trace is `events`.
+    /// The cost of the run with the trace `events`.
     pub fn of(events: &[Event]) -> Self {
         let mut cost = Self::default();
         let mut bytes_per_token = 0;
@@ -58,7 +58,7 @@ impl Cost {
         cost
     }
 
-    /// Takes another run in: peaks are the larger one, everything else adds up.
+    /// Adds another run. A peak becomes the larger of the two, everything else is summed.
     pub fn add(&mut self, other: &Self) {
         self.frames += other.frames;
         self.peak_cache_tokens = self.peak_cache_tokens.max(other.peak_cache_tokens);

@@ -1,52 +1,52 @@
-//! Exact replies: the same text, within two frames.
+//! Exact matching: a reply matches a reference if it has the same text and is within two frames of it.
 
 use crate::annotations::Message;
 use prospect_session::{Reference, Reply};
 
-/// How many frames a reply may be early or late.
+/// The number of frames by which a reply may be early or late.
 pub const WINDOW_FRAMES: f64 = 2.0;
 
-/// Which reply belongs to which reference.
+/// The pairs of replies and references.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExactMatch {
-    /// Per reply, its reference.
+    /// For each reply, its reference.
     pub of_reply: Vec<Option<usize>>,
-    /// Per reference, its reply.
+    /// For each reference, its reply.
     pub of_reference: Vec<Option<usize>>,
 }
 
-/// Counts of one video, or of several added up.
+/// The counts of one video, or the sums over several videos.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ExactCounts {
-    /// References that a reply matched.
+    /// The number of references that a reply matched.
     pub matched: usize,
-    /// Replies given.
+    /// The number of replies.
     pub replies: usize,
-    /// References.
+    /// The number of references.
     pub references: usize,
-    /// Frames without a reference.
+    /// The number of frames without a reference.
     pub silent_frames: usize,
-    /// Of these, frames at which the assistant spoke.
+    /// The number of these frames at which the assistant spoke.
     pub false_speech: usize,
 }
 
 impl ExactCounts {
-    /// Share of the replies that match a reference; 1 without replies.
+    /// The share of the replies that match a reference; 1 if there are no replies.
     pub fn precision(&self) -> f64 {
         share(self.matched, self.replies)
     }
 
-    /// Share of the references that a reply matches; 1 without references.
+    /// The share of the references that a reply matches; 1 if there are no references.
     pub fn recall(&self) -> f64 {
         share(self.matched, self.references)
     }
 
-    /// Harmonic mean of both: `2 * matched / (replies + references)`.
+    /// The harmonic mean of precision and recall: `2 * matched / (replies + references)`.
     pub fn f1(&self) -> f64 {
         share(2 * self.matched, self.replies + self.references)
     }
 
-    /// Share of the silent frames at which the assistant spoke.
+    /// The share of the silent frames at which the assistant spoke.
     pub fn false_speech_share(&self) -> f64 {
         if self.silent_frames == 0 { 0.0 } else { self.false_speech as f64 / self.silent_frames as f64 }
     }
@@ -68,7 +68,8 @@ fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 { 1.0 } else { part as f64 / whole as f64 }
 }
 
-/// Gives each reference, in order, the first free reply of the same text within [`WINDOW_FRAMES`] frames of it.
+/// Assigns to each reference, in order, the first free reply with the same text within [`WINDOW_FRAMES`]
+/// frames of it.
 pub fn match_exactly(replies: &[Reply], references: &[Reference], fps: f64) -> ExactMatch {
     let mut matched =
         ExactMatch { of_reply: vec![None; replies.len()], of_reference: vec![None; references.len()] };
@@ -85,8 +86,8 @@ pub fn match_exactly(replies: &[Reply], references: &[Reference], fps: f64) -> E
     matched
 }
 
-/// The counts of a run of so many frames, the first of them at `first` seconds, at `fps` frames per second, with these replies,
-/// over the references that it had a frame for.
+/// The counts of a run with these replies. The first of its frames is at `first` seconds, at `fps` frames per
+/// second. Only references for which the run had a frame count.
 pub fn exact_counts(
     replies: &[Reply],
     references: &[&Message],
@@ -98,8 +99,8 @@ pub fn exact_counts(
     match_exactly(replies, &references, fps).counts(replies, &references, frames, fps)
 }
 
-/// The frame of each reference, and the references with those of one frame joined; `frame` gives the one that is nearest to a
-/// time in seconds.
+/// The frame of each reference, and the references, with those of one frame joined. `frame` gives the frame
+/// that is nearest to a time in seconds.
 pub(super) fn joined_by_frame(
     messages: &[&Message],
     frame: impl Fn(f64) -> usize,

@@ -1,4 +1,4 @@
-//! What became of every reply and reference of one run.
+//! The judgement of every reply and reference of one run.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,34 +10,34 @@ use crate::annotations::{Annotations, Message};
 use prospect_session::Event;
 use prospect_session::{Reference, Reply};
 
-/// Most frames of a stream that are put into their places: a day at 2 frames a second.
+/// The most frames of a stream that are judged: a day at 2 frames per second.
 const MOST_LOST: usize = 172_800;
 
-/// A reply, and what it was given.
+/// A reply with its verdict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JudgedReply {
-    /// Stream time in seconds.
+    /// The stream time in seconds.
     pub time: f64,
-    /// What was said.
+    /// The text of the reply.
     pub text: String,
-    /// Whether it was right.
+    /// Whether the reply was right.
     pub verdict: Verdict,
-    /// Its reference, by number.
+    /// The index of its reference.
     pub reference: Option<usize>,
-    /// `|cosine|` with that reference; 0 without one.
+    /// `|cosine|` with that reference; 0 if there is none.
     pub similarity: f64,
 }
 
-/// The replies of a run beside the references.
+/// The replies of a run and the references.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Judgement {
     /// Every reply, in order.
     pub replies: Vec<JudgedReply>,
     /// Every reference, in order.
     pub references: Vec<Reference>,
-    /// The stricter count.
+    /// The counts of exact matching.
     pub exact: ExactCounts,
-    /// Stream time that went by, in seconds.
+    /// The stream time of the run, in seconds.
     pub seconds: f64,
 }
 
@@ -48,12 +48,12 @@ impl Judgement {
         matched.filter_map(|reply| Some((reply, &self.references[reply.reference?])))
     }
 
-    /// The words of these.
+    /// The words of the matched replies and of their references.
     pub fn matched_words(&self) -> impl Iterator<Item = (Vec<String>, Vec<String>)> {
         self.matched().map(|(reply, reference)| (words(&reply.text), words(&reference.text)))
     }
 
-    /// Whether each reference was left over.
+    /// For each reference, whether it was missed.
     pub fn missed(&self) -> Vec<bool> {
         let mut missed = vec![true; self.references.len()];
         self.replies.iter().filter_map(|reply| reply.reference).for_each(|index| missed[index] = false);
@@ -61,24 +61,25 @@ impl Judgement {
     }
 }
 
-/// How a run is judged.
+/// Judges the replies of a run.
 pub struct Judge<'a> {
-    /// Compares texts.
+    /// The comparison of texts.
     pub similarity: &'a dyn Similarity,
-    /// How far a reference may be from its reply.
+    /// The largest distance of a reference from its reply.
     pub window: Window,
     /// Frames per second of the stream.
     pub fps: f64,
-    /// The part of the video that was to be seen, in seconds: of a run that failed, its references count to the end.
+    /// The part of the video that the run was meant to see, in seconds. If the run failed, all references of
+    /// this part count.
     pub range: (f64, f64),
 }
 
 impl Judge<'_> {
-    /// Judges the run whose trace is `events`. Of a run that failed, it is judged what it said before, and the references that
-    /// it never came to are missed.
+    /// Judges the run with the trace `events`. If the run failed, its replies before the failure are judged,
+    /// and the references that it did not reach are missed.
     ///
     /// # Errors
-    /// Texts that cannot be compared.
+    /// The texts cannot be compared.
     pub fn judge(&self, events: &[Event], annotations: &Annotations) -> Result<Judgement, SimilarityError> {
         let frame = |event: &Event| match event {
             Event::Frame { index, time, .. } => Some((*index, *time)),
@@ -142,12 +143,13 @@ impl Judge<'_> {
     }
 }
 
-/// The slots of a stream, a frame long each: frames that came to nothing take theirs, whether a number or the time tells of
-/// them (a frame that does not decode, a camera that was away).
+/// The slots of a stream. A slot is as long as a frame. Frames that were not seen have slots as well, whether
+/// their number or only the time shows that they are missing (a frame that does not decode, a camera that was
+/// away).
 struct Slots {
-    /// Stream time of every slot, in seconds.
+    /// The stream time of every slot, in seconds.
     frames: Vec<f64>,
-    /// Numbers of the frames that the trace knows, and their slots.
+    /// The numbers of the frames in the trace, and their slots.
     of_frame: Vec<(usize, usize)>,
 }
 
@@ -171,14 +173,14 @@ impl Slots {
     }
 }
 
-/// The stream time that frames cover: a frame lasts until the next one would come.
+/// The stream time that the frames cover, in seconds. A frame lasts until the next one would come.
 fn seen(frames: &[f64], fps: f64) -> Option<(f64, f64)> {
     let (first, last) = (frames.first()?, frames.last()?);
     // The next frame's own time belongs to it.
     Some((*first, last + (1.0 - 1e-6) / fps))
 }
 
-/// The frame whose time is nearest; of two, the later one.
+/// The frame with the nearest time; of two equally near frames, the later one.
 fn nearest_frame(time: f64, frames: &[f64]) -> usize {
     let after = frames.partition_point(|at| *at < time).min(frames.len() - 1);
     match after.checked_sub(1) {
@@ -187,8 +189,8 @@ fn nearest_frame(time: f64, frames: &[f64]) -> usize {
     }
 }
 
-/// What a run would say that says all references at their frames; `None` at the frames at which it is silent. The replies
-/// that [`Judge::judge`] must find to be all right.
+/// The replies of a run that says all references at their frames; `None` at the frames at which it is silent.
+/// [`Judge::judge`] must judge all these replies as right.
 pub fn references_as_replies(annotations: &Annotations, times: &[f64], fps: f64) -> Vec<Option<String>> {
     let mut replies = vec![None; times.len()];
     if let Some((first, end)) = seen(times, fps) {

@@ -1,10 +1,10 @@
-//! How good the replies of a stream are, and how sure that is: from its trace and the annotations of its video, without a
-//! model.
+//! The quality of a stream's replies, and its uncertainty. It is computed from the trace and the annotations
+//! of the video, without a model.
 //!
-//! [`Annotations`](annotations::Annotations) are read in several formats, traces by [`read_trace`]. A [`Judge`] puts the two
-//! together; the judgements of many videos become [`Metric`]s with intervals, and differences to another strategy
-//! ([`summarize`]). Texts are compared through [`Similarity`]: [`Lexical`] compares words, a sentence encoder comes in from
-//! outside.
+//! [`Annotations`](annotations::Annotations) are read in several formats, and traces with [`read_trace`]. A
+//! [`Judge`] compares the two. [`summarize`] turns the judgements of many videos into [`Metric`]s with
+//! intervals, and into differences to another strategy. Texts are compared through the trait [`Similarity`]:
+//! [`Lexical`] compares words, and a sentence encoder is implemented elsewhere.
 
 pub mod annotations;
 mod assignment;

@@ -1,43 +1,44 @@
-//! Which reply answers which reference, as ProAssist defines it (arXiv 2506.05904, section on evaluation; public code:
-//! pro-assist/ProAssist, `mmassist/eval/evaluators/pred_match.py`), rebuilt from its definition.
+//! The matching of replies with references, as ProAssist defines it (arXiv 2506.05904, section on evaluation;
+//! public code: pro-assist/ProAssist, `mmassist/eval/evaluators/pred_match.py`), rebuilt from its definition.
 //!
-//! Rows are the replies, columns are all frames. A frame with a reference costs `1 - |cosine|`, a silent frame costs 1; both
-//! cost more the farther they are from the reply. Every reply gets a frame of its own so that the sum is least.
+//! The rows of the assignment are the replies, and the columns are all frames. A frame with a reference costs
+//! `1 - |cosine|`, and a silent frame costs 1. Both cost more the farther they are from the reply. Every
+//! reply gets a different frame, so that the sum of the costs is minimal.
 
 use serde::{Deserialize, Serialize};
 
 use super::assignment::assign;
 
-/// Weight of the distance in a pair's cost.
+/// The weight of the distance in the cost of a pair.
 const DISTANCE_FACTOR: f64 = 0.3;
-/// Power of the distance in a pair's cost.
+/// The exponent of the distance in the cost of a pair.
 const DISTANCE_POWER: f64 = 1.5;
-/// A pair whose similarity exceeds this is a match.
+/// A pair is a match if its similarity is above this.
 const MATCH_SIMILARITY: f64 = 0.5;
 
-/// What became of a reply.
+/// The verdict on a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// It has a reference and says the same.
+    /// The reply has a reference and says the same.
     Matched,
-    /// It has a reference and says something else.
+    /// The reply has a reference and says something else.
     Mismatched,
-    /// It has none: there was nothing to say.
+    /// The reply has no reference: the assistant should have been silent.
     Redundant,
 }
 
-/// How far a reference may be from its reply, in frames.
+/// The largest distance of a reference from its reply, in frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// Frames that it may come before the reply.
+    /// The most frames that it may come before the reply.
     pub before: usize,
-    /// Frames that it may come after the reply.
+    /// The most frames that it may come after the reply.
     pub after: usize,
 }
 
 impl Window {
-    /// From seconds; a part of a frame does not count.
+    /// Converts seconds to whole frames, rounded down.
     pub fn from_seconds(before: f64, after: f64, fps: f64) -> Self {
         // Seconds times frames per second need not be exact.
         let frames = |seconds: f64| (seconds * fps + 1e-6) as usize;
@@ -53,35 +54,36 @@ impl Window {
     }
 }
 
-/// Replies and references of one video, by frame.
+/// The replies and references of one video, by frame.
 #[derive(Debug, Clone, Copy)]
 pub struct Dialogue<'a> {
-    /// Frames of the video.
+    /// The number of frames of the video.
     pub frames: usize,
-    /// Per reply, the frame at which it was given.
+    /// For each reply, its frame.
     pub replies: &'a [usize],
-    /// Per reference, its frame; one frame has at most one reference.
+    /// For each reference, its frame. A frame has at most one reference.
     pub references: &'a [usize],
-    /// Per reply, its cosine with every reference.
+    /// For each reply, its cosine with every reference.
     pub cosines: &'a [Vec<f64>],
 }
 
-/// What the assignment gave one reply.
+/// The result of the assignment for one reply.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Assigned {
     /// Matched, mismatched or redundant.
     pub verdict: Verdict,
-    /// The frame it was given.
+    /// The frame that was assigned to it.
     pub frame: usize,
     /// The reference of that frame, if it has one.
     pub reference: Option<usize>,
-    /// `|cosine|` with the reference; 0 without one.
+    /// `|cosine|` with the reference; 0 if there is none.
     pub similarity: f64,
-    /// What the pair costs.
+    /// The cost of the pair.
     pub cost: f64,
 }
 
-/// Per reply, what it was given. Every reply may have its own frame, so there always is an assignment.
+/// The result for each reply. There always is an assignment, because every reply may be assigned its own
+/// frame.
 pub fn match_replies(dialogue: &Dialogue<'_>, window: Window) -> Vec<Assigned> {
     let costs = costs(dialogue, window);
     // No more replies than frames, and each allows its own: only a reply given twice at one frame could fail.
@@ -100,7 +102,7 @@ pub fn match_replies(dialogue: &Dialogue<'_>, window: Window) -> Vec<Assigned> {
     columns.into_iter().enumerate().map(verdict).collect()
 }
 
-/// Per reply, the frames that it may be given and what each costs.
+/// For each reply, the frames that may be assigned to it, with their costs.
 pub fn costs(dialogue: &Dialogue<'_>, window: Window) -> Vec<Vec<(usize, f64)>> {
     let row = |(reply, &at): (usize, &usize)| {
         let pair = |frame: usize| {

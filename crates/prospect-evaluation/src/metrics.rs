@@ -1,4 +1,4 @@
-//! Every figure by which replies are measured, computed from counts that add up over videos.
+//! The metrics of replies, computed from counts that are summed over videos.
 
 use serde::Serialize;
 
@@ -7,20 +7,20 @@ use super::judgement::Judgement;
 use super::matching::Verdict;
 use super::text::{BleuCounts, meteor};
 
-/// Counts of one video, or of several added up.
+/// The counts of one video, or the sums over several videos.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Totals {
-    /// Replies that match their reference.
+    /// The number of replies that match their reference.
     pub matched: usize,
-    /// Replies that have a reference and say something else.
+    /// The number of replies that have a reference and say something else.
     pub mismatched: usize,
-    /// Replies without a reference.
+    /// The number of replies without a reference.
     pub redundant: usize,
-    /// References without a reply.
+    /// The number of references without a reply.
     pub missed: usize,
-    /// Stream time that was watched, in seconds.
+    /// The stream time that was seen, in seconds.
     pub seconds: f64,
-    /// The stricter count.
+    /// The counts of exact matching.
     pub exact: ExactCounts,
     similarity: f64,
     /// Sums over matched pairs: |reply - reference| and reply - reference, in seconds.
@@ -33,8 +33,8 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// The counts of one video. `pairs` are its [`Judgement::matched_words`], `cider` is the sum of their scores, which depend
-    /// on the other videos.
+    /// The counts of one video. `pairs` are its [`Judgement::matched_words`]. `cider` is the sum of their
+    /// CIDEr scores, which depend on the other videos.
     pub fn of(judgement: &Judgement, pairs: &[(Vec<String>, Vec<String>)], cider: f64) -> Self {
         let mut totals =
             Self { seconds: judgement.seconds, exact: judgement.exact, cider, ..Self::default() };
@@ -56,12 +56,12 @@ impl Totals {
         totals
     }
 
-    /// All replies.
+    /// The number of all replies.
     pub fn replies(&self) -> usize {
         self.matched + self.mismatched + self.redundant
     }
 
-    /// All references.
+    /// The number of all references.
     pub fn references(&self) -> usize {
         self.matched + self.mismatched + self.missed
     }
@@ -95,35 +95,35 @@ impl<'a> std::iter::Sum<&'a Self> for Totals {
     }
 }
 
-/// Which way a figure should go.
+/// Which values of a metric are better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Better {
-    /// More is better.
+    /// Larger values are better.
     Higher,
-    /// Less is better.
+    /// Smaller values are better.
     Lower,
-    /// The nearer to 0 the better.
+    /// Values closer to 0 are better.
     Zero,
 }
 
-/// One figure.
+/// A metric.
 pub struct Metric {
-    /// Its name in JSON.
+    /// The name in JSON.
     pub key: &'static str,
-    /// Its name in tables.
+    /// The name in tables.
     pub label: &'static str,
-    /// What it says, in a line.
+    /// The meaning, in one line.
     pub meaning: &'static str,
-    /// Which way it should go.
+    /// Which values are better.
     pub better: Better,
-    /// Whether the figures of two strategies are on one scale.
+    /// Whether the values of two strategies are on the same scale.
     pub comparable: bool,
-    /// The figure; NaN where there is nothing to measure.
+    /// Computes the value; NaN if there is nothing to measure.
     pub of: fn(&Totals) -> f64,
 }
 
-/// A share that is `empty` where there is nothing to share.
+/// The share `part / whole`, or `empty` if `whole` is 0.
 fn share(part: usize, whole: usize, empty: f64) -> f64 {
     if whole == 0 { empty } else { part as f64 / whole as f64 }
 }

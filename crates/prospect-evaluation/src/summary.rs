@@ -15,48 +15,48 @@ use super::text::cider;
 pub struct VideoRun {
     /// The video's name.
     pub video: String,
-    /// What became of its replies.
+    /// The judgement of its replies.
     pub judgement: Judgement,
-    /// What it took.
+    /// The cost of the run.
     pub cost: Cost,
-    /// Why it failed, if it did: then what it no longer saw counts as missed.
+    /// The reason of a failure, if the run failed. The references that it did not reach then count as missed.
     pub error: Option<String>,
-    /// Laws of the trace that it breaks.
+    /// The laws of traces that its trace breaks.
     pub broken_laws: Vec<String>,
 }
 
-/// All videos under one strategy, in the order of all other strategies.
+/// All videos under one strategy, in the same order under all strategies.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StrategyRuns {
-    /// The strategy's name.
+    /// The name of the strategy.
     pub strategy: String,
-    /// One run a video.
+    /// One run per video.
     pub runs: Vec<VideoRun>,
 }
 
-/// One metric.
+/// The value of one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Figure {
-    /// Over all videos; NaN (in JSON `null`) where there is nothing to measure.
+    /// The value over all videos; NaN (in JSON `null`) if there is nothing to measure.
     pub value: f64,
-    /// 95% interval over videos.
+    /// The 95% interval over videos.
     pub interval: Interval,
-    /// The difference to the baseline strategy on the same videos; `None` for the baseline itself, and where the figures of
-    /// two strategies are not on one scale.
+    /// The difference to the baseline strategy on the same videos. `None` for the baseline itself, and if the
+    /// values of two strategies are not on the same scale.
     pub difference: Option<Difference>,
 }
 
-/// Paired: both strategies are taken from the same resampled videos.
+/// A paired difference: both strategies are evaluated on the same resampled videos.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Difference {
     /// This strategy minus the baseline.
     pub value: f64,
-    /// 95% interval over videos.
+    /// The 95% interval over videos.
     pub interval: Interval,
 }
 
 impl Difference {
-    /// Whether 0 lies outside the interval.
+    /// Whether 0 is outside of the interval.
     pub fn is_clear(&self) -> bool {
         self.interval.low > 0.0 || self.interval.high < 0.0
     }
@@ -65,64 +65,64 @@ impl Difference {
 /// One strategy over all videos.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StrategySummary {
-    /// The strategy's name.
+    /// The name of the strategy.
     pub strategy: String,
-    /// Videos that it ran.
+    /// The number of videos.
     pub videos: usize,
-    /// Replies: matched, mismatched, redundant; references: missed.
+    /// The counts of matched, mismatched and redundant replies, and of missed references.
     pub counts: Counts,
-    /// By [`super::Metric::key`].
+    /// The metrics, by [`super::Metric::key`].
     pub metrics: BTreeMap<&'static str, Figure>,
-    /// What all runs took.
+    /// The cost of all runs.
     pub cost: CostSummary,
-    /// Runs that failed.
+    /// The number of runs that failed.
     pub failed: usize,
-    /// `VIDEO: what went wrong`, failures and broken laws.
+    /// The failures and broken laws, each as `VIDEO: what went wrong`.
     pub problems: Vec<String>,
-    /// Broken laws among the problems.
+    /// The number of broken laws among the problems.
     pub broken_laws: usize,
 }
 
-/// What became of all replies and references.
+/// The counts of all replies and references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Replies that match.
+    /// The number of replies that match.
     pub matched: usize,
-    /// Replies that have a reference and do not match.
+    /// The number of replies that have a reference and do not match it.
     pub mismatched: usize,
-    /// Replies without reference.
+    /// The number of replies without a reference.
     pub redundant: usize,
-    /// References without reply.
+    /// The number of references without a reply.
     pub missed: usize,
 }
 
-/// [`Cost`] with percentiles instead of the histogram.
+/// The values of [`Cost`], with percentiles instead of the histogram.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CostSummary {
-    /// Frames that went in.
+    /// The number of frames that went in.
     pub frames: usize,
-    /// Largest cache length of any run, in tokens.
+    /// The largest length of the cache in any run, in tokens.
     pub peak_cache_tokens: usize,
-    /// Its keys and values, in bytes.
+    /// The keys and values of that length, in bytes.
     pub peak_cache_bytes: usize,
-    /// Overflows handled.
+    /// The number of overflows.
     pub evictions: usize,
-    /// Tokens that went through the decoder because of an eviction.
+    /// The number of tokens that went through the decoder because of an eviction.
     pub tokens_reprefilled: usize,
-    /// Summaries written.
+    /// The number of summaries.
     pub summaries: usize,
-    /// Time that these took.
+    /// The time that the summaries took, in milliseconds.
     pub summary_ms: f64,
-    /// Median frame time.
+    /// The median of frame times, in milliseconds.
     pub p50_ms: f64,
-    /// 95th percentile.
+    /// The 95th percentile of frame times, in milliseconds.
     pub p95_ms: f64,
-    /// 99th percentile.
+    /// The 99th percentile of frame times, in milliseconds.
     pub p99_ms: f64,
 }
 
-/// Summarises every strategy. `baseline` is the name of the one that the others are compared with; without it there are no
-/// differences.
+/// Summarises every strategy. `baseline` is the name of the strategy with which the others are compared.
+/// Without it there are no differences.
 pub fn summarize(strategies: &[StrategyRuns], baseline: Option<&str>) -> Vec<StrategySummary> {
     let totals: Vec<Vec<Totals>> = strategies.iter().map(totals).collect();
     let position = baseline.and_then(|name| strategies.iter().position(|runs| runs.strategy == name));
@@ -134,7 +134,7 @@ pub fn summarize(strategies: &[StrategyRuns], baseline: Option<&str>) -> Vec<Str
     strategies.iter().enumerate().map(summary).collect()
 }
 
-/// Per video, its counts. Document frequencies of CIDEr come from the matched pairs of all videos.
+/// The counts of each video. The document frequencies of CIDEr come from the matched pairs of all videos.
 fn totals(runs: &StrategyRuns) -> Vec<Totals> {
     let mut pairs = Vec::new();
     let mut matched = Vec::with_capacity(runs.runs.len());

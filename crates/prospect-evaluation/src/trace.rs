@@ -1,11 +1,11 @@
-//! Reads a trace back.
+//! Reads a trace from its file.
 
 use std::path::{Path, PathBuf};
 
 use prospect_foreign::one_line;
 use prospect_session::{Event, SCHEMA_VERSION};
 
-/// What can be wrong with a trace file.
+/// An error of a trace file.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
     /// The file cannot be read.
@@ -13,39 +13,40 @@ pub enum TraceError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A line that is no event.
+    /// A line is not an event.
     #[error("{}: line {line}: {message}: expected an event of a trace", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// The line, from 1.
+        /// The line, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// What is wrong with the line.
         message: String,
     },
-    /// The first line does not open a trace.
+    /// The first line is not the first event of a trace.
     #[error("{}: line 1: expected run_started", path.display())]
     NoStart {
         /// The file.
         path: PathBuf,
     },
-    /// A version this program does not read.
+    /// The trace has a version that this program cannot read.
     #[error("{}: schema_version is {version}, expected {SCHEMA_VERSION}", path.display())]
     Version {
         /// The file.
         path: PathBuf,
-        /// The version it has.
+        /// The version of the trace.
         version: u32,
     },
 }
 
-/// Every event of a trace, in order. A last line that was cut off, by a run that was killed while it wrote, is left out.
+/// All events of a trace, in order. A last line that is incomplete, because the run was killed while it
+/// wrote, is left out.
 ///
 /// # Errors
-/// One variant of [`TraceError`] for each way in which the file is no trace.
+/// One variant of [`TraceError`] for each way in which the file is not a trace.
 pub fn read_trace(path: &Path) -> Result<Vec<Event>, TraceError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| TraceError::Unreadable { path: path.to_owned(), source })?;
@@ -64,7 +65,7 @@ pub fn read_trace(path: &Path) -> Result<Vec<Event>, TraceError> {
     Ok(events)
 }
 
-/// An older version's events need not be this one's: it is looked at first.
+/// Checks the version before the events are read, because the events of another version may be different.
 fn check_version(text: &str, path: &Path) -> Result<(), TraceError> {
     #[derive(serde::Deserialize)]
     struct Start {

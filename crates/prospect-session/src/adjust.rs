@@ -12,10 +12,11 @@ use crate::unlawful_change::UnlawfulChange;
 use crate::work::Work;
 
 impl Session {
-    /// Checks whether `rule` can take over from the present rule, at any moment of the stream.
+    /// Checks whether `rule` can replace the present rule at any moment of the stream.
     ///
     /// # Errors
-    /// [`SessionError::UnlawfulChange`], [`SessionError::MissingDialogueState`], a text that cannot be encoded.
+    /// [`SessionError::UnlawfulChange`], [`SessionError::MissingDialogueState`], or the error of a text that
+    /// cannot be encoded.
     pub fn check_rule(&self, rule: &OverflowRule) -> Result<(), SessionError> {
         let unlawful = |problem| SessionError::UnlawfulChange {
             from: self.rule.name().to_owned(),
@@ -43,13 +44,14 @@ impl Session {
         }
     }
 
-    /// Changes settings of the stream between two frames. `settings` are their keys and new values, as the trace tells
-    /// them; `rule` is the rule from now on, where the strategy changes.
+    /// Changes settings of the stream between two frames. `settings` has the changed keys with their new
+    /// values, as the trace shows them. `rule` is the new rule, if the strategy changes.
     ///
-    /// A summary that the former strategy had begun is dropped: [`Session::next_work`] says so.
+    /// If the former strategy had begun a summary, [`Session::next_work`] returns the work that drops it.
     ///
     /// # Errors
-    /// As [`Self::check_rule`], and [`SessionError::OutOfTurn`] while a frame is worked on; nothing is changed then.
+    /// The errors of [`Self::check_rule`], and [`SessionError::OutOfTurn`] while a frame is being processed.
+    /// Nothing is changed then.
     pub fn adjust(
         &mut self,
         rule: Option<OverflowRule>,
@@ -79,7 +81,7 @@ impl Session {
         Ok(())
     }
 
-    /// The budget if `rule` decided what survives.
+    /// The budget under `rule`.
     fn budget_under(&self, rule: &OverflowRule) -> Budget {
         let counter = Counter(self.language.as_ref());
         let max_summary_tokens = rule.strategy().map_or(0, |strategy| strategy.max_summary_tokens(&counter));

@@ -1,15 +1,16 @@
-//! Where the task stands: the dialogue state that a strategy may ask for.
+//! The dialogue state, which says how far a task has come. A strategy may ask for it.
 
 use prospect_context::DialogueState;
 
 use crate::options::TaskStep;
 
-/// The step at a time in seconds; where several overlap, the one that started last.
+/// The step at a time in seconds. If several steps overlap, the one that started last.
 pub(crate) fn step_at(steps: &[TaskStep], time: f64) -> Option<&TaskStep> {
     steps.iter().rev().find(|step| step.start <= time && time < step.end)
 }
 
-/// Steps done, under way and next at a stream time in seconds; `None` without steps.
+/// The steps that are done, the current step and the next step at a stream time in seconds; `None` if there
+/// are no steps.
 pub(crate) fn known_state(steps: &[TaskStep], time: f64) -> Option<DialogueState> {
     if steps.is_empty() {
         return None;
@@ -23,7 +24,7 @@ pub(crate) fn known_state(steps: &[TaskStep], time: f64) -> Option<DialogueState
     })
 }
 
-/// The state as far as the model itself named its steps; `None` before the first one.
+/// The state according to the steps that the model has named; `None` before the first one.
 pub(crate) fn detected_state(steps: &[String]) -> Option<DialogueState> {
     let (current, done) = steps.split_last()?;
     Some(DialogueState { steps_done: done.to_vec(), current_step: Some(current.clone()), next_step: None })

@@ -1,4 +1,4 @@
-//! Why a session cannot begin, go on or be taken up again.
+//! The errors of a session.
 
 use prospect_context::PlanError;
 use prospect_context::account::NoRoom;
@@ -13,102 +13,103 @@ pub enum SessionError {
     /// The context strategy could not make a lawful plan.
     #[error("context strategy: {0}")]
     Plan(#[from] PlanError),
-    /// What an eviction puts back does not fit.
+    /// The texts that an eviction puts back do not fit.
     #[error("context strategy: {0}")]
     PutBack(#[from] NoRoom),
-    /// A text that the checkpoint's tokenizer or template refuses.
+    /// The tokenizer or the chat template of the checkpoint refuses a text.
     #[error(transparent)]
     Language(#[from] LanguageError),
-    /// A request that the model cannot be asked.
+    /// A user message of the settings or annotations cannot be encoded.
     #[error("the request at {time} s cannot be encoded: {problem}")]
     Request {
-        /// When it would go in, in seconds of stream time.
+        /// The stream time in seconds at which it would go in.
         time: f64,
-        /// What the tokenizer or the template says.
+        /// The message of the tokenizer or of the template.
         problem: String,
     },
-    /// Something that a person says, and that would not fit beside a frame and a reply.
+    /// A person's message would not fit beside a frame and a reply.
     #[error("a message of {tokens} tokens does not fit: expected at most {most}")]
     MessageTooLong {
-        /// Its tokens.
+        /// The tokens of the message.
         tokens: usize,
-        /// Most tokens that fit beside the opening, a frame and the longest reply.
+        /// The most tokens that fit beside the opening, a frame and the longest reply.
         most: usize,
     },
-    /// An overflow in a run that allows none.
+    /// The cache overflowed in a run without a strategy.
     #[error(
         "the cache overflowed at {time:.1} s with strategy unlimited: {cache_tokens} tokens in the cache, {incoming} coming in; expected context.max_seq_len above the stream's length"
     )]
     UnexpectedOverflow {
-        /// Stream time in seconds.
+        /// The stream time in seconds.
         time: f64,
-        /// Tokens in the cache.
+        /// The number of tokens in the cache.
         cache_tokens: usize,
-        /// Tokens about to come in.
+        /// The number of tokens about to come in.
         incoming: usize,
     },
-    /// A chunk that does not fit even after an eviction.
+    /// A chunk does not fit, even after an eviction.
     #[error(
         "a chunk of {incoming} tokens does not fit: {cache_tokens} in the cache after eviction, expected at most {max_seq_len} in all with {reply} reserved for a reply"
     )]
     NoRoom {
-        /// Tokens about to come in.
+        /// The number of tokens about to come in.
         incoming: usize,
-        /// Tokens in the cache.
+        /// The number of tokens in the cache.
         cache_tokens: usize,
-        /// Tokens set aside for a reply.
+        /// The tokens that are reserved for a reply.
         reply: usize,
-        /// The cache's bound.
+        /// The most tokens that the cache may hold.
         max_seq_len: usize,
     },
-    /// A summary that came back empty.
+    /// The model wrote an empty summary.
     #[error("the summary at {time:.1} s is empty: expected the model to answer the prompt {prompt:?}")]
     EmptySummary {
-        /// Stream time in seconds.
+        /// The stream time in seconds.
         time: f64,
-        /// The summary prompt.
+        /// The prompt of the summary.
         prompt: String,
     },
-    /// A strategy that works from the dialogue state, in a run that never has one.
+    /// The strategy needs the dialogue state, but the run will never have one.
     #[error(
         "context.strategy = {strategy:?} works from the steps of the task: expected annotations with substeps, or stream.talk = \"on_transition\" with stream.on_transition.substep_source = \"model\""
     )]
     MissingDialogueState {
-        /// The strategy's name.
+        /// The name of the strategy.
         strategy: String,
     },
-    /// A strategy that cannot take over a stream that has begun.
+    /// A strategy cannot replace another one while the stream goes on.
     #[error("the strategy cannot change from {from} to {to} while the stream goes on: {problem}")]
     UnlawfulChange {
-        /// The strategy that decides now.
+        /// The present strategy.
         from: String,
-        /// The strategy that was to take over.
+        /// The new strategy.
         to: String,
-        /// Why it cannot.
+        /// The reason.
         problem: UnlawfulChange,
     },
-    /// An input that comes at the wrong moment: a frame while one is worked on, a result that nobody waits for.
+    /// An input came at the wrong moment: a frame while another one is being processed, or a result for which
+    /// nothing waits.
     #[error("{found} came while the session {state}: expected {expected}")]
     OutOfTurn {
-        /// What came.
+        /// The input.
         found: &'static str,
-        /// What the session was about.
+        /// What the session was doing.
         state: &'static str,
-        /// What it waits for.
+        /// What the session waits for.
         expected: &'static str,
     },
-    /// A cache that is not as long as the session's ledger says.
+    /// The cache and the session's ledger have different lengths.
     #[error("the cache holds {cache} tokens after an eviction: expected {ledger}")]
     CacheLength {
-        /// Tokens in the cache.
+        /// The number of tokens in the cache.
         cache: usize,
-        /// Tokens by the ledger.
+        /// The number of tokens in the ledger.
         ledger: usize,
     },
 }
 
 impl SessionError {
-    /// Whether what the session was given is at fault, and not the work.
+    /// Whether the error comes from a bad input to the session, and not from its work.
     pub fn is_bad_input(&self) -> bool {
         match self {
             Self::Language(_)
@@ -127,30 +128,30 @@ impl SessionError {
     }
 }
 
-/// What of a session's memory does not fit together, or not to its settings.
+/// A contradiction within a session's memory, or between the memory and the settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnfitSession {
-    /// A ledger that does not cover the cache.
+    /// The ledger does not cover the cache.
     #[error("the ledger covers {ledger} tokens, the cache holds {cache}: expected as many")]
     Ledger {
-        /// Tokens by the ledger.
+        /// The number of tokens in the ledger.
         ledger: usize,
-        /// Tokens in the cache.
+        /// The number of tokens in the cache.
         cache: usize,
     },
-    /// A request behind the last one.
+    /// The next request is behind the last one.
     #[error("the next request is number {next_request} of {requests}: expected one of them")]
     Request {
-        /// Which one would be next.
+        /// The index of the next request.
         next_request: usize,
-        /// How many there are.
+        /// The number of requests.
         requests: usize,
     },
-    /// A summary that is begun behind the end of the cache, or half of one.
+    /// A summary was begun behind the end of the cache, or a part of its state is missing.
     #[error("the summary that was begun has lost its cache or its text: expected both")]
     Fork,
-    /// A picture without its encoding, or the other way round.
+    /// There is a picture without its encoding, or an encoding without its picture.
     #[error("the frame before: expected its encoding and what it was made from, or neither")]
     LastFrame,
 }

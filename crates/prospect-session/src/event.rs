@@ -1,25 +1,26 @@
-//! The events of a trace. Fields whose names end in `ms` or `_bytes`, `threads` and `pace` are measurements of the machine; all
-//! others are reproducible, but where frames are dropped.
+//! The events of a trace. Fields whose names end in `ms` or `_bytes`, `threads` and `pace` are measurements
+//! of the machine. All other fields are reproducible, except in runs that drop frames.
 
 use prospect_context::{Budget, OverflowTrigger, PositionPolicy, Role, SegmentKind};
 use serde::{Deserialize, Serialize};
 
 pub use prospect_context::simulator::PutBack;
 
-/// Version of the trace format; raised when a field changes its meaning.
+/// The version of the trace format. It is raised when a field changes its meaning.
 pub const SCHEMA_VERSION: u32 = 2;
 
 /// A segment that went into the cache.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SegmentEntry {
-    /// What it is.
+    /// The kind of the segment.
     pub kind: SegmentKind,
-    /// Its length in tokens.
+    /// The length of the segment in tokens.
     pub tokens: usize,
-    /// Whether an eviction has to keep it or drop everything.
+    /// Whether an eviction has to keep this segment or drop everything.
     pub pinned: bool,
-    /// Whether these tokens were generated at the step before: a frame's silence token, the last token of a reply. They
-    /// belong to the segment before them, unless an eviction left a pinned one there.
+    /// Whether these tokens were generated at the step before: the silence token of a frame, or the last
+    /// token of a reply. They belong to the segment before them, unless an eviction left a pinned segment
+    /// there.
     #[serde(default, skip_serializing_if = "is_false")]
     pub continues: bool,
 }
@@ -30,62 +31,64 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl SegmentEntry {
-    /// The entry of `tokens` tokens of one kind.
+    /// An entry for `tokens` tokens of one kind.
     pub fn new(kind: SegmentKind, tokens: usize, pinned: bool) -> Self {
         Self { kind, tokens, pinned, continues: false }
     }
 }
 
-/// How long the stages of a frame took, in milliseconds.
+/// The times of the stages of a frame, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct StageTimes {
-    /// Vision tower and connector; next to nothing where the frame was encoded ahead.
+    /// The time of vision tower and connector. It is close to 0 if the frame was encoded ahead.
     pub vision_ms: f64,
-    /// Prefill, decision and reply.
+    /// The time of prefill, decision and reply.
     pub decode_ms: f64,
-    /// The whole frame, an eviction before it or, under ProAssist's rules, after it included.
+    /// The time of the whole frame. It includes an eviction before the frame or, under ProAssist's rules,
+    /// after it.
     pub total_ms: f64,
 }
 
-/// How a frame of a stream with a pace of its own fared: measurements of the machine, all of them.
+/// The delay of a frame of a live stream or of a file in real time. All fields are measurements of the
+/// machine.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PaceEntry {
-    /// From its arrival to its turn, in milliseconds.
+    /// The time from the arrival of the frame to its turn, in milliseconds.
     pub wait_ms: f64,
-    /// From its arrival until the model was done with it.
+    /// The time from the arrival of the frame until the model was done with it, in milliseconds.
     pub lag_ms: f64,
-    /// Frames that waited behind it at its turn.
+    /// The number of frames that waited behind it at its turn.
     pub queued: usize,
     /// Whether the model was done only after the next frame was due.
     pub missed: bool,
 }
 
-/// The sum of all [`PaceEntry`].
+/// A summary of all [`PaceEntry`] values of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PaceSummary {
-    /// Deadlines missed.
+    /// The number of missed deadlines.
     pub missed: usize,
-    /// Most frames that waited.
+    /// The largest number of frames that waited.
     pub most_queued: usize,
-    /// Times that a live source was lost and came back.
+    /// How many times a live source was lost and came back.
     pub interruptions: usize,
-    /// Median lag.
+    /// The median of the lags, in milliseconds.
     pub p50_lag_ms: f64,
-    /// 95th percentile of lags.
+    /// The 95th percentile of the lags, in milliseconds.
     pub p95_lag_ms: f64,
-    /// 99th percentile of lags.
+    /// The 99th percentile of the lags, in milliseconds.
     pub p99_lag_ms: f64,
 }
 
-/// What wrote the trace.
+/// The versions of the program that wrote the trace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Versions {
-    /// Version of the program, with its commit where that is known.
+    /// The version of the program, with its commit if that is known.
     pub prospect: String,
 }
 
 impl Event {
-    /// The budget of a stream.
+    /// The event for the budget of a stream.
     pub(crate) fn budget(budget: &Budget) -> Self {
         let Budget { max_seq_len, reserved_seq_len, max_reply_tokens, max_summary_tokens } = *budget;
         Self::Budget { max_seq_len, reserved_seq_len, max_reply_tokens, max_summary_tokens }
@@ -102,198 +105,200 @@ pub enum Event {
         schema_version: u32,
         /// The resolved settings, as a JSON object.
         config: serde_json::Value,
-        /// The checkpoint's id on the hub, or its folder's name.
+        /// The id of the checkpoint on the hub, or the name of its folder.
         model: String,
-        /// The commit, of a checkpoint of the hub.
+        /// The commit of a checkpoint from the hub.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         commit: Option<String>,
-        /// What the frames come from.
+        /// The source of the frames.
         source: String,
-        /// Device the model runs on.
+        /// The device on which the model runs.
         device: String,
-        /// Threads the model runs on; a measurement of the machine, like times and memory.
+        /// The number of threads on which the model runs. Like times and memory, it is a measurement of the
+        /// machine.
         threads: usize,
-        /// Type the model computes in.
+        /// The number type in which the model computes.
         dtype: String,
-        /// Strategy name.
+        /// The name of the strategy.
         strategy: String,
-        /// What one token costs in the cache: keys and values of all layers.
+        /// The bytes of one token in the cache: the keys and values of all layers.
         kv_bytes_per_token: usize,
-        /// What wrote the trace.
+        /// The versions of the program that wrote the trace.
         versions: Versions,
     },
-    /// What the cache may hold: before the first frame, and again where changed settings change it.
+    /// The budget of the cache. It comes before the first frame, and again if changed settings change it.
     Budget {
-        /// Most tokens in the cache.
+        /// The most tokens in the cache.
         max_seq_len: usize,
-        /// Tokens that stay free before a chunk goes in.
+        /// The tokens that have to be free before a chunk goes in.
         reserved_seq_len: usize,
-        /// Longest reply, with what asks for it.
+        /// The tokens of the longest reply, including the prompt that asks for it.
         max_reply_tokens: usize,
-        /// Largest summary, prompt and answer.
+        /// The tokens of the largest summary, prompt and answer.
         max_summary_tokens: usize,
     },
     /// A system or user message that goes in with the next frame.
     Message {
-        /// Who says it: the system prompt or the person.
+        /// The role of the message: system or user.
         role: Role,
-        /// Its text.
+        /// The text of the message.
         text: String,
-        /// Stream time in seconds.
+        /// The stream time in seconds.
         time: f64,
     },
     /// A frame that went in.
     Frame {
-        /// Number of the frame in the sampled stream, from 0.
+        /// The number of the frame in the sampled stream, counted from 0.
         index: usize,
-        /// Stream time in seconds.
+        /// The stream time in seconds.
         time: f64,
-        /// What went in, in order.
+        /// The segments that went in, in order.
         segments: Vec<SegmentEntry>,
-        /// Cache length after the frame and its reply.
+        /// The length of the cache in tokens after the frame and its reply.
         cache_tokens: usize,
-        /// Whether the assistant spoke, though nothing of it may be in the cache: one token, or a reply that a reference
-        /// stands for.
+        /// Whether the assistant spoke. It can be true although no reply is in the cache: for a reply of one
+        /// token, or for a reply that a reference replaces.
         #[serde(default)]
         spoke: bool,
-        /// Whether its pixels are those of the frame before, whose encoding stands for it.
+        /// Whether the pixels are exactly those of the frame before, so that its encoding was reused.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         encoding_reused: bool,
-        /// Cosine with the frame before it, where the strategy asked for it.
+        /// The cosine of the embedding with that of the frame before, if the strategy asked for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         similarity: Option<f64>,
-        /// Probability of silence at the decision; absent where none was taken.
+        /// The probability of silence at the decision. It is absent if there was no decision.
         #[serde(skip_serializing_if = "Option::is_none")]
         not_talk_probability: Option<f32>,
-        /// How it fared against the stream's own pace, where it has one.
+        /// The delay of the frame, for a live stream or a file in real time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pace: Option<PaceEntry>,
-        /// How long it took.
+        /// The times of the stages of the frame.
         #[serde(flatten)]
         times: StageTimes,
     },
     /// The assistant spoke.
     Reply {
-        /// Frame after which it spoke.
+        /// The number of the frame after which the assistant spoke.
         frame: usize,
-        /// Stream time in seconds.
+        /// The stream time in seconds.
         time: f64,
-        /// The cleaned text.
+        /// The text of the reply, without special tokens.
         text: String,
-        /// The generated ids.
+        /// The generated token ids.
         token_ids: Vec<u32>,
-        /// Whether it was cut because it repeats itself (`generation.max_repeats`).
+        /// Whether the reply was cut because it repeats itself (`generation.max_repeats`).
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         repeats: bool,
     },
-    /// A cache overflow and what survived it.
+    /// A cache overflow and its result.
     Overflow {
-        /// Stream time in seconds.
+        /// The stream time in seconds.
         time: f64,
-        /// Strategy that decided.
+        /// The strategy that made the plan.
         strategy: String,
-        /// Why the cache had to be reduced.
+        /// The reason why the cache had to be reduced.
         trigger: OverflowTrigger,
-        /// Tokens about to come in.
+        /// The number of tokens about to come in.
         incoming: usize,
-        /// Of these, tokens that were generated and are not in the cache yet.
+        /// The number of these tokens that were generated and are not in the cache yet.
         #[serde(default)]
         pending: usize,
-        /// Cache length after the first step with a user message, where there was one.
+        /// The length of the cache in tokens after the first step with a user message, if there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         initial_tokens: Option<usize>,
-        /// Cache length before.
+        /// The length of the cache in tokens before the eviction.
         tokens_before: usize,
-        /// Cache length after.
+        /// The length of the cache in tokens after the eviction.
         tokens_after: usize,
-        /// Slots kept, as `[start, end)` pairs of the cache before.
+        /// The kept slots, as `[start, end)` pairs of the old cache.
         kept: Vec<[usize; 2]>,
-        /// Texts put back, in order.
+        /// The texts that were put back, in order.
         put_back: Vec<PutBack>,
-        /// Position policy.
+        /// The position policy.
         positions: PositionPolicy,
         /// Whether positions were moved back to start at 0.
         positions_reset: bool,
-        /// Resident memory of the process afterwards.
+        /// The resident memory of the process after the eviction, in bytes.
         #[serde(skip_serializing_if = "Option::is_none")]
         memory_bytes: Option<u64>,
-        /// Time of the whole eviction, summaries included.
+        /// The time of the whole eviction in milliseconds, including its summaries.
         ms: f64,
     },
-    /// A summary the model wrote for an overflow.
+    /// A summary that the model wrote for an overflow.
     Summary {
-        /// Stream time in seconds.
+        /// The stream time in seconds.
         time: f64,
         /// The prompt that asked for it.
         prompt: String,
-        /// Its cleaned text.
+        /// The text of the summary, without special tokens.
         text: String,
-        /// The generated ids.
+        /// The generated token ids.
         token_ids: Vec<u32>,
-        /// Of one that was written before the overflow: it sums up the slots before this one.
+        /// For a summary that was written before the overflow: it covers the slots before this one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         covers: Option<usize>,
-        /// Time it took.
+        /// The time that the summary took, in milliseconds.
         ms: f64,
     },
     /// A frame that never reached the model.
     FrameDropped {
-        /// Why.
+        /// The reason.
         reason: String,
-        /// Its number, where the source had one for it.
+        /// The number of the frame, if the source knows it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         index: Option<usize>,
-        /// Its stream time in seconds.
+        /// The stream time of the frame in seconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         time: Option<f64>,
     },
-    /// Settings that somebody changed while the stream went on. Where the budget changes with them, a `budget` follows.
+    /// Settings were changed while the stream went on. If the budget changes with them, a `budget` event
+    /// follows.
     SettingsChanged {
-        /// The new values, by their keys.
+        /// The new values by their keys.
         settings: serde_json::Map<String, serde_json::Value>,
-        /// The strategy from here on.
+        /// The name of the strategy from now on.
         strategy: String,
     },
-    /// What is to be said of the source, though no frame of it is lost.
+    /// A note about the source. No frame is lost.
     SourceNote {
-        /// In one line.
+        /// The note, in one line.
         message: String,
     },
-    /// A live source was lost and is back.
+    /// A live source was lost and has been reached again.
     SourceInterrupted {
         /// What happened, in one line.
         message: String,
     },
-    /// A failure; the run ends after it.
+    /// A failure, after which the run ends.
     Error {
-        /// One line.
+        /// The message, in one line.
         message: String,
     },
     /// The last line.
     RunFinished {
-        /// Frames that went in.
+        /// The number of frames that went in.
         frames: usize,
-        /// Frames that never reached the model.
+        /// The number of frames that never reached the model.
         frames_dropped: usize,
-        /// Frames that were not encoded again.
+        /// The number of frames that reused the encoding of the frame before.
         #[serde(default)]
         encodings_reused: usize,
-        /// Replies given.
+        /// The number of replies.
         replies: usize,
-        /// Overflows handled.
+        /// The number of overflows.
         overflows: usize,
-        /// Largest cache length seen.
+        /// The largest length of the cache, in tokens.
         peak_cache_tokens: usize,
-        /// Peak resident memory of the process.
+        /// The peak resident memory of the process, in bytes.
         #[serde(skip_serializing_if = "Option::is_none")]
         peak_memory_bytes: Option<u64>,
-        /// Median frame time.
+        /// The median of frame times, in milliseconds.
         p50_ms: f64,
-        /// 95th percentile of frame times.
+        /// The 95th percentile of frame times, in milliseconds.
         p95_ms: f64,
-        /// 99th percentile of frame times.
+        /// The 99th percentile of frame times, in milliseconds.
         p99_ms: f64,
-        /// How the stream's own pace was kept, where it has one.
+        /// The delays of the frames, for a live stream or a file in real time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pace: Option<PaceSummary>,
     },

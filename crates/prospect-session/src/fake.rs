@@ -1,6 +1,8 @@
-//! A model that says what it is told to, without weights: for tests of whatever drives a session.
+//! A fake model without weights, which says what a test tells it to say. It is meant for tests of code that
+//! drives a session.
 //!
-//! Every byte of a text is a token; a frame is a row of image tokens. What the model holds can be read as text.
+//! Every byte of a text is a token, and a frame is a row of image tokens. The content of the cache can be
+//! read as text.
 
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use crate::language::{Language, LanguageError};
 use crate::options::TaskStep;
 use crate::work::{Done, Evicted, ResolvedPiece, Said, Then, Work};
 
-/// Every built-in strategy under which a stream goes on for ever, and the baseline that forgets.
+/// Every built-in strategy under which a stream never ends, and the baseline `none`.
 pub fn strategies() -> Vec<&'static str> {
     BUILT_IN.iter().map(|strategy| strategy.name).chain(["none"]).collect()
 }
@@ -22,11 +24,11 @@ pub fn strategies() -> Vec<&'static str> {
 /// Every talk policy.
 pub const TALKS: [&str; 5] = ["proactive", "on_transition", "every", "on_change", "on_request"];
 
-/// Settings under which any of these strategies and policies fits into a cache of a few hundred tokens, and `further` ones,
-/// `key=value`.
+/// Settings under which all these strategies and policies fit into a cache of a few hundred tokens, changed
+/// by the `further` settings, each `key=value`.
 ///
 /// # Errors
-/// Those of `further`.
+/// The error of a setting in `further`.
 pub fn small_settings(further: &[&str]) -> Result<Settings, SettingsError> {
     let mut layers = Layers::new();
     for set in [
@@ -46,7 +48,7 @@ pub fn small_settings(further: &[&str]) -> Result<Settings, SettingsError> {
     further.iter().try_fold(layers, |layers, set| layers.set(set))?.resolve()
 }
 
-/// Forty steps of a task, of so many frames each at two frames a second.
+/// Forty steps of a task, each of `step_frames` frames at two frames per second.
 pub fn steps(step_frames: usize) -> Vec<TaskStep> {
     let length = step_frames as f64 / 2.0;
     let step = |k: usize| TaskStep {
@@ -57,7 +59,8 @@ pub fn steps(step_frames: usize) -> Vec<TaskStep> {
     (0..40).map(step).collect()
 }
 
-/// What opens a trace: by it, the laws know that the stateless baseline resets its cache.
+/// The first event of a trace. It tells the laws whether the stateless baseline resets its cache at every
+/// frame.
 pub fn started(strategy: &str) -> Event {
     let none = || "none".to_owned();
     Event::RunStarted {
@@ -75,7 +78,7 @@ pub fn started(strategy: &str) -> Event {
     }
 }
 
-/// An event as JSON, without what is measured.
+/// An event as JSON, without the measurements of the machine.
 pub fn without_measurements(event: &Event) -> String {
     let mut event = serde_json::to_value(event).unwrap_or_default();
     if let Some(fields) = event.as_object_mut() {
@@ -84,21 +87,22 @@ pub fn without_measurements(event: &Event) -> String {
     event.to_string()
 }
 
-/// Ends an utterance, and is silence.
+/// The token that ends an utterance. As a decision it means silence.
 pub const END: u32 = 1000;
-/// A token of a frame.
+/// The image token: a frame is a row of them.
 pub const IMAGE: u32 = 1001;
 /// A text that the tokenizer refuses.
 pub const REFUSED: &str = "a word that no tokenizer knows";
 
-/// The fake's tokenizer and chat template: `<U`, the bytes, [`END`]; a reply begins behind `A:`.
+/// The fake's tokenizer and chat template. A user message is `<U`, its bytes, and [`END`]. A reply begins
+/// behind `A:`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FakeLanguage {
-    /// Image tokens of a frame.
+    /// The number of image tokens of a frame.
     pub frame_tokens: usize,
 }
 
-/// Ids as text: `|` ends an utterance, `#` is a token of a frame.
+/// Token ids as text: `|` is the end of an utterance, and `#` is an image token.
 pub fn readable(ids: &[u32]) -> String {
     let show = |id: &u32| match *id {
         END => '|',
@@ -144,19 +148,20 @@ impl Language for FakeLanguage {
     }
 }
 
-/// What a fake model is told to say.
+/// What a fake model says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
-    /// Per decision and reply, its length with its end; 1 is silence. Repeats.
+    /// The length of the reply at each decision, in tokens with its end; 1 is silence. The list is used again
+    /// from its beginning when it ends.
     pub reply_lengths: Vec<usize>,
-    /// Length of every answer on a fork, with its end.
+    /// The length of every answer on a fork, in tokens with its end.
     pub answer_length: usize,
-    /// How long it takes to answer on a fork.
+    /// The time that an answer on a fork takes.
     pub pause: Duration,
 }
 
 impl Script {
-    /// Replies and answers of these lengths, at once.
+    /// A script with replies and answers of these lengths, which take no time.
     pub fn new(reply_lengths: &[usize], answer_length: usize) -> Self {
         Self { reply_lengths: reply_lengths.to_vec(), answer_length, pause: Duration::ZERO }
     }
@@ -165,23 +170,23 @@ impl Script {
 /// The cache of one stream of a fake model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FakeCache {
-    /// What it holds.
+    /// The token ids in the cache.
     pub ids: Vec<u32>,
-    /// Most that it may hold.
+    /// The most tokens that the cache may hold.
     pub capacity: usize,
-    /// What was asked on forks.
+    /// The questions that were asked on forks.
     pub questions: Vec<String>,
-    /// Frames that were encoded.
+    /// The number of frames that were encoded.
     pub encoded: usize,
     decisions: usize,
-    /// What is still to be said, the next token last.
+    /// The tokens that are still to be said, the next one last.
     to_say: Vec<u32>,
-    /// Said, but not in the cache.
+    /// The token that was said last and is not in the cache yet.
     last: Option<u32>,
     fork: Option<FakeFork>,
 }
 
-/// An answer in the making: what the cache held, then the question and what has been said.
+/// An answer that is being written: the content of the cache, then the question and the tokens so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct FakeFork {
     ids: Vec<u32>,
@@ -194,7 +199,7 @@ impl FakeCache {
         Self { capacity, ..Self::default() }
     }
 
-    /// What it holds, as text.
+    /// The content of the cache as text.
     pub fn text(&self) -> String {
         readable(&self.ids)
     }
@@ -204,16 +209,17 @@ impl FakeCache {
         self.fork.is_some()
     }
 
-    /// Says no more of the reply in the making.
+    /// Ends the reply that is being generated.
     pub fn cut_reply(&mut self) {
         self.to_say.clear();
         self.last = None;
     }
 
-    /// Does a session's work, `slice` tokens of a reply at a time; `None` for one without a result.
+    /// Does a session's work, with at most `slice` tokens of a reply at a time. Returns `None` for a work
+    /// without a result.
     ///
     /// # Panics
-    /// If more tokens go in than the cache may hold: a session must not let that happen.
+    /// If more tokens go in than the cache may hold, which a session must never ask for.
     pub fn perform(&mut self, script: &Script, work: Work, slice: usize) -> Option<Done> {
         Some(match work {
             Work::Encode { reuse, compare } => {

@@ -1,4 +1,4 @@
-//! What a session is told of a frame, and what it says to it.
+//! The input of a session for a frame, and its reply.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::thumbnail::Thumbnail;
 
-/// A digest of a picture's size and pixels: what stands for a picture that a session never sees.
+/// A digest of a picture's size and pixels. A session sees this digest and never the picture.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint(pub [u8; 32]);
 
@@ -21,64 +21,65 @@ impl fmt::Debug for Fingerprint {
 /// A frame whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FrameInput {
-    /// Number of the frame in the sampled stream, from 0.
+    /// The number of the frame in the sampled stream, counted from 0.
     pub index: usize,
-    /// Stream time in seconds.
+    /// The stream time in seconds.
     pub time: f64,
-    /// By which its picture is known again.
+    /// The digest of the picture, by which an equal picture is recognized.
     pub fingerprint: Fingerprint,
-    /// By which it is seen whether the picture changed.
+    /// A small grey picture, by which a change of the picture is measured.
     pub thumbnail: Thumbnail,
-    /// How it came, where the stream has a pace of its own.
+    /// The arrival of the frame, for a live stream or a file in real time.
     pub pace: Option<Pace>,
 }
 
-/// How a frame of a stream with a pace of its own came. Times are on the clock of the session's inputs.
+/// The arrival of a frame of a live stream or of a file in real time. Times are on the clock of the session's
+/// inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// When it came.
+    /// The time at which the frame arrived.
     pub arrived: Duration,
-    /// When the next one is due.
+    /// The time at which the next frame is due.
     pub deadline: Duration,
-    /// Frames that wait behind it.
+    /// The number of frames that wait behind it.
     pub queued: usize,
 }
 
-/// What happens to a stream beside its frames.
+/// An event of a stream that is not a frame.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Aside {
-    /// A frame could not be had, or gave way to newer ones.
+    /// A frame could not be read, or was dropped for newer frames.
     FrameLost {
-        /// Why.
+        /// The reason.
         reason: String,
-        /// Its number and its stream time in seconds, where they are known.
+        /// The number of the frame and its stream time in seconds, if they are known.
         frame: Option<(usize, f64)>,
     },
-    /// A live source was lost and is back, in one line.
+    /// A live source was lost and has been reached again. The text is one line.
     SourceInterrupted(String),
-    /// What is to be said of the source, though no frame of it is lost, in one line.
+    /// A note about the source, in one line. No frame is lost.
     SourceNote(String),
-    /// Settings that are others than those under which the stream was written down, by their keys.
+    /// The settings that differ from those under which the stream was saved, by their keys.
     SettingsChanged(serde_json::Map<String, serde_json::Value>),
 }
 
 /// A reply of the assistant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reply {
-    /// Frame after which it was given.
+    /// The number of the frame after which the reply was given.
     pub frame: usize,
-    /// Stream time in seconds.
+    /// The stream time in seconds.
     pub time: f64,
-    /// The cleaned text.
+    /// The text of the reply, without special tokens.
     pub text: String,
-    /// Whether it was cut because it repeats itself (`generation.max_repeats`).
+    /// Whether the reply was cut because it repeats itself (`generation.max_repeats`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repeats: bool,
 }
 
-/// A frame that a session is done with.
+/// The result of a frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FrameDone {
-    /// What the assistant said to it.
+    /// The reply to the frame; `None` if the assistant was silent.
     pub reply: Option<Reply>,
 }

@@ -1,15 +1,16 @@
-//! Percentiles of any number of times in a fixed amount of memory.
+//! A histogram of times: percentiles of any number of times in a fixed amount of memory.
 
 use serde::{Deserialize, Serialize};
 
-/// Buckets grow by this factor, so a percentile is off by at most 1%.
+/// Each bucket is wider than the one before by this factor, so the error of a percentile is at most 1%.
 const GROWTH: f64 = 1.02;
-/// Upper border of the first bucket, in milliseconds.
+/// The upper border of the first bucket, in milliseconds.
 const LEAST_MS: f64 = 1e-3;
-/// Covers everything up to a quarter of an hour.
+/// The number of buckets. They cover all times up to a quarter of an hour.
 const BUCKETS: usize = 1040;
 
-/// Counts of times by their logarithm. In JSON, the buckets that are not empty, as `[bucket, count]`.
+/// The number of times in each bucket of a logarithmic scale. In JSON, only buckets that are not empty, as
+/// `[bucket, count]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Vec<(usize, u64)>", into = "Vec<(usize, u64)>")]
 pub struct Histogram {
@@ -38,13 +39,13 @@ impl From<Histogram> for Vec<(usize, u64)> {
 }
 
 impl Histogram {
-    /// Takes a time in milliseconds.
+    /// Adds a time in milliseconds.
     pub fn add(&mut self, ms: f64) {
         let bucket = (ms / LEAST_MS).max(1.0).ln() / GROWTH.ln();
         self.add_to_bucket(bucket as usize, 1);
     }
 
-    /// Takes all times of another one.
+    /// Adds all times of another histogram.
     pub fn merge(&mut self, other: &Self) {
         other.counts.iter().enumerate().for_each(|(bucket, count)| self.add_to_bucket(bucket, *count));
     }
@@ -54,7 +55,7 @@ impl Histogram {
         self.total += count;
     }
 
-    /// The time below which `share` (0 to 1) of the times lie; 0 without times.
+    /// The time in milliseconds below which a `share` (0 to 1) of the times lies; 0 if there are no times.
     pub fn percentile(&self, share: f64) -> f64 {
         let rank = ((share * self.total as f64).ceil() as u64).max(1);
         let mut below = 0;

@@ -1,44 +1,47 @@
-//! Text to token ids and back, as one checkpoint does it.
+//! The conversion of text to token ids and back, for one checkpoint.
 
 use prospect_context::{Encoded, Role, TokenCounter};
 
-/// What a tokenizer or a template says, in one line.
+/// The error of a tokenizer or a template, in one line.
 pub type LanguageError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The tokenizer and chat template of a checkpoint: the one part of it that a session asks directly.
+/// The tokenizer and chat template of a checkpoint. This is the only part of a checkpoint that a session
+/// calls directly.
 pub trait Language: Send + Sync {
-    /// A message in the middle of the stream (`first`: at the start of an empty cache).
+    /// Encodes a message. `first` says whether it is at the start of an empty cache.
     fn encode_message(&self, role: Role, text: &str, first: bool) -> Result<Encoded, LanguageError>;
 
-    /// What stands before a reply that was asked for.
+    /// Encodes the text that the template puts before a reply.
     fn encode_generation_prompt(&self) -> Result<Encoded, LanguageError>;
 
-    /// A frame's tokens, with its time in seconds where the text shows it.
+    /// Encodes a frame. `time` is its stream time in seconds, if the text shows it.
     fn encode_frame(&self, time: Option<f64>) -> Result<Encoded, LanguageError>;
 
-    /// Token ids of plain text, without any special token added.
+    /// Encodes plain text, without adding a special token.
     fn encode_text(&self, text: &str) -> Result<Vec<u32>, LanguageError>;
 
     /// The text of generated ids, without special tokens, image tokens and a leading role.
     fn clean_reply(&self, ids: &[u32]) -> Result<String, LanguageError>;
 
-    /// Of a reply that begins with `ids` as much as stays whatever follows: [`Self::clean_reply`] of the whole begins with it. A
-    /// character that is not whole yet is no part of it.
+    /// The beginning of the text of a reply that begins with `ids`. It contains only what any continuation
+    /// keeps, so the [`Self::clean_reply`] of the whole reply begins with it. A character whose bytes are not
+    /// complete is left out.
     fn clean_reply_so_far(&self, ids: &[u32]) -> Result<String, LanguageError> {
         let text = self.clean_reply(ids)?;
         Ok(text.trim_end_matches(char::REPLACEMENT_CHARACTER).trim_end().to_owned())
     }
 
-    /// The id that is both "stay silent" and the end of an utterance.
+    /// The id that means both "stay silent" and the end of an utterance.
     fn end_of_utterance(&self) -> u32;
 
-    /// Whether a reply ends with this token; a checkpoint may name others beside the one that is silence.
+    /// Whether a reply ends with this token. A checkpoint may have other end tokens in addition to the
+    /// silence token.
     fn ends_reply(&self, token: u32) -> bool {
         token == self.end_of_utterance()
     }
 }
 
-/// Counts with the checkpoint's own tokenizer.
+/// A counter that uses the tokenizer of the checkpoint.
 pub(crate) struct Counter<'a>(pub(crate) &'a dyn Language);
 
 impl TokenCounter for Counter<'_> {
@@ -48,7 +51,8 @@ impl TokenCounter for Counter<'_> {
     }
 }
 
-/// `text`, cut at the end until it takes at most `tokens` tokens: text that is decoded and encoded again may have grown.
+/// The text, cut at its end to at most `tokens` tokens. The tokens are counted again after the cut, because
+/// text that is decoded and encoded again may have more tokens.
 pub(crate) fn fit(language: &dyn Language, text: &str, tokens: usize) -> Result<String, LanguageError> {
     let mut text = text.to_owned();
     while language.encode_text(&text)?.len() > tokens {

@@ -1,30 +1,35 @@
-//! One stream of a model that watches video, as a state machine: it is told what happened and answers with what is to be
-//! done. It has no tensor, no file, no clock and no thread; it is [`Send`] and owns what it needs.
+//! One stream of a model that watches video, as a state machine. Its inputs say what happened, and its
+//! outputs say what has to be done. A session has no tensor, no file, no clock and no thread. It is [`Send`]
+//! and owns its data.
 //!
-//! A [`Session`] is told of frames ([`Session::frame`]), of what a person says at any moment ([`Session::say`]), of another
-//! system prompt ([`Session::set_opening`]) and of what came of its works ([`Session::done`]), each with the time at which it
-//! happened. It answers with [`Work`] for whoever has the model ([`Session::next_work`]) and with the [`Event`]s of its trace
-//! ([`Session::take_events`]), and, where that is asked for, with the words of a reply while it is generated
-//! ([`Session::take_words`]). An engine serves many sessions with one model; a session does not know that.
+//! The inputs of a [`Session`] are frames ([`Session::frame`]), a person's messages at any moment
+//! ([`Session::say`]), a new system prompt ([`Session::set_opening`]) and the results of its works
+//! ([`Session::done`]). Frames and results come with the time at which they happened. The outputs are
+//! [`Work`] for the caller that has the model ([`Session::next_work`]), and the [`Event`]s of the trace
+//! ([`Session::take_events`]). If the caller asks for it, the words of a reply are an output as well, while
+//! the reply is generated ([`Session::take_words`]). An engine serves many sessions with one model; a session
+//! does not know that.
 //!
 //! # The order of the works
-//! It is the specification of the loop: the same inputs give the same works, whoever else is served. For each frame:
+//! This order specifies the loop: equal inputs give equal works, whatever other streams the engine serves.
+//! For each frame:
 //!
-//! 1. *Truncate* to the opening, where the stream forgets everything (`none`).
-//! 2. Before anything goes in, if it would not fit: **an eviction** (below). A cache that would overflow is reduced first, so
-//!    that it never passes its bound.
-//! 3. *Encode* the frame's picture, unless its pixels are those of the frame before.
-//! 4. *Prefill* what waits from before, the opening at the first frame, what people said, the frame - one chunk - and decide
-//!    whether to speak, where the talk policy lets the model decide; *decode* the rest of a reply.
-//! 5. What asks for a reply, where the talk policy says so: *prefill* it, *decode* the reply. A policy that asks the model for
-//!    the step of the task asks first, on a fork: *prefill*, *decode*, *truncate*.
-//! 6. *Truncate* to the frame, where references stand for replies.
-//! 7. After silence, a few tokens of a summary that a strategy wants written early: *fork*, *continue the fork*.
-//! 8. After the frame, under ProAssist's rules: an eviction by the reserve alone.
+//! 1. *Truncate* to the opening, under the baseline `none`.
+//! 2. **An eviction** (below), if the tokens that are about to come in would not fit. A cache that would
+//!    overflow is reduced first, so it never grows past its bound.
+//! 3. *Encode* the picture of the frame, unless its pixels are exactly those of the frame before.
+//! 4. *Prefill* one chunk: the waiting tokens, the opening at the first frame, people's messages, and the
+//!    frame. Decide whether to speak, if the talk policy lets the model decide. *Decode* the rest of a reply.
+//! 5. If the talk policy asks for a reply, *prefill* its prompt and *decode* the reply. A policy that asks
+//!    the model for the step of the task does this first, on a fork: *prefill*, *decode*, *truncate*.
+//! 6. *Truncate* to the frame, if references replace the replies.
+//! 7. After silence, generate a few tokens of a summary that the strategy wants before the overflow: *fork*,
+//!    *continue the fork*.
+//! 8. Under ProAssist's rules, an eviction after the frame, which looks at the reserve alone.
 //!
-//! **An eviction**: *continue the fork* until a summary that was begun is finished, and *drop* it; the strategy's plan; for
-//! each summary that it asks for, on a fork of the cache as it still is, *prefill* the question, *decode* the answer,
-//! *truncate*; then *evict*.
+//! **An eviction** has these steps. If a summary was begun, *continue the fork* until it is finished, and
+//! *drop* the fork. The strategy makes its plan. For each summary of the plan, on a fork of the whole cache:
+//! *prefill* the question, *decode* the answer, *truncate*. Then *evict*.
 
 mod adjust;
 mod dialogue;

@@ -1,7 +1,7 @@
-//! What a stream has to remember so that another process can go on with it.
+//! The state of a stream that another process needs to continue it.
 //!
-//! A session is taken apart field by field: one that is added does not compile until somebody has decided whether it follows
-//! from settings and checkpoint, or has to be written down.
+//! The code takes a session apart field by field. A new field does not compile until somebody has decided
+//! whether it follows from settings and checkpoint, or has to be saved.
 
 use std::collections::VecDeque;
 
@@ -17,7 +17,7 @@ use crate::stage::EarlyAnswer;
 use crate::statistics::RunStatistics;
 use crate::talk::TalkMemory;
 
-/// What of a session does not follow from its options, its strategy and its checkpoint.
+/// The state of a session that does not follow from its options, its strategy and its checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionMemory {
@@ -38,19 +38,19 @@ pub struct SessionMemory {
     statistics: RunStatistics,
 }
 
-/// What of a stream the model has, beside its cache.
+/// What the model has of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModelHolds {
-    /// Tokens in the cache.
+    /// The number of tokens in the cache.
     pub cache_tokens: usize,
-    /// Whether there is a fork that answers.
+    /// Whether there is a fork on which an answer is written.
     pub fork: bool,
-    /// Whether there are the embeddings of the frame before.
+    /// Whether the embeddings of the frame before are there.
     pub last_frame: bool,
 }
 
 impl Session {
-    /// Everything that [`Session::resume`] needs; `None` while a frame is worked on.
+    /// The state that [`Session::resume`] needs; `None` while a frame is being processed.
     pub fn memory(&self) -> Option<SessionMemory> {
         let Self {
             language: _,
@@ -98,11 +98,11 @@ impl Session {
         })
     }
 
-    /// Goes on where [`Session::memory`] was, in a session that has seen nothing yet; `model` is what the model came back
-    /// with.
+    /// Continues from the state of [`Session::memory`], in a session that has had no input yet. `model` says
+    /// what the model has of the stream.
     ///
     /// # Errors
-    /// What does not fit together; the session cannot be used then.
+    /// A contradiction in the state. The session cannot be used then.
     pub fn resume(&mut self, memory: SessionMemory, model: ModelHolds) -> Result<(), UnfitSession> {
         let SessionMemory {
             ledger,

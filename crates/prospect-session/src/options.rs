@@ -1,4 +1,4 @@
-//! What a stream is told before it begins.
+//! What a stream is given before it begins.
 
 use prospect_config::{Settings, TalkPolicy, UserRequest};
 use prospect_context::{ContextStrategy, PositionPolicy};
@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 
 /// What happens when the cache is full.
 pub enum OverflowRule {
-    /// A strategy decides what survives.
+    /// A strategy decides what is kept.
     Strategy(Box<dyn ContextStrategy>),
-    /// Every frame starts again from the opening.
+    /// Every frame starts from the opening (`none`).
     Stateless,
-    /// An overflow is an error.
+    /// An overflow is an error (`unlimited`).
     Unlimited,
 }
 
 impl OverflowRule {
-    /// The name the trace writes.
+    /// The name in a trace.
     pub fn name(&self) -> &str {
         match self {
             Self::Strategy(strategy) => strategy.name(),
@@ -24,12 +24,12 @@ impl OverflowRule {
         }
     }
 
-    /// The position policy that the cache has to be made for.
+    /// The position policy for which the cache has to be built.
     pub fn positions(&self) -> PositionPolicy {
         self.strategy().map(ContextStrategy::positions).unwrap_or_default()
     }
 
-    /// The strategy, where there is one.
+    /// The strategy, if there is one.
     pub fn strategy(&self) -> Option<&dyn ContextStrategy> {
         match self {
             Self::Strategy(strategy) => Some(strategy.as_ref()),
@@ -38,38 +38,38 @@ impl OverflowRule {
     }
 }
 
-/// What is known of a stream beforehand.
+/// What is known about a stream before it begins.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Guidance {
-    /// System prompt of the dialogue.
+    /// The system prompt of the dialogue.
     pub system_prompt: Option<String>,
-    /// What the assistant knows about the task.
+    /// The assistant's knowledge about the task.
     pub task_knowledge: Option<String>,
-    /// What the user says, sorted by time.
+    /// The user messages, sorted by time.
     pub requests: Vec<UserRequest>,
     /// The steps of the task, sorted by start.
     pub steps: Vec<TaskStep>,
-    /// What should be said, sorted by time.
+    /// The references, sorted by time.
     pub references: Vec<Reference>,
 }
 
-/// A step of the task with the time it takes, `start <= t < end` in seconds.
+/// A step of the task. It lasts from `start` to before `end`, in seconds of stream time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskStep {
-    /// Its name.
+    /// The name of the step.
     pub name: String,
-    /// First second.
+    /// The second at which the step begins.
     pub start: f64,
-    /// Second at which it is over.
+    /// The second at which the step is over.
     pub end: f64,
 }
 
-/// What should be said at a stream time.
+/// A reply that the assistant should give at a stream time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reference {
-    /// Its own stream time in seconds, which may lie between two frames.
+    /// The stream time in seconds, which may lie between two frames.
     pub time: f64,
-    /// The text; of several at one frame, all of them.
+    /// The text. If several references belong to one frame, the texts of all of them.
     pub text: String,
 }
 
@@ -77,9 +77,9 @@ pub struct Reference {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpeningTexts {
-    /// The system prompt; may be empty.
+    /// The system prompt, which may be empty.
     pub system_prompt: String,
-    /// What the assistant knows of the task.
+    /// The assistant's knowledge about the task.
     pub task_knowledge: Option<String>,
 }
 
@@ -90,7 +90,7 @@ impl OpeningTexts {
     }
 }
 
-/// What the loop works from: settings and guidance, merged.
+/// The options of the loop, merged from settings and guidance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionOptions {
     /// The texts that open the stream.
@@ -99,29 +99,29 @@ pub struct SessionOptions {
     pub requests: Vec<UserRequest>,
     /// The steps of the task, sorted by start.
     pub steps: Vec<TaskStep>,
-    /// What should be said, sorted by time.
+    /// The references, sorted by time.
     pub references: Vec<Reference>,
-    /// Frames per second: how near a frame a reference has to be to be said there.
+    /// Frames per second. They decide to which frame a reference belongs.
     pub fps: f64,
     /// When the model speaks.
     pub talk: TalkPolicy,
-    /// Whether a frame's time goes in before it.
+    /// Whether the time of a frame goes in before it.
     pub frame_time_text: bool,
-    /// Whether the references go into the context instead of the replies.
+    /// Whether the references go into the context instead of the model's replies.
     pub reference_context: bool,
-    /// Most tokens that the cache ever holds.
+    /// The most tokens that the cache ever holds.
     pub max_seq_len: usize,
-    /// Tokens that stay free before a chunk goes in.
+    /// The tokens that have to be free before a chunk goes in.
     pub reserved_seq_len: usize,
-    /// Longest reply in tokens.
+    /// The most tokens of a reply.
     pub max_new_tokens: usize,
-    /// How often in a row a reply may say the same phrase; `None` is as often as it likes.
+    /// How often in a row a reply may repeat the same phrase; `None` means no limit.
     pub max_repeats: Option<usize>,
 }
 
 impl SessionOptions {
-    /// Merges settings and guidance: a system prompt in the settings wins over the guidance's, which wins over the default
-    /// one; the user messages of both go in.
+    /// Merges settings and guidance. The system prompt of the settings overrides that of the guidance, which
+    /// overrides the default one. The user messages of both are used.
     pub fn new(settings: &Settings, guidance: Guidance) -> Self {
         let stream = &settings.stream;
         let Guidance { system_prompt, task_knowledge, requests, steps, references } = guidance;

@@ -1,13 +1,13 @@
-//! References as the model would have said them.
+//! References as token ids, as if the model had said them.
 
 use crate::error::SessionError;
 use crate::language::Language;
 use crate::options::{Reference, SessionOptions};
 
-/// Times are quotients; a part of a frame below this is rounding, not time.
+/// Times are quotients. A difference below this part of a frame is a rounding error.
 pub(crate) const ROUNDING: f64 = 1e-6;
 
-/// A reference as the model would have said it.
+/// The ids of a reference, as if the model had said it.
 pub(crate) fn reference_ids(language: &dyn Language, text: &str) -> Result<Vec<u32>, SessionError> {
     let mut ids = language.encode_generation_prompt()?.ids;
     ids.extend(language.encode_text(&format!(" {text}"))?);
@@ -15,7 +15,7 @@ pub(crate) fn reference_ids(language: &dyn Language, text: &str) -> Result<Vec<u
     Ok(ids)
 }
 
-/// Tokens of the longest reference, or of several that may belong to one frame.
+/// The number of tokens of the longest reference, or of several references that may belong to one frame.
 pub(crate) fn longest_reference(
     language: &dyn Language,
     options: &SessionOptions,

@@ -1,4 +1,4 @@
-//! From settings to the strategy that they name: a built-in one, or one that a program of someone else's registered.
+//! Finds the strategy that the settings name: a built-in one, or a custom one that a program registered.
 
 mod parameters;
 
@@ -13,65 +13,66 @@ use prospect_context::strategies::proassist::VARIANTS;
 
 use crate::options::OverflowRule;
 
-/// The strategy that replays the references: whatever it does not get right, the evaluation got wrong.
+/// The name of the strategy that replays the references. If its score is not perfect, the fault is in the
+/// evaluation or in the annotations.
 pub const SANITY: &str = "sanity";
 
-/// Makes a strategy from its parameters, or says in one line what is wrong with them.
+/// Builds a strategy from its parameters. The error says in one line what is wrong with them.
 pub type StrategyBuilder = dyn Fn(&Parameters<'_>) -> Result<Box<dyn ContextStrategy>, String> + Send + Sync;
 
-/// Why a strategy cannot be had.
+/// The reason why a strategy cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// A registered strategy with the name of a built-in one.
+    /// A custom strategy has the name of a built-in one.
     #[error("the strategy {name}: has the name of a built-in one: expected another")]
     Taken {
-        /// The name.
+        /// The name that was given.
         name: String,
     },
-    /// A strategy that this program does not know.
+    /// The program does not know the strategy.
     #[error("context.custom.name = {name:?}: expected a strategy that this program registers: {known}")]
     Unknown {
-        /// The name.
+        /// The name that was given.
         name: String,
-        /// What would be known.
+        /// The names that the program knows.
         known: String,
     },
-    /// Parameters that a registered strategy refuses.
+    /// A custom strategy refuses its parameters.
     #[error("context.custom.params of {name}: {problem}")]
     Parameters {
-        /// The strategy's name.
+        /// The name of the strategy.
         name: String,
         /// What is wrong, and what was expected.
         problem: String,
     },
-    /// Parameters that a built-in strategy refuses; settings that were checked have none.
+    /// A built-in strategy refuses its parameters. This cannot happen with settings that were checked.
     #[error("context.{name}: {problem}")]
     BuiltIn {
-        /// The strategy's name.
+        /// The name of the strategy.
         name: String,
         /// What is wrong, and what was expected.
         problem: ParameterError,
     },
-    /// A built-in strategy that ProAssist does not have; settings that were checked name none.
+    /// ProAssist does not have the built-in strategy. This cannot happen with settings that were checked.
     #[error("context.strategy = {name:?}: expected one of context.rules = \"proassist\"")]
     NoVariant {
-        /// The strategy's name.
+        /// The name of the strategy.
         name: String,
     },
 }
 
-/// Strategies beside the built-in ones, by name.
+/// The custom strategies, by name.
 #[derive(Default)]
 pub struct Registry {
     builders: BTreeMap<String, Box<StrategyBuilder>>,
 }
 
 impl Registry {
-    /// Adds a strategy; one of the same name is replaced.
+    /// Adds a custom strategy. It replaces an earlier one with the same name.
     ///
     /// # Errors
-    /// [`RegistryError::Taken`] for the name of a built-in one: settings would mean the one, flags the other.
+    /// [`RegistryError::Taken`] for the name of a built-in strategy, because the name would be ambiguous.
     pub fn register(&mut self, name: &str, builder: Box<StrategyBuilder>) -> Result<(), RegistryError> {
         if name == SANITY || ExceedContextHandling::is_built_in(name) {
             return Err(RegistryError::Taken { name: name.to_owned() });
@@ -85,10 +86,10 @@ impl Registry {
         self.builders.contains_key(name)
     }
 
-    /// What happens when the cache is full, as the settings say.
+    /// The rule for overflows that the settings name.
     ///
     /// # Errors
-    /// [`RegistryError::Unknown`], or [`RegistryError::Parameters`] of a registered one.
+    /// [`RegistryError::Unknown`], or [`RegistryError::Parameters`] of a custom strategy.
     pub fn overflow_rule(&self, settings: &ContextSettings) -> Result<OverflowRule, RegistryError> {
         let strategy = match (&settings.strategy, settings.rules) {
             (ExceedContextHandling::None, _) => return Ok(OverflowRule::Stateless),
@@ -115,8 +116,9 @@ impl Registry {
     }
 }
 
-/// The parameters of one strategy: those under its name (`context.custom.params.<name>.<key>`), so that several strategies of
-/// one comparison may have different ones; without any, all that are under no name.
+/// The parameters of one strategy: those under its name (`context.custom.params.<name>.<key>`), so that
+/// several strategies of one comparison can have different parameters. If there are none under its name, all
+/// parameters that are under no name.
 fn parameters_of(name: &str, params: &toml::Table) -> toml::Table {
     let mut own = params.get(name).and_then(toml::Value::as_table).cloned().unwrap_or_default();
     for (key, value) in params {
@@ -131,7 +133,7 @@ fn parameters_of(name: &str, params: &toml::Table) -> toml::Table {
     own
 }
 
-/// A built-in strategy; ProAssist's of the same name under its rules.
+/// Builds a built-in strategy, or ProAssist's strategy of the same name under ProAssist's rules.
 fn built_in(
     strategy: &StrategyDescription,
     values: &ParameterValues,

@@ -1,14 +1,15 @@
-//! Replies that say the same phrase again and again: a model without training for silence may never stop.
+//! Detects replies that repeat the same phrase. A model that was not trained to be silent may repeat a phrase
+//! for ever.
 
-/// Longest phrase that is looked for, in tokens.
+/// The longest phrase that is searched for, in tokens.
 const LONGEST_PHRASE: usize = 32;
-/// Fewest tokens that the repetitions have together: "no, no, no" is a reply.
+/// The fewest tokens of all repetitions together: "no, no, no" is a valid reply.
 const FEWEST_TOKENS: usize = 12;
 
-/// How many of these tokens stay if a reply may say a phrase at most `most` times in a row: the shortest beginning that says
-/// one so often. `None` if no phrase comes so often.
+/// The number of tokens that stay if a reply may say a phrase at most `most` times in a row. It is the length
+/// of the shortest beginning that says a phrase this often. `None` if no phrase is repeated so often.
 ///
-/// `from` is how many tokens were looked at before; the answer does not depend on how the tokens come in pieces.
+/// `from` tokens were examined before. The result does not depend on the pieces in which the tokens come.
 pub(crate) fn cut_at(tokens: &[u32], from: usize, most: usize) -> Option<usize> {
     (from.max(1)..=tokens.len()).find(|end| ends_in_repetition(&tokens[..*end], most))
 }

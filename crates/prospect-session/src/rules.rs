@@ -1,8 +1,10 @@
-//! Whose rules a stream's evictions follow: ours, which keep the cache within its bound, or ProAssist's, for comparison.
+//! The rules of a stream's evictions: Prospect's, which keep the cache within its bound, or ProAssist's, for
+//! comparison.
 //!
-//! ProAssist (arXiv 2506.05904; pro-assist/ProAssist, `mmassist/model/modeling_proact.py`) looks at the cache after a frame
-//! and its reply, by the reserve alone; it shows the current frame where the generation prompt would stand, loses the
-//! pending token, decides on the summary by its default threshold, and puts even an empty one in, with the next frame.
+//! ProAssist (arXiv 2506.05904; pro-assist/ProAssist, `mmassist/model/modeling_proact.py`) looks at the cache
+//! after a frame and its reply, by the reserve alone. It shows the current frame in the place of the
+//! generation prompt, loses the pending token, and decides on the summary by its default threshold. It puts
+//! even an empty summary in, with the next frame.
 
 use prospect_context::account::Account;
 use prospect_context::{OverflowTrigger, Role, SummaryRequest, Trigger};
@@ -15,13 +17,13 @@ use crate::work::Then;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Question {
     pub(crate) ids: Vec<u32>,
-    /// Whether the current frame's embeddings stand at its image tokens.
+    /// Whether the embeddings of the current frame are put at its image tokens.
     pub(crate) with_frame: bool,
     pub(crate) then: Then,
 }
 
 impl Question {
-    /// `prompt` behind what waits to go in, and what stands before a reply.
+    /// A question: the waiting tokens, then `prompt`, then the generation prompt.
     pub(crate) fn behind_waiting(
         language: &dyn Language,
         account: &Account<Vec<u32>>,
@@ -35,21 +37,22 @@ impl Question {
     }
 }
 
-/// When a cache is reduced, and how a summary is asked for.
+/// Says when a cache is reduced, and how the model is asked for a summary.
 pub(crate) trait EvictionRules: Send + Sync {
-    /// When that is, as strategies say it.
+    /// The trigger of the strategies that follow these rules.
     fn trigger(&self) -> Trigger;
 
-    /// Why the cache has to be reduced before a chunk of `own` tokens, and how many come in then.
+    /// The reason why the cache has to be reduced before a chunk of `own` tokens, and the number of tokens
+    /// that come in.
     fn before_chunk(&self, account: &Account<Vec<u32>>, own: usize) -> Option<(OverflowTrigger, usize)>;
 
-    /// The same after a frame and its reply.
+    /// The same for the moment after a frame and its reply.
     fn after_frame(&self, account: &Account<Vec<u32>>) -> Option<(OverflowTrigger, usize)>;
 
     /// Whether summaries may be written before the overflow.
     fn writes_early(&self) -> bool;
 
-    /// What asks the model for a summary: the prompt behind everything that is said.
+    /// The question that asks the model for a summary. It follows all waiting tokens.
     fn question(
         &self,
         language: &dyn Language,
@@ -59,7 +62,7 @@ pub(crate) trait EvictionRules: Send + Sync {
         Question::behind_waiting(language, account, &request.prompt, request.max_new_tokens)
     }
 
-    /// The summary as it goes in.
+    /// The tokens of the summary that go in.
     fn summary(
         &self,
         language: &dyn Language,
@@ -77,7 +80,7 @@ pub(crate) fn of(trigger: Trigger) -> Box<dyn EvictionRules> {
     }
 }
 
-/// Before a chunk goes in: the cache never passes its bound.
+/// Prospect's rules: the check is before a chunk goes in, and the cache never grows past its bound.
 struct Own;
 
 impl EvictionRules for Own {
@@ -112,7 +115,7 @@ impl EvictionRules for Own {
     }
 }
 
-/// After each frame and its reply.
+/// ProAssist's rules: the check is after each frame and its reply.
 struct ProAssist;
 
 impl EvictionRules for ProAssist {

@@ -1,4 +1,4 @@
-//! One stream: what it remembers, what it is told, what it wants done.
+//! One stream: its state, its inputs and its outputs.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,14 +27,14 @@ pub struct Session {
     pub(crate) rules: Box<dyn EvictionRules>,
     pub(crate) options: SessionOptions,
     pub(crate) account: Account<Vec<u32>>,
-    /// Most tokens that ask for a reply.
+    /// The most tokens of a prompt that asks for a reply.
     pub(crate) prompt_room: usize,
     pub(crate) talk: TalkState,
     pub(crate) opened: bool,
     pub(crate) opening_tokens: usize,
-    /// The opening is another one since the cache was opened, and goes in with the next frame.
+    /// Whether the opening has changed since the cache was opened. It then goes in with the next frame.
     pub(crate) opening_changed: bool,
-    /// What people said since the last frame.
+    /// People's messages since the last frame.
     pub(crate) said: VecDeque<String>,
     pub(crate) next_request: usize,
     pub(crate) next_reference: usize,
@@ -44,21 +44,22 @@ pub struct Session {
     pub(crate) early: Option<EarlyAnswer>,
     pub(crate) statistics: RunStatistics,
     pub(crate) stage: Stage,
-    /// A frame whose eviction comes after it, until both can be told.
+    /// A frame whose eviction comes after it. Its event waits until the eviction is done.
     pub(crate) held: Option<Held>,
     pub(crate) works: VecDeque<Work>,
     pub(crate) events: Vec<Event>,
-    /// What is told of a reply that is going on, where somebody asked for that.
+    /// The words of the reply that is being generated, if the caller asked for words.
     pub(crate) telling: Option<Telling>,
-    /// When the last input came.
+    /// The time of the last input.
     pub(crate) now: Duration,
 }
 
 impl Session {
-    /// A stream that has seen nothing yet. Its first event is the budget; [`Self::resume`] takes that back.
+    /// A stream that has had no input yet. Its first event is the budget; [`Self::resume`] removes that event
+    /// again.
     ///
     /// # Errors
-    /// [`SessionError::MissingDialogueState`] if the strategy works from one and the stream has none;
+    /// [`SessionError::MissingDialogueState`] if the strategy needs a dialogue state and the stream has none;
     /// [`SessionError::Request`] or [`SessionError::Language`] for a text that cannot be encoded.
     pub fn new(
         language: Arc<dyn Language>,
@@ -116,10 +117,11 @@ impl Session {
         })
     }
 
-    /// A frame's turn. `now` is the time on the clock of all inputs of this session.
+    /// Gives the session its next frame. `now` is the time on the clock of all inputs of this session.
     ///
     /// # Errors
-    /// Whatever ends the stream, as for [`Self::done`]; [`SessionError::OutOfTurn`] if a frame is worked on.
+    /// The errors of [`Self::done`], which end the stream; [`SessionError::OutOfTurn`] if another frame is
+    /// being processed.
     pub fn frame(&mut self, frame: FrameInput, now: Duration) -> Result<Option<FrameDone>, SessionError> {
         if !self.is_idle() {
             return Err(SessionError::OutOfTurn {
@@ -132,22 +134,23 @@ impl Session {
         self.begin_frame(frame)
     }
 
-    /// What came of the work that the session waits for.
+    /// Gives the session the result of the work for which it waits.
     ///
     /// # Errors
-    /// What ends the stream: the strategy, the budget, a text that cannot be encoded; [`SessionError::OutOfTurn`] for a result
-    /// that nobody waits for. After an error, [`Self::fail`] closes the trace.
+    /// Errors that end the stream: an error of the strategy or of the budget, a text that cannot be encoded,
+    /// and [`SessionError::OutOfTurn`] for a result for which nothing waits. After an error, [`Self::fail`]
+    /// closes the trace.
     pub fn done(&mut self, done: Done, now: Duration) -> Result<Option<FrameDone>, SessionError> {
         self.now = now;
         self.advance(done)
     }
 
-    /// A person has heard enough: the reply that is going on ends behind the words that are there, as if it could have no more.
-    /// The [`Work::Decode`] that the session waits for is not to be done then. `None` where no reply is going on: nothing is
-    /// changed.
+    /// Ends the reply that is being generated behind its present words, as if it had reached its limit. The
+    /// [`Work::Decode`] for which the session waits must not be done then. `None` if no reply is being
+    /// generated; nothing is changed then.
     ///
     /// # Errors
-    /// As for [`Self::done`].
+    /// The errors of [`Self::done`].
     pub fn cut_reply(&mut self, now: Duration) -> Option<Result<Option<FrameDone>, SessionError>> {
         match &self.stage {
             Stage::Deciding(_, saying) | Stage::Replying(_, saying) if !saying.token_ids.is_empty() => {}
@@ -158,10 +161,10 @@ impl Session {
         Some(self.done(Done::Said(Said { is_finished: true, ..Said::default() }), now))
     }
 
-    /// Somebody says something: it goes in with the next frame.
+    /// Adds a person's message, which goes in with the next frame.
     ///
     /// # Errors
-    /// [`SessionError::Language`], or [`SessionError::MessageTooLong`]; the stream goes on.
+    /// [`SessionError::Language`], or [`SessionError::MessageTooLong`]. The stream continues in both cases.
     pub fn say(&mut self, text: &str) -> Result<(), SessionError> {
         let tokens = self.language.encode_message(Role::User, text, false)?.ids.len();
         self.check_fits(tokens)?;
@@ -169,11 +172,12 @@ impl Session {
         Ok(())
     }
 
-    /// Another system prompt, or something else to know of the task: it goes in with the next frame, pinned, and opens the
-    /// cache again where an eviction empties it. What opened the stream is pinned no more: an eviction may drop it.
+    /// Changes the system prompt or the task knowledge. The new texts go in with the next frame, pinned, and
+    /// open the cache again when an eviction empties it. The former texts are no longer pinned, so an
+    /// eviction may drop them.
     ///
     /// # Errors
-    /// As [`Self::say`].
+    /// The errors of [`Self::say`].
     pub fn set_opening(&mut self, opening: OpeningTexts) -> Result<(), SessionError> {
         let text = opening.as_opening().text();
         let tokens = self.language.encode_message(Role::System, &text, false)?.ids.len();
@@ -184,7 +188,8 @@ impl Session {
         Ok(())
     }
 
-    /// A text has to fit beside what opens the stream, everything else that goes in with the next frame, and a reply.
+    /// Checks that a text fits beside the opening, all other tokens that go in with the next frame, and a
+    /// reply.
     fn check_fits(&self, tokens: usize) -> Result<(), SessionError> {
         let length = |role, text: &str| {
             Ok::<_, SessionError>(self.language.encode_message(role, text, false)?.ids.len())
@@ -206,48 +211,48 @@ impl Session {
         }
     }
 
-    /// The next thing to be done; `None` while the session waits for a result or a frame.
+    /// The next work; `None` while the session waits for a result or a frame.
     pub fn next_work(&mut self) -> Option<Work> {
         self.works.pop_front()
     }
 
-    /// What happened since the last call, in order: the lines of the trace.
+    /// The events since the last call, in order. They are the lines of the trace.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
 
-    /// From here on, replies are told while they are generated.
+    /// From now on, [`Self::take_words`] returns the words of replies while they are generated.
     pub fn tell_words(&mut self) {
         self.telling.get_or_insert_default();
     }
 
-    /// What the reply that is going on, or has just ended, says since the last call; nothing of silence. It belongs before the
-    /// events that came with it.
+    /// The words of the present or last reply since the last call; `None` for silence. They belong before the
+    /// events that came with them.
     pub fn take_words(&mut self) -> Option<Words> {
         self.telling.as_mut()?.take()
     }
 
-    /// Whether the session waits for a frame, and nothing is to be done.
+    /// Whether the session waits for a frame and has no work.
     pub fn is_idle(&self) -> bool {
         matches!(self.stage, Stage::Idle) && self.works.is_empty()
     }
 
-    /// The figures so far.
+    /// The statistics so far.
     pub fn statistics(&self) -> &RunStatistics {
         &self.statistics
     }
 
-    /// Tokens in the cache once all works are done.
+    /// The number of tokens in the cache when all works are done.
     pub fn cache_tokens(&self) -> usize {
         self.account.tokens()
     }
 
-    /// What the cache may hold.
+    /// The budget of the cache.
     pub fn budget(&self) -> Budget {
         self.account.budget()
     }
 
-    /// Shows `look` what a strategy sees now, before `incoming` more tokens.
+    /// Calls `look` with the view that a strategy gets now, before `incoming` more tokens.
     pub(crate) fn with_view<R>(
         &self,
         incoming: usize,
@@ -271,7 +276,7 @@ impl Session {
         self.rule.strategy().map(|strategy| strategy.signals()).unwrap_or_default()
     }
 
-    /// Records what happened to the stream beside its frames: one event.
+    /// Records one event of the stream that is not a frame.
     pub fn aside(&mut self, aside: Aside) {
         self.events.push(match aside {
             Aside::FrameLost { reason, frame } => {
@@ -290,12 +295,13 @@ impl Session {
         });
     }
 
-    /// Closes the trace of a stream that came to its end; `peak_memory_bytes` is the most memory that the process ever had.
+    /// Closes the trace of a stream that came to its end. `peak_memory_bytes` is the most memory that the
+    /// process ever used, in bytes.
     pub fn finish(&mut self, peak_memory_bytes: Option<u64>) {
         self.events.push(self.statistics.finished(peak_memory_bytes));
     }
 
-    /// Closes the trace of a stream that failed; what was recorded before stays.
+    /// Closes the trace of a stream that failed. Earlier events stay.
     pub fn fail(&mut self, message: String, peak_memory_bytes: Option<u64>) {
         // A frame whose own eviction failed has been seen all the same.
         self.release_held();

@@ -1,4 +1,4 @@
-//! Where a session stands: what it waits for, and what it knows of the frame that it works on.
+//! The state of a session: what it waits for, and what it knows about the frame that it processes.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(crate) enum Stage {
     FinishingEarly(Box<Turn>, Overflow),
     /// A summary.
     Summarising(Box<Turn>, Summarising),
-    /// The cache to be rebuilt.
+    /// The rebuilt cache.
     Evicting(Box<Turn>, Evicting),
     /// The frame's embeddings.
     Encoding(Box<Turn>),
@@ -27,14 +27,14 @@ pub(crate) enum Stage {
     Deciding(Box<Turn>, Saying),
     /// The name of the step.
     NamingStep(Box<Turn>, Saying),
-    /// A reply that was asked for.
+    /// A reply for which a prompt asked.
     Replying(Box<Turn>, Saying),
-    /// A few tokens of a summary, so many at most.
+    /// A few tokens of a summary, at most this many.
     WritingEarly(Box<Turn>, usize),
 }
 
 impl Stage {
-    /// What the session is about, for a message.
+    /// What the session is doing, for an error message.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Idle => "waits for a frame",
@@ -50,63 +50,63 @@ impl Stage {
     }
 }
 
-/// The frame is over, or else something is to be done.
+/// The result of a step: `Some` if the frame is over, `None` if there is more work.
 pub(crate) type Next = Result<Option<FrameDone>, SessionError>;
 
-/// The frame that is worked on.
+/// The frame that is being processed.
 pub(crate) struct Turn {
     pub(crate) input: FrameInput,
     pub(crate) began: Duration,
-    /// What comes in with it, until it goes in.
+    /// The chunk of the frame, until it goes in.
     pub(crate) own: Chunk,
     pub(crate) frame_tokens: usize,
     pub(crate) carries_request: bool,
-    /// What the trace shows once it is in.
+    /// The messages that the trace shows when the chunk is in.
     pub(crate) messages: Vec<(Role, String)>,
-    /// Tokens that a reply may have.
+    /// The most tokens of a reply.
     pub(crate) room: usize,
     pub(crate) encoding_reused: bool,
     pub(crate) similarity: Option<f64>,
     pub(crate) vision_ms: f64,
-    /// When the stage began that is under way.
+    /// The time at which the present stage began.
     pub(crate) since: Duration,
     pub(crate) entries: Vec<SegmentEntry>,
     pub(crate) not_talk_probability: Option<f32>,
-    /// The reply's ids, where there is one.
+    /// The ids of the reply, if there is one.
     pub(crate) spoken: Option<Vec<u32>>,
     /// Whether the reply was cut because it repeats itself.
     pub(crate) repeats: bool,
-    /// Cache length, and how much the trace shows, before the reply.
+    /// The length of the cache, and the number of entries for the trace, before the reply.
     pub(crate) before_reply: usize,
     pub(crate) shown: usize,
-    /// The frame is over, but for what is done about its overflow.
+    /// Whether the frame is over, except for an eviction after it.
     pub(crate) is_over: bool,
     pub(crate) reply: Option<Reply>,
 }
 
-/// A frame that can be told once the eviction behind it is done: that is part of its time.
+/// A frame whose event waits for the eviction behind it, because the eviction is a part of its time.
 pub(crate) struct Held {
     pub(crate) frame: Event,
     pub(crate) began: Duration,
     pub(crate) behind: Vec<Event>,
 }
 
-/// Token ids of one step, every one in a segment.
+/// The token ids of one step, divided into segments.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     pub(crate) ids: Vec<u32>,
     pub(crate) segments: Vec<Incoming>,
-    /// Messages that the trace shows once the chunk is in.
+    /// The messages that the trace shows when the chunk is in.
     pub(crate) messages: Vec<(Role, String)>,
-    /// User messages in it.
+    /// The number of user messages in the chunk.
     pub(crate) requests: usize,
-    /// Of these, such as were known beforehand.
+    /// The number of these messages that come from settings or annotations.
     pub(crate) known_requests: usize,
-    /// Of these, such as people said.
+    /// The number of these messages that people said during the stream.
     pub(crate) said: usize,
-    /// Whether the texts that open the stream are in it.
+    /// Whether the chunk has the texts that open the stream.
     pub(crate) carries_opening: bool,
-    /// Tokens of its frame.
+    /// The tokens of the frame.
     pub(crate) frame_tokens: usize,
 }
 
@@ -125,20 +125,20 @@ impl Chunk {
     }
 }
 
-/// What has been said so far of something that comes in pieces.
+/// A reply or an answer that comes in pieces, as far as it has come.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Saying {
     pub(crate) token_ids: Vec<u32>,
     pub(crate) silent: bool,
-    /// It was cut because it repeats itself.
+    /// Whether it was cut because it repeats itself.
     pub(crate) repeats: bool,
     pub(crate) not_talk_probability: Option<f32>,
-    /// Of an answer on a fork: tokens that asked for it.
+    /// For an answer on a fork, the number of tokens of its question.
     pub(crate) question: usize,
 }
 
 impl Saying {
-    /// Takes a piece; returns whether it was the last.
+    /// Takes a piece. Returns whether it was the last one.
     pub(crate) fn take(&mut self, said: Said) -> bool {
         let Said { token_ids, is_finished, silent, not_talk_probability } = said;
         self.token_ids.extend(token_ids);
@@ -148,19 +148,19 @@ impl Saying {
     }
 }
 
-/// As much of a summary as has been written.
+/// A summary that is being written before the overflow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EarlyAnswer {
     pub(crate) request: SummaryRequest,
-    /// It sums up the slots before this one.
+    /// The summary covers the slots before this one.
     pub(crate) covers: usize,
-    /// Tokens that asked for it.
+    /// The number of tokens of the question.
     pub(crate) question: usize,
     pub(crate) token_ids: Vec<u32>,
     pub(crate) finished: bool,
     pub(crate) ms: f64,
-    /// When its last piece was asked for.
+    /// The time at which its last piece was asked for.
     #[serde(skip)]
     pub(crate) asked: Duration,
 }
@@ -174,24 +174,24 @@ impl EarlyAnswer {
     }
 }
 
-/// A cache that has to be reduced.
+/// An overflow of the cache.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Overflow {
     pub(crate) trigger: OverflowTrigger,
-    /// Tokens about to come in.
+    /// The number of tokens about to come in.
     pub(crate) incoming: usize,
-    /// Of these, such as are said and not in the cache yet.
+    /// The number of these tokens that were generated and are not in the cache yet.
     pub(crate) pending: usize,
     pub(crate) began: Duration,
 }
 
-/// A plan whose texts are being made.
+/// A plan whose summaries are being written.
 pub(crate) struct Summarising {
     pub(crate) overflow: Overflow,
     pub(crate) plan: EvictionPlan,
     /// The texts of the plan so far.
     pub(crate) texts: Vec<(SegmentKind, Vec<u32>)>,
-    /// The piece that is asked for.
+    /// The index of the piece that is being made.
     pub(crate) piece: usize,
     pub(crate) asked: Saying,
     pub(crate) since: Duration,
@@ -207,7 +207,7 @@ pub(crate) struct Evicting {
 }
 
 impl Summarising {
-    /// Whether nothing stands before the piece that is made now.
+    /// Whether the piece that is being made is the first one.
     pub(crate) fn is_first(&self) -> bool {
         let before = &self.plan.pieces()[..self.piece];
         before.iter().all(|piece| matches!(piece, Piece::PendingReply))

@@ -1,31 +1,31 @@
-//! The figures that close a trace.
+//! The statistics that close a trace.
 
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, PaceEntry, PaceSummary};
 use crate::histogram::Histogram;
 
-/// Counts and times of a run, in a fixed amount of memory however long it lasts.
+/// The counts and times of a run. They take a fixed amount of memory, however long the run lasts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunStatistics {
-    /// Frames that went in.
+    /// The number of frames that went in.
     pub frames: usize,
-    /// Frames that never reached the model.
+    /// The number of frames that never reached the model.
     pub frames_dropped: usize,
-    /// Frames whose pixels were those of the frame before, and which were not encoded again.
+    /// The number of frames with exactly the pixels of the frame before, which were not encoded again.
     pub encodings_reused: usize,
-    /// Replies given.
+    /// The number of replies.
     pub replies: usize,
-    /// Overflows handled.
+    /// The number of overflows.
     pub overflows: usize,
-    /// Largest cache length seen, in tokens.
+    /// The largest length of the cache, in tokens.
     pub peak_cache_tokens: usize,
     frame_ms: Histogram,
     pace: Option<PaceStatistics>,
 }
 
-/// How a stream's own pace is kept.
+/// The delays of the frames of a live stream or of a file in real time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PaceStatistics {
@@ -57,7 +57,7 @@ impl RunStatistics {
         self.pace.get_or_insert_default().interruptions += 1;
     }
 
-    /// How the stream's own pace was kept; `None` where it has none.
+    /// The delays of the frames; `None` for a file that is not in real time.
     pub fn pace_summary(&self) -> Option<PaceSummary> {
         self.pace.as_ref().map(|pace| PaceSummary {
             missed: pace.missed,
@@ -69,12 +69,14 @@ impl RunStatistics {
         })
     }
 
-    /// The frame time in milliseconds below which `share` (0 to 1) of the frames lie, within 1%; 0 without frames.
+    /// The frame time in milliseconds below which a `share` (0 to 1) of the frames lies, within 1%; 0 if
+    /// there are no frames.
     pub fn percentile_ms(&self, share: f64) -> f64 {
         self.frame_ms.percentile(share)
     }
 
-    /// The event that closes a trace; `peak_memory_bytes` is the most memory that the process ever had, where that is known.
+    /// The event that closes a trace. `peak_memory_bytes` is the most memory that the process ever used, in
+    /// bytes, if it is known.
     pub fn finished(&self, peak_memory_bytes: Option<u64>) -> Event {
         Event::RunFinished {
             frames: self.frames,

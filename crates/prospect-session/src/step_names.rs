@@ -1,15 +1,15 @@
 //! Whether two names that a model gave mean the same step of a task.
 
-/// Words that say nothing about a step.
+/// Words that do not distinguish steps.
 const EMPTY_WORDS: [&str; 14] =
     ["a", "an", "and", "are", "in", "is", "of", "on", "person", "step", "the", "they", "to", "with"];
-/// Of the longer name's words, the share that both have to have.
+/// The share of the longer name's words that both names must have.
 const SHARE: f64 = 0.6;
-/// Letters of a stem that two forms of one word share ("slicing", "sliced").
+/// The number of first letters that two forms of one word share ("slicing", "sliced").
 const STEM: usize = 4;
 
-/// Whether two names mean the same step: they have most of their words in common, whatever the words' endings, articles, case
-/// and order. Numbers have to be the same.
+/// Whether two names mean the same step: they have most of their words in common, not counting endings,
+/// articles, case and order. Numbers have to be the same.
 pub(crate) fn is_same_step(one: &str, other: &str) -> bool {
     let (one, other) = (words(one), words(other));
     let numbers = |words: &[String]| -> Vec<String> {

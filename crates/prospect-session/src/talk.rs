@@ -1,4 +1,4 @@
-//! When the assistant speaks, and what it is asked then.
+//! The talk policies: when the assistant speaks, and with which prompt.
 
 use prospect_config::{SubstepSource, TalkPolicy};
 use prospect_context::{DialogueState, Role};
@@ -12,19 +12,19 @@ use crate::step_names::is_same_step;
 use crate::thumbnail::Thumbnail;
 use crate::work::Then;
 
-/// Most tokens of a step's name that the model gave; a longer one is cut.
+/// The most tokens of a step's name that the model gives. A longer name is cut.
 pub(crate) const MAX_STEP_TOKENS: usize = 24;
-/// Frame times are quotients; a difference below this is rounding, not time.
+/// Frame times are quotients. A difference below this is a rounding error.
 const TOLERANCE: f64 = 1e-6;
-/// Stands for the step before the first one.
+/// The name that is used for the step before the first one.
 const NO_STEP: &str = "nothing";
 
-/// A reply that is due, with what asks for it.
+/// A reply that is due, with its prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Prompted {
     /// A user message that goes in before the reply.
     pub(crate) prompt: Option<String>,
-    /// Text after which the reply starts; `None` takes the chat template's.
+    /// The text after which the reply starts; `None` means that of the chat template.
     pub(crate) generation_prompt: Option<String>,
 }
 
@@ -49,19 +49,20 @@ pub(crate) struct TalkState {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TalkMemory {
-    /// Whole periods that have passed under [`TalkPolicy::Every`].
+    /// The number of whole periods that have passed under [`TalkPolicy::Every`].
     periods: Option<f64>,
-    /// A user message went in with this frame.
+    /// Whether a user message went in with this frame.
     asked: bool,
-    /// Steps so far, without repetition; the last one is under way.
+    /// The steps so far, without repetition. The last one is the current step.
     steps: Vec<String>,
-    /// Whole periods of [`TalkPolicy::OnTransition`]'s `detect_every` that had passed at the last detection.
+    /// The number of whole periods of `detect_every` of [`TalkPolicy::OnTransition`] that had passed at the
+    /// last detection.
     detected: Option<f64>,
     /// The picture and the stream time of the last question under [`TalkPolicy::OnChange`].
     shown: Option<(f64, Thumbnail)>,
 }
 
-/// The frame after which something may be due.
+/// The frame after which a reply may be due.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
     /// Stream time in seconds.
@@ -82,7 +83,7 @@ impl TalkState {
         self.memory = memory;
     }
 
-    /// What the model does right after a frame.
+    /// What the model does directly after a frame.
     pub(crate) fn after_frame(&self, max_new_tokens: usize) -> Then {
         match self.policy {
             TalkPolicy::Proactive => Then::Decide { max_new_tokens },
@@ -100,7 +101,7 @@ impl TalkState {
         self.memory.asked = true;
     }
 
-    /// The dialogue state: known beforehand, or else what the model named.
+    /// The dialogue state from the annotations, or else from the steps that the model named.
     pub(crate) fn dialogue_state(&self, steps: &[TaskStep], time: f64) -> Option<DialogueState> {
         known_state(steps, time).or_else(|| detected_state(&self.memory.steps))
     }
@@ -165,7 +166,7 @@ impl TalkState {
         }
     }
 
-    /// What is due now that the step is known; `None` if there is none.
+    /// What is due after the model has named the step; `None` means that it named no step.
     pub(crate) fn step_named(&mut self, step: Option<String>) -> Due {
         step.and_then(|step| self.transition(step)).map_or(Due::Silence, Due::Reply)
     }
@@ -194,7 +195,7 @@ impl TalkState {
         Some(prompted)
     }
 
-    /// Most tokens that go in to ask for one reply, besides the reply itself.
+    /// The most tokens that go in to ask for one reply, without the reply itself.
     pub(crate) fn prompt_room(
         &self,
         language: &dyn Language,
@@ -240,7 +241,7 @@ impl TalkState {
     }
 }
 
-/// Whole periods of so many seconds that have passed.
+/// The number of whole periods of `seconds` that have passed at `time`.
 fn periods(time: f64, seconds: f64) -> f64 {
     ((time + TOLERANCE) / seconds).floor()
 }

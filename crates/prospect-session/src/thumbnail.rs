@@ -1,28 +1,30 @@
-//! A picture in 256 grey values: enough to tell whether something changed.
+//! A picture of 256 grey values, by which a change is detected.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Blocks along each side.
+/// The number of blocks along each side.
 pub const THUMBNAIL_SIDE: usize = 16;
 const BLOCKS: usize = THUMBNAIL_SIDE * THUMBNAIL_SIDE;
-/// Blocks that count as the tenth that changed most.
+/// The number of blocks that count as the tenth that changed most.
 const TENTH: usize = BLOCKS / 10;
 
 /// The mean grey of each of 16 x 16 blocks of a picture, row by row, from 0 (black) to 255.
 ///
-/// The mean over a block takes the noise of a sensor out: noise of 4 grey levels moves a block of 64 samples by half a level.
+/// The mean over a block suppresses the noise of a sensor: noise of 4 grey levels moves a block of 64 samples
+/// by half a level.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Thumbnail(pub [u8; BLOCKS]);
 
 impl Thumbnail {
-    /// A picture of one grey.
+    /// A picture with the same grey everywhere.
     pub const fn grey(grey: u8) -> Self {
         Self([grey; BLOCKS])
     }
 
-    /// How much of the picture changed, in [0, 1]: the mean difference in grey of the tenth of the blocks that changed most,
-    /// where 1 is from black to white. The tenth that changed most, and not all blocks: a person at a door is small.
+    /// How much of the picture changed, in [0, 1]: the mean difference in grey of the tenth of the blocks
+    /// that changed most, where 1 is the difference of black and white. Only that tenth counts, because a
+    /// person at a door fills only a small part of the picture.
     pub fn difference(&self, other: &Self) -> f64 {
         let mut differences = [0; BLOCKS];
         for (difference, (one, other)) in differences.iter_mut().zip(self.0.iter().zip(&other.0)) {
@@ -34,7 +36,7 @@ impl Thumbnail {
     }
 }
 
-/// As hexadecimal digits.
+/// Serialized as hexadecimal digits.
 impl Serialize for Thumbnail {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let digits: String = self.0.iter().map(|grey| format!("{grey:02x}")).collect();

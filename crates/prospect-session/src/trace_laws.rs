@@ -1,10 +1,12 @@
-//! What holds for every trace, whatever strategy wrote it.
+//! The laws of traces, which hold under every strategy.
 
 use crate::event::{Event, SegmentEntry};
 
-/// Which laws a finished trace breaks, each in one line; none for a sound one. Checked are the cache's bound, that the ledger
-/// adds up (what went in, what was kept and put back against the cache's length), kept ranges, order, that a frame's time
-/// covers its evictions and an eviction's the summaries it waited for, and the closing figures.
+/// The laws that a finished trace breaks, one line each; empty for a valid trace. It checks the bound of the
+/// cache, the sums of the ledger (the tokens that went in, were kept and were put back, against the length of
+/// the cache), the kept ranges, the order of the events, and the closing figures. It also checks that the
+/// time of a frame covers its evictions, and that the time of an eviction covers the summaries for which it
+/// waited.
 pub fn broken_laws(events: &[Event]) -> Vec<String> {
     let mut check = Check::default();
     for (number, event) in events.iter().enumerate() {
@@ -22,33 +24,36 @@ struct Check {
     line: usize,
     broken: Vec<String>,
     max_seq_len: usize,
-    /// Cache length after the last frame or overflow; `None` where the next frame starts anew.
+    /// The length of the cache after the last frame or overflow; `None` if the next frame starts with an
+    /// empty cache.
     cache_tokens: Option<usize>,
-    /// Every frame starts again from the opening.
+    /// Whether every frame starts from the opening.
     stateless: bool,
-    /// Tokens that opened a stream that forgets: they stand before every frame but the first, which brings them.
+    /// The tokens of the opening under the baseline `none`. They are before every frame except for the first,
+    /// which brings them.
     opening: Option<usize>,
     last_frame: Option<(usize, f64)>,
     frames: usize,
     frames_dropped: usize,
-    /// The last frame that was dropped, of those that have a number.
+    /// The number of the last dropped frame that has a number.
     last_dropped: Option<usize>,
     missed: usize,
     interruptions: usize,
     replies: usize,
     overflows: usize,
     peak_cache_tokens: usize,
-    /// Milliseconds of evictions that belong to the frame that comes next.
+    /// Milliseconds of the evictions that belong to the next frame.
     evictions_ms: f64,
-    /// What the last frame had of its time left for evictions behind it, in milliseconds.
+    /// Milliseconds of the last frame's time that are left for evictions behind it.
     frame_ms_left: f64,
-    /// Summaries that the next eviction waited for, in milliseconds.
+    /// Milliseconds of the summaries for which the next eviction waited.
     summaries_ms: f64,
-    /// Tokens of the longest of these: all but the last were in the cache, behind the whole of it.
+    /// The tokens of the longest of these summaries. All but the last token were in the cache, behind all
+    /// other tokens.
     summary_tokens: usize,
 }
 
-/// Sums of floating-point milliseconds agree to this.
+/// The tolerance for sums of floating-point milliseconds.
 const ROUNDING_MS: f64 = 1e-6;
 
 impl Check {
@@ -148,7 +153,7 @@ impl Check {
         self.cache_tokens = (!self.stateless).then_some(cache_tokens);
     }
 
-    /// What is done about an overflow is the time of a frame.
+    /// Checks that the time of a frame covers its evictions.
     fn frame_time(&mut self, total_ms: f64) {
         let evictions = std::mem::take(&mut self.evictions_ms);
         self.law(evictions <= total_ms + ROUNDING_MS, || {

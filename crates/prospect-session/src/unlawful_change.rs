@@ -1,12 +1,12 @@
-//! Why another strategy cannot take over a stream that has begun.
+//! The reason why a strategy cannot replace another one while the stream goes on.
 
 use prospect_context::PositionPolicy;
 
-/// Why another strategy cannot take over a stream that has begun.
+/// The reason why a strategy cannot replace another one while the stream goes on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnlawfulChange {
-    /// A baseline takes part: it has no strategy, and its cache holds something else.
+    /// One of the two is a baseline, which has no strategy and whose cache has another content.
     #[error("expected a strategy before and after, not a baseline")]
     Baseline,
     /// The cache was built for another position policy.
@@ -17,7 +17,7 @@ pub enum UnlawfulChange {
         /// The policy of the new strategy.
         to: PositionPolicy,
     },
-    /// The new strategy evicts at another point of a frame's turn.
+    /// The new strategy evicts at another moment of a frame.
     #[error("it follows other rules (context.rules): expected the same")]
     Rules,
     /// The new strategy's summary does not fit.
@@ -25,9 +25,9 @@ pub enum UnlawfulChange {
         "a summary of {summary} tokens does not fit beside {beside} tokens of opening and frame: expected one within context.max_seq_len"
     )]
     NoRoom {
-        /// Tokens of the largest summary.
+        /// The tokens of the largest summary.
         summary: usize,
-        /// Tokens that stand beside it in any case.
+        /// The tokens that are in the cache beside it in any case.
         beside: usize,
     },
 }

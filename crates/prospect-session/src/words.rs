@@ -1,15 +1,16 @@
-//! A reply's text as it comes, for whoever asks for it: beside the events, of which the trace has the reply as a whole.
+//! The text of a reply while it is generated, for callers that ask for it. The words are not events: the
+//! trace has only the whole reply.
 
-/// What a reply goes on with while it is generated.
+/// The next part of a reply that is being generated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words {
-    /// Frame after which the reply is given.
+    /// The number of the frame after which the reply is given.
     pub frame: usize,
-    /// What comes behind the words before. All words of a reply together are its text.
+    /// The text behind the earlier words. All words of a reply together are its text.
     pub text: String,
 }
 
-/// What was told of the reply that is going on, and what is to be told.
+/// The words of the present reply that were taken, and those that wait to be taken.
 #[derive(Debug, Default)]
 pub(crate) struct Telling {
     told: String,
@@ -17,8 +18,8 @@ pub(crate) struct Telling {
 }
 
 impl Telling {
-    /// The reply to `frame` begins with `text`. A text that does not go on from what was told has no more words: its reply tells
-    /// it whole.
+    /// Sets the beginning of the reply to `frame`. If `text` does not continue the words that were taken, the
+    /// reply has no more words, and only its event has the whole text.
     pub(crate) fn hear(&mut self, frame: usize, text: &str) {
         let Some(rest) = text.strip_prefix(self.told.as_str()).filter(|rest| !rest.is_empty()) else {
             return;
@@ -27,7 +28,7 @@ impl Telling {
         self.told.push_str(rest);
     }
 
-    /// The reply is over.
+    /// Ends the reply.
     pub(crate) fn end(&mut self) {
         self.told.clear();
     }

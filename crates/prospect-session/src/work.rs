@@ -1,134 +1,136 @@
-//! What a session wants done, and what came of it.
+//! The works of a session and their results.
 
 use std::ops::Range;
 
 use prospect_context::PositionPolicy;
 
-/// Something that only the model can do. Works are done in the order in which they come; a session waits for the result of
-/// those that have one ([`Work::has_result`]).
+/// A job for the model. Works are done in the order in which they come. A session waits for the result of a
+/// work that has one ([`Work::has_result`]).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Work {
-    /// Make the picture of the frame whose turn it is into the embeddings that stand at its image tokens.
+    /// Encode the picture of the present frame into the embeddings for its image tokens.
     Encode {
-        /// The pixels are those of the frame before, and so are the embeddings.
+        /// Whether the embeddings of the frame before are reused, because the pixels are the same.
         reuse: bool,
-        /// The cosine with the frame before is wanted.
+        /// Whether the cosine with the frame before has to be computed.
         compare: bool,
     },
     /// Put `ids` into the cache, then do what `then` says.
     Prefill {
         /// Token ids, in order.
         ids: Vec<u32>,
-        /// Whether the embeddings of the frame whose turn it is stand at their image tokens.
+        /// Whether the embeddings of the present frame are put at the image tokens of `ids`.
         with_frame: bool,
-        /// What follows.
+        /// What follows the prefill.
         then: Then,
     },
-    /// Go on with the reply that the last prefill began.
+    /// Continue the reply that the last prefill began.
     Decode,
-    /// The reply in the making ends here.
+    /// End the reply that is being generated.
     CutReply,
-    /// Remember the cache as it is now, so that `ids` can be answered behind it while it goes on.
+    /// Remember the present state of the cache, so that `ids` can be answered behind it while the stream
+    /// continues.
     Fork {
-        /// What is answered.
+        /// The ids of the question.
         ids: Vec<u32>,
     },
-    /// At most so many more tokens of the fork's answer; the cache is as before afterwards.
+    /// Generate at most this many more tokens of the fork's answer. Afterwards the cache is as before.
     ContinueFork {
-        /// Most tokens.
+        /// The most tokens.
         max_new_tokens: usize,
     },
-    /// The fork is not needed any more.
+    /// Drop the fork, which is no longer needed.
     DropFork,
     /// Cut the cache back to its first `tokens` tokens.
     Truncate {
-        /// How many stay.
+        /// The number of tokens that stay.
         tokens: usize,
     },
     /// Rebuild the cache from `pieces`, in order.
     Evict {
-        /// What it is rebuilt from.
+        /// The pieces of the new cache.
         pieces: Vec<ResolvedPiece>,
-        /// Where kept keys stand afterwards.
+        /// The positions of the kept keys.
         positions: PositionPolicy,
     },
 }
 
 impl Work {
-    /// Whether the session waits for what comes of it.
+    /// Whether the session waits for a result of this work.
     pub fn has_result(&self) -> bool {
         !matches!(self, Self::CutReply | Self::Fork { .. } | Self::DropFork | Self::Truncate { .. })
     }
 }
 
-/// What a prefill is followed by.
+/// What follows a prefill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {
-    /// Nothing: the chunk only goes in.
+    /// Nothing.
     Nothing,
     /// The talk decision, then the reply if the model speaks.
     Decide {
-        /// Longest reply, in tokens.
+        /// The most tokens of the reply.
         max_new_tokens: usize,
     },
     /// A reply, without asking whether there should be one.
     Reply {
-        /// Longest reply, in tokens.
+        /// The most tokens of the reply.
         max_new_tokens: usize,
     },
-    /// An answer that is taken back out of the cache afterwards ([`Work::Truncate`]): a summary, the name of a step.
+    /// An answer that is removed from the cache afterwards ([`Work::Truncate`]): a summary, or the name of a
+    /// step.
     Answer {
-        /// Longest answer, in tokens.
+        /// The most tokens of the answer.
         max_new_tokens: usize,
-        /// Whether silence is a possible answer, where its probability is above one half: ProAssist's default, by which it
-        /// decides on summaries.
+        /// Whether the answer may be silence. It is silence if its probability is above one half. This is
+        /// ProAssist's default for summaries.
         may_be_silent: bool,
     },
 }
 
-/// One piece of an eviction plan whose texts have become tokens.
+/// One piece of an eviction plan, with its text as tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResolvedPiece {
-    /// These cache slots come back.
+    /// These slots of the old cache are kept.
     Keep(Range<usize>),
     /// These tokens are prefilled.
     Tokens(Vec<u32>),
 }
 
-/// What came of a work.
+/// The result of a work.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Done {
-    /// Of [`Work::Encode`].
+    /// The result of [`Work::Encode`].
     Encoded {
         /// The cosine with the frame before, if it was asked for.
         similarity: Option<f64>,
     },
-    /// Of [`Work::Prefill`], [`Work::Decode`] and [`Work::ContinueFork`].
+    /// The result of [`Work::Prefill`], [`Work::Decode`] and [`Work::ContinueFork`].
     Said(Said),
-    /// Of [`Work::Evict`].
+    /// The result of [`Work::Evict`].
     Evicted(Evicted),
 }
 
-/// Tokens that were generated since the last result. How many come at once is up to who has the model.
+/// The tokens that were generated since the last result. The engine decides how many come at once.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Said {
-    /// The ids; of a whole reply all but the last are in the cache.
+    /// The token ids. All ids of a whole reply except for the last are in the cache.
     pub token_ids: Vec<u32>,
-    /// Nothing follows. (Of a fork, the session knows by itself.)
+    /// Whether this is the last piece. For a fork, the session finds that out itself.
     pub is_finished: bool,
-    /// Whether the decision was to stay silent.
+    /// Whether the model decided to stay silent.
     pub silent: bool,
-    /// Probability of staying silent at the decision, where one was taken.
+    /// The probability of silence at the decision, if there was one.
     pub not_talk_probability: Option<f32>,
 }
 
-/// What an eviction did.
+/// The result of an eviction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Evicted {
-    /// Cache length afterwards.
+    /// The length of the cache in tokens after the eviction.
     pub tokens_after: usize,
-    /// Whether all positions were moved back to start at 0 because the model's maximum was near.
+    /// Whether all positions were moved back to start at 0, because they were close to the model's maximum.
     pub positions_reset: bool,
-    /// Resident memory of the process, where the system tells.
+    /// The resident memory of the process in bytes, if the system reports it.
     pub memory_bytes: Option<u64>,
 }

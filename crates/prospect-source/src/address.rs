@@ -1,11 +1,11 @@
-//! Addresses of cameras and streams, and what of them is a secret.
+//! The addresses of cameras and streams, and the secrets in them.
 
-/// What standard input is called as a source.
+/// The name of standard input as a source.
 pub const STDIN: &str = "-";
-/// What it is called for a person.
+/// The name of standard input in messages.
 pub(crate) const STANDARD_INPUT: &str = "standard input";
 
-/// What a source's description begins with, before it says how the source is read.
+/// The beginning of a source's description: its name without secrets. Readers add how the source is read.
 pub fn shown_name(spec: &str) -> String {
     match spec {
         STDIN => STANDARD_INPUT.to_owned(),
@@ -13,13 +13,13 @@ pub fn shown_name(spec: &str) -> String {
     }
 }
 
-/// Stands for what nobody shall read.
+/// The text that replaces a secret.
 const HIDDEN: &str = "***";
-/// Bytes of a secret's beginning that are one too, at the end of a text.
+/// The fewest first bytes of a secret that are hidden as well, if a text ends within the secret.
 const LEAST_CUT: usize = 4;
 
-/// An address as it may be shown and written: the person in front of the host and the values behind the question mark are
-/// hidden. A path has neither.
+/// An address without its secrets, for messages and files: the user before the host and the values behind the
+/// question mark are hidden. A path has neither.
 pub fn without_secrets(address: &str) -> String {
     let (pieces, query) = pieces(address);
     let mut shown = String::with_capacity(address.len());
@@ -32,14 +32,15 @@ pub fn without_secrets(address: &str) -> String {
     shown + &without_values(query)
 }
 
-/// A part of an address in front of its values.
+/// A part of an address before its values.
 enum Piece<'a> {
     Plain(&'a str),
-    /// Who asks, and with which password.
+    /// The user and the password.
     Person(&'a str),
 }
 
-/// The parts of an address, and what stands behind its path. A path may hold an address of its own, as that of a relay does.
+/// The parts of an address, and the text behind its path. A path may contain another address, as the path of
+/// a relay does.
 fn pieces(address: &str) -> (Vec<Piece<'_>>, &str) {
     let (mut pieces, mut rest, mut query) = (Vec::new(), address, "");
     let (mut from, mut path) = (0, None);
@@ -69,7 +70,8 @@ fn pieces(address: &str) -> (Vec<Piece<'_>>, &str) {
     (pieces, query)
 }
 
-/// Where the person and the host of an address end. A password with a slash in it is no host with a port: then the last @ divides.
+/// The end of the user and the host in an address. If the text before a slash is not a host with a port, the
+/// slash may be part of a password; then the last @ separates user and host.
 fn end_of_authority(rest: &str) -> usize {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, behind) = rest.split_at(end);
@@ -82,7 +84,7 @@ fn end_of_authority(rest: &str) -> usize {
     }
 }
 
-/// A text with every address in it as [`without_secrets`] shows it.
+/// A text in which [`without_secrets`] was applied to every address.
 pub fn text_without_secrets(text: &str) -> String {
     let ends = |c: char| c.is_whitespace() || "\"<>".contains(c);
     let mut shown = String::with_capacity(text.len());
@@ -95,7 +97,8 @@ pub fn text_without_secrets(text: &str) -> String {
     shown
 }
 
-/// `?a=b&c` as `?a=***&***`. Of a value that is an address nothing is told: its password may hold what divides values.
+/// `?a=b&c` as `?a=***&***`. A value that is itself an address is hidden together with everything behind it,
+/// because its password may contain the characters that separate values.
 fn without_values(query: &str) -> String {
     let mut shown = String::new();
     let query = query.find("://").map_or(query, |at| &query[..at]);
@@ -114,8 +117,8 @@ fn without_values(query: &str) -> String {
     shown
 }
 
-/// What a program says of an address that it was given, with the secrets of this address hidden wherever they stand, and those of
-/// other addresses as well.
+/// A program's message about an address, with the secrets of this address hidden wherever they are, and those
+/// of other addresses as well.
 pub(crate) fn hide_secrets(said: &str, address: &str) -> String {
     let mut shown = said.replace(address, &without_secrets(address));
     let secrets = secrets(address);
@@ -133,7 +136,8 @@ pub(crate) fn hide_secrets(said: &str, address: &str) -> String {
     text_without_secrets(&shown)
 }
 
-/// Every part of an address that is hidden: the longest first, so that none shows what is left of another.
+/// All parts of an address that are hidden, the longest first, so that hiding one does not leave a part of
+/// another.
 fn secrets(address: &str) -> Vec<&str> {
     let (pieces, query) = pieces(address);
     let mut secrets = Vec::new();
@@ -152,7 +156,8 @@ fn secrets(address: &str) -> Vec<&str> {
     secrets
 }
 
-/// Arguments of ffmpeg whose values may be shown; those of the others (headers, cookies, keys, passwords) are hidden.
+/// The arguments of ffmpeg whose values may be shown. The values of all others (headers, cookies, keys,
+/// passwords) are hidden.
 const HARMLESS: [&str; 24] = [
     "-analyzeduration",
     "-f",
@@ -180,7 +185,7 @@ const HARMLESS: [&str; 24] = [
     "-video_size",
 ];
 
-/// Arguments of ffmpeg as they may be written down.
+/// The arguments of ffmpeg without their secrets, for messages and files.
 pub fn arguments_without_secrets(arguments: &[String]) -> Vec<String> {
     let mut shown = Vec::with_capacity(arguments.len());
     let mut before = "";
@@ -197,7 +202,7 @@ pub fn arguments_without_secrets(arguments: &[String]) -> Vec<String> {
     shown
 }
 
-/// The path that a `file:` address leads to; `None` for any other address.
+/// The path of a `file:` address; `None` for any other address.
 pub fn path_of_file_address(address: &str) -> Option<String> {
     let rest = address.strip_prefix("file://")?;
     let path = rest.strip_prefix("localhost").filter(|path| path.starts_with('/')).unwrap_or(rest);

@@ -1,4 +1,5 @@
-//! Animated GIF and WebP; the frame delays give the time stamps. Every frame is the whole canvas, on white.
+//! Animated GIF and WebP. The delays of the frames give the time stamps. Every frame is the whole canvas, on
+//! white.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -17,13 +18,15 @@ use super::size::{MOST_PIXELS, check_size};
 use super::{FrameSource, SourceError, SourceOptions, still};
 use prospect_foreign::caught;
 
-/// Browsers, and ffmpeg with a GIF, take a delay up to this one for a frame that wants the usual one.
+/// The longest delay that counts as not set. Browsers, and ffmpeg for GIF, replace such a delay by the usual
+/// one.
 const LONGEST_UNMEANT: Duration = Duration::from_millis(10);
 const USUAL_DELAY: Duration = Duration::from_millis(100);
-/// Bytes to a pixel of the decoders' canvas.
+/// The bytes per pixel of the decoders' canvas.
 const CANVAS_BYTES: u64 = 4;
 
-/// The frames of `image` cannot change threads, so the decoder stays on one of its own, two frames ahead at most.
+/// An animation. The frames of `image` cannot be moved to another thread, so the decoder has a thread of its
+/// own, which is at most two frames ahead.
 struct Animation {
     frames: Receiver<Item>,
 }
@@ -38,14 +41,14 @@ impl Pictures for Animation {
 }
 
 /// # Errors
-/// The file is no readable GIF.
+/// The file is not a readable GIF.
 pub(super) fn open_gif(path: &Path, options: SourceOptions) -> Result<Box<dyn FrameSource>, SourceError> {
     let decoder = GifDecoder::new(reader(path)?).map_err(|error| corrupt(path, &error))?;
     animation(path, "animated GIF", decoder, options)
 }
 
 /// # Errors
-/// The file is no readable WebP.
+/// The file is not a readable WebP.
 pub(super) fn open_webp(path: &Path, options: SourceOptions) -> Result<Box<dyn FrameSource>, SourceError> {
     let mut decoder = WebPDecoder::new(reader(path)?).map_err(|error| corrupt(path, &error))?;
     if !decoder.has_animation() {
@@ -81,7 +84,8 @@ where
     Ok(Box::new(Sampled::new(Animation { frames }, options, None, description)))
 }
 
-/// Ends when the animation does, at the first damaged frame, or when nobody listens any more.
+/// Decodes an animation. Ends at the end of the animation, at the first damaged frame, or when the receiver
+/// is gone.
 fn decode<D>(decoder: D, path: &Path, sender: &SyncSender<Item>)
 where
     D: AnimationDecoder<'static>,

@@ -1,4 +1,4 @@
-//! ProAssist's frames: an Arrow IPC stream with a column of pictures, JPEG in base64, two a second.
+//! ProAssist's frames: an Arrow IPC stream with a column of pictures, JPEG in base64, two per second.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -18,16 +18,16 @@ use super::{FrameSource, SourceError, SourceOptions, still};
 use prospect_foreign::caught;
 use prospect_foreign::one_line;
 
-/// Frames per second of ProAssist's processed data; the files do not say.
+/// The frames per second of ProAssist's processed data. The files do not contain it.
 const FPS: f64 = 2.0;
-/// What the column of pictures is called, in ProAssist's files and elsewhere.
+/// The names of the column of pictures, in ProAssist's files and in others.
 const COLUMNS: [&str; 2] = ["frame", "image"];
-/// Stands before the length of a message in all but the oldest files.
+/// The mark before the length of a message. The oldest files do not have it.
 const CONTINUATION: [u8; 4] = [0xff; 4];
 const LENGTH_BYTES: u64 = 4;
 
 /// # Errors
-/// The file is no such stream, or has no such column.
+/// The file is not an Arrow IPC stream, or has no column of pictures.
 pub(super) fn open(path: &Path, options: SourceOptions) -> Result<Box<dyn FrameSource>, SourceError> {
     let file =
         File::open(path).map_err(|source| SourceError::Unreadable { path: path.to_owned(), source })?;
@@ -53,11 +53,11 @@ struct Rows {
     path: PathBuf,
     file: BufReader<File>,
     decoder: StreamDecoder,
-    /// The pictures of the batch that is under way.
+    /// The pictures of the present batch.
     column: Option<ArrayRef>,
-    /// The next one in it.
+    /// The index of the next picture in the batch.
     next: usize,
-    /// Rows that have been taken in all.
+    /// The number of rows that have been taken so far.
     taken: usize,
     ended: bool,
 }
@@ -76,8 +76,8 @@ impl Rows {
         Ok(None)
     }
 
-    /// One message with its body, as the decoder takes it. The decoder trusts what a message says of its body, so that is
-    /// looked at first.
+    /// One message with its body, in the form that the decoder accepts. The decoder trusts the message about
+    /// the size of its body, so the size is checked here first.
     fn next_message(&mut self) -> Result<Option<Vec<u8>>, String> {
         let mut message = Vec::new();
         self.take(LENGTH_BYTES, &mut message)?;
@@ -114,7 +114,7 @@ impl Rows {
         }
     }
 
-    /// As many bytes, or as many as are left.
+    /// Reads `bytes` bytes, or all that are left.
     fn take(&mut self, bytes: u64, into: &mut Vec<u8>) -> Result<(), String> {
         Read::by_ref(&mut self.file)
             .take(bytes)
@@ -152,7 +152,7 @@ fn holds_pictures(data_type: &DataType) -> bool {
     }
 }
 
-/// An encoded picture: text is base64, bytes are what they are.
+/// The bytes of an encoded picture. Text is base64; bytes are used directly.
 fn bytes_of(column: &ArrayRef, row: usize) -> Result<Vec<u8>, String> {
     if column.is_null(row) {
         return Err("it is null".to_owned());

@@ -1,18 +1,18 @@
-//! The clock that live frames are stamped with.
+//! The clock for the time stamps of live frames.
 
 use std::time::Instant;
 
 use super::StopSignal;
 
-/// Tells the time and waits.
+/// A clock that gives the time and waits.
 pub trait Clock: Send + Sync {
-    /// This moment.
+    /// The present moment.
     fn now(&self) -> Instant;
-    /// Waits until a moment, or until it is told to stop.
+    /// Waits until a moment, or until `stop` is given.
     fn wait_until(&self, until: Instant, stop: &StopSignal);
 }
 
-/// The machine's own.
+/// The clock of the machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -26,7 +26,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// One that goes on only when somebody waits for it.
+/// A clock for tests, which advances only when something waits for it.
 #[cfg(test)]
 pub(super) struct ManualClock(std::sync::Mutex<Instant>);
 

@@ -1,9 +1,10 @@
-//! From luma and chroma to RGB as ffmpeg does it, so that a picture does not depend on which of the two decoded it.
+//! The conversion of luma and chroma to RGB as in ffmpeg, so that a picture does not depend on which of the
+//! two decoded it.
 
-/// What luma is made of: the weights of red and blue.
+/// The matrix of a colour conversion, which gives the weights of red and blue in luma.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Matrix {
-    /// Also what is meant where nothing is said, whatever the size of the picture: ffmpeg has it so.
+    /// BT.601. It is also used if no matrix is given, for every size of the picture, as in ffmpeg.
     #[default]
     Bt601,
     Bt709,
@@ -12,16 +13,17 @@ pub(super) enum Matrix {
     Smpte240,
 }
 
-/// How the numbers of a picture are meant.
+/// The meaning of the numbers of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Colour {
     pub(super) matrix: Matrix,
-    /// Whether luma goes from 0 to 255, not from 16 to 235.
+    /// Whether luma has the range 0 to 255 instead of 16 to 235.
     pub(super) full_range: bool,
 }
 
 impl Matrix {
-    /// By its number in ITU-T H.273. Those that are no plain weights (YCgCo, ICtCp) are taken as swscale takes them.
+    /// The matrix with this number in ITU-T H.273. Numbers for conversions that are not plain weights (YCgCo,
+    /// ICtCp) are treated as in swscale.
     pub(super) fn from_code(code: u8) -> Self {
         match code {
             0 | 1 => Self::Bt709,
@@ -32,7 +34,8 @@ impl Matrix {
         }
     }
 
-    /// Red from V, blue from U, green from U and from V, for chroma in 16..=240, with 16 bits behind the point.
+    /// The weights of red from V, blue from U, green from U and green from V, for chroma in 16..=240, as
+    /// fixed-point numbers with 16 fractional bits.
     fn weights(self) -> [i32; 4] {
         match self {
             Self::Bt601 => [104_597, 132_201, -25_675, -53_279],
@@ -44,32 +47,33 @@ impl Matrix {
     }
 }
 
-/// How a pixel came to its chroma. swscale computes each of them in another way, and so do we: rounded throughout, a value would be
-/// up to 3 of 255 away from `ffmpeg -pix_fmt rgb24`.
+/// How the chroma of a pixel was obtained. swscale computes each case in a different way, and this code does
+/// the same. If everything were rounded, a value could differ from `ffmpeg -pix_fmt rgb24` by up to 3 of 255.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Chroma {
-    /// It has its own: rounded.
+    /// The pixel has its own chroma. Results are rounded.
     Own,
-    /// It shares that of its neighbours: 13 bits behind the point, each product cut off. Bit for bit swscale's on x86, where a
-    /// picture has an even number of lines and columns.
+    /// The pixel shares the chroma of its neighbours. There are 13 fractional bits, and each product is
+    /// truncated. The result is equal to swscale's on x86, bit for bit, if the picture has an even number of
+    /// lines and columns.
     Shared,
-    /// It is interpolated from samples around it: cut off once.
+    /// The chroma is interpolated from the samples around the pixel. The result is truncated once.
     Interpolated,
 }
 
-/// The numbers of one [`Colour`].
+/// The tables for one [`Colour`].
 #[derive(Debug, Clone)]
 pub(super) struct Conversion {
-    /// What a part of the tint, and then the sum of tint and luma, is to be shifted by.
+    /// The number of bits by which a part of the tint, and then the sum of tint and luma, is shifted.
     shifts: (u32, u32),
-    /// Of every sample of luma.
+    /// The converted value of every sample of luma.
     luma: [i32; 256],
     red: i32,
     blue: i32,
     green: (i32, i32),
 }
 
-/// What chroma adds to luma in red, green and blue.
+/// The values that chroma adds to luma in red, green and blue.
 pub(super) type Tint = [i32; 3];
 
 impl Conversion {

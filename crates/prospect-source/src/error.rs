@@ -1,4 +1,4 @@
-//! What can be wrong with a source.
+//! The errors of sources.
 
 use std::path::{Path, PathBuf};
 
@@ -6,69 +6,69 @@ use crate::left_out::LeftOut;
 use crate::pipe::PipeError;
 use crate::size::TooLarge;
 
-/// What an error says of the frames that follow it.
+/// What follows an error of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aftermath {
-    /// One frame is lost, the source goes on.
+    /// One frame is lost. The source continues.
     NextFrame,
-    /// No frame is lost that the source had; it was away and is back.
+    /// The source was lost and has been reached again. No frame that it gave is lost.
     Resumed,
-    /// No frame is lost; it is said, and the source goes on or ends as it would.
+    /// The error is a note. No frame is lost, and the source continues or ends as it would without it.
     Note,
-    /// None follows.
+    /// No frame follows.
     End,
 }
 
-/// A source that cannot be opened, or one frame of it that cannot be had.
+/// A source cannot be opened, or one of its frames cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// Nothing lies at the path.
+    /// There is nothing at the path.
     #[error("{}: no such file or folder", path.display())]
     NotFound {
-        /// The path as given.
+        /// The path as it was given.
         path: PathBuf,
     },
-    /// The file or folder is there and cannot be read.
+    /// The file or folder exists and cannot be read.
     #[error("{}: cannot be read: {source}", path.display())]
     Unreadable {
         /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The glob pattern is not one.
+    /// The glob pattern is not valid.
     #[error("{pattern:?}: not a glob pattern: {message}")]
     Pattern {
-        /// The pattern as given.
+        /// The pattern as it was given.
         pattern: String,
         /// What is wrong with it.
         message: String,
     },
-    /// A folder or glob without an image.
+    /// A folder or glob has no image.
     #[error("{spec}: no images found, expected PNG, JPEG, BMP, GIF or WebP files{left_out}")]
     NoImages {
         /// The folder or pattern.
         spec: String,
-        /// What is there beside.
+        /// The files that are not images.
         left_out: LeftOut,
     },
-    /// One image that does not decode. The source goes on with the next one.
+    /// An image does not decode. The source continues with the next one.
     #[error("{}: not a readable image: {message}", path.display())]
     CorruptImage {
         /// The image file.
         path: PathBuf,
-        /// What the decoder said.
+        /// The message of the decoder.
         message: String,
     },
-    /// An image, or frames, of more pixels than are read.
+    /// An image or a frame has too many pixels.
     #[error("{}: {source}", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// Its size.
+        /// The size.
         source: TooLarge,
     },
-    /// An image or video frame without a pixel.
+    /// An image or video frame has no pixel.
     #[error("{}: image is {width}x{height}, expected at least 1x1", path.display())]
     ZeroSize {
         /// The file.
@@ -78,21 +78,21 @@ pub enum SourceError {
         /// Height in pixels.
         height: u32,
     },
-    /// An Arrow file, in a program without the feature that reads them.
+    /// The file is an Arrow file, but the program was built without the feature that reads them.
     #[error("{}: frames in an Arrow stream: expected a program built with --features arrow", path.display())]
     NeedsArrow {
         /// The file.
         path: PathBuf,
     },
-    /// A file that is no Arrow stream.
+    /// The file is not an Arrow stream.
     #[error("{}: not a readable Arrow IPC stream: {message}", path.display())]
     NotArrow {
         /// The file.
         path: PathBuf,
-        /// What the reader said.
+        /// The message of the reader.
         message: String,
     },
-    /// An Arrow stream without pictures.
+    /// The Arrow stream has no column of pictures.
     #[error(
         "{}: the columns are {found}: expected frame or image, of text (base64) or bytes",
         path.display()
@@ -120,7 +120,7 @@ pub enum SourceError {
         path: PathBuf,
         /// Rows before.
         rows: usize,
-        /// What the reader said.
+        /// The message of the reader.
         message: String,
     },
     /// An mp4 file that ends before its index.
@@ -145,103 +145,103 @@ pub enum SourceError {
         /// The file.
         path: PathBuf,
     },
-    /// A video track without a frame.
+    /// The video track has no frame.
     #[error("{}: the video has no frames", path.display())]
     NoFrames {
         /// The file.
         path: PathBuf,
     },
-    /// The file ends in the middle of a frame; the frames before it were delivered.
+    /// The file ends in the middle of a frame. The frames before it were delivered.
     #[error("{}: cut off at video frame {sample} of {samples}: it ends at byte {end}, the file has {bytes}", path.display())]
     Truncated {
         /// The file.
         path: PathBuf,
-        /// First frame (in decoding order) that is not complete.
+        /// The first frame (in decoding order) that is not complete.
         sample: usize,
-        /// Frames the index lists.
+        /// The number of frames in the index.
         samples: usize,
-        /// Byte where that frame should end.
+        /// The byte at which that frame should end.
         end: u64,
-        /// Bytes in the file.
+        /// The number of bytes in the file.
         bytes: u64,
     },
-    /// One video frame that does not decode. The source goes on with the next one.
+    /// A video frame does not decode. The source continues with the next one.
     #[error("{}: video frame {sample} does not decode: {message}", path.display())]
     CorruptFrame {
         /// The file.
         path: PathBuf,
-        /// The frame in decoding order.
+        /// The number of the frame in decoding order.
         sample: usize,
-        /// What the decoder said.
+        /// The message of the decoder.
         message: String,
     },
-    /// A format that needs ffmpeg, and there is none.
+    /// The format needs ffmpeg, which is not installed.
     #[error(
         "{spec}: {what} needs ffmpeg, and {program:?} is not installed; built in are mp4 with H.264, y4m, animated GIF and WebP, \
          folders and globs of PNG, JPEG, BMP, GIF and WebP images"
     )]
     NeedsFfmpeg {
-        /// The source as given.
+        /// The source as it was given.
         spec: String,
         /// The format, in words.
         what: String,
-        /// The program that was looked for.
+        /// The program that was searched for.
         program: String,
     },
     /// ffmpeg ran and failed.
     #[error("{spec}: ffmpeg: {message}")]
     Ffmpeg {
-        /// The source as given.
+        /// The source as it was given.
         spec: String,
-        /// Its first line of complaint.
+        /// The first error line of ffmpeg.
         message: String,
     },
-    /// ffmpeg gave every frame, and complained of some: what it could not decode it has filled in.
+    /// ffmpeg gave every frame and reported errors. It has filled in what it could not decode.
     #[error("{spec}: ffmpeg gave all frames, and complained: {message}")]
     Complaints {
-        /// The source as given.
+        /// The source as it was given.
         spec: String,
-        /// The first complaint of each kind.
+        /// The first error of each kind.
         message: String,
     },
-    /// A live source was lost and is back; the source goes on.
+    /// A live source was lost and has been reached again. The source continues.
     #[error("{spec}: back after {seconds:.1} s ({attempts} tries): {cause}")]
     Interrupted {
-        /// The source as given.
+        /// The source as it was given.
         spec: String,
-        /// What ended the connection.
+        /// The reason why the connection ended.
         cause: String,
-        /// Time without a frame.
+        /// The time without a frame, in seconds.
         seconds: f64,
-        /// Tries that it took.
+        /// The number of attempts.
         attempts: usize,
     },
-    /// A live source was lost and did not come back.
+    /// A live source was lost and could not be reached again.
     #[error("{spec}: lost: {cause}: no frame for {seconds:.1} s ({attempts} tries)")]
     Lost {
-        /// The source as given.
+        /// The source as it was given.
         spec: String,
-        /// What ended the connection.
+        /// The reason why the connection ended.
         cause: String,
-        /// Time without a frame.
+        /// The time without a frame, in seconds.
         seconds: f64,
-        /// Tries in vain.
+        /// The number of attempts that failed.
         attempts: usize,
     },
-    /// A stream of bytes that is none of frames.
+    /// A stream of bytes is not a stream of frames.
     #[error("{name}: {source}")]
     Pipe {
-        /// What is read.
+        /// The name of the stream.
         name: String,
         /// What is wrong with it.
         source: PipeError,
     },
-    /// A setting of the sampling that makes no sense.
+    /// An option of the sampling is not valid.
     #[error("source option {name} is {value}, expected {expected}")]
     Option {
-        /// Name of the option.
+        /// The name of the option.
         name: &'static str,
-        /// Its value.
+        /// The value of the option.
         value: f64,
         /// What is accepted.
         expected: &'static str,
@@ -249,7 +249,7 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// What follows, where it came in the place of a frame.
+    /// What follows this error, if it came in the place of a frame.
     pub fn aftermath(&self) -> Aftermath {
         match self {
             Self::CorruptImage { .. }
@@ -282,7 +282,7 @@ impl SourceError {
 }
 
 impl TooLarge {
-    /// Of the picture, or the pictures, at `path`.
+    /// The error of a source for the picture or pictures at `path`.
     pub(crate) fn at(self, path: &Path) -> SourceError {
         SourceError::TooLarge { path: path.to_owned(), source: self }
     }

@@ -1,4 +1,4 @@
-//! A frame, what is taken of a source, and what a source is.
+//! Frames, the options of a source, and the trait of a source.
 
 use std::sync::Arc;
 
@@ -9,31 +9,31 @@ use crate::error::SourceError;
 /// One frame of the stream, after sampling.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// Number of the frame in the stream, from 0; a frame that failed keeps its number.
+    /// The number of the frame in the stream, counted from 0. A frame that failed keeps its number.
     pub index: usize,
-    /// Stream time in seconds.
+    /// The stream time in seconds.
     pub time: f64,
     /// The picture, upright. Frames that show the same picture share it.
     pub image: Arc<RgbImage>,
-    /// File name, where every frame is a file of its own.
+    /// The file name, if every frame is a separate file.
     pub name: Option<String>,
 }
 
-/// What to take from a source.
+/// The part of a source that is delivered.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SourceOptions {
-    /// Frames per second of stream time; greater than 0.
+    /// The frames per second of stream time, greater than 0.
     pub fps: f64,
-    /// First stream time in seconds that is delivered.
+    /// The stream time in seconds at which the delivery begins.
     pub start: f64,
-    /// Stream time in seconds from which nothing is delivered; `None` = to the end.
+    /// The stream time in seconds from which on nothing is delivered; `None` means the end of the source.
     pub end: Option<f64>,
-    /// Most frames that are delivered; `None` = all.
+    /// The most frames that are delivered; `None` means all.
     pub max_frames: Option<usize>,
 }
 
 impl SourceOptions {
-    /// Everything, at `fps` frames per second.
+    /// The whole source, at `fps` frames per second.
     pub fn at(fps: f64) -> Self {
         Self { fps, start: 0.0, end: None, max_frames: None }
     }
@@ -55,30 +55,32 @@ impl SourceOptions {
     }
 }
 
-/// A stream of frames. An `Err` item is what there is in the place of a frame; [`SourceError::aftermath`] says what follows
-/// it, and the caller may go on to the next item. A file gives the same frames each time, numbered from 0.
+/// A stream of frames. An `Err` item comes in the place of a frame. [`SourceError::aftermath`] says what
+/// follows it, and the caller may ask for the next item. A file gives the same frames each time, with numbers
+/// from 0.
 pub trait FrameSource: Send {
     /// The next frame; `None` at the end.
     fn next_frame(&mut self) -> Option<Result<Frame, SourceError>>;
 
-    /// Passes over the first items of a source that has given none yet, as if they had been taken; returns over how many,
-    /// fewer where the source ends before.
+    /// Skips the first items of a source that has given none yet, as if they had been taken. Returns the
+    /// number of skipped items, which is smaller if the source ends before.
     fn skip(&mut self, items: usize) -> usize {
         (0..items).take_while(|_| self.next_frame().is_some()).count()
     }
 
-    /// As [`Self::skip`], where none of the items was an error: what lies behind them may be reached without looking at them.
+    /// Like [`Self::skip`], for items that are known to contain no error. A source may then reach the items
+    /// behind them without reading them.
     fn skip_whole(&mut self, items: usize) -> usize {
         self.skip(items)
     }
 
-    /// Frames the whole source will deliver, if that is known.
+    /// The number of frames that the whole source will deliver, if it is known.
     fn length(&self) -> Option<usize>;
 
-    /// What is being read, in a few words.
+    /// A short description of the source.
     fn description(&self) -> &str;
 
-    /// Whether it goes on by itself, and its time is the clock's.
+    /// Whether the source is live: it does not wait for its reader, and its times come from the clock.
     fn is_live(&self) -> bool {
         false
     }

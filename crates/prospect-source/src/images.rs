@@ -67,7 +67,7 @@ impl FrameSource for ImageFiles {
         }))
     }
 
-    /// Without opening them.
+    /// Skips files without opening them.
     fn skip(&mut self, items: usize) -> usize {
         let skipped = items.min(self.stop.saturating_sub(self.next));
         self.next += skipped;

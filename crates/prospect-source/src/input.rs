@@ -1,33 +1,35 @@
-//! How a source is reached: by which program, for how long, how often again.
+//! How a source is opened: the program, the time limits, and the attempts to reconnect.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What the settings say of the way to a source.
+/// The options for opening a source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InputOptions {
-    /// Whether it goes on by itself; `None` asks what kind of source it is.
+    /// Whether the source is live; `None` decides by the kind of the source.
     pub live: Option<bool>,
     /// The ffmpeg program.
     pub ffmpeg: PathBuf,
-    /// Its arguments before the input.
+    /// The arguments of ffmpeg before the input.
     pub ffmpeg_input: Vec<String>,
-    /// Without a frame for so long, a live source is lost.
+    /// The time without a frame after which a live source counts as lost.
     pub stall_timeout: Duration,
-    /// When a lost source is tried again.
+    /// The attempts to reconnect to a lost source.
     pub reconnect: Reconnect,
-    /// Whether a live source that gives no frame at all is waited for like one that is lost, and not refused at once.
+    /// Whether a live source that gives no frame at its start is treated like a lost source. Otherwise it is
+    /// refused at once.
     pub is_awaited: bool,
-    /// Where the stream was that a live source goes on with; what the source gave meanwhile is gone.
+    /// The position of the stream that a live source continues. Frames that the source gave in the meantime
+    /// are lost.
     pub behind: Behind,
 }
 
-/// How far a stream has come; nowhere by default.
+/// The position of a stream; by default its beginning.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Behind {
     /// The number of its next frame.
     pub index: usize,
-    /// The time of its next frame, in seconds.
+    /// The stream time of its next frame, in seconds.
     pub time: f64,
 }
 
@@ -45,16 +47,16 @@ impl Default for InputOptions {
     }
 }
 
-/// When a lost source is tried again, and when it is given up.
+/// When the connection to a lost source is tried again, and when the source is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reconnect {
-    /// Before the first try.
+    /// The time before the first attempt.
     pub initial: Duration,
-    /// Longest time between two tries.
+    /// The longest time between two attempts.
     pub longest: Duration,
-    /// Most tries in a row; `None` is no limit.
+    /// The most attempts in a row; `None` means no limit.
     pub attempts: Option<usize>,
-    /// Longest time without a frame; `None` is no limit.
+    /// The longest time without a frame; `None` means no limit.
     pub give_up_after: Option<Duration>,
 }
 
@@ -70,7 +72,7 @@ impl Default for Reconnect {
 }
 
 impl Reconnect {
-    /// How long to wait after so many tries in vain: twice as long each time.
+    /// The time to wait after `tries` failed attempts. It doubles with every attempt.
     pub(super) fn delay(&self, tries: usize) -> Duration {
         let doubled = u32::try_from(tries).ok().and_then(|tries| 2_u32.checked_pow(tries));
         let delay = doubled.and_then(|factor| self.initial.checked_mul(factor)).unwrap_or(self.longest);

@@ -1,21 +1,21 @@
-//! What a folder or a glob has beside its frames.
+//! The files of a folder or a glob that are not frames.
 
 use std::fmt::{self, Display, Formatter};
 
-/// Files that are no frames, by the reason.
+/// The numbers of files that are not frames, by the reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Hidden files (`._x.jpg` of a Mac is one) and those of file managers.
+    /// Hidden files (including `._x.jpg` of a Mac) and those of file managers.
     pub hidden: usize,
-    /// Links to what is not there.
+    /// Links to files that do not exist.
     pub dangling: usize,
-    /// Files that were met again on another way through linked folders.
+    /// Files that were found again on another path through linked folders.
     pub again: usize,
-    /// Files that do not have the name of an image.
+    /// Files whose names are not those of images.
     pub others: usize,
 }
 
-/// `; left out: 3 hidden files, 1 link that leads nowhere`; nothing where nothing is left out.
+/// Written as `; left out: 3 hidden files, 1 link that leads nowhere`, or as nothing if no file is left out.
 impl Display for LeftOut {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let mut before = "; left out: ";

@@ -1,11 +1,12 @@
 //! Frames from image folders, animations, video files, standard input, cameras and network streams: one way to pixels.
 //!
-//! [`open()`] makes a [`FrameSource`] of a name. Every source streams: at most a decoder's own reference pictures and two more
-//! frames are in memory, and under [`delivery`] those that wait for whoever takes them.
+//! [`open()`] makes a [`FrameSource`] from a name. Every source streams: it keeps at most a decoder's own
+//! reference pictures and two more frames in memory. [`delivery`] adds the frames that wait for their
+//! consumer.
 //!
-//! What is seen of a frame does not depend on its container, its decoder or the way by which it came: pictures come out upright,
-//! on white, in 8 bits a channel. Bytes from strangers cost bounded memory and time, and end in one [`SourceError`]; a secret
-//! that stands in an address is in no message.
+//! The pixels of a frame do not depend on its container, its decoder or the way by which it came. Pictures
+//! are upright, on white, with 8 bits per channel. Untrusted bytes cost bounded memory and time, and their
+//! errors are one [`SourceError`]. No message contains a secret of an address.
 
 mod address;
 mod animation;

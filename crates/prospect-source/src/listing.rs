@@ -1,4 +1,4 @@
-//! Which files of a folder or a glob are frames, in which order, and what is left out.
+//! The files of a folder or a glob that are frames, their order, and the files that are left out.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
@@ -8,7 +8,7 @@ use crate::left_out::LeftOut;
 use crate::{SourceError, walk};
 
 const EXTENSIONS: [&str; 9] = ["png", "jpg", "jpeg", "jpe", "jfif", "bmp", "dib", "gif", "webp"];
-/// What file managers put beside pictures, where it does not begin with a dot.
+/// The files that file managers put beside pictures and that do not begin with a dot.
 const OF_FILE_MANAGERS: [&str; 2] = ["thumbs.db", "desktop.ini"];
 
 /// Image files in natural order of their names (`2.png` before `10.png`).
@@ -19,7 +19,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// Of a folder, without those in it.
+    /// The files of a folder, without its subfolders.
     pub(super) fn of_folder(path: &Path) -> Result<Self, SourceError> {
         let unreadable = |source| SourceError::Unreadable { path: path.to_owned(), source };
         let mut listing = Self::default();
@@ -33,7 +33,8 @@ impl Listing {
         Ok(listing.sorted())
     }
 
-    /// Of a glob. As in a shell, what begins with a dot is meant only where the pattern says the dot.
+    /// The files of a glob. As in a shell, a name that begins with a dot matches only if the pattern has the
+    /// dot.
     pub(super) fn of_pattern(pattern: &str) -> Result<Self, SourceError> {
         let mut files = paths_of_pattern(pattern)?;
         let parts = pattern.split(std::path::is_separator).filter(|part| part.starts_with('.'));
@@ -74,7 +75,7 @@ impl Listing {
     }
 }
 
-/// Everything that a pattern names, through whatever links.
+/// All paths that match a pattern, through all links.
 fn paths_of_pattern(pattern: &str) -> Result<Vec<PathBuf>, SourceError> {
     let wrong = |error: glob::PatternError| SourceError::Pattern {
         pattern: pattern.to_owned(),
@@ -99,7 +100,8 @@ fn paths_of_pattern(pattern: &str) -> Result<Vec<PathBuf>, SourceError> {
     Ok(files)
 }
 
-/// The real folder, and the name in it. A link to a file is a name of its own, as in a sequence that shows a picture twice.
+/// The real folder of a file, and the name in it. A link to a file keeps its own name, as in a sequence that
+/// shows a picture twice.
 fn place(file: &Path, folders: &mut HashMap<PathBuf, PathBuf>) -> (PathBuf, String) {
     let folder = match file.parent() {
         Some(folder) if folder != Path::new("") => folder,
@@ -125,7 +127,7 @@ pub(super) fn name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Compares runs of digits by their value and everything else by its characters.
+/// Compares sequences of digits by their value, and everything else by its characters.
 fn natural_order(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a, b);
     loop {

@@ -1,4 +1,4 @@
-//! The way from what a source is called to its frames: by what lies there, and by its first bytes.
+//! Opens a source by its name: by the kind of file, and by its first bytes.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,23 +14,24 @@ use crate::input::InputOptions;
 use crate::stop::StopSignal;
 use crate::{animation, ffmpeg, images, live, mp4, pipe, sample};
 
-/// Opens a video file, an animation, an image, a folder of images, a glob of images, `-` for standard input, or what ffmpeg
-/// opens.
+/// Opens a video file, an animation, an image, a folder of images, a glob of images, `-` for standard input,
+/// or anything else that ffmpeg can open.
 ///
-/// Videos and animations are sampled: the frame at stream time `start + k / fps` is the latest one whose time stamp
-/// is not after it. In a folder, a glob or a stream of images every image is one frame, number k at `k / fps`. Live frames
-/// have the time at which they came, from the first one on.
+/// Videos and animations are sampled: the frame at stream time `start + k / fps` is the latest frame whose
+/// time stamp is not after it. In a folder, a glob or a stream of images every image is one frame, and image
+/// number k has the time `k / fps`. The time of a live frame is its arrival, counted from the first frame.
 ///
 /// # Errors
-/// One variant of [`SourceError`] for every way in which `spec` is no source.
+/// One variant of [`SourceError`] for every way in which `spec` is not a source.
 pub fn open(spec: &str, options: SourceOptions) -> Result<Box<dyn FrameSource>, SourceError> {
     open_with(spec, options, &InputOptions::default(), &StopSignal::default())
 }
 
-/// [`open`], reached as `input` says. A source that waits for its next frame ends when it hears `stop`.
+/// Like [`open`], with the options of `input`. A source that waits for its next frame ends when `stop` is
+/// given.
 ///
 /// # Errors
-/// As [`open`].
+/// The errors of [`open`].
 pub fn open_with(
     spec: &str,
     options: SourceOptions,
@@ -56,7 +57,7 @@ pub fn open_with(
     open_file(spec, options, input, stop)
 }
 
-/// A stream goes on by itself, but for what is served like a file and has a length.
+/// Opens an address. It is live, unless it is served like a file and has a length.
 fn open_stream(
     spec: &str,
     options: SourceOptions,
@@ -76,7 +77,7 @@ fn open_stream(
     live::open(spec, options, input, clock, stop)
 }
 
-/// What has a start, and time stamps of its own.
+/// Opens a source that has a beginning and its own time stamps.
 fn open_file(
     spec: &str,
     options: SourceOptions,
@@ -120,7 +121,7 @@ fn open_file(
     }
 }
 
-/// A named pipe cannot be looked into first.
+/// Whether a path is a named pipe, whose first bytes cannot be examined in advance.
 fn is_fifo(path: &Path) -> bool {
     #[cfg(unix)]
     {
@@ -147,7 +148,7 @@ enum Kind {
     Other,
 }
 
-/// The kind of a file by its first bytes: names lie more often than contents do.
+/// The kind of a file by its first bytes, because names are wrong more often than contents.
 fn kind(path: &Path) -> Result<Kind, SourceError> {
     use std::io::Read;
     let unreadable = |source| SourceError::Unreadable { path: path.to_owned(), source };

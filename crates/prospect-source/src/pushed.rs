@@ -1,4 +1,5 @@
-//! Frames that somebody pushes, one at a time, with time stamps of their own or stamped as they come.
+//! A source into which frames are pushed, one at a time. They have time stamps of their own, or are stamped
+//! on arrival.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,34 +13,34 @@ use crate::input::Behind;
 use crate::stamps::Stamps;
 use crate::stop::StopSignal;
 
-/// How often a source that waits looks whether it still should.
+/// The interval at which a waiting source checks whether it still has to wait.
 const POLL: Duration = Duration::from_millis(50);
 
-/// Why a frame is not taken.
+/// The reason why a frame is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum PushError {
-    /// So many wait already.
+    /// Too many frames wait already.
     #[error("{waiting} frames wait already: expected the next one once the model has taken some of them")]
     Full {
-        /// Frames that wait.
+        /// The number of frames that wait.
         waiting: usize,
     },
-    /// Nobody takes frames any more.
+    /// The source has ended.
     #[error("the stream has come to its end: expected no frame behind it")]
     Ended,
-    /// A time stamp that goes back.
+    /// The time stamp is not after the one before.
     #[error(
         "the time stamp {time}: expected a finite number of seconds greater than {last}, the frame's before"
     )]
     NotLater {
-        /// The stamp.
+        /// The time stamp in seconds.
         time: f64,
-        /// The stamp before.
+        /// The time stamp before it in seconds.
         last: f64,
     },
 }
 
-/// Pushes frames into a source; clones push into the same one.
+/// Pushes frames into a source. Clones push into the same source.
 #[derive(Debug, Clone)]
 pub struct FramePusher(Arc<Shared>);
 
@@ -59,14 +60,14 @@ struct State {
 }
 
 impl Shared {
-    /// No code under the lock panics half-way.
+    /// Locks the state. Poisoning is ignored, because no code under the lock panics half-way.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A source of frames that are pushed: at most `most` wait in it, and it ends with [`FramePusher::end`] or when it hears `stop`. A
-/// stream that goes on does so `behind` where it was.
+/// Makes a source of pushed frames. At most `most` frames wait in it. It ends with [`FramePusher::end`], or
+/// when `stop` is given. A stream that continues begins `behind` its former position.
 pub fn pushed(
     description: &str,
     behind: Behind,
@@ -86,11 +87,11 @@ pub fn pushed(
 }
 
 impl FramePusher {
-    /// Pushes a picture with its stream time in seconds, or the time at which it comes: as long after the first one. Returns the
-    /// frame's number and time.
+    /// Pushes a picture with its stream time in seconds, or with the time of its arrival, counted from the
+    /// first frame. Returns the number and the time of the frame.
     ///
     /// # Errors
-    /// Any [`PushError`]; the picture was not taken then.
+    /// Any [`PushError`]. The picture was not taken then.
     pub fn push(&self, image: Arc<RgbImage>, time: Option<f64>) -> Result<(usize, f64), PushError> {
         let now = Instant::now();
         let mut state = self.0.lock();
@@ -112,14 +113,14 @@ impl FramePusher {
         Ok((index, time))
     }
 
-    /// Says that no frame follows; those that wait are still taken.
+    /// Ends the source. Frames that wait are still delivered.
     pub fn end(&self) {
         self.0.lock().ended = true;
         self.0.changed.notify_all();
     }
 }
 
-/// The other end.
+/// The reading end.
 struct Pushed {
     shared: Arc<Shared>,
     stop: StopSignal,
@@ -158,7 +159,7 @@ impl FrameSource for Pushed {
 }
 
 impl Drop for Pushed {
-    /// Whoever pushes hears of it.
+    /// Tells the pushers that the source has ended.
     fn drop(&mut self) {
         self.shared.lock().ended = true;
     }

@@ -1,9 +1,11 @@
-//! Sampling to a constant rate by time stamps: the one rule of all that has time stamps, built in or through ffmpeg.
+//! Sampling to a constant rate by time stamps. All sources with time stamps follow the same rule, whether
+//! they are built in or read through ffmpeg.
 //!
-//! Slot k is the time `start + k / fps`. Its frame is the latest one whose stamp is not after that time. There is a slot from the
-//! first frame's stamp on, and before the end of the last one (its stamp and its duration): a slot exactly on the end shows
-//! nothing. Times that differ by less than [`TOLERANCE`] are the same. `end` and `max_frames` cut behind this. A last frame of which
-//! no duration is known shows in the slot on its stamp, if one is there.
+//! Slot k is the time `start + k / fps`. Its frame is the latest frame whose time stamp is not after that
+//! time. The slots begin at the time stamp of the first frame, and end before the end of the last one (its
+//! time stamp plus its duration): a slot exactly at the end shows nothing. Times that differ by less than
+//! [`TOLERANCE`] are equal. `end` and `max_frames` are applied afterwards. If the duration of the last frame
+//! is not known, the frame is shown only in a slot exactly at its time stamp.
 
 use std::sync::Arc;
 
@@ -11,14 +13,14 @@ use image::RgbImage;
 
 use super::{Frame, FrameSource, SourceError, SourceOptions};
 
-/// Time stamps come from integer ticks; a difference below this is rounding, not time.
+/// Time stamps come from integer ticks. A difference below this is a rounding error.
 pub(super) const TOLERANCE: f64 = 1e-6;
 
-/// A decoded picture that is turned into RGB only if it is sampled.
+/// A decoded picture that is converted to RGB only if it is sampled.
 pub(super) trait Picture: Send {
     fn rgb(&self) -> RgbImage;
 
-    /// The same, to be shared by the frames that show it.
+    /// The picture as RGB, to be shared by the frames that show it.
     fn shared(&self) -> Arc<RgbImage> {
         Arc::new(self.rgb())
     }
@@ -40,7 +42,7 @@ impl Picture for Arc<RgbImage> {
     }
 }
 
-/// A picture with its time stamp and how long it stays, in seconds.
+/// A picture with its time stamp and its duration, in seconds.
 pub(super) struct Timed<P> {
     pub(super) time: f64,
     pub(super) duration: f64,
@@ -52,8 +54,9 @@ pub(super) trait Pictures: Send {
     type Picture: Picture;
     fn next_picture(&mut self) -> Option<Result<Timed<Self::Picture>, SourceError>>;
 
-    /// Goes on, before the first picture, at one that is shown at `time` or before it, from which all that follow can be had.
-    /// Gives the time of the very first picture; `None` where that is not known, and nothing is passed over.
+    /// Jumps forward, before the first picture was read, to a picture that is shown at `time` or earlier and
+    /// after which all later pictures can be decoded. Returns the time of the very first picture. `None` if
+    /// that is not known; nothing is skipped then.
     fn jump(&mut self, time: f64) -> Option<f64> {
         let _ = time;
         None
@@ -67,7 +70,7 @@ pub(super) struct Sampled<D: Pictures> {
     length: Option<usize>,
     description: String,
     held: Option<Timed<D::Picture>>,
-    /// What `held` shows, once a frame has.
+    /// The RGB picture of `held`, after a frame has used it.
     shown: Option<Arc<RgbImage>>,
     ahead: Option<Timed<D::Picture>>,
     finished: bool,
@@ -86,7 +89,7 @@ impl<D: Pictures> Sampled<D> {
         Self { decoder, options, length, description, held, shown, ahead, finished: false, slot: 0, index: 0 }
     }
 
-    /// Advances to the next sampled picture; afterwards it is in `held`. Gives its time.
+    /// Advances to the next sampled picture, which is then in `held`. Returns its time.
     fn advance(&mut self) -> Option<Result<f64, SourceError>> {
         loop {
             let target = self.options.start + self.slot as f64 / self.options.fps;
@@ -143,7 +146,7 @@ impl<D: Pictures> FrameSource for Sampled<D> {
         Some(Ok(Frame { index: self.index - 1, time, image, name: None }))
     }
 
-    /// Decoded, as the pictures behind them need them, but not turned into RGB.
+    /// Skips pictures. They are decoded, because later pictures need them, but not converted to RGB.
     fn skip(&mut self, items: usize) -> usize {
         (0..items).take_while(|_| self.advance().is_some()).count()
     }
@@ -167,7 +170,8 @@ impl<D: Pictures> FrameSource for Sampled<D> {
     }
 }
 
-/// Frames that sampling pictures at `times` (sorted; the last one shown until `end`) will give.
+/// The number of frames that are sampled from pictures at `times` (sorted; the last one is shown until
+/// `end`).
 pub(super) fn count(times: &[f64], end: f64, options: SourceOptions) -> usize {
     let (Some(begin), Some(last)) = (times.first(), times.last()) else { return 0 };
     let target = |slot: usize| options.start + slot as f64 / options.fps;

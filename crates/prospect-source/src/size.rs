@@ -1,11 +1,11 @@
-//! How large a picture may be, whatever it comes in. A few bytes can say any size, so the size is looked at before memory is
-//! asked for.
+//! The limit on the size of pictures of every format. A few bytes can declare any size, so the size is
+//! checked before memory is allocated.
 
-/// Most pixels of one picture: what Pillow opens, and with it the reference; half a gigabyte as RGB. The frames of 8K video
-/// have a fifth of it.
+/// The most pixels of one picture. It is the limit of Pillow, and therefore of the reference; as RGB it takes
+/// half a gigabyte. The frames of 8K video have a fifth of it.
 pub const MOST_PIXELS: u64 = 178_956_970;
 
-/// A picture that is larger.
+/// A picture has too many pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a picture of {width}x{height} pixels, expected at most {MOST_PIXELS} in all")]
 pub struct TooLarge {
@@ -16,7 +16,7 @@ pub struct TooLarge {
 }
 
 /// # Errors
-/// A picture of that size has more pixels than [`MOST_PIXELS`].
+/// A picture of this size has more pixels than [`MOST_PIXELS`].
 pub(super) fn check_size(width: impl Into<u64>, height: impl Into<u64>) -> Result<(), TooLarge> {
     let (width, height) = (width.into(), height.into());
     match width.checked_mul(height) {

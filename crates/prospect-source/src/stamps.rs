@@ -1,29 +1,29 @@
-//! Time stamps that rise: those that are given with frames, and the moments at which frames come.
+//! Rising time stamps: those that come with frames, and the moments at which frames arrive.
 
 use std::time::Instant;
 
-/// Least seconds between two frames: two time stamps are never the same.
+/// The least seconds between two frames. Two time stamps are never equal.
 const LEAST_STEP: f64 = 1e-3;
 
 /// The stamps of one stream.
 #[derive(Debug)]
 pub(crate) struct Stamps {
     begins: f64,
-    /// Moment and stream time of the first frame that was stamped as it came.
+    /// The moment and the stream time of the first frame that was stamped on arrival.
     first: Option<(Instant, f64)>,
     last: Option<f64>,
 }
 
 impl Stamps {
-    /// Of a stream whose first frame is not before `begins`, in seconds.
+    /// The stamps of a stream whose first frame is not before `begins`, in seconds.
     pub(crate) fn new(begins: f64) -> Self {
         Self { begins, first: None, last: None }
     }
 
-    /// Takes a stamp that was given.
+    /// Takes a time stamp that came with a frame.
     ///
     /// # Errors
-    /// The time before which, or at which, no further stamp may be.
+    /// The last time stamp, which has to be exceeded; for a first frame, the begin of the stream.
     pub(crate) fn given(&mut self, time: f64) -> Result<f64, f64> {
         let is_later = time.is_finite() && self.last.map_or(time >= self.begins, |last| time > last);
         if !is_later {
@@ -33,7 +33,7 @@ impl Stamps {
         Ok(time)
     }
 
-    /// Stamps a frame that comes now: as long after the first one as it came.
+    /// Stamps a frame that arrives now, by its distance from the first frame.
     pub(crate) fn arrived(&mut self, now: Instant) -> f64 {
         let next = self.last.map_or(self.begins, |last| last + LEAST_STEP);
         let (began, first) = *self.first.get_or_insert((now, next));

@@ -1,29 +1,30 @@
-//! The word to whoever waits for a frame that nobody wants it any more.
+//! A signal that ends the wait for a frame.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Given once; heard by everyone who has a clone of it.
+/// A signal to stop. It is given once, and all its clones receive it.
 #[derive(Debug, Clone, Default)]
 pub struct StopSignal(Arc<(Mutex<bool>, Condvar)>, Option<Arc<AtomicBool>>);
 
-/// How often a wait looks at a flag that nobody tells it of.
+/// The interval at which a wait checks the flag.
 const POLL: Duration = Duration::from_millis(50);
 
 impl StopSignal {
-    /// One that is given as well when `flag` is set, which a handler of signals can do.
+    /// A signal that also counts as given when `flag` is set. A handler of operating system signals can set
+    /// it.
     pub fn hearing(flag: Arc<AtomicBool>) -> Self {
         Self(Arc::default(), Some(flag))
     }
 
-    /// Gives it.
+    /// Gives the signal.
     pub fn stop(&self) {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.0.1.notify_all();
     }
 
-    /// Whether it was given.
+    /// Whether the signal was given.
     pub fn is_stopped(&self) -> bool {
         self.hears_flag() || *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -32,7 +33,7 @@ impl StopSignal {
         self.1.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
-    /// Waits until a moment or the signal, whichever is first.
+    /// Waits until a moment or until the signal, whichever comes first.
     pub fn wait_until(&self, until: Instant) {
         let mut stopped = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         while !*stopped && !self.hears_flag() {

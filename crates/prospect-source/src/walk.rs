@@ -1,4 +1,5 @@
-//! The files of a pattern with `**`, found by hand: a folder with two links to itself has more ways through it than can be walked.
+//! Finds the files of a pattern with `**`. The walk is our own, because a folder with two links to itself has
+//! more paths through it than can be walked.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf, is_separator};
@@ -8,30 +9,30 @@ use glob::{MatchOptions, Pattern};
 
 use super::SourceError;
 
-/// Folders that are looked into behind links; without links no folder is met twice.
+/// The most folders that are searched behind links. Without links no folder is found twice.
 const MOST_LINKED: usize = 10_000;
 
-/// A `*` is part of one name, as in a shell.
+/// The options of patterns: a `*` stays within one name, as in a shell.
 const OPTIONS: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
     require_literal_leading_dot: false,
 };
 
-/// A folder on the way.
+/// A folder on the path of the walk.
 struct Folder {
-    /// From where the walk began.
+    /// The path from the begin of the walk.
     path: PathBuf,
     real: PathBuf,
     above: Option<Rc<Folder>>,
     /// Whether a link leads to it, or to one above it.
     linked: bool,
-    /// Whether it is above itself: its files are met again, and nothing below.
+    /// Whether the folder contains itself. Its files are found again, and nothing below it is searched.
     again: bool,
 }
 
 impl Folder {
-    /// Whether it or one above it is this one.
+    /// Whether this folder, or one above it, is `real`.
     fn is_within(&self, real: &Path) -> bool {
         let mut folder = Some(self);
         while let Some(current) = folder {
@@ -56,7 +57,7 @@ pub(super) fn split(pattern: &str) -> Option<(&str, &str)> {
     None
 }
 
-/// Every file below `root` whose path from there fits `rest`, those on short ways first.
+/// All files below `root` whose path from there matches `rest`, those with short paths first.
 pub(super) fn files_below(root: &Path, rest: &Pattern) -> Result<Vec<PathBuf>, SourceError> {
     let unreadable = |path: &Path| {
         let path = path.to_owned();

@@ -1,4 +1,4 @@
-//! Decoded pictures that are turned into RGB, and upright, when they are wanted.
+//! Decoded pictures, which are converted to RGB and made upright when they are needed.
 
 use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
@@ -6,7 +6,8 @@ use image::{DynamicImage, RgbImage};
 use super::colour::{Chroma, Colour, Conversion, Tint};
 use super::sample::Picture;
 
-/// Planes of one decoded picture: luma `width * height`, chroma by its subsampling, rounded up; no padding.
+/// The planes of one decoded picture: luma `width * height`, and chroma by its subsampling, rounded up; no
+/// padding.
 #[derive(Debug, Clone)]
 pub(super) struct YuvPicture {
     pub(super) width: usize,
@@ -14,15 +15,15 @@ pub(super) struct YuvPicture {
     pub(super) y: Vec<u8>,
     pub(super) u: Vec<u8>,
     pub(super) v: Vec<u8>,
-    /// Pixels to a sample of chroma, across and down.
+    /// The number of pixels per sample of chroma, horizontally and vertically.
     pub(super) subsampling: (usize, usize),
     pub(super) chroma: Chroma,
     pub(super) colour: Colour,
-    /// What makes it upright.
+    /// The orientation that makes the picture upright.
     pub(super) orientation: Orientation,
 }
 
-/// Copies a plane out of a padded buffer; rows the buffer lacks repeat the last one it has.
+/// Copies a plane out of a padded buffer. Rows that the buffer lacks repeat its last row.
 pub(super) fn unpad(plane: &[u8], stride: usize, width: usize, height: usize) -> Vec<u8> {
     let rows = (plane.len() / stride.max(1)).max(1);
     let mut out = Vec::with_capacity(width * height);
@@ -65,7 +66,8 @@ impl Picture for YuvPicture {
     }
 }
 
-/// Pixels of a line of which `N` have one tint each, the last ones perhaps fewer. The loop has a length that the compiler knows.
+/// Converts pixels of a line in groups: `N` pixels have the same tint, and the last group may be smaller. `N`
+/// is constant, so the compiler knows the length of the loop.
 fn groups<const N: usize>(
     conversion: &Conversion,
     pixels: &mut [[u8; 3]],

@@ -1,4 +1,5 @@
-//! An eviction plan carried out: what is kept, what is put back, what waits for the next step.
+//! Carries an eviction plan out: which slots are kept, which texts are put back, and which wait for the next
+//! step.
 
 use std::ops::Range;
 
@@ -12,55 +13,57 @@ use crate::simulator::PutBack;
 /// One piece of the rebuilt cache, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RebuiltPiece<W> {
-    /// These slots of the old cache come back from slot `to` on.
+    /// Slots of the old cache that are kept. They begin at slot `to` of the new cache.
     Keep {
-        /// Where they were.
+        /// Their slots in the old cache.
         from: Range<usize>,
-        /// Where they begin now.
+        /// Their first slot in the new cache.
         to: usize,
     },
-    /// A text stands here now.
+    /// A text that is put back.
     Text {
-        /// What it is.
+        /// The kind of its segment.
         kind: SegmentKind,
-        /// Its slots.
+        /// Its slots in the new cache.
         at: Range<usize>,
         /// Its tokens.
         content: W,
     },
 }
 
-/// What an eviction left.
+/// The result of an eviction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rebuilt<W> {
-    /// Length of the cache before.
+    /// Length of the cache before the eviction, in tokens.
     pub tokens_before: usize,
-    /// Length of the cache afterwards.
+    /// Length of the cache after the eviction, in tokens.
     pub tokens_after: usize,
-    /// The pieces that the cache is rebuilt from.
+    /// The pieces of the new cache, in order.
     pub pieces: Vec<RebuiltPiece<W>>,
-    /// The texts that were put back, in order; after a frame they go in with the next step and are no pieces.
+    /// The texts that were put back, in order. In an eviction after a frame they go in with the next step and
+    /// are not among the pieces.
     pub put_back: Vec<PutBack>,
 }
 
-/// A text that does not fit into the cache that is rebuilt.
+/// A text of the plan does not fit into the rebuilt cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no room for {incoming} more tokens beside {cache_tokens}: expected at most {max_seq_len} together")]
 pub struct NoRoom {
-    /// Its tokens.
+    /// The tokens of the text.
     pub incoming: usize,
-    /// Tokens that were there by then.
+    /// The tokens in the cache before the text.
     pub cache_tokens: usize,
-    /// Most tokens the cache may hold.
+    /// The most tokens that the cache may hold.
     pub max_seq_len: usize,
 }
 
 impl<W: Waiting> Account<W> {
-    /// Carries `plan` out. `texts` are the texts and summaries of the plan, in its order; under ProAssist's rules
-    /// ([`Trigger::AfterFrame`]) they go in with the next step, for after a frame there always is one.
+    /// Carries `plan` out. `texts` are the texts and summaries of the plan, in its order. Under ProAssist's
+    /// rules ([`Trigger::AfterFrame`]) they go in with the next step, which always follows an eviction after
+    /// a frame.
     ///
     /// # Errors
-    /// [`NoRoom`]: the stream cannot go on then.
+    /// [`NoRoom`], after which the stream cannot continue.
     pub fn rebuild(
         &mut self,
         plan: &EvictionPlan,

@@ -1,27 +1,28 @@
-//! A strategy, as the catalogue has it.
+//! The description of a strategy in the catalogue.
 
 use super::parameter::{Parameter, ParameterKind, ParameterRole};
 use super::values::{ParameterError, ParameterValue, ParameterValues};
 use crate::plan::PositionPolicy;
 use crate::strategy::ContextStrategy;
 
-/// Makes a strategy of values that its description has checked.
+/// Builds a strategy from values that its description has checked.
 pub type Make = fn(&ParameterValues) -> Result<Box<dyn ContextStrategy>, ParameterError>;
 
-/// What there is to know of a strategy before it is built.
+/// What is known about a strategy before it is built.
 #[derive(Debug, Clone, Copy)]
 pub struct StrategyDescription {
-    /// Its name in settings, traces and tables.
+    /// The name of the strategy in settings, traces and tables.
     pub name: &'static str,
-    /// What it does, as one line that continues its name.
+    /// What the strategy does, in one line without a subject: it is printed behind the name.
     pub purpose: &'static str,
-    /// Its parameters, in the order in which settings are printed.
+    /// The parameters, in the order in which settings are printed.
     pub parameters: &'static [Parameter],
-    /// Makes it; [`Self::build`] checks the values before.
+    /// Builds the strategy. Call [`Self::build`], which checks the values first.
     pub make: Make,
 }
 
-/// Two are equal when their names and parameters are: how a strategy is made cannot be compared.
+/// Two descriptions are equal if their names and parameters are equal. The functions that build the
+/// strategies cannot be compared.
 impl PartialEq for StrategyDescription {
     fn eq(&self, other: &Self) -> bool {
         (self.name, self.parameters) == (other.name, other.parameters)
@@ -29,20 +30,20 @@ impl PartialEq for StrategyDescription {
 }
 
 impl StrategyDescription {
-    /// The parameter of this name.
+    /// The parameter with this name.
     pub fn parameter(&self, name: &str) -> Option<&'static Parameter> {
         self.parameters.iter().find(|parameter| parameter.name == name)
     }
 
-    /// The parameters that have a role, in their order.
+    /// The parameters with this role, in their order.
     pub fn parameters_as(&self, role: ParameterRole) -> impl Iterator<Item = &'static Parameter> {
         self.parameters.iter().filter(move |parameter| parameter.role == Some(role))
     }
 
-    /// The strategy with these values.
+    /// Builds the strategy with these values.
     ///
     /// # Errors
-    /// A value that is missing, too many, of another kind or out of range.
+    /// A value is missing, unknown, of another kind or out of range.
     pub fn build(&self, values: &ParameterValues) -> Result<Box<dyn ContextStrategy>, ParameterError> {
         for parameter in self.parameters {
             let (name, kind) = (parameter.name.to_owned(), parameter.kind);
@@ -65,7 +66,8 @@ impl StrategyDescription {
         (self.make)(values)
     }
 
-    /// Values to try it with beside others: it keeps about `kept` tokens and asks for a summary of at most `summary`.
+    /// Example values, with which strategies can be compared: the strategy keeps about `kept` tokens and asks
+    /// for a summary of at most `summary` tokens.
     pub fn example(&self, kept: usize, summary: usize) -> ParameterValues {
         let needed = self.parameters.iter().filter(|parameter| !parameter.is_optional);
         needed.fold(ParameterValues::new(), |values, parameter| {
@@ -95,7 +97,7 @@ impl StrategyDescription {
     }
 }
 
-/// The description of this name.
+/// The description with this name.
 pub fn find<'a>(catalogue: &'a [StrategyDescription], name: &str) -> Option<&'a StrategyDescription> {
     catalogue.iter().find(|strategy| strategy.name == name)
 }

@@ -1,7 +1,8 @@
-//! What there is to know of a strategy before it is built: its name, what it is for, its parameters.
+//! The catalogue of strategies: the name, purpose and parameters of a strategy, before it is built.
 //!
-//! Each built-in strategy says this of itself, in its own file; [`crate::strategies::BUILT_IN`] lists them. Settings, their
-//! checks and what is printed of them follow from the list, so that a new strategy is known everywhere once it stands there.
+//! Each built-in strategy has its description in its own file, and [`crate::strategies::BUILT_IN`] lists the
+//! descriptions. Settings, their checks and the printed settings are derived from this list, so a strategy
+//! that is added to the list is known everywhere.
 //!
 //! ```
 //! use prospect_context::catalogue::{self, ParameterValues};

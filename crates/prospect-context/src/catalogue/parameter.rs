@@ -1,4 +1,4 @@
-//! One parameter of a strategy, as its description has it.
+//! One parameter in the description of a strategy.
 
 use super::values::ParameterValue;
 use crate::plan::PositionPolicy;
@@ -6,51 +6,53 @@ use crate::plan::PositionPolicy;
 /// A parameter of a strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parameter {
-    /// Its name in settings.
+    /// The name of the parameter in settings.
     pub name: &'static str,
-    /// Which values it takes.
+    /// The values that the parameter accepts.
     pub kind: ParameterKind,
-    /// Whether it may be left out.
+    /// Whether the parameter may be left out.
     pub is_optional: bool,
-    /// What it means to a check that looks at any strategy; `None`: it means something to its strategy alone.
+    /// What the parameter means to checks that apply to every strategy; `None` if only its own strategy knows
+    /// its meaning.
     pub role: Option<ParameterRole>,
 }
 
-/// Which values a parameter takes.
+/// The values that a parameter accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParameterKind {
     /// A whole number.
     Count {
-        /// The smallest one.
+        /// The smallest valid number.
         least: usize,
     },
     /// A share of the budget, above 0 and at most 1.
     Share,
     /// A text that is not blank.
     Text,
-    /// A text that is not blank, in which words in braces are filled in later.
+    /// A text that is not blank. Placeholders in braces are filled in later.
     Prompt {
-        /// The words that may stand in braces.
+        /// The placeholders that are allowed, without their braces.
         placeholders: &'static [&'static str],
     },
-    /// Where kept keys stand afterwards.
+    /// A position policy: the positions of kept keys after an eviction.
     Positions,
 }
 
-/// What a parameter means to whoever asks whether a strategy fits into a cache.
+/// What a parameter means to a check whether a strategy fits into a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParameterRole {
-    /// Most tokens that stay after an eviction.
+    /// The most tokens that stay after an eviction.
     Kept,
-    /// Tokens that stay beside those.
+    /// Tokens that stay in addition to those of [`Self::Kept`].
     KeptBeside,
-    /// Of the tokens that stay, most that are chosen in another way: the parameter adds nothing to them.
+    /// The most tokens that are chosen in another way. They are a part of the tokens of [`Self::Kept`], so
+    /// the parameter adds nothing to their number.
     PartOfKept,
-    /// Most tokens of a summary.
+    /// The most tokens of a summary.
     SummaryLength,
-    /// What the model is asked for a summary.
+    /// The prompt that asks the model for a summary.
     SummaryPrompt,
-    /// Most tokens that the prompt of a summary grows by when it is filled in.
+    /// The most tokens by which the prompt of a summary grows when its placeholders are filled in.
     SummaryPromptGrowth,
 }
 
@@ -75,7 +77,7 @@ impl Parameter {
         Self::new(name, ParameterKind::Prompt { placeholders })
     }
 
-    /// Where kept keys stand afterwards: `positions`, as with every strategy that has the choice.
+    /// The parameter `positions`, which has this name in every strategy that offers the choice.
     pub const fn positions() -> Self {
         Self::new("positions", ParameterKind::Positions)
     }
@@ -84,13 +86,13 @@ impl Parameter {
         Self { name, kind, is_optional: false, role: None }
     }
 
-    /// The parameter with a role.
+    /// The same parameter with a role.
     #[must_use]
     pub const fn as_role(self, role: ParameterRole) -> Self {
         Self { role: Some(role), ..self }
     }
 
-    /// The parameter as one that may be left out.
+    /// The same parameter, but it may be left out.
     #[must_use]
     pub const fn optional(self) -> Self {
         Self { is_optional: true, ..self }
@@ -98,7 +100,7 @@ impl Parameter {
 }
 
 impl ParameterKind {
-    /// Which values are valid, in words.
+    /// The valid values, in words.
     pub fn expected(self) -> String {
         match self {
             Self::Count { least } => format!("a whole number of at least {least}"),
@@ -111,7 +113,7 @@ impl ParameterKind {
         }
     }
 
-    /// Which values would be valid, in words, where `value` is not.
+    /// The valid values, in words, if `value` is not valid; otherwise `None`.
     pub fn complaint(self, value: &ParameterValue) -> Option<String> {
         let is_valid = match (self, value) {
             (Self::Count { least }, ParameterValue::Count(count)) => *count >= least,

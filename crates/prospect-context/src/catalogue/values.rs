@@ -10,11 +10,11 @@ use crate::plan::PositionPolicy;
 pub enum ParameterValue {
     /// A number of tokens, or of anything else.
     Count(usize),
-    /// A part of a whole.
+    /// A share of a whole.
     Share(f64),
     /// A text, or a prompt.
     Text(String),
-    /// Where kept keys stand.
+    /// A position policy.
     Positions(PositionPolicy),
 }
 
@@ -59,39 +59,39 @@ impl From<PositionPolicy> for ParameterValue {
     }
 }
 
-/// Why a strategy cannot be built of these values.
+/// The reason why a strategy cannot be built from these values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParameterError {
-    /// A parameter without a value that needs one.
+    /// A required parameter has no value.
     #[error("{parameter} is missing: expected {expected}")]
     Missing {
-        /// Its name.
+        /// The name of the parameter.
         parameter: String,
-        /// What would be valid.
+        /// The valid values, in words.
         expected: String,
     },
-    /// A value of another kind, or out of range.
+    /// A value is of another kind, or out of range.
     #[error("{parameter} = {value}: expected {expected}")]
     Refused {
-        /// The parameter's name.
+        /// The name of the parameter.
         parameter: String,
-        /// The value, as it would be written.
+        /// The value, as settings write it.
         value: String,
-        /// What would be valid.
+        /// The valid values, in words.
         expected: String,
     },
-    /// A value for a parameter that the strategy does not have.
+    /// The strategy has no parameter with this name.
     #[error("{parameter}: no such parameter: expected {known}")]
     Unknown {
-        /// The name.
+        /// The name that was given.
         parameter: String,
-        /// The names of those that there are.
+        /// The names of the strategy's parameters.
         known: String,
     },
 }
 
-/// The values of a strategy's parameters, by name. One that is not set has none.
+/// The values of a strategy's parameters, by name. A parameter that is not set has no value.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ParameterValues {
     values: BTreeMap<String, ParameterValue>,
@@ -103,21 +103,21 @@ impl ParameterValues {
         Self::default()
     }
 
-    /// These values and another one; an older one of the same name is replaced.
+    /// These values and one more. It replaces an earlier value with the same name.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<ParameterValue>) -> Self {
         self.values.insert(name.to_owned(), value.into());
         self
     }
 
-    /// These values without those for which `stays` does not hold.
+    /// The values for whose names `stays` is true.
     #[must_use]
     pub fn only(mut self, stays: impl Fn(&str) -> bool) -> Self {
         self.values.retain(|name, _| stays(name));
         self
     }
 
-    /// The value of this name.
+    /// The value with this name.
     pub fn get(&self, name: &str) -> Option<&ParameterValue> {
         self.values.get(name)
     }
@@ -127,10 +127,10 @@ impl ParameterValues {
         self.values.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// The count of this name.
+    /// The count with this name.
     ///
     /// # Errors
-    /// None is there, or a value of another kind.
+    /// There is no value with this name, or it is of another kind.
     pub fn count(&self, name: &str) -> Result<usize, ParameterError> {
         let count = |value: &ParameterValue| match value {
             ParameterValue::Count(count) => Some(*count),
@@ -139,10 +139,10 @@ impl ParameterValues {
         self.need(name, count, "a whole number")
     }
 
-    /// The share of this name, where it is set.
+    /// The share with this name; `None` if it is not set.
     ///
     /// # Errors
-    /// A value of another kind.
+    /// The value is of another kind.
     pub fn optional_share(&self, name: &str) -> Result<Option<f64>, ParameterError> {
         let share = |value: &ParameterValue| match value {
             ParameterValue::Share(share) => Some(*share),
@@ -151,10 +151,10 @@ impl ParameterValues {
         self.get(name).map(|_| self.need(name, share, "a share")).transpose()
     }
 
-    /// The text or prompt of this name.
+    /// The text or prompt with this name.
     ///
     /// # Errors
-    /// None is there, or a value of another kind.
+    /// There is no value with this name, or it is of another kind.
     pub fn text(&self, name: &str) -> Result<String, ParameterError> {
         let text = |value: &ParameterValue| match value {
             ParameterValue::Text(text) => Some(text.clone()),
@@ -163,10 +163,10 @@ impl ParameterValues {
         self.need(name, text, "a string")
     }
 
-    /// The position policy of this name.
+    /// The position policy with this name.
     ///
     /// # Errors
-    /// None is there, or a value of another kind.
+    /// There is no value with this name, or it is of another kind.
     pub fn positions(&self, name: &str) -> Result<PositionPolicy, ParameterError> {
         let positions = |value: &ParameterValue| match value {
             ParameterValue::Positions(positions) => Some(*positions),

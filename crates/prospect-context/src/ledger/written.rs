@@ -1,4 +1,4 @@
-//! A ledger that is read back: it may have been written by anyone.
+//! Checks a ledger that is read from a file, which may come from anyone.
 
 use serde::Deserialize;
 
@@ -15,7 +15,7 @@ pub(super) struct WrittenLedger {
 
 impl WrittenLedger {
     /// # Errors
-    /// In words, what no ledger has.
+    /// The fault of the ledger, in words.
     pub(super) fn check(&self) -> Result<(), String> {
         let Self { segments, changes, travelled, .. } = self;
         let mut end = 0;

@@ -6,12 +6,13 @@ use crate::plan::SummaryRequest;
 use crate::view::TokenCounter;
 
 impl Simulator<'_> {
-    /// How long the summary that a request asks for turns out.
+    /// The length in tokens of the summary that a request gets.
     pub(super) fn summary_tokens(&self, request: &SummaryRequest) -> usize {
         self.options.summary_tokens.min(request.max_new_tokens)
     }
 
-    /// After a silent frame; a frame like it will bring `incoming` tokens: a few tokens more, or the question whether it is time to begin.
+    /// Works on the early summary after a silent frame. A frame like this one will bring `incoming` tokens.
+    /// Writes a few more tokens of the summary, or asks the strategy whether to begin one.
     pub(super) fn go_on_with_early_summary(&mut self, incoming: usize, time: f64) {
         if self.early.is_none() {
             self.early = self.begin_early_summary(incoming, time);

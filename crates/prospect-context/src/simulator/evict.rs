@@ -1,4 +1,4 @@
-//! An eviction: the strategy's plan, and the cache rebuilt from it.
+//! An eviction: the plan of the strategy, and the cache that is rebuilt from it.
 
 use super::marks::{Label, Mark, facts_of, moved, push_move};
 use super::options::SimulatorError;
@@ -68,7 +68,8 @@ impl Simulator<'_> {
         Ok(())
     }
 
-    /// Moves the marks with what carries them, and marks what was put back; returns the tokens of the latter.
+    /// Moves the marks together with their slots, and marks the texts that were put back. Returns the tokens
+    /// of these texts.
     fn move_marks(&mut self, rebuilt: &Rebuilt<Said>) -> TokensByKind {
         let (mut moves, mut marks, mut put_back) = (Vec::new(), Vec::new(), TokensByKind::default());
         for piece in &rebuilt.pieces {
@@ -102,7 +103,8 @@ impl Simulator<'_> {
         })
     }
 
-    /// What the plan puts back, as a run would have it, and how many tokens of it are generated while the frame waits.
+    /// The texts that the plan puts back, as in a run, and the number of their tokens that are generated
+    /// while the frame waits.
     fn texts(&self, plan: &EvictionPlan, known: &[u32]) -> (Vec<(SegmentKind, Said)>, usize) {
         let (mut texts, mut waited_for) = (Vec::new(), 0);
         for piece in plan.pieces() {
@@ -165,7 +167,7 @@ impl Simulator<'_> {
         }
     }
 
-    /// Of the facts that were known, those that are not any more.
+    /// The facts that were known before and are lost now.
     fn lose_facts(&mut self, mut known: Vec<u32>, time: f64) -> Vec<u32> {
         let left = self.visible_facts();
         known.retain(|fact| left.binary_search(fact).is_err());

@@ -1,42 +1,42 @@
-//! Streams made up from parameters.
+//! Streams that are generated from parameters.
 
 use super::stream::{StreamSegment, StreamStep};
 use crate::random::Random;
 use crate::segment::SegmentKind;
 
-/// What a made-up stream looks like. Equal parameters give equal streams, on every machine.
+/// The parameters of a generated stream. Equal parameters give equal streams, on every machine.
 ///
-/// It opens with a pinned system prompt. The assistant is silent or replies; the last token that it generates, the silence
-/// token included, goes in with the next frame. Every fact is shown by one frame, and told once more by the next reply if
-/// no newer fact has been shown by then.
+/// The stream begins with a pinned system prompt. At each frame the assistant is silent or replies. The last
+/// token that it generates, or the silence token, goes in with the next frame. Every fact is shown by one
+/// frame. The next reply tells it once more, unless a newer fact has been shown by then.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StreamParameters {
-    /// Frames.
+    /// The number of frames.
     pub frames: usize,
-    /// Frames a second; of a stream with 0 or less, all frames stand at second 0.
+    /// Frames per second. At 0 or less, all frames have the time 0.
     pub fps: f64,
-    /// Tokens of a frame.
+    /// Tokens per frame.
     pub frame_tokens: usize,
-    /// Tokens of the opening system prompt; 0: none.
+    /// Tokens of the system prompt at the beginning; 0 means no prompt.
     pub system_tokens: usize,
-    /// The assistant replies at every so many frames; 0: never.
+    /// The assistant replies once in this number of frames; 0 means never.
     pub reply_every: usize,
-    /// Tokens of a reply, with the last one, which is generated but goes in with the next frame.
+    /// Tokens of a reply, including the last token, which goes in with the next frame.
     pub reply_tokens: usize,
-    /// The user says something at the first frame and every so many frames later; 0: never.
+    /// The user says something at the first frame, and then once in this number of frames; 0 means never.
     pub request_every: usize,
-    /// Tokens of what the user says.
+    /// Tokens of a user message.
     pub request_tokens: usize,
-    /// Mean length of a scene in frames; within a scene, frames are much alike. 0: one scene.
+    /// The mean length of a scene in frames; 0 means one scene. Frames within a scene are similar.
     pub scene_frames: usize,
-    /// Something worth remembering is shown at every so many frames; 0: never.
+    /// A new fact is shown once in this number of frames; 0 means never.
     pub fact_every: usize,
-    /// Draws the lengths of scenes and the similarity of frames.
+    /// The seed for the lengths of scenes and the similarity of frames.
     pub seed: u64,
 }
 
 impl Default for StreamParameters {
-    /// An hour at two frames a second, with the frames of SmolVLM2.
+    /// An hour at two frames per second, with the frame size of SmolVLM2 in tokens.
     fn default() -> Self {
         Self {
             frames: 7_200,
@@ -55,7 +55,7 @@ impl Default for StreamParameters {
 }
 
 impl StreamParameters {
-    /// The stream.
+    /// Generates the stream.
     pub fn stream(&self) -> GeneratedStream {
         GeneratedStream {
             parameters: *self,
@@ -67,7 +67,7 @@ impl StreamParameters {
     }
 }
 
-/// The steps of a made-up stream ([`StreamParameters::stream`]).
+/// The steps of a generated stream ([`StreamParameters::stream`]).
 #[derive(Debug, Clone)]
 pub struct GeneratedStream {
     parameters: StreamParameters,

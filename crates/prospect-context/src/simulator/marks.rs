@@ -1,4 +1,5 @@
-//! What lies where in the cache, beside the segments: facts, summaries of facts, texts that were put back.
+//! Marks of slots in the cache, in addition to the segments: facts, summaries of facts, and texts that were
+//! put back.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -6,14 +7,14 @@ use std::ops::Range;
 use super::report::{FactPlace, FactRecord};
 use crate::segment::SegmentKind;
 
-/// What a run of slots carries.
+/// What a range of slots carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Label {
     /// A segment that tells a fact.
     Fact(u32),
-    /// A summary that tells it.
+    /// A summary that tells the fact.
     Summarised(u32),
-    /// An eviction put it back, as this.
+    /// A text of this kind that an eviction put back.
     PutBack(SegmentKind),
 }
 
@@ -26,7 +27,7 @@ impl Label {
     }
 }
 
-/// A labelled run of slots.
+/// A range of slots with a label.
 #[derive(Debug, Clone)]
 pub(super) struct Mark {
     pub(super) range: Range<usize>,
@@ -40,8 +41,8 @@ pub(super) struct Move {
     to: usize,
 }
 
-/// Adds slots `from` that move to `to`; what follows on what moved before is one move with it, so that a segment kept in two
-/// touching ranges stays whole.
+/// Adds a move of the slots `from` to `to`. A move that continues the one before is joined with it, so that a
+/// segment that is kept in two touching ranges stays whole.
 pub(super) fn push_move(moves: &mut Vec<Move>, from: Range<usize>, to: usize) {
     match moves.last_mut() {
         Some(last) if last.from.end == from.start && last.to + last.from.len() == to => {
@@ -51,8 +52,8 @@ pub(super) fn push_move(moves: &mut Vec<Move>, from: Range<usize>, to: usize) {
     }
 }
 
-/// The marks that a move carries with it. `marks` and the moves of one eviction are sorted: `cursor` goes on from the move
-/// before.
+/// The marks that the moves carry with them. `marks` and the moves of one eviction are sorted, and `cursor`
+/// continues from the move before.
 pub(super) fn moved<'a>(marks: &'a [Mark], moves: &'a [Move]) -> impl Iterator<Item = Mark> + 'a {
     let mut cursor = 0;
     moves.iter().flat_map(move |step| {
@@ -71,7 +72,7 @@ pub(super) fn moved<'a>(marks: &'a [Mark], moves: &'a [Move]) -> impl Iterator<I
     })
 }
 
-/// The facts of marks and others, each once, sorted.
+/// The facts of `marks` and of `others`, sorted, without duplicates.
 pub(super) fn facts_of(marks: &[Mark], others: impl Iterator<Item = u32>) -> Vec<u32> {
     let mut facts: Vec<u32> = marks.iter().filter_map(|mark| mark.label.fact()).chain(others).collect();
     facts.sort_unstable();
@@ -90,19 +91,19 @@ struct Known {
 pub(super) struct Facts(HashMap<u32, Known>);
 
 impl Facts {
-    /// A fact is told; if it was lost, it is known again.
+    /// Records that a fact is told. A lost fact becomes known again.
     pub(super) fn tell(&mut self, fact: u32, time: f64) {
         self.0.entry(fact).or_insert(Known { time, lost: None }).lost = None;
     }
 
-    /// A fact is gone, if it was not gone before.
+    /// Records that a fact is lost, if it was not lost before.
     pub(super) fn lose(&mut self, fact: u32, time: f64) {
         if let Some(known) = self.0.get_mut(&fact) {
             known.lost.get_or_insert(time);
         }
     }
 
-    /// Where every fact is, sorted, if these are in the cache and those in summaries (both sorted).
+    /// The place of every fact, sorted, given the facts in the cache and those in summaries (both sorted).
     pub(super) fn records(&self, in_cache: &[u32], in_summaries: &[u32], now: f64) -> Vec<FactRecord> {
         let place = |fact: &u32, known: &Known| {
             if in_cache.binary_search(fact).is_ok() {

@@ -1,9 +1,10 @@
-//! A strategy tried without a model: what would survive of a stream?
+//! A simulator for strategies, without a model: what would a strategy keep of a stream?
 //!
-//! A [`Simulator`] feeds a strategy a stream under a budget, by the rules of a run, and reports what was kept, dropped and
-//! put back, what it cost, and which facts - tagged segments, something worth remembering - the cache still tells at the end.
-//! A stream is made up from [`StreamParameters`], is anything that iterates over [`StreamStep`]s, or (feature `serde`) is
-//! read back from the trace of a real run (`recorded`).
+//! A [`Simulator`] passes a stream to a strategy under a budget, by the rules of a run. It reports what was
+//! kept, dropped and put back, and what that cost. It also reports which facts the cache still tells at the
+//! end. A fact marks a segment with something worth remembering. A stream is generated from
+//! [`StreamParameters`], or it is any iterator over [`StreamStep`]s, or (feature `serde`) it is read from the
+//! trace of a real run (`recorded`).
 //!
 //! ```
 //! use prospect_context::simulator::{Simulator, SimulatorError, SimulatorOptions, StreamParameters, table};
@@ -26,9 +27,10 @@
 //! # Ok::<(), SimulatorError>(())
 //! ```
 //!
-//! Nothing here knows what a model would make of it. The summaries of a simulation are perfect: one tells every fact that
-//! the cache told when it was begun, those of an older summary included. So the facts are an upper bound for the strategies
-//! that summarise, and exact for those that keep.
+//! A simulation does not know what a model would make of the cache. Its summaries are perfect: a summary
+//! tells every fact that the cache told when the summary was begun, including the facts of an older summary.
+//! Therefore the facts are an upper bound for strategies that summarise, and exact for strategies that keep
+//! segments.
 
 mod early;
 mod evict;

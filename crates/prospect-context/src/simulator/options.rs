@@ -1,63 +1,64 @@
-//! What a simulation is told, and how it fails.
+//! The options of a simulation, and its errors.
 
 use super::stand_in::WordCounter;
 use crate::budget::Budget;
 use crate::plan::PlanError;
 use crate::view::{DialogueState, Opening, TokenCounter};
 
-/// What a simulation knows beside the stream.
+/// What a simulation is given in addition to the stream.
 #[derive(Clone, Copy)]
 pub struct SimulatorOptions<'a> {
-    /// The budget of the cache. As in a run, the strategy says what room its summaries need: `max_summary_tokens` is
-    /// replaced by [`crate::ContextStrategy::max_summary_tokens`].
+    /// The budget of the cache. As in a run, the strategy says how much room its summaries need:
+    /// `max_summary_tokens` is replaced by [`crate::ContextStrategy::max_summary_tokens`].
     pub budget: Budget,
-    /// How long the model's summaries turn out, in tokens, where the strategy allows that many.
+    /// The length of the model's summaries in tokens, if the strategy allows as many.
     pub summary_tokens: usize,
-    /// What a text costs.
+    /// Counts the tokens of a text.
     pub token_counter: &'a dyn TokenCounter,
-    /// The texts that opened the stream; `None`: a system prompt which, put back, costs what the stream's own did.
+    /// The texts that opened the stream. With `None`, the system prompt costs as many tokens when it is put
+    /// back as it did in the stream.
     pub opening: Option<Opening<'a>>,
-    /// Progress of the task, the same all the time.
+    /// The progress of the task. It stays the same during the simulation.
     pub dialogue_state: Option<&'a DialogueState>,
 }
 
 impl SimulatorOptions<'static> {
-    /// Summaries of 64 tokens, a token for every word, and no dialogue state.
+    /// Options with summaries of 64 tokens, one token for every word, and no dialogue state.
     pub fn new(budget: Budget) -> Self {
         Self { budget, summary_tokens: 64, token_counter: &WordCounter, opening: None, dialogue_state: None }
     }
 }
 
-/// Why a simulation ends early.
+/// The reason why a simulation ends early.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SimulatorError {
-    /// The strategy has no plan.
+    /// The strategy found no plan.
     #[error("step {step}, second {time}: strategy {strategy}: {source}")]
     Plan {
-        /// Number of the step, from 0.
+        /// The number of the step, counted from 0.
         step: usize,
-        /// Its stream time in seconds.
+        /// The stream time of the step in seconds.
         time: f64,
-        /// The strategy's name.
+        /// The name of the strategy.
         strategy: String,
-        /// Why not.
+        /// The reason.
         source: PlanError,
     },
-    /// What comes in does not fit, even after an eviction where there was one.
+    /// The incoming tokens do not fit, even after an eviction if there was one.
     #[error(
         "step {step}, second {time}: no room for {incoming} more tokens beside {cache_tokens}: expected at most {max_seq_len} together"
     )]
     NoRoom {
-        /// Number of the step, from 0.
+        /// The number of the step, counted from 0.
         step: usize,
-        /// Its stream time in seconds.
+        /// The stream time of the step in seconds.
         time: f64,
-        /// Tokens that came in, or were to be put back.
+        /// The tokens that came in, or that the eviction wanted to put back.
         incoming: usize,
         /// Tokens in the cache.
         cache_tokens: usize,
-        /// Most tokens the cache may hold.
+        /// The most tokens that the cache may hold.
         max_seq_len: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! What a simulation reports.
+//! The report of a simulation.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use crate::budget::OverflowTrigger;
 use crate::plan::PositionPolicy;
 use crate::segment::SegmentKind;
 
-/// Tokens of each kind.
+/// The number of tokens of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TokensByKind([usize; 5]);
 
@@ -20,12 +20,12 @@ impl TokensByKind {
         SegmentKind::Summary,
     ];
 
-    /// Tokens of one kind.
+    /// The number of tokens of one kind.
     pub fn of(&self, kind: SegmentKind) -> usize {
         self.0[kind as usize]
     }
 
-    /// Tokens of all kinds.
+    /// The number of tokens of all kinds together.
     pub fn total(&self) -> usize {
         self.0.iter().sum()
     }
@@ -34,7 +34,7 @@ impl TokensByKind {
         self.0[kind as usize] += tokens;
     }
 
-    /// What is here and not in `other`.
+    /// The tokens of `self` that are not in `other`.
     pub(super) fn without(&self, other: &Self) -> Self {
         Self(std::array::from_fn(|kind| self.0[kind].saturating_sub(other.0[kind])))
     }
@@ -44,9 +44,9 @@ impl TokensByKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PutBack {
-    /// What it became.
+    /// The kind of the segment that it became.
     pub kind: SegmentKind,
-    /// Its length in tokens.
+    /// The length of the text in tokens.
     pub tokens: usize,
 }
 
@@ -55,62 +55,65 @@ pub struct PutBack {
 pub struct StepFigures {
     /// Stream time in seconds.
     pub time: f64,
-    /// Tokens in the cache after the step, and after its eviction where that comes after the frame.
+    /// The number of tokens in the cache after the step, and after its eviction if that comes after the
+    /// frame.
     pub cache_tokens: usize,
-    /// Age of the oldest frame in it, in seconds.
+    /// The age of the oldest frame in the cache, in seconds.
     pub oldest_frame_age: Option<f64>,
 }
 
-/// One overflow and what survived it.
+/// One overflow and its result.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Eviction {
-    /// Number of the step, from 0.
+    /// The number of the step, counted from 0.
     pub step: usize,
-    /// Its stream time in seconds.
+    /// The stream time of the step in seconds.
     pub time: f64,
-    /// Why.
+    /// The reason of the overflow.
     pub trigger: OverflowTrigger,
-    /// Tokens about to come in, the pending ones included.
+    /// The number of tokens about to come in, including the pending ones.
     pub incoming: usize,
-    /// Tokens generated but not in the cache yet.
+    /// The number of tokens that were generated and are not in the cache yet.
     pub pending: usize,
-    /// Tokens in the cache before.
+    /// The number of tokens in the cache before the eviction.
     pub tokens_before: usize,
-    /// Tokens in the cache afterwards; what is put back after a frame goes in with the next one and is not among them.
+    /// The number of tokens in the cache after the eviction. Texts that an eviction after a frame puts back
+    /// go in with the next frame and are not counted.
     pub tokens_after: usize,
-    /// Slots kept, of the cache before.
+    /// The kept slots, as ranges of the old cache.
     pub kept: Vec<Range<usize>>,
-    /// Tokens kept.
+    /// The number of tokens that were kept.
     pub kept_tokens: TokensByKind,
-    /// Tokens dropped.
+    /// The number of tokens that were dropped.
     pub evicted_tokens: TokensByKind,
-    /// What was put back, in order.
+    /// The texts that were put back, in order.
     pub put_back: Vec<PutBack>,
-    /// Where the kept keys stand.
+    /// The positions of the kept keys.
     pub positions: PositionPolicy,
-    /// The price: tokens that go through the model once more. Texts and summaries put back; with
-    /// [`PositionPolicy::Recompute`] everything kept as well.
+    /// The price: the number of tokens that go through the model again. These are the texts and summaries
+    /// that are put back; with [`PositionPolicy::Recompute`] the kept tokens as well.
     pub reprefilled: usize,
-    /// The price of all evictions so far.
+    /// The price of all evictions so far, in tokens.
     pub reprefilled_total: usize,
-    /// Tokens of a summary that were generated here while the frame waited; less where it was written early.
+    /// The tokens of a summary that were generated while the frame waited. They are fewer if the summary was
+    /// written early.
     pub summary_tokens_waited_for: usize,
-    /// Age of the oldest frame left, in seconds.
+    /// The age of the oldest frame that is left, in seconds.
     pub oldest_frame_age: Option<f64>,
-    /// Facts that are gone now.
+    /// The facts that this eviction lost.
     pub lost_facts: Vec<u32>,
 }
 
-/// Where a fact is.
+/// The place of a fact.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum FactPlace {
-    /// A segment that tells it is in the cache whole, or about to go in.
+    /// A segment that tells the fact is in the cache whole, or is about to go in.
     InCache,
-    /// A summary tells it.
+    /// A summary tells the fact.
     InSummary,
-    /// Nowhere.
+    /// Nothing in the cache tells the fact any more.
     Lost {
-        /// Since when, in seconds of the stream.
+        /// The stream time at which the fact was lost, in seconds.
         time: f64,
     },
 }
@@ -122,68 +125,69 @@ pub struct FactRecord {
     pub fact: u32,
     /// Stream time in seconds at which it was first told.
     pub time: f64,
-    /// Where it is at the end.
+    /// The place of the fact at the end of the stream.
     pub place: FactPlace,
 }
 
-/// What became of a stream under one strategy. Shown as a table.
+/// The result of one stream under one strategy. Its `Display` is a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Simulation {
-    /// The strategy's name.
+    /// The name of the strategy.
     pub strategy: String,
     /// The cache after every step.
     pub steps: Vec<StepFigures>,
     /// Every eviction, in order.
     pub evictions: Vec<Eviction>,
-    /// Tokens that came in with the stream.
+    /// The number of tokens that came in with the stream.
     pub came_in: TokensByKind,
-    /// Of these, what is in the cache at the end.
+    /// The number of these tokens that are in the cache at the end.
     pub survived: TokensByKind,
-    /// Tokens in the cache at the end, what was put back included.
+    /// The number of tokens in the cache at the end, including the texts that were put back.
     pub in_cache: TokensByKind,
-    /// Tokens put back over the whole stream.
+    /// The number of tokens that were put back over the whole stream.
     pub put_back: TokensByKind,
-    /// Most tokens that were in the cache.
+    /// The largest number of tokens that were in the cache.
     pub peak_cache_tokens: usize,
-    /// Tokens of replies that were left out, for the budget had no room for them.
+    /// The number of tokens of replies that were left out because the budget had no room for them.
     pub reply_tokens_cut: usize,
     /// Every fact, sorted.
     pub facts: Vec<FactRecord>,
 }
 
 impl Simulation {
-    /// Share of the tokens of one kind that came in and are in the cache at the end, from 0 to 1; `None` if none came in.
+    /// The share of the tokens of one kind that came in and are still in the cache at the end, from 0 to 1;
+    /// `None` if none came in.
     pub fn survival(&self, kind: SegmentKind) -> Option<f64> {
         let came_in = self.came_in.of(kind);
         (came_in > 0).then(|| self.survived.of(kind) as f64 / came_in as f64)
     }
 
-    /// The price: tokens that went through the model once more.
+    /// The price: the number of tokens that went through the model again.
     pub fn reprefilled(&self) -> usize {
         self.evictions.last().map_or(0, |eviction| eviction.reprefilled_total)
     }
 
-    /// Age of the oldest frame in the cache at the end, in seconds.
+    /// The age of the oldest frame in the cache at the end, in seconds.
     pub fn oldest_frame_age(&self) -> Option<f64> {
         self.steps.last()?.oldest_frame_age
     }
 
-    /// Most tokens of a summary that one frame waited for.
+    /// The most tokens of a summary for which one frame waited.
     pub fn longest_wait(&self) -> usize {
         self.evictions.iter().map(|eviction| eviction.summary_tokens_waited_for).max().unwrap_or(0)
     }
 
-    /// Facts that the cache tells word for word.
+    /// The facts that a segment in the cache tells.
     pub fn facts_in_cache(&self) -> impl Iterator<Item = u32> + '_ {
         self.facts_where(|place| place == FactPlace::InCache)
     }
 
-    /// Facts that only a summary tells.
+    /// The facts that only a summary tells.
     pub fn facts_in_summaries(&self) -> impl Iterator<Item = u32> + '_ {
         self.facts_where(|place| place == FactPlace::InSummary)
     }
 
-    /// Facts that nothing tells any more.
+    /// The facts that nothing in the cache tells any more.
     pub fn facts_lost(&self) -> impl Iterator<Item = u32> + '_ {
         self.facts_where(|place| matches!(place, FactPlace::Lost { .. }))
     }

@@ -14,7 +14,8 @@ use crate::segment::{Role, SegmentKind};
 use crate::strategy::ContextStrategy;
 use crate::view::{CacheView, EarlySummary, Opening, TokenCounter};
 
-/// Feeds a strategy a stream, by the rules of a run: the [`Account`] of its cache is the one that a run keeps.
+/// Passes a stream to a strategy by the rules of a run. The [`Account`] of the cache is the one that a run
+/// uses.
 pub struct Simulator<'a> {
     pub(super) strategy: &'a dyn ContextStrategy,
     pub(super) options: SimulatorOptions<'a>,
@@ -26,7 +27,7 @@ pub struct Simulator<'a> {
     pub(super) early: Option<Early>,
     pub(super) oldest_frame: Option<f64>,
     pub(super) facts: Facts,
-    /// What a run recorded of the eviction that comes next.
+    /// What a run recorded about the next eviction.
     pub(super) recorded: Recorded,
     pub(super) report: Simulation,
 }
@@ -35,9 +36,9 @@ pub struct Simulator<'a> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Said {
     pub(super) tokens: usize,
-    /// What they tell.
+    /// The fact that the tokens tell.
     pub(super) fact: Option<u32>,
-    /// Facts that they sum up.
+    /// The facts that the tokens sum up.
     pub(super) summarised: Vec<u32>,
 }
 
@@ -47,27 +48,27 @@ impl Waiting for Said {
     }
 }
 
-/// A summary in the making.
+/// A summary that is being written.
 #[derive(Debug, Clone)]
 pub(super) struct Early {
-    /// The whole of it.
+    /// The whole text of the summary.
     pub(super) text: String,
-    /// It sums up the slots before this one.
+    /// The summary covers the slots before this one.
     pub(super) covers: usize,
-    /// What the model knew when it began.
+    /// The facts that the model knew when the summary was begun.
     pub(super) facts: Vec<u32>,
     pub(super) tokens: usize,
     pub(super) written: usize,
 }
 
 impl Early {
-    /// Tokens that are still to be written.
+    /// The number of tokens that are still to be written.
     pub(super) fn left(&self) -> usize {
         self.tokens - self.written
     }
 }
 
-/// What a run recorded of an eviction.
+/// What a run recorded about an eviction.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Recorded {
     pub(super) put_back: Option<Vec<PutBack>>,
@@ -75,7 +76,7 @@ pub(super) struct Recorded {
 }
 
 impl<'a> Simulator<'a> {
-    /// A stream that has seen nothing yet.
+    /// A simulation that has not got any step yet.
     pub fn new(strategy: &'a dyn ContextStrategy, options: SimulatorOptions<'a>) -> Self {
         let counter = Counter { inner: options.token_counter, recorded_summary: None };
         let mut options = options;
@@ -83,7 +84,7 @@ impl<'a> Simulator<'a> {
         Self::with_exact_budget(strategy, options)
     }
 
-    /// A stream under a budget that already tells what room the strategy's summaries need.
+    /// A simulation under a budget that already includes the room for the strategy's summaries.
     pub(super) fn with_exact_budget(
         strategy: &'a dyn ContextStrategy,
         options: SimulatorOptions<'a>,
@@ -116,10 +117,10 @@ impl<'a> Simulator<'a> {
         }
     }
 
-    /// Feeds a whole stream, and reports.
+    /// Simulates a whole stream, and returns the report.
     ///
     /// # Errors
-    /// The first step at which the strategy has no plan, or at which what comes in does not fit.
+    /// The first step at which the strategy finds no plan, or at which the incoming tokens do not fit.
     pub fn run<S: Borrow<StreamStep>>(
         mut self,
         stream: impl IntoIterator<Item = S>,
@@ -132,21 +133,21 @@ impl<'a> Simulator<'a> {
         Ok(self.finish())
     }
 
-    /// Feeds one step, and returns the eviction if there was one.
+    /// Simulates one step, and returns the eviction if there was one.
     ///
     /// # Errors
-    /// The strategy has no plan, or what comes in does not fit. The stream cannot go on after that.
+    /// The strategy finds no plan, or the incoming tokens do not fit. The stream cannot continue after that.
     pub fn push(&mut self, step: &StreamStep) -> Result<Option<Eviction>, SimulatorError> {
         let evicted = self.step(step)?;
         Ok(self.report.evictions.last().filter(|_| evicted).cloned())
     }
 
-    /// The cache as it is.
+    /// The present content of the cache.
     pub fn ledger(&self) -> &Ledger {
         self.account.ledger()
     }
 
-    /// The figures of what was pushed.
+    /// Ends the stream and returns its report.
     pub fn finish(mut self) -> Simulation {
         let mut put_back = TokensByKind::default();
         for mark in &self.marks {
@@ -243,7 +244,7 @@ impl<'a> Simulator<'a> {
         self.marks.extend(labels.map(|label| Mark { range: range.clone(), label }));
     }
 
-    /// The reply, as much of it as there is room for: a model that has no room left stops.
+    /// Adds the reply, cut to the room that is left: a model without room stops.
     fn reply_goes_in(&mut self, step: &StreamStep) {
         let budget = self.options.budget;
         let last = step.waiting.filter(|waiting| waiting.continues).map_or(0, |waiting| waiting.tokens);
@@ -292,14 +293,15 @@ impl<'a> Simulator<'a> {
         }
     }
 
-    /// A segment that tells a fact did not go in whole: the fact is lost, unless something else tells it.
+    /// Handles a fact whose segment did not go in whole. The fact is lost, unless something else tells it.
     fn forget_untold(&mut self, fact: Option<u32>, time: f64) {
         if let Some(fact) = fact.filter(|fact| self.visible_facts().binary_search(fact).is_err()) {
             self.facts.lose(fact, time);
         }
     }
 
-    /// Without the texts of the stream, its system prompt is one that costs as much.
+    /// Sets a simulated system prompt of as many tokens as the stream's, if the texts of the stream are not
+    /// known.
     fn note_opening(&mut self, tokens: usize) {
         if self.options.opening.is_none() && self.opening_text.is_empty() {
             let around = self.counter.message_tokens(Role::System, "");
@@ -311,7 +313,7 @@ impl<'a> Simulator<'a> {
         self.report.peak_cache_tokens = self.report.peak_cache_tokens.max(self.account.tokens());
     }
 
-    /// Facts that the model can know, sorted.
+    /// The facts that the model can know, sorted.
     pub(super) fn visible_facts(&self) -> Vec<u32> {
         let waiting = self.account.waiting();
         let waiting = waiting.flat_map(|said| said.fact.iter().chain(&said.summarised));

@@ -1,7 +1,8 @@
-//! Texts that nobody wrote: characters that stand for one token each.
+//! Simulated texts, in which each character stands for one token.
 //!
-//! Without a model there is no summary and no tokenizer, yet a strategy asks what a text costs. A simulated text is a row of
-//! private characters, so that it takes exactly as many tokens as it should, whatever counts the rest of the message.
+//! Without a model there is neither a summary nor a tokenizer, but a strategy asks for the tokens of a text.
+//! A simulated text is a row of characters from Unicode's private use area. It takes exactly the intended
+//! number of tokens, however the rest of the message is counted.
 
 use crate::segment::Role;
 use crate::view::TokenCounter;
@@ -21,7 +22,7 @@ pub(super) fn summary(tokens: usize) -> String {
     std::iter::repeat_n(SUMMARY, tokens).collect()
 }
 
-/// Counts a token for every word and four for the message around them, as chat templates take.
+/// Counts one token for every word, and four for the chat template around a message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WordCounter;
 
@@ -31,11 +32,11 @@ impl TokenCounter for WordCounter {
     }
 }
 
-/// A counter that knows simulated texts.
+/// A counter that counts simulated texts exactly.
 #[derive(Clone, Copy)]
 pub(super) struct Counter<'a> {
     pub(super) inner: &'a dyn TokenCounter,
-    /// What a message with a summary in it takes, where a run recorded it.
+    /// The tokens of a message with a summary, if a run recorded them.
     pub(super) recorded_summary: Option<usize>,
 }
 

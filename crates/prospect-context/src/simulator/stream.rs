@@ -1,64 +1,66 @@
-//! What comes in, one step at a time.
+//! The stream that comes in, one step at a time.
 
 use crate::segment::SegmentKind;
 
-/// A run of tokens that comes in.
+/// Consecutive tokens that come in together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamSegment {
-    /// What it is.
+    /// The kind of the segment.
     pub kind: SegmentKind,
-    /// Its length in tokens; an empty one leaves no segment in the cache.
+    /// The length in tokens. An empty segment leaves no entry in the cache.
     pub tokens: usize,
-    /// Whether an eviction has to keep it or drop everything.
+    /// Whether an eviction has to keep this segment or drop everything.
     pub pinned: bool,
-    /// Something worth remembering that it tells. The same fact may be told by several segments.
+    /// The fact that the segment tells: something worth remembering. Several segments may tell the same fact.
     pub fact: Option<u32>,
-    /// Whether the tokens belong to the segment before them: a frame's silence token, the last token of a reply.
+    /// Whether the tokens belong to the segment before them: the silence token of a frame, or the last token
+    /// of a reply.
     pub continues: bool,
 }
 
 impl StreamSegment {
-    /// A segment of its own that tells nothing and may be dropped.
+    /// A separate segment that tells no fact and may be dropped.
     pub fn new(kind: SegmentKind, tokens: usize) -> Self {
         Self { kind, tokens, pinned: false, fact: None, continues: false }
     }
 
-    /// The one token that a generation leaves behind: it belongs to the segment before it, and goes in with the next step.
+    /// The last token of a generation. It belongs to the segment before it, and goes in with the next step.
     pub fn last_token(kind: SegmentKind) -> Self {
         Self { continues: true, ..Self::new(kind, 1) }
     }
 
-    /// This, pinned.
+    /// The same segment, pinned.
     #[must_use]
     pub fn pinned(self) -> Self {
         Self { pinned: true, ..self }
     }
 
-    /// This, telling a fact.
+    /// The same segment, with a fact.
     #[must_use]
     pub fn with_fact(self, fact: u32) -> Self {
         Self { fact: Some(fact), ..self }
     }
 }
 
-/// A frame, what goes in with it, and the reply that follows. A silent frame without a message allocates nothing.
+/// A frame, the segments that go in before it, and the reply. A silent frame without a message allocates
+/// nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamStep {
     /// Stream time in seconds.
     pub time: f64,
-    /// What goes in before the frame: the opening at the first step, user messages.
+    /// The segments before the frame: the opening at the first step, and user messages.
     pub before: Vec<StreamSegment>,
     /// The frame.
     pub frame: StreamSegment,
-    /// Cosine of the frame's embedding with that of the frame before it in the stream, where it is known.
+    /// The cosine of the frame's embedding with that of the frame before it in the stream, if it is known.
     pub similarity: Option<f64>,
-    /// What the assistant says to it, the prompt for it included; empty where it is silent, and where what it said is one
-    /// token or was taken out again.
+    /// The reply to the frame, including its prompt. It is empty if the assistant is silent, and also if the
+    /// reply is a single token or was removed again.
     pub reply: Vec<StreamSegment>,
     /// Whether the assistant spoke though `reply` is empty.
     pub spoke: bool,
-    /// What was said at this step and goes in with the next one: the silence token, or the last token of the reply
-    /// ([`StreamSegment::last_token`]), or a message that stands for the reply.
+    /// What this step leaves for the next one: the silence token, the last token of the reply
+    /// ([`StreamSegment::last_token`]), or a message that replaces the reply.
     pub waiting: Option<StreamSegment>,
 }
 
@@ -76,13 +78,13 @@ impl StreamStep {
         }
     }
 
-    /// Tokens of the frame and of what goes in before it.
+    /// The number of tokens of the frame and of the segments before it.
     pub fn chunk_tokens(&self) -> usize {
         let before = self.before.iter().map(|segment| segment.tokens);
         before.fold(self.frame.tokens, usize::saturating_add)
     }
 
-    /// Every segment of it, in order.
+    /// All segments of the step, in order.
     pub fn segments(&self) -> impl Iterator<Item = &StreamSegment> {
         self.before.iter().chain([&self.frame]).chain(&self.reply).chain(&self.waiting)
     }

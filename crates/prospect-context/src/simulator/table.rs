@@ -7,9 +7,10 @@ use crate::segment::SegmentKind;
 
 /// One line for each simulation, to compare strategies on the same stream.
 ///
-/// `peak` and `put back` (the price: tokens that went through the model once more) are in tokens, `wait` is the most tokens
-/// of a summary that one frame waited for, `oldest` the age of the oldest frame in the cache at the end in seconds; then the
-/// share of each kind that survived, and how many facts are told by the cache, only by a summary, or by nothing.
+/// `peak` and `put back` are in tokens; `put back` is the price, the number of tokens that went through the
+/// model again. `wait` is the most tokens of a summary for which one frame waited. `oldest` is the age in
+/// seconds of the oldest frame in the cache at the end. Then come the share of each kind that survived, and
+/// the number of facts that are told by the cache, only by a summary, or by nothing.
 pub fn table(simulations: &[Simulation]) -> String {
     let head = [
         "strategy",
@@ -59,7 +60,7 @@ fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-/// The first column to the left, the others to the right.
+/// Aligns the first column to the left and the others to the right.
 fn aligned(rows: &[Vec<String>]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();

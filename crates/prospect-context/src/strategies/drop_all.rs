@@ -1,4 +1,4 @@
-//! `drop_all`: forget the stream, start again from the system prompt.
+//! `drop_all`: drops the stream and starts again from the system prompt.
 
 use crate::catalogue::StrategyDescription;
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
@@ -6,15 +6,15 @@ use crate::segment::Role;
 use crate::strategy::ContextStrategy;
 use crate::view::CacheView;
 
-/// Drops the whole cache and puts the system prompt back, so that the model still knows what it is for.
+/// Drops the whole cache and puts the system prompt back, so that the model still has its instructions.
 ///
-/// The lower bound that every other strategy has to beat. ProAssist (<https://arxiv.org/abs/2506.05904>) has it without
-/// the system prompt: [`super::proassist::DropAll`].
+/// This is the lower bound that every other strategy has to beat. ProAssist
+/// (<https://arxiv.org/abs/2506.05904>) drops the system prompt as well: [`super::proassist::DropAll`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DropAll;
 
 impl DropAll {
-    /// What the catalogue says of it.
+    /// The description in the catalogue.
     pub const DESCRIPTION: StrategyDescription = StrategyDescription {
         name: "drop_all",
         purpose: "forgets everything but the system prompt",

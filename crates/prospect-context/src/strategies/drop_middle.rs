@@ -1,4 +1,4 @@
-//! `drop_middle`: keep how the stream began and what happened last.
+//! `drop_middle`: keeps the beginning of the stream and its most recent segments.
 
 use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
 use crate::plan::{EvictionPlan, PlanError, PositionPolicy};
@@ -10,18 +10,18 @@ use crate::view::CacheView;
 /// Keeps the initial segments (system prompt, summary, a user message before the first frame) and whole segments from
 /// the last `last_keep_len` tokens.
 ///
-/// After ProAssist (<https://arxiv.org/abs/2506.05904>), which cuts through frames and keeps the first frame and reply
-/// with the initial part: [`super::proassist::DropMiddle`].
+/// The strategy follows ProAssist (<https://arxiv.org/abs/2506.05904>), which cuts through frames and keeps
+/// the first frame and reply with the initial part: [`super::proassist::DropMiddle`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DropMiddle {
-    /// Most tokens that are kept at the end; fewer are kept where the budget is smaller.
+    /// The most tokens that are kept at the end. Fewer are kept if the budget is smaller.
     pub last_keep_len: usize,
-    /// Where the kept keys stand afterwards.
+    /// The positions of the kept keys after an eviction.
     pub positions: PositionPolicy,
 }
 
 impl DropMiddle {
-    /// What the catalogue says of it.
+    /// The description in the catalogue.
     pub const DESCRIPTION: StrategyDescription = StrategyDescription {
         name: "drop_middle",
         purpose: "keeps how the stream began and what happened last",

@@ -1,4 +1,4 @@
-//! `drop_oldest_frames`: pictures fade, words stay.
+//! `drop_oldest_frames`: drops the oldest frames and keeps the text.
 
 use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
@@ -7,22 +7,24 @@ use crate::strategy::ContextStrategy;
 use crate::survivors::{free_beside, kept, newest};
 use crate::view::CacheView;
 
-/// Drops frames, the oldest first, and keeps all that was said: a reply of ten tokens tells what a hundred frames showed.
+/// Drops frames, the oldest first, and keeps all messages and replies: a reply of ten tokens tells what a
+/// hundred frames showed.
 ///
-/// The dialogue as memory of the stream, after StreamingVLM (<https://arxiv.org/abs/2510.09608>), which keeps a long window
-/// of text beside a short one of pictures. In a stream of hours even words would fill the budget: where they pass half of
-/// it, and the frames have no room beside them, the oldest messages go as well. A quarter of the budget is free afterwards,
-/// so that not every frame evicts.
+/// The dialogue serves as the memory of the stream, as in StreamingVLM (<https://arxiv.org/abs/2510.09608>),
+/// which keeps a long window of text beside a short window of pictures. In a stream of hours the text alone
+/// would fill the budget. If it takes more than half of the budget and leaves no room for the frames, the
+/// oldest messages are dropped as well. A quarter of the budget is free after an eviction, so that not every
+/// frame causes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DropOldestFrames {
-    /// Most tokens of frames that stay; fewer stay where the budget is smaller.
+    /// The most tokens of frames that stay. Fewer stay if the budget is smaller.
     pub keep_frame_len: usize,
-    /// Where the kept keys stand afterwards.
+    /// The positions of the kept keys after an eviction.
     pub positions: PositionPolicy,
 }
 
 impl DropOldestFrames {
-    /// What the catalogue says of it.
+    /// The description in the catalogue.
     pub const DESCRIPTION: StrategyDescription = StrategyDescription {
         name: "drop_oldest_frames",
         purpose: "lets pictures fade, the oldest first, and keeps what was said",
@@ -60,10 +62,11 @@ impl ContextStrategy for DropOldestFrames {
     }
 }
 
-/// Index from which on the dialogue stays, and the tokens that frames may have beside it, at most `keep_frame_len`.
+/// The index of the first segment of the dialogue that stays, and the tokens that frames may take beside it,
+/// at most `keep_frame_len`.
 ///
 /// # Errors
-/// [`PlanError::BudgetTooSmall`] if the pinned segments alone pass the budget.
+/// [`PlanError::BudgetTooSmall`] if the pinned segments alone exceed the budget.
 pub(super) fn dialogue_and_room(
     view: &CacheView<'_>,
     keep_frame_len: usize,
@@ -77,12 +80,12 @@ pub(super) fn dialogue_and_room(
     Ok((words, usable.saturating_sub(said).min(keep_frame_len)))
 }
 
-/// A frame that may be dropped.
+/// Whether a segment is a frame that may be dropped.
 pub(super) fn is_frame(segment: &Segment) -> bool {
     segment.kind == SegmentKind::Frame && !segment.pinned
 }
 
-/// What was said, and may be dropped.
+/// Whether a segment is a message or a reply that may be dropped.
 fn is_dialogue(segment: &Segment) -> bool {
     segment.kind != SegmentKind::Frame && !segment.pinned
 }

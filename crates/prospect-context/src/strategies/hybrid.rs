@@ -1,4 +1,4 @@
-//! `hybrid`: a summary for what is long ago, the stream itself for what just happened.
+//! `hybrid`: a summary of the older part of the stream, followed by its most recent segments.
 
 use super::summarize_and_drop::restart;
 use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
@@ -8,26 +8,27 @@ use crate::strategy::ContextStrategy;
 use crate::survivors::{kept, recent_start};
 use crate::view::{CacheView, TokenCounter};
 
-/// System prompt, the model's own summary of the whole cache and the task knowledge in one message; then what the user said
-/// before the first frame; then whole segments from the last `last_keep_len` tokens.
+/// The cache after an eviction begins with one message: system prompt, the model's own summary of the whole
+/// cache, and task knowledge. Then come the user messages before the first frame, and whole segments from the
+/// last `last_keep_len` tokens.
 ///
-/// [`super::SummarizeAndDrop`] forgets the hand that is reaching for the cup, [`super::DropMiddle`] forgets all that lies
-/// further back than its window; together they are ProAssist's summaries (<https://arxiv.org/abs/2506.05904>) over
+/// [`super::SummarizeAndDrop`] loses the action that is going on. [`super::DropMiddle`] loses everything
+/// before its window. This strategy joins ProAssist's summaries (<https://arxiv.org/abs/2506.05904>) with
 /// StreamingLLM's window (<https://arxiv.org/abs/2309.17453>).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hybrid {
-    /// What the model is asked.
+    /// The prompt that asks the model for a summary.
     pub prompt: String,
-    /// Longest summary in tokens.
+    /// The most tokens of a summary.
     pub max_summary_len: usize,
-    /// Most tokens that are kept at the end; fewer are kept where the budget is smaller.
+    /// The most tokens that are kept at the end. Fewer are kept if the budget is smaller.
     pub last_keep_len: usize,
-    /// Where the kept keys stand afterwards.
+    /// The positions of the kept keys after an eviction.
     pub positions: PositionPolicy,
 }
 
 impl Hybrid {
-    /// What the catalogue says of it.
+    /// The description in the catalogue.
     pub const DESCRIPTION: StrategyDescription = StrategyDescription {
         name: "hybrid",
         purpose: "puts the model's own summary back and keeps what just happened",
@@ -85,7 +86,7 @@ impl ContextStrategy for Hybrid {
     }
 }
 
-/// What the new summary's message stands for.
+/// Whether the message of the new summary replaces a segment.
 fn is_replaced(segment: &Segment) -> bool {
     segment.pinned
 }

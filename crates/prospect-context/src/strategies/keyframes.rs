@@ -1,4 +1,4 @@
-//! `keyframes`: a frame much like the one before it goes first.
+//! `keyframes`: first drops the frames that are most like the frame before them.
 
 use super::drop_oldest_frames::{dialogue_and_room, is_frame};
 use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
@@ -8,23 +8,24 @@ use crate::strategy::ContextStrategy;
 use crate::survivors::{kept, newest};
 use crate::view::{CacheView, SignalRequest};
 
-/// Keeps what was said, the most recent frames, and of the older ones those that differed most from the frame before them when
-/// they came in.
+/// Keeps messages and replies, the most recent frames, and those older frames that differed most from the
+/// frame before them when they came in.
 ///
-/// After the merging of like frames in MovieChat (<https://arxiv.org/abs/2307.16449>), but nothing is merged: what is kept is
-/// what the model saw. In a run without the similarity of frames all frames count as alike, and the newest are kept.
+/// MovieChat (<https://arxiv.org/abs/2307.16449>) merges similar frames. This strategy merges nothing: it
+/// keeps frames as the model saw them. In a run without the similarity of frames, all frames count as alike,
+/// and the newest are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keyframes {
-    /// Most tokens of frames that stay; fewer stay where the budget is smaller.
+    /// The most tokens of frames that stay. Fewer stay if the budget is smaller.
     pub keep_frame_len: usize,
-    /// Of these, most tokens of the newest frames, which stay however alike they are.
+    /// Of these, the most tokens of the newest frames, which stay even if they are alike.
     pub recent_frame_len: usize,
-    /// Where the kept keys stand afterwards.
+    /// The positions of the kept keys after an eviction.
     pub positions: PositionPolicy,
 }
 
 impl Keyframes {
-    /// What the catalogue says of it.
+    /// The description in the catalogue.
     pub const DESCRIPTION: StrategyDescription = StrategyDescription {
         name: "keyframes",
         purpose: "keeps what was said, the newest frames, and of the older ones those that differ most",
@@ -75,8 +76,9 @@ fn tokens_of_frames(segments: &[Segment]) -> usize {
     segments.iter().filter(|segment| is_frame(segment)).map(|segment| segment.range.len()).sum()
 }
 
-/// Per segment, whether it is one of the frames before `end` that differed most from the frame before them, of `tokens` tokens
-/// together. Of frames that differed alike, the later ones. Linear in the number of segments.
+/// For each segment, whether it is kept as a key frame. The key frames are the frames before `end` that
+/// differed most from the frame before them, up to `tokens` tokens together. Of frames that differed equally,
+/// the later ones are taken. Linear in the number of segments.
 fn most_different(view: &CacheView<'_>, end: usize, tokens: usize) -> Vec<bool> {
     let mut chosen = vec![false; view.segments.len()];
     let change = |index: usize| {

@@ -1,7 +1,7 @@
 //! The built-in strategies, one file each, and the list of them.
 //!
-//! A new one is a file with a type, its description and its plan; here its `mod`, its `pub use` and its line in [`BUILT_IN`];
-//! and its documents (docs/strategies.md says which).
+//! To add a strategy, add a file with its type, its description and its plan. Add its `mod`, its `pub use`
+//! and its line in [`BUILT_IN`] here, and its documents (docs/strategies.md lists them).
 
 mod drop_all;
 mod drop_middle;

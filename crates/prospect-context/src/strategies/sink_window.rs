@@ -6,22 +6,23 @@ use crate::strategy::ContextStrategy;
 use crate::survivors::initial_and_recent;
 use crate::view::CacheView;
 
-/// Keeps the initial segments that hold the attention sinks, and a recent window, in whole segments.
+/// Keeps the initial segments that hold the attention sinks, and a recent window. Both consist of whole
+/// segments.
 ///
-/// StreamingLLM (<https://arxiv.org/abs/2309.17453>): the first few tokens draw attention whatever they say, and a
-/// model that loses them falls apart.
+/// StreamingLLM (<https://arxiv.org/abs/2309.17453>) found that the first few tokens draw attention whatever
+/// their content, and that a model that loses them generates nonsense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SinkWindow {
-    /// Least tokens kept at the beginning (the paper's 4), rounded up to whole segments.
+    /// The least tokens that are kept at the beginning (4 in the paper), rounded up to whole segments.
     pub n_sink: usize,
-    /// Most tokens kept at the end; fewer are kept where the budget is smaller.
+    /// The most tokens that are kept at the end. Fewer are kept if the budget is smaller.
     pub window: usize,
-    /// Where the kept keys stand afterwards; the paper rotates them to contiguous positions.
+    /// The positions of the kept keys after an eviction. The paper rotates keys to contiguous positions.
     pub positions: PositionPolicy,
 }
 
 impl SinkWindow {
-    /// What the catalogue says of it.
+    /// The description in the catalogue.
     pub const DESCRIPTION: StrategyDescription = StrategyDescription {
         name: "sink_window",
         purpose: "keeps the attention sinks and a recent window",

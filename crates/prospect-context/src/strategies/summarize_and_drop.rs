@@ -1,4 +1,4 @@
-//! `summarize_and_drop`: the model writes down what matters, then forgets the rest.
+//! `summarize_and_drop`: the model writes a summary, and everything else is dropped.
 
 use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
 use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy, SummaryRequest};
@@ -9,27 +9,28 @@ use crate::view::{CacheView, EarlySummary, TokenCounter};
 
 /// Asks the model for a summary of the whole cache and starts again from system prompt, summary and task knowledge.
 ///
-/// ProAssist's iterative progress summarisation (<https://arxiv.org/abs/2506.05904>).
+/// This is ProAssist's iterative progress summarisation (<https://arxiv.org/abs/2506.05904>).
 ///
-/// With `summarize_at`, the summary is written while the stream goes on, a few tokens at each silent frame, and is ready when
-/// the overflow comes: no frame waits for all of it. What came in since it was begun is kept behind it, for it says nothing
-/// of that.
+/// With `summarize_at`, the summary is written while the stream goes on, a few tokens at each silent frame.
+/// It is ready when the overflow comes, so no frame waits for a whole summary. The segments that came in
+/// since the summary was begun are kept behind it, because it does not cover them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SummarizeAndDrop {
-    /// What the model is asked.
+    /// The prompt that asks the model for a summary.
     pub prompt: String,
-    /// Longest summary in tokens.
+    /// The most tokens of a summary.
     pub max_summary_len: usize,
-    /// How full the cache is when the summary is begun, from 0 (empty) to 1 (about to overflow); `None`: at the overflow.
+    /// How full the cache is when the summary is begun, from 0 (empty) to 1 (about to overflow). With `None`
+    /// the summary is written at the overflow.
     pub summarize_at: Option<f64>,
-    /// Tokens of an early summary that are generated at each silent frame, at least 1.
+    /// The number of tokens of an early summary that are generated at each silent frame, at least 1.
     pub early_tokens_per_frame: usize,
-    /// Where the keys stand afterwards of what is kept behind an early summary.
+    /// The positions of the keys that are kept behind an early summary.
     pub positions: PositionPolicy,
 }
 
 impl SummarizeAndDrop {
-    /// What the catalogue says of it.
+    /// The description in the catalogue.
     pub const DESCRIPTION: StrategyDescription = StrategyDescription {
         name: "summarize_and_drop",
         purpose: "has the model write down what matters and starts again from that",
@@ -85,8 +86,8 @@ impl ContextStrategy for SummarizeAndDrop {
     }
 }
 
-/// The summary that is there, and the whole segments that came in since it was begun; the newest of them where the budget has
-/// no room for all.
+/// The pieces of a plan with an early summary: the summary, and the whole segments that came in since it was
+/// begun. If the budget has no room for all of them, the newest are kept.
 fn written_early(view: &CacheView<'_>, request: SummaryRequest, early: EarlySummary<'_>) -> Vec<Piece> {
     let mut pieces = vec![Piece::Summary(SummaryRequest { written: Some(early.text.to_owned()), ..request })];
     let taken = EvictionPlan::cost(&pieces, view);

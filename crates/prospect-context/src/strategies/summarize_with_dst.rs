@@ -1,4 +1,4 @@
-//! `summarize_with_dst`: a summary prompted from the dialogue state.
+//! `summarize_with_dst`: a summary whose prompt names the steps of the task.
 
 use super::summarize_and_drop::restart;
 use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
@@ -6,16 +6,18 @@ use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
 use crate::strategy::ContextStrategy;
 use crate::view::{CacheView, DialogueState, TokenCounter};
 
-/// As [`super::SummarizeAndDrop`], but the prompt tells the model where the task stands: PROSPECT's dialogue state
-/// tracking. Without a dialogue state it fails rather than turn into the other strategy unseen.
+/// Like [`super::SummarizeAndDrop`], but the prompt tells the model how far the task has come (PROSPECT's
+/// dialogue state tracking). Without a dialogue state it returns an error, because it would otherwise
+/// silently behave like the other strategy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SummarizeWithDst {
-    /// What the model is asked; `{steps_done}`, `{current_step}` and `{next_step}` are filled in.
+    /// The prompt that asks the model for a summary. `{steps_done}`, `{current_step}` and `{next_step}` are
+    /// filled in.
     pub prompt: String,
-    /// Longest summary in tokens.
+    /// The most tokens of a summary.
     pub max_summary_len: usize,
-    /// Most tokens that the filled-in steps add to the prompt: the oldest steps are left out first, and where the current
-    /// and the next one alone are longer, the plan is refused.
+    /// The most tokens that the filled-in steps add to the prompt. The oldest steps are left out first. If
+    /// the current and the next step alone are longer, the plan is refused.
     pub max_state_len: usize,
 }
 
@@ -23,7 +25,7 @@ pub struct SummarizeWithDst {
 const ELLIPSIS: &str = "...";
 
 impl SummarizeWithDst {
-    /// The prompt with all of the current and next step and the last `recent` of those that are done.
+    /// The prompt with the whole current and next step, and the last `recent` of the steps that are done.
     fn prompt(&self, state: &DialogueState, recent: usize) -> String {
         let left_out = state.steps_done.len() - recent;
         let ellipsis = (left_out > 0).then_some(ELLIPSIS);
@@ -39,7 +41,7 @@ impl SummarizeWithDst {
 }
 
 impl SummarizeWithDst {
-    /// What the catalogue says of it.
+    /// The description in the catalogue.
     pub const DESCRIPTION: StrategyDescription = StrategyDescription {
         name: "summarize_with_dst",
         purpose: "prompts the summary with the steps of the task",

@@ -1,14 +1,14 @@
-//! What annotations say of a video, whatever format they stand in.
+//! The annotations of a video, independent of their file format.
 
 use prospect_config::UserRequest;
 use prospect_session::{Guidance, Reference, TaskStep};
 use serde::{Deserialize, Serialize};
 
-/// Who said a message.
+/// The speaker of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Speaker {
-    /// Instructions.
+    /// The instructions of the system prompt.
     System,
     /// The person in the video.
     User,
@@ -20,11 +20,11 @@ pub enum Speaker {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
-    /// Stream time in seconds.
+    /// The stream time in seconds.
     pub time: f64,
-    /// Who says it.
+    /// The speaker.
     pub role: Speaker,
-    /// What is said.
+    /// The text.
     pub text: String,
 }
 
@@ -34,44 +34,44 @@ impl From<&Message> for Reference {
     }
 }
 
-/// A step, substep or action of the task with the time it takes, `start <= t < end` in seconds.
+/// A step, substep or action of the task. It lasts from `start` to before `end`, in seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Substep {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// First second.
+    /// The second at which it begins.
     pub start: f64,
-    /// Second at which it is over.
+    /// The second at which it is over.
     pub end: f64,
 }
 
 /// A checked annotation file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Annotations {
-    /// Frames per second the annotations were made for.
+    /// The frames per second for which the annotations were made.
     pub fps: Option<f64>,
-    /// System prompt of the dialogue.
+    /// The system prompt of the dialogue.
     pub system_prompt: Option<String>,
-    /// What the assistant knows about the task.
+    /// The assistant's knowledge about the task.
     pub task_knowledge: Option<String>,
     /// All messages, sorted by time.
     pub messages: Vec<Message>,
-    /// The coarse level of the task, sorted by start; no run looks at it.
+    /// The coarse level of the task, sorted by start. A run does not use it.
     pub steps: Vec<Substep>,
-    /// All substeps, sorted by start; the steps, where a file has no substeps of its own.
+    /// All substeps, sorted by start. If a file has no substeps, its steps.
     pub substeps: Vec<Substep>,
-    /// The fine level of the task, sorted by start; no run looks at it.
+    /// The fine level of the task, sorted by start. A run does not use it.
     pub actions: Vec<Substep>,
 }
 
 impl Annotations {
-    /// Takes over the steps, substeps and actions of another file about the same video.
+    /// Replaces the steps, substeps and actions by those of another file about the same video.
     pub fn take_steps_of(&mut self, other: Self) {
         (self.steps, self.substeps, self.actions) = (other.steps, other.substeps, other.actions);
     }
 
-    /// What a session is told of it.
+    /// The part of the annotations that a session uses.
     pub fn guidance(&self) -> Guidance {
         let step = |Substep { name, start, end }: &Substep| TaskStep {
             name: name.clone(),
@@ -93,17 +93,17 @@ impl Annotations {
         self.messages.iter().filter(|message| message.role == Speaker::Assistant)
     }
 
-    /// The reference replies from one stream time to another, both included, in order.
+    /// The reference replies from one stream time to another in seconds, both included, in order.
     pub fn references_between(&self, first: f64, last: f64) -> impl Iterator<Item = &Message> {
         self.references().filter(move |message| first <= message.time && message.time <= last)
     }
 
-    /// What the user says, in order.
+    /// The user messages, in order.
     pub fn requests(&self) -> impl Iterator<Item = &Message> {
         self.messages.iter().filter(|message| message.role == Speaker::User)
     }
 
-    /// The substep at a time in seconds; where several overlap, the one that started last.
+    /// The substep at a time in seconds. If several overlap, the one that started last.
     pub fn substep(&self, time: f64) -> Option<&Substep> {
         self.substeps.iter().rev().find(|substep| substep.start <= time && time < substep.end)
     }

@@ -1,11 +1,11 @@
-//! What holds for annotations of every format.
+//! The checks for annotations of every format.
 
 use std::path::Path;
 
 use super::levels::Level;
 use super::{Annotations, AnnotationsError, Substep};
 
-/// Checks everything that the types leave open; places are those of our own format.
+/// Checks everything that the types do not guarantee. Errors name places of our own format.
 pub(super) fn check(annotations: &Annotations, path: &Path) -> Result<(), AnnotationsError> {
     if let Some(fps) = annotations.fps {
         check_fps(fps, path)?;
@@ -27,7 +27,7 @@ pub(super) fn check(annotations: &Annotations, path: &Path) -> Result<(), Annota
     Ok(())
 }
 
-/// Where a step, substep or action stands, for errors.
+/// The place of a step, substep or action, for errors.
 pub(super) struct Place<'a> {
     path: &'a Path,
     entry: &'a str,

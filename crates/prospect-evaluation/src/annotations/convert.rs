@@ -1,11 +1,11 @@
-//! From one format into another.
+//! Converts annotations from one format to another.
 
 use std::path::Path;
 
 use super::check::check;
 use super::{Annotations, AnnotationsError, dst, own_json, proassist};
 
-/// What errors name where there is no file yet.
+/// The name that errors use if there is no file yet.
 const UNWRITTEN: &str = "annotations to be written";
 
 /// A format of annotation files.
@@ -32,11 +32,11 @@ impl Format {
         }
     }
 
-    /// The text of a file of this format, without what [`Format::lost`] lists.
+    /// The text of a file in this format. It lacks the parts that [`Format::lost`] lists.
     ///
     /// # Errors
-    /// Annotations that were put together in memory and that no file may hold: times that are negative, infinite or not
-    /// sorted, entries that take no time or have no name.
+    /// The annotations were built in memory, and no file may hold them: times that are negative, infinite or
+    /// not sorted, or entries without a duration or a name.
     pub fn write(self, annotations: &Annotations) -> Result<String, AnnotationsError> {
         let path = Path::new(UNWRITTEN);
         check(annotations, path)?;
@@ -48,7 +48,7 @@ impl Format {
         .map_err(|error| AnnotationsError::malformed(path, &error))
     }
 
-    /// What of these annotations the format has no place for.
+    /// The parts of these annotations for which the format has no place.
     pub fn lost(self, annotations: &Annotations) -> Vec<&'static str> {
         match self {
             Self::Prospect => Vec::new(),

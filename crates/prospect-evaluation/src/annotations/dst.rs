@@ -26,7 +26,7 @@ pub(super) fn read(text: &str, path: &Path) -> Result<Annotations, AnnotationsEr
     Ok(annotations)
 }
 
-/// The steps, substeps and actions; nothing else has a place in the table.
+/// The table of steps, substeps and actions. The table has no place for anything else.
 pub(super) fn write(annotations: &Annotations) -> String {
     let mut table = COLUMNS.join("\t") + "\n";
     for (level, Substep { name, start, end }) in levels::rows(annotations) {
@@ -37,12 +37,12 @@ pub(super) fn write(annotations: &Annotations) -> String {
     table
 }
 
-/// What a name cannot hold in the table.
+/// Whether a character cannot be in a name in the table.
 pub(super) fn is_separator(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r')
 }
 
-/// Where the columns stand.
+/// The positions of the columns.
 struct Header {
     cells: usize,
     columns: [usize; COLUMNS.len()],

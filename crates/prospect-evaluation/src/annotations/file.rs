@@ -1,4 +1,4 @@
-//! Files of annotations: which format one has, and which file belongs to a video.
+//! Annotation files: the format of a file, and the file that belongs to a video.
 
 use std::path::{Path, PathBuf};
 
@@ -16,20 +16,21 @@ impl Annotations {
         Self::from_file_choosing(path, &Choice::default())
     }
 
-    /// Reads and checks a file, and of a ProAssist file with several videos or conversations the chosen one.
+    /// Reads and checks a file. If it is a ProAssist file with several videos or conversations, reads the
+    /// chosen one.
     ///
     /// # Errors
-    /// As [`Annotations::from_file`], and where there is no such video or conversation.
+    /// The errors of [`Annotations::from_file`], and an error if there is no such video or conversation.
     pub fn from_file_choosing(path: &Path, choice: &Choice) -> Result<Self, AnnotationsError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| AnnotationsError::Unreadable { path: path.to_owned(), source })?;
         Self::parse_choosing(&text, path, choice)
     }
 
-    /// Checks the text of a file; `path` is what errors name, and its ending `.tsv` means a DST file.
+    /// Reads and checks the text of a file. Errors name `path`, and its ending `.tsv` means a DST file.
     ///
     /// # Errors
-    /// As [`Annotations::from_file`].
+    /// The errors of [`Annotations::from_file`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, AnnotationsError> {
         Self::parse_choosing(text, path, &Choice::default())
     }
@@ -51,8 +52,8 @@ impl Annotations {
         }
     }
 
-    /// The file `<video>.json` beside a video (`kitchen.json` for `kitchen.mp4`), if there is one, or else
-    /// `<video>.tsv`. An annotation file has no annotations itself.
+    /// The file `<video>.json` beside a video (`kitchen.json` for `kitchen.mp4`) if it exists, or else
+    /// `<video>.tsv` if that exists. `None` if `video` is itself an annotation file.
     pub fn beside(video: &Path) -> Option<PathBuf> {
         const ENDINGS: [&str; 2] = ["json", "tsv"];
         if has_extension(video, &ENDINGS) {

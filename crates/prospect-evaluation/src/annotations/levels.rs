@@ -1,10 +1,10 @@
-//! The three levels of a task that PROSPECT's dialogue states know.
+//! The three levels of a task in PROSPECT's dialogue states.
 
 use std::path::Path;
 
 use super::{Annotations, AnnotationsError, Substep};
 
-/// How fine a part of the task is.
+/// The level of a part of the task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Level {
     Step,
@@ -73,14 +73,14 @@ pub(super) fn put(annotations: &mut Annotations, rows: Vec<(Level, Substep)>) {
     steps_for_substeps(annotations);
 }
 
-/// Where a file has no substeps, a run works with the steps.
+/// Uses the steps as substeps if a file has no substeps.
 pub(super) fn steps_for_substeps(annotations: &mut Annotations) {
     if annotations.substeps.is_empty() {
         annotations.substeps = annotations.steps.clone();
     }
 }
 
-/// All rows, sorted by start, coarse before fine. Steps that stand in for substeps are written once.
+/// All rows, sorted by start, coarse before fine. Steps that are used as substeps are written once.
 pub(super) fn rows(annotations: &Annotations) -> Vec<(Level, &Substep)> {
     let has_own = |level: &Level| *level != Level::Substep || annotations.substeps != annotations.steps;
     let of = |level: Level| level.of(annotations).iter().map(move |entry| (level, entry));

@@ -1,7 +1,8 @@
-//! What is known about a video beforehand: system prompt, task knowledge, user requests, reference replies, substeps.
+//! The annotations of a video: system prompt, task knowledge, user requests, reference replies, substeps.
 //!
-//! Three formats are read and written; [`Annotations::from_file`] tells them apart. All times are seconds of the video's
-//! own clock, finite and at least 0. A byte order mark and CRLF line ends do no harm.
+//! Three formats can be read and written. [`Annotations::from_file`] recognizes the format. All times are
+//! seconds of the video's own clock, finite and at least 0. A byte order mark and CRLF line ends are
+//! accepted.
 //!
 //! # Our format (JSON)
 //! One object. An unknown key is an error, at every depth.
@@ -17,10 +18,10 @@
 //! | `substeps` | list | `steps` | the level a run works with, sorted by `start` |
 //! | `actions` | list | empty | the fine level, sorted by `start` |
 //!
-//! A message has `time` (seconds), `role` (`system`, `user` or `assistant`) and `text`. What the user says goes into the
-//! stream at its time; what the assistant says is a reference reply. An entry of `steps`, `substeps` and `actions` has
-//! `name` (not blank), `start` and `end` (seconds); it is under way while `start <= t < end`. Only an action may be an
-//! instant, `start = end`. Entries may overlap.
+//! A message has `time` (seconds), `role` (`system`, `user` or `assistant`) and `text`. A user message goes
+//! into the stream at its time. A message of the assistant is a reference reply. An entry of `steps`,
+//! `substeps` and `actions` has `name` (not blank), `start` and `end` (seconds). It is the current one while
+//! `start <= t < end`. Only an action may be an instant, with `start = end`. Entries may overlap.
 //!
 //! ```json
 //! {
@@ -39,32 +40,35 @@
 //! ```
 //!
 //! # ProAssist's conversations (JSON)
-//! Recognised by a list at the top, or by the key `conversations` or `conversation`. Unknown keys are passed over, in this
-//! format only: its files carry much more than a run needs. Messages may be in any order of time. Three shapes:
+//! This format is recognized by a list at the top level, or by the key `conversations` or `conversation`.
+//! Unknown keys are ignored in this format only, because its files have much that a run does not need.
+//! Messages may be in any order of time. There are three shapes:
 //! - a video of the released annotations: `inferred_knowledge` (the task knowledge) and `conversations`, each of them
 //!   `{ "user_type": "no_talk" | "talk_some" | "talk_more", "conversation": [{ "role": "user", "time": 1.5,
 //!   "content": "...", ... }] }`. The first conversation is read unless a [`Choice`] says otherwise.
-//! - a list of such videos (`val_filtered.json`): of several, a [`Choice`] must name one by its `video_uid`.
-//! - a prepared sample, a file of its own or one line of a `.jsonl` file, of several the one that a [`Choice`] names:
-//!   `conversation` is `{ "role": "frames", "start": i, "end": j }` and
-//!   messages by turns, beside it `fps` and `metadata` (`knowledge`, `user_type`). A message has the time `end / fps` of
-//!   the frames ahead of it, ProAssist's own clock: frame `end - 1` is the last one seen before it. That time wins over a
-//!   `time` of its own.
+//! - a list of such videos (`val_filtered.json`). If it has several videos, a [`Choice`] must name one by its
+//!   `video_uid`.
+//! - a prepared sample: a file of its own, or one line of a `.jsonl` file. If there are several lines, a
+//!   [`Choice`] names one. Its `conversation` has `{ "role": "frames", "start": i, "end": j }` and messages
+//!   in turns; beside it are `fps` and `metadata` (`knowledge`, `user_type`). The time of a message is `end /
+//!   fps` of the frames before it, which is ProAssist's own clock: frame `end - 1` is the last frame seen
+//!   before the message. This time overrides a `time` of the message.
 //!
-//! The first system message, if nothing was said before it, is the system prompt. One that starts with `Task knowledge:`
-//! is the task knowledge, where the file names none. One that starts with `Please summarize` ends the dialogue: the
-//! summary that a prepared sample ends with is an exercise, nothing said to the user. The words `Task knowledge: ` that
-//! ProAssist puts ahead of the knowledge are not added. What is written is a video with one conversation; of a real one it
-//! lacks what annotations do not know, such as `video_uid` and `user_type`.
+//! The first system message is the system prompt, if no other message comes before it. A system message that
+//! starts with `Task knowledge:` is the task knowledge, if the file has no other. A message that starts with
+//! `Please summarize` ends the dialogue: a prepared sample ends with a summary as an exercise, which is not
+//! said to the user. The words `Task knowledge: `, which ProAssist puts before the knowledge, are not added.
+//! A written file is a video with one conversation. It lacks what annotations do not have, such as
+//! `video_uid` and `user_type`.
 //!
-//! PROSPECT's extension is understood too: `dst`, a list of `{ "type", "start_ts", "end_ts", "name" }` that means what the
-//! rows of a DST file mean, and turns of the role `DST_UPDATE`, which say the same again and are passed over.
+//! PROSPECT's extension is also read: `dst` is a list of `{ "type", "start_ts", "end_ts", "name" }` with the
+//! meaning of the rows of a DST file. Turns of the role `DST_UPDATE` repeat it and are ignored.
 //!
 //! # PROSPECT's dialogue states (DST, `.tsv`)
-//! A tab-separated table. The first line names the columns: `type`, `start_ts`, `end_ts` and `name` must be there, in any
-//! order; others (`id`) are passed over. `type` is `STEP`, `SUBSTEP` or `ACTION` in either case, times are decimal
-//! seconds, rows may be in any order. Quotes are ordinary characters, blank lines are skipped. A file without `SUBSTEP`
-//! rows has its steps for substeps.
+//! A tab-separated table. The first line names the columns. `type`, `start_ts`, `end_ts` and `name` are
+//! required, in any order; others (`id`) are ignored. `type` is `STEP`, `SUBSTEP` or `ACTION` in upper or
+//! lower case. Times are decimal seconds. Rows may be in any order. Quotes are ordinary characters, and blank
+//! lines are skipped. If a file has no `SUBSTEP` rows, its steps are used as substeps.
 //!
 //! ```text
 //! type    start_ts  end_ts  name

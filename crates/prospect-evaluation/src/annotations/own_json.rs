@@ -11,7 +11,8 @@ use super::levels::steps_for_substeps;
 use super::version::VERSION;
 use super::{Annotations, AnnotationsError, Message, Substep};
 
-/// The entries stay values at first, so that an error can name the one that is wrong.
+/// The file before its entries are read. They stay JSON values at first, so that an error can name the wrong
+/// entry.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
@@ -43,7 +44,7 @@ struct Written<'a> {
     actions: &'a [Substep],
 }
 
-/// The text as JSON, whatever it holds.
+/// Parses the text as JSON of any content.
 pub(super) fn value(text: &str, path: &Path) -> Result<Value, AnnotationsError> {
     serde_json::from_str(text).map_err(|error| AnnotationsError::malformed(path, &error))
 }
@@ -67,7 +68,7 @@ pub(super) fn read(text: &str, path: &Path) -> Result<Annotations, AnnotationsEr
     Ok(annotations)
 }
 
-/// Annotations that [`check`] lets pass, as the text of a file.
+/// The text of a file with annotations that [`check`] accepts.
 pub(super) fn write(annotations: &Annotations) -> Result<String, serde_json::Error> {
     let Annotations { fps, system_prompt, task_knowledge, messages, steps, substeps, actions } = annotations;
     let written = Written {

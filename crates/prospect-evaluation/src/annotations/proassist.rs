@@ -11,19 +11,20 @@ use super::check::{Place, check_fps, check_span, check_time};
 use super::levels::{self, Level};
 use super::{Annotations, AnnotationsError, Message, Speaker, Substep};
 
-/// What ProAssist puts ahead of the task knowledge in a system message.
+/// The text that ProAssist puts before the task knowledge in a system message.
 const KNOWLEDGE_PREFIX: &str = "Task knowledge:";
-/// How the question starts that a prepared sample ends with.
+/// The beginning of the question with which a prepared sample ends.
 const SUMMARY_PREFIX: &str = "Please summarize";
 
-/// Which dialogue of a ProAssist file; by default its only video and the first conversation about it.
+/// The dialogue of a ProAssist file that is read. By default it is the only video and its first conversation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {
-    /// The video's `video_uid`.
+    /// The `video_uid` of the video.
     pub video_uid: Option<String>,
-    /// The conversation's `user_type`: `no_talk`, `talk_some` or `talk_more`; of several, the first.
+    /// The `user_type` of the conversation: `no_talk`, `talk_some` or `talk_more`. If several have it, the
+    /// first is read.
     pub user_type: Option<String>,
-    /// The line of a prepared file (`.jsonl`), from 1: each is a sample.
+    /// The line of a prepared file (`.jsonl`), counted from 1. Each line is a sample.
     pub line: Option<usize>,
 }
 
@@ -74,7 +75,7 @@ struct Row {
     name: String,
 }
 
-/// Whether the top level of a file is ProAssist's.
+/// Whether a file has the top level of ProAssist's format.
 pub(super) fn is_proassist(value: &Value) -> bool {
     value.is_array() || value.get("conversations").is_some() || value.get("conversation").is_some()
 }
@@ -84,7 +85,7 @@ pub(super) fn read(value: Value, path: &Path, choice: &Choice) -> Result<Annotat
     read_video(value, place, path, choice)
 }
 
-/// Reads a sample of a prepared file, which has one on each line.
+/// Reads one sample of a prepared file, which has a sample on each line.
 pub(super) fn read_prepared(
     text: &str,
     path: &Path,
@@ -216,13 +217,13 @@ fn conversations(values: Vec<Value>, list: &str, path: &Path) -> Result<Vec<Conv
 struct Dialogue<'a> {
     path: &'a Path,
     fps: Option<f64>,
-    /// Where the frames so far end, in seconds.
+    /// The end of the frames so far, in seconds.
     now: Option<f64>,
     annotations: Annotations,
 }
 
 impl Dialogue<'_> {
-    /// Takes one turn; true if the dialogue ends ahead of it.
+    /// Takes one turn. Returns true if the dialogue ends before it.
     fn take(&mut self, turn: Value, place: &str) -> Result<bool, AnnotationsError> {
         let path = self.path;
         let refused = |error| AnnotationsError::entry(path, place, &error);
@@ -299,7 +300,7 @@ fn rows(values: Vec<Value>, list: &str, path: &Path) -> Result<Vec<(Level, Subst
     values.into_iter().enumerate().map(row).collect()
 }
 
-/// Whether a system message will be read as something else than it is.
+/// Whether a system message of these annotations would be read back with another meaning.
 pub(super) fn is_ambiguous(annotations: &Annotations) -> bool {
     let has_meaning = |text: &str| text.starts_with(KNOWLEDGE_PREFIX) || text.starts_with(SUMMARY_PREFIX);
     let is_system = |message: &&Message| message.role == Speaker::System;
@@ -310,9 +311,9 @@ pub(super) fn is_ambiguous(annotations: &Annotations) -> bool {
     becomes_prompt || texts.any(has_meaning)
 }
 
-/// One video with one conversation, as the text of a file. The system prompt is its first message; the goal is the first
-/// line of the task knowledge, which is how ProAssist makes it. Rate and steps, where there are any, go into the keys
-/// `fps` and `dst`, which ProAssist itself does not look for.
+/// The text of a file with one video and one conversation. The system prompt is its first message. The goal
+/// is the first line of the task knowledge, as in ProAssist. The rate and the steps, if there are any, go
+/// into the keys `fps` and `dst`, which ProAssist ignores.
 pub(super) fn write(annotations: &Annotations) -> Result<String, serde_json::Error> {
     let turn = |role: Speaker, time: f64, text: &str| json!({ "role": role, "time": time, "content": text });
     let prompt = annotations.system_prompt.iter().map(|prompt| turn(Speaker::System, 0.0, prompt));

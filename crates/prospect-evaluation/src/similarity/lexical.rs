@@ -7,12 +7,13 @@ use rust_stemmers::{Algorithm, Stemmer};
 use super::{Similarity, SimilarityError, cosine};
 use crate::text::words;
 
-/// Cosine of word counts, each weighted by how rare the word is among the references of the video (TF-IDF, Salton & Buckley,
-/// 1988), over stems.
+/// The cosine of word counts over stems. Each count is weighted by how rare the word is among the references
+/// of the video (TF-IDF, Salton & Buckley, 1988).
 ///
-/// The default, since it needs no weights and gives the same figures everywhere. The weighting is what makes it usable: the
-/// replies of one task share most of their words ("now take the ... and put it into the ..."), and a plain count would take
-/// any two of them for the same. It knows no synonyms: with free wording, a sentence encoder is the better judge.
+/// This is the default, because it needs no weights and gives the same figures everywhere. It needs the
+/// weighting, because the replies of one task share most of their words ("now take the ... and put it into
+/// the ..."), and with plain counts any two replies would be similar. It knows no synonyms: for replies with
+/// free wording, a sentence encoder is the better choice.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Lexical;
 
@@ -56,8 +57,8 @@ fn stems(text: &str) -> Vec<String> {
     words(text).iter().map(|word| stemmer.stem(word).into_owned()).collect()
 }
 
-/// `ln((N + 1) / n)` for a word that n of N references have; one that none has counts as one that a single one has. Never 0,
-/// so that a single reference can be compared too.
+/// The weight of a word: `ln((N + 1) / n)` if n of N references have it. A word that no reference has counts
+/// as a word of one reference. The weight is never 0, so that a single reference can be compared too.
 fn rarity(references: &[Vec<String>], column_of: &BTreeMap<&str, usize>) -> Vec<f64> {
     let mut having = vec![0usize; column_of.len()];
     for reference in references {

@@ -1,4 +1,4 @@
-//! BLEU: how many of a reply's n-grams its reference has (Papineni et al., 2002).
+//! BLEU: the share of a reply's n-grams that its reference has (Papineni et al., 2002).
 
 use std::iter::Sum;
 use std::ops::Add;
@@ -10,18 +10,19 @@ const TINY: f64 = 1e-15;
 /// Keeps a division by no n-grams at all finite, as in `pycocoevalcap`.
 const SMALL: f64 = 1e-9;
 
-/// What BLEU needs to know of a corpus: the counts of two corpora add up to those of both together.
+/// The counts of a corpus from which BLEU is computed. The counts of two corpora can be added.
 ///
-/// Arrays go by order: index 0 is for single words, index 3 for runs of four.
+/// The arrays are indexed by order: index 0 is for single words, index 3 for sequences of four words.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct BleuCounts {
-    /// N-grams of the replies that occur in their reference, each at most as often as it does there.
+    /// The number of n-grams of the replies that occur in their reference, each counted at most as often as
+    /// the reference has it.
     pub matches: [usize; MAX_ORDER],
-    /// N-grams of the replies.
+    /// The number of n-grams of the replies.
     pub totals: [usize; MAX_ORDER],
-    /// Words of the replies.
+    /// The number of words of the replies.
     pub reply_words: usize,
-    /// Words of the references.
+    /// The number of words of the references.
     pub reference_words: usize,
 }
 
@@ -40,8 +41,9 @@ impl BleuCounts {
         counts
     }
 
-    /// Corpus BLEU-1 to BLEU-4, from 0 to 1: geometric means of the precisions of the first orders, times the brevity
-    /// penalty. With one reference per reply, the reference "closest" in length is that one.
+    /// Corpus BLEU-1 to BLEU-4, from 0 to 1: the geometric means of the precisions of the first orders, times
+    /// the brevity penalty. Each reply has one reference, so the reference with the "closest" length is that
+    /// one.
     pub fn scores(&self) -> [f64; MAX_ORDER] {
         let ratio = (self.reply_words as f64 + TINY) / (self.reference_words as f64 + SMALL);
         let brevity_penalty = if ratio < 1.0 { (1.0 - 1.0 / ratio).exp() } else { 1.0 };

@@ -1,22 +1,25 @@
-//! CIDEr: how alike a reply and its reference are in the n-grams that set a reference apart (Vedantam et al., 2015).
+//! CIDEr: the similarity of a reply and its reference in the n-grams that distinguish references (Vedantam et
+//! al., 2015).
 
 use std::collections::BTreeMap;
 
 use super::ngrams::{MAX_ORDER, ngram_counts};
 
-/// Standard deviation of the penalty on a difference in length, in bigrams.
+/// The standard deviation of the penalty on a difference in length, in bigrams.
 const SIGMA: f64 = 6.0;
-/// What a perfect reply scores.
+/// The score of a perfect reply.
 const SCALE: f64 = 10.0;
 
-/// N-grams of one order with a weight each.
+/// The n-grams of one order with their weights.
 type Weights<'a> = BTreeMap<&'a [String], f64>;
 
-/// CIDEr per pair of reply and reference, from 0 to 10; the mean is the corpus score. How telling an n-gram is depends on
-/// how many of the corpus' references have it, so in a corpus of one pair every n-gram weighs nothing.
+/// The CIDEr of each pair of reply and reference, from 0 to 10; the mean is the corpus score. The weight of
+/// an n-gram depends on how many references of the corpus have it, so in a corpus of one pair every n-gram
+/// has the weight 0.
 ///
-/// This is the variant that `pycocoevalcap` calls CIDEr: counts are clipped to the reference's, and a Gaussian penalises a
-/// difference in length (the paper's CIDEr-D), but words are not stemmed. Like there, a length is that in bigrams.
+/// This is the variant that `pycocoevalcap` calls CIDEr. Counts are clipped to those of the reference, and a
+/// Gaussian penalises a difference in length (CIDEr-D in the paper), but words are not stemmed. As in that
+/// package, lengths are in bigrams.
 pub fn cider(pairs: &[(Vec<String>, Vec<String>)]) -> Vec<f64> {
     let mut sums = vec![0.0; pairs.len()];
     for order in 1..=MAX_ORDER {
@@ -34,11 +37,11 @@ pub fn cider(pairs: &[(Vec<String>, Vec<String>)]) -> Vec<f64> {
     pairs.iter().zip(sums).map(score).collect()
 }
 
-/// How few references have an n-gram.
+/// The rarity of n-grams among the references.
 struct Rarity<'a> {
     order: usize,
     references: usize,
-    /// Per n-gram, how many references have it.
+    /// For each n-gram, the number of references that have it.
     document_frequency: BTreeMap<&'a [String], usize>,
 }
 
@@ -53,7 +56,8 @@ impl<'a> Rarity<'a> {
         Self { order, references: pairs.len(), document_frequency }
     }
 
-    /// Occurrences times inverse document frequency; an n-gram that no reference has counts as one that one has.
+    /// Occurrences times inverse document frequency. An n-gram that no reference has counts as an n-gram of
+    /// one reference.
     fn weigh<'b>(&self, words: &'b [String]) -> Weights<'b> {
         let weigh = |(ngram, count): (&'b [String], usize)| {
             let frequency = self.document_frequency.get(ngram).map_or(1, |frequency| *frequency);
@@ -63,7 +67,7 @@ impl<'a> Rarity<'a> {
     }
 }
 
-/// Cosine of the two, where the reply gains nothing by repeating an n-gram; 0 if either has no weight.
+/// The cosine of the two, in which repeating an n-gram gains a reply nothing; 0 if either has no weight.
 fn similarity(reply: &Weights, reference: &Weights) -> f64 {
     let norm = |weights: &Weights| weights.values().map(|weight| weight * weight).sum::<f64>().sqrt();
     let norms = norm(reply) * norm(reference);

@@ -1,23 +1,25 @@
-//! METEOR: the words that a reply shares with its reference, in how few pieces (Banerjee & Lavie, 2005).
+//! METEOR: the words that a reply shares with its reference, and the number of pieces in which they occur
+//! (Banerjee & Lavie, 2005).
 
 use std::collections::HashMap;
 
 use rust_stemmers::{Algorithm, Stemmer};
 
-/// Weight of the recall in the harmonic mean: nine to one against the precision.
+/// The weight of the recall in the harmonic mean: nine to one against the precision.
 const ALPHA: f64 = 0.9;
-/// Exponent of the penalty on fragmentation.
+/// The exponent of the penalty on fragmentation.
 const BETA: f64 = 3.0;
-/// Greatest penalty on fragmentation.
+/// The greatest penalty on fragmentation.
 const GAMMA: f64 = 0.5;
 
-/// METEOR of a reply, from 0 to 1, by equal words and by equal stems (the paper's "exact" and "stem" modules, with the
-/// Snowball stemmer for English). The synonym module needs WordNet and is left out.
-/// NLTK's stemmer strays from Snowball's on rare words (20 of 60 000 of a dictionary, such as "realization").
+/// The METEOR of a reply, from 0 to 1, with equal words and equal stems (the modules "exact" and "stem" of
+/// the paper, with the Snowball stemmer for English). The synonym module needs WordNet and is left out.
+/// NLTK's stemmer differs from Snowball's on rare words (20 of 60 000 words of a dictionary, such as
+/// "realization").
 ///
-/// Words are aligned as NLTK does: from the end of the reply to its start, each takes the last free word of the reference
-/// that equals it, and what is left does the same by stems. The paper asks for the alignment with the fewest crossings
-/// instead, which may need fewer pieces where a word occurs more than once.
+/// Words are aligned as in NLTK. From the end of the reply to its start, each word takes the last free equal
+/// word of the reference. The remaining words do the same with their stems. The paper uses the alignment with
+/// the fewest crossings instead, which may need fewer pieces if a word occurs more than once.
 pub fn meteor(reply: &[String], reference: &[String]) -> f64 {
     let aligned = align(reply, reference);
     let matches = aligned.iter().flatten().count() as f64;
@@ -31,7 +33,7 @@ pub fn meteor(reply: &[String], reference: &[String]) -> f64 {
     (1.0 - penalty) * mean
 }
 
-/// Per word of the reply, the word of the reference that it stands for.
+/// For each word of the reply, the word of the reference to which it is aligned.
 fn align(reply: &[String], reference: &[String]) -> Vec<Option<usize>> {
     let mut aligned = vec![None; reply.len()];
     let lower = |words: &[String]| -> Vec<String> { words.iter().map(|word| word.to_lowercase()).collect() };
@@ -62,7 +64,7 @@ fn match_equal(reply: &[String], reference: &[String], aligned: &mut [Option<usi
     }
 }
 
-/// Pieces of the reply whose words are aligned one after the other, as in the reference.
+/// The number of pieces of the reply whose words are aligned one after the other, as in the reference.
 fn chunks(aligned: &[Option<usize>]) -> usize {
     let starts = |index: &usize| {
         let before = index.checked_sub(1).and_then(|before| aligned[before]);

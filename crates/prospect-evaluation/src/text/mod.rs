@@ -1,6 +1,7 @@
-//! How much a reply's words agree with a reference's: BLEU, CIDEr and METEOR, over words as the caption benchmarks cut them.
+//! The agreement of a reply's words with those of its reference: BLEU, CIDEr and METEOR, over the words of
+//! the caption benchmarks.
 //!
-//! Every metric takes one reference per reply, both as [`words`].
+//! Every metric takes one reference per reply. Both are given as [`words`].
 
 mod bleu;
 mod cider;

@@ -1,11 +1,12 @@
-//! Runs of consecutive words.
+//! N-grams: sequences of consecutive words.
 
 use std::collections::BTreeMap;
 
-/// Longest n-gram that BLEU and CIDEr look at, in words.
+/// The longest n-gram of BLEU and CIDEr, in words.
 pub(super) const MAX_ORDER: usize = 4;
 
-/// How often each n-gram of `order` words occurs. Sorted, so that sums over the n-grams round alike on every run.
+/// The number of occurrences of each n-gram of `order` words. The map is sorted, so that sums over the
+/// n-grams are rounded equally in every run.
 pub(super) fn ngram_counts(words: &[String], order: usize) -> BTreeMap<&[String], usize> {
     let mut counts = BTreeMap::new();
     for ngram in words.windows(order) {

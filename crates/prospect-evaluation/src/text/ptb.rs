@@ -1,4 +1,4 @@
-//! The words of a text, as the caption benchmarks cut it: after the conventions of the Penn Treebank.
+//! The words of a text by the rules of the caption benchmarks, which follow the Penn Treebank.
 
 mod abbreviations;
 mod characters;
@@ -11,24 +11,27 @@ mod token;
 use characters::is_line_break;
 use token::Token;
 
-/// Cuts a text into lower-case words without the punctuation, for [`bleu`](super::BleuCounts), [`cider`](super::cider()) and
-/// [`meteor`](super::meteor()).
+/// Splits a text into lower-case words without punctuation, for [`bleu`](super::BleuCounts),
+/// [`cider`](super::cider()) and [`meteor`](super::meteor()).
 ///
-/// The words are those of `pycocoevalcap`'s `PTBTokenizer`: Stanford's `PTBTokenizer` 3.4.1 with `-preserveLines -lowerCase`,
-/// and then without the tokens on the package's list of punctuation. The rules here were found by running that tool. Like
-/// there:
+/// The words are those of `pycocoevalcap`'s `PTBTokenizer`: Stanford's `PTBTokenizer` 3.4.1 with
+/// `-preserveLines -lowerCase`, without the tokens on the package's list of punctuation. The rules were found
+/// by running that tool. As in that tool:
 ///
-/// - contractions are cut ("do n't", "it 's", "can not", "gon na"), hyphenated words, times and paths like "and/or" are not;
+/// - contractions are split ("do n't", "it 's", "can not", "gon na"), but hyphenated words, times and paths
+///   like "and/or" are not;
 /// - an abbreviation keeps its period ("e.g.", "u.s."), and so does any word before a comma, colon or semicolon;
-/// - brackets stay, as `-lrb-` and the like, for the package lists their names in capitals;
-/// - currencies become what the Treebank has for them (`€` is `$`, `£` is `#`, `¢` is `cents`), `½` becomes `1/2`, and
-///   characters without a rule, such as emoji, disappear;
-/// - a token with a space inside, such as "1 1/2", counts as several words, for the metrics cut at spaces.
+/// - brackets stay, as `-lrb-` and similar names, because the package's list has their names in capitals;
+/// - currencies get the Treebank's symbols (`€` becomes `$`, `£` becomes `#`, `¢` becomes `cents`), `½`
+///   becomes `1/2`, and characters without a rule, such as emoji, are removed;
+/// - a token with a space inside, such as "1 1/2", counts as several words, because the metrics split at
+///   spaces.
 ///
-/// Each text stands alone, as a line with another after it. The package joins all its texts into one, so that the start of
-/// the next text or the lack of one can change a last token ("Plan B.", ":)"). Not imitated: HTML entities other than
-/// `&amp;`, `&lt;` and `&gt;` apart from words, letters outside the Latin, Greek and Cyrillic scripts where Unicode has changed since 2014,
-/// digits other than 0 to 9, and line breaks, which count as spaces.
+/// Each text is treated alone, as a line that is followed by another line. The package joins all its texts
+/// into one, so the start of the next text, or its absence, can change the last token of a text ("Plan B.",
+/// ":)"). The following is not imitated: HTML entities other than `&amp;`, `&lt;` and `&gt;` that are not
+/// inside of a word; letters outside of the Latin, Greek and Cyrillic scripts that Unicode has changed since
+/// 2014; digits other than 0 to 9; and line breaks, which count as spaces.
 pub fn words(text: &str) -> Vec<String> {
     let mut text: Vec<char> = text.chars().map(|c| if is_line_break(c) { ' ' } else { c }).collect();
     text.push('\n');
@@ -49,7 +52,7 @@ pub fn words(text: &str) -> Vec<String> {
 /// A rule: the token that a text begins with, if the rule knows one.
 type Rule = fn(&[char]) -> Option<Token>;
 
-/// Rules by precedence, for those that see equally much.
+/// The rules by precedence, which decides between rules that looked at the same number of characters.
 const RULES: [Rule; 30] = [
     contractions::fused,
     symbols::markup,
@@ -83,7 +86,7 @@ const RULES: [Rule; 30] = [
     symbols::single,
 ];
 
-/// The token of the rule that sees most, of equals the first.
+/// The token of the rule that looked at the most characters; of equal rules, the first.
 fn longest(rest: &[char]) -> Option<Token> {
     let keep_longer = |best: Option<Token>, token: Token| match best {
         Some(best) if best.seen >= token.seen => Some(best),

@@ -1,4 +1,4 @@
-//! What goes into the model at one frame.
+//! The chunk that goes into the model at one frame.
 
 use prospect_context::account::{Incoming, is_opening};
 use prospect_context::{Encoded, Role, SegmentKind};
@@ -10,9 +10,9 @@ use crate::session::Session;
 use crate::stage::Chunk;
 
 impl Session {
-    /// What comes in with a frame: the opening, the user messages that are due, the frame. What waits from before comes first,
-    /// once it is known what an eviction leaves of it.
-    /// Texts that open the stream are in it where it was not opened, or with others.
+    /// The chunk of a frame: the opening, the user messages that are due, and the frame. The waiting tokens
+    /// come before it. They are added later, because an eviction may drop some of them. The texts that open
+    /// the stream are in the chunk if the stream was not opened yet, or was opened with other texts.
     pub(super) fn own_chunk(&self, frame: &FrameInput, opens: bool) -> Result<Chunk, SessionError> {
         let mut chunk = Chunk { said: self.said.len(), carries_opening: opens, ..Chunk::default() };
         if opens {
@@ -34,7 +34,8 @@ impl Session {
         Ok(chunk)
     }
 
-    /// What waits, as a chunk: what an eviction put back or what stands for a reply, then the pending tokens.
+    /// The waiting tokens as a chunk: first the texts that an eviction put back or that replace a reply, then
+    /// the pending tokens.
     pub(super) fn waiting_chunk(&mut self) -> Chunk {
         let mut chunk = Chunk::default();
         let (deferred, pending) = self.account.take_waiting();
@@ -50,8 +51,8 @@ impl Session {
         chunk
     }
 
-    /// Takes a chunk that goes in down in the account, and what the trace shows of it in `entries`; `similarity` is that of
-    /// its frame with the one before. Returns its ids.
+    /// Adds a chunk to the account, and its segments to `entries` for the trace. `similarity` is that of its
+    /// frame with the frame before. Returns the ids of the chunk.
     pub(super) fn take_in(
         &mut self,
         chunk: Chunk,
@@ -74,13 +75,13 @@ impl Session {
         ids
     }
 
-    /// Tells the messages that went in with a frame.
+    /// Adds events for the messages that went in with a frame.
     pub(super) fn tell_messages(&mut self, messages: Vec<(Role, String)>, time: f64) {
         let told = messages.into_iter().map(|(role, text)| Event::Message { role, text, time });
         self.events.extend(told);
     }
 
-    /// The first chunk is in.
+    /// Records that the first chunk is in the cache.
     pub(super) fn note_opening(&mut self) {
         if !self.opened {
             self.opened = true;

@@ -9,7 +9,8 @@ use crate::stage::{EarlyAnswer, Next, Overflow, Stage, Turn};
 use crate::work::Work;
 
 impl Session {
-    /// After a silent frame: begins a summary if the strategy wants one now, or goes on with the one that is begun.
+    /// Called after a silent frame. Begins a summary if the strategy wants one now, or continues the summary
+    /// that was begun.
     pub(super) fn write_early(&mut self, turn: Box<Turn>) -> Next {
         let Some(tokens) = self.early_tokens() else { return self.close(turn) };
         if self.early.is_none() {
@@ -18,7 +19,7 @@ impl Session {
         self.write_more(turn, tokens)
     }
 
-    /// At most so many tokens more, however many come at once; then the frame is over.
+    /// Asks for at most `tokens` more tokens of the summary, in any number of pieces. Then the frame is over.
     fn write_more(&mut self, turn: Box<Turn>, tokens: usize) -> Next {
         match self.early.as_ref().map_or(0, EarlyAnswer::left).min(tokens) {
             0 => self.close(turn),
@@ -26,13 +27,13 @@ impl Session {
         }
     }
 
-    /// So many tokens of those that were allowed at this frame are written.
+    /// Takes `written` tokens of the `allowed` tokens of this frame.
     pub(super) fn wrote_early(&mut self, turn: Box<Turn>, allowed: usize, written: &[u32]) -> Next {
         self.early_goes_on(written);
         self.write_more(turn, allowed.saturating_sub(written.len()))
     }
 
-    /// How much is written at a frame; `None` where nothing is written early.
+    /// The number of tokens that are written at a frame; `None` if no summary is written early.
     fn early_tokens(&self) -> Option<usize> {
         let strategy = self.rule.strategy().filter(|_| self.rules.writes_early())?;
         Some(strategy.early_tokens_per_frame().max(1))
@@ -73,7 +74,7 @@ impl Session {
         self.wait_for(Work::ContinueFork { max_new_tokens }, stage)
     }
 
-    /// So much more of the summary is there.
+    /// Adds tokens to the summary.
     pub(super) fn early_goes_on(&mut self, written: &[u32]) {
         let Some(mut early) = self.early.take() else { return };
         early.ms += self.ms_since(early.asked);
@@ -84,7 +85,8 @@ impl Session {
         self.early = Some(early);
     }
 
-    /// At the overflow: what was written early, finished if it is not; then the strategy decides.
+    /// Called at the overflow. Finishes the early summary if it is not finished. Then the strategy makes its
+    /// plan.
     pub(super) fn finish_early(&mut self, turn: Box<Turn>, overflow: Overflow) -> Next {
         match self.early.as_ref().map_or(0, EarlyAnswer::left) {
             0 => {
@@ -95,8 +97,8 @@ impl Session {
         }
     }
 
-    /// The text, and the slot before which it sums up. `None` if nothing was begun, or the model had nothing to say: then it
-    /// is asked again, with the whole cache before it.
+    /// The text of the early summary, and the slot before which it sums up. `None` if no summary was begun,
+    /// or if the model wrote an empty one. The model is then asked again with the whole cache.
     fn take_early(&mut self, time: f64) -> Result<Option<(String, usize)>, SessionError> {
         let Some(early) = self.early.take() else { return Ok(None) };
         self.works.push_back(Work::DropFork);

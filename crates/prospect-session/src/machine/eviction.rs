@@ -1,4 +1,4 @@
-//! What happens when the cache overflows: the strategy's plan, the summaries it asks for, the cache rebuilt.
+//! An eviction: the strategy's plan, the summaries for which it asks, and the rebuilt cache.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use crate::stage::{Evicting, Next, Overflow, Saying, Stage, Summarising, Turn};
 use crate::work::{Evicted, ResolvedPiece, Work};
 
 impl Session {
-    /// Reduces the cache; the frame goes on afterwards.
+    /// Reduces the cache. The frame continues afterwards.
     pub(super) fn overflow(
         &mut self,
         turn: Box<Turn>,
@@ -22,7 +22,7 @@ impl Session {
         self.finish_early(turn, Overflow { trigger, incoming, pending, began: self.now })
     }
 
-    /// Asks the strategy what survives.
+    /// Asks the strategy for its plan.
     pub(super) fn plan(
         &mut self,
         turn: Box<Turn>,
@@ -46,7 +46,8 @@ impl Session {
         )
     }
 
-    /// Turns the plan's texts into tokens, from its next piece on; a summary is generated while the cache is still whole.
+    /// Converts the texts of the plan to tokens, from its next piece on. A summary is generated while the
+    /// cache is still whole.
     fn resolve(&mut self, turn: Box<Turn>, mut at: Summarising) -> Next {
         while let Some(piece) = at.plan.pieces().get(at.piece) {
             match piece {
@@ -75,7 +76,7 @@ impl Session {
         self.evict(turn, at)
     }
 
-    /// The message that a summary becomes.
+    /// The ids of the message that a summary becomes.
     fn summary_ids(
         &self,
         request: &SummaryRequest,
@@ -86,7 +87,7 @@ impl Session {
         Ok(self.language.encode_message(request.role, &text, first)?.ids)
     }
 
-    /// The model has answered on its fork.
+    /// Called when the model has answered on its fork.
     pub(super) fn summary_is_there(&mut self, turn: Box<Turn>, mut at: Summarising) -> Next {
         self.forget_question(&at.asked);
         let time = turn.input.time;
@@ -117,7 +118,7 @@ impl Session {
         self.wait_for(work, Stage::Evicting(turn, evicting))
     }
 
-    /// The cache is what the plan says.
+    /// Called when the cache has been rebuilt by the plan.
     pub(super) fn evicted(&mut self, turn: Box<Turn>, evicting: Evicting, evicted: Evicted) -> Next {
         let Evicting { overflow, plan, tokens_before, initial_tokens, put_back } = evicting;
         let (ledger, cache) = (self.account.tokens(), evicted.tokens_after);

@@ -63,7 +63,8 @@ impl Session {
         self.account.budget().overflows(tokens, incoming).is_some()
     }
 
-    /// The cache is reduced: before the frame went in, or after it. `reopened`: with the texts that open the stream.
+    /// Called when the cache has been reduced, before the frame went in or after it. `reopened` says whether
+    /// the new cache has the texts that open the stream.
     pub(super) fn after_eviction(&mut self, mut turn: Box<Turn>, reopened: bool) -> Next {
         if turn.is_over {
             return Ok(Some(self.end(*turn)));
@@ -85,8 +86,8 @@ impl Session {
         self.wait_for(work, Stage::Encoding(turn))
     }
 
-    /// Tokens that a reply may have once `incoming` more are in the cache: the longest reply, or fewer where the preset of
-    /// ProAssist's rules leaves fewer.
+    /// The tokens that a reply may have when `incoming` more tokens are in the cache: the longest reply, or
+    /// fewer if ProAssist's rules leave less room.
     fn reply_room(&self, incoming: usize) -> Result<usize, SessionError> {
         let (cache_tokens, budget) = (self.account.tokens(), self.account.budget());
         let taken = cache_tokens + incoming + self.prompt_room;
@@ -102,7 +103,7 @@ impl Session {
         }
     }
 
-    /// The frame goes in, behind what waits from before.
+    /// Prefills the frame behind the waiting tokens.
     pub(super) fn encoded(&mut self, mut turn: Box<Turn>, similarity: Option<f64>) -> Next {
         turn.vision_ms = self.ms_since(turn.since);
         (turn.since, turn.similarity) = (self.now, similarity);
@@ -119,7 +120,7 @@ impl Session {
         self.wait_for(work, Stage::Deciding(turn, Saying::default()))
     }
 
-    /// Whatever there is to say is said.
+    /// Called when the reply is complete, or the assistant is silent.
     pub(super) fn said(&mut self, mut turn: Box<Turn>) -> Next {
         self.statistics.cache(self.account.tokens());
         if self.options.reference_context {
@@ -132,7 +133,8 @@ impl Session {
         }
     }
 
-    /// Tells the reply and the frame; what is done about the frame's own overflow is its time, and is told behind it.
+    /// Adds the events of the reply and of the frame. An eviction after the frame belongs to its time, so its
+    /// events come behind it.
     pub(super) fn close(&mut self, mut turn: Box<Turn>) -> Next {
         let decode_ms = self.ms_since(turn.since);
         let spoke = turn.spoken.is_some();
@@ -173,7 +175,8 @@ impl Session {
         FrameDone { reply: turn.reply }
     }
 
-    /// Tells the frame that was held back, if there is one, with the time that it took by now.
+    /// Adds the event of the frame that was held back, if there is one, with the time that it has taken so
+    /// far.
     pub(crate) fn release_held(&mut self) {
         let Some(Held { mut frame, began, behind }) = self.held.take() else { return };
         let total = self.ms_since(began);

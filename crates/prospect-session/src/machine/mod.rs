@@ -1,4 +1,5 @@
-//! The stages that a frame goes through: each file is a part of the order that the crate's page tells.
+//! The stages of a frame. Each file implements a part of the order that is specified on the crate's first
+//! page.
 
 mod chunk;
 mod early;
@@ -13,7 +14,7 @@ use crate::stage::{Next, Stage};
 use crate::work::{Done, Said, Work};
 
 impl Session {
-    /// Goes on with what came of the work that was waited for.
+    /// Continues with the result of the work for which the session waits.
     pub(crate) fn advance(&mut self, done: Done) -> Next {
         if !self.works.is_empty() {
             return Err(self.out_of_turn(&done, "its works to be done in their order"));
@@ -59,7 +60,7 @@ impl Session {
         }
     }
 
-    /// Has `work` done and goes on with its result.
+    /// Queues `work` and waits for its result in `stage`.
     fn wait_for(&mut self, work: Work, stage: Stage) -> Next {
         self.works.push_back(work);
         self.stage = stage;

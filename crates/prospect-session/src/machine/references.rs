@@ -1,4 +1,4 @@
-//! References that stand for the replies of the assistant: `stream.reference_context`.
+//! References that replace the replies of the assistant (`stream.reference_context`).
 
 use prospect_context::SegmentKind;
 
@@ -10,7 +10,7 @@ use crate::stage::Turn;
 use crate::work::Work;
 
 impl Session {
-    /// Takes a reply back out of the cache and lets the reference of this frame, or silence, go in with the next one.
+    /// Removes a reply from the cache. The reference of this frame, or silence, goes in with the next frame.
     pub(super) fn put_reference_instead(&mut self, turn: &mut Turn) -> Result<(), SessionError> {
         self.works.push_back(Work::Truncate { tokens: turn.before_reply });
         self.account.truncate(turn.before_reply);

@@ -1,4 +1,4 @@
-//! Replies: generated at a frame, or asked for by a prompt.
+//! Replies: those on which the model decides, and those for which a prompt asks.
 
 use prospect_context::account::Incoming;
 use prospect_context::{Encoded, Role, SegmentKind};
@@ -15,7 +15,8 @@ use crate::talk::{Due, MAX_STEP_TOKENS, Prompted, Seen};
 use crate::work::{Said, Then, Work};
 
 impl Session {
-    /// Takes a piece of a reply, and tells it where somebody listens; returns whether it was the last.
+    /// Takes a piece of a reply, and adds its words if the caller asked for words. Returns whether it was the
+    /// last piece.
     pub(super) fn hear(
         &mut self,
         turn: &Turn,
@@ -39,8 +40,8 @@ impl Session {
         Ok(is_over)
     }
 
-    /// Cuts a reply that repeats itself, where the settings say so; `known` of its tokens were looked at before. Whether it
-    /// was cut.
+    /// Cuts a reply that repeats itself, if the settings say so. `known` of its tokens were examined before.
+    /// Returns whether the reply was cut.
     fn cut_repetition(&mut self, saying: &mut Saying, known: usize, is_over: bool) -> bool {
         let Some(most) = self.options.max_repeats else { return false };
         let Some(stay) = repeats::cut_at(&saying.token_ids, known + 1, most) else { return false };
@@ -56,7 +57,7 @@ impl Session {
         true
     }
 
-    /// What the model decided at the frame, and what it said.
+    /// Takes the model's decision at the frame, and its reply.
     pub(super) fn decided(&mut self, mut turn: Box<Turn>, saying: Saying) -> Next {
         let messages = std::mem::take(&mut turn.messages);
         self.tell_messages(messages, turn.input.time);
@@ -85,7 +86,7 @@ impl Session {
         self.reply_that_is_due(turn, due)
     }
 
-    /// Has a question answered behind the cache as it is.
+    /// Asks a question behind the present cache.
     pub(super) fn ask(&mut self, question: Question) -> Saying {
         let Question { ids, with_frame, then } = question;
         let saying = Saying { question: ids.len(), ..Saying::default() };
@@ -93,7 +94,7 @@ impl Session {
         saying
     }
 
-    /// Takes a question and its answer back out of the cache.
+    /// Removes a question and its answer from the cache.
     pub(super) fn forget_question(&mut self, saying: &Saying) {
         let cache = self.account.tokens();
         self.statistics.cache(cache + saying.question + saying.token_ids.len().saturating_sub(1));
@@ -107,7 +108,7 @@ impl Session {
         }
     }
 
-    /// Puts what asks for a reply in, and has the reply generated.
+    /// Prefills the prompt of a reply, and asks for the reply.
     fn prompt(&mut self, mut turn: Box<Turn>, prompted: &Prompted) -> Next {
         let mut chunk = Chunk::default();
         if let Some(prompt) = &prompted.prompt {
@@ -131,7 +132,7 @@ impl Session {
         self.said(turn)
     }
 
-    /// Accounts generated tokens: all but the last are in the cache, the last is pending.
+    /// Adds generated tokens to the account. All but the last are in the cache; the last is pending.
     fn take_generated(&mut self, turn: &mut Turn, saying: Saying) {
         let Some((last, cached)) = saying.token_ids.split_last() else { return };
         self.account.wait(Some(vec![*last]));
@@ -146,7 +147,7 @@ impl Session {
         }
     }
 
-    /// Cleans and records a reply; one of special tokens alone is none.
+    /// Cleans and records a reply. A reply of special tokens alone does not count as a reply.
     pub(super) fn tell_reply(&mut self, turn: &mut Turn) -> Result<Option<Reply>, SessionError> {
         let Some(token_ids) = turn.spoken.take() else { return Ok(None) };
         let text = self.language.clean_reply(&token_ids)?;

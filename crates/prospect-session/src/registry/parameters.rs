@@ -1,11 +1,12 @@
-//! The parameters of a strategy of someone else's, from `[context.custom.params]`.
+//! The parameters of a custom strategy, from `[context.custom.params]`.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use toml::Value;
 
-/// Parameters by name. What nobody reads is refused: it would be a slip of the hand that goes unheard.
+/// Parameters by name. A parameter that the strategy does not read is refused, because it is probably a
+/// typing error.
 pub struct Parameters<'a> {
     table: &'a toml::Table,
     read: RefCell<BTreeSet<String>>,
@@ -17,29 +18,29 @@ impl<'a> Parameters<'a> {
         Self { table, read: RefCell::default() }
     }
 
-    /// A whole number of at least 0; `default` where it is not given.
+    /// A whole number of at least 0; `default` if it is not given.
     ///
     /// # Errors
-    /// Another type or a negative number, in one line.
+    /// The value has another type or is negative. The text is one line.
     pub fn count(&self, name: &str, default: usize) -> Result<usize, String> {
         let count = |value: &Value| value.as_integer().and_then(|number| usize::try_from(number).ok());
         self.get(name, default, count, "a whole number of at least 0")
     }
 
-    /// A number; `default` where it is not given.
+    /// A number; `default` if it is not given.
     ///
     /// # Errors
-    /// Another type, in one line.
+    /// The value has another type. The text is one line.
     pub fn number(&self, name: &str, default: f64) -> Result<f64, String> {
         let number =
             |value: &Value| value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64));
         self.get(name, default, number, "a number")
     }
 
-    /// Text; `default` where it is not given.
+    /// A text; `default` if it is not given.
     ///
     /// # Errors
-    /// Another type, in one line.
+    /// The value has another type. The text is one line.
     pub fn text(&self, name: &str, default: &str) -> Result<String, String> {
         self.get(name, default.to_owned(), |value| value.as_str().map(str::to_owned), "a string")
     }

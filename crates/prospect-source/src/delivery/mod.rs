@@ -1,4 +1,5 @@
-//! From a source to the model: a thread reads ahead and prepares what it reads, a queue holds what waits.
+//! The delivery of frames from a source to the model. A thread reads ahead and prepares pictures, and a queue
+//! holds the frames that wait.
 
 mod pace;
 mod queue;
@@ -17,18 +18,18 @@ use queue::FrameQueue;
 pub use pace::Pace;
 pub use queue::{Arrival, Delivered, DeliveryPolicy, DroppedFrame, PreparedFrame};
 
-/// What came of asking for the next frame.
+/// The answer to a request for the next frame.
 #[derive(Debug)]
 pub enum Next<P> {
-    /// A frame, or what there is in its place.
+    /// A frame, or what the source gave in its place.
     Item(Delivered<P>),
-    /// Nothing in the time that was given.
+    /// There was nothing within the given time.
     NotYet,
-    /// Nothing, for ever.
+    /// The source has ended.
     End,
 }
 
-/// A source that is read on a thread of its own. Dropped, it stops the source and waits for the thread.
+/// A source that is read on a separate thread. Dropping it stops the source and waits for the thread.
 pub struct Delivery<P> {
     shared: Arc<Shared<P>>,
     stop: StopSignal,
@@ -44,14 +45,14 @@ struct Shared<P> {
 
 struct State<P> {
     queue: FrameQueue<P>,
-    /// The source has nothing more.
+    /// Whether the source has ended.
     ended: bool,
-    /// Nobody wants more.
+    /// Whether the receiver wants no more frames.
     closed: bool,
 }
 
 impl<P> Shared<P> {
-    /// No code under the lock panics half-way.
+    /// Locks the state. Poisoning is ignored, because no code under the lock panics half-way.
     fn lock(&self) -> MutexGuard<'_, State<P>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -61,7 +62,7 @@ impl<P> Shared<P> {
     }
 }
 
-/// Tells that the reader is gone, however it went.
+/// Records that the reader's thread has ended, for whatever reason.
 struct EndGuard<P>(Arc<Shared<P>>);
 
 impl<P> Drop for EndGuard<P> {
@@ -71,17 +72,18 @@ impl<P> Drop for EndGuard<P> {
     }
 }
 
-/// How often a source that has to wait looks whether it still should.
+/// The interval at which a waiting source checks whether it still has to wait.
 const POLL: Duration = Duration::from_millis(100);
 
-/// What is done to every picture on the thread that reads, before its turn.
+/// The work on every picture before its turn, on the thread that reads.
 pub type Prepare<P> = Box<dyn FnMut(&Arc<RgbImage>) -> P + Send>;
 
 impl<P: Send + 'static> Delivery<P> {
-    /// Begins to read `source`, which `stop` stops; its frames are `interval` apart and go through `prepare`.
+    /// Begins to read `source`, until `stop` is given. Its frames are `interval` apart, and `prepare` is
+    /// applied to each picture.
     ///
     /// # Errors
-    /// [`SourceError::Unreadable`] where the system gives no thread to read on.
+    /// [`SourceError::Unreadable`] if the system could not start a thread.
     pub fn start(
         source: Box<dyn FrameSource>,
         prepare: Prepare<P>,
@@ -128,10 +130,10 @@ impl<P: Send + 'static> Delivery<P> {
         Ok(Self { shared, stop, reader: Some(reader), description, length })
     }
 
-    /// The next item, in the order of the source; waits for it no longer than `patience`.
+    /// The next item, in the order of the source. Waits for it at most as long as `patience`.
     ///
     /// # Panics
-    /// If the source did.
+    /// If the source panicked.
     pub fn next(&mut self, patience: Duration) -> Next<P> {
         let until = Instant::now() + patience;
         let mut state = self.shared.lock();
@@ -156,12 +158,12 @@ impl<P: Send + 'static> Delivery<P> {
         }
     }
 
-    /// Frames that the source will give, if that is known.
+    /// The number of frames that the source will give, if it is known.
     pub fn length(&self) -> Option<usize> {
         self.length
     }
 
-    /// What is being read, in a few words.
+    /// A short description of the source.
     pub fn description(&self) -> &str {
         &self.description
     }

@@ -1,4 +1,4 @@
-//! When frames come.
+//! The times at which frames come.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,29 +6,29 @@ use std::time::{Duration, Instant};
 use super::Arrival;
 use crate::{Clock, StopSignal};
 
-/// Whose pace a stream has.
+/// The pace of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// The model's: a frame is there when it is wanted, and nobody measures when.
+    /// The pace of the model: a frame is there when the model wants it, and its arrival is not measured.
     Model,
-    /// The source's own.
+    /// The pace of the source.
     Live,
-    /// That of the time stamps, the first one at once.
+    /// The pace of the time stamps. The first frame comes at once.
     Realtime,
 }
 
 pub(super) struct Pacer {
     pub(super) pace: Pace,
-    /// From one frame to the next.
+    /// The time from one frame to the next.
     pub(super) interval: Duration,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) stop: StopSignal,
-    /// Moment and stream time of the first frame.
+    /// The moment and the stream time of the first frame.
     pub(super) first: Option<(Instant, f64)>,
 }
 
 impl Pacer {
-    /// Waits until a frame is due, under real time.
+    /// Returns the arrival of a frame. In real time, waits until the frame is due.
     pub(super) fn arrival(&mut self, time: f64) -> Option<Arrival> {
         let at = match self.pace {
             Pace::Model => return None,

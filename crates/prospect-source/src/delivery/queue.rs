@@ -1,54 +1,55 @@
-//! What waits between a source and the model, without a thread or a clock.
+//! The queue of frames between a source and the model, without a thread or a clock.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::{Frame, SourceError};
 
-/// What happens when the source is faster than the model.
+/// What happens if the source is faster than the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryPolicy {
-    /// The source waits while so many frames do.
+    /// The source waits while this many frames wait.
     Block(usize),
-    /// So many of the newest frames wait, those before them are dropped.
+    /// At most this many of the newest frames wait, and older ones are dropped.
     Newest(usize),
 }
 
-/// When a frame came, and by when the model should be done with it.
+/// The arrival of a frame, and the moment by which the model should be done with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
-    /// When it came, or under real time should have.
+    /// The moment at which the frame came. In real time, the moment at which it was due.
     pub at: Instant,
-    /// When the next one is due.
+    /// The moment at which the next frame is due.
     pub deadline: Instant,
 }
 
-/// A frame that gave way to newer ones.
+/// A frame that was dropped for newer frames.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DroppedFrame {
-    /// Its number.
+    /// The number of the frame.
     pub index: usize,
-    /// Its stream time in seconds.
+    /// The stream time of the frame in seconds.
     pub time: f64,
 }
 
-/// A frame, and what was done to its picture before its turn.
+/// A frame and its prepared picture.
 #[derive(Debug)]
 pub struct PreparedFrame<P> {
-    /// As the source gave it.
+    /// The frame from the source.
     pub frame: Frame,
-    /// What preparing made of it.
+    /// The result of preparing the picture.
     pub picture: P,
 }
 
-/// The next thing of a source.
+/// The next item of a source.
 #[derive(Debug)]
 pub enum Delivered<P> {
-    /// A frame, its arrival where that counts, and how many frames wait behind it.
+    /// A frame, its arrival if the stream has a pace of its own, and the number of frames that wait behind
+    /// it.
     Frame(PreparedFrame<P>, Option<Arrival>, usize),
-    /// A frame that came while the model was busy.
+    /// A frame that was dropped because the model was busy.
     Dropped(DroppedFrame),
-    /// What the source had to say in the place of a frame.
+    /// An error that came in the place of a frame.
     Failed(SourceError),
 }
 
@@ -58,11 +59,11 @@ enum Waiting<P> {
     Failed(SourceError),
 }
 
-/// Everything in the order in which it came.
+/// All items in the order in which they came.
 pub(super) struct FrameQueue<P> {
     policy: DeliveryPolicy,
     items: VecDeque<Waiting<P>>,
-    /// Of these, frames.
+    /// The number of items that are frames.
     frames: usize,
 }
 
@@ -71,7 +72,7 @@ impl<P> FrameQueue<P> {
         Self { policy, items: VecDeque::new(), frames: 0 }
     }
 
-    /// Whether the source may go on.
+    /// Whether the source may read the next frame.
     pub(super) fn has_room(&self) -> bool {
         match self.policy {
             DeliveryPolicy::Block(most) => self.items.len() < most.max(1),
@@ -94,7 +95,8 @@ impl<P> FrameQueue<P> {
         }
     }
 
-    /// It keeps its place, so that what is told stays in order.
+    /// Drops the oldest frame. The dropped frame keeps its place in the queue, so that the items stay in
+    /// order.
     fn drop_oldest(&mut self) {
         let oldest = self.items.iter_mut().find_map(|item| match item {
             Waiting::Frame(PreparedFrame { frame, .. }, _) => {

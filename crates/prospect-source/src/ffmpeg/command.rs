@@ -6,17 +6,18 @@ use std::process::Command;
 
 use crate::{InputOptions, MOST_PIXELS, SourceOptions};
 
-/// Formats that hold what they show. Playlists and lists of files are not among them: what a foreign file names is not opened.
+/// The formats that contain their pictures. Playlists and lists of files are left out, so that a file that an
+/// untrusted file names is not opened.
 const SINGLE_FILES: &str = "3dostr,4xm,amv,apng,asf,asf_o,av1,avi,avs,avs2,avs3,bink,cavsvideo,cdxl,dirac,dnxhd,dv,dxa,ea,flic,flv,\
     gif,gxf,h261,h263,h264,hevc,ivf,ivr,kux,lmlm4,m4v,matroska,webm,mjpeg,mjpeg_2000,mov,mp4,mpeg,mpegts,mpegtsraw,mpegvideo,mpjpeg,\
     mtv,mv,mvi,mxf,nsv,nut,nuv,obu,ogg,pmp,r3d,rm,roq,rpl,smk,smjpeg,swf,thp,tmv,ty,vc1,vc1test,vivo,vmd,vvc,wc3movie,wtv,xmv,yop,\
     yuv4mpegpipe,bmp_pipe,dpx_pipe,exr_pipe,j2k_pipe,jpeg_pipe,jpegls_pipe,jpegxl_pipe,jpegxl_anim,pam_pipe,pbm_pipe,pcx_pipe,pgm_pipe,\
     png_pipe,ppm_pipe,psd_pipe,qoi_pipe,sgi_pipe,tiff_pipe,webp_pipe";
-/// Ways over a network, none of which leads to a file of this machine.
+/// The network protocols. None of them leads to a file of this machine.
 const NETWORK: &str = "http,https,httpproxy,tls,tcp,udp,udplite,rtp,srtp,srt,rtmp,rtmps,rtmpt,rtmpts,rtmpe,rtmpte,rtsp,rtsps,mmsh,mmst,\
     ftp,sftp,unix,crypto,data,hls,rist,zmq";
 
-/// What ffmpeg opens, and what it may open for it.
+/// What ffmpeg opens. It decides what else ffmpeg may open.
 #[derive(Debug, Clone)]
 pub(crate) enum Opened<'a> {
     /// A file of this machine.
@@ -28,7 +29,7 @@ pub(crate) enum Opened<'a> {
 }
 
 impl<'a> Opened<'a> {
-    /// What a source is by its name; a file is one whatever its name looks like.
+    /// Classifies a source by its name. An existing file is a file, whatever its name looks like.
     pub(crate) fn of(spec: &'a str) -> Self {
         match spec {
             _ if spec.starts_with("/dev/video") => Self::Device(spec),
@@ -37,7 +38,7 @@ impl<'a> Opened<'a> {
         }
     }
 
-    /// What goes behind `-i`: a file under a name that can only be one.
+    /// The argument behind `-i`. A file gets a name that can only be a file.
     pub(super) fn input(&self) -> Cow<'a, str> {
         match self {
             Self::File(path) => Cow::Owned(format!("file:{}", path.display())),
@@ -46,7 +47,7 @@ impl<'a> Opened<'a> {
         }
     }
 
-    /// What may be opened; the user's own arguments come behind, and win.
+    /// The arguments that limit what may be opened. The user's own arguments come later and override them.
     fn limits(&self) -> &'static [&'static str] {
         match self {
             Self::File(_) => &["-protocol_whitelist", "file", "-format_whitelist", SINGLE_FILES],
@@ -56,10 +57,12 @@ impl<'a> Opened<'a> {
     }
 }
 
-/// A part of a file, from the time `start + slot / fps` on; at most `frames`. `fps` with `round=up` puts into each slot the
-/// latest frame that is not after it: the rule of the other sources.
+/// Reads a part of a file, from the time `start + slot / fps` on, with at most `frames` frames. `fps` with
+/// `round=up` puts the latest frame that is not after a slot into the slot, which is the rule of the other
+/// sources.
 ///
-/// The part's end is a number of frames, since ffmpeg counts `-t` from the first one where nothing is skipped.
+/// The end of the part is given as a number of frames, because ffmpeg counts `-t` from the first frame if
+/// nothing is skipped.
 pub(super) fn of_file(
     opened: &Opened<'_>,
     options: SourceOptions,
@@ -78,19 +81,19 @@ pub(super) fn of_file(
     finish(command, opened, stream, &filter, frames)
 }
 
-/// A stream from now on.
+/// Reads a stream from now on.
 pub(super) fn of_stream(opened: &Opened<'_>, fps: f64, input: &InputOptions) -> Command {
     let mut command = begin(input);
     command.args(opened.limits()).args(&input.ffmpeg_input);
     finish(command, opened, None, &format!("fps=fps={fps}:round=up"), None)
 }
 
-/// Which streams there are, and what is known of the whole.
+/// Asks for the streams of a source, and for the properties of the whole source.
 pub(super) fn of_streams(opened: &Opened<'_>, input: &InputOptions) -> Command {
     ffprobe(opened, input, &["-show_streams", "-show_format"])
 }
 
-/// The time stamps of a stream's first frames.
+/// Asks for the time stamps of a stream's first frames.
 pub(super) fn of_frames(opened: &Opened<'_>, input: &InputOptions, stream: usize, packets: &str) -> Command {
     let stream = stream.to_string();
     let show = ["-select_streams", &stream, "-read_intervals", packets];
@@ -105,8 +108,8 @@ fn ffprobe(opened: &Opened<'_>, input: &InputOptions, show: &[&str]) -> Command 
     command
 }
 
-/// Arguments that ffmpeg knows and ffprobe does not, which say nothing of what the source is; those that take a value, and those
-/// that take none.
+/// Arguments of ffmpeg that ffprobe does not know and that do not change what the source is: those with a
+/// value, and those without.
 const FFMPEG_ALONE: [&str; 27] = [
     "-autorotate",
     "-c",
@@ -139,7 +142,7 @@ const FFMPEG_ALONE: [&str; 27] = [
 const FFMPEG_ALONE_WITHOUT_VALUE: [&str; 8] =
     ["-accurate_seek", "-an", "-copyts", "-dn", "-noaccurate_seek", "-noautorotate", "-re", "-sn"];
 
-/// The user's arguments that ffprobe takes as well.
+/// The user's arguments that ffprobe also knows.
 fn of_both(arguments: &[String]) -> Vec<&String> {
     let (mut both, mut rest) = (Vec::new(), arguments.iter());
     while let Some(argument) = rest.next() {
@@ -154,7 +157,7 @@ fn of_both(arguments: &[String]) -> Vec<&String> {
     both
 }
 
-/// The ffprobe that came with an ffmpeg: of the same folder, version and ending.
+/// The ffprobe that belongs to an ffmpeg: it has the same folder, version and file extension.
 pub(super) fn ffprobe_beside(ffmpeg: &Path) -> PathBuf {
     let name = ffmpeg.file_name().unwrap_or_default().to_string_lossy();
     match name.rfind("ffmpeg") {

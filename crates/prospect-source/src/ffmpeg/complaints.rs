@@ -1,4 +1,4 @@
-//! What ffmpeg complains of: kept short, and told apart by what it means.
+//! The error lines of ffmpeg, shortened and sorted by their meaning.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -6,30 +6,30 @@ use std::io::{BufRead, BufReader, Read};
 use crate::address::hide_secrets;
 use prospect_foreign::one_line;
 
-/// Longest line that is read, in bytes: ffmpeg ends its own after 1,023, wherever that is.
+/// The longest line that is read, in bytes. ffmpeg cuts its own lines after 1,023 bytes.
 const LONGEST_LINE: u64 = 4 << 10;
-/// What is kept of a line, in letters.
+/// The most characters that are kept of a line.
 const LONGEST_KEPT: usize = 500;
-/// Kinds of complaints that are kept.
+/// The most kinds of errors that are kept.
 const MOST_KINDS: usize = 8;
-/// What says that a source ends before its end.
+/// Texts that say that a source was cut off.
 const CUT_OFF: [&str; 5] =
     ["ended prematurely", "ends prematurely", "partial file", "Truncat", "end of file"];
 
-/// Complaints of one kind as one.
+/// The error lines, with those of one kind counted together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Complaints {
-    /// The first line of each kind, and how many there were.
+    /// The first line of each kind, and the number of lines of that kind.
     kinds: Vec<(String, usize)>,
-    /// Of kinds beyond these.
+    /// The number of lines of other kinds.
     others: usize,
     /// Whether any line says that the source was cut off.
     cut_off: bool,
 }
 
 impl Complaints {
-    /// Reads everything, so that ffmpeg never waits for a reader. Of what it says of the source's `address` no secret is kept: it is
-    /// hidden before a line is cut, else half of it would show.
+    /// Reads all lines, so that ffmpeg never waits for a reader. No secret of the source's `address` is kept.
+    /// Secrets are hidden before a line is cut, because otherwise half of a secret could remain.
     pub(super) fn read(errors: impl Read, address: &str) -> Self {
         let mut reader = BufReader::new(errors);
         let (mut found, mut known, mut line) = (Self::default(), BTreeMap::new(), Vec::new());
@@ -62,12 +62,12 @@ impl Complaints {
         }
     }
 
-    /// Whether there is none.
+    /// Whether there is no error line.
     pub(crate) fn is_empty(&self) -> bool {
         self.kinds.is_empty()
     }
 
-    /// Whether one says that the source was cut off.
+    /// Whether a line says that the source was cut off.
     pub(crate) fn cut_off(&self) -> bool {
         self.cut_off
     }
@@ -77,7 +77,7 @@ impl Complaints {
         self.kinds.first().map(|(line, _)| line.clone()).unwrap_or_default()
     }
 
-    /// All of them, in a line.
+    /// All kinds, in one line.
     pub(crate) fn all(&self) -> String {
         let kind = |(line, times): &(String, usize)| match times {
             1 => line.clone(),
@@ -91,7 +91,7 @@ impl Complaints {
     }
 }
 
-/// A line as it may be shown.
+/// A line without secrets and control characters.
 pub(super) fn shown(line: &[u8], address: &str) -> String {
     cut(&without_secrets(line, address))
 }
@@ -104,7 +104,7 @@ fn cut(line: &str) -> String {
     line.chars().take(LONGEST_KEPT).collect()
 }
 
-/// Reads up to the end of a line; whether there is more behind it.
+/// Reads up to the end of a line. Returns whether there is more behind it.
 fn skip_line(reader: &mut impl BufRead) -> bool {
     loop {
         let Ok(buffer) = reader.fill_buf() else { return false };

@@ -1,4 +1,5 @@
-//! Everything else, through an installed ffmpeg that writes PPM images, each with its own size, into a pipe.
+//! The sources that are not built in, read by an installed ffmpeg. It writes PPM images, each with its own
+//! size, into a pipe.
 
 mod command;
 mod complaints;
@@ -17,10 +18,11 @@ pub(super) use command::Opened;
 pub(super) use probe::{Probe, ProbeError};
 pub(super) use process::{Ending, FfmpegProcess, Output};
 
-/// Seconds by which a source that is whole may end before its own word: sound may be longer than the picture.
+/// The seconds by which a complete source may end before its declared duration, because its sound may be
+/// longer than its picture.
 const SHORT: f64 = 2.0;
 
-/// Starts ffmpeg on a stream that goes on by itself, at `fps` frames a second.
+/// Starts ffmpeg on a live stream, at `fps` frames per second.
 pub(super) fn start_stream(spec: &str, fps: f64, input: &InputOptions) -> Result<FfmpegProcess, SourceError> {
     start(spec, "a live stream", command::of_stream(&Opened::of(spec), fps, input))
 }
@@ -39,7 +41,7 @@ fn not_started(spec: &str, what: &str, program: String, error: &std::io::Error) 
     }
 }
 
-/// What ffmpeg says of a source, which may repeat its address.
+/// The error for a message of ffmpeg, which may contain the address of the source.
 pub(super) fn failed(spec: &str, message: &str) -> SourceError {
     SourceError::Ffmpeg { spec: without_secrets(spec), message: hide_secrets(message, spec) }
 }
@@ -51,10 +53,10 @@ pub(super) struct FfmpegFile {
     options: SourceOptions,
     process: Option<FfmpegProcess>,
     stop: StopSignal,
-    /// Of the times `start + k / fps`, the first one at which a frame is shown.
+    /// The first `k` for which a frame is shown at the time `start + k / fps`.
     first_slot: usize,
     index: usize,
-    /// When the source ends by its own word, if all of it is wanted.
+    /// The declared end of the source, if the whole source is read.
     duration: Option<f64>,
 }
 
@@ -82,14 +84,14 @@ impl FfmpegFile {
         Self::begin(spec, what, options, input, (&probe, stop))
     }
 
-    /// One that gives nothing.
+    /// A file that gives no frame.
     fn over(spec: &str, options: SourceOptions, stop: &StopSignal) -> Self {
         let (description, spec) = (format!("{} (through ffmpeg)", without_secrets(spec)), spec.to_owned());
         let (process, stop) = (None, stop.clone());
         Self { spec, description, options, process, stop, first_slot: 0, index: 0, duration: None }
     }
 
-    /// As [`Self::open`], of what is known already.
+    /// Like [`Self::open`], with properties that are already known.
     pub(super) fn begin(
         spec: &str,
         what: &str,
@@ -113,14 +115,14 @@ impl FfmpegFile {
 }
 
 impl FfmpegFile {
-    /// Whether the last frame came long before the source ends by its own word.
+    /// Whether the last frame came long before the declared end of the source.
     fn is_short(&self) -> bool {
         let next = self.options.start + (self.first_slot + self.index) as f64 / self.options.fps;
         self.duration.is_some_and(|end| next + SHORT < end)
     }
 }
 
-/// Most frames from a slot on, if there is a limit.
+/// The most frames from a slot on, if there is a limit.
 fn frames_of(options: SourceOptions, first_slot: usize) -> Option<usize> {
     let slots = |end: f64| ((end - TOLERANCE - options.start) * options.fps).ceil().max(0.0) as usize;
     let to_end = options.end.map(|end| slots(end).saturating_sub(first_slot));

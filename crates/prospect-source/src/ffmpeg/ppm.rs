@@ -1,4 +1,4 @@
-//! Binary PPM images, one after the other: what ffmpeg writes for us.
+//! Binary PPM images, one after the other, which ffmpeg writes.
 
 use std::io::{BufRead, Read};
 
@@ -6,10 +6,10 @@ use image::RgbImage;
 
 use crate::size::check_size;
 
-/// Longest header that is read: no size has more digits.
+/// The longest header that is read. No size needs more digits.
 const LONGEST_HEADER: u64 = 64;
 
-/// One binary PPM with 8 bit per channel; `None` at the end.
+/// Reads one binary PPM image with 8 bits per channel; `None` at the end.
 pub(super) fn read_ppm(input: &mut impl BufRead) -> Result<Option<RgbImage>, String> {
     if input.fill_buf().map_err(|error| error.to_string())?.is_empty() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What ffprobe says of a source, as JSON: which stream is the video, when it begins, whether it ends.
+//! The properties of a source, from ffprobe's JSON: the video stream, its begin, and whether it ends.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -12,40 +12,40 @@ use super::complaints::shown;
 use crate::sample::TOLERANCE;
 use crate::{InputOptions, StopSignal};
 
-/// Formats whose clock begins anywhere, often after hours. Players count from where it does.
+/// The formats whose clock may begin at any time, often after hours. Players count from the first time stamp.
 const FREE_CLOCKS: [&str; 3] = ["mpegts", "mpeg", "hls"];
-/// How often a wait looks whether it should go on.
+/// The interval at which a wait checks whether it should continue.
 const POLL: Duration = Duration::from_millis(20);
-/// Longest answer that is read: thousands of streams have 1 MB.
+/// The longest answer that is read. An answer about thousands of streams has 1 MB.
 const LONGEST_ANSWER: u64 = 16 << 20;
-/// Times that are believed, in seconds: counted from 1970 they have ten digits.
+/// The latest time that is accepted, in seconds. Times since 1970 have ten digits.
 const LATEST: f64 = 1e12;
-/// Packets that are decoded to find the first frame.
+/// The packets that are decoded to find the first frame.
 const FIRST_PACKETS: &str = "%+#24";
 
-/// What is known of a source before its first frame.
+/// The properties of a source before its first frame.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Probe {
-    /// The video stream's number among all streams.
+    /// The index of the video stream among all streams.
     pub(super) stream: Option<usize>,
-    /// What ffmpeg counts from: the beginning of the first of all streams.
+    /// The time from which ffmpeg counts: the begin of the earliest stream.
     pub(super) origin: f64,
-    /// When the first frame is shown, in seconds of stream time.
+    /// The stream time in seconds at which the first frame is shown.
     pub(super) first: f64,
-    /// How long the whole is, in seconds, by its own word.
+    /// The declared duration of the whole source, in seconds.
     pub(super) duration: Option<f64>,
     /// Whether the source ends.
     pub(crate) ends: bool,
 }
 
-/// Why nothing is known.
+/// The reason why the properties are not known.
 #[derive(Debug)]
 pub(crate) enum ProbeError {
     /// The program cannot be started.
     NotStarted { program: PathBuf, error: std::io::Error },
-    /// It was waited for in vain, or nobody wants to know any more.
+    /// There was no answer in time, or the caller stopped.
     NoAnswer,
-    /// What it complained of.
+    /// The error of ffprobe.
     Refused(String),
     /// There is no video in the source.
     NoVideo,
@@ -92,7 +92,7 @@ struct Format {
 }
 
 impl Probe {
-    /// Asks ffprobe, no longer than `patience`, and as long as nobody says `stop`.
+    /// Asks ffprobe. Waits at most as long as `patience`, and ends if `stop` is given.
     pub(crate) fn of(
         opened: &Opened<'_>,
         input: &InputOptions,
@@ -126,13 +126,13 @@ impl Probe {
         self.first = self.origin + first - start;
     }
 
-    /// The first of the times `start + k / fps` at which a frame is shown, as k.
+    /// The first `k` for which a frame is shown at the time `start + k / fps`.
     pub(super) fn first_slot(&self, start: f64, fps: f64) -> usize {
         ((self.first - TOLERANCE - start) * fps).ceil().max(0.0) as usize
     }
 }
 
-/// The first video stream that is no cover picture and no strip of thumbnails.
+/// The first video stream that is neither a cover picture nor a strip of thumbnails.
 fn video(streams: &[Stream]) -> Option<usize> {
     let is_picture =
         |stream: &&Stream| stream.disposition.attached_pic != 0 || stream.disposition.timed_thumbnails != 0;
@@ -197,7 +197,7 @@ fn ask(
     }
 }
 
-/// Leaves no process behind.
+/// Ends the child process and waits for it.
 fn end(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
@@ -207,7 +207,8 @@ fn parse(answer: &[u8]) -> Option<Answer> {
     serde_json::from_slice(answer).ok()
 }
 
-/// The line that says why it gave up; what comes before is about details, but for a format that is not opened.
+/// The line that says why ffprobe failed. It is the last line, except for a format that is not opened;
+/// earlier lines are about details.
 fn last_line(complaint: &[u8], address: &str) -> String {
     let lines = complaint.split(|&byte| byte == b'\n');
     if lines.clone().any(|line| String::from_utf8_lossy(line).contains("not on whitelist")) {

@@ -11,33 +11,33 @@ use super::complaints::Complaints;
 use super::ppm::read_ppm;
 use crate::StopSignal;
 
-/// How often a wait looks whether it should go on.
+/// The interval at which a wait checks whether it should continue.
 const POLL: Duration = Duration::from_millis(50);
-/// How long a program that has closed its output may take to end.
+/// The time that a program may take to end after it has closed its output.
 const EXIT_PATIENCE: Duration = Duration::from_secs(2);
 
-/// What came of waiting for an image.
+/// The result of waiting for an image.
 pub(crate) enum Output {
     Image(RgbImage),
-    /// Nothing in the time that was given.
+    /// There was no image within the given time.
     Stalled,
-    /// It ended.
+    /// The program ended.
     Ended(Ending),
-    /// Nobody wants an image any more.
+    /// The caller stopped.
     Stopped,
 }
 
-/// How it ended.
+/// How the program ended.
 #[derive(Debug)]
 pub(crate) enum Ending {
-    /// With everything; what it complained of meanwhile.
+    /// Successfully, with the errors that it reported.
     Whole(Complaints),
-    /// With a failure, in a line.
+    /// With a failure, in one line.
     Failed(String),
 }
 
 impl Ending {
-    /// Why it ended before its time, if it did.
+    /// The reason why it ended early, if it did.
     pub(crate) fn failure(self) -> Option<String> {
         match self {
             Self::Failed(message) => Some(message),
@@ -46,7 +46,8 @@ impl Ending {
     }
 }
 
-/// It is stopped when this is dropped. Two threads read its pipes and end when these are closed.
+/// A running ffmpeg, which is stopped when this is dropped. Two threads read its pipes and end when the pipes
+/// are closed.
 pub(crate) struct FfmpegProcess {
     child: Child,
     images: Receiver<Result<RgbImage, String>>,
@@ -54,7 +55,7 @@ pub(crate) struct FfmpegProcess {
 }
 
 impl FfmpegProcess {
-    /// Of what it says of the source's `address`, no secret is kept.
+    /// Starts the program. No secret of the source's `address` in its messages is kept.
     pub(crate) fn start(mut command: Command, address: &str) -> std::io::Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Ctrl-C is for us: the run closes its trace, and then stops ffmpeg.
@@ -81,7 +82,7 @@ impl FfmpegProcess {
         Ok(Self { child, images, complaints })
     }
 
-    /// The next image; waits for it as long as `patience` says.
+    /// The next image. Waits for it at most as long as `patience`.
     pub(crate) fn next(&mut self, patience: Option<Duration>, stop: &StopSignal) -> Output {
         let started = Instant::now();
         loop {

@@ -1,4 +1,4 @@
-//! Sources that go on by themselves: cameras, network streams.
+//! Live sources, which do not wait for their reader: cameras and network streams.
 
 mod reconnecting;
 mod stamped;
@@ -9,12 +9,12 @@ use super::{Clock, FrameSource, InputOptions, SourceError, SourceOptions, StopSi
 
 pub(super) use stamped::Stamped;
 
-/// Whether a source goes on by itself, by its name alone.
+/// Whether a source is live, judged by its name alone.
 pub(super) fn is_stream(spec: &str) -> bool {
     !std::path::Path::new(spec).is_file() && (spec.contains("://") || spec.starts_with("/dev/video"))
 }
 
-/// Whether an address may be one of a file, which has a length: of a camera's nobody asks.
+/// Whether an address may lead to a file, which has a length. The addresses of cameras are not asked for one.
 pub(super) fn may_be_file(spec: &str) -> bool {
     ["http://", "https://", "ftp://", "sftp://"].iter().any(|scheme| spec.starts_with(scheme))
 }

@@ -1,4 +1,4 @@
-//! A live source that is reached again when it is lost.
+//! A live source that reconnects when it is lost.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,8 +9,8 @@ use crate::address::{hide_secrets, without_secrets};
 use crate::ffmpeg::{self, FfmpegProcess, Output};
 use crate::{Clock, Frame, FrameSource, InputOptions, SourceError, StopSignal};
 
-/// A source that gives no frame at all is refused, unless it is awaited or its stream has seen frames of it before. One that has
-/// given frames is tried again, later and later.
+/// A source that gives no frame at its start is refused, unless it is awaited, or its stream has seen frames
+/// of it before. A source that has given frames is tried again, with growing waits.
 pub(super) struct Reconnecting {
     spec: String,
     description: String,
@@ -19,17 +19,18 @@ pub(super) struct Reconnecting {
     clock: Arc<dyn Clock>,
     stop: StopSignal,
     process: Option<FfmpegProcess>,
-    /// Of a source that is known to give frames, when it was opened until it gives one.
+    /// The time of the last frame. For a source that is known to give frames, the time at which it was
+    /// opened, until it gives one.
     last_frame: Option<Instant>,
     outage: Option<Outage>,
-    /// The first frame after an outage, which is told of before it.
+    /// The first frame after an outage. The message about the outage comes before it.
     back: Option<RgbImage>,
     finished: bool,
 }
 
-/// The time without a source.
+/// An outage of the source.
 struct Outage {
-    /// What ended the connection.
+    /// The reason why the connection ended.
     cause: String,
     attempts: usize,
 }
@@ -66,7 +67,7 @@ impl Reconnecting {
         self.last_frame.map_or(Duration::ZERO, |last| self.clock.now().saturating_duration_since(last))
     }
 
-    /// An image after an outage goes behind the word of it.
+    /// Takes an image. After an outage, the message about the outage comes first.
     fn received(&mut self, image: RgbImage) -> Result<Frame, SourceError> {
         let seconds = self.without_frame().as_secs_f64();
         self.last_frame = Some(self.clock.now());
@@ -75,7 +76,7 @@ impl Reconnecting {
         Err(SourceError::Interrupted { spec: without_secrets(&self.spec), cause, seconds, attempts })
     }
 
-    /// What is said when the connection ended; `None` to try again.
+    /// Handles the end of a connection. Returns what the source gives then; `None` to try again.
     fn lost(&mut self, cause: Option<String>) -> Option<Option<SourceError>> {
         self.process = None;
         let over = cause.is_none() && ends_by_itself(&self.spec);
@@ -105,7 +106,7 @@ impl Reconnecting {
         Some(Some(refused))
     }
 
-    /// Waits for its turn, and tries again.
+    /// Waits for the time of the next attempt, and connects again.
     fn reconnect(&mut self) {
         let Some(outage) = &mut self.outage else { return };
         let until = self.clock.now() + self.input.reconnect.delay(outage.attempts);
@@ -118,7 +119,7 @@ impl Reconnecting {
     }
 }
 
-/// What is served over http may be a file, which has an end; a camera has none.
+/// Whether a source may end by itself: a file over http does, a camera does not.
 fn ends_by_itself(spec: &str) -> bool {
     spec.starts_with("http://") || spec.starts_with("https://")
 }

@@ -1,12 +1,13 @@
-//! Time stamps by arrival, for what has none of its own that would outlast a reconnect.
+//! Time stamps by arrival, for sources whose own time stamps do not continue over a reconnect.
 
 use std::sync::Arc;
 
 use crate::stamps::Stamps;
 use crate::{Behind, Clock, Frame, FrameSource, SourceError, SourceOptions};
 
-/// The first frame is at 0, or behind the stream that goes on, every other one as much later as it came. Where it begins and
-/// ends, and how many frames it has, is said of the whole stream.
+/// A live source with time stamps by arrival. The first frame is at 0, or directly behind the stream that it
+/// continues. Every other frame is as much later as it came. Begin, end and number of frames apply to the
+/// whole stream.
 pub(crate) struct Stamped {
     frames: Box<dyn FrameSource>,
     options: SourceOptions,

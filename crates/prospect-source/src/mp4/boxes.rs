@@ -1,4 +1,4 @@
-//! The file's boxes, read by a demuxer that trusts them.
+//! The boxes of a file. The demuxer trusts them, so they are checked first.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -7,8 +7,8 @@ use re_mp4::Mp4;
 
 use prospect_foreign::caught;
 
-/// Where the demuxer must stop: the declared end of the last top-level box that can be parsed. Media data may be cut
-/// off, an index may not; `None` if there is no whole `moov`.
+/// The byte at which the demuxer must stop: the declared end of the last top-level box that can be parsed.
+/// Media data may be cut off, but an index may not. `None` if there is no whole `moov`.
 pub(super) fn parsable_end(file: &mut File, bytes: u64) -> std::io::Result<Option<u64>> {
     let (mut at, mut has_index) = (0_u64, false);
     while at + 8 <= bytes {
@@ -34,7 +34,8 @@ pub(super) fn parsable_end(file: &mut File, bytes: u64) -> std::io::Result<Optio
     Ok(has_index.then_some(at))
 }
 
-/// A box that claims to end before it does leads the demuxer in circles: reading the same again and again ends here.
+/// A reader with a limit on the bytes that it gives. A box with a wrong length can lead the demuxer in
+/// circles; this reader ends them.
 struct Bounded<R> {
     file: R,
     left: u64,
@@ -67,8 +68,8 @@ impl<R: Seek> Seek for Bounded<R> {
     }
 }
 
-/// The demuxer indexes tables without looking at their lengths, so damage shows as a panic in it. `Err` says what it does not
-/// understand.
+/// Parses a file. The demuxer indexes tables without checking their lengths, so damage causes a panic in it,
+/// which is caught. `Err` says what it cannot read.
 pub(super) fn parse(file: &File, end: u64) -> Result<Mp4, String> {
     let bounded = Bounded { file: BufReader::new(file), left: 64 * end + (1 << 20) };
     match caught(|| Mp4::read(bounded, end)) {

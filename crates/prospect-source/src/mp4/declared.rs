@@ -1,13 +1,13 @@
-//! How many samples a file says it has. The demuxer makes an entry of 64 bytes for each of them, and a table of samples of
-//! one size, or a fragment's run of them, says any number in four bytes.
+//! The number of samples that a file declares. The demuxer makes an entry of 64 bytes for each sample, and
+//! four bytes of a table or of a fragment can declare any number of samples.
 
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 
-/// What holds the boxes that say so.
+/// The boxes that contain the boxes with the numbers of samples.
 const CONTAINERS: [&[u8; 4]; 7] = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"];
 
-/// Samples of all tracks and fragments in the first `end` bytes.
+/// The number of samples of all tracks and fragments in the first `end` bytes.
 pub(super) fn declared_samples(file: &mut (impl Read + Seek), end: u64) -> std::io::Result<u64> {
     let mut samples = 0_u64;
     // Starts and ends.
@@ -33,7 +33,7 @@ pub(super) fn declared_samples(file: &mut (impl Read + Seek), end: u64) -> std::
     Ok(samples)
 }
 
-/// Kind and contents of the box at the start of a range; `None` if no whole one begins there.
+/// The kind and the contents of the box at the start of a range; `None` if no whole box begins there.
 pub(super) fn box_at(
     file: &mut (impl Read + Seek),
     range: Range<u64>,
@@ -52,7 +52,7 @@ pub(super) fn box_at(
     Ok((size >= header).then_some((kind, range.start + header..end)))
 }
 
-/// The first bytes of a range, if it has so many.
+/// The first `N` bytes of a range, if it has that many.
 pub(super) fn bytes_at<const N: usize>(
     file: &mut (impl Read + Seek),
     range: Range<u64>,

@@ -1,22 +1,22 @@
-//! Edit lists: which part of a track is shown, and from when on.
+//! Edit lists: the part of a track that is shown, and the time at which it begins.
 
 use std::ops::Range;
 
 use re_mp4::{StblBox, TrakBox};
 
-/// An empty edit, as the demuxer reads -1 from a field of 32 and of 64 bits.
+/// The mark of an empty edit: -1 as the demuxer reads it from a field of 32 and of 64 bits.
 const EMPTY: [u64; 2] = [u32::MAX as u64, u64::MAX];
 
 /// The shown part of a track, in ticks of its media.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Edit {
-    /// Ticks of the media, as its tables have them, which are shown.
+    /// The ticks of the media that are shown, in the numbers of its tables.
     pub(super) shown: Range<i64>,
-    /// When the first of them is shown, in the same ticks; `None` where the media's own time is.
+    /// The time at which the first of them is shown, in the same ticks; `None` means the media's own time.
     pub(super) begins: Option<i64>,
 }
 
-/// `None` for a list that is more than a beginning and an end, which is what ffmpeg is for.
+/// The edit of a track; `None` for a list with more than a begin and an end, which ffmpeg has to read.
 pub(super) fn edit(trak: &TrakBox, movie_timescale: u64) -> Option<Edit> {
     let list = trak.edts.as_ref().and_then(|edits| edits.elst.as_ref());
     let Some(list) = list.filter(|list| !list.entries.is_empty()) else {
@@ -45,7 +45,7 @@ pub(super) fn edit(trak: &TrakBox, movie_timescale: u64) -> Option<Edit> {
     Some(Edit { shown: start..end, begins: Some(delay) })
 }
 
-/// How far the demuxer has moved the samples of the tables: it puts the first frame at 0.
+/// The ticks by which the demuxer has moved the samples of the tables: it puts the first frame at 0.
 pub(super) fn first_tick(tables: &StblBox) -> i64 {
     let Some(offsets) = &tables.ctts else { return 0 };
     let counted = |count: u32| std::iter::repeat_n((), count as usize);

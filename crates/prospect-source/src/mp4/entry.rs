@@ -1,26 +1,28 @@
-//! What the demuxer passes over in a track's sample description: how many there are, and the box `colr`.
+//! The parts of a track's sample description that the demuxer skips: the number of descriptions, and the box
+//! `colr`.
 
 use std::io::{Read, Seek};
 use std::ops::Range;
 
 use super::declared::{box_at, bytes_at};
 
-/// Behind version and flags of `stsd`, and the number of its entries.
+/// The offset of the entries in `stsd`: version, flags and the number of entries come first.
 const ENTRIES_AT: u64 = 8;
-/// What a video entry says before its boxes.
+/// The bytes of a video entry before its boxes.
 const ENTRY_BYTES: u64 = 78;
 
-/// Where the colours of a track are said beside its stream.
+/// The properties of a track's sample description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Entry {
-    /// Sample descriptions of the track.
+    /// The number of sample descriptions of the track.
     pub(super) descriptions: u32,
     pub(super) full_range: Option<bool>,
     /// The number of the matrix in ITU-T H.273.
     pub(super) matrix: Option<u8>,
 }
 
-/// Of the movie's track with this number, from 0, in the first `end` bytes.
+/// Reads the sample description of the movie's track with this number, counted from 0, in the first `end`
+/// bytes.
 pub(super) fn entry(file: &mut (impl Read + Seek), end: u64, track: usize) -> std::io::Result<Entry> {
     let mut at = Some(0..end);
     for (kind, number) in

@@ -1,8 +1,10 @@
-//! Where the frames of a track lie and when they are shown: by the tables of its movie box, and by the fragments behind it.
+//! The index of a track: the places and times of its frames, from the tables of the movie box and from the
+//! fragments behind it.
 //!
-//! The demuxer's own list of the latter is wrong: it takes an offset of a frame's time as never negative, the time of a fragment
-//! from the end of the one before, and the place of a run from the run before. Times are those of the tables, less what the
-//! edit list says, so that a first frame at 0.08 s is at 0.08 s.
+//! The demuxer's own list of the fragments is wrong in three points: it takes the offset of a frame's time as
+//! never negative, the time of a fragment from the end of the fragment before, and the place of a run from
+//! the run before. Times are those of the tables, minus what the edit list says, so a first frame at 0.08 s
+//! is at 0.08 s.
 
 use re_mp4::{Mp4, Track, TrafBox, TrexBox};
 
@@ -10,7 +12,7 @@ use super::edits::{Edit, first_tick};
 
 /// `default-base-is-moof` of a fragment's header.
 const BASE_IS_FRAGMENT: u32 = 0x2_0000;
-/// Set in a frame's flags where decoding cannot start.
+/// The flag of a frame at which decoding cannot start.
 const NO_SYNC: u32 = 1 << 16;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,10 +20,10 @@ pub(super) struct Sample {
     pub(super) offset: u64,
     pub(super) size: u64,
     pub(super) sync: bool,
-    /// When it is shown, of those that are.
+    /// The time at which the frame is shown, if it is shown.
     pub(super) ticks: i64,
     pub(super) shown: bool,
-    /// How long, as the file says it.
+    /// The duration in the file.
     duration: u64,
 }
 
@@ -29,14 +31,14 @@ pub(super) struct Sample {
 #[derive(Debug)]
 pub(super) struct Index {
     pub(super) samples: Vec<Sample>,
-    /// Presentation ticks of all samples that are shown, sorted.
+    /// The presentation ticks of all samples that are shown, sorted.
     pub(super) order: Vec<i64>,
     /// The tick at which the last one ends.
     pub(super) end: i64,
 }
 
 impl Index {
-    /// `None` without a sample that is shown.
+    /// Makes the index; `None` if no sample is shown.
     pub(super) fn of(mp4: &Mp4, track: &Track, edit: &Edit) -> Option<Self> {
         let mut samples = in_tables(mp4, track, edit);
         let ends = track.trak(mp4).mdia.minf.stbl.stts.entries.iter().fold(0_i64, |end, entry| {
@@ -79,8 +81,8 @@ fn in_tables(mp4: &Mp4, track: &Track, edit: &Edit) -> Vec<Sample> {
     moved.collect()
 }
 
-/// The frames of all fragments of a track. Those before them end at `decoded`; an edit list moves all by `shift`, and hides none:
-/// it is about what the movie box has.
+/// The frames of all fragments of a track. The frames before them end at `decoded`. An edit list moves all of
+/// them by `shift` and hides none, because it applies to the movie box.
 fn in_fragments(mp4: &Mp4, track: u32, mut decoded: i64, shift: i64) -> Vec<Sample> {
     let defaults = mp4.moov.mvex.iter().flat_map(|mvex| &mvex.trexs).find(|trex| trex.track_id == track);
     let defaults = defaults.cloned().unwrap_or_default();
@@ -103,7 +105,7 @@ fn in_fragments(mp4: &Mp4, track: u32, mut decoded: i64, shift: i64) -> Vec<Samp
     samples
 }
 
-/// Takes the frames of one track's part of a fragment; gives where its data ends.
+/// Takes the frames of one track's part of a fragment. Returns the end of its data.
 fn runs(
     traf: &TrafBox,
     defaults: &TrexBox,
@@ -139,7 +141,7 @@ fn runs(
     offset
 }
 
-/// Where the data of another track's part of a fragment ends.
+/// The end of the data of another track's part of a fragment.
 fn foreign_end(traf: &TrafBox, base: u64, mp4: &Mp4) -> u64 {
     let defaults = mp4.moov.mvex.iter().flat_map(|mvex| &mvex.trexs);
     let default = defaults.clone().find(|trex| trex.track_id == traf.tfhd.track_id);
@@ -155,8 +157,9 @@ fn foreign_end(traf: &TrafBox, base: u64, mp4: &Mp4) -> u64 {
     })
 }
 
-/// When the last frame ends that is shown. The demuxer takes the last sample's duration from the track's, which may be shorter
-/// than its samples: then it is as long as the one before it.
+/// The end of the last frame that is shown. The demuxer takes the duration of the last sample from that of
+/// the track, which may be shorter than its samples; in that case the last sample is as long as the one
+/// before it.
 fn last_end(samples: &[Sample]) -> i64 {
     let plausible = |duration: u64| i64::try_from(duration).ok().filter(|ticks| *ticks < i64::MAX / 4);
     let mut before = 0;

@@ -1,4 +1,5 @@
-//! Which of a file's tracks is read, and whether the built-in reader can do it right. What it cannot is for ffmpeg.
+//! The choice of the track that is read, and whether the built-in reader can read it correctly. Otherwise
+//! ffmpeg reads the file.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
@@ -18,23 +19,24 @@ use super::video::{Coding, Look, Mp4Video, decoder, start_unit};
 use crate::SourceError;
 use crate::colour::{Colour, Matrix};
 
-/// More samples in a file than a day of video and sound has: not for an index in memory.
+/// The most samples of a file: more than a day of video and sound has. The index of a larger file would need
+/// too much memory.
 const MOST_SAMPLES: u64 = 8 << 20;
-/// Set in a track's header where it is to be shown.
+/// The flag of a track that is shown.
 const ENABLED: u32 = 1;
 /// Codecs of tracks that are covers and thumbnails.
 const STILLS: [&[u8; 4]; 3] = [b"jpeg", b"mjpa", b"png "];
 
-/// What an mp4 file turned out to hold.
+/// The content of an mp4 file.
 pub(crate) enum Opened {
     Video(Box<Mp4Video>),
-    /// A video that the built-in reader cannot do right, in words.
+    /// A video that the built-in reader cannot read correctly, with the reason in words.
     Foreign(String),
 }
 
 impl Mp4Video {
     /// # Errors
-    /// Where no decoder could do anything: no index, more samples than bytes, no video track, no frame.
+    /// No decoder could read the file: no index, more samples than bytes, no video track, or no frame.
     pub(crate) fn open(path: &Path) -> Result<Opened, SourceError> {
         let unreadable = |source| SourceError::Unreadable { path: path.to_owned(), source };
         let mut file = File::open(path).map_err(unreadable)?;
@@ -104,7 +106,7 @@ impl Mp4Video {
     }
 }
 
-/// The first video track that is to be shown and is no cover; where none is, the first video track.
+/// The first video track that is shown and is not a cover; if there is none, the first video track.
 fn chosen(tracks: &[TrakBox]) -> Option<usize> {
     let is_video = |track: &TrakBox| &track.mdia.hdlr.handler_type.value == b"vide";
     let is_still = |track: &TrakBox| match &track.mdia.minf.stbl.stsd.contents {
@@ -116,7 +118,8 @@ fn chosen(tracks: &[TrakBox]) -> Option<usize> {
     shown.or_else(|| tracks.iter().position(moving)).or_else(|| tracks.iter().position(is_video))
 }
 
-/// How a track is read; `Err` says what it has that the built-in reader does not do right. No index where no frame is shown.
+/// How a track is read. `Err` says which property the built-in reader cannot handle correctly. The index is
+/// `None` if no frame is shown.
 fn built_in(mp4: &Mp4, trak: &TrakBox, entry: Entry) -> Result<(Coding, Look, Option<Index>), String> {
     let Some(track) = mp4.tracks().get(&trak.tkhd.track_id) else {
         return Err("mp4 with two tracks of one number".to_owned());
@@ -153,7 +156,7 @@ fn built_in(mp4: &Mp4, trak: &TrakBox, entry: Entry) -> Result<(Coding, Look, Op
     Ok((coding, look, Index::of(mp4, track, &edit)))
 }
 
-/// The stream's parameter sets, of which those of a sequence must agree in what matters here.
+/// The parameter sets of the stream. Those of a sequence must agree in the properties that matter here.
 fn stream(description: &Avc1Box) -> Result<(Sps, Coding), String> {
     let config = &description.avcc.contents;
     let mut sets = config.sequence_parameter_sets.iter().map(|unit| Sps::parse(&unit.bytes));
@@ -173,7 +176,8 @@ fn stream(description: &Avc1Box) -> Result<(Sps, Coding), String> {
     Ok((sps, Coding { parameter_sets, length_size: usize::from(config.length_size_minus_one & 3) + 1 }))
 }
 
-/// The size in pixels that is shown. A container may crop what the stream does not, within a macroblock, as ffmpeg has it.
+/// The size in pixels to which the container crops the pictures, as in ffmpeg: a container may crop more than
+/// the stream does, within a macroblock. The largest numbers if the container does not crop.
 fn visible(sps: &Sps, container: (u64, u64)) -> (usize, usize) {
     let crops = |container: u64, stream: u64| {
         container > 0 && container <= stream && container.next_multiple_of(16) == stream.next_multiple_of(16)

@@ -1,15 +1,16 @@
-//! How a track is to be turned, by its matrix and the movie's.
+//! The orientation of a track, from its matrix and that of the movie.
 
 use image::metadata::Orientation;
 
-/// As a file has it: `a b u`, `c d v`, `x y w`.
+/// A matrix in the order of the file: `a b u`, `c d v`, `x y w`.
 pub(super) type Matrix = [i32; 9];
 
-/// Bits behind the point in the three columns of a matrix.
+/// The fractional bits in the three columns of a matrix.
 const POINTS: [u32; 3] = [16, 16, 30];
 
-/// What makes the pictures of a track upright, as ffmpeg's `autorotate` does it: the matrices say a multiple of 90 degrees and
-/// mirrors; scalings and what is left of a shear are dropped. `Err` gives the angle in degrees where it is another one.
+/// The rotation and mirroring that make the pictures of a track upright, as ffmpeg's `autorotate` does. The
+/// matrices give a multiple of 90 degrees and mirrors; scaling and a remaining shear are dropped. `Err` gives
+/// another angle in degrees.
 pub(super) fn orientation(track: &Matrix, movie: &Matrix) -> Result<Orientation, i32> {
     let [[a, b], [c, d]] = product(track, movie);
     let (wide, high) = ((a.powi(2) + c.powi(2)).sqrt(), (b.powi(2) + d.powi(2)).sqrt());
@@ -34,7 +35,7 @@ pub(super) fn orientation(track: &Matrix, movie: &Matrix) -> Result<Orientation,
     })
 }
 
-/// The part of the matrices' product that turns: the track's first, then the movie's.
+/// The rotating part of the product of the matrices: first the track's, then the movie's.
 fn product(track: &Matrix, movie: &Matrix) -> [[f64; 2]; 2] {
     let [a, b, u, c, d, v, ..] = *track;
     let rows = [[a, b, u], [c, d, v]];

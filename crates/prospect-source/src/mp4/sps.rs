@@ -1,26 +1,26 @@
-//! What a sequence parameter set of H.264 says of the pictures: ITU-T H.264, 7.3.2.1.1 and E.1.1.
+//! The properties of pictures in a sequence parameter set of H.264: ITU-T H.264, 7.3.2.1.1 and E.1.1.
 //!
-//! It is read up to the colours in it and no further: what stands behind them does not matter here, and is often wrong.
+//! It is read only up to the colours. The rest does not matter here, and is often wrong.
 
 /// The built-in decoder's profiles: Baseline, Main, High.
 const PROFILES: [u32; 3] = [66, 77, 100];
-/// Profiles that say their chroma and depth.
+/// The profiles whose parameter sets contain chroma format and depth.
 const HIGH_PROFILES: [u32; 13] = [44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244];
-/// Macroblocks of a picture in level 5.2, the highest of the built-in decoder.
+/// The most macroblocks of a picture in level 5.2, the highest level of the built-in decoder.
 const MOST_MACROBLOCKS: u64 = 36_864;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sps {
     profile: u32,
-    /// 0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4.
+    /// The chroma format: 0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4.
     chroma_format: u32,
-    /// Of luma or chroma, whichever has more.
+    /// The depth in bits of luma or chroma, whichever is larger.
     depth: u32,
     interlaced: bool,
     macroblocks: u64,
-    /// Size in pixels after cropping.
+    /// The size in pixels after cropping.
     pub(super) size: (u64, u64),
-    /// What is cropped from left, right, top and bottom, in units of chroma.
+    /// The crop at left, right, top and bottom, in units of chroma samples.
     crop: [u64; 4],
     pub(super) full_range: Option<bool>,
     /// The number of the matrix in ITU-T H.273.
@@ -28,7 +28,7 @@ pub(super) struct Sps {
 }
 
 impl Sps {
-    /// From a NAL unit with its header; `None` if it is none.
+    /// Parses a NAL unit with its header; `None` if it is not a sequence parameter set.
     pub(super) fn parse(unit: &[u8]) -> Option<Self> {
         let (header, rest) = unit.split_first()?;
         if header & 31 != 7 {
@@ -78,12 +78,12 @@ impl Sps {
         self.chroma_format == 0
     }
 
-    /// Whether something is cropped from the left or from the top.
+    /// Whether the picture is cropped at the left or at the top.
     pub(super) fn begins_cropped(&self) -> bool {
         self.crop[0] > 0 || self.crop[2] > 0
     }
 
-    /// Why the built-in decoder is not for it, in words.
+    /// The reason why the built-in decoder cannot decode the stream, in words.
     pub(super) fn foreign(&self) -> Option<String> {
         let (width, height) = self.size;
         if self.interlaced {
@@ -105,7 +105,7 @@ impl Sps {
     }
 }
 
-/// Format of chroma and depth; passes over the scaling lists behind them.
+/// Reads the chroma format and the depth, and skips the scaling lists behind them.
 fn high_profile(bits: &mut Bits<'_>) -> Option<(u32, u32)> {
     let chroma_format = bits.golomb().filter(|format| *format <= 3)?;
     if chroma_format == 3 {
@@ -135,7 +135,7 @@ fn scaling_list(bits: &mut Bits<'_>, entries: usize) -> Option<()> {
     Some(())
 }
 
-/// Passes over how frames are numbered.
+/// Skips the numbering of frames.
 fn order(bits: &mut Bits<'_>) -> Option<()> {
     bits.golomb()?;
     match bits.golomb()? {
@@ -153,7 +153,7 @@ fn order(bits: &mut Bits<'_>) -> Option<()> {
     Some(())
 }
 
-/// Range and matrix, where the set says them.
+/// Reads the range and the matrix, if they are there.
 fn colours(bits: &mut Bits<'_>) -> Option<(Option<bool>, Option<u8>)> {
     if bits.take(1)? == 0 {
         return None;
@@ -174,7 +174,7 @@ fn colours(bits: &mut Bits<'_>) -> Option<(Option<bool>, Option<u8>)> {
     Some((Some(full_range), matrix))
 }
 
-/// Takes out the bytes that keep start codes out of a unit.
+/// Removes the emulation prevention bytes from a unit.
 fn without_emulation(unit: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(unit.len());
     let mut zeros = 0;

@@ -1,4 +1,4 @@
-//! The video track of a file: samples in, pictures out.
+//! The video track of a file: reads its samples and decodes its pictures.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
@@ -16,28 +16,29 @@ use crate::colour::{Chroma, Colour};
 use crate::sample::{Pictures, TOLERANCE, Timed};
 use crate::yuv::{YuvPicture, unpad};
 
-/// Frames that are tried for a first picture: more than an encoder usually puts between two key frames.
+/// The number of frames that are tried for a first picture: more than an encoder usually puts between two key
+/// frames.
 const TRIED: usize = 300;
 
-/// What a decoded picture does not say of itself.
+/// The properties of a decoded picture that the decoder does not give.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Look {
     pub(super) colour: Colour,
     pub(super) orientation: Orientation,
-    /// Without colours: what the decoder leaves in its planes of chroma means nothing.
+    /// Whether the picture is monochrome. The decoder's planes of chroma then have no meaning.
     pub(super) monochrome: bool,
-    /// Least size in pixels that both stream and container agree on.
+    /// The visible size in pixels: the smaller of the sizes that the stream and the container give.
     pub(super) size: (usize, usize),
 }
 
-/// How the frames of a track are written.
+/// How the frames of a track are encoded.
 pub(super) struct Coding {
-    /// In Annex B form.
+    /// The parameter sets in Annex B form.
     pub(super) parameter_sets: Vec<u8>,
     pub(super) length_size: usize,
 }
 
-/// The video track of one mp4 file. Only the index is in memory; samples are read when they are needed.
+/// The video track of one mp4 file. Only the index is in memory. Samples are read when they are needed.
 pub(crate) struct Mp4Video {
     pub(super) path: PathBuf,
     pub(super) file: File,
@@ -48,28 +49,29 @@ pub(crate) struct Mp4Video {
     pub(super) look: Look,
     pub(super) decoder: Decoder,
     pub(super) next: usize,
-    /// Presentation ticks of what went in and did not come out. The decoder gives pictures in display order, so
-    /// each one that comes out is the earliest of these.
+    /// The presentation ticks of the samples that went in and whose pictures have not come out. The decoder
+    /// gives pictures in display order, so each picture that comes out is the earliest of these.
     pub(super) waiting: BTreeSet<(i64, usize, bool)>,
     pub(super) ready: VecDeque<Result<Timed<YuvPicture>, SourceError>>,
-    /// Pictures that the decoder has given.
+    /// The number of pictures that the decoder has given.
     pub(super) decoded: usize,
     pub(super) finished: bool,
 }
 
 impl Mp4Video {
-    /// Time stamps of all frames in seconds, sorted.
+    /// The time stamps of all frames in seconds, sorted.
     pub(crate) fn times(&self) -> Vec<f64> {
         self.index.order.iter().map(|ticks| *ticks as f64 / self.timescale).collect()
     }
 
-    /// When the last frame ends, in seconds.
+    /// The end of the last frame, in seconds.
     pub(crate) fn end(&self) -> f64 {
         self.index.end as f64 / self.timescale
     }
 
-    /// Reads up to the first picture, which waits then. Gives why the decoder is not for this stream where none of the first
-    /// frames is one: what is damaged in one place, or cut off, is not meant.
+    /// Reads up to the first picture, which then waits. If none of the first frames gives a picture, returns
+    /// why the decoder cannot decode this stream. Damage in one place, or a file that is cut off, is not a
+    /// reason.
     pub(super) fn refused(&mut self) -> Option<String> {
         while self.decoded == 0 && !self.finished && self.next < TRIED {
             match self.index.samples.get(self.next).copied() {
@@ -147,7 +149,7 @@ impl Mp4Video {
         SourceError::CorruptFrame { path: self.path.clone(), sample, message }
     }
 
-    /// One sample in Annex B form, with the parameter sets before it where decoding can start.
+    /// One sample in Annex B form. If decoding can start at it, the parameter sets come first.
     fn packet(&mut self, sample: Sample, number: usize) -> Result<Vec<u8>, SourceError> {
         let end = sample.offset.saturating_add(sample.size);
         if end > self.bytes {
@@ -174,7 +176,8 @@ impl Mp4Video {
 impl Pictures for Mp4Video {
     type Picture = YuvPicture;
 
-    /// To the last key frame that divides what is decoded after it from what is shown before it.
+    /// Jumps to the last key frame before `time` at which all frames that are decoded later are also shown
+    /// later.
     fn jump(&mut self, time: f64) -> Option<f64> {
         let latest = |samples: &[Sample]| samples.iter().map(|sample| sample.ticks).max();
         let mut least_after = i64::MAX;

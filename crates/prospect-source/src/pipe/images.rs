@@ -12,15 +12,15 @@ use crate::{Frame, FrameSource, SourceError, SourceOptions, still};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG: &[u8] = b"\xff\xd8";
-/// More than any camera's picture, and less than memory.
+/// The most bytes of an image: more than the picture of any camera, and less than the memory of a machine.
 const MOST_BYTES: usize = 1 << 28;
 
-/// Whether a stream that begins like this is one of images.
+/// Whether a stream with these first bytes is a stream of images.
 pub(super) fn begins(head: &[u8]) -> bool {
     head.starts_with(PNG) || head.starts_with(JPEG)
 }
 
-/// Every image is a frame, number k at `k / fps`.
+/// A stream of images. Every image is a frame, and image number k has the time `k / fps`.
 pub(super) struct ImageStream<R> {
     images: Splitter<R>,
     name: String,
@@ -81,7 +81,7 @@ impl<R: BufRead + Send> FrameSource for ImageStream<R> {
     }
 }
 
-/// Finds where images end, without decoding them.
+/// Finds the ends of images without decoding them.
 pub(super) struct Splitter<R> {
     pub(super) bytes: R,
     pub(super) frame: usize,
@@ -90,7 +90,7 @@ pub(super) struct Splitter<R> {
 }
 
 impl<R: BufRead> Splitter<R> {
-    /// Reads the next image; false at the end.
+    /// Reads the next image. Returns false at the end.
     pub(super) fn next(&mut self) -> Result<bool, PipeError> {
         self.image.clear();
         if at_end(&mut self.bytes)? {
@@ -112,7 +112,7 @@ impl<R: BufRead> Splitter<R> {
         Ok(true)
     }
 
-    /// Chunks of a length, a type, the data and a checksum, up to the one that ends the image.
+    /// Reads a PNG: chunks with length, type, data and checksum, up to the chunk that ends the image.
     fn png(&mut self) -> Result<(), PipeError> {
         loop {
             let at = self.image.len();
@@ -126,8 +126,8 @@ impl<R: BufRead> Splitter<R> {
         }
     }
 
-    /// Segments of a marker and a length, and behind a scan's the entropy-coded data, in which a marker's `ff` is not
-    /// followed by `00` or a restart.
+    /// Reads a JPEG: segments with a marker and a length. Behind the segment of a scan comes the
+    /// entropy-coded data, in which the `ff` of a marker is not followed by `00` or a restart.
     fn jpeg(&mut self) -> Result<(), PipeError> {
         let mut marker = self.marker()?;
         loop {
@@ -149,7 +149,7 @@ impl<R: BufRead> Splitter<R> {
         }
     }
 
-    /// A marker here, which any number of `ff` may go before.
+    /// Reads a marker, before which any number of `ff` may come.
     fn marker(&mut self) -> Result<u8, PipeError> {
         let first = self.byte()?;
         if first != 0xff {

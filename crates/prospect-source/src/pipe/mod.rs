@@ -21,7 +21,8 @@ pub(crate) use stdin::Stdin;
 
 type Bytes = Box<dyn Read + Send>;
 
-/// What kind of stream it is shows with its first bytes, and these are waited for when the first frame is asked for.
+/// A byte stream of frames. The kind of the stream is found out from its first bytes, which are awaited when
+/// the first frame is asked for.
 pub(crate) struct Pipe {
     name: String,
     options: SourceOptions,

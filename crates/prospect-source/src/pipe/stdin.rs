@@ -1,4 +1,4 @@
-//! Standard input, so that whoever waits for it can be told to stop.
+//! Standard input, in a form in which a wait for it can be stopped.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,11 +9,12 @@ use std::time::Duration;
 use crate::{SourceError, StopSignal};
 
 const BLOCK: usize = 1 << 16;
-/// Blocks that are read ahead.
+/// The number of blocks that are read ahead.
 const AHEAD: usize = 4;
 const POLL: Duration = Duration::from_millis(50);
 
-/// A read that blocks cannot be ended from outside: it stays on a thread of its own, which the process takes with it.
+/// A reader on a separate thread. A read that blocks cannot be ended from outside, so the thread may stay
+/// until the process ends.
 pub(crate) struct Stdin {
     blocks: Receiver<std::io::Result<Vec<u8>>>,
     stop: StopSignal,
@@ -26,7 +27,7 @@ impl Stdin {
         Self::over(|| Ok(std::io::stdin()), stop).map_err(|source| no_thread("standard input", source))
     }
 
-    /// A named pipe, which to open is to wait for somebody who writes into it.
+    /// Opens a named pipe. Opening it waits until another process opens it for writing.
     pub(crate) fn of_fifo(path: &Path, stop: &StopSignal) -> Result<Self, SourceError> {
         let owned = path.to_owned();
         Self::over(move || File::open(owned), stop)

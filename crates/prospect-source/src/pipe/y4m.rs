@@ -1,4 +1,5 @@
-//! Raw frames as YUV4MPEG2: a header line, then per frame a line and the planes. `ffmpeg -f yuv4mpegpipe` writes it.
+//! Raw frames as YUV4MPEG2: a header line, then a line and the planes for each frame. `ffmpeg -f
+//! yuv4mpegpipe` writes this format.
 
 use std::io::{BufRead, Read};
 
@@ -14,7 +15,7 @@ use crate::yuv::YuvPicture;
 
 const LONGEST_LINE: usize = 4096;
 
-/// What the header says.
+/// The content of the header.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Header {
     width: usize,
@@ -28,9 +29,9 @@ struct Header {
 /// The planes of a frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Layout {
-    /// Pixels to a sample of chroma, across and down; `None` without chroma.
+    /// The number of pixels per sample of chroma, horizontally and vertically; `None` without chroma.
     chroma: Option<(usize, usize)>,
-    /// Bits of a sample: 8, or more in two bytes, the lower one first.
+    /// The bits of a sample: 8, or more in two bytes, the lower byte first.
     bits: u32,
 }
 
@@ -94,8 +95,8 @@ fn to_8_bits(plane: Vec<u8>, bits: u32) -> Vec<u8> {
     plane.as_chunks().0.iter().map(short).collect()
 }
 
-/// Chroma in 8 bits, with the subsampling that it has then and how it came to be. Where ffmpeg puts samples between the lines (more than 8 bits) or
-/// columns (4:1:1) that are there, so do we.
+/// Chroma in 8 bits, with its new subsampling and how it was obtained. Where ffmpeg interpolates chroma
+/// between lines (more than 8 bits) or columns (4:1:1), this code does the same.
 fn smoothed(
     planes: [Vec<u8>; 2],
     (columns, rows): (usize, usize),
@@ -135,14 +136,14 @@ fn smoothed(
     ((across, down), chroma, planes)
 }
 
-/// Of samples with twice the distance, the one nearest to a place, and the next one.
+/// For samples with twice the distance, the sample nearest to a place, and the next one.
 fn neighbours(place: usize, samples: usize) -> (usize, usize) {
     let near = place / 2;
     let far = if place.is_multiple_of(2) { near.saturating_sub(1) } else { near + 1 };
     (near, far.min(samples - 1))
 }
 
-/// Cut off, as swscale does it.
+/// Mixes two samples. The result is truncated, as in swscale.
 fn mix(near: u8, far: u8) -> u8 {
     ((3 * u16::from(near) + u16::from(far)) / 4) as u8
 }
@@ -174,7 +175,7 @@ impl<R: BufRead + Send> Pictures for Y4mVideo<R> {
     }
 }
 
-/// One line without its break; `None` where none ends in the longest that is read.
+/// One line without its line break; `None` if the line is longer than the limit.
 fn line(bytes: &mut impl BufRead) -> Result<Option<Vec<u8>>, PipeError> {
     let mut line = Vec::new();
     bytes.by_ref().take(LONGEST_LINE as u64).read_until(b'\n', &mut line)?;
@@ -221,7 +222,7 @@ fn fraction(text: &str) -> Option<(u32, u32)> {
 
 const LAYOUTS: &str = "420, 420jpeg, 420mpeg2, 420paldv, 411, 422, 444 or mono; 420, 422, 444 and mono with 9 to 16 bits like 420p10 and mono10";
 
-/// By its name; `None` for what is not read.
+/// The layout with this name; `None` for a layout that cannot be read.
 fn layout(name: &str) -> Option<Layout> {
     let chroma = |name: &str| match name {
         "420" | "420jpeg" | "420mpeg2" | "420paldv" => Some((2, 2)),

@@ -1,5 +1,5 @@
-//! The one way from an encoded picture to pixels, for files, pipes and tables alike: its size is looked at before it is decoded,
-//! and it comes out upright, on white, with 8 bits a channel.
+//! The conversion of an encoded picture to pixels, for files, pipes and tables. The size is checked before
+//! the picture is decoded. The result is upright, on white, with 8 bits per channel.
 
 mod orientation;
 mod rgb;
@@ -16,24 +16,24 @@ use prospect_foreign::caught;
 
 pub(super) use rgb::on_white;
 
-/// Most bytes of what a file tells beside its pixels.
+/// The most bytes of a file's metadata.
 const MOST_METADATA: u64 = 64 << 20;
-/// Bytes to a pixel of a decoder's own buffers.
+/// The bytes per pixel of a decoder's own buffers.
 const DECODER_BYTES: u64 = 4;
 
-/// Why there is no picture.
+/// The reason why there is no picture.
 #[derive(Debug, thiserror::Error)]
 pub enum StillError {
-    /// What it stands in cannot be read.
+    /// The file or stream cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),
-    /// It does not decode.
+    /// The picture does not decode.
     #[error("{0}")]
     Corrupt(String),
-    /// It has more pixels than [`MOST_PIXELS`](crate::MOST_PIXELS).
+    /// The picture has more pixels than [`MOST_PIXELS`](crate::MOST_PIXELS).
     #[error("{0}")]
     TooLarge(#[from] TooLarge),
-    /// It has no pixel.
+    /// The picture has no pixel.
     #[error("it is {width}x{height}")]
     ZeroSize {
         /// Width in pixels.
@@ -44,7 +44,7 @@ pub enum StillError {
 }
 
 impl StillError {
-    /// Of the picture at `path`.
+    /// The error of a source for the picture at `path`.
     pub(super) fn at(self, path: &Path) -> SourceError {
         let path = path.to_owned();
         match self {
@@ -62,16 +62,17 @@ impl From<ImageError> for StillError {
     }
 }
 
-/// The picture in a file; of an animation the first.
+/// The picture in a file; the first picture of an animation.
 pub(crate) fn open(path: &Path) -> Result<RgbImage, SourceError> {
     let file = File::open(path).map_err(StillError::from);
     file.and_then(|file| guarded(BufReader::new(file))).map_err(|error| error.at(path))
 }
 
-/// The picture that `bytes` are: upright, on white, in 8 bits a channel; of an animation the first.
+/// Decodes a picture: upright, on white, with 8 bits per channel. Of an animation, it decodes the first
+/// picture.
 ///
 /// # Errors
-/// [`StillError`]; no memory is asked for before the size is known.
+/// [`StillError`]. No memory is allocated before the size is known.
 pub fn decode(bytes: &[u8]) -> Result<RgbImage, StillError> {
     guarded(Cursor::new(bytes))
 }
@@ -98,7 +99,7 @@ fn read(mut bytes: impl BufRead + Seek) -> Result<RgbImage, StillError> {
     Ok(upright.into_rgb8())
 }
 
-/// What a decoder may ask for, in bytes.
+/// The limits on the bytes that a decoder may allocate.
 pub(super) fn allocations(most: u64) -> Limits {
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(most);

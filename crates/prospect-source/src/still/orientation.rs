@@ -1,6 +1,7 @@
-//! Which way up a picture is: what its EXIF says, and where that says nothing its XMP, as Pillow has it.
+//! The orientation of a picture: that of its EXIF or, if the EXIF has none, that of its XMP, as in Pillow.
 //!
-//! Of several EXIF blocks in a JPEG the first counts, of several entries in one the last. What is damaged says nothing.
+//! If a JPEG has several EXIF blocks, the first counts. If a block has several entries, the last counts.
+//! Damaged blocks are ignored.
 
 use std::io::{BufRead, ErrorKind, Read, Result, Seek, SeekFrom};
 
@@ -9,14 +10,14 @@ use image::metadata::Orientation;
 
 const JPEG: &[u8] = b"\xff\xd8";
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
-/// Stands before the EXIF of a JPEG, and before that of some others.
+/// The mark before the EXIF of a JPEG and of some other formats.
 const EXIF: &[u8] = b"Exif\0\0";
-/// More than a JPEG has room for.
+/// The most bytes of an EXIF block: more than a JPEG can hold.
 const MOST_BYTES: u64 = 1 << 20;
 const ORIENTATION: u16 = 0x0112;
 
-/// The EXIF of a JPEG or a PNG, wherever in the file it is: a PNG may have it behind the pixels. `None` also for other formats,
-/// whose decoders know it.
+/// The EXIF of a JPEG or a PNG, wherever in the file it is: a PNG may have it behind the pixels. `None` for
+/// other formats as well, because their decoders return it.
 pub(super) fn exif(bytes: &mut (impl BufRead + Seek)) -> Result<Option<Vec<u8>>> {
     let mut head = Vec::new();
     bytes.by_ref().take(PNG.len() as u64).read_to_end(&mut head)?;
@@ -35,7 +36,7 @@ pub(super) fn exif(bytes: &mut (impl BufRead + Seek)) -> Result<Option<Vec<u8>>>
     }
 }
 
-/// Chunks of a length, a kind, the data and a checksum.
+/// The EXIF of a PNG, whose chunks have length, kind, data and checksum.
 fn of_png(bytes: &mut (impl Read + Seek)) -> Result<Option<Vec<u8>>> {
     loop {
         let [l0, l1, l2, l3, kind @ ..] = array::<8>(bytes)?;
@@ -48,7 +49,7 @@ fn of_png(bytes: &mut (impl Read + Seek)) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Segments of a marker and a length, up to the first scan.
+/// The EXIF of a JPEG, in the segments with marker and length up to the first scan.
 fn of_jpeg(bytes: &mut (impl Read + Seek)) -> Result<Option<Vec<u8>>> {
     loop {
         let [first, mut marker] = array(bytes)?;
@@ -84,7 +85,7 @@ fn block(bytes: &mut impl Read, length: u64) -> Result<Vec<u8>> {
     bytes.take(length).read_to_end(&mut block).map(|_| block)
 }
 
-/// By `exif`, or by what the decoder knows.
+/// The orientation from `exif`, or else from the decoder.
 pub(super) fn of(exif: Option<Vec<u8>>, decoder: &mut impl ImageDecoder) -> Orientation {
     let exif = exif.or_else(|| decoder.exif_metadata().ok().flatten());
     let by_exif = exif.and_then(|exif| entry(&exif));

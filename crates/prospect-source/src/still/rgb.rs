@@ -1,9 +1,9 @@
-//! Pixels of any depth, with alpha or without, as RGB of 8 bits.
+//! Converts pixels of any depth, with or without alpha, to RGB with 8 bits.
 
 use image::{DynamicImage, RgbImage};
 
-/// What is transparent lies on white, as the image processor of SmolVLM has it, rounded as Pillow rounds. Of 16 bits the upper 8
-/// count, which is what Pillow and ffmpeg do.
+/// Puts transparent pixels on white, as SmolVLM's image processor does, rounded as in Pillow. Of 16 bits the
+/// upper 8 count, as in Pillow and ffmpeg.
 pub(crate) fn on_white(picture: DynamicImage) -> RgbImage {
     let (width, height) = (picture.width(), picture.height());
     let samples = match &picture {

@@ -1,97 +1,97 @@
-//! How a trace can be malformed.
+//! The faults that a trace can have.
 
-/// Why a trace is no stream.
+/// The reason why a trace is not the trace of a stream.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordingError {
-    /// The first frame, or the end, came before the budget.
+    /// The first frame, or the end of the trace, came before the budget.
     #[error("no budget before the first frame: expected a `budget` event")]
     NoBudget,
-    /// The budget was told twice.
+    /// The trace has two budgets.
     #[error("a second budget: expected one `budget` event")]
     SecondBudget,
-    /// A frame event without a frame.
+    /// A frame event has no segment of a frame.
     #[error("frame {index} has no segment of kind frame: expected one")]
     NoFrame {
-        /// Number of the frame.
+        /// The number of the frame.
         index: usize,
     },
-    /// A frame that came before the one before it.
+    /// The time of a frame is earlier than that of the frame before it.
     #[error("frame {index} is at second {time}, before {previous}: expected times that do not fall")]
     TimeFalls {
-        /// Number of the frame.
+        /// The number of the frame.
         index: usize,
-        /// Its stream time in seconds.
+        /// The stream time of the frame in seconds.
         time: f64,
-        /// That of the frame before it.
+        /// The stream time of the frame before it, in seconds.
         previous: f64,
     },
-    /// Segments that do not add up.
+    /// The segments do not add up to the length of the cache.
     #[error("the cache has {found} tokens after frame {index}: its segments add up to {expected}")]
     CacheTokens {
-        /// Number of the frame.
+        /// The number of the frame.
         index: usize,
-        /// What the segments add up to.
+        /// The sum of the segments in tokens.
         expected: usize,
-        /// What the event says.
+        /// The number of tokens in the event.
         found: usize,
     },
-    /// An overflow of another cache.
+    /// The length of the cache before an overflow is not the one that the earlier events give.
     #[error("the overflow at second {time} found {found} tokens in the cache: expected {expected}")]
     TokensBefore {
         /// Stream time in seconds.
         time: f64,
-        /// What the events before it left.
+        /// The number of tokens after the earlier events.
         expected: usize,
-        /// What the event says.
+        /// The number of tokens in the event.
         found: usize,
     },
-    /// What survived does not add up.
+    /// The kept tokens and those put back do not add up to the length of the cache.
     #[error(
         "the overflow at second {time} left {found} tokens: what it kept and put back adds up to {expected}"
     )]
     TokensAfter {
         /// Stream time in seconds.
         time: f64,
-        /// What it kept and put back.
+        /// The number of tokens kept and put back.
         expected: usize,
-        /// What the event says.
+        /// The number of tokens in the event.
         found: usize,
     },
-    /// A kept range that is empty, out of bounds or out of order.
+    /// A kept range is empty, out of bounds or out of order.
     #[error(
         "the overflow at second {time} kept {start}..{end}: expected sorted, disjoint ranges within the cache"
     )]
     KeptRange {
         /// Stream time in seconds.
         time: f64,
-        /// First slot.
+        /// The first slot of the range.
         start: usize,
-        /// One past the last slot.
+        /// The slot after the last one.
         end: usize,
     },
-    /// Two overflows between two frames.
+    /// There are two overflows between two frames.
     #[error("a second overflow at second {time}: expected at most one between two frames")]
     SecondOverflow {
         /// Stream time in seconds.
         time: f64,
     },
-    /// An overflow that expected other tokens than those that came.
+    /// The frame after an overflow brought another number of tokens than the overflow says.
     #[error(
         "the overflow at second {time} expected {found} more tokens: the frame after it brought {expected}"
     )]
     Incoming {
         /// Stream time in seconds.
         time: f64,
-        /// What came in, with the pending tokens.
+        /// The number of tokens that came in, including the pending ones.
         expected: usize,
-        /// What the event says.
+        /// The number of tokens in the event.
         found: usize,
     },
-    /// What an eviction after a frame put back did not go in with the next frame.
+    /// A text that an eviction after a frame put back did not go in with the next frame.
     #[error("frame {index} lacks what the overflow before it put back: expected it among its segments")]
     PutBackMissing {
-        /// Number of the frame.
+        /// The number of the frame.
         index: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! The lines of a `trace.jsonl` that tell what the cache held. Fields that are not named here are ignored.
+//! The lines of a `trace.jsonl` that say what the cache held. Fields that are not named here are ignored.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,10 +13,10 @@ use crate::simulator::report::PutBack;
 pub enum TraceEvent {
     /// The first line.
     RunStarted {
-        /// The strategy's name.
+        /// The name of the strategy.
         strategy: String,
     },
-    /// The budget, once before the first frame.
+    /// The budget, exactly once and before the first frame.
     Budget(RecordedBudget),
     /// A frame that went in.
     Frame(RecordedFrame),
@@ -30,13 +30,13 @@ pub enum TraceEvent {
 /// The budget of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedBudget {
-    /// Most tokens the cache may ever hold.
+    /// The most tokens that the cache may ever hold.
     pub max_seq_len: usize,
-    /// Tokens that stay free before a chunk goes in.
+    /// The tokens that have to be free before a chunk goes in.
     pub reserved_seq_len: usize,
-    /// Longest reply, with the prompt that asks for it.
+    /// The tokens of the longest reply, including the prompt that asks for it.
     pub max_reply_tokens: usize,
-    /// Largest summary: its prompt and its answer.
+    /// The tokens of the largest summary, prompt and answer.
     pub max_summary_tokens: usize,
 }
 
@@ -47,35 +47,36 @@ impl From<RecordedBudget> for Budget {
     }
 }
 
-/// A segment that went in.
+/// A segment that went into the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedSegment {
-    /// What it is.
+    /// The kind of the segment.
     pub kind: SegmentKind,
-    /// Its length in tokens.
+    /// The length of the segment in tokens.
     pub tokens: usize,
-    /// Whether an eviction has to keep it or drop everything.
+    /// Whether an eviction has to keep this segment or drop everything.
     pub pinned: bool,
     /// Whether the tokens extend the segment before them.
     #[serde(default)]
     pub continues: bool,
 }
 
-/// A frame, what went in before it, and the reply.
+/// A frame, the segments that went in before it, and the reply.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecordedFrame {
-    /// Number of the frame in the stream, from 0.
+    /// The number of the frame in the stream, counted from 0.
     pub index: usize,
     /// Stream time in seconds.
     pub time: f64,
-    /// What went in, in order: up to and including the last frame the chunk, behind it the reply and its prompt.
+    /// The segments that went in, in order. Those up to and including the last frame are the chunk; those
+    /// behind it are the reply and its prompt.
     pub segments: Vec<RecordedSegment>,
-    /// Tokens in the cache after the reply.
+    /// The number of tokens in the cache after the reply.
     pub cache_tokens: usize,
-    /// Whether the assistant spoke; without it, where a reply stands behind the frame.
+    /// Whether the assistant spoke. If it is `None`, the assistant spoke if a reply follows the frame.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spoke: Option<bool>,
-    /// Cosine of the frame's embedding with that of the frame before it.
+    /// The cosine of the frame's embedding with that of the frame before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub similarity: Option<f64>,
 }
@@ -85,20 +86,20 @@ pub struct RecordedFrame {
 pub struct RecordedOverflow {
     /// Stream time in seconds.
     pub time: f64,
-    /// Tokens about to come in, the pending ones included.
+    /// The number of tokens about to come in, including the pending ones.
     pub incoming: usize,
-    /// Tokens generated but not in the cache yet.
+    /// The number of tokens that were generated and are not in the cache yet.
     #[serde(default)]
     pub pending: usize,
-    /// Cache length after the first step that carried a user message.
+    /// The length of the cache after the first step that carried a user message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_tokens: Option<usize>,
-    /// Tokens in the cache before.
+    /// The number of tokens in the cache before the eviction.
     pub tokens_before: usize,
-    /// Tokens in the cache afterwards.
+    /// The number of tokens in the cache after the eviction.
     pub tokens_after: usize,
-    /// Slots kept, as `[start, end)` pairs of the cache before.
+    /// The kept slots, as `[start, end)` pairs of the old cache.
     pub kept: Vec<[usize; 2]>,
-    /// What was put back, in order.
+    /// The texts that were put back, in order.
     pub put_back: Vec<PutBack>,
 }

@@ -1,4 +1,5 @@
-//! The trace of a real run as a stream: replayed under the run's own strategy, or fed to another one.
+//! The trace of a real run as a stream. It can be replayed under the run's own strategy, or given to another
+//! strategy.
 //!
 //! The caller reads `trace.jsonl` and parses each line into a [`TraceEvent`]; this crate opens no file.
 //!

@@ -1,4 +1,4 @@
-//! From the events of a trace to steps and overflows.
+//! Turns the events of a trace into steps and overflows.
 
 use super::error::RecordingError;
 use super::event::{RecordedFrame, RecordedOverflow, RecordedSegment, TraceEvent};
@@ -8,7 +8,7 @@ use crate::segment::SegmentKind;
 use crate::simulator::options::SimulatorOptions;
 use crate::simulator::stream::{StreamSegment, StreamStep};
 
-/// A run, as its trace tells it.
+/// A run, read from its trace.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recording {
     strategy: Option<String>,
@@ -18,10 +18,11 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Reads a run. Of a run that was killed between an eviction and the frame it made room for, the eviction is left out.
+    /// Reads a run. If the run was killed between an eviction and the frame for which it made room, that
+    /// eviction is left out.
     ///
     /// # Errors
-    /// What does not fit together.
+    /// The first fault of the trace.
     pub fn from_events(events: impl IntoIterator<Item = TraceEvent>) -> Result<Self, RecordingError> {
         let mut reader = Reader::default();
         events.into_iter().try_for_each(|event| reader.event(event))?;
@@ -33,22 +34,22 @@ impl Recording {
         Ok(Self { strategy: reader.strategy, budget, steps: reader.steps, overflows: reader.overflows })
     }
 
-    /// Name of the run's strategy.
+    /// The name of the run's strategy.
     pub fn strategy(&self) -> Option<&str> {
         self.strategy.as_deref()
     }
 
-    /// The run's budget.
+    /// The budget of the run.
     pub fn budget(&self) -> Budget {
         self.budget
     }
 
-    /// What came in, without what evictions put back: a stream for any strategy.
+    /// The steps of the stream, without the texts that evictions put back. They can be given to any strategy.
     pub fn steps(&self) -> &[StreamStep] {
         &self.steps
     }
 
-    /// The run's evictions, each with the number of the step, from 0, at which it came.
+    /// The evictions of the run, each with the number of its step, counted from 0.
     pub fn overflows(&self) -> &[(usize, RecordedOverflow)] {
         &self.overflows
     }
@@ -65,7 +66,7 @@ struct Reader {
     budget: Option<Budget>,
     steps: Vec<StreamStep>,
     overflows: Vec<(usize, RecordedOverflow)>,
-    /// The one since the last frame.
+    /// The overflow since the last frame, if there was one.
     overflow: Option<Overflow>,
     cache_tokens: usize,
 }
@@ -76,17 +77,17 @@ struct Overflow {
 }
 
 impl Overflow {
-    /// Whether a segment that opens a chunk is the last token of a generation, whose own segment the eviction dropped: then
-    /// it is one of its own.
+    /// Whether a segment that opens a chunk is the last token of a generation whose own segment was dropped
+    /// by the eviction. The token is then a separate segment.
     fn orphaned(&self, segment: &RecordedSegment) -> bool {
         let waiting = if self.is_after_frame { self.event.incoming } else { self.event.pending };
         segment.kind == SegmentKind::Frame && segment.tokens == waiting
     }
 }
 
-/// What went in with a frame, told apart.
+/// The segments that went in with a frame, by their origin.
 struct Chunk {
-    /// What the step before said.
+    /// What the assistant said at the step before.
     said: Option<StreamSegment>,
     own: Vec<StreamSegment>,
 }
@@ -163,7 +164,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Tells apart what an eviction put back, what the step before said, and what came in with this one.
+    /// Separates the texts that an eviction put back, the tokens of the step before, and the segments that
+    /// came in with this step.
     fn chunk(&self, index: usize, segments: &[RecordedSegment]) -> Result<Chunk, RecordingError> {
         let after_frame = self.overflow.iter().filter(|overflow| overflow.is_after_frame);
         let mut put_back = after_frame.flat_map(|overflow| &overflow.event.put_back).peekable();
@@ -192,7 +194,8 @@ impl Reader {
         }
     }
 
-    /// Gives the step before what it said: `said` went in with this one, of `own` tokens; or an eviction dropped it.
+    /// Gives the step before its waiting tokens. `said` went in with this step of `own` tokens, or an
+    /// eviction dropped it.
     fn said_before(&mut self, said: Option<StreamSegment>, own: usize) -> Result<(), RecordingError> {
         let said_tokens = said.map_or(0, |said| said.tokens);
         let Some(Overflow { event, is_after_frame }) = self.overflow.take() else {
@@ -217,7 +220,7 @@ impl Reader {
         Ok(())
     }
 
-    /// The last step said this, and it was not in the cache yet.
+    /// Sets the tokens that the last step generated and that were not in the cache yet.
     fn say(&mut self, waiting: Option<StreamSegment>) {
         if let Some(last) = self.steps.last_mut() {
             last.waiting = waiting;
@@ -225,7 +228,8 @@ impl Reader {
     }
 }
 
-/// Tokens that an eviction dropped before they went in: the last token of a generation, or a message in place of a reply.
+/// The tokens that an eviction dropped before they went in: the last token of a generation, or a message that
+/// replaces a reply.
 fn waiting_tokens(tokens: usize) -> Option<StreamSegment> {
     match tokens {
         0 => None,

@@ -1,4 +1,4 @@
-//! A run once more, without its model.
+//! Replays a run without its model.
 
 use std::ops::Range;
 
@@ -10,85 +10,87 @@ use crate::simulator::simulate::{Recorded, Simulator};
 use crate::strategy::ContextStrategy;
 use crate::view::DialogueState;
 
-/// What a replay did.
+/// The result of a replay.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Replay {
-    /// Its figures, with its evictions: up to the first that differs, this one included.
+    /// The figures and evictions of the replay, up to and including the first eviction that differs.
     pub simulation: Simulation,
-    /// Where it first parts from the run; the replay ends there.
+    /// The first difference to the run, at which the replay ends.
     pub difference: Option<Difference>,
 }
 
-/// Where a replay parts from its run.
+/// A difference between a replay and its run.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Difference {
-    /// The run evicted, the replay did not.
+    /// The run evicted, but the replay did not.
     #[error("step {step}: the run evicted, the replay did not")]
     Missing {
-        /// Number of the step, from 0.
+        /// The number of the step, counted from 0.
         step: usize,
     },
-    /// The replay evicted, the run did not.
+    /// The replay evicted, but the run did not.
     #[error("step {step}: the replay evicted, the run did not")]
     Unexpected {
-        /// Number of the step, from 0.
+        /// The number of the step, counted from 0.
         step: usize,
     },
-    /// Other slots are kept.
+    /// The two keep different slots.
     #[error("step {step}: the run kept {run:?}, the replay {replay:?}")]
     Kept {
-        /// Number of the step, from 0.
+        /// The number of the step, counted from 0.
         step: usize,
-        /// Slots that the run kept.
+        /// The slots that the run kept.
         run: Vec<Range<usize>>,
-        /// Slots that the replay kept.
+        /// The slots that the replay kept.
         replay: Vec<Range<usize>>,
     },
-    /// Something else is put back.
+    /// The two put back different texts.
     #[error("step {step}: the run put {run:?} back, the replay {replay:?}")]
     PutBack {
-        /// Number of the step, from 0.
+        /// The number of the step, counted from 0.
         step: usize,
-        /// What the run put back.
+        /// The texts that the run put back.
         run: Vec<PutBack>,
-        /// What the replay put back.
+        /// The texts that the replay put back.
         replay: Vec<PutBack>,
     },
-    /// A count of tokens differs.
+    /// A number of tokens differs.
     #[error("step {step}: {what} is {run} in the run, {replay} in the replay")]
     Tokens {
-        /// Number of the step, from 0.
+        /// The number of the step, counted from 0.
         step: usize,
-        /// `incoming`, `tokens_before` or `tokens_after`.
+        /// The field that differs: `incoming`, `tokens_before` or `tokens_after`.
         what: &'static str,
-        /// Tokens in the run.
+        /// The number of tokens in the run.
         run: usize,
-        /// Tokens in the replay.
+        /// The number of tokens in the replay.
         replay: usize,
     },
 }
 
 impl Recording {
-    /// Replays the run under its own strategy: the lengths of what was put back are those of the run. Every eviction comes
-    /// out as it did, or the first that does not is told.
+    /// Replays the run under its own strategy. The lengths of the texts that were put back are those of the
+    /// run. Either every eviction equals that of the run, or the first one that differs is returned.
     ///
-    /// A trace does not hold the texts, and what a text costs is estimated: one that begins the stream again costs what the
-    /// opening did. A strategy that keeps less for a longer text ([`crate::strategies::Hybrid`]) may need the run's own
-    /// counter and texts: [`Self::replay_with`].
+    /// A trace does not have the texts, so the tokens of a text are estimated: a text that begins the stream
+    /// again costs as much as the opening did. A strategy that keeps less after a longer text
+    /// ([`crate::strategies::Hybrid`]) may need the run's own counter and texts; use [`Self::replay_with`]
+    /// then.
     ///
     /// # Errors
-    /// The strategy has no plan where the run had one.
+    /// The strategy finds no plan at an eviction of the run.
     pub fn replay(&self, strategy: &dyn ContextStrategy) -> Result<Replay, SimulatorError> {
         let none_known = DialogueState::default();
         let options = SimulatorOptions { dialogue_state: Some(&none_known), ..self.options() };
         self.replay_with(strategy, options)
     }
 
-    /// The same with the run's texts, token counter and dialogue state; the budget is that of the run.
+    /// Like [`Self::replay`], but with the run's texts, token counter and dialogue state. The budget is that
+    /// of the run.
     ///
     /// # Errors
-    /// The strategy has no plan where the run had one.
+    /// The strategy finds no plan at an eviction of the run.
     pub fn replay_with(
         &self,
         strategy: &dyn ContextStrategy,

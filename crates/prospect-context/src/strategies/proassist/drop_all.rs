@@ -1,4 +1,4 @@
-//! ProAssist's `drop_all`: nothing survives but the last generated token.
+//! ProAssist's `drop_all`: keeps nothing but the last generated token.
 
 use crate::budget::Trigger;
 use crate::catalogue::StrategyDescription;
@@ -11,7 +11,7 @@ use crate::view::CacheView;
 pub struct DropAll;
 
 impl DropAll {
-    /// What the catalogue says of it.
+    /// The description in the catalogue.
     pub const DESCRIPTION: StrategyDescription = StrategyDescription {
         name: "drop_all",
         purpose: "forgets everything but the last generated token",

@@ -1,4 +1,4 @@
-//! ProAssist's `drop_middle`: the first step with a user message, and the last tokens.
+//! ProAssist's `drop_middle`: keeps the first step with a user message, and the last tokens.
 
 use crate::budget::Trigger;
 use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
@@ -6,16 +6,16 @@ use crate::plan::{EvictionPlan, Piece, PlanError, PositionPolicy};
 use crate::strategy::ContextStrategy;
 use crate::view::CacheView;
 
-/// Keeps the cache as it was after the first step that carried a user message, and the last `last_keep_len` tokens;
-/// drops everything if there was no such step.
+/// Keeps the cache as it was after the first step with a user message, and the last `last_keep_len` tokens.
+/// Drops everything if there was no such step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DropMiddle {
-    /// Tokens kept at the end; frames may be cut.
+    /// The number of tokens that are kept at the end. Frames may be cut.
     pub last_keep_len: usize,
 }
 
 impl DropMiddle {
-    /// What the catalogue says of it.
+    /// The description in the catalogue.
     pub const DESCRIPTION: StrategyDescription = StrategyDescription {
         name: "drop_middle",
         purpose: "keeps the first step with a user message, and the last tokens",

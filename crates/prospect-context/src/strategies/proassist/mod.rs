@@ -1,7 +1,8 @@
 //! ProAssist's own behaviour, token for token, for comparison with its loop (`configs/proassist.toml`).
 //!
-//! Checked after each frame by the reserve alone; legacy positions; frames may be cut. Rebuilt from its definition in
-//! the public code of ProAssist, `mmassist/eval/runners/stream_inference.py`.
+//! The budget is checked after each frame, by the reserve alone. Positions are `legacy`, and frames may be
+//! cut. The strategies were rebuilt from their definition in the public code of ProAssist,
+//! `mmassist/eval/runners/stream_inference.py`.
 
 mod drop_all;
 mod drop_middle;
@@ -15,7 +16,7 @@ pub use variant::{Fixed, Variant};
 
 use crate::plan::PositionPolicy;
 
-/// Every strategy that ProAssist has, with what is no choice there.
+/// Every strategy of ProAssist, with the parameters that are fixed there.
 pub static VARIANTS: &[Variant] = &[
     Variant { strategy: DropAll::DESCRIPTION, fixed: &[] },
     Variant {

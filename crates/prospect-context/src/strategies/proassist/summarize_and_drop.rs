@@ -1,4 +1,4 @@
-//! ProAssist's `summarize_and_drop`: the query shows the current frame again.
+//! ProAssist's `summarize_and_drop`, whose query shows the current frame again.
 
 use crate::budget::Trigger;
 use crate::catalogue::{Parameter, ParameterRole, StrategyDescription};
@@ -7,17 +7,18 @@ use crate::strategies::summarize_and_drop::restart;
 use crate::strategy::ContextStrategy;
 use crate::view::CacheView;
 
-/// Restarts from one system message of system prompt, summary and task knowledge; the pending token is lost.
+/// Restarts from one system message with system prompt, summary and task knowledge. The pending token is
+/// lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SummarizeAndDrop {
-    /// What the model is asked.
+    /// The prompt that asks the model for a summary.
     pub prompt: String,
-    /// Longest summary in tokens (ProAssist: 512).
+    /// The most tokens of a summary (ProAssist: 512).
     pub max_summary_len: usize,
 }
 
 impl SummarizeAndDrop {
-    /// What the catalogue says of it.
+    /// The description in the catalogue.
     pub const DESCRIPTION: StrategyDescription = StrategyDescription {
         name: "summarize_and_drop",
         purpose: "starts again from one message of system prompt, summary and task knowledge",

@@ -16,10 +16,10 @@ const FINAL: [&str; 78] = [
 ];
 /// More of these.
 const FINAL_COMPANIES: [&str; 4] = ["pty", "pte", "ppty", "ppte"];
-/// Of these, the first letter tells them from common words.
+/// Abbreviations that differ from common words by their capital first letter.
 const FINAL_CAPITALISED: [&str; 11] =
     ["Az", "Ark", "Del", "Ill", "La", "Mass", "Miss", "Ore", "Pa", "Tex", "Wash"];
-/// Abbreviations that something follows, mostly titles.
+/// Abbreviations that are followed by something, mostly titles.
 const LEADING: [&str; 65] = [
     "mr", "mrs", "ms", "dr", "drs", "prof", "profs", "sen", "sens", "rep", "reps", "lt", "col", "gen",
     "messrs", "gov", "govs", "adm", "rev", "maj", "sgt", "cpl", "pvt", "mt", "capt", "st", "ste", "ave",
@@ -27,7 +27,7 @@ const LEADING: [&str; 65] = [
     "wm", "jos", "cie", "cf", "treas", "ph", "dept", "ft", "asst", "natl", "assoc", "msgr", "mme", "mlle",
     "sfc", "ens", "mfg", "mtg", "adj", "adv", "atty", "elec", "insp", "invt",
 ];
-/// Abbreviations before a number alone, for they are words too.
+/// Abbreviations only before a number, because they are words as well.
 const BEFORE_NUMBER: [&str; 9] = ["no", "nos", "fig", "figs", "art", "pp", "ca", "op", "prop"];
 /// Acronyms with a hyphen.
 const ACRONYMS: [&str; 8] = [
@@ -40,7 +40,7 @@ const ACRONYMS: [&str; 8] = [
     "u.s.-u.k.",
     "u.s.-u.s.s.r.",
 ];
-/// With these, in capitals at first, a sentence begins.
+/// Words that begin a sentence if their first letter is a capital.
 const STARTERS: [&str; 46] = [
     "a",
     "about",
@@ -90,7 +90,7 @@ const STARTERS: [&str; 46] = [
     "you",
 ];
 
-/// "U.S.", and a single letter with its period, unless a new sentence follows that.
+/// Finds "U.S.", and a single letter with its period, unless a new sentence follows it.
 pub(super) fn acronym(rest: &[char]) -> Option<Token> {
     let acronym = acronym_end(rest, 0).max(spelled_as_one_of(rest, 0, &ACRONYMS));
     if let Some(end) = acronym {
@@ -102,7 +102,7 @@ pub(super) fn acronym(rest: &[char]) -> Option<Token> {
     Some(sentence_start(rest, 2).map_or(Token::verbatim(2), |seen| Token::verbatim(1).seeing(seen)))
 }
 
-/// Where the first word of a sentence ends, if spaces and such a word are at `at`.
+/// The end of the first word of a sentence, if spaces and such a word are at `at`.
 fn sentence_start(rest: &[char], at: usize) -> Option<usize> {
     let is_gap = |c: char| is_space(c) || is_line_break(c);
     let start = run(rest, at, is_gap);

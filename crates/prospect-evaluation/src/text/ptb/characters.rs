@@ -1,6 +1,6 @@
-//! Kinds of characters, and the runs of them that rules are made of.
+//! The kinds of characters, and the sequences of them from which rules are made.
 
-/// Marks where a word may be hyphenated; no part of its spelling.
+/// The character that marks where a word may be hyphenated. It is not part of the spelling.
 pub(super) const SOFT_HYPHEN: char = '\u{AD}';
 /// More characters than any text has.
 pub(super) const ANY: usize = usize::MAX >> 1;
@@ -11,7 +11,7 @@ pub(super) fn is_letter(c: char) -> bool {
     is_unmarked_letter(c) || matches!(c, SOFT_HYPHEN | '\u{2C2}'..='\u{36F}' | '\u{483}'..='\u{487}')
 }
 
-/// Letters alone, as Java has them.
+/// Whether a character is a letter by Java's definition, without marks.
 pub(super) fn is_unmarked_letter(c: char) -> bool {
     // Nothing above the Basic Multilingual Plane is known to the tool; letter-like symbols are symbols to it.
     let is_known = c <= '\u{FFFF}'
@@ -27,7 +27,7 @@ pub(super) fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '\u{92}' | '’')
 }
 
-/// An apostrophe, or what may stand for one inside a name.
+/// Whether a character is an apostrophe, or one that is used for it inside of a name.
 pub(super) fn is_quote(c: char) -> bool {
     is_apostrophe(c) || matches!(c, '`' | '\u{91}' | '‘' | '‛')
 }
@@ -36,7 +36,7 @@ pub(super) fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | NO_BREAK_SPACE | '\u{2000}'..='\u{200A}' | '\u{3000}')
 }
 
-/// A space that a number may have inside.
+/// Whether a character is a space that may be inside of a number.
 pub(super) fn is_inner_space(c: char) -> bool {
     matches!(c, ' ' | NO_BREAK_SPACE)
 }
@@ -45,17 +45,18 @@ pub(super) fn is_line_break(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Whether there is a character `at` a place, and such a one.
+/// Whether there is a character at `at` for which `is_such` is true.
 pub(super) fn has(rest: &[char], at: usize, is_such: impl Fn(char) -> bool) -> bool {
     rest.get(at).is_some_and(|&c| is_such(c))
 }
 
-/// Where a run of such characters from `at` on ends; `at` itself without any.
+/// The end of the sequence of such characters from `at` on; `at` itself if there is none.
 pub(super) fn run(rest: &[char], at: usize, is_such: impl Fn(char) -> bool) -> usize {
     at + rest.iter().skip(at).take_while(|&&c| is_such(c)).count()
 }
 
-/// Where a run from `at` on ends, if it has `least` to `most` characters; of a longer one, the first `most`.
+/// The end of the sequence from `at` on, if it has at least `least` characters. Of a sequence longer than
+/// `most`, only the first `most` count.
 pub(super) fn run_of(
     rest: &[char],
     at: usize,
@@ -67,12 +68,13 @@ pub(super) fn run_of(
     (end >= at + least).then_some(end)
 }
 
-/// Where a run of digits from `at` on ends, as in [`run_of`].
+/// The end of the sequence of digits from `at` on, as in [`run_of`].
 pub(super) fn digits(rest: &[char], at: usize, least: usize, most: usize) -> Option<usize> {
     run_of(rest, at, least, most, |c| c.is_ascii_digit())
 }
 
-/// Where `pattern`, in lower case, ends if it is at `at` in any case. An apostrophe in it stands for any apostrophe.
+/// The end of `pattern` (in lower case), if it is at `at` in upper or lower case. An apostrophe in the
+/// pattern matches any apostrophe.
 pub(super) fn spelled(rest: &[char], at: usize, pattern: &str) -> Option<usize> {
     let mut end = at;
     for expected in pattern.chars() {

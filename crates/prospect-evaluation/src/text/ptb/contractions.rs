@@ -1,4 +1,4 @@
-//! Words that were run together, mostly with an apostrophe.
+//! Contractions: words that are written together, mostly with an apostrophe.
 
 use super::characters::{
     ANY, has, is_apostrophe, is_letter, is_quote, is_space, run, run_of, spelled, spelled_as_one_of,
@@ -6,7 +6,7 @@ use super::characters::{
 use super::compounds;
 use super::token::{Spelling, Token};
 
-/// What the second part of a contraction may be, "n't" aside.
+/// The possible second parts of a contraction, except for "n't".
 const AUXILIARIES: [&str; 6] = ["'s", "'m", "'d", "'re", "'ve", "'ll"];
 /// Words with an apostrophe that stay whole.
 const WHOLE: [&str; 15] = [
@@ -29,7 +29,8 @@ const WHOLE: [&str; 15] = [
 /// More of these, longer ones.
 const WHOLE_WORDS: [&str; 4] = ["nat'l", "nor'easter", "s'mores", "qu'il"];
 
-/// The first part of words that Treebank cuts though they have no apostrophe there ("cannot"), and of "'tis" and "'twas".
+/// The first part of words that the Treebank splits although they have no apostrophe there ("cannot"), and of
+/// "'tis" and "'twas".
 pub(super) fn fused(rest: &[char]) -> Option<Token> {
     let parts = [
         ("cannot", 3),
@@ -64,7 +65,7 @@ pub(super) fn auxiliary(rest: &[char]) -> Option<Token> {
     Some(Token::new(end, Spelling::PlainApostrophe).seeing(end + 1))
 }
 
-/// The same where a letter follows. A plain apostrophe rather opens a quotation there.
+/// The same if a letter follows. A plain apostrophe is taken as the beginning of a quotation there.
 pub(super) fn auxiliary_in_word(rest: &[char]) -> Option<Token> {
     let end = spelled_as_one_of(rest, 0, &AUXILIARIES)?;
     Some(Token::new(end, Spelling::PlainApostrophe))
@@ -83,7 +84,7 @@ pub(super) fn not(rest: &[char]) -> Option<Token> {
     Some(Token::new(end, Spelling::PlainApostrophe).seeing(end + 1))
 }
 
-/// Where an "n't" at `at` ends; a backquote will do.
+/// The end of an "n't" at `at`. A backquote counts as an apostrophe.
 fn not_end(rest: &[char], at: usize) -> Option<usize> {
     spelled(rest, at, "n't").or_else(|| spelled(rest, at, "n`t"))
 }

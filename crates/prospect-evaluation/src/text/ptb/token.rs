@@ -1,27 +1,28 @@
-//! What a rule finds.
+//! The result of a rule.
 
 use super::characters::{SOFT_HYPHEN, is_apostrophe};
 
 /// A token at the start of a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Token {
-    /// Characters of the token.
+    /// The number of characters of the token.
     pub(super) length: usize,
-    /// Characters that a rule looked at, the token's included: of several rules that apply, the one that saw most decides.
+    /// The number of characters that the rule looked at, including those of the token. If several rules
+    /// apply, the one that looked at most decides.
     pub(super) seen: usize,
     pub(super) spelling: Spelling,
 }
 
-/// What a token becomes.
+/// The spelling of a token.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Spelling {
     /// The characters themselves.
     Verbatim,
     /// The characters, with a plain apostrophe.
     PlainApostrophe,
-    /// The characters, with names for the parentheses.
+    /// The characters, with names in place of the parentheses.
     NamedParentheses,
-    /// Something else.
+    /// A fixed text.
     Fixed(&'static str),
     /// Nothing: punctuation.
     Dropped,
