@@ -1,4 +1,4 @@
-//! What one session tells.
+//! Passes the events of one session to the receivers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,13 +10,13 @@ use super::notifier::Notifier;
 use super::pictures::{Pictures, jpeg};
 use super::reply::{Reply, now};
 
-/// Tells receivers of one session. Costs nothing where there are none.
+/// Passes the events of one session to all receivers. It does almost nothing if there are none.
 pub(crate) struct SessionNotices {
     notifier: Arc<Notifier>,
     session: String,
     camera: Option<String>,
     pictures: Pictures,
-    /// What was said to the frame that is worked on.
+    /// The reply to the frame in progress.
     said: Mutex<Option<String>>,
 }
 
@@ -25,17 +25,18 @@ impl SessionNotices {
         Self { notifier, session, camera, pictures: Pictures::default(), said: Mutex::default() }
     }
 
-    /// Whether frames have to be shown: somebody may be told what they look like.
+    /// Whether frames are needed, because a receiver gets pictures.
     pub(crate) fn wants_frames(&self) -> bool {
         self.notifier.sends_pictures()
     }
 
-    /// A frame was read.
+    /// Keeps the picture of a frame that was read.
     pub(crate) fn frame(&self, frame: &Frame) {
         self.pictures.keep(frame.index, Arc::clone(&frame.image));
     }
 
-    /// Something came of the stream. A reply is told with its frame, which knows how sure the decision was.
+    /// Takes an event. A reply is sent with the event of its frame, which has the probability of
+    /// silence.
     pub(crate) fn event(&self, event: &Event) {
         if !self.notifier.tells_replies() {
             return;
@@ -50,7 +51,7 @@ impl SessionNotices {
         }
     }
 
-    /// No code under the lock panics half-way.
+    /// A poisoned lock is harmless: no code under it can panic halfway.
     fn said(&self) -> std::sync::MutexGuard<'_, Option<String>> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -59,14 +60,14 @@ impl SessionNotices {
         let picture = self.pictures.take(frame);
         let Some(text) = self.said().take() else { return };
         let (session, camera) = (self.session.clone(), self.camera.clone());
-        // On the session's thread, once: what waits in the receivers' queues is small and shared.
+        // Encoded once, on the session's thread. The receivers' queues then share a small picture.
         let image = picture.and_then(|picture| jpeg(&picture)).map(Arc::new);
         let (id, created) = (Reply::id_of(&session, frame), now().as_secs());
         let reply = Reply { id, created, session, camera, frame, time, text, not_talk_probability, image };
         self.notifier.tell(&Arc::new(reply));
     }
 
-    /// The session has another state, a JSON object with `state`.
+    /// Sets the session's state, a JSON object with the key `state`.
     pub(crate) fn state(&self, state: Value) {
         if state["state"] != "watching" {
             self.pictures.clear();
@@ -76,7 +77,7 @@ impl SessionNotices {
         }
     }
 
-    /// The session is not there any more.
+    /// Removes the session.
     pub(crate) fn forget(&self) {
         self.pictures.clear();
         if let Some(board) = self.notifier.board() {
