@@ -1,4 +1,4 @@
-//! Types, lints and tests of the code for GPUs, without CUDA and without a GPU.
+//! Type checks, lints and tests of the GPU code, without CUDA and without a GPU.
 
 use super::stand_in::StandIn;
 use crate::command::step;
@@ -6,7 +6,7 @@ use crate::command::step;
 /// The crates that have code for GPUs.
 const CRATES: [&str; 3] = ["prospect-cuda", "prospect-model", "prospect-runner"];
 
-/// Clippy over every build for GPUs.
+/// Runs clippy over every build for GPUs.
 pub(crate) fn check() -> Result<(), String> {
     let stand_in = StandIn::prepare()?;
     for features in ["cuda", "cuda,flash-attn", "cuda,flash-attn-stock,sentence-encoder"] {
@@ -28,7 +28,8 @@ pub(crate) struct TestArguments {
     command: Vec<String>,
 }
 
-/// What a GPU computes, on the CPU in its place, in any order that streams allow: at the latest, as soon as may be, and by chance.
+/// Tests the GPU code on the CPU stand-in, with the work of CUDA streams in several allowed orders: as
+/// late as possible, as early as possible, and random.
 pub(crate) fn test(arguments: &TestArguments) -> Result<(), String> {
     let stand_in = StandIn::prepare()?;
     stand_in.libraries()?;
