@@ -47,7 +47,8 @@ pub enum DriverError {
 
 /// Checks that the device `index` can be opened.
 ///
-/// # Errors [`DriverError`]: the first thing that is missing.
+/// # Errors
+/// [`DriverError`]: the first thing that is missing.
 pub fn check(index: usize) -> Result<(), DriverError> {
     // SAFETY: this only tries to load libraries, and the initializers of NVIDIA's libraries do nothing
     // that matters here.
@@ -74,7 +75,8 @@ pub fn check(index: usize) -> Result<(), DriverError> {
 
 /// Opens the device `index` with a new CUDA stream.
 ///
-/// # Errors As [`check`]; [`DriverError::Open`].
+/// # Errors
+/// As [`check`]; [`DriverError::Open`].
 pub fn open(index: usize) -> Result<Device, DriverError> {
     check(index)?;
     let _alone = alone();

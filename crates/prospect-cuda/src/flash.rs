@@ -39,8 +39,8 @@ fn is_half(dtype: DType) -> bool {
 /// head_dim]` with any strides except that the features of a row are contiguous. Returns a contiguous
 /// tensor of the same shape.
 ///
-/// # Errors There is no kernel for the shape ([`supports`]), the shapes do not match, or the driver
-/// fails.
+/// # Errors
+/// There is no kernel for the shape ([`supports`]), the shapes do not match, or the driver fails.
 pub fn attend(queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
     let head_dim = queries.dim(3)?;
     if head_dim != 64 && !(head_dim > 64 && head_dim < 96) {
@@ -54,8 +54,8 @@ pub fn attend(queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor
 /// Any strides are allowed except that the features of a row are contiguous. Returns a contiguous
 /// tensor of the queries' shape.
 ///
-/// # Errors There is no kernel for the shape ([`supports_cache`]), the shapes do not match, or the
-/// driver fails.
+/// # Errors
+/// There is no kernel for the shape ([`supports_cache`]), the shapes do not match, or the driver fails.
 pub fn attend_cache(queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
     if queries.dim(3)? != 64 {
         return stock(queries, keys, values, true);
@@ -67,7 +67,8 @@ pub fn attend_cache(queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<
 /// can therefore be repeated for later tokens. Keys and values must reach as far as the last of these
 /// tokens; each launch reads them up to the step's slot.
 ///
-/// # Errors As [`attend_cache`]; the step lies beyond the keys.
+/// # Errors
+/// As [`attend_cache`]; the step lies beyond the keys.
 pub fn attend_step(queries: &Tensor, keys: &Tensor, values: &Tensor, step: &Step) -> Result<Tensor> {
     if queries.dim(1)? != 1 || queries.dim(3)? != 64 {
         candle_core::bail!("a step is one token with heads of 64, not {:?}", queries.dims())

@@ -36,8 +36,8 @@ impl Graph {
     /// loaded. No other thread may issue work to the same device during the capture, since that would
     /// be captured too.
     ///
-    /// # Errors `work` fails, or contains an operation that cannot be captured, such as waiting for the
-    /// device.
+    /// # Errors
+    /// `work` fails, or contains an operation that cannot be captured, such as waiting for the device.
     pub fn capture(step: &Step, kept: Vec<Tensor>, work: impl FnOnce() -> Result<()>) -> Result<Self> {
         let Device::Cuda(device) = step.numbers().device() else {
             candle_core::bail!("a graph is captured on a GPU only")
@@ -53,8 +53,9 @@ impl Graph {
 
     /// Runs the captured work for the present values of `step`.
     ///
-    /// # Errors `step` is not the one of the capture, or lies beyond the tensors that the work reads;
-    /// or the driver fails.
+    /// # Errors
+    /// `step` is not the one of the capture, or lies beyond the tensors that the work reads; or the
+    /// driver fails.
     pub fn launch(&mut self, step: &Step) -> Result<()> {
         if step.numbers().id() != self.step {
             candle_core::bail!("a graph serves the step that it was captured with")

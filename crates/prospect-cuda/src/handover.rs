@@ -23,7 +23,8 @@ impl Handover {
     /// Prepares a contiguous tensor whose computation the calling thread has already issued. Work
     /// issued later is not waited for.
     ///
-    /// # Errors The driver fails.
+    /// # Errors
+    /// The driver fails.
     pub fn of(tensor: Tensor) -> Result<Self> {
         let ready = match tensor.device() {
             Device::Cuda(device) => {
@@ -38,7 +39,8 @@ impl Handover {
     /// Returns the tensor in the stream of `device`. That stream waits for the tensor; the calling
     /// thread does not.
     ///
-    /// # Errors `device` is another GPU, or the driver fails.
+    /// # Errors
+    /// `device` is another GPU, or the driver fails.
     pub fn take(&self, device: &Device) -> Result<Tensor> {
         let (Some(ready), Device::Cuda(from), Device::Cuda(to)) = (&self.ready, self.tensor.device(), device)
         else {

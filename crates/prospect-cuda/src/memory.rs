@@ -14,9 +14,10 @@ pub(crate) const HANDING_OVER: &str = "handing over";
 /// Runs `kernel` on the memory of contiguous tensors on one device. `kernel` gets the addresses that it
 /// reads, the addresses that it writes, and the CUDA stream. It returns a CUDA status, 0 for success.
 ///
-/// # Errors A tensor is not contiguous, has an unsupported type or device, or lies in another stream
-/// than the written tensors; a written tensor shares its memory with another tensor of the call;
-/// `kernel` returns a status other than 0.
+/// # Errors
+/// A tensor is not contiguous, has an unsupported type or device, or lies in another stream than the
+/// written tensors; a written tensor shares its memory with another tensor of the call; `kernel`
+/// returns a status other than 0.
 pub(crate) fn launch<const READ: usize, const WRITTEN: usize>(
     name: &'static str,
     read: [&Tensor; READ],

@@ -15,7 +15,8 @@ use half::{bf16, f16};
 /// `x W^T` in f32. `x` is `[rows, inputs]` and `weight` is `[outputs, inputs]`, both bf16 or both f16,
 /// contiguous and on one GPU.
 ///
-/// # Errors Other types, shapes that do not match, or a failure of the driver.
+/// # Errors
+/// Other types, shapes that do not match, or a failure of the driver.
 pub fn wide_product(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     x.apply_op2_no_bwd(weight, &WideProduct)
 }

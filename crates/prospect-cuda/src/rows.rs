@@ -93,8 +93,9 @@ unsafe extern "C" {
 /// RMS norm over rows `[rows, size]` in f32 with `weight` `[size]` in f32. The result is rounded to
 /// `dtype`.
 ///
-/// # Errors Shapes or types other than the documented ones, or a failure of the driver. The same holds
-/// for all functions of this module.
+/// # Errors
+/// Shapes or types other than the documented ones, or a failure of the driver. The same holds for all
+/// functions of this module.
 pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f32, dtype: DType) -> Result<Tensor> {
     let (rows, size) = x.dims2()?;
     check_half(dtype)?;

@@ -61,7 +61,8 @@ pub struct Step {
 impl Step {
     /// A step at the start of a stream: id, position and slot are 0.
     ///
-    /// # Errors The driver fails.
+    /// # Errors
+    /// The driver fails.
     pub fn new(device: &Device) -> Result<Self> {
         let numbers = Tensor::zeros(4, DType::U32, device)?;
         Ok(Self { numbers, at: Place::default(), bounds: Mutex::new(Bounds::NONE) })
@@ -69,7 +70,8 @@ impl Step {
 
     /// Sets the place of the next token, and forgets the limits of the previous place.
     ///
-    /// # Errors A number does not fit u32, or the driver fails.
+    /// # Errors
+    /// A number does not fit u32, or the driver fails.
     pub fn start(&mut self, at: Place) -> Result<()> {
         let (Ok(position), Ok(slot), Ok(slots)) =
             (u32::try_from(at.position), u32::try_from(at.slot), u32::try_from(at.slot.saturating_add(1)))

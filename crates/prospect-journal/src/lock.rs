@@ -24,9 +24,10 @@ pub struct Lock {
 impl Lock {
     /// Takes the lock in the file `path`. `what` is the folder or file that error messages name.
     ///
-    /// # Errors [`JournalError::Locked`] if another process holds the lock; [`JournalError::Write`] if
-    /// the lock file cannot be made; [`JournalError::NoLock`] if a file of that name exists that is not
-    /// a lock (for a checkpoint named `Cargo`, the lock file would be `Cargo.lock`).
+    /// # Errors
+    /// [`JournalError::Locked`] if another process holds the lock; [`JournalError::Write`] if the lock
+    /// file cannot be made; [`JournalError::NoLock`] if a file of that name exists that is not a lock
+    /// (for a checkpoint named `Cargo`, the lock file would be `Cargo.lock`).
     pub fn take(path: &Path, what: &Path) -> Result<Self, JournalError> {
         let failed = |source| JournalError::Write { path: path.to_owned(), source };
         std::fs::create_dir_all(folder_of(path)).map_err(failed)?;

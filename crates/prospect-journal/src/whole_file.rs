@@ -17,7 +17,8 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// unique name, which then replaces `path`. This is safe even if another process or machine writes the
 /// same file. A link at `path` is replaced and never followed.
 ///
-/// # Errors [`JournalError::Write`], with the error of `write` or of the operating system.
+/// # Errors
+/// [`JournalError::Write`], with the error of `write` or of the operating system.
 pub fn write_whole(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,

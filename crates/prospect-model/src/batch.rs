@@ -75,8 +75,8 @@ impl SmolVlm {
     /// [`ModelError::CacheFull`], [`ModelError::Position`], [`ModelError::NonFiniteLogits`], and a
     /// chunk or a cache of another device.
     ///
-    /// # Errors The device or the tensor library fails. All caches are then unchanged, and there are no
-    /// answers.
+    /// # Errors
+    /// The device or the tensor library fails. All caches are then unchanged, and there are no answers.
     pub fn pass(&self, parts: &mut [Part<'_>], answers: &mut Answers) -> Result<()> {
         let Answers { logits, vocab, parts: found, went_in } = answers;
         *vocab = self.config().text_config.vocab_size;
@@ -100,9 +100,9 @@ impl SmolVlm {
     /// made there, and no logits are copied back. `logits` is a buffer that is reused from part to
     /// part.
     ///
-    /// # Errors After any error the cache is unchanged: [`ModelError::EmptyChunk`],
-    /// [`ModelError::TokenId`], [`ModelError::CacheFull`], [`ModelError::Position`],
-    /// [`ModelError::NonFiniteLogits`].
+    /// # Errors
+    /// After any error the cache is unchanged: [`ModelError::EmptyChunk`], [`ModelError::TokenId`],
+    /// [`ModelError::CacheFull`], [`ModelError::Position`], [`ModelError::NonFiniteLogits`].
     pub fn put<'a>(
         &self,
         input: Input<'_>,

@@ -151,7 +151,8 @@ impl KvCache {
     /// Cuts the cache back to its first `tokens` tokens and returns a copy of the rest. Other tokens
     /// can then follow the first ones for a while, until [`Self::put_tail`].
     ///
-    /// # Errors [`ModelError::KeepRange`] if the cache has fewer tokens; the cache is then unchanged.
+    /// # Errors
+    /// [`ModelError::KeepRange`] if the cache has fewer tokens; the cache is then unchanged.
     pub fn take_tail(&mut self, tokens: usize) -> Result<CacheTail> {
         let next_position = self.next_position;
         let slots = match tokens == self.len() {
@@ -277,7 +278,8 @@ impl KvCache {
 
     /// Rotated keys of one layer, `[kv_heads, tokens, head_dim]`, row-major.
     ///
-    /// # Panics If there is no such layer.
+    /// # Panics
+    /// If there is no such layer.
     pub fn keys(&self, layer: usize) -> Result<Vec<f32>> {
         self.read(&self.layers[layer].keys)
     }

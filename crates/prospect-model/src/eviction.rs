@@ -44,7 +44,8 @@ impl SmolVlm {
     /// that text. Returns whether all positions were moved to begin at 0 because the model's maximum
     /// was near (only with [`PositionPolicy::Preserve`]).
     ///
-    /// # Errors [`ModelError::CacheFull`] if the pieces have more tokens than the cache can hold;
+    /// # Errors
+    /// [`ModelError::CacheFull`] if the pieces have more tokens than the cache can hold;
     /// [`ModelError::KeepRange`] if a piece names unfilled slots. In both cases nothing is changed. Any
     /// other error leaves the cache empty.
     pub fn evict(&self, cache: &mut KvCache, pieces: &[EvictionPiece]) -> Result<bool> {

@@ -13,7 +13,8 @@ impl Generator {
     /// the first token; with `None` the model always speaks, and the remembered decision is unchanged.
     /// With [`Sampling::Greedy`](crate::Sampling::Greedy) this is ProAssist's `fast_greedy_generate`.
     ///
-    /// # Errors As [`SmolVlm::prefill`]. The failed input is not in the cache; earlier input is.
+    /// # Errors
+    /// As [`SmolVlm::prefill`]. The failed input is not in the cache; earlier input is.
     pub fn generate(
         &mut self,
         model: &SmolVlm,

@@ -133,7 +133,8 @@ impl Generation {
     /// decision and the first token, later it is the next token. `room` is the number of tokens that
     /// still fit into the cache.
     ///
-    /// # Errors [`GenerationError`]; nothing is changed then.
+    /// # Errors
+    /// [`GenerationError`]; nothing is changed then.
     pub fn take(
         &mut self,
         generator: &mut Generator,

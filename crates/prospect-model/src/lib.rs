@@ -56,7 +56,8 @@ pub const fn has_cuda() -> bool {
 /// Starts the computation threads. Without this call, the first computation starts `RAYON_NUM_THREADS`
 /// threads, or one per core.
 ///
-/// # Errors [`ModelError::Threads`] if the threads cannot be started or are already running.
+/// # Errors
+/// [`ModelError::Threads`] if the threads cannot be started or are already running.
 pub fn start_threads(threads: usize) -> Result<(), ModelError> {
     let started = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     started.map_err(|error| ModelError::Threads { message: error.to_string() })

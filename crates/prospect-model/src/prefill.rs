@@ -14,7 +14,8 @@ use crate::smolvlm::SmolVlm;
 impl SmolVlm {
     /// Appends a chunk to the cache and returns the logits after its last token, `[vocab]`.
     ///
-    /// # Errors After any error the cache is unchanged:
+    /// # Errors
+    /// After any error the cache is unchanged:
     /// [`ModelError::EmptyChunk`](crate::ModelError::EmptyChunk),
     /// [`ModelError::CacheFull`](crate::ModelError::CacheFull),
     /// [`ModelError::Position`](crate::ModelError::Position),

@@ -42,8 +42,9 @@ impl From<CheckpointFileError> for io::Error {
 
 /// Opens a file of a checkpoint folder. Links are followed, because the hub's cache consists of links.
 ///
-/// # Errors The error of the operating system, or a [`CheckpointFileError`] inside an [`io::Error`].
-/// The kind of file is checked before opening, since opening a named pipe would wait for a writer.
+/// # Errors
+/// The error of the operating system, or a [`CheckpointFileError`] inside an [`io::Error`]. The kind of
+/// file is checked before opening, since opening a named pipe would wait for a writer.
 pub fn open_checkpoint_file(path: &Path) -> io::Result<File> {
     let kind = std::fs::metadata(path)?.file_type();
     if !kind.is_file() {
@@ -61,7 +62,8 @@ pub fn open_checkpoint_file(path: &Path) -> io::Result<File> {
 
 /// Reads a text file of a checkpoint folder.
 ///
-/// # Errors As [`open_checkpoint_file`]; a text of more than 256 MiB; bytes that are not UTF-8.
+/// # Errors
+/// As [`open_checkpoint_file`]; a text of more than 256 MiB; bytes that are not UTF-8.
 pub fn read_checkpoint_text(path: &Path) -> io::Result<String> {
     let file = open_checkpoint_file(path)?;
     let bytes = file.metadata()?.len();

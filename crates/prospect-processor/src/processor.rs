@@ -36,8 +36,8 @@ impl Processor {
     /// Reads `tokenizer.json`, the chat template, `preprocessor_config.json` and
     /// `processor_config.json`. Both generations of these files are supported.
     ///
-    /// # Errors A file or key is missing or wrong, the tokenizer lacks a token, or the template does
-    /// not render.
+    /// # Errors
+    /// A file or key is missing or wrong, the tokenizer lacks a token, or the template does not render.
     pub fn from_dir(dir: &Path) -> Result<Self> {
         Self::from_files(&CheckpointFiles::of_folder(dir))
     }
@@ -112,7 +112,8 @@ impl Processor {
 
     /// As [`Self::frame_pixels`], into a buffer that is reused from frame to frame.
     ///
-    /// # Errors [`ProcessorError::EmptyImage`]; `pixels` is then unchanged.
+    /// # Errors
+    /// [`ProcessorError::EmptyImage`]; `pixels` is then unchanged.
     pub fn frame_pixels_into(&self, frame: &RgbImage, pixels: &mut Pixels) -> Result<()> {
         let tile = squared(frame, &self.settings, self.settings.longest_edge)?;
         self.normalizer.write(&[tile], pixels);
@@ -154,7 +155,8 @@ impl Processor {
     /// Token ids of the opening of a stream: the system message, then the first user message if there
     /// is one.
     ///
-    /// # Errors The template or the tokenizer fails.
+    /// # Errors
+    /// The template or the tokenizer fails.
     pub fn encode_opening(&self, system: &str, user: Option<&str>) -> Result<Encoded> {
         let mut messages = vec![text_message(Role::System, system)];
         messages.extend(user.map(|text| text_message(Role::User, text)));
@@ -164,7 +166,8 @@ impl Processor {
     /// Token ids of one message. `first` keeps the BOS token at the beginning; a message within a
     /// stream has none.
     ///
-    /// # Errors The template or the tokenizer fails.
+    /// # Errors
+    /// The template or the tokenizer fails.
     pub fn encode_message(&self, role: Role, text: &str, first: bool) -> Result<Encoded> {
         let mut encoded = self.encode_prompt(&[text_message(role, text)], false)?;
         if !first && !self.bos_in_every_message && encoded.ids.first() == Some(&self.tokens.ids.bos) {
@@ -209,8 +212,9 @@ impl Processor {
     /// the kind of its message. The name of a special token in a message's text is plain text:
     /// `<image>` there means these seven characters.
     ///
-    /// # Errors The template or the tokenizer fails, a video has no frames, or the template drops an
-    /// image or adds a placeholder of its own.
+    /// # Errors
+    /// The template or the tokenizer fails, a video has no frames, or the template drops an image or
+    /// adds a placeholder of its own.
     pub fn encode_prompt(&self, messages: &[Message], add_generation_prompt: bool) -> Result<Encoded> {
         let texts = &self.tokens.texts;
         let rendered = self.template.render(messages, add_generation_prompt, texts)?;

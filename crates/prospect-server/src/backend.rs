@@ -19,15 +19,16 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Opens a stream. It runs on its own threads until its frames end or it is stopped.
     ///
-    /// # Errors The settings are invalid, or there is no room for the stream.
+    /// # Errors
+    /// The settings are invalid, or there is no room for the stream.
     fn open(&self, request: OpenRequest) -> Result<Box<dyn LiveStream>, OpenError>;
 
     /// Answers a conversation at once, independent of all streams. Blocks until the answer is complete.
     /// `hear` gets each piece of the answer as it is generated, and returns whether the client still
     /// wants it.
     ///
-    /// # Errors The conversation does not fit the model's chat template, its positions or its memory.
-    /// A conversation that the model's template, its positions or its memory have no place for.
+    /// # Errors
+    /// The conversation does not fit the model's chat template, its positions or its memory.
     fn answer(&self, chat: &Chat, hear: &mut dyn FnMut(&str) -> bool) -> Result<ChatAnswer, OpenError>;
 
     /// The present load.
@@ -98,18 +99,21 @@ pub enum OpenError {
 pub trait LiveStream: Send + Sync {
     /// Adds a person's message, which the model sees with the next frame.
     ///
-    /// # Errors Why the message is not taken, in one line.
+    /// # Errors
+    /// Why the message is not taken, in one line.
     fn say(&self, text: &str) -> Result<(), OpenError>;
 
     /// Replaces the system prompt or the task knowledge.
     ///
-    /// # Errors Why the texts are not taken, in one line.
+    /// # Errors
+    /// Why the texts are not taken, in one line.
     fn set_opening(&self, opening: OpeningTexts) -> Result<(), OpenError>;
 
     /// Changes the settings that may change during a stream. `settings` are all settings that the
     /// session has asked for, by key.
     ///
-    /// # Errors Why the settings are not taken, in one line; nothing is changed then.
+    /// # Errors
+    /// Why the settings are not taken, in one line; nothing is changed then.
     fn change_settings(&self, settings: &[(String, String)]) -> Result<(), OpenError>;
 
     /// Asks the stream to suspend, without waiting for it.
@@ -117,7 +121,8 @@ pub trait LiveStream: Send + Sync {
 
     /// Suspends the stream to its folder and ends it, so that it can be resumed later.
     ///
-    /// # Errors Why the stream could not be written, in one line.
+    /// # Errors
+    /// Why the stream could not be written, in one line.
     fn suspend(&self) -> Result<(), OpenError>;
 }
 

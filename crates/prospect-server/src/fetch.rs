@@ -57,7 +57,8 @@ impl Fetcher {
 
     /// Fetches at most `most_bytes` bytes from an address. Blocks until `until` at most.
     ///
-    /// # Errors The address is not allowed, or the answer is too large, too late or an error.
+    /// # Errors
+    /// The address is not allowed, or the answer is too large, too late or an error.
     pub(crate) fn fetch(
         &self,
         address: &str,

@@ -50,7 +50,8 @@ pub(crate) struct SessionOrder {
 }
 
 impl SessionOrder {
-    /// # Errors The text is not a valid request; the message is one line.
+    /// # Errors
+    /// The text is not a valid request; the message is one line.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         match body.is_empty() {
             true => Ok(Self::default()),
@@ -62,7 +63,8 @@ impl SessionOrder {
     /// strategy, and settings of both by key. The prompts of `change` are not included, because the
     /// stream itself remembers its prompts.
     ///
-    /// # Errors `change` asks for any other change.
+    /// # Errors
+    /// `change` asks for any other change.
     pub(crate) fn changed_by(&self, change: &Self) -> Result<Self, ApiError> {
         let lawful = Self {
             system_prompt: change.system_prompt.clone(),
@@ -109,7 +111,8 @@ impl SessionOrder {
 
     /// The settings of the request; later ones override earlier ones.
     ///
-    /// # Errors A key that clients may not set, an invalid value, or a text that is too long.
+    /// # Errors
+    /// A key that clients may not set, an invalid value, or a text that is too long.
     pub(crate) fn settings(&self, limits: &Limits) -> Result<Vec<(String, String)>, ApiError> {
         for text in [&self.system_prompt, &self.task_knowledge].into_iter().flatten() {
             check_text(text, limits)?;
@@ -165,7 +168,8 @@ impl SessionOrder {
     }
 }
 
-/// # Errors The policy lets more frames wait than allowed.
+/// # Errors
+/// The policy lets more frames wait than allowed.
 fn check_policy(policy: &Value, limits: &Limits) -> Result<(), ApiError> {
     let most = limits.waiting_frames;
     let queued = policy.as_str().and_then(|text| text.strip_prefix("queue:")?.trim().parse::<usize>().ok());
@@ -178,7 +182,8 @@ fn check_policy(policy: &Value, limits: &Limits) -> Result<(), ApiError> {
     }
 }
 
-/// # Errors The text has too many characters.
+/// # Errors
+/// The text has too many characters.
 pub(crate) fn check_text(text: &str, limits: &Limits) -> Result<(), ApiError> {
     match text.chars().count() > limits.text {
         true => Err(ApiError::too_large(format!("a text of more than {} letters", limits.text))),

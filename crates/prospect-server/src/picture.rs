@@ -8,8 +8,9 @@ use prospect_source::decode_picture;
 
 use crate::error::ApiError;
 
-/// # Errors The picture has more pixels than allowed, according to its header. Bytes that are not a
-/// picture pass here.
+/// # Errors
+/// The picture has more pixels than allowed, according to its header. Bytes that are not a picture pass
+/// here.
 pub(crate) fn check_size(bytes: &[u8], most_pixels: u64) -> Result<(), ApiError> {
     let size =
         caught(|| ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?.into_dimensions().ok());

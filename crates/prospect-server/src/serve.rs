@@ -74,7 +74,8 @@ pub struct Server {
 impl Server {
     /// Opens the socket, and resumes the sessions of an earlier server.
     ///
-    /// # Errors The folder or the address cannot be used.
+    /// # Errors
+    /// The folder or the address cannot be used.
     pub async fn bind(backend: Arc<dyn Backend>, options: ServeOptions) -> io::Result<Self> {
         let ServeOptions { listen, tls, keys, origins, limits, folder, cameras, allowed, fetch, notify } =
             options;
@@ -122,7 +123,8 @@ impl Server {
 
     /// Address and port on which the server listens.
     ///
-    /// # Errors The error of the operating system.
+    /// # Errors
+    /// The error of the operating system.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }

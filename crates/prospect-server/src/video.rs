@@ -20,8 +20,9 @@ const NO_PROGRAM: &str = "";
 
 /// The frames of a video at `fps` frames per second.
 ///
-/// # Errors The bytes are not a supported video, or the video has too many frames or pixels, or
-/// decoding takes too long.
+/// # Errors
+/// The bytes are not a supported video, or the video has too many frames or pixels, or decoding takes
+/// too long.
 pub(crate) fn frames_of(
     bytes: &[u8],
     fps: f64,

@@ -26,7 +26,8 @@ pub struct SuspendedFile {
 impl SuspendedFile {
     /// Takes the file `path`, which may exist already.
     ///
-    /// # Errors [`SuspendedError::Taken`] if the file exists and is not a suspended stream;
+    /// # Errors
+    /// [`SuspendedError::Taken`] if the file exists and is not a suspended stream;
     /// [`JournalError::Locked`]; [`JournalError::Read`].
     pub fn take(path: &Path) -> Result<Self, JournalError> {
         refuse_to_overwrite(path)?;
@@ -62,7 +63,8 @@ impl SuspendedFile {
     /// to the disk first. At any moment the file is either the old one or the new one, even if the
     /// machine crashes. All events of the stream must already be in `trace`.
     ///
-    /// # Errors The trace or the file cannot be written; the stream has unfinished work.
+    /// # Errors
+    /// The trace or the file cannot be written; the stream has unfinished work.
     pub fn keep<M, P, I>(
         &self,
         stream: &StreamInput<M>,

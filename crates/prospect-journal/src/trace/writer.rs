@@ -34,8 +34,8 @@ impl TraceWriter {
     /// The trace in `folder`, continued at `position`. Events behind `position` are cut off at the
     /// first event.
     ///
-    /// # Errors The file is missing, is shorter than `position`, or has another checksum up to
-    /// `position`.
+    /// # Errors
+    /// The file is missing, is shorter than `position`, or has another checksum up to `position`.
     pub fn continued(folder: &Path, position: TracePosition) -> Result<Self, TraceEndError> {
         let writer = Self::at(folder, position);
         let mut found = TracePosition::default();

@@ -69,7 +69,8 @@ impl Scratch {
 ///
 /// Rows that overflow f32 are computed again in f64, slowly: no result is NaN if all inputs are finite.
 ///
-/// # Errors [`ShapeError`] if shapes do not match; nothing is written then.
+/// # Errors
+/// [`ShapeError`] if shapes do not match; nothing is written then.
 pub fn attend<T: Element>(
     scratch: &mut Scratch,
     inputs: &Inputs<T>,

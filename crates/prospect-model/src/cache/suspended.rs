@@ -38,7 +38,8 @@ impl KvCache {
 
     /// Fills the cache with what [`Self::suspend`] wrote.
     ///
-    /// # Errors [`StoredError`] if the file does not fit this model. The cache is then empty.
+    /// # Errors
+    /// [`StoredError`] if the file does not fit this model. The cache is then empty.
     pub fn resume(
         &mut self,
         prefix: &str,
@@ -61,7 +62,8 @@ impl KvCache {
 
     /// Reads a tail of this cache from a file.
     ///
-    /// # Errors [`StoredError`] if the file does not fit this model.
+    /// # Errors
+    /// [`StoredError`] if the file does not fit this model.
     pub fn resume_tail(
         &self,
         prefix: &str,

@@ -31,7 +31,8 @@ impl GgufCheckpoint {
     /// file take precedence over its vocabulary. If the text file lacks a chat template or end tokens,
     /// those of the folder's files are used.
     ///
-    /// # Errors All errors for which [`ModelError::is_bad_checkpoint`] holds.
+    /// # Errors
+    /// All errors for which [`ModelError::is_bad_checkpoint`] holds.
     pub fn open(text: &Path, projector: &Path) -> Result<Self> {
         let (text, projector) = (GgufFile::open(text)?, GgufFile::open(projector)?);
         let config = model_config(&text, &projector)?;

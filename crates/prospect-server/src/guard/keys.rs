@@ -63,7 +63,8 @@ impl Caller {
 impl Keys {
     /// Reads keys from a file, one per line; `#` begins a comment.
     ///
-    /// # Errors The file cannot be read, a key is too short, or there is no key.
+    /// # Errors
+    /// The file cannot be read, a key is too short, or there is no key.
     pub fn from_file(path: &Path) -> Result<Self, KeyError> {
         let unreadable = |source| KeyError::Unreadable { path: path.to_owned(), source };
         let text = std::fs::read_to_string(path).map_err(unreadable)?;

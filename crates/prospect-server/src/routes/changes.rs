@@ -28,7 +28,8 @@ pub(super) async fn change(
 
 /// Makes a change. Settings come first, since the stream may refuse them.
 ///
-/// # Errors The change is empty or invalid, or the session does not run.
+/// # Errors
+/// The change is empty or invalid, or the session does not run.
 pub(super) async fn make(
     state: &Shared,
     session: &Arc<LiveSession>,

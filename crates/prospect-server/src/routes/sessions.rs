@@ -56,7 +56,8 @@ pub(super) async fn open(
     Ok((StatusCode::CREATED, Json(shown(&state, &session))))
 }
 
-/// # Errors The server is shutting down, so a new session would be interrupted.
+/// # Errors
+/// The server is shutting down, so a new session would be interrupted.
 fn check_not_ending(state: &Shared) -> Result<(), ApiError> {
     match state.is_ending() {
         true => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "ending", "the server comes to its end")),

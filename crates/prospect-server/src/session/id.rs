@@ -5,7 +5,8 @@ use std::fmt::Write;
 /// Random bytes of an id.
 const BYTES: usize = 16;
 
-/// # Errors The operating system has no source of randomness.
+/// # Errors
+/// The operating system has no source of randomness.
 pub(super) fn new_id() -> Result<String, getrandom::Error> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes)?;

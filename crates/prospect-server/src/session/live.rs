@@ -158,7 +158,8 @@ impl LiveSession {
 
     /// Changes the stream's settings to those of `order`, and stores `order`.
     ///
-    /// # Errors There is no stream, the stream refuses the change, or the record cannot be written.
+    /// # Errors
+    /// There is no stream, the stream refuses the change, or the record cannot be written.
     pub(super) fn change_settings(
         &self,
         order: SessionOrder,
@@ -194,7 +195,8 @@ impl LiveSession {
         self.owner == caller || self.is_servers()
     }
 
-    /// # Errors The session began with the server. Only the operator may change or end it.
+    /// # Errors
+    /// The session began with the server. Only the operator may change or end it.
     pub(crate) fn check_changeable(&self) -> Result<(), ApiError> {
         match self.is_servers() {
             true => Err(ApiError::forbidden(
@@ -246,7 +248,8 @@ impl LiveSession {
 
     /// Suspends the stream and stops it.
     ///
-    /// # Errors The stream could not be written, or the session does not run.
+    /// # Errors
+    /// The stream could not be written, or the session does not run.
     pub(super) fn suspend(&self) -> Result<(), OpenError> {
         {
             let mut progress = lock(&self.progress);

@@ -61,7 +61,8 @@ impl SessionTable {
 
     /// Opens a session.
     ///
-    /// # Errors The request is invalid, there are too many sessions, or there is no room.
+    /// # Errors
+    /// The request is invalid, there are too many sessions, or there is no room.
     pub(crate) fn open(&self, owner: Caller, order: &SessionOrder) -> Result<Arc<LiveSession>, ApiError> {
         if let Some(model) = order.model.as_deref().filter(|model| *model != self.backend.model()) {
             let served = self.backend.model();
@@ -87,8 +88,9 @@ impl SessionTable {
 
     /// Resumes a suspended session.
     ///
-    /// # Errors As [`Self::get`]; the session runs or has ended, there are too many sessions, or there
-    /// is no room.
+    /// # Errors
+    /// As [`Self::get`]; the session runs or has ended, there are too many sessions, or there is no
+    /// room.
     pub(crate) fn resume(&self, caller: Caller, id: &str) -> Result<Arc<LiveSession>, ApiError> {
         let session = self.get(caller, id)?;
         session.check_changeable()?;
@@ -247,7 +249,8 @@ impl SessionTable {
 
     /// A session that this caller may see: their own, or one of the server.
     ///
-    /// # Errors The session does not exist, or belongs to somebody else.
+    /// # Errors
+    /// The session does not exist, or belongs to somebody else.
     pub(crate) fn get(&self, caller: Caller, id: &str) -> Result<Arc<LiveSession>, ApiError> {
         let session = self.lock().get(id).filter(|session| session.is_seen_by(caller)).cloned();
         let session = session.filter(|_| is_id(id)).ok_or_else(|| ApiError::no_session(id))?;
@@ -285,7 +288,8 @@ impl SessionTable {
 
     /// Suspends a session and frees its cache.
     ///
-    /// # Errors As [`Self::get`]; the session does not run, or cannot be written.
+    /// # Errors
+    /// As [`Self::get`]; the session does not run, or cannot be written.
     pub(crate) fn suspend(&self, caller: Caller, id: &str) -> Result<Arc<LiveSession>, ApiError> {
         let session = self.get(caller, id)?;
         session.check_changeable()?;
@@ -295,7 +299,8 @@ impl SessionTable {
 
     /// Changes a running session.
     ///
-    /// # Errors The change is invalid, or the session does not run.
+    /// # Errors
+    /// The change is invalid, or the session does not run.
     pub(crate) fn change_settings(
         &self,
         session: &LiveSession,
@@ -310,7 +315,8 @@ impl SessionTable {
 
     /// Stops a session and deletes it with its files.
     ///
-    /// # Errors As [`Self::get`].
+    /// # Errors
+    /// As [`Self::get`].
     pub(crate) fn remove(&self, caller: Caller, id: &str) -> Result<(), ApiError> {
         let session = self.get(caller, id)?;
         session.check_changeable()?;
@@ -358,7 +364,8 @@ fn is_called(session: &LiveSession, caller: Caller, name: &str) -> bool {
     session.owner == caller && session.order().name.as_deref() == Some(name) && goes_on()
 }
 
-/// # Errors Another session of the caller has the name.
+/// # Errors
+/// Another session of the caller has the name.
 fn check_name(sessions: &Sessions, new: &LiveSession) -> Result<(), ApiError> {
     let Some(name) = &new.order().name else { return Ok(()) };
     match sessions.values().any(|session| is_called(session, new.owner, name)) {

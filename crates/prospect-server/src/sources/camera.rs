@@ -43,7 +43,8 @@ pub struct ServedCamera {
 impl ServedCamera {
     /// A camera with this name at the address `source`.
     ///
-    /// # Errors [`CameraError::Name`].
+    /// # Errors
+    /// [`CameraError::Name`].
     pub fn new(name: &str, source: &str) -> Result<Self, CameraError> {
         match is_name(name) {
             true => Ok(Self { name: name.to_owned(), source: source.to_owned(), order: None }),
@@ -51,7 +52,8 @@ impl ServedCamera {
         }
     }
 
-    /// # Errors [`CameraError::Twice`].
+    /// # Errors
+    /// [`CameraError::Twice`].
     pub fn check_names(cameras: &[Self]) -> Result<(), CameraError> {
         let mut names = BTreeSet::new();
         match cameras.iter().find(|camera| !names.insert(&camera.name)) {
@@ -63,7 +65,7 @@ impl ServedCamera {
     /// The same camera, watched by a session from the start of the server. `order` is the session's
     /// request: the body of `POST /v1/streaming/sessions` without `camera`.
     ///
-    /// # Errors [`CameraError::Order`].
+    /// # Errors
     /// [`CameraError::Order`].
     pub fn watched(mut self, order: &Value) -> Result<Self, CameraError> {
         let failed = |problem: String| CameraError::Order { name: self.name.clone(), problem };

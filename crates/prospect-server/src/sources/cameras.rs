@@ -59,7 +59,8 @@ pub(super) struct Cameras {
 impl Cameras {
     /// The operator's cameras, and the cameras that were added to an earlier server.
     ///
-    /// # Errors The file of added cameras cannot be read.
+    /// # Errors
+    /// The file of added cameras cannot be read.
     pub(super) fn new(operators: BTreeMap<String, String>, folder: &Path) -> io::Result<Self> {
         let path = folder.join(FILE);
         let added: Vec<Added> = match std::fs::read(&path) {

@@ -26,7 +26,8 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// # Errors Two cameras have the same name, or the file of added cameras cannot be read.
+    /// # Errors
+    /// Two cameras have the same name, or the file of added cameras cannot be read.
     pub(crate) fn new(
         cameras: Vec<ServedCamera>,
         allowed: AllowedSources,
@@ -63,7 +64,8 @@ impl Sources {
 
     /// Adds a camera of a caller, and returns it as JSON. Resolves names, and therefore blocks.
     ///
-    /// # Errors The name or the address is not allowed, or the name exists already.
+    /// # Errors
+    /// The name or the address is not allowed, or the name exists already.
     pub(crate) fn add(&self, caller: Caller, name: &str, source: &str) -> Result<Value, ApiError> {
         if !is_name(name) {
             return Err(ApiError::bad_request(CameraError::Name { name: name.to_owned() }));
@@ -76,7 +78,8 @@ impl Sources {
 
     /// Removes a camera of a caller.
     ///
-    /// # Errors The camera does not exist, or belongs to the operator.
+    /// # Errors
+    /// The camera does not exist, or belongs to the operator.
     pub(crate) fn remove(&self, caller: Caller, name: &str) -> Result<(), ApiError> {
         self.cameras.remove(caller, name).map_err(|failure| self.refused(failure, name))
     }
@@ -108,7 +111,8 @@ impl Sources {
     /// The source of a session; `None` if its frames are pushed. Addresses that do not come from the
     /// operator are checked every time, which blocks.
     ///
-    /// # Errors The camera does not exist, or the address is not allowed.
+    /// # Errors
+    /// The camera does not exist, or the address is not allowed.
     pub(crate) fn of_order(
         &self,
         owner: Caller,

@@ -22,7 +22,8 @@ pub(crate) struct TlsClient(Arc<ClientConfig>);
 impl TlsClient {
     /// Trusts the root certificates of browsers, or those in a PEM file instead.
     ///
-    /// # Errors The file has no certificates, or they are not valid roots.
+    /// # Errors
+    /// The file has no certificates, or they are not valid roots.
     pub(crate) fn new(argument: &'static str, roots_file: Option<&Path>) -> Result<Self, TlsError> {
         let mut roots = RootCertStore::empty();
         let path = roots_file.unwrap_or(Path::new("")).to_owned();

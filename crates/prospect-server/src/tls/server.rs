@@ -27,7 +27,8 @@ impl TlsServer {
     /// Reads the certificate from a PEM file, followed by the certificates that lead to its root, and
     /// its key from another file.
     ///
-    /// # Errors A [`TlsError`].
+    /// # Errors
+    /// A [`TlsError`].
     pub fn from_files(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let chain = certificates(CERTIFICATE, certificate)?;
         let private = private_key("--tls-key", key)?;

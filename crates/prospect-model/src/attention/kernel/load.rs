@@ -12,9 +12,10 @@ use super::lanes::Lanes;
 use super::number::Number;
 use crate::attention::int8;
 
-/// # Safety Every function needs the instructions of its vectors. Functions with a pointer need as many
-/// readable numbers there as they name. Functions with a block need one that has passed its check with
-/// a tile of `head_dim`. `halves` needs a machine with AVX-512 F, BW and BF16.
+/// # Safety
+/// Every function needs the instructions of its vectors. Functions with a pointer need as many readable
+/// numbers there as they name. Functions with a block need one that has passed its check with a tile of
+/// `head_dim`. `halves` needs a machine with AVX-512 F, BW and BF16.
 pub(super) trait Load: Number {
     /// Whether [`Load::halves`] can provide blocks in bf16.
     const HALVES: bool;

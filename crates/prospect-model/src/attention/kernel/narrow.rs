@@ -23,8 +23,9 @@ const LANES: usize = 16;
 
 /// The products of queries with keys and of weights with values.
 ///
-/// # Safety Every function needs the instructions of `V`, a tile and a block that have passed their
-/// checks, and its own documented conditions.
+/// # Safety
+/// Every function needs the instructions of `V`, a tile and a block that have passed their checks, and
+/// its own documented conditions.
 pub(super) trait Products<V: Lanes, T: Load> {
     /// The queries of a tile in the form of these products, computed once per block.
     type Queries<const R: usize>;

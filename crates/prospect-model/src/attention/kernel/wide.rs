@@ -16,7 +16,8 @@ pub(super) const WIDE: usize = 3;
 
 /// Multiplies 32 bits of a key or of values with those of a vector of rows.
 ///
-/// # Safety Every function needs the instructions of `V`, and accesses the memory that it documents.
+/// # Safety
+/// Every function needs the instructions of `V`, and accesses the memory that it documents.
 pub(super) trait Product<V: Lanes> {
     /// Type of keys and values.
     type Number;
@@ -67,9 +68,9 @@ impl<V: Lanes> Product<V> for Single {
 
 /// Adds a block to a tile.
 ///
-/// # Safety The machine has the instructions of `V`. Tile and block have passed their checks. The
-/// block's values may have been packed since; the first of `PACKED` slots then lies where the check
-/// found that slot.
+/// # Safety
+/// The machine has the instructions of `V`. Tile and block have passed their checks. The block's values
+/// may have been packed since; the first of `PACKED` slots then lies where the check found that slot.
 #[inline(always)]
 pub(super) unsafe fn absorb<V: Lanes, P: Product<V>, const S: usize>(
     tile: &mut Tile,

@@ -31,7 +31,8 @@ pub(crate) struct Checked {
 impl AllowedSources {
     /// Allows the addresses that match one of the patterns (docs/serve.md).
     ///
-    /// # Errors [`PatternError`]: a text is not a pattern.
+    /// # Errors
+    /// [`PatternError`]: a text is not a pattern.
     pub fn new(patterns: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, PatternError> {
         patterns
             .into_iter()
@@ -50,7 +51,8 @@ impl AllowedSources {
     /// Decides whether an address may be opened. This resolves names and inspects files, but opens
     /// nothing.
     ///
-    /// # Errors A [`Refusal`].
+    /// # Errors
+    /// A [`Refusal`].
     pub(crate) fn decide(&self, address: &str, resolver: &dyn Resolve) -> Result<Checked, Refusal> {
         match read(address)? {
             Written::Path(path) => self.decide_path(&path),

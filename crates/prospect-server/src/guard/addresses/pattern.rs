@@ -54,7 +54,8 @@ pub(super) enum Ports {
 }
 
 impl Pattern {
-    /// # Errors The text is not a pattern.
+    /// # Errors
+    /// The text is not a pattern.
     pub(super) fn read(text: &str) -> Result<Self, PatternError> {
         let problem = |problem| PatternError { pattern: text.to_owned(), problem };
         if text.starts_with('/') {

@@ -7,7 +7,8 @@ use std::net::{IpAddr, ToSocketAddrs};
 pub(crate) trait Resolve: Send + Sync {
     /// All IP addresses of a host name.
     ///
-    /// # Errors The name is unknown, or no name server answers.
+    /// # Errors
+    /// The name is unknown, or no name server answers.
     fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 

@@ -58,7 +58,8 @@ pub(super) fn scheme_of(address: &str) -> Option<(&'static str, u16, &str)> {
 
 /// Parses an address.
 ///
-/// # Errors A [`Refusal`] of any unusual form.
+/// # Errors
+/// A [`Refusal`] of any unusual form.
 pub(super) fn read(address: &str) -> Result<Written, Refusal> {
     if address.len() > MOST_BYTES {
         return Err(Refusal::Long { most: MOST_BYTES });
@@ -119,8 +120,9 @@ pub(super) fn port_of(text: &str) -> Option<u16> {
     text.parse().ok().filter(|port| is_digits && *port > 0)
 }
 
-/// # Errors A host that programs interpret differently: `127.1`, `0x7f000001`, `017700000001`, or a
-/// name with a trailing dot.
+/// # Errors
+/// A host that programs interpret differently: `127.1`, `0x7f000001`, `017700000001`, or a name with a
+/// trailing dot.
 pub(super) fn host_of(text: &str) -> Result<Host, Refusal> {
     if let Some(inside) = text.strip_prefix('[') {
         let inside = inside.strip_suffix(']').ok_or(Refusal::Host)?;

@@ -35,7 +35,8 @@ impl MqttOptions {
     /// A broker by address. `user_file` has the user on its first line and the password on the second.
     /// `ca_file` has the trusted root certificates; without it, those of browsers are trusted.
     ///
-    /// # Errors [`NotifyError`]: the address, the prefix or a file is invalid.
+    /// # Errors
+    /// [`NotifyError`]: the address, the prefix or a file is invalid.
     pub fn new(
         address: &str,
         prefix: &str,

@@ -19,7 +19,8 @@ pub struct WebhookSecret(Hmac<Sha256>);
 impl WebhookSecret {
     /// Reads the secret from a file. White space around it is removed.
     ///
-    /// # Errors The file cannot be read, or the secret is too short.
+    /// # Errors
+    /// The file cannot be read, or the secret is too short.
     pub fn from_file(path: &Path) -> Result<Self, NotifyError> {
         let unreadable =
             |source| NotifyError::Unreadable { argument: ARGUMENT, path: path.to_owned(), source };

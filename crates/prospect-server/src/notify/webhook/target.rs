@@ -52,7 +52,8 @@ struct Body<'a> {
 impl Webhook {
     /// A webhook by address. `number` is its number among all webhooks, from 1.
     ///
-    /// # Errors The address is not a valid HTTP address.
+    /// # Errors
+    /// The address is not a valid HTTP address.
     pub fn new(number: usize, address: &str, secret: WebhookSecret) -> Result<Self, NotifyError> {
         let wrong = || NotifyError::WebhookAddress { number };
         let address: Uri = address.parse().map_err(|_| wrong())?;
