@@ -35,9 +35,9 @@ fn is_half(dtype: DType) -> bool {
     matches!(dtype, DType::BF16 | DType::F16)
 }
 
-/// Full attention: every token sees every token. Queries, keys and values are `[batch, tokens, heads,
-/// head_dim]` with any strides except that the features of a row are contiguous. Returns a contiguous
-/// tensor of the same shape.
+/// Full attention: every token sees every token. Queries, keys and values are
+/// `[batch, tokens, heads, head_dim]` with any strides except that the features of a row are
+/// contiguous. Returns a contiguous tensor of the same shape.
 ///
 /// # Errors
 /// There is no kernel for the shape ([`supports`]), the shapes do not match, or the driver fails.

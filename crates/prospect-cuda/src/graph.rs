@@ -20,8 +20,8 @@ pub struct Graph {
     _kept: Vec<Tensor>,
 }
 
-// SAFETY: CUDA allows any thread to use a graph, one at a time. The graph is used only through `&mut
-// self`.
+// SAFETY: CUDA allows any thread to use a graph, one at a time. The graph is used only through
+// `&mut self`.
 #[allow(unsafe_code)]
 unsafe impl Send for Graph {}
 

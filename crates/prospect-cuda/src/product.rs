@@ -21,8 +21,8 @@ pub fn wide_product(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     x.apply_op2_no_bwd(weight, &WideProduct)
 }
 
-/// Adds `x W^T`, computed as by [`wide_product`], in place to `sums`, a contiguous f32 tensor `[rows,
-/// outputs]`.
+/// Adds `x W^T`, computed as by [`wide_product`], in place to `sums`, a contiguous f32 tensor
+/// `[rows, outputs]`.
 ///
 /// # Errors
 /// As [`wide_product`].
@@ -53,8 +53,8 @@ impl<'a> Factors<'a> {
         Ok(Self { x, weight, rows, inputs, outputs })
     }
 
-    /// Writes the product, `rows * outputs` values, to `output` from `start` on: `output = product +
-    /// share * output`.
+    /// Writes the product, `rows * outputs` values, to `output` from `start` on:
+    /// `output = product + share * output`.
     fn write(&self, share: f32, output: &mut CudaSlice<f32>, start: usize) -> Result<()> {
         match self.x.0.dtype() {
             DType::BF16 => self.write_of::<bf16>(sys::cudaDataType_t::CUDA_R_16BF, share, output, start),

@@ -102,8 +102,8 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f32, dtype: DType) -> Result<T
     expect("rms norm", &[(x, DType::F32, &[rows, size]), (weight, DType::F32, &[size])])?;
     let out = output((rows, size), dtype, x.device())?;
     launch("rms norm", [x, weight], [&out], |[x, weight], [out], stream| {
-        // SAFETY: the kernel reads `rows * size` values of x and `size` weights, and writes `rows *
-        // size` values, as `expect` has checked.
+        // SAFETY: the kernel reads `rows * size` values of x and `size` weights, and writes
+        // `rows * size` values, as `expect` has checked.
         #[allow(unsafe_code)]
         unsafe {
             prospect_rms_norm(x, weight, out, int(rows), int(size), eps, is_bf16(dtype), stream)
@@ -187,10 +187,10 @@ pub fn gated(gate_up: &Tensor) -> Result<Tensor> {
 /// Rotates queries and keys of a chunk, and writes keys and values into the cache.
 ///
 /// Queries, keys and values lie side by side in `qkv`, `[tokens, (heads + 2 * kv_heads) * head_dim]` of
-/// 16 bits. Queries and keys are rotated by the tables of cosines and sines, each `[positions, head_dim
-/// / 2]` in f32, from the step's position on. Keys and values go into the cache tensors, each `[1,
-/// kv_heads, capacity, head_dim]`, from the step's slot on. Returns the rotated queries, `[tokens,
-/// heads, head_dim]`.
+/// 16 bits. Queries and keys are rotated by the tables of cosines and sines, each
+/// `[positions, head_dim / 2]` in f32, from the step's position on. Keys and values go into the cache
+/// tensors, each `[1, kv_heads, capacity, head_dim]`, from the step's slot on. Returns the rotated
+/// queries, `[tokens, heads, head_dim]`.
 pub fn turn_into_cache(
     qkv: &Tensor,
     (cosines, sines): (&Tensor, &Tensor),

@@ -1,5 +1,5 @@
-//! The row kernels against the same computation in f64, on a GPU or on the CPU stand-in of `cargo xtask
-//! cuda-test`.
+//! The row kernels against the same computation in f64, on a GPU or on the CPU stand-in of
+//! `cargo xtask cuda-test`.
 #![cfg(feature = "cuda")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 

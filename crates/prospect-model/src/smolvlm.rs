@@ -181,8 +181,8 @@ impl SmolVlm {
         Ok(ImageEmbeddings(image.0.take(&self.compute.device)?))
     }
 
-    /// Image embeddings from values that were computed earlier ([`ImageEmbeddings::to_vec`]), `[image
-    /// tokens, hidden]`, row-major.
+    /// Image embeddings from values that were computed earlier ([`ImageEmbeddings::to_vec`]),
+    /// `[image tokens, hidden]`, row-major.
     ///
     /// # Errors
     /// [`ModelError::ImageValues`] if the number of values is not a multiple of the hidden size.

@@ -1,5 +1,5 @@
-//! A strategy of your own in your own binary: `cargo run --example custom_strategy -- run --strategy
-//! every_other_frame`.
+//! A strategy of your own in your own binary:
+//! `cargo run --example custom_strategy -- run --strategy every_other_frame`.
 
 use prospect_context::strategies::DropOldestFrames;
 use prospect_context::{

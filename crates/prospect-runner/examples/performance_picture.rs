@@ -1,5 +1,5 @@
-//! Draws how a frame's time divides into stages: one bar for each file of `prospect-runner bench
-//! --json`, as SVG on standard output.
+//! Draws how a frame's time divides into stages: one bar for each file of
+//! `prospect-runner bench --json`, as SVG on standard output.
 //!
 //!     cargo run --example performance_picture -- f32.json q8.json > docs/performance.svg
 #![allow(clippy::print_stdout, reason = "its output")]

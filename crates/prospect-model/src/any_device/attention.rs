@@ -42,8 +42,9 @@ impl Causal {
         Ok(Self { reach: Some(reach), ..Self::new(compute, head_dim, 1, cached)? })
     }
 
-    /// Queries are `[1, heads, tokens, head_dim]`. Keys and values are `[1, kv_heads, capacity,
-    /// head_dim]` and already contain the chunk's own tokens. Returns `[tokens, heads * head_dim]`.
+    /// Queries are `[1, heads, tokens, head_dim]`. Keys and values are
+    /// `[1, kv_heads, capacity, head_dim]` and already contain the chunk's own tokens. Returns
+    /// `[tokens, heads * head_dim]`.
     pub(super) fn forward(
         &self,
         queries: &Tensor,
@@ -78,8 +79,9 @@ impl Causal {
     }
 }
 
-/// Full attention between the patches of each tile. Queries, keys and values are `[tiles, patches,
-/// heads, head_dim]`, with contiguous features. Returns `[tiles * patches, heads * head_dim]`.
+/// Full attention between the patches of each tile. Queries, keys and values are
+/// `[tiles, patches, heads, head_dim]`, with contiguous features. Returns
+/// `[tiles * patches, heads * head_dim]`.
 pub(super) fn full(compute: &Compute, queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
     let (tiles, patches, heads, head_dim) = queries.dims4()?;
     if fuses(compute, head_dim) {

@@ -308,8 +308,8 @@ impl Decoder {
         Ok(x)
     }
 
-    /// Writes the keys and values of a place into its cache. Returns the attention output, `[tokens,
-    /// heads * head_dim]`.
+    /// Writes the keys and values of a place into its cache. Returns the attention output,
+    /// `[tokens, heads * head_dim]`.
     fn attention(&self, layer: usize, qkv: &Tensor, place: &Place<'_>) -> Result<Tensor> {
         let (heads, kv_heads) = (self.config.num_attention_heads, self.config.kv_heads());
         let Place { cache, step, causal, tokens } = *place;

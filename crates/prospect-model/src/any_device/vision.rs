@@ -68,8 +68,8 @@ impl VisionEncoder {
         layers.chain([&self.patch_embedding, &self.projection]).map(Linear::weight_bytes).sum()
     }
 
-    /// Pixels `[tiles, 3, side, side]` to the embeddings of their image tokens, `[image tokens, text
-    /// hidden]`, tile by tile.
+    /// Pixels `[tiles, 3, side, side]` to the embeddings of their image tokens,
+    /// `[image tokens, text hidden]`, tile by tile.
     pub(crate) fn encode(&self, pixels: &[f32], tiles: usize) -> Result<Tensor> {
         let states = self.hidden_states(pixels, tiles)?;
         let (side, scale, hidden) =
@@ -80,8 +80,8 @@ impl VisionEncoder {
         self.projection.forward(&shuffled.reshape((tiles * squares * squares, scale * scale * hidden))?)
     }
 
-    /// Pixels `[tiles, 3, side, side]` to the normalized hidden states of the last layer, `[tiles *
-    /// patches, hidden]`.
+    /// Pixels `[tiles, 3, side, side]` to the normalized hidden states of the last layer,
+    /// `[tiles * patches, hidden]`.
     pub(crate) fn hidden_states(&self, pixels: &[f32], tiles: usize) -> Result<Tensor> {
         let patches = self.patches(pixels, tiles)?;
         let hidden = self.config.hidden_size;

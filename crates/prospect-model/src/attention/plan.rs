@@ -21,8 +21,8 @@ const WIDE_CHUNK: usize = 4 * SLOTS;
 /// From this number of tasks on, slots are not cut: that is enough work for a few threads.
 const TASKS: usize = 48;
 
-/// The cut. The rows of a key head are the query heads that share it, token by token: row `token *
-/// group + head`.
+/// The cut. The rows of a key head are the query heads that share it, token by token: row
+/// `token * group + head`.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) head_dim: usize,

@@ -6,8 +6,8 @@ use crate::attention::int8;
 use crate::error::Result;
 use crate::lend::with_floats;
 
-/// Converts rows of any cache format to f32 `[.., head_dim]`: floats, or int8 with their scale, `[..,
-/// head_dim + int8::SCALE]`.
+/// Converts rows of any cache format to f32 `[.., head_dim]`: floats, or int8 with their scale,
+/// `[.., head_dim + int8::SCALE]`.
 pub(crate) fn rows_to_floats(rows: &Tensor) -> Result<Tensor> {
     if rows.dtype() != DType::U8 {
         return Ok(rows.contiguous()?.to_dtype(DType::F32)?);

@@ -46,8 +46,8 @@ pub(super) fn with_sides<T>(
     }
 }
 
-/// Rows of keys or values that are to be written to one layer of the cache: `[tokens, kv_heads *
-/// head_dim]`, `stride` floats apart.
+/// Rows of keys or values that are to be written to one layer of the cache:
+/// `[tokens, kv_heads * head_dim]`, `stride` floats apart.
 pub(super) struct CacheRows<'a> {
     pub(super) rows: &'a [f32],
     pub(super) stride: usize,

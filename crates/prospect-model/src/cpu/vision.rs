@@ -99,8 +99,8 @@ impl VisionEncoder {
         layers.chain([&self.patch_embedding, &self.projection]).map(PackedLinear::weight_bytes).sum()
     }
 
-    /// Pixels `[tiles, 3, side, side]` to the embeddings of their image tokens, `[image tokens, text
-    /// hidden]`, tile by tile.
+    /// Pixels `[tiles, 3, side, side]` to the embeddings of their image tokens,
+    /// `[image tokens, text hidden]`, tile by tile.
     pub(crate) fn encode(&self, pixels: &[f32], tiles: usize) -> Result<Vec<f32>> {
         let (hidden, scale) = (self.config.hidden_size, self.scale_factor);
         let patches = self.config.patches_per_side().pow(2);
@@ -122,8 +122,8 @@ impl VisionEncoder {
         Ok(embeddings)
     }
 
-    /// Pixels `[tiles, 3, side, side]` to the normalized hidden states of the last layer, `[tiles *
-    /// patches, hidden]`.
+    /// Pixels `[tiles, 3, side, side]` to the normalized hidden states of the last layer,
+    /// `[tiles * patches, hidden]`.
     pub(crate) fn hidden_states(&self, pixels: &[f32], tiles: usize) -> Result<Vec<f32>> {
         self.buffers.lend(|buffers| in_pool(|| Ok(self.states(buffers, pixels, tiles)?.to_vec())))
     }
