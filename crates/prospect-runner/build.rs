@@ -1,16 +1,17 @@
-//! Tells the program which commit it was built from: what it writes outlives it.
+//! Passes the git commit to the compiler, so that files written by the program can name the commit that
+//! it was built from.
 
 use std::path::Path;
 use std::process::Command;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    // Of a package, or where there is no git, nothing is known.
+    // Empty if the sources are a package or there is no git.
     let commit = commit().unwrap_or_default();
     println!("cargo:rustc-env=PROSPECT_COMMIT={commit}");
 }
 
-/// The commit, with `-dirty` behind it where sources were changed since.
+/// The commit, with the suffix `-dirty` if sources were changed since.
 fn commit() -> Option<String> {
     let head = git(&["rev-parse", "--short=12", "HEAD"])?;
     let files = [git(&["rev-parse", "--git-path", "HEAD"]), git(&["rev-parse", "--git-path", "logs/HEAD"])];

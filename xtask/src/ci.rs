@@ -26,7 +26,8 @@ pub(crate) fn run() -> Result<(), String> {
     test(&TestArguments::default())?;
     cuda::test(&cuda::TestArguments::default())?;
     main_job()?;
-    // What it takes a GPU box to run, on the CPU and in little: a person has one try there.
+    // The script that a person runs on a GPU machine, here on the CPU and with few cases, so that it
+    // works there at the first attempt.
     let binary = "target/release/prospect-runner";
     step("gpu-check on the CPU", "xtask/gpu-check.sh", &["--quick", binary, "cpu"], &[])?;
     page(binary)?;
@@ -43,7 +44,7 @@ pub(crate) struct TestArguments {
     arguments: Vec<String>,
 }
 
-/// The tests, built with the dependencies of the release build.
+/// Runs the tests, built with the dependencies of the release build.
 pub(crate) fn test(TestArguments { arguments }: &TestArguments) -> Result<(), String> {
     let options = test_options()?;
     let selection = ["test", "--workspace", "--features", FEATURES];
@@ -52,7 +53,8 @@ pub(crate) fn test(TestArguments { arguments }: &TestArguments) -> Result<(), St
     step("test", "cargo", &all, &[])
 }
 
-/// The quick half of [`run`], while one works: format, rules, lints, and the tests of the crates without tensors.
+/// The quick part of [`run`] for use during development: format, rules, lints, and the tests of the
+/// crates without tensors.
 pub(crate) fn check() -> Result<(), String> {
     format_and_rules()?;
     lints()?;
@@ -74,12 +76,12 @@ fn lints() -> Result<(), String> {
     step("clippy", "cargo", &arguments, &[])
 }
 
-/// The README's first run.
+/// Runs the README's first run.
 fn main_job() -> Result<(), String> {
     streams("main job", "cargo", &["run", "--release", "-p", "prospect-runner", "--", "run"])
 }
 
-/// The server's page in a browser, where there is one and a way to drive it: else the step says that it was skipped.
+/// Tests the server's page in a browser. Without node or a browser the step is announced as skipped.
 fn page(binary: &str) -> Result<(), String> {
     let has_node = Command::new("node").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !has_node.is_ok_and(|status| status.success()) {
@@ -89,13 +91,13 @@ fn page(binary: &str) -> Result<(), String> {
     step("page", "node", &["xtask/page-check/check.mjs", binary], &[])
 }
 
-/// A strategy of someone else's crate, named on the command line of their own binary, which the tests have built.
+/// Runs a strategy from another crate by name, in an example binary that the tests have built.
 fn custom_strategy() -> Result<(), String> {
     let stream = ["run", "--strategy", "every_other_frame", "--set", "context.custom.params.keep_one_of=3"];
     streams("custom strategy", "target/release/examples/custom_strategy", &stream)
 }
 
-/// Runs a stream and looks whether its trace shows what it should: overflows, replies, an orderly end.
+/// Runs a stream and checks its trace: it must contain overflows and replies, and end in order.
 fn streams(name: &str, program: &str, arguments: &[&str]) -> Result<(), String> {
     let out = workspace_root().join("target").join(name.replace(' ', "-"));
     let folder = out.display().to_string();

@@ -1,11 +1,11 @@
-//! Runs the commands that a chore is made of.
+//! Runs the commands of a chore.
 
 use std::process::Command;
 use std::time::Instant;
 
 use crate::workspace::workspace_root;
 
-/// A headline in the log.
+/// Prints a headline in the log.
 pub(crate) fn announce(name: &str) {
     #[expect(clippy::print_stdout, reason = "a chore's log is read by people")]
     {
@@ -13,7 +13,7 @@ pub(crate) fn announce(name: &str) {
     }
 }
 
-/// Runs a command in the workspace, with its output in the log.
+/// Runs a command in the workspace. Its output goes to the log.
 pub(crate) fn step(
     name: &str,
     program: &str,

@@ -1,7 +1,9 @@
-//! `cargo xtask deny`: licences, duplicate versions and known faults of what Prospect is built from, by `deny.toml`.
+//! `cargo xtask deny`: checks licences, duplicate versions and known vulnerabilities of the
+//! dependencies against `deny.toml`.
 //!
-//! cargo-deny does it where it is installed. Elsewhere licences and duplicates are checked here, from what cargo says: known
-//! faults need a database that is not everywhere to be had, which is said.
+//! cargo-deny does this if it is installed. Otherwise licences and duplicates are checked here, from
+//! the output of cargo. Known vulnerabilities then remain unchecked, because they need a database, and
+//! the output says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
@@ -14,7 +16,7 @@ use crate::workspace::workspace_root;
 
 const FILE: &str = "deny.toml";
 
-/// What is read of `deny.toml`.
+/// The part of `deny.toml` that is read here.
 #[derive(Debug, Deserialize)]
 struct Rules {
     licenses: Licenses,
@@ -42,7 +44,7 @@ pub(crate) fn run() -> Result<(), String> {
     if has_cargo_deny() {
         step("deny", "cargo", &["deny", "check", "licenses", "bans", "sources"], &[])?;
         return step("advisories", "cargo", &["deny", "check", "advisories"], &[]).or_else(|error| {
-            // Without a network there is no database; with one, a fault is a failure.
+            // Without a network there can be no database. With a database, a failure is real.
             if database_is_here() {
                 return Err(error);
             }
@@ -74,7 +76,7 @@ fn database_is_here() -> bool {
     home.is_some_and(|home| home.join("advisory-dbs").exists())
 }
 
-/// Name, version, licence and whether it is the workspace's own, of every package that any feature needs.
+/// A package that any feature needs: name, version, licence, and whether it belongs to the workspace.
 struct Package {
     name: String,
     version: String,
@@ -141,7 +143,7 @@ impl Rules {
     }
 }
 
-/// An SPDX expression: names joined by OR and AND, which binds closer, and parentheses.
+/// An SPDX expression: names joined by OR and AND, with parentheses. AND binds more tightly.
 #[derive(Debug, PartialEq)]
 enum Expression {
     Name(String),
@@ -150,7 +152,7 @@ enum Expression {
 }
 
 impl Expression {
-    /// `None` if it is none. Older crates write `/` for OR.
+    /// `None` if the text is not an expression. Older crates write `/` for OR.
     fn parse(text: &str) -> Option<Self> {
         let spaced = text.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
         let words: Vec<&str> = spaced.split_whitespace().collect();
@@ -189,7 +191,7 @@ impl Expression {
             }
             "OR" | "AND" | "WITH" | ")" => None,
             name => {
-                // An exception gives more than the licence alone.
+                // An exception (WITH) only adds permissions to the licence.
                 if let Some((_, rest)) = words.split_first().filter(|(with, _)| **with == "WITH") {
                     *words = rest.split_first()?.1;
                 }

@@ -16,11 +16,11 @@ use crate::workbench::video;
 
 /// The weights of the committed checkpoint.
 const COMMITTED_MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/workbench/model.safetensors");
-/// Where videos go.
+/// Default folder for videos.
 const DEFAULT_OUT: &str = "out/workbench";
-/// Frames of the one-hour stream.
+/// Number of frames of the one-hour stream.
 const HOUR: usize = 7200;
-/// Least frames of a training video of several rounds.
+/// Fewest frames of a training video with several rounds.
 const TRAINING_ROUNDS: usize = 160;
 
 /// Renders workbench videos with their annotations, or writes a checkpoint of random weights at a published size.
@@ -87,7 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     write_videos(&chosen, kind, name, &out, arguments.png)
 }
 
-/// The runner knows shapes and tensors; this chore knows none.
+/// Calls an example of the runner, because xtask does not know the model's tensors.
 fn random_checkpoint(size: &str, out: &Path) -> Result<(), String> {
     let out = std::path::absolute(out).map_err(|error| at(out, &error))?.display().to_string();
     let example =
@@ -118,7 +118,7 @@ fn at(path: &Path, error: &dyn std::fmt::Display) -> String {
     format!("{}: {error}", path.display())
 }
 
-/// The video and, beside it, its annotations.
+/// Writes a video and, beside it, its annotations.
 fn write_video(script: &Script, stem: &Path, png: bool) -> Result<(), String> {
     if png {
         fs::create_dir_all(stem).map_err(|error| at(stem, &error))?;
@@ -137,8 +137,8 @@ fn write_video(script: &Script, stem: &Path, png: bool) -> Result<(), String> {
     fs::write(&file, text + "\n").map_err(|error| at(&file, &error))
 }
 
-/// What the training script knows of a video: a line of `scripts.jsonl`; its frames follow those of the line before in
-/// `frames.u8` (rows of RGB).
+/// The data of a video for the training script: one line of `scripts.jsonl`. Its frames are in
+/// `frames.u8` (rows of RGB), in the order of the lines.
 #[derive(Debug, Serialize)]
 struct TrainingScript {
     seed: u64,
@@ -169,7 +169,7 @@ fn dump_training(folder: &Path, (first, end): (u64, u64)) -> Result<(), String> 
     frames.flush().and_then(|()| scripts.flush()).map_err(|error| at(folder, &error))
 }
 
-/// A mixture of all kinds that evaluation asks for.
+/// The kind of script for a training seed, so that all kinds of the evaluation occur.
 fn training_kind(seed: u64) -> Kind {
     match seed % 4 {
         0 => Kind::Repeats,

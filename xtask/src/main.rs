@@ -1,4 +1,4 @@
-//! The project's own chores: one module per command.
+//! The project's chores, one module per command.
 
 mod ci;
 mod command;

@@ -1,4 +1,5 @@
-//! Flash attention against the headers that candle-flash-attn ships: the sources of a dependency that need not be built.
+//! Compiles the flash attention kernels against the CUDA headers in candle-flash-attn's sources. That
+//! dependency itself need not be built.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,12 +8,12 @@ use serde_json::Value;
 
 use crate::nvcc;
 
-/// CUTLASS 3.5.0, which candle-flash-attn 0.11 compiles against.
+/// The commit of CUTLASS 3.5.0, which candle-flash-attn 0.11 compiles against.
 const CUTLASS_COMMIT: &str = "7d49e6c7e2f8896c47f586706e67e1fb215529dc";
-/// A folder of CUTLASS's headers, for builds without GitHub.
+/// Environment variable: a folder with CUTLASS's headers, for builds that cannot reach GitHub.
 const CUTLASS: &str = "PROSPECT_CUTLASS";
 
-/// As candle-flash-attn compiles them.
+/// The compiler options that candle-flash-attn uses.
 const OPTIONS: [&str; 8] = [
     "-U__CUDA_NO_HALF_OPERATORS__",
     "-U__CUDA_NO_HALF_CONVERSIONS__",
@@ -35,7 +36,7 @@ pub(crate) fn compile() {
     });
 }
 
-/// Where cargo has put the sources of candle-flash-attn.
+/// The folder in which cargo has put the sources of candle-flash-attn.
 fn headers() -> PathBuf {
     let cargo = std::env::var_os("CARGO").expect("cargo sets it");
     let output = Command::new(cargo).args(["metadata", "--format-version", "1", "--all-features"]).output();

@@ -1,21 +1,22 @@
-//! Compiles kernels of `kernels/` into a library that is linked.
+//! Compiles the kernels in `kernels/` into a static library that is linked.
 
 use std::path::{Path, PathBuf};
 
 use cudaforge::{GpuArch, KernelBuilder, detect_compute_cap};
 
-/// The compute capabilities to build for, as in `80,86,89,90`; without it, the one that candle's kernels are built for.
+/// Environment variable: the compute capabilities to build for, such as `80,86,89,90`. Without it, the
+/// capability that candle's kernels are built for.
 const CAPABILITIES: &str = "PROSPECT_CUDA_CAPABILITIES";
 
-/// What sources of `kernels/` include.
+/// Headers that the sources in `kernels/` include.
 const HEADERS: [&str; 3] = ["flash.cuh", "emulated.h", "emulated_flash.h"];
 
-/// `sources` of `kernels/` as `lib{name}.a`; `prepare` adds what they need besides.
+/// Compiles `sources` of `kernels/` into `lib{name}.a`. `prepare` adds include folders and options.
 pub(crate) fn compile(name: &str, sources: &[&str], prepare: impl FnOnce(KernelBuilder) -> KernelBuilder) {
     println!("cargo::rerun-if-env-changed={CAPABILITIES}");
     println!("cargo::rerun-if-env-changed=CUDA_COMPUTE_CAP");
     println!("cargo::rerun-if-changed=kernels");
-    // Objects and what is remembered of them lie beside the library.
+    // Object files and the compiler's cache lie beside the library.
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join(name);
     std::fs::create_dir_all(&out).expect("cargo's folder can be written to");
     let capabilities = capabilities();

@@ -1,8 +1,9 @@
-//! The CUDA runtime as a part of the binary, as nvcc links it by default.
+//! Links the CUDA runtime statically, which is nvcc's default.
 //!
-//! The kernels of candle ask for `-lcudart`, with which a binary wants libcudart.so before `main` begins. A linker takes the first
-//! of the searched folders that has either form of a library, and ours has the static one, under the name that is asked for. That
-//! one looks for the driver only when it is called.
+//! candle's kernels ask the linker for `-lcudart`. A binary that is linked with libcudart.so cannot
+//! start without that file. The linker takes the library from the first search folder that has it in
+//! either form. Our folder therefore holds a copy of the static archive under the name libcudart.a. The
+//! static runtime looks for the driver only when it is first called.
 
 use std::path::{Path, PathBuf};
 

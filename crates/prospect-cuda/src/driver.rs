@@ -1,4 +1,5 @@
-//! Is there a driver, and the device that is asked for? Looked for before candle opens the device, which would panic.
+//! Checks for a CUDA driver and the requested device before candle opens the device, because candle
+//! would panic without them.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,49 +7,51 @@ use candle_core::Device;
 use candle_core::cuda_backend::cudarc::driver::{result, sys};
 use candle_core::cuda_backend::cudarc::{cublas, curand};
 
-/// Why there is no GPU to compute on.
+/// Why no GPU can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DriverError {
-    /// No libcuda.
+    /// libcuda was not found.
     #[error("no CUDA driver found")]
     NoDriver,
-    /// A libcuda that does not work: no device, or not the kernel's version.
+    /// libcuda was found but does not work: there is no device, or its version does not match the
+    /// kernel module.
     #[error("the CUDA driver does not start: {message}")]
     Start {
-        /// What it says.
+        /// The driver's message.
         message: String,
     },
-    /// Fewer devices than that.
+    /// There are not that many devices.
     #[error("no CUDA device {index}: the driver has {devices}")]
     NoDevice {
-        /// The one that is asked for.
+        /// Index of the requested device.
         index: usize,
-        /// How many there are.
+        /// Number of devices.
         devices: usize,
     },
-    /// A driver, but not what the computation needs besides.
+    /// There is a driver, but a library that the computation needs is missing.
     #[error("no {library} found: expected it in the system's folders or in LD_LIBRARY_PATH")]
     NoLibrary {
-        /// Its file.
+        /// File name of the library.
         library: &'static str,
     },
     /// The device cannot be opened.
     #[error("cannot open CUDA device {index}: {message}")]
     Open {
-        /// The device.
+        /// Index of the device.
         index: usize,
-        /// What the driver says.
+        /// The driver's message.
         message: String,
     },
 }
 
-/// Whether the device `index` can be opened.
+/// Checks that the device `index` can be opened.
 ///
 /// # Errors
-/// The first thing that is missing.
+/// [`DriverError`]: the first thing that is missing.
 pub fn check(index: usize) -> Result<(), DriverError> {
-    // SAFETY: looks whether a library can be loaded; NVIDIA's run nothing of interest when they are.
+    // SAFETY: this only tries to load libraries, and the initializers of NVIDIA's libraries do nothing
+    // that matters here.
     #[allow(unsafe_code)]
     let (driver, cublas, curand) = unsafe {
         (sys::is_culib_present(), cublas::sys::is_culib_present(), curand::sys::is_culib_present())
@@ -70,18 +73,19 @@ pub fn check(index: usize) -> Result<(), DriverError> {
     Ok(())
 }
 
-/// Opens the device `index`: a stream of its own every time.
+/// Opens the device `index` with a new CUDA stream.
 ///
 /// # Errors
-/// As [`check`], and [`DriverError::Open`].
+/// As [`check`]; [`DriverError::Open`].
 pub fn open(index: usize) -> Result<Device, DriverError> {
     check(index)?;
     let _alone = alone();
     let device = Device::new_cuda_with_stream(index)
         .map_err(|error| DriverError::Open { index, message: one_line(&error) })?;
     if let Device::Cuda(cuda) = &device {
-        // SAFETY: what is computed in a device's stream stays in it, in its order, and crosses to another one by `Handover` only, so that
-        // no event of every tensor has to keep streams apart.
+        // SAFETY: everything that is computed in a device's CUDA stream stays in that stream and its
+        // order. Only `Handover` moves a tensor to another stream. No event per tensor is therefore
+        // needed to order streams.
         #[allow(unsafe_code)]
         unsafe {
             cuda.disable_event_tracking();
@@ -90,7 +94,8 @@ pub fn open(index: usize) -> Result<Device, DriverError> {
     Ok(device)
 }
 
-/// Opening a device waits for all others of the GPU, which nobody may do while one of them is captured.
+/// Locks against opening a device during a capture. Opening a device waits for all streams of the GPU,
+/// and waiting is forbidden while one of them is being captured.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -99,13 +104,13 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
 /// Memory of a device, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
-    /// In use by every process together.
+    /// Memory in use by all processes together.
     pub used: usize,
-    /// Of the device.
+    /// Total memory of the device.
     pub total: usize,
 }
 
-/// Memory of the device; `None` if it is no CUDA device or the driver does not say.
+/// Memory of the device; `None` if it is not a CUDA device or the driver does not tell.
 pub fn memory(device: &Device) -> Option<Memory> {
     let Device::Cuda(cuda) = device else { return None };
     let (free, total) = cuda.cuda_stream().context().mem_get_info().ok()?;
@@ -122,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_machine_without_a_driver_is_told_apart() {
-        // On a machine with one, a device that no machine has.
+        // No machine has a device with this index. Machines without a driver report another error.
         let error = check(4096).unwrap_err();
         assert!(matches!(
             error,

@@ -1,5 +1,5 @@
-//! Flash attention as a candle operation: queries, keys and values are read by their strides, so that a cache is read where it lies
-//! and only as far as it is filled.
+//! Flash attention as a candle operation. The kernels read queries, keys and values by their strides: a
+//! KV cache is read in place and only as far as it is filled.
 
 use std::ffi::{c_int, c_void};
 
@@ -13,20 +13,20 @@ use half::{bf16, f16};
 use crate::plan::{Plan, View};
 use crate::step::{Bounds, Step};
 
-/// Whether [`attend`] has a kernel for this.
+/// Whether [`attend`] has a kernel for this head size and type.
 pub fn supports(head_dim: usize, dtype: DType) -> bool {
     let stock = cfg!(feature = "flash-attn-stock") && head_dim <= 256;
     let compiled = head_dim == 64 || (head_dim > 64 && head_dim < 96);
     is_half(dtype) && head_dim.is_multiple_of(8) && (compiled || stock)
 }
 
-/// Whether [`attend_cache`] has a kernel for this.
+/// Whether [`attend_cache`] has a kernel for this head size and type.
 pub fn supports_cache(head_dim: usize, dtype: DType) -> bool {
     let stock = cfg!(feature = "flash-attn-stock") && head_dim <= 256 && head_dim.is_multiple_of(8);
     is_half(dtype) && (head_dim == 64 || stock)
 }
 
-/// Whether [`attend_step`] has a kernel for this.
+/// Whether [`attend_step`] has a kernel for this head size and type.
 pub fn supports_step(head_dim: usize, dtype: DType) -> bool {
     is_half(dtype) && head_dim == 64
 }
@@ -35,11 +35,12 @@ fn is_half(dtype: DType) -> bool {
     matches!(dtype, DType::BF16 | DType::F16)
 }
 
-/// Attention of all tokens to all: `[batch, tokens, heads, head_dim]` each, of any strides but the last. Returns the same shape,
-/// contiguous.
+/// Full attention: every token sees every token. Queries, keys and values are
+/// `[batch, tokens, heads, head_dim]` with any strides except that the features of a row are
+/// contiguous. Returns a contiguous tensor of the same shape.
 ///
 /// # Errors
-/// A shape without kernel ([`supports`]), shapes that do not fit each other, a failure of the driver.
+/// There is no kernel for the shape ([`supports`]), the shapes do not match, or the driver fails.
 pub fn attend(queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
     let head_dim = queries.dim(3)?;
     if head_dim != 64 && !(head_dim > 64 && head_dim < 96) {
@@ -48,12 +49,13 @@ pub fn attend(queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor
     queries.apply_op3_no_bwd(keys, values, &Flash { over_cache: false, step: None })
 }
 
-/// Attention of the last tokens of a cache to all before them: queries `[1, tokens, heads, head_dim]`, keys and values
-/// `[1, slots, kv_heads, head_dim]` with the tokens' own at the end, of any strides but the last. Returns the queries' shape,
-/// contiguous.
+/// Causal attention over a KV cache. Queries are `[1, tokens, heads, head_dim]`. Keys and values are
+/// `[1, slots, kv_heads, head_dim]`, and their last `tokens` slots belong to the queries' own tokens.
+/// Any strides are allowed except that the features of a row are contiguous. Returns a contiguous
+/// tensor of the queries' shape.
 ///
 /// # Errors
-/// A shape without kernel ([`supports_cache`]), shapes that do not fit each other, a failure of the driver.
+/// There is no kernel for the shape ([`supports_cache`]), the shapes do not match, or the driver fails.
 pub fn attend_cache(queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
     if queries.dim(3)? != 64 {
         return stock(queries, keys, values, true);
@@ -61,11 +63,12 @@ pub fn attend_cache(queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<
     queries.apply_op3_no_bwd(keys, values, &Flash { over_cache: true, step: None })
 }
 
-/// As [`attend_cache`] of one token, whose slot is the step's: keys and values reach as far as any token's that the same launch is to
-/// serve, and are read up to the step's own.
+/// As [`attend_cache`] for one token, whose slot is read from `step` on the device. A captured launch
+/// can therefore be repeated for later tokens. Keys and values must reach as far as the last of these
+/// tokens; each launch reads them up to the step's slot.
 ///
 /// # Errors
-/// As [`attend_cache`]; a step beyond the keys.
+/// As [`attend_cache`]; the step lies beyond the keys.
 pub fn attend_step(queries: &Tensor, keys: &Tensor, values: &Tensor, step: &Step) -> Result<Tensor> {
     if queries.dim(1)? != 1 || queries.dim(3)? != 64 {
         candle_core::bail!("a step is one token with heads of 64, not {:?}", queries.dims())
@@ -88,7 +91,7 @@ fn stock(queries: &Tensor, _: &Tensor, _: &Tensor, _: bool) -> Result<Tensor> {
     )
 }
 
-/// As `ProspectFlashArguments` in kernels/flash.cuh.
+/// Same layout as `ProspectFlashArguments` in kernels/flash.cuh.
 #[repr(C)]
 struct Arguments {
     pointers: [*mut c_void; 4],
@@ -118,7 +121,7 @@ unsafe extern "C" {
 
 struct Flash<'a> {
     over_cache: bool,
-    /// Where the number of slots is read.
+    /// The step from which the kernel reads the number of slots.
     step: Option<&'a Step>,
 }
 
@@ -141,10 +144,10 @@ impl Flash<'_> {
         let splits = if self.over_cache { plan.splits(processors(device)?) } else { 1 };
         let shape = query_layout.shape().clone();
 
-        // The kernel writes a block of sums at a time, and whole vectors of outputs.
+        // The kernel writes the sums in blocks and the outputs in whole vectors.
         let rows = (plan.batch * plan.heads * plan.tokens).next_multiple_of(8);
         let partial = if splits > 1 { splits * rows * (1 + plan.head_dim) } else { 0 };
-        // SAFETY: both are written before they are read, by the kernels that are launched below, or never read.
+        // SAFETY: the kernels launched below write both before they read them, or never read them.
         #[allow(unsafe_code)]
         let (mut output, mut sums): (CudaSlice<T>, CudaSlice<f32>) =
             unsafe { (device.alloc(shape.elem_count())?, device.alloc(rows + partial)?) };
@@ -162,7 +165,7 @@ impl Flash<'_> {
             let strides = [plan.queries, plan.keys, plan.values, plan.output];
             let arguments = Arguments {
                 pointers: [queries, keys, values, output].map(|address| address as *mut c_void),
-                // `wrapping_add` makes an address and reads nothing.
+                // `wrapping_add` computes an address without reading memory.
                 sums: [sums, sums.wrapping_add(rows), sums.wrapping_add(rows + splits * rows)],
                 slots_on_device: self.step.map_or(Ok(std::ptr::null()), Step::slots)?,
                 stream: stream.cu_stream().cast(),
@@ -178,9 +181,11 @@ impl Flash<'_> {
                 splits: splits as i32,
                 scale: (plan.head_dim as f32).powf(-0.5),
             };
-            // SAFETY: shapes and strides are those of tensors that live until the kernels are in the stream, and memory is freed
-            // in the order of the same stream; the kernels read rows below `tokens` and `slots` and features below `head_dim`
-            // only (of which the device's number is no more), and write the output and the sums, whose sizes are above.
+            // SAFETY: shapes and strides belong to tensors that live until the kernels are in the
+            // stream, and memory is freed in the order of the same stream. The kernels read only rows
+            // below `tokens` and `slots` and features below `head_dim`; the slot count on the device is
+            // no larger than `slots`. They write only the output and the sums, whose sizes are computed
+            // above.
             #[allow(unsafe_code)]
             unsafe {
                 function(&arguments)

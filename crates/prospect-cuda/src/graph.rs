@@ -1,5 +1,6 @@
-//! Work that is captured once and launched again as one thing: what a token takes is hundreds of launches, which the host needs more
-//! time to ask for than the GPU to do.
+//! CUDA graphs: work that is captured once and then launched as a whole for every token. One token
+//! takes hundreds of kernel launches, and without a graph the host needs more time to issue them than
+//! the GPU needs to run them.
 
 use std::sync::Arc;
 
@@ -10,30 +11,33 @@ use candle_core::{Device, Error, Result, Tensor, TensorId};
 use crate::driver::alone;
 use crate::step::{Bounds, Step};
 
-/// Work of one token, wherever in the stream the token stands.
+/// The captured work of one token. It serves every position of the stream.
 pub struct Graph {
     graph: CudaGraph,
     step: TensorId,
     bounds: Bounds,
-    /// The graph names them by their addresses.
+    /// The tensors whose addresses are in the graph. They must live as long as the graph.
     _kept: Vec<Tensor>,
 }
 
-// SAFETY: CUDA lets any thread use a graph, one at a time; it is only used through `&mut self`.
+// SAFETY: CUDA allows any thread to use a graph, one at a time. The graph is used only through
+// `&mut self`.
 #[allow(unsafe_code)]
 unsafe impl Send for Graph {}
 
-// SAFETY: as above; nothing can be done to it through `&self`.
+// SAFETY: as above; `&self` gives no access to the graph.
 #[allow(unsafe_code)]
 unsafe impl Sync for Graph {}
 
 impl Graph {
-    /// Captures what `work` asks the step's device for; nothing of it is done. `kept` are all tensors that it reads or writes and has
-    /// not made; what it makes ends with it. It has been done before without being captured, so that all kernels are loaded. No other
-    /// thread asks the same device for anything meanwhile: that would be captured as well.
+    /// Captures the work that `work` issues to the step's device. Nothing is executed. `kept` must list
+    /// all tensors that the work reads or writes and has not created itself; tensors that the work
+    /// creates end with it. Run the same work once without a capture before, so that all kernels are
+    /// loaded. No other thread may issue work to the same device during the capture, since that would
+    /// be captured too.
     ///
     /// # Errors
-    /// Those of `work`; work that cannot be captured, such as waiting for the device.
+    /// `work` fails, or contains an operation that cannot be captured, such as waiting for the device.
     pub fn capture(step: &Step, kept: Vec<Tensor>, work: impl FnOnce() -> Result<()>) -> Result<Self> {
         let Device::Cuda(device) = step.numbers().device() else {
             candle_core::bail!("a graph is captured on a GPU only")
@@ -47,10 +51,11 @@ impl Graph {
         Ok(Self { graph, step: step.numbers().id(), bounds: step.bounds(), _kept: kept })
     }
 
-    /// Does the work for the step as it is now.
+    /// Runs the captured work for the present values of `step`.
     ///
     /// # Errors
-    /// Another step than the one it was captured with, or one beyond what the work reads; a failure of the driver.
+    /// `step` is not the one of the capture, or lies beyond the tensors that the work reads; or the
+    /// driver fails.
     pub fn launch(&mut self, step: &Step) -> Result<()> {
         if step.numbers().id() != self.step {
             candle_core::bail!("a graph serves the step that it was captured with")
@@ -60,7 +65,7 @@ impl Graph {
     }
 }
 
-/// A stream that is captured, for as long as this lives: it does nothing else.
+/// A CUDA stream in capture mode. The capture ends when this value is dropped.
 struct Capture {
     stream: Arc<CudaStream>,
     ended: bool,
@@ -68,7 +73,7 @@ struct Capture {
 
 impl Capture {
     fn begin(stream: Arc<CudaStream>) -> Result<Self> {
-        // Other threads go on with their streams.
+        // Thread-local mode: other threads may go on using their own streams.
         let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
         stream.begin_capture(mode).map_err(Error::wrap)?;
         Ok(Self { stream, ended: false })
@@ -76,7 +81,8 @@ impl Capture {
 
     fn end(&mut self) -> std::result::Result<Option<CudaGraph>, DriverError> {
         self.ended = true;
-        // What memory that was freed in a capture gone wrong has left behind would be reported first, and nothing ended.
+        // A failed capture can leave errors of freed memory behind. They are cleared first; otherwise
+        // `end_capture` would return them without ending the capture.
         let _ = self.stream.context().check_err();
         self.stream.end_capture(CUgraphInstantiate_flags(0))
     }
@@ -85,7 +91,7 @@ impl Capture {
 impl Drop for Capture {
     fn drop(&mut self) {
         if !self.ended {
-            // The work panicked: what came of it is nobody's.
+            // The work panicked, so its graph is discarded.
             let _ = self.end();
         }
     }

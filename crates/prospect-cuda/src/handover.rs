@@ -1,7 +1,8 @@
-//! Tensors from one stream of a GPU to another.
+//! Moves tensors from one CUDA stream of a GPU to another.
 //!
-//! A device of the tensor library is a stream. It takes all of a GPU's for the same one and lets operations mix them, without order:
-//! what crosses over goes through here.
+//! A candle device stands for one CUDA stream. candle treats all devices of a GPU as the same one: it
+//! allows operations that mix them and does not order them. Every tensor that crosses streams must
+//! therefore go through a [`Handover`].
 
 use std::sync::Arc;
 
@@ -10,19 +11,20 @@ use candle_core::{Device, Error, Result, Tensor};
 
 use crate::memory::{HANDING_OVER, launch};
 
-/// A tensor that its stream computes, or has computed, for another one.
+/// A tensor on its way from the stream that computes it to another stream.
 #[derive(Clone)]
 pub struct Handover {
     tensor: Tensor,
-    /// When that is done; `None` on the CPU.
+    /// The event that marks the end of its computation; `None` on the CPU.
     ready: Option<Arc<CudaEvent>>,
 }
 
 impl Handover {
-    /// Of a contiguous tensor that the calling thread has asked its stream for. What the stream is asked for later is not waited for.
+    /// Prepares a contiguous tensor whose computation the calling thread has already issued. Work
+    /// issued later is not waited for.
     ///
     /// # Errors
-    /// A failure of the driver.
+    /// The driver fails.
     pub fn of(tensor: Tensor) -> Result<Self> {
         let ready = match tensor.device() {
             Device::Cuda(device) => {
@@ -34,10 +36,11 @@ impl Handover {
         Ok(Self { tensor, ready })
     }
 
-    /// The tensor in the stream of `device`, which waits for it; the calling thread does not.
+    /// Returns the tensor in the stream of `device`. That stream waits for the tensor; the calling
+    /// thread does not.
     ///
     /// # Errors
-    /// Another GPU; a failure of the driver.
+    /// `device` is another GPU, or the driver fails.
     pub fn take(&self, device: &Device) -> Result<Tensor> {
         let (Some(ready), Device::Cuda(from), Device::Cuda(to)) = (&self.ready, self.tensor.device(), device)
         else {
@@ -48,13 +51,14 @@ impl Handover {
             candle_core::bail!("a tensor is handed over within a GPU, not from one to another")
         }
         here.wait(ready).map_err(Error::wrap)?;
-        // SAFETY: all of it is written by the copy below, before anything in this stream reads it.
+        // SAFETY: the copy below writes all of it before this stream reads it.
         #[allow(unsafe_code)]
         let taken = unsafe { Tensor::empty(self.tensor.shape(), self.tensor.dtype(), device)? };
         let bytes = self.tensor.elem_count() * self.tensor.dtype().size_in_bytes();
         launch(HANDING_OVER, [&self.tensor], [&taken], |[source], [target], stream| {
-            // SAFETY: both are contiguous and have as many bytes, on one GPU. The source is not freed before the copy is done: the
-            // stream that it is freed in waits for that, below.
+            // SAFETY: both tensors are contiguous, have the same number of bytes and lie on one GPU.
+            // The source is not freed before the copy is done, because its own stream waits for the
+            // copy below.
             #[allow(unsafe_code)]
             let copied =
                 unsafe { result::memcpy_dtod_async(target as u64, source as u64, bytes, stream.cast()) };

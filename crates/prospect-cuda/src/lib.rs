@@ -1,7 +1,13 @@
-//! What SmolVLM2 needs of a GPU beside candle: whether there is a driver, products that are not rounded, kernels over the rows of a
-//! chunk, flash attention over a cache where it lies, tensors that go from stream to stream, and a step that is captured once and launched again for every token.
+//! What SmolVLM2 needs on a GPU beyond candle:
 //!
-//! Empty without the feature `cuda`, which needs nvcc to build: docs/gpu.md.
+//! - a check for the driver and the device;
+//! - matrix products with f32 results from 16-bit factors;
+//! - kernels over the rows of a chunk;
+//! - flash attention that reads a KV cache in place;
+//! - tensors that move between CUDA streams;
+//! - CUDA graphs: a decode step that is captured once and launched for every token.
+//!
+//! The crate is empty without the feature `cuda`, whose build needs nvcc (docs/gpu.md).
 
 #[cfg(feature = "cuda")]
 mod driver;

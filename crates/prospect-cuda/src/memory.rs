@@ -1,4 +1,4 @@
-//! Where tensors lie, for kernels that take addresses.
+//! Addresses of tensors, for kernels that take pointers.
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
@@ -7,15 +7,17 @@ use candle_core::cuda_backend::CudaStorageSlice;
 use candle_core::cuda_backend::cudarc::driver::DevicePtr;
 use candle_core::{Error, Layout, Result, Storage, Tensor};
 
-/// What may read a tensor of another stream: it has waited for it.
+/// Name of the only launch that may read a tensor of another stream: [`crate::Handover`] has waited for
+/// it.
 pub(crate) const HANDING_OVER: &str = "handing over";
 
-/// Runs `kernel` over the memory of tensors on one device, all contiguous: with the addresses of what it reads, of what it writes,
-/// and with the stream that it goes into. It returns a status, 0 if all is well.
+/// Runs `kernel` on the memory of contiguous tensors on one device. `kernel` gets the addresses that it
+/// reads, the addresses that it writes, and the CUDA stream. It returns a CUDA status, 0 for success.
 ///
 /// # Errors
-/// A tensor that is not contiguous, of a type or on a device that kernels do not take, of another stream than what is written, or written
-/// and of the same memory as another of the call; any other status.
+/// A tensor is not contiguous, has an unsupported type or device, or lies in another stream than the
+/// written tensors; a written tensor shares its memory with another tensor of the call; `kernel`
+/// returns a status other than 0.
 pub(crate) fn launch<const READ: usize, const WRITTEN: usize>(
     name: &'static str,
     read: [&Tensor; READ],
@@ -39,8 +41,8 @@ pub(crate) fn launch<const READ: usize, const WRITTEN: usize>(
     }
 }
 
-/// Fails unless all tensors are of one stream, and what is written shares no memory with another. What is handed over comes from another
-/// stream.
+/// Fails unless all tensors belong to one stream and no written tensor shares memory with another.
+/// [`HANDING_OVER`] may read a tensor of another stream.
 fn keep_apart(name: &str, read: &[&Tensor], written: &[&Tensor]) -> Result<()> {
     let storage = |tensor: &Tensor| ptr::from_ref(&*tensor.storage_and_layout().0);
     for (index, target) in written.iter().enumerate() {
@@ -56,14 +58,15 @@ fn keep_apart(name: &str, read: &[&Tensor], written: &[&Tensor]) -> Result<()> {
     Ok(())
 }
 
-/// An address on a device, and the stream that everything of the device goes into.
+/// An address on a device, and the CUDA stream of that device.
 pub(crate) struct Location {
     pub(crate) address: *mut c_void,
     stream: *mut c_void,
 }
 
 impl Location {
-    /// Of a contiguous tensor. What is written there lies on the device, where no reference of Rust's reaches.
+    /// The location of a contiguous tensor. Kernels write to device memory, which no Rust reference
+    /// points to.
     pub(crate) fn of(storage: &Storage, layout: &Layout) -> Result<Self> {
         let Storage::Cuda(storage) = storage else {
             candle_core::bail!("kernels of CUDA: expected tensors on a GPU of NVIDIA's")
@@ -72,7 +75,7 @@ impl Location {
             candle_core::bail!("{layout:?}: expected a contiguous tensor")
         };
         let stream = storage.device.cuda_stream();
-        // Kernels are launched on the device that is the thread's.
+        // Kernels are launched on the device that is bound to the thread.
         stream.context().bind_to_thread().map_err(Error::wrap)?;
         let address = match &storage.slice {
             CudaStorageSlice::F32(values) => values.slice(first..).device_ptr(&stream).0,

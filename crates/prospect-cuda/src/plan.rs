@@ -1,13 +1,13 @@
-//! How attention is cut into blocks: plain numbers, the same with or without a GPU.
+//! Cuts attention into blocks. These are plain numbers, the same with or without a GPU.
 
-/// Slots of a cache that one block of the kernel reads at once.
+/// Cache slots that one block of the kernel reads at once.
 const BLOCK_SLOTS: usize = 256;
 /// Query rows of one block of the kernel.
 const BLOCK_ROWS: usize = 64;
-/// As many as the merging kernel has room for.
+/// The most parts that the merging kernel has room for.
 const MAX_SPLITS: usize = 32;
 
-/// A tensor `[batch, tokens, heads, head_dim]` where it lies; strides count elements.
+/// Shape `[batch, tokens, heads, head_dim]` and strides of a tensor; strides count elements.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) dims: &'a [usize],
@@ -19,7 +19,7 @@ impl View<'_> {
         self.dims.try_into().ok()
     }
 
-    /// Strides of batch, token and head, if the features of a row lie side by side.
+    /// Strides of batch, token and head; `None` unless the features of a row are contiguous.
     fn rows(&self) -> Option<[usize; 3]> {
         match *self.strides {
             [batch, token, head, 1] => Some([batch, token, head]),
@@ -28,7 +28,7 @@ impl View<'_> {
     }
 }
 
-/// Sizes, and how rows and heads of queries are taken.
+/// Sizes of an attention, and the strides by which rows and heads are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) batch: usize,
@@ -46,7 +46,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// `None` if shapes do not fit each other.
+    /// `None` if the shapes do not match.
     pub(crate) fn new(over_cache: bool, [queries, keys, values]: [View<'_>; 3]) -> Option<Self> {
         let [batch, tokens, heads, head_dim] = queries.sizes()?;
         let [_, slots, kv_heads, _] = keys.sizes()?;
@@ -71,7 +71,8 @@ impl Plan {
         Some(if over_cache && tokens == 1 { plan.with_heads_as_rows() } else { plan })
     }
 
-    /// One token sees every slot, so that the query heads of a key head are rows of one block, and keys are read once for all.
+    /// A single token sees every slot. The query heads that share a key head can therefore be the rows
+    /// of one block, and the keys are read once for all of them.
     fn with_heads_as_rows(self) -> Self {
         let group = self.heads / self.kv_heads;
         let turned = |[batch, _, head]: [usize; 3]| [batch, head, group * head];
@@ -84,13 +85,14 @@ impl Plan {
         }
     }
 
-    /// Into how many parts the slots are cut so that `processors` have work.
+    /// Number of parts into which the slots are cut so that all `processors` (streaming
+    /// multiprocessors) have work.
     pub(crate) fn splits(&self, processors: usize) -> usize {
         let blocks = self.batch * self.heads * self.tokens.div_ceil(BLOCK_ROWS);
         let slot_blocks = self.slots.div_ceil(BLOCK_SLOTS);
-        // Two blocks fit a processor at once.
+        // Two blocks run on a multiprocessor at once.
         let wanted = (2 * processors / blocks).clamp(1, MAX_SPLITS.min(slot_blocks));
-        // None of them is empty.
+        // Recomputed so that no part is empty.
         slot_blocks.div_ceil(slot_blocks.div_ceil(wanted))
     }
 }
@@ -109,7 +111,8 @@ mod tests {
         Plan::new(true, [View { dims: &queries, strides: &side_by_side(queries) }, cache, cache])
     }
 
-    /// A cache of 3 key heads and a capacity of 8,192 at `slots` slots, as the model lends it.
+    /// A cache with 3 key heads and a capacity of 8,192 slots, filled up to `slots`, as the model
+    /// passes it.
     fn over_cache(tokens: usize, slots: usize) -> Plan {
         plan([1, tokens, 9, 64], [1, slots, 3, 64], [3 * 8192 * 64, 64, 8192 * 64, 1]).unwrap()
     }

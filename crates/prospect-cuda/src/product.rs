@@ -1,4 +1,5 @@
-//! Products whose sums are not rounded on their way out: f32 of bf16 or f16. candle rounds them to the type of the factors.
+//! Matrix products of bf16 or f16 factors with results in f32. candle rounds the results to the type of
+//! the factors.
 
 use std::ffi::c_void;
 
@@ -11,15 +12,17 @@ use candle_core::{
 };
 use half::{bf16, f16};
 
-/// `x W^T` in f32, of `x` `[rows, inputs]` and `weight` `[outputs, inputs]` on one GPU, both bf16 or both f16, contiguous.
+/// `x W^T` in f32. `x` is `[rows, inputs]` and `weight` is `[outputs, inputs]`, both bf16 or both f16,
+/// contiguous and on one GPU.
 ///
 /// # Errors
-/// Other types, shapes that do not fit each other, a failure of the driver.
+/// Other types, shapes that do not match, or a failure of the driver.
 pub fn wide_product(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     x.apply_op2_no_bwd(weight, &WideProduct)
 }
 
-/// Adds `x W^T`, as [`wide_product`] has it, to `sums` `[rows, outputs]` in f32, contiguous, where they lie.
+/// Adds `x W^T`, computed as by [`wide_product`], in place to `sums`, a contiguous f32 tensor
+/// `[rows, outputs]`.
 ///
 /// # Errors
 /// As [`wide_product`].
@@ -27,7 +30,7 @@ pub fn add_product(sums: &Tensor, x: &Tensor, weight: &Tensor) -> Result<()> {
     sums.inplace_op3(x, weight, &AddProduct)
 }
 
-/// The factors of a product, and how large it is.
+/// The factors of a product and its sizes.
 struct Factors<'a> {
     x: (&'a CudaStorage, &'a Layout),
     weight: (&'a CudaStorage, &'a Layout),
@@ -50,7 +53,8 @@ impl<'a> Factors<'a> {
         Ok(Self { x, weight, rows, inputs, outputs })
     }
 
-    /// Writes the product to `output`, `rows * outputs` from `start` on, behind `share` times what is there.
+    /// Writes the product, `rows * outputs` values, to `output` from `start` on:
+    /// `output = product + share * output`.
     fn write(&self, share: f32, output: &mut CudaSlice<f32>, start: usize) -> Result<()> {
         match self.x.0.dtype() {
             DType::BF16 => self.write_of::<bf16>(sys::cudaDataType_t::CUDA_R_16BF, share, output, start),
@@ -77,9 +81,10 @@ impl<'a> Factors<'a> {
         let (output, _output) = output.device_ptr_mut(&stream);
         let one = 1f32;
         let pointer = |value: &f32| std::ptr::from_ref(value).cast::<c_void>();
-        // cuBLAS counts columns first: what it takes for W^T x^T, of columns, is x W^T of rows.
-        // SAFETY: the three matrices lie contiguous and have the sizes that are named; they live until the product is in the
-        // stream, and memory is freed in its order. The library reads one and the share before it returns.
+        // cuBLAS is column-major: its W^T x^T in columns is our x W^T in rows. SAFETY: the three
+        // matrices are contiguous and have the sizes that are passed. They live until the product is in
+        // the stream, and memory is freed in the stream's order. The library reads `one` and `share`
+        // before it returns.
         #[allow(unsafe_code)]
         unsafe {
             result::gemm_ex(
@@ -128,7 +133,7 @@ impl CustomOp2 for WideProduct {
     ) -> Result<(CudaStorage, Shape)> {
         let factors = Factors::new((x, x_layout), (weight, weight_layout))?;
         let (rows, outputs) = (factors.rows, factors.outputs);
-        // SAFETY: the product writes all of it, and reads none with a share of 0.
+        // SAFETY: the product writes all of it, and reads none of it because `share` is 0.
         #[allow(unsafe_code)]
         let mut output: CudaSlice<f32> = unsafe { x.device().alloc(rows * outputs)? };
         factors.write(0.0, &mut output, 0)?;

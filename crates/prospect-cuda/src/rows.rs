@@ -1,6 +1,8 @@
-//! Kernels over the rows of a chunk (kernels/rows.cu): what lies between two matrix products of a layer, in one launch.
+//! Kernels over the rows of a chunk (kernels/rows.cu). Each does the work between two matrix products
+//! of a layer in one launch.
 //!
-//! Sixteen bits are bf16 or f16, whichever the tensors are. All tensors of a call are contiguous and on one device.
+//! "16 bits" means bf16 or f16, whichever type the tensors have. All tensors of a call must be
+//! contiguous and on one device.
 
 use std::ffi::{c_int, c_void};
 
@@ -9,7 +11,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use crate::memory::launch;
 use crate::step::{Bounds, Step};
 
-/// Whether there are kernels for tensors of this type there.
+/// Whether there are kernels for tensors of this type on this device.
 pub fn has_row_kernels(device: &Device, dtype: DType) -> bool {
     device.is_cuda() && matches!(dtype, DType::BF16 | DType::F16)
 }
@@ -88,17 +90,20 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// RMS norm of rows `[rows, size]` in f32 by `weight` `[size]` in f32, rounded to `dtype`.
+/// RMS norm over rows `[rows, size]` in f32 with `weight` `[size]` in f32. The result is rounded to
+/// `dtype`.
 ///
 /// # Errors
-/// Shapes and types that are not these; a failure of the driver. So for all of them.
+/// Shapes or types other than the documented ones, or a failure of the driver. The same holds for all
+/// functions of this module.
 pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f32, dtype: DType) -> Result<Tensor> {
     let (rows, size) = x.dims2()?;
     check_half(dtype)?;
     expect("rms norm", &[(x, DType::F32, &[rows, size]), (weight, DType::F32, &[size])])?;
     let out = output((rows, size), dtype, x.device())?;
     launch("rms norm", [x, weight], [&out], |[x, weight], [out], stream| {
-        // SAFETY: the kernel reads `rows * size` of x and `size` weights, and writes `rows * size`: what the shapes say.
+        // SAFETY: the kernel reads `rows * size` values of x and `size` weights, and writes
+        // `rows * size` values, as `expect` has checked.
         #[allow(unsafe_code)]
         unsafe {
             prospect_rms_norm(x, weight, out, int(rows), int(size), eps, is_bf16(dtype), stream)
@@ -107,8 +112,9 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f32, dtype: DType) -> Result<T
     Ok(out)
 }
 
-/// Layer norm of rows `[rows, size]` in f32 by `weight` and `bias`, `[size]` in f32, rounded to `dtype`. Then `pending` `[size]`, if
-/// there is one, is added to the rows themselves: the bias of the product that is added to them next.
+/// Layer norm over rows `[rows, size]` in f32 with `weight` and `bias`, `[size]` in f32. The result is
+/// rounded to `dtype`. If `pending` `[size]` is given, it is then added to `x` in place: it is the bias
+/// of the product that is added to `x` next.
 pub fn layer_norm(
     x: &Tensor,
     (weight, bias): (&Tensor, &Tensor),
@@ -146,7 +152,8 @@ pub fn layer_norm(
     Ok(out)
 }
 
-/// Adds `bias` `[size]` in f32 to rows `[rows, size]` of 16 bits where they lie; with `gelu`, that of the sum by its tanh.
+/// Adds `bias` `[size]` in f32 in place to rows `[rows, size]` of 16 bits. With `gelu`, GELU in its
+/// tanh approximation is applied to the sum.
 pub fn add_bias(x: &Tensor, bias: &Tensor, gelu: bool) -> Result<()> {
     let ((rows, size), dtype) = (x.dims2()?, half(x)?);
     expect("bias", &[(x, dtype, &[rows, size]), (bias, DType::F32, &[size])])?;
@@ -159,14 +166,16 @@ pub fn add_bias(x: &Tensor, bias: &Tensor, gelu: bool) -> Result<()> {
     })
 }
 
-/// `silu(gate) * value` of rows of gates and values side by side, `[rows, 2 * inner]` of 16 bits: `[rows, inner]`.
+/// `silu(gate) * value`. Gates and values lie side by side in rows `[rows, 2 * inner]` of 16 bits; the
+/// result is `[rows, inner]`.
 pub fn gated(gate_up: &Tensor) -> Result<Tensor> {
     let ((rows, both), dtype) = (gate_up.dims2()?, half(gate_up)?);
     let inner = both / 2;
     expect("gate", &[(gate_up, dtype, &[rows, 2 * inner])])?;
     let out = output((rows, inner), dtype, gate_up.device())?;
     launch("gate", [gate_up], [&out], |[gate_up], [out], stream| {
-        // SAFETY: the kernel reads `rows * 2 * inner`, which is no more than there is, and writes `rows * inner`.
+        // SAFETY: the kernel reads `rows * 2 * inner` values, which is no more than the tensor has, and
+        // writes `rows * inner`.
         #[allow(unsafe_code)]
         unsafe {
             prospect_gated(gate_up, out, int(rows), int(inner), is_bf16(dtype), stream)
@@ -175,10 +184,13 @@ pub fn gated(gate_up: &Tensor) -> Result<Tensor> {
     Ok(out)
 }
 
-/// Queries, keys and values of a chunk side by side, `[tokens, (heads + 2 * kv_heads) * head_dim]` of 16 bits: queries and keys are
-/// turned by the rows of `tables`, cosines and sines `[positions, head_dim / 2]` in f32, from the step's position on; keys and values
-/// go into `cache`, `[1, kv_heads, capacity, head_dim]` each, from the step's slot on. Returns the queries
-/// `[tokens, heads, head_dim]`.
+/// Rotates queries and keys of a chunk, and writes keys and values into the cache.
+///
+/// Queries, keys and values lie side by side in `qkv`, `[tokens, (heads + 2 * kv_heads) * head_dim]` of
+/// 16 bits. Queries and keys are rotated by the tables of cosines and sines, each
+/// `[positions, head_dim / 2]` in f32, from the step's position on. Keys and values go into the cache
+/// tensors, each `[1, kv_heads, capacity, head_dim]`, from the step's slot on. Returns the rotated
+/// queries, `[tokens, heads, head_dim]`.
 pub fn turn_into_cache(
     qkv: &Tensor,
     (cosines, sines): (&Tensor, &Tensor),
@@ -213,7 +225,8 @@ pub fn turn_into_cache(
         read,
         [&queries, keys, values],
         |[qkv, cosines, sines, step], [queries, keys, values], stream| {
-            // SAFETY: the shapes are those that the kernel counts in, and the step is below the rows of the tables and the capacity.
+            // SAFETY: the shapes are the ones that the kernel assumes, and the step lies below the rows
+            // of the tables and below the capacity.
             #[allow(unsafe_code)]
             unsafe {
                 prospect_turn_into_cache(
@@ -238,14 +251,15 @@ pub fn turn_into_cache(
     queries.reshape((tokens, heads, head_dim))
 }
 
-/// The embedding of the step's word in f32, `[1, hidden]`, from a table `[vocab, hidden]` of 16 bits.
+/// The embedding of the step's token in f32, `[1, hidden]`, from a table `[vocab, hidden]` of 16 bits.
 pub fn embed_word(table: &Tensor, step: &Step) -> Result<Tensor> {
     let ((vocab, hidden), dtype) = (table.dims2()?, half(table)?);
     expect("embedding", &[(table, dtype, &[vocab, hidden])])?;
     step.stay_below(Bounds { id: vocab, ..Bounds::NONE }, 1)?;
     let out = output((1, hidden), DType::F32, table.device())?;
     launch("embedding", [table, step.numbers()], [&out], |[table, step], [out], stream| {
-        // SAFETY: the kernel reads one row, the step's, which the table has, and writes `hidden`.
+        // SAFETY: the kernel reads the row of the step's token, which the table has, and writes
+        // `hidden` values.
         #[allow(unsafe_code)]
         unsafe {
             prospect_embed_word(table, step, out, int(hidden), is_bf16(dtype), stream)
@@ -254,13 +268,13 @@ pub fn embed_word(table: &Tensor, step: &Step) -> Result<Tensor> {
     Ok(out)
 }
 
-/// What is known of the next word, `[4]` in f32 into `choice`, from its logits, `[vocab]` in f32: the likeliest id, the likeliest one
-/// that is not `silence`, the probability of `silence`, and 0 unless a logit is not finite. A vocabulary has less than 2^24 words,
-/// so that ids are exact.
+/// Reduces the logits of the next token, `[vocab]` in f32, to four f32 numbers in `choice`: the id with
+/// the highest logit, the id with the highest logit other than `silence`, the probability of `silence`,
+/// and 0 if all logits are finite. Vocabularies have fewer than 2^24 tokens, so ids are exact in f32.
 pub fn choose(logits: &Tensor, silence: u32, choice: &Tensor) -> Result<()> {
     let vocab = logits.elem_count();
     expect("choice", &[(logits, DType::F32, logits.dims()), (choice, DType::F32, &[4])])?;
-    // One that no vocabulary has becomes -1.
+    // An id beyond the range of c_int is in no vocabulary, and becomes -1.
     let silence = c_int::try_from(silence).unwrap_or(-1);
     launch("choice", [logits], [choice], |[logits], [choice], stream| {
         // SAFETY: the kernel reads `vocab` logits and writes four numbers.
@@ -271,7 +285,7 @@ pub fn choose(logits: &Tensor, silence: u32, choice: &Tensor) -> Result<()> {
     })
 }
 
-/// Room for `shape`, which a kernel fills.
+/// Allocates a tensor of this shape, which a kernel fills.
 fn output(shape: (usize, usize), dtype: DType, device: &Device) -> Result<Tensor> {
     // SAFETY: the kernel writes all of it before anything reads it.
     #[allow(unsafe_code)]
@@ -292,7 +306,7 @@ fn check_half(dtype: DType) -> Result<()> {
     }
 }
 
-/// Fails unless tensors have these types and shapes, and numbers that the kernels can count.
+/// Fails unless the tensors have these types and shapes, and sizes that fit the kernels' integers.
 fn expect(name: &str, tensors: &[(&Tensor, DType, &[usize])]) -> Result<()> {
     for (tensor, dtype, dims) in tensors {
         let fits = tensor.dtype() == *dtype && tensor.dims() == *dims;
@@ -307,7 +321,7 @@ fn expect(name: &str, tensors: &[(&Tensor, DType, &[usize])]) -> Result<()> {
     Ok(())
 }
 
-/// A size that [`expect`] has seen, or a part of one.
+/// A size that [`expect`] has checked, or a part of one.
 fn int(size: usize) -> c_int {
     size as c_int
 }

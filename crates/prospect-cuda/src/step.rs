@@ -1,22 +1,23 @@
-//! Where the next token goes, as a GPU reads it in its own memory: the same launches serve every token.
+//! The place of the next token in the GPU's memory. Kernels read it there, so that the same launches
+//! serve every token.
 
 use std::sync::{Mutex, PoisonError};
 
 use candle_core::cuda_backend::CudaDType;
 use candle_core::{CpuStorage, CudaStorage, DType, Device, InplaceOp1, Layout, Result, Tensor};
 
-/// A place in a stream: the next word, its position and its slot.
+/// The place of a token in a stream: its id, its position and its cache slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Place {
-    /// The word, where kernels look it up.
+    /// Token id, for kernels that look up its embedding.
     pub id: u32,
-    /// Its position, or that of a chunk's first token.
+    /// Position of the token, or of the first token of a chunk.
     pub position: usize,
-    /// Its slot in the cache, likewise.
+    /// Cache slot of the token, or of the first token of a chunk.
     pub slot: usize,
 }
 
-/// What a step must stay below.
+/// Upper limits of a step's three numbers, exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bounds {
     pub(crate) id: usize,
@@ -46,29 +47,31 @@ impl Bounds {
     }
 }
 
-/// The place of the next token in memory of the device, `[id, position, slot, slots with it]` in u32, and what is known of it here.
+/// The place of the next token, in device memory as `[id, position, slot, slot + 1]` in u32, with a
+/// copy on the host.
 #[derive(Debug)]
 pub struct Step {
     numbers: Tensor,
     at: Place,
-    /// What the kernels that read it since [`Self::start`] want it to stay below: a graph of them must obey as well.
+    /// The limits that kernels have required since [`Self::start`]. A graph that contains these kernels
+    /// must keep them as well.
     bounds: Mutex<Bounds>,
 }
 
 impl Step {
-    /// At the start of a stream.
+    /// A step at the start of a stream: id, position and slot are 0.
     ///
     /// # Errors
-    /// A failure of the driver.
+    /// The driver fails.
     pub fn new(device: &Device) -> Result<Self> {
         let numbers = Tensor::zeros(4, DType::U32, device)?;
         Ok(Self { numbers, at: Place::default(), bounds: Mutex::new(Bounds::NONE) })
     }
 
-    /// Moves it.
+    /// Sets the place of the next token, and forgets the limits of the previous place.
     ///
     /// # Errors
-    /// Numbers beyond u32; a failure of the driver.
+    /// A number does not fit u32, or the driver fails.
     pub fn start(&mut self, at: Place) -> Result<()> {
         let (Ok(position), Ok(slot), Ok(slots)) =
             (u32::try_from(at.position), u32::try_from(at.slot), u32::try_from(at.slot.saturating_add(1)))
@@ -85,16 +88,17 @@ impl Step {
         &self.numbers
     }
 
-    /// Where the device finds how many slots there are with it.
+    /// Device address of the number of slots, the step's own included.
     #[cfg(feature = "flash-attn")]
     pub(crate) fn slots(&self) -> Result<*const u32> {
         let (storage, layout) = self.numbers.storage_and_layout();
         let numbers = crate::memory::Location::of(&storage, layout)?.address.cast_const().cast::<u32>();
-        // Makes an address and reads nothing.
+        // This computes an address without reading memory.
         Ok(numbers.wrapping_add(3))
     }
 
-    /// Fails unless the step, with the others of `tokens`, is below `bounds`, and remembers them.
+    /// Fails unless all of `tokens` tokens from the step on lie below `bounds`. Remembers the bounds
+    /// for a graph.
     pub(crate) fn stay_below(&self, bounds: Bounds, tokens: usize) -> Result<()> {
         bounds.check(self.at, tokens)?;
         self.change_bounds(|known| known.and(bounds));
@@ -102,19 +106,19 @@ impl Step {
     }
 
     fn change_bounds(&self, change: impl FnOnce(Bounds) -> Bounds) -> Bounds {
-        // Three numbers are whole whatever happened to the thread that held them.
+        // A poisoned lock is harmless: three numbers have no inconsistent state.
         let mut bounds = self.bounds.lock().unwrap_or_else(PoisonError::into_inner);
         *bounds = change(*bounds);
         *bounds
     }
 
-    /// What it had to stay below since it was moved.
+    /// The limits that kernels have required since the step was set.
     #[cfg(feature = "flash-attn")]
     pub(crate) fn bounds(&self) -> Bounds {
         self.change_bounds(|known| known)
     }
 
-    /// Fails unless it is below what it was to stay below when a graph was captured.
+    /// Fails unless the step lies below `bounds`, the limits from the capture of a graph.
     #[cfg(feature = "flash-attn")]
     pub(crate) fn check(&self, bounds: Bounds) -> Result<()> {
         bounds.check(self.at, 1)

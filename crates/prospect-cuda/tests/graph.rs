@@ -1,4 +1,4 @@
-//! Work that is captured: on a GPU, or on what `cargo xtask cuda-test` puts in its place.
+//! Captured work, on a GPU or on the CPU stand-in of `cargo xtask cuda-test`.
 #![cfg(feature = "flash-attn")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -7,7 +7,7 @@ use prospect_cuda::{Graph, Handover, Place, Step, choose, embed_word, open, rms_
 
 const WORDS: usize = 5;
 
-/// Words whose embeddings tell which they are: the likeliest feature is the word.
+/// Embeddings that identify their token: feature `id` of token `id` is the largest.
 fn table(gpu: &Device) -> Tensor {
     let rows: Vec<f32> = (0..WORDS * 32).map(|at| f32::from(at % 32 == at / 32)).collect();
     let rows = Tensor::from_vec(rows, (WORDS, 32), &Device::Cpu).unwrap();
@@ -36,7 +36,7 @@ impl Stage {
         vec![self.table.clone(), self.choice.clone()]
     }
 
-    /// Looks the step's word up and says which it was.
+    /// Looks up the embedding of the step's token and writes which token it was.
     fn work(&self) -> candle_core::Result<()> {
         choose(&embed_word(&self.table, &self.step)?, u32::MAX, &self.choice)
     }
@@ -53,14 +53,14 @@ fn a_graph_does_its_work_at_the_step_as_it_is() {
     stage.work().unwrap();
     stage.step.start(at(2)).unwrap();
     let mut graph = Graph::capture(&stage.step, stage.kept(), || stage.work()).unwrap();
-    // Nothing was done yet.
+    // The capture executed nothing.
     assert_eq!(stage.chosen(), 1);
     for id in [2, 4, 0, 3] {
         stage.step.start(at(id)).unwrap();
         graph.launch(&stage.step).unwrap();
         assert_eq!(stage.chosen(), id);
     }
-    // No row of the table.
+    // The table has no such row.
     stage.step.start(at(WORDS as u32)).unwrap();
     assert!(graph.launch(&stage.step).unwrap_err().to_string().contains("below"));
     let foreign = Step::new(&stage.gpu).unwrap();
@@ -73,7 +73,7 @@ fn a_capture_that_fails_leaves_the_stream_as_it_was() {
     let mut stage = Stage::new();
     stage.step.start(at(1)).unwrap();
     stage.work().unwrap();
-    // To wait for the device is no work that can be captured; what was allocated by then is freed in a capture gone wrong.
+    // Waiting for the device cannot be captured. Memory that was allocated before the failure is freed.
     let reads = || {
         let word = embed_word(&stage.table, &stage.step)?;
         stage.choice.to_vec1::<f32>().map_err(Error::wrap)?;
@@ -104,7 +104,7 @@ fn tensors_of_two_streams_do_not_meet() {
     assert!(error.to_string().contains("several devices"), "{error}");
     let taken = Handover::of(foreign).unwrap().take(&one).unwrap();
     rms_norm(&x, &taken, 1e-5, DType::BF16).unwrap();
-    // Written, and read as well.
+    // The tensor is read and written by the same call.
     let same = Tensor::ones(4, DType::F32, &one).unwrap();
     let error = choose(&same, 0, &same).unwrap_err();
     assert!(error.to_string().contains("shares its memory"), "{error}");

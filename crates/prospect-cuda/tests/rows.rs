@@ -1,4 +1,5 @@
-//! The kernels over rows against the same in f64: on a GPU, or on what `cargo xtask cuda-test` puts in its place.
+//! The row kernels against the same computation in f64, on a GPU or on the CPU stand-in of
+//! `cargo xtask cuda-test`.
 #![cfg(feature = "cuda")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -9,12 +10,12 @@ use prospect_cuda::{
     Place, Step, add_bias, choose, embed_word, gated, has_row_kernels, layer_norm, rms_norm, turn_into_cache,
 };
 
-/// The 16-bit types, and how far one rounding to them is off.
+/// The 16-bit types, and the largest relative error of one rounding to each.
 const HALVES: [(DType, f64); 2] = [(DType::BF16, 1.0 / 256.0), (DType::F16, 1.0 / 2048.0)];
 
 static GPU: LazyLock<Device> = LazyLock::new(|| prospect_cuda::open(0).unwrap());
 
-/// Numbers that look like none of the others.
+/// Deterministic values that differ from each other.
 fn values(count: usize, seed: usize) -> Vec<f32> {
     (0..count).map(|index| ((index * 7919 + seed * 104_729) as f32 * 0.37).sin() * 3.0).collect()
 }
@@ -38,12 +39,12 @@ fn rows(tensor: &Tensor) -> Vec<Vec<f64>> {
     wide(tensor).chunks(size).map(<[f64]>::to_vec).collect()
 }
 
-/// What `compute` makes of each row, side by side.
+/// The results of `compute` for all rows, concatenated.
 fn by_row(rows: &[Vec<f64>], compute: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
     rows.iter().flat_map(|row| compute(row)).collect()
 }
 
-/// All of them within one rounding, and what sums in f32 add to it.
+/// All values differ from the expected ones by at most one rounding, plus the error of sums in f32.
 fn assert_near(found: &Tensor, expected: &[f64], rounding: f64) {
     let found = wide(found);
     assert_eq!(found.len(), expected.len());
@@ -56,7 +57,7 @@ fn assert_near(found: &Tensor, expected: &[f64], rounding: f64) {
 #[test]
 fn norms() {
     for (dtype, rounding) in HALVES {
-        // Less than a warp, not a whole number of warps, more than a block.
+        // Sizes: less than a warp, not a multiple of a warp, more than a block.
         for size in [8, 100, 576, 5000] {
             let x = tensor(&[3, size], 1, DType::F32);
             let (weight, bias) = (tensor(&[size], 2, DType::F32), tensor(&[size], 3, DType::F32));
@@ -159,13 +160,13 @@ fn queries_keys_and_values_go_where_they_belong() {
                     assert_near(&row(&keys), &turned(token, heads + kv_head), rounding);
                     assert_eq!(wide(&row(&values)), *head(token, heads + kv_heads + kv_head));
                 }
-                // Nothing else is touched.
+                // No other slot is written.
                 None => {
                     assert!([&keys, &values].iter().all(|side| wide(&row(side)).iter().all(|x| x.is_nan())))
                 }
             }
         }
-        // One slot, one position more than there are.
+        // A slot or a position too far.
         for beyond in [Place { slot: 7, ..at }, Place { position: 18, ..at }] {
             assert!(turn(beyond).unwrap_err().to_string().contains("below"));
         }
@@ -193,7 +194,8 @@ fn the_next_word_is_chosen() {
         let mut logits = values(vocab, 12);
         (logits[2], logits[vocab - 1]) = (5.0, 5.0);
         let sum: f64 = logits.iter().map(|logit| f64::from(*logit).exp()).sum();
-        // Of two that are equal the first; silence is one of them, another word, none of the vocabulary.
+        // Of two equal logits the first wins. Silence is one of them, another token, or not in the
+        // vocabulary.
         for (silence, other) in [(2, vocab - 1), (1, 2), (vocab as u32, 2), (u32::MAX, 2)] {
             let found = chosen(&logits, silence);
             assert_eq!(found[..2], [2.0, other as f32]);
@@ -214,11 +216,11 @@ fn what_does_not_fit_is_refused() {
     let error = rms_norm(&x, &weight, 1e-5, DType::BF16).unwrap_err().to_string();
     assert!(error.contains("expected F32 [8], found F32 [7]"), "{error}");
     gated(&x).unwrap_err();
-    // Of other strides than its shape has.
+    // A tensor that is not contiguous.
     let turned = tensor(&[8, 2], 1, DType::F32).t().unwrap();
     rms_norm(&turned, &tensor(&[8], 2, DType::F32), 1e-5, DType::BF16).unwrap_err();
     assert!(has_row_kernels(&GPU, DType::F16) && !has_row_kernels(&GPU, DType::F32));
-    // On the CPU.
+    // Tensors on the CPU.
     assert!(!has_row_kernels(&Device::Cpu, DType::F16));
     let (x, weight) = (x.to_device(&Device::Cpu).unwrap(), weight.to_device(&Device::Cpu).unwrap());
     rms_norm(&x, &weight, 1e-5, DType::BF16).unwrap_err();

@@ -1,4 +1,4 @@
-//! Libraries that take a damaged file at its word and panic where it lies.
+//! Catches the panics of libraries that trust the contents of a damaged file.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
@@ -8,10 +8,12 @@ thread_local! {
     static CAUGHT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What `read` returns, or `None` if it panics, of which nothing is printed: what reaches the person is our one line. What
-/// `read` was changing is not to be used any more then.
+/// Returns what `read` returns, or `None` if `read` panics. The panic message is not printed, so that
+/// the person sees only the one line that Prospect prints. After a panic, values that `read` was
+/// changing must not be used any more.
 pub fn caught<T>(read: impl FnOnce() -> T) -> Option<T> {
-    // The hook is the process's, so that it is set once and asks whose panic it is.
+    // The panic hook belongs to the whole process. It is therefore set once, and decides at each panic
+    // whether to print.
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let others = take_hook();

@@ -1,4 +1,4 @@
-//! What words and bytes of strangers may not do: steer a terminal, break a line, end the process.
+//! Limits on untrusted text and bytes: they must not steer a terminal, break a line or end the process.
 //!
 //! ```
 //! assert_eq!(prospect_foreign::one_line("unknown key\n`a\u{1b}[2J`"), "unknown key `a [2J`");

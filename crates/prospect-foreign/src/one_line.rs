@@ -1,16 +1,16 @@
-//! Messages that repeat what a foreign file holds.
+//! Makes messages safe to print that quote the contents of a foreign file.
 
-/// `message` on one line, whatever it quotes: serde names an unknown key or variant as the file has it, line breaks and
-/// terminal escapes included.
+/// `message` on one line, whatever it quotes. For example, serde quotes an unknown key or variant
+/// exactly as the file has it, with line breaks and terminal escapes.
 pub fn one_line(message: impl ToString) -> String {
     let text = message.to_string();
     text.split(steers).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Longest part of a message that [`short_line`] keeps, in letters.
+/// The longest message that [`short_line`] keeps, in characters.
 const LONGEST: usize = 400;
 
-/// [`one_line`], cut after 400 letters: what it quotes of a file may have any length.
+/// [`one_line`], cut after 400 characters, because the quoted part of a file may have any length.
 pub fn short_line(message: impl ToString) -> String {
     let mut line = one_line(message);
     if let Some((end, _)) = line.char_indices().nth(LONGEST) {
@@ -20,16 +20,18 @@ pub fn short_line(message: impl ToString) -> String {
     line
 }
 
-/// Whether a character steers a terminal instead of being seen: controls, and marks that turn the direction of writing.
+/// Whether a character steers a terminal instead of being displayed: control characters and marks that
+/// change the writing direction.
 fn steers(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// `text` as a terminal may have it: line breaks and tabs stay, every other character that steers it is shown as a sign.
+/// `text` as it may be sent to a terminal. Line breaks and tabs stay; every other character that steers
+/// a terminal is replaced by a visible symbol.
 pub fn harmless(text: &str) -> String {
     let sign = |c: char| match c {
         '\n' | '\t' => c,
-        // Unicode has a picture of each of these.
+        // Unicode has a visible symbol for each of these control characters, from U+2400 on.
         '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(char::REPLACEMENT_CHARACTER),
         c if steers(c) => char::REPLACEMENT_CHARACTER,
         c => c,

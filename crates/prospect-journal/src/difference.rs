@@ -1,19 +1,20 @@
-//! Where two things differ that are written down: a message names the place.
+//! Finds the places at which two JSON values differ, so that a message can name them.
 
 use serde_json::{Map, Value};
 
 /// A place at which two JSON values differ.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
-    /// The place, `a.b`.
+    /// Path of the place: keys joined by dots, as in `a.b`.
     pub key: String,
-    /// What stands there in the one; null if nothing does.
+    /// The value at that place in the first one; null if there is none.
     pub one: Value,
-    /// What stands there in the other; null if nothing does.
+    /// The value at that place in the second one; null if there is none.
     pub other: Value,
 }
 
-/// Every place at which two JSON values differ, in the order of the first one's keys. Objects are compared key by key.
+/// Lists every place at which two JSON values differ, in the key order of the first one. Objects are
+/// compared key by key.
 pub fn differences(one: &Value, other: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     collect(String::new(), one, other, &mut found);

@@ -1,10 +1,14 @@
-//! What is written down of a stream: its trace ([`TraceWriter`]), and the stream itself, so that it outlives its process
-//! ([`SuspendedFile`]). A file is there whole or not at all, whenever the process or the machine dies ([`write_whole`]), and a
-//! place has one writer ([`Lock`]). The file that is written event by event, the trace, is known by its length and checksum
-//! ([`TracePosition`]), so that what was written behind a suspended stream can be cut off again.
+//! The files of a stream: its trace ([`TraceWriter`]), and the suspended stream itself
+//! ([`SuspendedFile`]), which another process can resume.
 //!
-//! Who drives streams says what belongs to one of its own: how far it has come, and what it is a stream of. Both are written
-//! down as they are given; [`Stamp`] and [`differences`] help to tell whether that is the same when a stream goes on.
+//! A suspended stream's file is either complete or absent, even if the process or the machine dies
+//! ([`write_whole`]). Each place has one writer ([`Lock`]). The trace is written event by event, so a
+//! crash can leave a part of it. Its length and checksum ([`TracePosition`]) are stored with the
+//! suspended stream: events written later are cut off when the stream resumes.
+//!
+//! The caller that drives a stream supplies two values of its own types: the progress of the source,
+//! and the identity of the stream. Both are stored as given. [`Stamp`] and [`differences`] help to
+//! check that the identity is unchanged when a stream resumes.
 
 mod difference;
 mod error;

@@ -1,4 +1,4 @@
-//! One writer at a place: a lock that its process cannot leave behind.
+//! One writer per place: a file lock that ends with its process.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -9,11 +9,12 @@ use prospect_foreign::one_line;
 use crate::error::JournalError;
 use crate::whole_file::{folder_of, open_in_place};
 
-/// What the text in a lock's file begins with.
+/// First word of the text in a lock file.
 const OWNER: &str = "process ";
 
-/// Held as long as it lives; the system lets go of it when the process dies, however it does. The file stays, for the next
-/// one: who took it away could take it from somebody.
+/// The lock is held as long as this value lives. The operating system releases it when the process ends
+/// for any reason. The lock file itself is never deleted: a process that deleted it could delete a lock
+/// that another process has just taken.
 #[derive(Debug)]
 pub struct Lock {
     _file: Option<File>,
@@ -21,11 +22,12 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock in the file `path`, for `what`, of which the message speaks.
+    /// Takes the lock in the file `path`. `what` is the folder or file that error messages name.
     ///
     /// # Errors
-    /// [`JournalError::Locked`] if another process has it; [`JournalError::Write`] if the file cannot be made;
-    /// [`JournalError::NoLock`] if there is a file of that name that is no lock (`Cargo.lock` beside a checkpoint `Cargo`).
+    /// [`JournalError::Locked`] if another process holds the lock; [`JournalError::Write`] if the lock
+    /// file cannot be made; [`JournalError::NoLock`] if a file of that name exists that is not a lock
+    /// (for a checkpoint named `Cargo`, the lock file would be `Cargo.lock`).
     pub fn take(path: &Path, what: &Path) -> Result<Self, JournalError> {
         let failed = |source| JournalError::Write { path: path.to_owned(), source };
         std::fs::create_dir_all(folder_of(path)).map_err(failed)?;
@@ -37,7 +39,8 @@ impl Lock {
         }
         match file.try_lock() {
             Ok(()) => {
-                // Who has it is for people; that it is had, the system knows.
+                // The owner's name is only for people. The operating system holds the lock itself, so a
+                // failed write is ignored.
                 let written = file.set_len(0).and_then(|()| file.rewind());
                 let _ = written.and_then(|()| file.write_all(owner().as_bytes()));
                 Ok(Self { _file: Some(file), missing: None })
@@ -57,12 +60,12 @@ impl Lock {
         }
     }
 
-    /// Why it is none, where the file system has no locks.
+    /// The reason why there is no lock, on file systems without locks.
     pub fn missing(&self) -> Option<&str> {
         self.missing.as_deref()
     }
 
-    /// That of a folder.
+    /// Takes the lock of a folder, in the file `.lock` inside it.
     ///
     /// # Errors
     /// As [`Self::take`].
@@ -70,7 +73,7 @@ impl Lock {
         Self::take(&folder.join(".lock"), folder)
     }
 
-    /// That of a file, beside it.
+    /// Takes the lock of a file, in a file beside it whose name ends in `.lock`.
     ///
     /// # Errors
     /// As [`Self::take`].
@@ -81,7 +84,7 @@ impl Lock {
     }
 }
 
-/// This process, as a person would look for it.
+/// Describes this process for a person: process id and host name.
 fn owner() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = if host.trim().is_empty() { "this machine" } else { host.trim() };

@@ -1,4 +1,5 @@
-//! Whether files hold the same as before, wherever they lie and whoever copied them.
+//! Checks whether files have the same contents as before, independent of their path and their time
+//! stamps.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -14,16 +15,16 @@ use crate::error::JournalError;
 
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// A file, or all files of a folder, by their contents.
+/// Identifies a file, or all files of a folder, by contents.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
-    /// Length of all files together.
+    /// Total length of all files, in bytes.
     pub bytes: u64,
-    /// Of a file its SHA-256; of a folder that of every file's name and SHA-256.
+    /// For a file, its SHA-256. For a folder, the SHA-256 over every file's name and SHA-256.
     sha256: Sha,
 }
 
-/// A SHA-256, written as 64 digits.
+/// A SHA-256 digest, serialized as 64 hexadecimal digits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Sha([u8; 32]);
 
@@ -54,7 +55,7 @@ impl Sha {
 }
 
 impl Stamp {
-    /// What lies at `path` now; a link counts as what it leads to.
+    /// The stamp of the file or folder `path` as it is now. Links are followed.
     ///
     /// # Errors
     /// [`JournalError::Read`].
@@ -62,7 +63,8 @@ impl Stamp {
         Self::look(path).map_err(|source| JournalError::Read { path: path.to_owned(), source })
     }
 
-    /// As [`Self::of`], with what lies in the folders within: modules of a model may have folders of their own, but none in those.
+    /// As [`Self::of`], and includes the files in direct subfolders. A sentence encoder keeps some
+    /// modules in folders of their own.
     ///
     /// # Errors
     /// [`JournalError::Read`].
@@ -84,7 +86,7 @@ impl Stamp {
         look().map_err(|source| JournalError::Read { path: path.to_owned(), source })
     }
 
-    /// Files of one model that lie wherever they lie.
+    /// The stamp of several files of one model, in any folders.
     ///
     /// # Errors
     /// [`JournalError::Read`].
@@ -97,7 +99,7 @@ impl Stamp {
         Ok(Self::of_files(paths.into_iter().map(of_path).collect::<Result<Vec<NamedFile>, JournalError>>()?))
     }
 
-    /// A text, such as the address of a camera.
+    /// The stamp of a text, such as the address of a camera.
     pub fn of_text(text: &str) -> Self {
         Self { bytes: text.len() as u64, sha256: Sha(Sha256::digest(text).into()) }
     }
@@ -122,15 +124,15 @@ impl Stamp {
     }
 }
 
-/// A file's name, and its length and digest.
+/// A file's name with its length and digest.
 type NamedFile = (String, (u64, Sha));
 
-/// The files of a folder, `before` in front of their names.
+/// The files of a folder. `before` is prepended to their names.
 fn files_in(folder: &Path, before: &str) -> std::io::Result<Vec<NamedFile>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        // What a link leads to nowhere, or a pipe, is none of the contents.
+        // Broken links and pipes do not count as contents.
         if path.is_file() {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             files.push((format!("{before}{name}"), of_file(&path)?));
@@ -139,7 +141,8 @@ fn files_in(folder: &Path, before: &str) -> std::io::Result<Vec<NamedFile>> {
     Ok(files)
 }
 
-/// Length and digest of a file. A blob in the hub's cache has its digest for a name, and was checked when it got it.
+/// Length and digest of a file. A blob in the hub's cache is named by its digest, which was checked
+/// when the blob was downloaded.
 fn of_file(path: &Path) -> std::io::Result<(u64, Sha)> {
     let path = path.canonicalize()?;
     let about = path.metadata()?;
@@ -151,10 +154,10 @@ fn of_file(path: &Path) -> std::io::Result<(u64, Sha)> {
     }
 }
 
-/// Digests by path, length and time of change.
+/// Known digests by path, length and modification time.
 type Known = HashMap<(PathBuf, u64, SystemTime), Sha>;
 
-/// Reads a file once in a process, however many runs of a suite depend on it.
+/// Reads each file once per process, even if many runs of a suite use it.
 fn once(path: PathBuf, bytes: u64, modified: SystemTime) -> std::io::Result<Sha> {
     static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);

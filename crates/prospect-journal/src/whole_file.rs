@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all, whenever the process or the machine dies.
+//! Files that are either complete or absent, even if the process or the machine dies.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -8,16 +8,17 @@ use tempfile::NamedTempFile;
 
 use crate::error::JournalError;
 
-/// What the name of a file begins with that is being written.
+/// Prefix of the name of a file that is not complete yet.
 pub const UNFINISHED: &str = ".unfinished-";
-/// Larger than most writes, small beside a cache.
+/// Buffer size: larger than most files, small compared with a KV cache.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// Writes what `write` gives into the file `path`, by way of a new file beside it that nobody else has: also where another
-/// process, on whatever machine, writes the same one. A link at `path` is replaced, never followed.
+/// Writes the output of `write` into the file `path`. The bytes go to a new file beside it with a
+/// unique name, which then replaces `path`. This is safe even if another process or machine writes the
+/// same file. A link at `path` is replaced and never followed.
 ///
 /// # Errors
-/// [`JournalError::Write`], with what `write` says or the system.
+/// [`JournalError::Write`], with the error of `write` or of the operating system.
 pub fn write_whole(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -34,7 +35,7 @@ fn unfinished(path: &Path) -> io::Result<BufWriter<NamedTempFile>> {
     fs::create_dir_all(folder)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(UNFINISHED);
-    // What a run writes is read by others, as any new file is.
+    // The file gets the usual permissions of a new file, so that others can read it.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     Ok(BufWriter::with_capacity(BUFFER_BYTES, builder.tempfile_in(folder)?))
@@ -47,19 +48,20 @@ fn finish(file: BufWriter<NamedTempFile>, path: &Path) -> io::Result<()> {
     sync_folder(folder_of(path))
 }
 
-/// Brings the names in a folder to the disk, where the system can.
+/// Flushes the entries of a folder to the disk, where the operating system can do so.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     fs::File::open(folder)?.sync_all()
 }
 
-/// A folder cannot be opened there, and its names are on the disk when they are given.
+/// This operating system cannot open a folder; it writes the entries to the disk itself.
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens the file `path` for reading and writing as it is, or makes it: only a file, and never what a link leads to.
+/// Opens the file `path` for reading and writing with its contents, or creates it. Anything but a
+/// regular file is refused; links are not followed.
 pub(crate) fn open_in_place(path: &Path) -> io::Result<fs::File> {
     let mut options = fs::File::options();
     options.read(true).write(true);
@@ -72,7 +74,7 @@ pub(crate) fn open_in_place(path: &Path) -> io::Result<fs::File> {
         return Err(not_a_file());
     }
     let file = options.open(path)?;
-    // Nobody may have put a link there in the meantime.
+    // A link may have been put at `path` between the check and the opening.
     if is_same_file(&file.metadata()?, &there) { Ok(file) } else { Err(not_a_file()) }
 }
 
@@ -80,7 +82,7 @@ fn not_a_file() -> io::Error {
     io::Error::other("it is a link, or no file: expected a file, or nothing yet")
 }
 
-/// Whether both are of one file.
+/// Whether both describe the same file.
 #[cfg(unix)]
 fn is_same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -92,7 +94,7 @@ fn is_same_file(_: &fs::Metadata, _: &fs::Metadata) -> bool {
     true
 }
 
-/// The folder of a file that may be named without one.
+/// The folder of `path`; the current folder if `path` is only a name.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -1,36 +1,36 @@
-//! What is asked of a model about the word that follows, and what is found.
+//! A question about the next token, and the model's answer.
 
 use crate::sampling::Choice;
 
-/// What is asked of a model about the word that follows.
+/// What a caller wants to know about the next token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
-    /// All of its logits.
+    /// All logits.
     Logits,
-    /// What a talk decision needs, where silence has this id.
+    /// The numbers that a talk decision needs ([`Choice`]).
     Choice {
-        /// The id of silence.
+        /// The token id of silence.
         silence: u32,
     },
-    /// The likeliest word.
+    /// The id of the likeliest token.
     Likeliest,
 }
 
-/// What a model found about the word that follows.
+/// The model's answer about the next token.
 #[derive(Debug, PartialEq)]
 pub enum Found<'a> {
-    /// The logits, `[vocab]`, all finite. Whoever takes them may change them.
+    /// The logits, `[vocab]`, all finite. The receiver may change them.
     Logits(&'a mut [f32]),
-    /// What they let expect.
+    /// The likeliest tokens and the probability of silence.
     Choice(Choice),
-    /// The likeliest word; of equals, the one with the lowest id.
+    /// The id of the likeliest token; of equal logits, the lowest id.
     Likeliest(u32),
 }
 
-/// What is known of the word that follows a piece.
+/// The answer to one piece of a pass.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Answer {
-    /// Its row of the logits.
+    /// Index of the piece's row in the logits of the pass.
     Logits(usize),
     Choice(Choice),
     Likeliest(u32),

@@ -1,4 +1,4 @@
-//! Parts of several streams in one pass over the weights.
+//! One pass over the weights for several streams.
 
 use std::slice;
 
@@ -12,48 +12,50 @@ use crate::smolvlm::SmolVlm;
 /// What goes into a cache.
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
-    /// The id of a word.
+    /// The id of one token.
     Word(u32),
     /// A chunk of at least one token.
     Chunk(&'a Embeddings),
 }
 
-/// What one stream puts into a pass.
+/// The part of one stream in a pass.
 pub struct Part<'a> {
-    /// What goes in.
+    /// The input.
     pub input: Input<'a>,
-    /// What is asked of the word that follows its last token.
+    /// What the caller wants to know about the token after the last one of the input.
     pub wanted: Wanted,
     /// The stream's own cache.
     pub cache: &'a mut KvCache,
 }
 
-/// What a pass found, part by part. It keeps its memory from pass to pass.
+/// The answers of a pass, in the order of its parts. The memory is reused from pass to pass.
 #[derive(Debug, Default)]
 pub struct Answers {
-    /// Of the parts that went in, `[parts, vocab]`; where a device answers without them, of those that ask for them.
+    /// Logits `[rows, vocab]`. On the CPU there is a row for each part that was computed; on a GPU only
+    /// for parts that need logits.
     logits: Vec<f32>,
     vocab: usize,
-    /// Of all parts.
+    /// Answers of all parts.
     parts: Vec<Result<Answer>>,
-    /// Of the parts that went in.
+    /// Answers of the parts that were computed.
     went_in: Vec<Result<Answer>>,
 }
 
 impl Answers {
-    /// Memory for passes to come.
+    /// Empty answers, whose memory grows with use.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the answers out, in the order of the parts: what was found, or why that part is not in its cache.
+    /// Returns the answers in the order of the parts: the answer, or the error because of which the
+    /// part is not in its cache.
     pub fn drain(&mut self) -> impl Iterator<Item = Result<Found<'_>>> {
         let mut rows = self.logits.chunks_exact_mut(self.vocab.max(1)).enumerate();
         self.parts.drain(..).map(move |answer| {
             Ok(match answer? {
                 Answer::Choice(choice) => Found::Choice(choice),
                 Answer::Likeliest(id) => Found::Likeliest(id),
-                // Rows rise with the parts, and each is there.
+                // Row numbers ascend with the parts, and every row exists.
                 Answer::Logits(own) => {
                     Found::Logits(rows.find(|(row, _)| *row == own).map_or(&mut [], |(_, row)| row))
                 }
@@ -63,25 +65,27 @@ impl Answers {
 }
 
 impl SmolVlm {
-    /// Puts the parts of several streams into their caches in one pass: each weight is read once for all of them, and every part
-    /// sees its own cache alone. What a part becomes is what it would become alone, to the bit on the CPU; its answer is in
-    /// `answers`, in its place. A part alone takes the way of [`Self::put`].
+    /// Puts the parts of several streams into their caches in one pass. Each weight is read once for
+    /// all parts, and every part attends only to its own cache. On the CPU the results are
+    /// bit-identical to those of [`Self::put`] for each part alone. The answer of a part is at its
+    /// index in `answers`. A single part takes the path of [`Self::put`].
     ///
-    /// A part that cannot go in has its error there, and leaves its cache as it was; the others go on. These are
-    /// [`ModelError::EmptyChunk`], [`ModelError::TokenId`], [`ModelError::CacheFull`], [`ModelError::Position`] and
-    /// [`ModelError::NonFiniteLogits`], and a chunk or a cache that is another device's.
+    /// A part that cannot be computed gets its error as its answer, and its cache is unchanged; the
+    /// other parts are computed. Such errors are [`ModelError::EmptyChunk`], [`ModelError::TokenId`],
+    /// [`ModelError::CacheFull`], [`ModelError::Position`], [`ModelError::NonFiniteLogits`], and a
+    /// chunk or a cache of another device.
     ///
     /// # Errors
-    /// A failure of the device or of the tensor library, which is nobody's own: all caches are as they were then, and there are no
-    /// answers.
+    /// The device or the tensor library fails. All caches are then unchanged, and there are no answers.
     pub fn pass(&self, parts: &mut [Part<'_>], answers: &mut Answers) -> Result<()> {
         let Answers { logits, vocab, parts: found, went_in } = answers;
         *vocab = self.config().text_config.vocab_size;
         found.clear();
-        // They borrow the parts, so that no buffer can hold them: the one allocation of a pass.
+        // The pieces borrow the parts, so no buffer can hold them from pass to pass. This is the only
+        // allocation of a pass.
         let mut pieces = Vec::with_capacity(parts.len());
         for Part { input, wanted, cache } in parts {
-            // Its place, until it is known.
+            // `Answer::Logits(0)` is a placeholder until the answer is known.
             let taken = self.piece(input, cache, *wanted).map(|piece| pieces.push(piece));
             found.push(taken.map(|()| Answer::Logits(0)));
         }
@@ -92,12 +96,13 @@ impl SmolVlm {
         Ok(())
     }
 
-    /// Puts one part into its cache and returns what is wanted. On a GPU a choice is made there, and nothing else comes back;
-    /// `logits` is room for them that lives from part to part.
+    /// Puts one part into its cache and returns what the caller wants to know. On a GPU the choice is
+    /// made there, and no logits are copied back. `logits` is a buffer that is reused from part to
+    /// part.
     ///
     /// # Errors
-    /// Every error leaves the cache as it was: [`ModelError::EmptyChunk`], [`ModelError::TokenId`], [`ModelError::CacheFull`],
-    /// [`ModelError::Position`], [`ModelError::NonFiniteLogits`].
+    /// After any error the cache is unchanged: [`ModelError::EmptyChunk`], [`ModelError::TokenId`],
+    /// [`ModelError::CacheFull`], [`ModelError::Position`], [`ModelError::NonFiniteLogits`].
     pub fn put<'a>(
         &self,
         input: Input<'_>,
@@ -114,7 +119,7 @@ impl SmolVlm {
         })
     }
 
-    /// A part as the passes take it, if it can go in.
+    /// Converts a part to the form of the passes, after checking that it can be computed.
     pub(crate) fn piece<'a>(
         &self,
         input: &'a Input<'a>,
@@ -135,7 +140,7 @@ impl SmolVlm {
         Ok(piece)
     }
 
-    /// Answers in the order of the pieces; the caches of those that fail are as they were.
+    /// Answers in the order of the pieces. The cache of a piece that fails is unchanged.
     fn answer_all(
         &self,
         pieces: &mut [Piece<'_>],

@@ -1,4 +1,5 @@
-//! The KV cache: one allocation a layer and side, filled in place.
+//! The KV cache of a stream: one allocation for the keys and one for the values of each layer, filled
+//! in place.
 
 mod rows;
 mod suspended;
@@ -19,14 +20,14 @@ use crate::rotary::Rotary;
 use crate::text_config::TextConfig;
 use rows::{floats_to_rows, rows_to_floats};
 
-/// Keys and values of one layer, each `[1, kv_heads, capacity, row]`: `head_dim` floats, or as many int8 and the bytes of their
-/// scale.
+/// Keys and values of one layer, each `[1, kv_heads, capacity, row]`. A row is `head_dim` floats, or
+/// `head_dim` int8 values and the bytes of their scale.
 struct LayerCache {
     keys: Tensor,
     values: Tensor,
 }
 
-/// An accumulating cache. It never holds more than its capacity, and nothing in it moves when tokens are appended.
+/// A KV cache with a fixed capacity. Appending tokens moves nothing that is already in it.
 pub struct KvCache {
     layers: Vec<LayerCache>,
     /// Position of each cached token, by slot.
@@ -36,11 +37,11 @@ pub struct KvCache {
     policy: PositionPolicy,
     /// Input embeddings by slot, `[capacity, hidden]`; only for [`PositionPolicy::Recompute`].
     embeddings: Option<Tensor>,
-    /// Whatever the passes keep beside the slots of a stream: the cache only carries it.
+    /// State of the passes for this stream, such as a CUDA graph. The cache only stores it.
     pub(crate) decoding: Option<Decoding>,
 }
 
-/// Kept slots, set aside while the cache is rebuilt.
+/// Kept slots, copied out while the cache is rebuilt.
 pub(crate) struct SetAside {
     layers: Vec<(Tensor, Tensor)>,
     positions: Vec<u32>,
@@ -48,7 +49,7 @@ pub(crate) struct SetAside {
 }
 
 impl SetAside {
-    /// How many tokens they are.
+    /// Number of tokens.
     pub(crate) fn tokens(&self) -> usize {
         self.positions.len()
     }
@@ -62,15 +63,15 @@ impl SetAside {
     }
 }
 
-/// What stood behind some slot of a cache, taken out of it.
+/// The end of a cache, copied out of it.
 pub struct CacheTail {
-    /// `None` if nothing did.
+    /// `None` if the tail is empty.
     slots: Option<SetAside>,
     next_position: usize,
 }
 
 impl CacheTail {
-    /// Tokens in it.
+    /// Number of tokens.
     pub fn len(&self) -> usize {
         self.slots.as_ref().map_or(0, |slots| slots.positions.len())
     }
@@ -104,42 +105,42 @@ impl KvCache {
         Ok(Self { layers, positions, next_position: 0, capacity, policy, embeddings, decoding })
     }
 
-    /// Tokens in the cache.
+    /// Number of tokens in the cache.
     pub fn len(&self) -> usize {
         self.positions.len()
     }
 
-    /// Whether it holds nothing.
+    /// Whether the cache is empty.
     pub fn is_empty(&self) -> bool {
         self.positions.is_empty()
     }
 
-    /// Most tokens it can hold.
+    /// Most tokens that the cache can hold.
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// How many tokens more it can hold.
+    /// Number of tokens that still fit.
     pub fn room(&self) -> usize {
         self.capacity - self.len()
     }
 
-    /// The position that the next token takes.
+    /// The position of the next token.
     pub fn next_position(&self) -> usize {
         self.next_position
     }
 
-    /// The position of each cached token.
+    /// The position of each cached token, by slot.
     pub fn positions(&self) -> &[u32] {
         &self.positions
     }
 
-    /// What happens to positions at an eviction.
+    /// How positions change at an eviction.
     pub fn policy(&self) -> PositionPolicy {
         self.policy
     }
 
-    /// Cuts the cache back to its first `tokens` tokens, as if the rest had never gone in.
+    /// Cuts the cache back to its first `tokens` tokens, as if the others had never been appended.
     pub fn truncate(&mut self, tokens: usize) {
         if let Some(&position) = self.positions.get(tokens) {
             self.next_position = position as usize;
@@ -147,11 +148,11 @@ impl KvCache {
         }
     }
 
-    /// Cuts the cache back to its first `tokens` tokens and returns what stood behind them, so that something else can go on
-    /// from there for a while. Only the tail is copied.
+    /// Cuts the cache back to its first `tokens` tokens and returns a copy of the rest. Other tokens
+    /// can then follow the first ones for a while, until [`Self::put_tail`].
     ///
     /// # Errors
-    /// [`ModelError::KeepRange`] if the cache is shorter than that: nothing is changed then.
+    /// [`ModelError::KeepRange`] if the cache has fewer tokens; the cache is then unchanged.
     pub fn take_tail(&mut self, tokens: usize) -> Result<CacheTail> {
         let next_position = self.next_position;
         let slots = match tokens == self.len() {
@@ -162,7 +163,7 @@ impl KvCache {
         Ok(CacheTail { slots, next_position })
     }
 
-    /// Puts a tail back behind the tokens that it stood behind.
+    /// Puts a tail back behind the tokens that preceded it.
     ///
     /// # Errors
     /// [`ModelError::CacheFull`].
@@ -178,7 +179,7 @@ impl KvCache {
         Ok(())
     }
 
-    /// Fails, with the cache as it was, unless `incoming` more tokens fit.
+    /// Fails unless `incoming` more tokens fit. The cache is unchanged.
     pub(crate) fn check_room(&self, incoming: usize) -> Result<()> {
         let cached = self.len();
         if cached + incoming > self.capacity {
@@ -187,8 +188,9 @@ impl KvCache {
         Ok(())
     }
 
-    /// Keys and values of one layer, `[1, kv_heads, capacity, row]` each. What is written behind the cached tokens counts
-    /// once [`Self::commit`] is called, after the last layer.
+    /// Keys and values of one layer, `[1, kv_heads, capacity, row]` each. Rows written behind the
+    /// cached tokens become part of the cache with [`Self::commit`], which is called after the last
+    /// layer.
     pub(crate) fn sides(&self, layer: usize) -> (&Tensor, &Tensor) {
         let LayerCache { keys, values } = &self.layers[layer];
         (keys, values)
@@ -199,19 +201,21 @@ impl KvCache {
         self.layers.iter().flat_map(|layer| [&layer.keys, &layer.values])
     }
 
-    /// Input embeddings by slot, `[capacity, hidden]`, where they are kept to be computed again. Whoever puts a token in writes its own.
+    /// Input embeddings by slot, `[capacity, hidden]`, if the policy recomputes tokens. The code that
+    /// appends a token must write its embedding here.
     pub(crate) fn embeddings(&self) -> Option<&Tensor> {
         self.embeddings.as_ref()
     }
 
-    /// Counts the tokens that were written to every layer.
+    /// Adds the tokens that were written to every layer.
     pub(crate) fn commit(&mut self, tokens: usize) {
         self.positions
             .extend((self.next_position..self.next_position + tokens).map(|position| position as u32));
         self.next_position += tokens;
     }
 
-    /// Copies `range` out of the cache: keys and values, or the embeddings that they are computed from again.
+    /// Copies `range` out of the cache: keys and values, or, if the policy recomputes tokens, their
+    /// input embeddings.
     pub(crate) fn set_aside(&self, range: &Range<usize>) -> Result<SetAside> {
         self.copy_out(range, self.policy != PositionPolicy::Recompute)
     }
@@ -233,8 +237,8 @@ impl KvCache {
         Ok(SetAside { layers, positions: positions.to_vec(), embeddings })
     }
 
-    /// Puts kept slots back behind what is there. `rotary` turns their keys to contiguous positions; without it they stay
-    /// as they are.
+    /// Appends kept slots again. `rotary` rotates their keys to the next contiguous positions; without
+    /// it they keep their positions.
     pub(crate) fn put_back(&mut self, kept: &SetAside, rotary: Option<&Rotary>) -> Result<()> {
         let start = self.len();
         self.check_room(kept.positions.len())?;
@@ -248,7 +252,7 @@ impl KvCache {
         for (layer, (keys, values)) in self.layers.iter().zip(&kept.layers) {
             match &turn {
                 Some(turn) => {
-                    // In f32, whatever they are kept in.
+                    // Keys are rotated in f32, whatever their type in the cache.
                     let turned = turn.apply(&rows_to_floats(keys)?)?;
                     layer.keys.slice_set(&floats_to_rows(&turned, keys.dtype())?, 2, start)?;
                 }
@@ -267,12 +271,12 @@ impl KvCache {
         self.next_position = 0;
     }
 
-    /// Lets the next token take this position.
+    /// Sets the position of the next token.
     pub(crate) fn continue_at(&mut self, position: usize) {
         self.next_position = position;
     }
 
-    /// Keys of one layer by slot, as they are rotated, `[kv_heads, tokens, head_dim]`, row-major.
+    /// Rotated keys of one layer, `[kv_heads, tokens, head_dim]`, row-major.
     ///
     /// # Panics
     /// If there is no such layer.
@@ -280,7 +284,7 @@ impl KvCache {
         self.read(&self.layers[layer].keys)
     }
 
-    /// Values of one layer by slot, `[kv_heads, tokens, head_dim]`, row-major.
+    /// Values of one layer, `[kv_heads, tokens, head_dim]`, row-major.
     ///
     /// # Panics
     /// If there is no such layer.
@@ -292,8 +296,8 @@ impl KvCache {
         Ok(rows_to_floats(&side.narrow(2, 0, self.len())?)?.flatten_all()?.to_vec1()?)
     }
 
-    /// Where every buffer of the cache lies in memory: keys and values of each layer. They stay there for as long as the
-    /// cache lives.
+    /// Memory addresses of the keys and values of every layer. They do not change as long as the cache
+    /// lives.
     pub fn buffer_addresses(&self) -> Result<Vec<usize>> {
         self.tensors().map(buffer_address).collect()
     }
@@ -309,21 +313,21 @@ fn buffer_address(buffer: &Tensor) -> Result<usize> {
     }
 }
 
-/// A buffer whose memory is taken now and not page by page as the stream fills it: a run that begins goes on. The values are
-/// NaN, so that a slot that is read before it is written shows at once.
+/// Allocates a buffer at once instead of page by page while the stream fills it, so that a run cannot
+/// fail later. The values are NaN, so that reading a slot before it is written shows in the results.
 fn reserved(shape: impl Into<Shape>, dtype: DType, compute: &Compute) -> Result<Tensor> {
     let shape = shape.into();
     let count = shape.elem_count();
     Ok(match (&compute.device, dtype) {
         (Device::Cpu, DType::F32) => Tensor::from_vec(filled(count, f32::NAN), shape, &Device::Cpu)?,
         (Device::Cpu, DType::BF16) => Tensor::from_vec(filled(count, bf16::NAN), shape, &Device::Cpu)?,
-        // The scale is NaN.
+        // All bytes are 0xFF, which makes the scale NaN.
         (Device::Cpu, DType::U8) => Tensor::from_vec(filled(count, u8::MAX), shape, &Device::Cpu)?,
         (device, _) => Tensor::full(f32::NAN, shape, device)?.to_dtype(dtype)?,
     })
 }
 
-/// In large pages where there are some: a token reads all of the cache.
+/// Uses large pages if the system has them, because decoding a token reads the whole cache.
 fn filled<T: Clone>(count: usize, value: T) -> Vec<T> {
     let mut values = Vec::with_capacity(count);
     ask_for_large_pages(&mut values);

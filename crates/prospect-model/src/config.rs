@@ -1,4 +1,4 @@
-//! config.json of a checkpoint: what is read, what is checked before a tensor is touched.
+//! Reads config.json of a checkpoint and checks it before any tensor is read.
 
 use std::path::Path;
 
@@ -10,14 +10,14 @@ use crate::precisions::CacheType;
 use crate::text_config::TextConfig;
 use crate::vision::VisionConfig;
 
-/// The graphs this crate computes; they differ in nothing but their names.
+/// Model types with the same computation. They differ only in name.
 const MODEL_TYPES: [&str; 2] = ["smolvlm", "idefics3"];
 
-/// Larger than any size in a config.json can be meant: products of four sizes do not overflow.
+/// Larger than any real size in a config.json. Products of three sizes cannot overflow 64 bits.
 const MAX_SIZE: usize = 1 << 20;
 
-/// config.json of a SmolVLM or Idefics3 checkpoint; unknown keys are ignored, what is left out has the value of
-/// `transformers`' `SmolVLMConfig`.
+/// config.json of a SmolVLM or Idefics3 checkpoint. Unknown keys are ignored, and missing ones have the
+/// default of `SmolVLMConfig` in `transformers`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct ModelConfig {
     /// `smolvlm` or `idefics3`.
@@ -27,13 +27,13 @@ pub struct ModelConfig {
     pub vision_config: VisionConfig,
     /// The decoder.
     pub text_config: TextConfig,
-    /// Side of the block of patches that becomes one image token.
+    /// Side of the square of patches that becomes one image token (pixel shuffle).
     #[serde(default = "default_scale_factor")]
     pub scale_factor: usize,
-    /// The token at which image embeddings stand.
+    /// Id of the token that is replaced by an image embedding.
     pub image_token_id: u32,
-    /// Whether the head is the embedding table. This key alone decides, as in `transformers`: the one of the same name in
-    /// `text_config` is not read.
+    /// Whether the output head is the embedding table. As in `transformers`, only this key decides; the
+    /// key of the same name in `text_config` is ignored.
     #[serde(default)]
     pub tie_word_embeddings: bool,
 }
@@ -54,7 +54,7 @@ impl ModelConfig {
         Self::parse(&text, &path)
     }
 
-    /// Checks the text of a config.json; `path` is what errors name.
+    /// Parses and checks the text of a config.json. Error messages name `path`.
     ///
     /// # Errors
     /// As [`Self::from_dir`].
@@ -66,17 +66,17 @@ impl ModelConfig {
         Ok(config)
     }
 
-    /// Image tokens of one frame or tile.
+    /// Number of image tokens of one frame or tile.
     pub fn image_seq_len(&self) -> usize {
         (self.vision_config.patches_per_side() / self.scale_factor).pow(2)
     }
 
-    /// Bytes of cache that one token takes.
+    /// Bytes of keys and values of one token, with this type of cache.
     pub fn kv_bytes_per_token(&self, cache: CacheType) -> usize {
         self.kv_rows_per_token() * cache.row_bytes(self.text_config.head_dim())
     }
 
-    /// Keys and values that one token has, over all layers and heads.
+    /// Number of key and value rows of one token, over all layers and heads.
     pub(crate) fn kv_rows_per_token(&self) -> usize {
         2 * self.text_config.num_hidden_layers * self.text_config.kv_heads()
     }
@@ -134,7 +134,8 @@ impl ModelConfig {
         ])
     }
 
-    /// What `LlamaConfig` allows and no SmolVLM has; ignoring it would compute something else.
+    /// Refuses options of `LlamaConfig` that no SmolVLM uses. Ignoring them would compute wrong
+    /// results.
     fn check_supported(&self, checker: &Checker<'_>) -> Result<()> {
         let text = &self.text_config;
         if text.attention_bias {
@@ -157,7 +158,7 @@ impl ModelConfig {
     }
 }
 
-/// Says which file is at fault.
+/// Makes errors that name the file.
 pub(crate) struct Checker<'a> {
     pub(crate) path: &'a Path,
 }
@@ -177,7 +178,7 @@ impl Checker<'_> {
         })
     }
 
-    /// Sizes by their keys: none is 0, none is absurd.
+    /// Checks that every size lies between 1 and [`MAX_SIZE`].
     pub(crate) fn sizes(&self, sizes: &[(&'static str, usize)]) -> Result<()> {
         match sizes.iter().find(|(_, value)| !(1..=MAX_SIZE).contains(value)) {
             Some((key, value)) => self.fail(key, value, format!("1 to {MAX_SIZE}")),
@@ -185,7 +186,7 @@ impl Checker<'_> {
         }
     }
 
-    /// `of` is at least 1.
+    /// Checks that `value` is a positive multiple of `of`, which is at least 1.
     pub(crate) fn multiple(&self, key: &'static str, value: usize, of: usize, what: &str) -> Result<()> {
         if value == 0 || !value.is_multiple_of(of) {
             return self.fail(key, value, format!("a positive multiple of {of} ({what})"));

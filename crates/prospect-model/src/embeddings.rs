@@ -1,4 +1,4 @@
-//! What goes into the model and comes out of its vision tower: pixels, and embeddings of images and of chunks.
+//! Inputs of the model and outputs of its vision tower: pixels, image embeddings and chunk embeddings.
 
 use std::fmt;
 
@@ -9,18 +9,18 @@ use crate::lend::to_floats;
 use crate::placement::Handover;
 use crate::stored::{StoredError, StoredTensor};
 
-/// Embeddings that stand at image tokens, `[image tokens, hidden]`.
+/// Embeddings of image tokens, `[image tokens, hidden]`.
 #[derive(Debug, Clone)]
 pub struct ImageEmbeddings(pub(crate) Tensor);
 
 impl ImageEmbeddings {
-    /// Image tokens they stand for.
+    /// Number of image tokens.
     pub fn tokens(&self) -> usize {
         self.0.dims()[0]
     }
 
-    /// The cosine with the embeddings of another frame, token by token: what changes in one part of the picture is seen, though
-    /// all the rest is the same. 0 where one of them is zero.
+    /// Cosine similarity with the embeddings of another frame, over all values of all tokens. 0 if one
+    /// of them is zero.
     pub fn cosine(&self, other: &Self) -> Result<f64> {
         let dot = |a: &Tensor, b: &Tensor| -> Result<f64> {
             let (a, b) = (a.to_dtype(DType::F32)?, b.to_dtype(DType::F32)?);
@@ -30,12 +30,12 @@ impl ImageEmbeddings {
         Ok(if norms > 0.0 { dot(&self.0, &other.0)? / norms } else { 0.0 })
     }
 
-    /// The values, `[image tokens, hidden]`, row-major: to keep them, or to compare them with another implementation.
+    /// The values, `[image tokens, hidden]`, row-major.
     pub fn to_vec(&self) -> Result<Vec<f32>> {
         to_floats(&self.0)
     }
 
-    /// The embeddings as a tensor of a file.
+    /// The embeddings in the form in which a file stores them.
     ///
     /// # Errors
     /// [`StoredError::Tensor`].
@@ -44,7 +44,8 @@ impl ImageEmbeddings {
     }
 }
 
-/// An image that was encoded beside the stream: [`SmolVlm::take_image`](crate::SmolVlm::take_image).
+/// An image encoded by an [`ImageEncoder`](crate::ImageEncoder), for
+/// [`SmolVlm::take_image`](crate::SmolVlm::take_image).
 #[derive(Clone)]
 pub struct EncodedImage(pub(crate) Handover);
 
@@ -59,7 +60,7 @@ impl fmt::Debug for EncodedImage {
 pub struct Embeddings(pub(crate) Tensor);
 
 impl Embeddings {
-    /// Tokens in the chunk.
+    /// Number of tokens in the chunk.
     pub fn tokens(&self) -> usize {
         self.0.dims()[0]
     }
@@ -69,12 +70,12 @@ impl Embeddings {
     }
 }
 
-/// Normalised pixels, `[tiles, 3, height, width]`, row-major.
+/// Normalized pixels, `[tiles, 3, height, width]`, row-major.
 #[derive(Debug, Clone, Copy)]
 pub struct PixelValues<'a> {
     /// The values.
     pub values: &'a [f32],
-    /// Frames or tiles.
+    /// Number of frames or tiles.
     pub tiles: usize,
     /// Height in pixels.
     pub height: usize,

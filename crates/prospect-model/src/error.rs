@@ -1,41 +1,41 @@
-//! What can be wrong with a checkpoint or a computation.
+//! Errors of a checkpoint and of the computation.
 
 use std::path::PathBuf;
 
 use crate::answer::Wanted;
 use crate::gguf::GgufError;
 
-/// A failure of the model; its `Display` is one line.
+/// Any failure of the model. Its `Display` is one line.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// A file of the checkpoint that is not there or cannot be read.
+    /// A file of the checkpoint does not exist or cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A file that cannot be written.
+    /// A file cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A JSON file that lacks a key without default, or holds a value of the wrong type.
+    /// A JSON file lacks a required key, or a value has the wrong type.
     #[error("{}: {}: expected {expected}", path.display(), one_line(source))]
     Config {
         /// The file.
         path: PathBuf,
-        /// Which key, and where.
+        /// The parser's error, with key and place.
         source: serde_json::Error,
-        /// What the file should hold.
+        /// What the file should contain.
         expected: &'static str,
     },
-    /// A configuration of another kind of model, or one whose parts do not go together.
+    /// The configuration is one of another kind of model, or its parts are inconsistent.
     #[error("{}: {key} is {}: expected {expected}", path.display(), one_line(value))]
     Shape {
         /// The file.
@@ -47,34 +47,34 @@ pub enum ModelError {
         /// What would be valid.
         expected: String,
     },
-    /// Weights in a format that is not read.
+    /// The weights have a format that this program does not read.
     #[error(
         "{}: no model.safetensors, but {}: expected weights as safetensors (`model.save_pretrained(folder, safe_serialization=True)` of transformers writes them)",
         folder.display(), one_line(found)
     )]
     ForeignWeights {
-        /// The checkpoint.
+        /// The folder of the checkpoint.
         folder: PathBuf,
-        /// The first file of weights that is there.
+        /// Name of the first file of weights in the folder.
         found: String,
     },
-    /// A list of shards or modules that leads out of its folder.
+    /// A list of shards or modules names a file outside its folder.
     #[error("{}: it names the file {name:?}: expected the name of a file beside it", path.display())]
     ShardName {
-        /// The list.
+        /// The file with the list.
         path: PathBuf,
-        /// The name.
+        /// The name in the list.
         name: String,
     },
-    /// A safetensors file that is truncated or no safetensors file.
+    /// The file is truncated, or is not a safetensors file.
     #[error("{}: not a readable safetensors file: {message}", path.display())]
     Safetensors {
         /// The file.
         path: PathBuf,
-        /// What the parser said.
+        /// The parser's message.
         message: String,
     },
-    /// A GGUF file that is damaged, or none of a SmolVLM.
+    /// The GGUF file is damaged, or is not one of a SmolVLM.
     #[error("{}: {source}", path.display())]
     Gguf {
         /// The file.
@@ -82,118 +82,118 @@ pub enum ModelError {
         /// What is wrong with it.
         source: GgufError,
     },
-    /// A tensor the architecture needs.
+    /// A tensor that the model needs is missing.
     #[error("{}: tensor {name} is missing: expected shape {expected:?}", folder.display())]
     MissingTensor {
-        /// The checkpoint.
+        /// The folder of the checkpoint.
         folder: PathBuf,
-        /// Its name.
+        /// Name of the tensor.
         name: String,
-        /// Its shape by config.json.
+        /// Shape according to config.json.
         expected: Vec<usize>,
     },
-    /// A tensor that two files have.
+    /// Two files contain the same tensor.
     #[error("{}: tensor {name} is there twice: expected each once", folder.display())]
     TensorTwice {
-        /// The checkpoint.
+        /// The folder of the checkpoint.
         folder: PathBuf,
-        /// Its name.
+        /// Name of the tensor.
         name: String,
     },
-    /// A tensor whose shape contradicts config.json.
+    /// The shape of a tensor contradicts config.json.
     #[error("{}: tensor {name} has shape {actual:?}: expected {expected:?} by the configuration", folder.display())]
     TensorShape {
-        /// The checkpoint.
+        /// The folder of the checkpoint.
         folder: PathBuf,
-        /// Its name.
+        /// Name of the tensor.
         name: String,
-        /// Its shape in the file.
+        /// Shape in the file.
         actual: Vec<usize>,
-        /// Its shape by config.json.
+        /// Shape according to config.json.
         expected: Vec<usize>,
     },
-    /// A tensor that does not hold weights.
+    /// The type of a tensor is not one of weights.
     #[error("{}: tensor {name} has type {actual}: expected F32, BF16 or F16", folder.display())]
     TensorType {
-        /// The checkpoint.
+        /// The folder of the checkpoint.
         folder: PathBuf,
-        /// Its name.
+        /// Name of the tensor.
         name: String,
-        /// Its type in the file.
+        /// Type in the file.
         actual: String,
     },
-    /// Modules that are not those of a sentence encoder, or that compute something more.
+    /// The modules are not those of a sentence encoder, or contain one that is not supported.
     #[error("{}: the modules are [{modules}]: expected Transformer, Pooling and at most Normalize", path.display())]
     Modules {
         /// The file.
         path: PathBuf,
-        /// The modules in their order.
+        /// The modules in order.
         modules: String,
     },
-    /// Another pooling than the mean over the tokens.
+    /// The pooling is not the mean over the tokens.
     #[error("{}: the pooling is {pooling}: expected mean", path.display())]
     Pooling {
         /// The file.
         path: PathBuf,
-        /// What it asks for.
+        /// The pooling that the file asks for.
         pooling: String,
     },
-    /// A tokenizer file that is no tokenizer.
+    /// The tokenizer library cannot load the tokenizer file.
     #[error("{}: not a tokenizer: {message}", path.display())]
     Tokenizer {
         /// The file.
         path: PathBuf,
-        /// What the tokenizer library said.
+        /// The library's message.
         message: String,
     },
-    /// A text that the tokenizer has no tokens for.
+    /// The tokenizer library cannot tokenize a text.
     #[error("the text cannot be tokenised: {message}")]
     Tokenise {
-        /// What the tokenizer library said.
+        /// The library's message.
         message: String,
     },
-    /// A sentence embedding with a NaN or an infinity in it.
+    /// A sentence embedding contains a NaN or an infinity.
     #[error(
         "the embedding holds {value} at component {component}: expected finite numbers (a damaged checkpoint?)"
     )]
     NonFiniteEmbedding {
-        /// The first bad value.
+        /// The first such value.
         value: f32,
-        /// Its place.
+        /// Its index.
         component: usize,
     },
-    /// A chunk without a token; the cache is as before.
+    /// The chunk has no token; the cache is unchanged.
     #[error("the chunk holds no token: expected at least one")]
     EmptyChunk,
-    /// A chunk that would not fit; the cache is as before.
+    /// The chunk does not fit; the cache is unchanged.
     #[error("{incoming} tokens do not fit into the cache: {cached} of {capacity} slots are taken")]
     CacheFull {
-        /// Tokens about to come in.
+        /// Number of new tokens.
         incoming: usize,
-        /// Tokens in the cache.
+        /// Number of tokens in the cache.
         cached: usize,
-        /// Most tokens it holds.
+        /// Most tokens that the cache holds.
         capacity: usize,
     },
-    /// Slots to keep that hold nothing; the cache is as before.
+    /// The slots to keep are not filled; the cache is unchanged.
     #[error("slots {start}..{end} cannot be kept: expected a range within the {cached} tokens of the cache")]
     KeepRange {
         /// First slot.
         start: usize,
-        /// Slot behind the last one.
+        /// Slot after the last one.
         end: usize,
-        /// Tokens in the cache.
+        /// Number of tokens in the cache.
         cached: usize,
     },
-    /// A position the model was not made for.
+    /// The position lies beyond the model's maximum.
     #[error("position {position} is past the model's maximum: expected at most {max}")]
     Position {
         /// The position.
         position: usize,
-        /// The last one there is.
+        /// The largest position.
         max: usize,
     },
-    /// A token id outside the vocabulary.
+    /// The token id is not in the vocabulary.
     #[error("token id {id} is not in the vocabulary: expected less than {vocab_size}")]
     TokenId {
         /// The id.
@@ -201,96 +201,96 @@ pub enum ModelError {
         /// Size of the vocabulary.
         vocab_size: usize,
     },
-    /// Image tokens and image embeddings that do not pair up.
+    /// The numbers of image tokens and of image embeddings differ.
     #[error("{image_tokens} image tokens for {embeddings} image embeddings: expected as many")]
     ImageTokens {
-        /// Image tokens among the ids.
+        /// Number of image tokens among the ids.
         image_tokens: usize,
-        /// Rows of image embeddings.
+        /// Number of image embeddings.
         embeddings: usize,
     },
-    /// Precomputed image embeddings that are no whole rows.
+    /// The number of image embedding values is not a multiple of the hidden size.
     #[error("{values} values of image embeddings: expected a multiple of the hidden size, {hidden_size}")]
     ImageValues {
-        /// Values given.
+        /// Number of values.
         values: usize,
-        /// Values of one image token.
+        /// Number of values of one image token.
         hidden_size: usize,
     },
-    /// Pixels that are no whole number of frames of the size the vision tower takes.
+    /// The pixels are not a whole number of tiles of the size that the vision tower takes.
     #[error(
         "{values} pixel values for {tiles} tiles of 3x{height}x{width}: expected at least one tile of 3x{side}x{side} and as many values"
     )]
     Pixels {
-        /// Values given.
+        /// Number of values.
         values: usize,
-        /// Tiles.
+        /// Number of tiles.
         tiles: usize,
         /// Height in pixels.
         height: usize,
         /// Width in pixels.
         width: usize,
-        /// Height and width by config.json.
+        /// Height and width according to config.json, in pixels.
         side: usize,
     },
-    /// Logits with a NaN or an infinity in them; the cache is as before the chunk.
+    /// The logits contain a NaN or an infinity; the cache is as before the chunk.
     #[error("the logits hold {value} at token {token}: expected finite numbers (a damaged checkpoint?)")]
     NonFiniteLogits {
-        /// The first bad value.
+        /// The first such value.
         value: f32,
-        /// Its token id.
+        /// Token id of that value.
         token: usize,
     },
-    /// A GPU that this build or this machine does not have.
+    /// This build or this machine has no such GPU.
     #[error("{problem}")]
     Gpu {
         /// What is missing.
         problem: String,
     },
-    /// A type or a precision that the device does not compute in.
+    /// The device does not support the type or the precision.
     #[error("{what} is not computed: expected {expected}")]
     Unsupported {
-        /// What is asked for.
+        /// The requested type or precision.
         what: &'static str,
-        /// What is there.
+        /// What the device supports.
         expected: &'static str,
     },
-    /// Threads that the system does not give.
+    /// The threads cannot be started.
     #[error("threads to compute with: {message}: expected a system that gives them")]
     Threads {
-        /// What it said.
+        /// The error message.
         message: String,
     },
-    /// A failure inside the tensor library.
+    /// The tensor library failed.
     #[error("tensor library: {}", first_line(.0))]
     Tensor(#[from] candle_core::Error),
-    /// A linear layer whose input does not fit it, or whose weights cannot be packed.
+    /// The input does not fit a linear layer, or its weights cannot be packed.
     #[error(transparent)]
     Linear(#[from] crate::linear::LinearError),
-    /// A reply that was given what it does not take.
+    /// A reply got an answer that it cannot use.
     #[error(transparent)]
     Generation(#[from] GenerationError),
-    /// Shapes of queries, keys and values that do not fit each other.
+    /// The shapes of queries, keys and values do not match.
     #[error(transparent)]
     Attention(#[from] crate::attention::ShapeError),
 }
 
-/// What a reply cannot take.
+/// Why a reply cannot take an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GenerationError {
-    /// It is finished.
+    /// The reply is finished.
     #[error("a reply that is finished was given another word: expected none")]
     Finished,
-    /// Something else was asked for.
+    /// The answer does not contain what the reply asked for.
     #[error("a reply was given less than it asked for: expected {wanted:?}")]
     NotEnough {
-        /// What it asked for.
+        /// What the reply asked for.
         wanted: Wanted,
     },
 }
 
 impl ModelError {
-    /// Whether the checkpoint is at fault rather than the computation.
+    /// Whether the checkpoint, rather than the computation, is at fault.
     pub fn is_bad_checkpoint(&self) -> bool {
         matches!(
             self,
@@ -312,16 +312,16 @@ impl ModelError {
     }
 }
 
-/// What every function here returns.
+/// The result of every function of this crate.
 pub(crate) type Result<T> = std::result::Result<T, ModelError>;
 
-/// `message` on one line: serde repeats an unknown key or variant as the file has it, line breaks included.
+/// `message` on one line. serde quotes an unknown key or variant as the file has it, with line breaks.
 pub(crate) fn one_line(message: impl ToString) -> String {
     let text = message.to_string();
     text.split(char::is_control).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// The first line of a message: candle appends a backtrace to its own.
+/// The first line of a candle error, which may have a backtrace appended.
 pub(crate) fn first_line(error: &candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }

@@ -1,4 +1,4 @@
-//! Rebuilding the cache from what an eviction keeps and puts back.
+//! Rebuilds a cache from the pieces that an eviction keeps and inserts.
 
 use std::ops::Range;
 
@@ -12,17 +12,17 @@ use crate::error::{ModelError, Result};
 use crate::passes::{DecoderInput, Piece};
 use crate::smolvlm::SmolVlm;
 
-/// One piece of what an evicted cache is rebuilt from.
+/// One piece of the rebuilt cache.
 #[derive(Debug, Clone)]
 pub enum EvictionPiece {
-    /// These slots come back.
+    /// Keep the tokens in these slots.
     Keep(Range<usize>),
-    /// These embeddings are prefilled.
+    /// Prefill these embeddings.
     Tokens(Embeddings),
 }
 
 impl EvictionPiece {
-    /// Tokens it holds.
+    /// Number of tokens.
     pub fn tokens(&self) -> usize {
         match self {
             Self::Keep(range) => range.len(),
@@ -31,20 +31,23 @@ impl EvictionPiece {
     }
 }
 
-/// An [`EvictionPiece`] once the cache it is taken from may be emptied.
+/// An [`EvictionPiece`] that no longer depends on the contents of the cache.
 enum Prepared<'a> {
     Slots(SetAside),
     Tokens(&'a Tensor),
 }
 
 impl SmolVlm {
-    /// Rebuilds the cache from `pieces`, in order, under its position policy; positions rise strictly under every policy but
-    /// [`PositionPolicy::Legacy`]. Slots that would keep their positions behind text that has taken them follow the text. Returns whether positions were moved back to
-    /// start at 0 because the model's maximum was near ([`PositionPolicy::Preserve`] only).
+    /// Rebuilds the cache from `pieces`, in order, under its position policy. Positions increase
+    /// strictly under every policy except [`PositionPolicy::Legacy`]. Under
+    /// [`PositionPolicy::Preserve`], kept slots whose positions were taken by inserted text move behind
+    /// that text. Returns whether all positions were moved to begin at 0 because the model's maximum
+    /// was near (only with [`PositionPolicy::Preserve`]).
     ///
     /// # Errors
-    /// [`ModelError::CacheFull`] if the pieces hold more tokens than the cache and [`ModelError::KeepRange`] if a piece
-    /// names slots that hold nothing: nothing is changed then. Any other error leaves the cache empty.
+    /// [`ModelError::CacheFull`] if the pieces have more tokens than the cache can hold;
+    /// [`ModelError::KeepRange`] if a piece names unfilled slots. In both cases nothing is changed. Any
+    /// other error leaves the cache empty.
     pub fn evict(&self, cache: &mut KvCache, pieces: &[EvictionPiece]) -> Result<bool> {
         let tokens: usize = pieces.iter().map(EvictionPiece::tokens).sum();
         if tokens > cache.capacity() {
@@ -59,7 +62,8 @@ impl SmolVlm {
         let keeps_some = prepared.iter().any(|piece| matches!(piece, Prepared::Slots(_)));
         let preserves = cache.policy() == PositionPolicy::Preserve && keeps_some;
         let next = if preserves { cache.next_position().max(preserved_end(&prepared)) } else { 0 };
-        // Room for a cache that fills up again from here; past that, keys could no longer keep their rotation.
+        // The positions must leave room to fill the cache again. Otherwise later keys could not keep
+        // their rotation.
         let positions_reset = preserves && next + cache.capacity() > self.passes().rotary().max_positions();
         let turns = cache.policy() == PositionPolicy::Rerotate || positions_reset;
         self.rebuild(cache, &prepared, turns).inspect_err(|_| cache.clear())?;
@@ -81,7 +85,8 @@ impl SmolVlm {
                 Prepared::Slots(slots) => match &slots.embeddings {
                     Some(embeddings) => compute(embeddings, cache)?,
                     None => {
-                        // Text that was put before may have taken their places: positions rise, so they follow it.
+                        // Inserted text may have taken the positions of these slots. Positions must
+                        // increase, so the slots follow the text.
                         let taken = cache.policy() == PositionPolicy::Preserve
                             && !follows(slots, cache.next_position());
                         cache.put_back(slots, (turns || taken).then(|| passes.rotary()))?;
@@ -97,12 +102,13 @@ impl SmolVlm {
     }
 }
 
-/// Whether slots can keep their positions behind what ends before `next`.
+/// Whether the slots can keep their positions behind tokens that end before position `next`.
 fn follows(slots: &SetAside, next: usize) -> bool {
     slots.first_position().is_none_or(|first| first as usize >= next)
 }
 
-/// The position behind the last piece where slots keep theirs, as far as positions then rise.
+/// The next position after the last piece, if slots keep their positions wherever positions still
+/// increase.
 fn preserved_end(pieces: &[Prepared<'_>]) -> usize {
     pieces.iter().fold(0, |next, piece| match piece {
         Prepared::Tokens(embeddings) => next + embeddings.dims().first().copied().unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! Generation for one stream over an explicit cache.
+//! The generation loop for one stream with its cache.
 
 use crate::batch::Input;
 use crate::cache::KvCache;
@@ -9,12 +9,12 @@ use crate::generator::{Generator, TalkRule};
 use crate::smolvlm::SmolVlm;
 
 impl Generator {
-    /// Prefills `chunk` and generates at most `max_new_tokens` tokens; `rule` applies to the first one, `None` lets the
-    /// model speak without a decision (and without touching the memory of the last one). With [`Sampling::Greedy`](crate::Sampling::Greedy) this is
-    /// ProAssist's `fast_greedy_generate`.
+    /// Prefills `chunk` and generates at most `max_new_tokens` tokens. `rule` is the talk decision at
+    /// the first token; with `None` the model always speaks, and the remembered decision is unchanged.
+    /// With [`Sampling::Greedy`](crate::Sampling::Greedy) this is ProAssist's `fast_greedy_generate`.
     ///
     /// # Errors
-    /// Those of [`SmolVlm::prefill`]: what failed is not in the cache, what went in before it is.
+    /// As [`SmolVlm::prefill`]. The failed input is not in the cache; earlier input is.
     pub fn generate(
         &mut self,
         model: &SmolVlm,
@@ -29,7 +29,7 @@ impl Generator {
         generated
     }
 
-    /// Leads a reply to its end.
+    /// Runs a reply to its end.
     fn lead(
         &mut self,
         mut generation: Generation,

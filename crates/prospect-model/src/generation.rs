@@ -1,8 +1,10 @@
-//! A reply in the making, as a machine of small steps: it says what goes into the model next, and is told what the model found.
+//! A reply in progress, as a state machine: it says what goes into the model next, and takes the
+//! model's answer.
 //!
-//! It computes nothing and waits for nothing, so that a scheduler may put words of many replies into one pass, do a few of them at a
-//! time, or write a reply down in its middle ([`Generation`] and [`GeneratorMemory`](crate::GeneratorMemory) are all there is of it
-//! beside the cache). Every rule of a reply is here; [`Generator::generate`] is the loop over it for one stream.
+//! It computes nothing and never waits. A scheduler can therefore put tokens of many replies into one
+//! pass, interleave them, or suspend a reply in the middle: [`Generation`] and
+//! [`GeneratorMemory`](crate::GeneratorMemory) are its whole state besides the cache. All rules of a
+//! reply are here. [`Generator::generate`] is the loop over it for one stream.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,39 +17,40 @@ use crate::sampling::{Choice, argmax};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
-    /// The decision was to stay silent.
+    /// The talk decision was silence.
     Silence,
-    /// The end of the utterance.
+    /// The model ended the utterance.
     EndOfUtterance,
-    /// As many tokens as were allowed.
+    /// The limit of new tokens was reached.
     MaxNewTokens,
-    /// No slot left in the cache.
+    /// The cache has no free slot.
     CacheFull,
 }
 
-/// What was generated.
+/// A generated reply.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Generated {
-    /// The ids, with the one that ended the utterance; all but the last are in the cache.
+    /// The token ids, including the one that ended the utterance. All but the last are in the cache.
     pub token_ids: Vec<u32>,
-    /// Probability of silence at the first token.
+    /// Probability of silence at the first token, from 0 to 1.
     pub not_talk_probability: f32,
-    /// Why it stopped.
+    /// Why generation stopped.
     pub stop: StopReason,
 }
 
-/// What goes into the cache next for a reply.
+/// What the next step of a reply puts into the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// The chunk that the reply answers.
     Chunk,
-    /// This word of the reply.
+    /// This token of the reply.
     Word(u32),
-    /// Nothing: the reply is finished, for this reason.
+    /// Nothing: the reply is finished for this reason.
     Finished(StopReason),
 }
 
-/// A reply in the making. [`Generator::begin`] makes it, and the same generator, or another one that remembers as much, leads it on.
+/// A reply in progress, made by [`Generator::begin`]. The same generator, or one with the same memory,
+/// must continue it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Generation {
@@ -58,19 +61,20 @@ pub struct Generation {
     stage: Stage,
 }
 
-/// Where a reply stands.
+/// State of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Stage {
-    /// Before its chunk.
+    /// The chunk is not in the cache yet.
     Chunk,
-    /// Before this word, which is picked and not in the cache.
+    /// This token was picked and is not in the cache yet.
     Word(u32),
     Finished(StopReason),
 }
 
 impl Generator {
-    /// A reply as [`Self::generate`] makes it, for a caller that puts its chunk and its words into the cache step by step.
+    /// Begins a reply as [`Self::generate`] does, for a caller that puts the chunk and the tokens into
+    /// the cache step by step.
     pub fn begin(&self, rule: Option<TalkRule>, max_new_tokens: usize) -> Generation {
         Generation::new(rule, max_new_tokens)
     }
@@ -90,7 +94,8 @@ impl Generation {
         }
     }
 
-    /// What to ask of the model when that goes in. It may be given more: logits serve for anything, a choice for the likeliest.
+    /// What to ask the model when that goes in. More informative answers are accepted too: logits in
+    /// all cases, and a choice instead of the likeliest token.
     pub fn wanted(&self, generator: &Generator) -> Wanted {
         match (generator.is_greedy(), self.stage) {
             (false, _) => Wanted::Logits,
@@ -99,17 +104,17 @@ impl Generation {
         }
     }
 
-    /// The ids so far; all but the last are in the cache.
+    /// The token ids so far; all but the last are in the cache.
     pub fn token_ids(&self) -> &[u32] {
         &self.token_ids
     }
 
-    /// Probability of silence at the talk decision, once one was taken.
+    /// Probability of silence at the talk decision, after it was made.
     pub fn decided(&self) -> Option<f32> {
         self.rule.filter(|_| self.stage != Stage::Chunk).map(|_| self.not_talk_probability)
     }
 
-    /// Why it stopped, once it did.
+    /// Why the reply stopped, if it has.
     pub fn stop(&self) -> Option<StopReason> {
         match self.stage {
             Stage::Finished(stop) => Some(stop),
@@ -117,14 +122,16 @@ impl Generation {
         }
     }
 
-    /// What was generated until now, where it stops for this reason: that of [`Next::Finished`], or another one to break it off.
+    /// Ends the reply and returns it. `stop` is the reason from [`Next::Finished`], or the reason for
+    /// aborting.
     pub fn into_generated(self, stop: StopReason) -> Generated {
         let Self { token_ids, not_talk_probability, .. } = self;
         Generated { token_ids, not_talk_probability, stop }
     }
 
-    /// Takes what the model found behind what went in last, where the cache has `room` for so many tokens more: the talk decision
-    /// if that was the chunk, and the next word.
+    /// Takes the model's answer about the token after the last input: after the chunk this is the talk
+    /// decision and the first token, later it is the next token. `room` is the number of tokens that
+    /// still fit into the cache.
     ///
     /// # Errors
     /// [`GenerationError`]; nothing is changed then.
@@ -151,7 +158,8 @@ impl Generation {
         Ok(())
     }
 
-    /// The next word by chance. A decision is not left to it: the logits leave no other one.
+    /// Draws the next token at random. The talk decision is not random: it fixes the logit of silence
+    /// before the draw.
     fn draw(&mut self, generator: &mut Generator, logits: &mut [f32], room: usize) {
         if self.stage == Stage::Chunk {
             let silence = generator.end_of_utterance;
@@ -160,14 +168,14 @@ impl Generation {
                 *logit = if silent { 1e4 } else { -1e4 };
             }
         }
-        // No random number is used up for a word that is not said.
+        // No random number is drawn for a token that is not generated.
         if self.stop().is_none() {
             let id = generator.pick(logits);
             self.say(generator, id, room);
         }
     }
 
-    /// The first word, the likeliest that the decision leaves.
+    /// Picks the first token: the likeliest one that the talk decision allows.
     fn choose(&mut self, generator: &mut Generator, choice: Choice, room: usize) {
         let id = match self.decide(generator, choice) {
             None => choice.likeliest,
@@ -179,7 +187,7 @@ impl Generation {
         }
     }
 
-    /// Whether to stay silent, if there is something to decide; and nothing follows where no word is allowed.
+    /// Makes the talk decision, if there is a rule. Finishes the reply if no token is allowed.
     fn decide(&mut self, generator: &mut Generator, choice: Choice) -> Option<bool> {
         self.not_talk_probability = choice.silence;
         if self.max_new_tokens == 0 {
@@ -188,7 +196,7 @@ impl Generation {
         self.rule.map(|rule| generator.decides_for_silence(rule, choice))
     }
 
-    /// Adds a word, and sees whether the reply ends with it.
+    /// Appends a token, and finishes the reply if this token ends it.
     fn say(&mut self, generator: &Generator, id: u32, room: usize) {
         self.token_ids.push(id);
         let stop = if id == generator.end_of_utterance {

@@ -1,36 +1,39 @@
-//! What picks the words of replies and remembers from one to the next, with the talk decision of ProAssist.
+//! Picks the tokens of replies and remembers what the next reply needs, with the talk decision of
+//! ProAssist.
 
 use serde::{Deserialize, Serialize};
 
 use crate::sampling::{Choice, Sampler, Sampling};
 
-/// When the model stays silent at a frame (ProAssist's `not_talk_threshold`). The decision is never drawn at random.
+/// When the model stays silent at a frame (ProAssist's `not_talk_threshold`). The decision is never
+/// random.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TalkRule {
     /// Silent if silence is the likeliest token.
     Argmax,
-    /// Silent only if the probability of silence exceeds this.
+    /// Silent if the probability of silence is greater than this.
     Threshold(f32),
-    /// Talk if the probability of silence fell by more than this since the last frame; otherwise, and at the first frame,
-    /// silent only if it exceeds 0.5.
+    /// Talk if the probability of silence fell by more than this since the last frame. Otherwise, and
+    /// at the first frame, silent if it is greater than 0.5.
     Fall(f32),
 }
 
-/// Generation over an explicit cache; remembers the last talk decision and the state of the sampling.
+/// Picks tokens for the replies of one stream. It remembers the last talk decision and the state of the
+/// random numbers.
 #[derive(Debug, Clone)]
 pub struct Generator {
-    /// The id that is both silence and the end of an utterance.
+    /// The token id that means both silence and the end of an utterance.
     pub end_of_utterance: u32,
-    /// Ids that end a reply beside it.
+    /// Other token ids that end a reply.
     other_ends: Vec<u32>,
     sampler: Sampler,
     last_not_talk_probability: Option<f32>,
-    /// Reused from token to token.
+    /// Buffer that is reused from token to token.
     pub(crate) logits: Vec<f32>,
 }
 
-/// What a [`Generator`] remembers from call to call.
+/// The state that a [`Generator`] keeps from call to call.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GeneratorMemory {
@@ -39,7 +42,7 @@ pub struct GeneratorMemory {
 }
 
 impl Generator {
-    /// A generator that has taken no decision yet.
+    /// A generator before its first decision.
     pub fn new(end_of_utterance: u32, sampling: Sampling) -> Self {
         Self {
             end_of_utterance,
@@ -50,38 +53,38 @@ impl Generator {
         }
     }
 
-    /// The same, where each of `ends` ends a reply as well; silence stays the one token.
+    /// Adds token ids that also end a reply. Silence remains the one token `end_of_utterance`.
     #[must_use]
     pub fn ending_at(mut self, ends: &[u32]) -> Self {
         self.other_ends = ends.iter().copied().filter(|&id| id != self.end_of_utterance).collect();
         self
     }
 
-    /// What another generator of the same sampling needs to go on as this one would.
+    /// The state with which another generator of the same sampling continues like this one.
     pub fn memory(&self) -> GeneratorMemory {
         let Self { end_of_utterance: _, other_ends: _, sampler, logits: _, last_not_talk_probability } = self;
         let last_not_talk_probability = *last_not_talk_probability;
         GeneratorMemory { random: sampler.random_state(), last_not_talk_probability }
     }
 
-    /// Goes on as the generator would whose [`Self::memory`] this is.
+    /// Restores the state that [`Self::memory`] returned.
     pub fn remember(&mut self, memory: GeneratorMemory) {
         let GeneratorMemory { random, last_not_talk_probability } = memory;
         self.sampler.set_random_state(random);
         self.last_not_talk_probability = last_not_talk_probability;
     }
 
-    /// Whether it always picks the likeliest word.
+    /// Whether it always picks the likeliest token.
     pub(crate) fn is_greedy(&self) -> bool {
         self.sampler.is_greedy()
     }
 
-    /// The next word by logits `[vocab]`.
+    /// The next token for logits `[vocab]`.
     pub(crate) fn pick(&mut self, logits: &[f32]) -> u32 {
         self.sampler.pick(logits)
     }
 
-    /// Whether this word ends a reply, the end of the utterance aside.
+    /// Whether this token, other than `end_of_utterance`, ends a reply.
     pub(crate) fn ends_reply(&self, id: u32) -> bool {
         self.other_ends.contains(&id)
     }

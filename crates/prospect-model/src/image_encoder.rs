@@ -1,4 +1,5 @@
-//! Images encoded beside the stream: the next frame, while the model is busy with this one.
+//! Encodes images in parallel with the stream: the next frame, while the model works on the present
+//! one.
 
 use std::sync::Arc;
 
@@ -8,15 +9,19 @@ use crate::embeddings::{EncodedImage, PixelValues};
 use crate::error::{ModelError, Result};
 use crate::smolvlm::SmolVlm;
 
-/// The vision tower and connector of a model, with threads of their own, and on a GPU in a stream of their own: a token that is being
-/// decoded never waits for a piece of an image on a CPU, and on a GPU for no more than what is running. The bits are those of [`SmolVlm::encode_image`], whatever the number of threads.
+/// The vision tower and connector of a model, with threads of their own, and on a GPU with a CUDA
+/// stream of their own.
+///
+/// On a CPU, decoding a token never waits for the encoding of an image. On a GPU it waits only for
+/// kernels that are already running. The results are bit-identical to [`SmolVlm::encode_image`] for any
+/// number of threads.
 pub struct ImageEncoder {
     model: Arc<SmolVlm>,
     pool: ThreadPool,
 }
 
 impl ImageEncoder {
-    /// With so many threads, 0 for as many as there are cores.
+    /// An encoder with `threads` threads; 0 means one per core.
     ///
     /// # Errors
     /// [`ModelError::Threads`].
@@ -26,7 +31,7 @@ impl ImageEncoder {
         Ok(Self { model, pool })
     }
 
-    /// As [`SmolVlm::encode_image`], for [`SmolVlm::take_image`].
+    /// As [`SmolVlm::encode_image`]; [`SmolVlm::take_image`] turns the result into embeddings.
     ///
     /// # Errors
     /// As [`SmolVlm::encode_image`].

@@ -1,24 +1,25 @@
-//! Which instructions the kernels may use at most.
+//! Limits the instruction sets that the kernels use.
 
 use std::sync::OnceLock;
 
-/// Keeps kernels from instructions that the machine has: `portable`, `avx2` or `avx512`. To measure and to test what others
-/// get; nothing else depends on it.
+/// Environment variable that forbids newer instructions: `portable`, `avx2` or `avx512`. It exists to
+/// measure and test the slower kernels; nothing else depends on it.
 const VARIABLE: &str = "PROSPECT_INSTRUCTIONS";
 
-/// Instruction sets that there are kernels for, the fastest last.
+/// Instruction sets with kernels, from slowest to fastest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
-    /// What the program was compiled for.
+    /// The instructions that the program was compiled for.
     Portable,
     /// AVX2 and FMA.
     Avx2,
-    /// AVX-512 in any extent.
+    /// AVX-512, with any of its extensions.
     Avx512,
 }
 
 impl Level {
-    /// Whether kernels of this level are wanted, if the machine has them. Asked once a process.
+    /// Whether kernels of this level may be used if the machine has them. The variable is read once per
+    /// process.
     pub(crate) fn is_allowed(self) -> bool {
         static MOST: OnceLock<Level> = OnceLock::new();
         self <= *MOST.get_or_init(|| Self::most(std::env::var(VARIABLE).ok().as_deref()))
@@ -33,7 +34,8 @@ impl Level {
     }
 }
 
-/// Instructions of this processor that the kernels use, by their usual names; none where only portable code runs.
+/// The instruction sets of this processor that the kernels use, by their usual names. Empty if only
+/// portable code runs.
 pub fn cpu_instructions() -> Vec<&'static str> {
     #[cfg(target_arch = "x86_64")]
     {

@@ -1,29 +1,31 @@
-//! What a layer of decoder and vision tower consists of: names and shapes stand here, for every form that weights are held in.
+//! Names and shapes of the weights of decoder and vision layers, for every form in which weights are
+//! held.
 
 use crate::error::Result;
 use crate::text_config::TextConfig;
 use crate::vision::VisionConfig;
 use crate::weights::Weights;
 
-/// One of the matrices that are read as one: its name, and its outputs.
+/// One of several matrices that are stacked into one: its name and its number of outputs.
 pub(crate) type Part = (String, usize);
 
-/// A layer of the decoder, its norms and linear layers held as `N` and `L`; fields are named as the checkpoint names them.
+/// A decoder layer, with norms of type `N` and linear layers of type `L`. Fields have the names of the
+/// checkpoint.
 pub(crate) struct DecoderLayer<N, L> {
     pub(crate) input_layernorm: N,
-    /// Queries, keys and values side by side.
+    /// Queries, keys and values, stacked.
     pub(crate) qkv_proj: L,
     pub(crate) o_proj: L,
     pub(crate) post_attention_layernorm: N,
-    /// Gates and values side by side.
+    /// Gates and values, stacked.
     pub(crate) gate_up_proj: L,
     pub(crate) down_proj: L,
 }
 
-/// A layer of the vision tower, likewise.
+/// A layer of the vision tower, in the same form.
 pub(crate) struct VisionLayer<N, L> {
     pub(crate) layer_norm1: N,
-    /// Queries, keys and values side by side.
+    /// Queries, keys and values, stacked.
     pub(crate) qkv_proj: L,
     pub(crate) out_proj: L,
     pub(crate) layer_norm2: N,
@@ -32,7 +34,8 @@ pub(crate) struct VisionLayer<N, L> {
 }
 
 impl<N, L> DecoderLayer<N, L> {
-    /// Reads the layer `name`: a norm by its name, linear layers of the same inputs as one.
+    /// Reads the layer `name`. `norm` reads a norm by name, `linear` reads layers with the same input
+    /// as one.
     pub(crate) fn read(
         config: &TextConfig,
         name: &str,
@@ -95,8 +98,8 @@ impl<N, L> VisionLayer<N, L> {
     }
 }
 
-/// Names of embedding table and head as `transformers` 5 reads them: an untied checkpoint has both; a tied one has either, and
-/// where it has both, they are taken as they are.
+/// Names of embedding table and head, as `transformers` 5 reads them. An untied checkpoint has both. A
+/// tied one has one of them; if it has both, both are used.
 pub(crate) fn table_and_head(weights: &Weights, tied: bool) -> (&'static str, &'static str) {
     let (table, head) = ("model.text_model.embed_tokens", "lm_head");
     let has = |name: &str| weights.has(&format!("{name}.weight"));

@@ -1,10 +1,10 @@
-//! Values of tensors for code over buffers: lent where they lie, or copied.
+//! Gives code over buffers access to the values of tensors.
 
 use candle_core::{CpuStorage, DType, Storage, Tensor};
 
 use crate::error::Result;
 
-/// Lends the memory of a contiguous tensor.
+/// Calls `read` with the memory of a contiguous f32 tensor on the CPU.
 pub(crate) fn with_floats<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
     let (storage, layout) = tensor.storage_and_layout();
     match (&*storage, layout.contiguous_offsets()) {
@@ -13,7 +13,7 @@ pub(crate) fn with_floats<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> Resul
     }
 }
 
-/// The values of a tensor, row-major.
+/// Copies the values of a tensor as f32, row-major.
 pub(crate) fn to_floats(tensor: &Tensor) -> Result<Vec<f32>> {
     Ok(tensor.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?)
 }

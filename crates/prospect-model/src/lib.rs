@@ -1,8 +1,9 @@
 //! SmolVLM2 on candle: vision tower, connector, decoder and an accumulating KV cache.
 //!
-//! The only crate of the workspace that names candle; its users see newtypes. A [`SmolVlm`] holds weights, a [`KvCache`]
-//! holds one stream. The reference is `transformers`' `models/smolvlm`; shapes come from config.json, never from constants.
-//! With the feature `sentence-encoder` there is also a `SentenceEncoder`, which compares texts in an evaluation.
+//! Of this workspace only this crate and `prospect-cuda` name candle; users see types of this crate. A
+//! [`SmolVlm`] holds the weights, a [`KvCache`] holds one stream. The reference implementation is
+//! `models/smolvlm` in `transformers`. Shapes come from config.json, never from constants. The feature
+//! `sentence-encoder` adds a `SentenceEncoder`, which compares texts in evaluations.
 
 mod answer;
 mod any_device;
@@ -47,21 +48,22 @@ mod vectorised;
 mod vision;
 mod weights;
 
-/// Whether this build computes on NVIDIA GPUs, where there is one.
+/// Whether this build can compute on NVIDIA GPUs.
 pub const fn has_cuda() -> bool {
     cfg!(feature = "cuda")
 }
 
-/// Starts the threads of the computation. Without this call, the first computation starts as many as `RAYON_NUM_THREADS` says.
+/// Starts the computation threads. Without this call, the first computation starts `RAYON_NUM_THREADS`
+/// threads, or one per core.
 ///
 /// # Errors
-/// [`ModelError::Threads`] if the system does not give them, or they run already.
+/// [`ModelError::Threads`] if the threads cannot be started or are already running.
 pub fn start_threads(threads: usize) -> Result<(), ModelError> {
     let started = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     started.map_err(|error| ModelError::Threads { message: error.to_string() })
 }
 
-/// Threads that the computation uses: `RAYON_NUM_THREADS`, or as many as the machine has.
+/// Number of computation threads: `RAYON_NUM_THREADS`, or one per core.
 pub fn threads() -> usize {
     candle_core::utils::get_num_threads()
 }

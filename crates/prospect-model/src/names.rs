@@ -1,22 +1,22 @@
-//! What the tensors of a checkpoint are called.
+//! Names of the tensors in a checkpoint.
 
 use std::borrow::Cow;
 
-/// Other beginnings of names, and what they stand for here, which are the names of published checkpoints. SmolVLM and Idefics3
-/// as `transformers` writes them have the same names; beside these are in use:
+/// Other prefixes of tensor names, with the prefix of published checkpoints that they stand for.
+/// `transformers` writes SmolVLM and Idefics3 with the same names. Other prefixes in use are:
 const OTHER_BEGINNINGS: [(&str, &str); 7] = [
-    // the model without its head, saved alone (`SmolVLMModel`, `Idefics3Model`),
+    // the model saved without its head (`SmolVLMModel`, `Idefics3Model`),
     ("text_model.", "model.text_model."),
     ("vision_model.", "model.vision_model."),
     ("connector.", "model.connector."),
-    // and what training code saved before it was converted for `transformers`.
+    // and the names that training code used before the conversion for `transformers`.
     ("model.layers.", "model.text_model.layers."),
     ("model.norm.", "model.text_model.norm."),
     ("model.embed_tokens.", "model.text_model.embed_tokens."),
     ("model.modality_projection.", "model.connector.modality_projection."),
 ];
 
-/// The name of a published checkpoint's tensor for one that a file calls `name`.
+/// The published name of the tensor that a file calls `name`.
 pub(crate) fn published(name: &str) -> Cow<'_, str> {
     let renamed = OTHER_BEGINNINGS.iter().find_map(|(other, published)| {
         let rest = name.strip_prefix(other)?;

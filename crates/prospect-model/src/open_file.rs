@@ -1,4 +1,4 @@
-//! A file of weights that several threads read from.
+//! A file of weights that several threads can read.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -9,7 +9,7 @@ use prospect_processor::open_checkpoint_file;
 
 use crate::error::{ModelError, Result};
 
-/// An open file; its cursor belongs to whoever reads.
+/// An open file, locked while a thread moves its cursor and reads.
 pub(crate) struct OpenFile {
     path: PathBuf,
     file: Mutex<File>,
@@ -29,20 +29,20 @@ impl OpenFile {
         &self.path
     }
 
-    /// Bytes of it, when it was opened.
+    /// Length of the file in bytes when it was opened.
     pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
-    /// Fills `bytes` from `start` on.
+    /// Fills `bytes` with the file's contents from byte `start` on.
     pub(crate) fn read(&self, start: u64, bytes: &mut [u8]) -> Result<()> {
-        // A reader that panicked left the cursor anywhere, and it is set here.
+        // A thread that panicked may have moved the cursor, but it is set again here.
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(bytes));
         read.map_err(|source| ModelError::Read { path: self.path.clone(), source })
     }
 
-    /// What reads it from its beginning, while nobody else does.
+    /// Calls `read` with the file at its beginning, while no other thread reads it.
     pub(crate) fn with_reader<T>(&self, read: impl FnOnce(&mut File) -> T) -> Result<T> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.rewind().map_err(|source| ModelError::Read { path: self.path.clone(), source })?;

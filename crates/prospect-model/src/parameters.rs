@@ -1,9 +1,9 @@
-//! How many parameters a configuration means.
+//! Number of parameters of a configuration.
 
 use crate::config::ModelConfig;
 
 impl ModelConfig {
-    /// Parameters of the whole model; a tied head counts once.
+    /// Number of parameters of the whole model. A tied head counts once.
     pub fn parameters(&self) -> usize {
         self.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }

@@ -1,5 +1,5 @@
-//! The forward passes of a model, whatever computes them: over buffers on a CPU ([`crate::cpu`]), or over tensors on any device
-//! ([`crate::any_device`]). Who asks knows neither.
+//! The trait of a model's forward passes. It has two implementations: over buffers on a CPU
+//! ([`crate::cpu`]), and over tensors on any device ([`crate::any_device`]). Callers depend on neither.
 
 use std::slice;
 
@@ -16,7 +16,7 @@ use crate::sampling::{Choice, argmax};
 /// What goes into the decoder.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum DecoderInput<'a> {
-    /// Ids of words, all in the vocabulary.
+    /// Token ids, all in the vocabulary.
     Words(&'a [u32]),
     /// `[tokens, hidden]`
     Embeddings(&'a Tensor),
@@ -31,31 +31,31 @@ impl DecoderInput<'_> {
     }
 }
 
-/// What one stream puts into a pass of the decoder, with the cache that it goes into.
+/// The part of one stream in a decoder pass, with its cache.
 pub(crate) struct Piece<'a> {
     pub(crate) chunk: DecoderInput<'a>,
     pub(crate) cache: &'a mut KvCache,
-    /// Last tokens whose logits are computed.
+    /// Number of last tokens whose logits are computed.
     pub(crate) rows: usize,
-    /// What is asked of the last one of them.
+    /// What the caller wants to know about the token after the last one.
     pub(crate) wanted: Wanted,
-    /// Tokens that the cache held before.
+    /// Number of tokens in the cache before the piece.
     cached: usize,
 }
 
 impl<'a> Piece<'a> {
-    /// A piece whose last token is asked for.
+    /// A piece that asks about the token after its last one.
     pub(crate) fn new(chunk: DecoderInput<'a>, cache: &'a mut KvCache, wanted: Wanted) -> Self {
         let cached = cache.len();
         Self { chunk, cache, rows: 1, wanted, cached }
     }
 
-    /// The same, with the logits of so many of its last tokens.
+    /// The same piece, with the logits of its last `rows` tokens.
     pub(crate) fn with_rows(self, rows: usize) -> Self {
         Self { rows, ..self }
     }
 
-    /// Leaves the cache as it was before.
+    /// Removes the piece from the cache.
     pub(crate) fn undo(&mut self) {
         self.cache.truncate(self.cached);
     }
@@ -63,38 +63,41 @@ impl<'a> Piece<'a> {
 
 /// Vision tower, connector and decoder.
 pub(crate) trait Passes: Send + Sync {
-    /// Pixels to hidden states of the vision tower, `[tiles, patches, vision hidden]`, row-major.
+    /// Hidden states of the vision tower, `[tiles, patches, vision hidden]`, row-major.
     fn hidden_states(&self, pixels: &[f32], tiles: usize) -> Result<Vec<f32>>;
 
-    /// Pixels to embeddings of image tokens, `[image tokens, hidden]`, tile by tile.
+    /// Image embeddings, `[image tokens, hidden]`, tile by tile.
     fn encode(&self, pixels: &[f32], tiles: usize) -> Result<Tensor>;
 
-    /// Whether the tiles of several frames take less time in one call of [`Self::encode`] than frame by frame.
+    /// Whether one call of [`Self::encode`] for several frames is faster than one call per frame.
     fn gains_by_more_tiles(&self) -> bool;
 
-    /// What a new cache carries for these passes, if they need more of a stream than its slots.
+    /// State that these passes store in a new cache, if they need any.
     fn decoding(&self) -> Result<Option<Decoding>> {
         Ok(None)
     }
 
-    /// Embeddings of words in the vocabulary, `[tokens, hidden]`.
+    /// Embeddings of token ids in the vocabulary, `[tokens, hidden]`.
     fn embed(&self, ids: &[u32]) -> Result<Tensor>;
 
-    /// Fails, with the cache as it was, unless the piece fits in: a place in the cache and a position for each of its tokens.
+    /// Fails unless the cache has a free slot and the model a position for each token of the piece. The
+    /// cache is unchanged.
     fn check(&self, piece: &Piece<'_>) -> Result<()>;
 
-    /// Runs the pieces, each behind what its cache holds, and leaves their tokens there. Their logits replace what is in `logits`,
-    /// `[rows of all pieces, vocab]`. After an error, what is in the caches is not said.
+    /// Computes the pieces and appends their tokens to their caches. `logits` is replaced by the
+    /// requested logits, `[rows of all pieces, vocab]`. After an error the contents of the caches are
+    /// unspecified.
     fn forward(&self, pieces: &mut [Piece<'_>], logits: &mut Vec<f32>) -> Result<()>;
 
-    /// Runs one piece as [`Self::forward`] does and answers it where its logits are, so that they need not come back. `None` where
-    /// nothing is found there; the piece is taken back then, if it went in at all.
+    /// Computes one piece as [`Self::forward`] does and answers it on the device, so that no logits are
+    /// copied back. `None` if the device cannot answer; the piece is then not in the cache, or has to
+    /// be removed with [`Piece::undo`].
     fn answer_on_device(&self, _: &mut Piece<'_>) -> Result<Option<Answer>> {
         Ok(None)
     }
 
-    /// The same of several pieces of one row of logits each. Of a piece that is not answered there the answer is the row of its logits,
-    /// which is in `logits`.
+    /// The same for several pieces with one row of logits each. The answer of a piece that the device
+    /// cannot answer is its row in `logits`.
     fn answer_all_on_device(
         &self,
         pieces: &mut [Piece<'_>],
@@ -106,19 +109,21 @@ pub(crate) trait Passes: Send + Sync {
         Ok(())
     }
 
-    /// Runs one piece as [`Self::forward`] does and returns what is asked of it; `logits` is room for them, if they come back from the
-    /// device at all.
+    /// Computes one piece as [`Self::forward`] does and answers it. `logits` is a buffer for logits
+    /// that are copied back from the device.
     fn answer(&self, piece: &mut Piece<'_>, logits: &mut Vec<f32>) -> Result<Answer> {
         if let Some(answer) = self.answer_on_device(piece)? {
             return Ok(answer);
         }
-        // Again, for the logit that is at fault, if it was computed at all.
+        // Computes the piece again, with the logits on the host: the device cannot answer, or a logit
+        // is not finite and must be named.
         piece.undo();
         self.forward(slice::from_mut(piece), logits)?;
         answer_of(logits, 0, piece.wanted)
     }
 
-    /// The same of several pieces of one row of logits each, in one pass. An answer may be an error while the others go on.
+    /// The same for several pieces with one row of logits each, in one pass. The answer of a piece can
+    /// be an error while others succeed.
     fn answer_all(
         &self,
         pieces: &mut [Piece<'_>],
@@ -136,16 +141,16 @@ pub(crate) trait Passes: Send + Sync {
         Ok(())
     }
 
-    /// Bytes of weights that every frame reads, as they are held.
+    /// Bytes of weights that are read for every frame, in the form in which they are held.
     fn vision_weight_bytes(&self) -> usize;
 
-    /// Bytes of weights that every token reads, as they are held.
+    /// Bytes of weights that are read for every token, in the form in which they are held.
     fn decoder_weight_bytes(&self) -> usize;
 
     fn rotary(&self) -> &Rotary;
 }
 
-/// What is asked, by the logits of one token, `[vocab]`, which are this row of all.
+/// The answer from the logits of one token, `[vocab]`; `row` is their index in the logits of the pass.
 fn answer_of(logits: &[f32], row: usize, wanted: Wanted) -> Result<Answer> {
     check_finite(logits, logits.len())?;
     Ok(match wanted {
@@ -155,7 +160,7 @@ fn answer_of(logits: &[f32], row: usize, wanted: Wanted) -> Result<Answer> {
     })
 }
 
-/// Fails at the first logit that is not finite, of rows of `vocab`.
+/// Fails at the first logit that is not finite, in rows of `vocab` logits.
 pub(crate) fn check_finite(logits: &[f32], vocab: usize) -> Result<()> {
     match logits.iter().position(|value| !value.is_finite()) {
         Some(at) => Err(ModelError::NonFiniteLogits { value: logits[at], token: at % vocab }),

@@ -1,4 +1,4 @@
-//! Where a model computes, and in which type.
+//! The device and the number types of a model's computation.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub enum ComputeDevice {
 }
 
 impl fmt::Display for ComputeDevice {
-    /// As settings and traces name it.
+    /// The name in settings and traces.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cpu => f.write_str("cpu"),
@@ -28,7 +28,8 @@ impl fmt::Display for ComputeDevice {
     }
 }
 
-/// The type of weights, cache and whatever is multiplied. Residual streams, norms, softmax and logits are f32 in any case.
+/// The type of weights, cache and the factors of products. The residual stream, norms, softmax and
+/// logits are always f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ComputeType {
     /// 32-bit floats.
@@ -41,7 +42,7 @@ pub enum ComputeType {
 }
 
 impl ComputeType {
-    /// Its name in settings and traces.
+    /// The name in settings and traces.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -50,7 +51,7 @@ impl ComputeType {
         }
     }
 
-    /// Bytes of a value.
+    /// Size of a value in bytes.
     pub fn bytes(self) -> usize {
         self.dtype().size_in_bytes()
     }
@@ -64,41 +65,46 @@ impl ComputeType {
     }
 }
 
-/// Which code computes.
+/// The code that computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kernels {
-    /// The fastest that the device has: our own on the CPU, flash attention on a GPU where it is built in.
+    /// The fastest code for the device: our own kernels on the CPU; on a GPU our own kernels and flash
+    /// attention, if they are built in.
     #[default]
     Best,
-    /// The same, with all that a word takes captured as one CUDA graph, where a GPU has flash attention over the cache. One thread at a
-    /// time uses such a model, its images aside.
+    /// As `Best`, but decoding a token is captured as one CUDA graph. This needs a GPU with flash
+    /// attention over the cache. Only one thread at a time may use such a model, except for encoding
+    /// images.
     Graph,
-    /// Operations of the tensor library alone, the same on every device: what the others are compared with.
+    /// Only operations of the tensor library, which are the same on every device. Other kernels are
+    /// compared with them.
     Plain,
 }
 
-/// Where and how a model computes.
+/// Where a model computes, and with which types and code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Placement {
     /// The device.
     pub device: ComputeDevice,
-    /// The type; the CPU has f32, and with [`Kernels::Plain`] the others, rounded where a GPU rounds and slow.
+    /// The number type. The CPU computes in f32; with [`Kernels::Plain`] it also computes in the
+    /// others, slowly, rounding where a GPU rounds.
     pub dtype: ComputeType,
-    /// The code.
+    /// The code that computes.
     pub kernels: Kernels,
-    /// What our own kernels on the CPU hold and multiply; elsewhere it is exact, in `dtype`.
+    /// Formats of weights and products in our own kernels on the CPU. Elsewhere these formats are
+    /// ignored and `dtype` is used.
     pub precisions: Precisions,
 }
 
 impl From<Precisions> for Placement {
-    /// On the CPU by our own kernels.
+    /// On the CPU, with our own kernels.
     fn from(precisions: Precisions) -> Self {
         Self { precisions, ..Self::default() }
     }
 }
 
 impl fmt::Display for Placement {
-    /// The type, or what of it is held in another one.
+    /// The number type, or the parts that have another precision.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.over_buffers() {
             true => self.precisions.fmt(f),
@@ -108,7 +114,7 @@ impl fmt::Display for Placement {
 }
 
 impl Placement {
-    /// Whether this build and this machine have the device.
+    /// Checks that this build and this machine have the device.
     ///
     /// # Errors
     /// [`ModelError::Gpu`].
@@ -141,7 +147,7 @@ impl Placement {
         Ok(Compute { device, dtype: self.dtype.dtype(), placement: self })
     }
 
-    /// Whether the passes over buffers compute; everything else is tensors.
+    /// Whether the passes over buffers compute. Otherwise the passes over tensors do.
     fn over_buffers(self) -> bool {
         let Self { device, dtype, kernels, .. } = self;
         (device, dtype, kernels) == (ComputeDevice::Cpu, ComputeType::F32, Kernels::Best)
@@ -168,11 +174,11 @@ fn open_cuda(index: usize) -> Result<Device> {
     check_cuda(index).map(|()| Device::Cpu)
 }
 
-/// What a stream of a GPU computes for another; elsewhere nothing stands between.
+/// A tensor that goes from one CUDA stream of a GPU to another.
 #[cfg(feature = "cuda")]
 pub(crate) use prospect_cuda::Handover;
 
-/// As it is where there is one stream.
+/// Without CUDA streams, the tensor itself.
 #[cfg(not(feature = "cuda"))]
 #[derive(Clone)]
 pub(crate) struct Handover(candle_core::Tensor);
@@ -188,12 +194,12 @@ impl Handover {
     }
 }
 
-/// Bytes of memory.
+/// Memory of a device, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceMemory {
-    /// In use, by all processes.
+    /// Memory in use by all processes.
     pub used: usize,
-    /// Of the device.
+    /// Total memory of the device.
     pub total: usize,
 }
 
@@ -208,7 +214,7 @@ pub(crate) fn device_memory(_: &Device) -> Option<DeviceMemory> {
     None
 }
 
-/// An open device with the type to compute in.
+/// An open device, with the number type of the computation.
 #[derive(Debug, Clone)]
 pub(crate) struct Compute {
     pub(crate) device: Device,
@@ -222,8 +228,9 @@ impl Compute {
         Self { device: Device::Cpu, dtype: DType::F32, placement: Placement::default() }
     }
 
-    /// Fails if a tensor is another device's: on a GPU that is a stream, and in another one's nothing would be in order. The tensor
-    /// library takes all of a GPU's for one.
+    /// Fails if a tensor belongs to another candle device. On a GPU a candle device is a CUDA stream;
+    /// the tensor library treats all streams of a GPU as one device, and operations across them would
+    /// not be ordered.
     pub(crate) fn check_own(&self, tensor: &candle_core::Tensor) -> Result<()> {
         match tensor.device().same_device(&self.device) {
             true => Ok(()),
@@ -231,7 +238,7 @@ impl Compute {
         }
     }
 
-    /// Another stream of the same device, for what goes on beside this one; the CPU has none.
+    /// Another CUDA stream of the same device, for parallel work. On the CPU it is the same device.
     pub(crate) fn beside(&self) -> Result<Self> {
         match self.placement.device {
             ComputeDevice::Cpu => Ok(self.clone()),
@@ -239,12 +246,12 @@ impl Compute {
         }
     }
 
-    /// Whether the passes over buffers compute; everything else is tensors.
+    /// Whether the passes over buffers compute. Otherwise the passes over tensors do.
     pub(crate) fn over_buffers(&self) -> bool {
         self.placement.over_buffers()
     }
 
-    /// The type of keys and values in the cache.
+    /// The tensor type of keys and values in the cache.
     pub(crate) fn cache_dtype(&self) -> DType {
         match self.placement.precisions.kv_cache {
             CacheType::Bf16 if self.over_buffers() => DType::BF16,
@@ -253,7 +260,7 @@ impl Compute {
         }
     }
 
-    /// Numbers of one head's key or value in the cache, of its type.
+    /// Length of one head's key or value row in the cache, counted in values of its type.
     pub(crate) fn cache_row(&self, head_dim: usize) -> usize {
         match self.cache_dtype() {
             DType::U8 => int8::row_bytes(head_dim),

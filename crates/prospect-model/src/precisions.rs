@@ -1,33 +1,33 @@
-//! What a loaded model computes in.
+//! The number formats of a loaded model on the CPU.
 
 use std::fmt;
 
 use crate::attention::int8;
 use crate::linear::Precision;
 
-/// What weights are held and what products are computed in, part by part. The default is exact: f32 throughout, but that
-/// weights which are bf16 as they come are held so, to the same bits. Sums, norms, the residual stream and the embedding table
-/// are floats in any case.
+/// Formats in which weights are held and products are computed, by part of the model. The default is
+/// exact: everything in f32, except that weights which are bf16 in the checkpoint are held as bf16
+/// without loss. Sums, norms, the residual stream and the embedding table are always floats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Precisions {
-    /// Linear layers of vision tower and connector, but the first one, which sees pixels.
+    /// Linear layers of vision tower and connector, except the patch embedding.
     pub vision: Precision,
-    /// Linear layers of the decoder, and its head.
+    /// Linear layers of the decoder, and its output head.
     pub decoder: Precision,
-    /// What attention between patches multiplies.
+    /// Keys and values in the vision tower's attention.
     pub vision_attention: FloatType,
-    /// What the cache holds keys and values in.
+    /// Keys and values in the KV cache.
     pub kv_cache: CacheType,
 }
 
-/// What a cache holds keys and values in.
+/// Format of keys and values in the KV cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheType {
     /// 32-bit floats.
     F32,
     /// bfloat16.
     Bf16,
-    /// int8 with a scale for the key and one for the value of each head of a token.
+    /// int8 with one scale for each key and each value of a token and head.
     Int8,
 }
 
@@ -42,17 +42,17 @@ impl CacheType {
     }
 }
 
-/// A number format of floats.
+/// A floating point format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FloatType {
     /// 32 bits.
     F32,
-    /// bfloat16: 16 bits, of which 8 are mantissa.
+    /// bfloat16: 16 bits, with 8 bits of precision.
     Bf16,
 }
 
 impl FloatType {
-    /// Bytes of one number.
+    /// Size of a number in bytes.
     pub fn bytes(self) -> usize {
         match self {
             Self::F32 => 4,
@@ -76,7 +76,7 @@ impl Precisions {
     /// int8 for the decoder.
     pub const INT8_DECODER: Precision = Precision::Int8 { inputs_per_scale: 64 };
 
-    /// int8 linear layers and cache, bf16 attention: the fastest on a CPU.
+    /// int8 linear layers and cache, bf16 attention in the vision tower: the fastest choice on a CPU.
     pub const Q8: Self = Self {
         vision: Self::INT8_VISION,
         decoder: Self::INT8_DECODER,
@@ -86,7 +86,7 @@ impl Precisions {
 }
 
 impl fmt::Display for Precisions {
-    /// `f32`, or what is not: `f32 with int8 vision, bf16 cache`.
+    /// `f32`, or the parts that differ from it, as in `f32 with int8 vision, bf16 cache`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [
             (self.vision != Precision::F32, "int8 vision"),

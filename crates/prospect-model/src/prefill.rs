@@ -1,4 +1,4 @@
-//! A chunk or a word of one stream into its cache, in a pass of its own.
+//! Puts a chunk or a token of one stream into its cache, in a pass of its own.
 
 use std::slice;
 
@@ -12,18 +12,21 @@ use crate::sampling::Choice;
 use crate::smolvlm::SmolVlm;
 
 impl SmolVlm {
-    /// Puts a chunk into the cache and returns the logits of its last token, `[vocab]`.
+    /// Appends a chunk to the cache and returns the logits after its last token, `[vocab]`.
     ///
     /// # Errors
-    /// Every error leaves the cache as it was: [`ModelError::EmptyChunk`](crate::ModelError::EmptyChunk), [`ModelError::CacheFull`](crate::ModelError::CacheFull),
-    /// [`ModelError::Position`](crate::ModelError::Position), [`ModelError::NonFiniteLogits`](crate::ModelError::NonFiniteLogits).
+    /// After any error the cache is unchanged:
+    /// [`ModelError::EmptyChunk`](crate::ModelError::EmptyChunk),
+    /// [`ModelError::CacheFull`](crate::ModelError::CacheFull),
+    /// [`ModelError::Position`](crate::ModelError::Position),
+    /// [`ModelError::NonFiniteLogits`](crate::ModelError::NonFiniteLogits).
     pub fn prefill(&self, chunk: &Embeddings, cache: &mut KvCache) -> Result<Vec<f32>> {
         let mut logits = Vec::new();
         self.prefill_into(chunk, cache, &mut logits)?;
         Ok(logits)
     }
 
-    /// As [`Self::prefill`], into a buffer that lives from chunk to chunk.
+    /// As [`Self::prefill`], into a buffer that is reused from chunk to chunk.
     ///
     /// # Errors
     /// As [`Self::prefill`].
@@ -31,8 +34,9 @@ impl SmolVlm {
         self.put(Input::Chunk(chunk), cache, Wanted::Logits, logits).map(drop)
     }
 
-    /// As [`Self::prefill_into`], and returns what the logits let expect, `silence` being the id of silence. On a GPU that is found
-    /// there, and nothing else comes back; elsewhere `logits` are left as they are computed.
+    /// As [`Self::prefill_into`], but returns the likeliest tokens and the probability of the token
+    /// `silence`. A GPU computes these itself, and no logits are copied back. Elsewhere `logits` holds
+    /// the computed logits afterwards.
     ///
     /// # Errors
     /// As [`Self::prefill`].
@@ -46,12 +50,13 @@ impl SmolVlm {
         let wanted = Wanted::Choice { silence };
         match self.put(Input::Chunk(chunk), cache, wanted, logits)? {
             Found::Choice(choice) => Ok(choice),
-            // Never: what is asked for is found.
+            // Unreachable: the answer has the requested form.
             _ => Err(GenerationError::NotEnough { wanted }.into()),
         }
     }
 
-    /// Puts one word into the cache, as [`Self::embed_words`] and [`Self::prefill_into`] do, and allocates nothing.
+    /// Appends one token to the cache, like [`Self::embed_words`] followed by [`Self::prefill_into`],
+    /// without allocating.
     ///
     /// # Errors
     /// As [`Self::embed_words`] and [`Self::prefill`].
@@ -59,8 +64,8 @@ impl SmolVlm {
         self.put(Input::Word(id), cache, Wanted::Logits, logits).map(drop)
     }
 
-    /// Puts one word into the cache and returns the likeliest word that follows. On a GPU the choice is made there, and nothing but
-    /// the choice comes back; elsewhere `logits` is room that lives from token to token.
+    /// Appends one token to the cache and returns the likeliest next token. A GPU picks it itself, and
+    /// no logits are copied back. `logits` is a buffer that is reused from token to token.
     ///
     /// # Errors
     /// As [`Self::decode_into`].
@@ -68,12 +73,13 @@ impl SmolVlm {
         let wanted = Wanted::Likeliest;
         match self.put(Input::Word(id), cache, wanted, logits)? {
             Found::Likeliest(id) => Ok(id),
-            // Never: what is asked for is found.
+            // Unreachable: the answer has the requested form.
             _ => Err(GenerationError::NotEnough { wanted }.into()),
         }
     }
 
-    /// As [`Self::prefill`], with the logits of every token, `[tokens][vocab]`: for comparison with other implementations.
+    /// As [`Self::prefill`], but with the logits of every token, `[tokens][vocab]`, for comparison with
+    /// other implementations.
     ///
     /// # Errors
     /// As [`Self::prefill`].

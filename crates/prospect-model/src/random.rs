@@ -1,7 +1,7 @@
-//! Numbers that are the same on every machine.
+//! Random numbers that are the same on every machine.
 
-/// Sebastiano Vigna's SplitMix64: a counter through a mixer, the same on every machine, enough for drawing tokens and
-/// for weights that only measure speed.
+/// SplitMix64 (Sebastiano Vigna): a counter and a mixing function. It is good enough to draw tokens,
+/// and to make weights with which speed is measured.
 #[derive(Debug, Clone)]
 pub(crate) struct SplitMix64(pub(crate) u64);
 

@@ -1,4 +1,4 @@
-//! Files of random weights at any shape: to try a size without its weights.
+//! Writes random weights of any shape, to try a model size without its checkpoint.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -20,8 +20,9 @@ const VALUE: usize = size_of::<bf16>();
 /// Names and shapes of the tensors in one file.
 type Shard = Vec<(String, Vec<usize>)>;
 
-/// Writes the weights of a checkpoint in bf16, the same bytes every time: as `model.safetensors`, or with an index where they
-/// are more than `shard_bytes`. Values go to the files as they are drawn; none are kept.
+/// Writes the weights of a checkpoint in bf16: as `model.safetensors`, or, if they are larger than
+/// `shard_bytes`, as shards with an index. The bytes are the same every time. Values are written as
+/// they are drawn and are not kept in memory.
 ///
 /// # Errors
 /// [`ModelError::Write`].
@@ -77,7 +78,7 @@ fn write_shard(path: &Path, tensors: &Shard) -> Result<()> {
     file.flush().map_err(failed)
 }
 
-/// The header's JSON, filled up to a multiple of 8 bytes as the format's own library does.
+/// The JSON of the header, padded to a multiple of 8 bytes like in the `safetensors` library.
 fn header(path: &Path, tensors: &Shard) -> Result<String> {
     let mut end = 0;
     let info = |(name, shape): &(String, Vec<usize>)| {

@@ -1,4 +1,5 @@
-//! How fast a model's device copies and multiplies, measured: the floors of its passes.
+//! Measures how fast a model's device copies and multiplies, which gives lower bounds for the time of a
+//! pass.
 
 use std::time::{Duration, Instant};
 
@@ -10,15 +11,15 @@ use crate::smolvlm::SmolVlm;
 
 /// Larger than any cache of a GPU.
 const COPIED_BYTES: usize = 1 << 30;
-/// Runs, of which the fastest counts: others were disturbed.
+/// Number of runs. The fastest counts, since others may have been disturbed.
 const RUNS: usize = 5;
-/// Side of the product's matrices on a GPU.
+/// Side of the matrices of the product on a GPU.
 const GPU_SIDE: usize = 8192;
-/// The same on a CPU, which needs seconds for more.
+/// Side of the matrices on a CPU, which would need seconds for larger ones.
 const CPU_SIDE: usize = 1024;
 
 impl SmolVlm {
-    /// Bytes a second that the GPU reads and writes together while it copies; `None` on the CPU.
+    /// Bytes per second that the GPU reads and writes, in sum, during a copy; `None` on the CPU.
     ///
     /// # Errors
     /// Those of the device.
@@ -33,7 +34,8 @@ impl SmolVlm {
         Ok(Some(2.0 * COPIED_BYTES as f64 / seconds))
     }
 
-    /// Operations a second of a large product in the model's type, a multiplication and an addition counted as two.
+    /// Operations per second of a large matrix product in the model's type. A multiplication and an
+    /// addition count as two.
     ///
     /// # Errors
     /// Those of the device.
@@ -48,7 +50,7 @@ impl SmolVlm {
         Ok(2.0 * (side as f64).powi(3) / seconds)
     }
 
-    /// Seconds of the fastest of several runs on the device.
+    /// Seconds of the fastest of [`RUNS`] runs on the device.
     fn fastest(&self, mut run: impl FnMut() -> Result<()>) -> Result<f64> {
         fastest(|| {
             self.synchronize()?;
@@ -60,8 +62,8 @@ impl SmolVlm {
     }
 }
 
-/// Operations a second of a large product of linear layers in this precision on the CPU, a multiplication and an addition
-/// counted as two. Takes a fifth of a second or so, and needs no model.
+/// Operations per second of a large product of a linear layer in this precision on the CPU. A
+/// multiplication and an addition count as two. It takes about 0.2 s and needs no model.
 ///
 /// # Errors
 /// Those of the layer.
@@ -77,7 +79,7 @@ pub fn cpu_product_rate(precision: Precision) -> Result<f64> {
     Ok(2.0 * (CPU_SIDE as f64).powi(3) / seconds)
 }
 
-/// Seconds of the fastest of several runs, after one that does not count.
+/// Seconds of the fastest of [`RUNS`] runs, after one run for warming up.
 fn fastest(mut run: impl FnMut() -> Result<Duration>) -> Result<f64> {
     run()?;
     let mut fastest = f64::INFINITY;

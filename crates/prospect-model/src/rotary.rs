@@ -1,4 +1,5 @@
-//! Rotary position embedding, and turning keys from one position to another.
+//! Rotary position embedding (Su et al. 2021, RoFormer), and rotating keys from one position to
+//! another.
 
 use candle_core::{Device, Tensor};
 
@@ -6,25 +7,25 @@ use crate::error::{ModelError, Result};
 use crate::lend::with_floats;
 use crate::placement::Compute;
 
-/// Cosine and sine of every position, `[max positions, head_dim / 2]`.
+/// Cosines and sines of every position, `[max positions, head_dim / 2]`.
 pub(crate) struct Rotary {
-    /// In f32, for turning: keys are turned once at every eviction, and errors would add up.
+    /// In f32, for moving keys: keys are rotated again at every eviction, and errors would add up.
     cos: Tensor,
     sin: Tensor,
-    /// In the type to compute in, for new tokens.
+    /// In the type of the computation, for new tokens.
     cos_applied: Tensor,
     sin_applied: Tensor,
     max_positions: usize,
 }
 
-/// The turn of some tokens from one position each to another.
+/// The rotation that moves tokens from one position each to another.
 pub(crate) struct Rotation {
     cos: Tensor,
     sin: Tensor,
 }
 
 impl Rotary {
-    /// The angles are products in f32, as in `transformers`.
+    /// Angles are computed in f32, as in `transformers`.
     pub(crate) fn new(head_dim: usize, theta: f64, max_positions: usize, compute: &Compute) -> Result<Self> {
         let half = head_dim / 2;
         let frequency = |index: usize| 1.0 / (theta as f32).powf((2 * index) as f32 / head_dim as f32);
@@ -32,7 +33,7 @@ impl Rotary {
         let angles: Vec<f32> = (0..max_positions)
             .flat_map(|position| frequencies.iter().map(move |frequency| position as f32 * frequency))
             .collect();
-        // A GPU's own cosines are less exact.
+        // Computed on the CPU, since a GPU's cosines are less exact.
         let angles = Tensor::from_vec(angles, (max_positions, half), &Device::Cpu)?;
         let cos = angles.cos()?.to_device(&compute.device)?;
         let sin = angles.sin()?.to_device(&compute.device)?;
@@ -44,7 +45,7 @@ impl Rotary {
         self.max_positions
     }
 
-    /// Fails if one of the positions `start..start + tokens` is beyond the last one.
+    /// Fails if one of the positions `start..start + tokens` exceeds the maximum.
     pub(crate) fn check(&self, start: usize, tokens: usize) -> Result<()> {
         match start + tokens > self.max_positions {
             true => Err(ModelError::Position { position: start + tokens - 1, max: self.max_positions - 1 }),
@@ -52,25 +53,26 @@ impl Rotary {
         }
     }
 
-    /// Cosines and sines in f32, `[max positions, head_dim / 2]` each.
+    /// Cosines and sines in f32, each `[max positions, head_dim / 2]`.
     pub(crate) fn tables(&self) -> (&Tensor, &Tensor) {
         (&self.cos, &self.sin)
     }
 
-    /// Lends cosines and sines, `[max positions, head_dim / 2]` each.
+    /// Calls `read` with cosines and sines, each `[max positions, head_dim / 2]`.
     pub(crate) fn with_tables<T>(&self, read: impl FnOnce(&[f32], &[f32]) -> Result<T>) -> Result<T> {
         with_floats(&self.cos, |cos| with_floats(&self.sin, |sin| read(cos, sin)))
     }
 
-    /// Turns `[1, heads, tokens, head_dim]`, contiguous, to the positions from `start` on, which are checked.
+    /// Rotates `[1, heads, tokens, head_dim]`, contiguous, to the positions from `start` on, which must
+    /// have been checked.
     pub(crate) fn apply(&self, x: &Tensor, start: usize) -> Result<Tensor> {
         let tokens = x.dim(2)?;
         let rows = |table: &Tensor| table.narrow(0, start, tokens);
         Ok(candle_nn::rotary_emb::rope(x, &rows(&self.cos_applied)?, &rows(&self.sin_applied)?)?)
     }
 
-    /// The turn from the positions `old` to the positions `new`, one of each a token. The difference of two angles is taken from
-    /// the tables, so that no error grows with the distance.
+    /// The rotation of tokens from the positions `old` to the positions `new`. The difference of the
+    /// angles is computed from the tables, so that the error does not grow with the distance.
     pub(crate) fn turn(&self, old: &[u32], new: &[u32]) -> Result<Rotation> {
         let rows = |positions: &[u32]| -> Result<(Tensor, Tensor)> {
             let ids = Tensor::new(positions, self.cos.device())?;
@@ -84,7 +86,7 @@ impl Rotary {
 }
 
 impl Rotation {
-    /// Keys of the tokens, `[1, heads, tokens, head_dim]`, in f32.
+    /// Rotates keys, `[1, heads, tokens, head_dim]` in f32.
     pub(crate) fn apply(&self, keys: &Tensor) -> Result<Tensor> {
         Ok(candle_nn::rotary_emb::rope(keys, &self.cos, &self.sin)?)
     }

@@ -1,38 +1,40 @@
-//! Picking the next token from logits: the likeliest one, or one drawn from the nucleus.
+//! Picks the next token from logits: the likeliest one, or a random one from the nucleus.
 
 use crate::random::SplitMix64;
 
-/// How tokens are picked.
+/// How the next token is picked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Sampling {
-    /// The likeliest token; of equals, the one with the lowest id.
+    /// The likeliest token; of equal logits, the lowest id.
     Greedy,
-    /// Nucleus sampling ([Holtzman et al.](https://arxiv.org/abs/1904.09751)), as `transformers` warps logits: temperature
-    /// first, then top-p. The same seed picks the same tokens from the same logits.
+    /// Nucleus sampling ([Holtzman et al.](https://arxiv.org/abs/1904.09751)), with the order of
+    /// `transformers`: temperature first, then top-p. The same seed picks the same tokens from the same
+    /// logits.
     Random {
-        /// Logits are divided by it; below 1 sharpens, above 1 flattens, 0 or less is greedy.
+        /// Divides the logits: below 1 sharpens, above 1 flattens, 0 or less means greedy.
         temperature: f64,
-        /// Tokens are drawn from the fewest likeliest ones that reach this probability together, from one at least; 1
-        /// draws from all of them.
+        /// Tokens are drawn from the smallest set of likeliest tokens whose probabilities sum up to
+        /// this, with at least one token. 1 draws from all tokens.
         top_p: f64,
-        /// Where the random numbers start.
+        /// Seed of the random numbers.
         seed: u64,
     },
 }
 
-/// What logits let expect of the next token.
+/// What logits say about the next token, for a talk decision.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Choice {
-    /// The likeliest one; of equals, the one with the lowest id.
+    /// The likeliest token; of equal logits, the lowest id.
     pub likeliest: u32,
-    /// The likeliest one that is not silence.
+    /// The likeliest token other than silence.
     pub other: u32,
-    /// The probability of silence.
+    /// The probability of silence, from 0 to 1.
     pub silence: f32,
 }
 
 impl Choice {
-    /// Of the logits of one token, `[vocab]`, where `silence` is this id.
+    /// Computes the choice from the logits of one token, `[vocab]`; `silence` is the token id of
+    /// silence.
     pub fn of(logits: &[f32], silence: u32) -> Self {
         let other = largest(logits, (0..logits.len()).filter(|&id| id != silence as usize));
         let beats =
@@ -46,25 +48,25 @@ impl Choice {
     }
 }
 
-/// Softmax probability of `id`.
+/// Softmax probability of the token `id`.
 fn probability(logits: &[f32], id: u32) -> f32 {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f32 = logits.iter().map(|logit| (logit - max).exp()).sum();
     logits.get(id as usize).map_or(0.0, |logit| (logit - max).exp() / sum)
 }
 
-/// Tokens that are looked at first for a nucleus.
+/// Number of tokens that are sorted first to find the nucleus.
 const FIRST_PIECE: usize = 128;
 
-/// How many times as many are in order after each piece.
+/// Factor by which the sorted part grows if it does not contain the nucleus.
 const GROWTH: usize = 8;
 
-/// Picks tokens; holds the state of the random numbers and a buffer that lives from token to token.
+/// Picks tokens. Holds the state of the random numbers and a buffer that is reused from token to token.
 #[derive(Debug, Clone)]
 pub(crate) struct Sampler {
     sampling: Sampling,
     random: SplitMix64,
-    /// Weight and id of every token, `[vocab]`, the nucleus first once it is cut.
+    /// Weight and id of every token, `[vocab]`; after the cut, those of the nucleus.
     candidates: Vec<(f64, u32)>,
 }
 
@@ -77,7 +79,7 @@ impl Sampler {
         Self { sampling, random: SplitMix64(seed), candidates: Vec::new() }
     }
 
-    /// Where the random numbers stand.
+    /// The state of the random numbers.
     pub(crate) fn random_state(&self) -> u64 {
         let Self { sampling: _, random: SplitMix64(state), candidates: _ } = self;
         *state
@@ -92,7 +94,7 @@ impl Sampler {
         !matches!(self.sampling, Sampling::Random { temperature, .. } if temperature > 0.0)
     }
 
-    /// The next token by logits `[vocab]`, all finite.
+    /// The next token for logits `[vocab]`, all finite.
     pub(crate) fn pick(&mut self, logits: &[f32]) -> u32 {
         match self.sampling {
             Sampling::Random { temperature, top_p, .. } if !self.is_greedy() => {
@@ -104,7 +106,7 @@ impl Sampler {
         }
     }
 
-    /// Softmax without its denominator.
+    /// Computes softmax weights without the denominator.
     fn weigh(&mut self, logits: &[f32], temperature: f64) {
         let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let weight = |logit: f32| (f64::from(logit - max) / temperature).exp();
@@ -112,8 +114,8 @@ impl Sampler {
         self.candidates.extend(logits.iter().zip(0..).map(|(&logit, id)| (weight(logit), id)));
     }
 
-    /// Leaves the nucleus, the likeliest first. It is a few tokens of tens of thousands as a rule, so what stands first is put in
-    /// order piece by piece until it is enough.
+    /// Keeps only the nucleus, likeliest token first. It usually has a few of tens of thousands of
+    /// tokens, so candidates are sorted piece by piece until there are enough.
     fn cut_nucleus(&mut self, top_p: f64) {
         if top_p >= 1.0 {
             return;
@@ -140,7 +142,7 @@ impl Sampler {
         }
     }
 
-    /// One of the candidates by its weight; `None` if rounding passes the last one.
+    /// Draws a candidate by weight; `None` if rounding leads past the last one.
     fn draw(&mut self) -> Option<u32> {
         let total: f64 = self.candidates.iter().map(|(weight, _)| weight).sum();
         let mut rest = self.random.unit() * total;
@@ -153,7 +155,7 @@ impl Sampler {
     }
 }
 
-/// The index of the largest logit, the first of equals.
+/// Index of the largest logit; of equal logits, the lowest index.
 pub(crate) fn argmax(logits: &[f32]) -> u32 {
     largest(logits, 0..logits.len()) as u32
 }

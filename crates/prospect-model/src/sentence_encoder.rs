@@ -1,7 +1,7 @@
-//! Sentence embeddings: BERT, the mean over its tokens, length 1 (Reimers & Gurevych 2019, "Sentence-BERT: Sentence
-//! Embeddings using Siamese BERT-Networks").
+//! Sentence embeddings: BERT, the mean over its tokens, scaled to length 1 (Reimers & Gurevych 2019,
+//! "Sentence-BERT: Sentence Embeddings using Siamese BERT-Networks").
 //!
-//! The reference is `sentence-transformers`; it reads the same folders.
+//! The reference implementation is `sentence-transformers`; both read the same folders.
 
 mod bert;
 mod folder;
@@ -16,7 +16,7 @@ use bert::Bert;
 use folder::SentenceFolder;
 use text::TextTokenizer;
 
-/// What the reference puts below a norm that it divides by.
+/// Lower limit of a norm before dividing by it, as in `sentence-transformers`.
 const MIN_NORM: f64 = 1e-12;
 
 /// A loaded sentence encoder. It computes in f32 on the CPU.
@@ -26,9 +26,10 @@ pub struct SentenceEncoder {
 }
 
 impl SentenceEncoder {
-    /// Loads a `sentence-transformers` folder of the BERT family: `config.json`, `tokenizer.json` and `model.safetensors`
-    /// (f32, bf16 or f16, or shards). Of `modules.json`, the pooling's `config.json` and `sentence_bert_config.json` what
-    /// is there is obeyed; without them it is mean pooling up to the tokenizer's or the model's longest text.
+    /// Loads a `sentence-transformers` folder of the BERT family: `config.json`, `tokenizer.json` and
+    /// `model.safetensors` (f32, bf16 or f16; shards are supported). The settings in `modules.json`,
+    /// the pooling's `config.json` and `sentence_bert_config.json` are used if these files exist.
+    /// Otherwise the pooling is the mean, and the length limit is that of the tokenizer or the model.
     ///
     /// # Errors
     /// Anything for which [`ModelError::is_bad_checkpoint`] holds.
@@ -39,18 +40,19 @@ impl SentenceEncoder {
         Ok(Self { tokenizer: TextTokenizer::load(&folder, &limit)?, bert })
     }
 
-    /// Components of an embedding.
+    /// Number of components of an embedding.
     pub fn dimensions(&self) -> usize {
         self.bert.hidden_size()
     }
 
-    /// Most tokens of a text that are read, with those the tokenizer adds; the rest is cut off.
+    /// Most tokens of a text, including those that the tokenizer adds. Longer texts are cut.
     pub fn max_tokens(&self) -> usize {
         self.tokenizer.max_tokens()
     }
 
-    /// Embeddings `[texts, dimensions]`, each of length 1: the dot product of two is their cosine. A text's embedding does
-    /// not depend on the others: they are computed one by one, so there is no padding.
+    /// Embeddings `[texts, dimensions]`, each of length 1, so that the dot product of two is their
+    /// cosine similarity. Texts are computed one by one without padding; an embedding does not depend
+    /// on the other texts.
     ///
     /// # Errors
     /// [`ModelError::Tokenise`], [`ModelError::TokenId`], [`ModelError::NonFiniteEmbedding`], [`ModelError::Tensor`].
@@ -61,7 +63,8 @@ impl SentenceEncoder {
     fn encode_one(&self, text: &str) -> Result<Vec<f32>> {
         let tokens = self.tokenizer.encode(text)?;
         if tokens.ids.is_empty() {
-            // A tokenizer that adds nothing, and no text: a mean over nothing is zero in the reference.
+            // An empty text, and a tokenizer that adds nothing. In `sentence-transformers` a mean over
+            // no tokens is zero.
             return Ok(vec![0.0; self.dimensions()]);
         }
         normalised(&self.bert.forward(&tokens)?)

@@ -17,7 +17,7 @@ use crate::placement::{Compute, DeviceMemory, Handover, Placement, device_memory
 use crate::stored::{StoredError, StoredTensors};
 use crate::weights::Weights;
 
-/// A loaded checkpoint. It holds its weights and no stream: the cache is the caller's.
+/// A loaded checkpoint. It holds the weights and no stream; callers own the caches.
 pub struct SmolVlm {
     config: ModelConfig,
     passes: Box<dyn Passes>,
@@ -25,24 +25,26 @@ pub struct SmolVlm {
 }
 
 impl SmolVlm {
-    /// Loads a checkpoint folder (one safetensors file or shards; f32, bf16 or f16) and computes in f32 on the CPU.
+    /// Loads a checkpoint folder (one safetensors file or shards, in f32, bf16 or f16). It computes in
+    /// f32 on the CPU.
     ///
     /// # Errors
-    /// Anything for which [`ModelError::is_bad_checkpoint`] holds.
+    /// All errors for which [`ModelError::is_bad_checkpoint`] holds.
     pub fn load(folder: &Path) -> Result<Self> {
         Self::load_with(folder, Placement::default())
     }
 
-    /// As [`Self::load`], computing in other precisions, another type or elsewhere.
+    /// As [`Self::load`], with other precisions, another number type or another device.
     ///
     /// # Errors
-    /// As [`Self::load`], [`ModelError::Gpu`] and [`ModelError::Unsupported`].
+    /// As [`Self::load`]; [`ModelError::Gpu`]; [`ModelError::Unsupported`].
     pub fn load_with(folder: &Path, placement: impl Into<Placement>) -> Result<Self> {
         let config = ModelConfig::from_dir(folder)?;
         Self::of(config, &Weights::open(folder)?, placement.into())
     }
 
-    /// Loads a pair of GGUF files: their values as they are, but in the precisions, in the type and at the place that are asked for.
+    /// Loads a pair of GGUF files. Values are decoded and then held in the requested precision, type
+    /// and device.
     ///
     /// # Errors
     /// As [`Self::load_with`].
@@ -51,7 +53,8 @@ impl SmolVlm {
         Self::of(config, &Weights::Gguf(Box::new(checkpoint)), placement.into())
     }
 
-    /// A model of these shapes with random weights, the same ones every time: to measure speed, and nothing else.
+    /// A model of this configuration with random weights, the same ones every time. It is useful only
+    /// to measure speed.
     ///
     /// # Errors
     /// [`ModelError::Gpu`], [`ModelError::Unsupported`].
@@ -73,19 +76,19 @@ impl SmolVlm {
         &self.config
     }
 
-    /// Where it computes, and in which type.
+    /// The device, the number types and the code of the computation.
     pub fn placement(&self) -> Placement {
         self.compute.placement
     }
 
-    /// Bytes of keys and values that one token takes in the cache.
+    /// Bytes of keys and values of one token in the cache.
     pub fn kv_bytes_per_token(&self) -> usize {
         let row = self.compute.cache_row(self.config.text_config.head_dim());
         self.config.kv_rows_per_token() * row * self.compute.cache_dtype().size_in_bytes()
     }
 
-    /// Bytes that one token takes in a cache of this policy: keys and values, and beside them its input embedding where it may have to
-    /// be computed again.
+    /// Bytes of one token in a cache with this policy: its keys and values, and also its input
+    /// embedding if tokens may be recomputed.
     pub fn cache_bytes_per_token(&self, policy: PositionPolicy) -> usize {
         let embedding = match policy {
             PositionPolicy::Recompute => {
@@ -96,8 +99,8 @@ impl SmolVlm {
         self.kv_bytes_per_token() + embedding
     }
 
-    /// Waits until everything is computed that was asked for, but for images that are not taken: a GPU goes on by itself. For
-    /// measurements.
+    /// Waits until all issued work is done, except images that were not taken yet. A GPU works
+    /// asynchronously; measurements need this.
     ///
     /// # Errors
     /// A failure of the device.
@@ -105,43 +108,46 @@ impl SmolVlm {
         Ok(self.compute.device.synchronize()?)
     }
 
-    /// Memory of the GPU that it computes on; `None` on the CPU.
+    /// Memory of the model's GPU; `None` on the CPU.
     pub fn device_memory(&self) -> Option<DeviceMemory> {
         device_memory(&self.compute.device)
     }
 
-    /// An empty cache of at most `max_seq_len` tokens.
+    /// An empty cache for at most `max_seq_len` tokens.
     pub fn new_cache(&self, max_seq_len: usize, policy: PositionPolicy) -> Result<KvCache> {
         let decoding = self.passes.decoding()?;
         KvCache::new(&self.config.text_config, max_seq_len, policy, &self.compute, decoding)
     }
 
-    /// Bytes of weights that every frame goes through, as they are held: vision tower and connector.
+    /// Bytes of weights that are read for every frame (vision tower and connector), in the form in
+    /// which they are held.
     pub fn vision_weight_bytes(&self) -> usize {
         self.passes.vision_weight_bytes()
     }
 
-    /// Bytes of weights that every token goes through, as they are held: the decoder and its head.
+    /// Bytes of weights that are read for every token (decoder and output head), in the form in which
+    /// they are held.
     pub fn decoder_weight_bytes(&self) -> usize {
         self.passes.decoder_weight_bytes()
     }
 
-    /// Vision tower: pixels to hidden states, `[tiles, patches, vision hidden]`, flattened row-major.
+    /// Hidden states of the vision tower, `[tiles, patches, vision hidden]`, row-major.
     pub fn vision_output(&self, pixels: PixelValues<'_>) -> Result<Vec<f32>> {
         self.check_pixels(pixels)?;
         self.passes.hidden_states(pixels.values, pixels.tiles)
     }
 
-    /// Vision tower and connector: pixels to the embeddings of their image tokens, tile by tile.
+    /// Vision tower and connector: the embeddings of the image tokens, `[image tokens, hidden]`, tile
+    /// by tile.
     pub fn encode_image(&self, pixels: PixelValues<'_>) -> Result<ImageEmbeddings> {
         self.take_image(&self.encode_beside(pixels)?)
     }
 
-    /// As [`Self::encode_image`] of each: in one pass of the vision tower where that takes less time, which is on a GPU, and one by
-    /// one elsewhere, to the same bits.
+    /// As [`Self::encode_image`] for several images. A GPU encodes them in one pass; a CPU encodes them
+    /// one by one. The embeddings are bit-identical to those of single calls on the CPU.
     ///
     /// # Errors
-    /// [`ModelError::Pixels`] if one of them is no whole number of tiles; nothing is computed then.
+    /// [`ModelError::Pixels`] if an image is not a whole number of tiles; nothing is computed then.
     pub fn encode_images(&self, images: &[PixelValues<'_>]) -> Result<Vec<ImageEmbeddings>> {
         images.iter().try_for_each(|image| self.check_pixels(*image))?;
         if images.len() < 2 || !self.passes.gains_by_more_tiles() {
@@ -154,31 +160,32 @@ impl SmolVlm {
         let own = images.iter().map(|image| {
             let rows = image.tiles * per_tile;
             start += rows;
-            // A copy of its own, so that no stream keeps the memory of the others.
+            // A copy, so that one stream's embeddings do not keep the memory of the others alive.
             Ok(ImageEmbeddings(all.narrow(0, start - rows, rows)?.force_contiguous()?))
         });
         own.collect()
     }
 
-    /// As [`Self::encode_image`], with the embeddings where they are computed.
+    /// As [`Self::encode_image`]; the embeddings stay in the CUDA stream in which they are computed.
     pub(crate) fn encode_beside(&self, pixels: PixelValues<'_>) -> Result<EncodedImage> {
         self.check_pixels(pixels)?;
         Ok(EncodedImage(Handover::of(self.passes.encode(pixels.values, pixels.tiles)?)?))
     }
 
-    /// What an [`ImageEncoder`](crate::ImageEncoder) of this model has encoded, as the decoder takes it. A GPU waits for it, the caller
-    /// does not.
+    /// Makes an image from an [`ImageEncoder`](crate::ImageEncoder) of this model available to the
+    /// decoder. A GPU waits for the image; the caller does not.
     ///
     /// # Errors
-    /// A failure of the device.
+    /// The device fails.
     pub fn take_image(&self, image: &EncodedImage) -> Result<ImageEmbeddings> {
         Ok(ImageEmbeddings(image.0.take(&self.compute.device)?))
     }
 
-    /// Embeddings that were computed before ([`ImageEmbeddings::to_vec`]), `[image tokens, hidden]`, row-major.
+    /// Image embeddings from values that were computed earlier ([`ImageEmbeddings::to_vec`]),
+    /// `[image tokens, hidden]`, row-major.
     ///
     /// # Errors
-    /// [`ModelError::ImageValues`] unless they are whole rows.
+    /// [`ModelError::ImageValues`] if the number of values is not a multiple of the hidden size.
     pub fn image_embeddings(&self, values: Vec<f32>) -> Result<ImageEmbeddings> {
         let hidden_size = self.config.text_config.hidden_size;
         if !values.len().is_multiple_of(hidden_size) {
@@ -189,10 +196,10 @@ impl SmolVlm {
         Ok(ImageEmbeddings(values.to_dtype(self.compute.dtype)?))
     }
 
-    /// Embeddings that [`ImageEmbeddings::suspend`] put into a file.
+    /// Reads embeddings that [`ImageEmbeddings::suspend`] wrote to a file.
     ///
     /// # Errors
-    /// Whatever does not fit this model.
+    /// [`StoredError`] if they do not fit this model.
     pub fn resume_embeddings(
         &self,
         name: &str,
@@ -204,7 +211,8 @@ impl SmolVlm {
         Ok(ImageEmbeddings(stored.tensor(name, &[tokens, hidden_size], *dtype, device)?))
     }
 
-    /// Token embeddings of words: what the model itself said, even if that was an image token.
+    /// Embeddings of token ids, `[tokens, hidden]`. An image token is embedded like any other token:
+    /// the model may have generated it.
     ///
     /// # Errors
     /// [`ModelError::TokenId`].
@@ -213,10 +221,12 @@ impl SmolVlm {
         Ok(Embeddings(self.passes.embed(ids)?))
     }
 
-    /// Token embeddings with `images` in the places of the image tokens, in order.
+    /// Embeddings of token ids, `[tokens, hidden]`, with the rows of `images` in place of the image
+    /// tokens, in order.
     ///
     /// # Errors
-    /// [`ModelError::TokenId`]; [`ModelError::ImageTokens`] if there are not as many of one as of the other.
+    /// [`ModelError::TokenId`]; [`ModelError::ImageTokens`] if the numbers of image tokens and image
+    /// embeddings differ.
     pub fn joint_embed(&self, ids: &[u32], images: Option<&ImageEmbeddings>) -> Result<Embeddings> {
         let is_image = |id: &u32| *id == self.config.image_token_id;
         let image_tokens = ids.iter().filter(|id| is_image(id)).count();
@@ -227,7 +237,7 @@ impl SmolVlm {
         let Embeddings(tokens) = self.embed_words(ids)?;
         let (mut start, mut row) = (0, 0);
         for run in ids.chunk_by(|a, b| is_image(a) == is_image(b)) {
-            // A run is never empty.
+            // A run has at least one id.
             if let (true, Some(images)) = (is_image(&run[0]), images) {
                 self.compute.check_own(&images.0)?;
                 tokens.slice_set(&images.0.narrow(0, row, run.len())?.force_contiguous()?, 0, start)?;
@@ -238,11 +248,13 @@ impl SmolVlm {
         Ok(Embeddings(tokens))
     }
 
-    /// As [`Self::joint_embed`] for a stream's chunk, which may begin with what the model said last: image tokens beyond those
-    /// of `images` are words, and they come first.
+    /// As [`Self::joint_embed`], for a chunk of a stream that may begin with the end of the last reply.
+    /// If there are more image tokens than rows of `images`, the first ones were generated by the model
+    /// and are embedded like other tokens.
     ///
     /// # Errors
-    /// [`ModelError::TokenId`]; [`ModelError::ImageTokens`] if there are fewer image tokens than embeddings.
+    /// [`ModelError::TokenId`]; [`ModelError::ImageTokens`] if there are fewer image tokens than image
+    /// embeddings.
     pub fn stream_embed(&self, ids: &[u32], images: Option<&ImageEmbeddings>) -> Result<Embeddings> {
         let image_token_id = self.config.image_token_id;
         let image_tokens = ids.iter().filter(|id| **id == image_token_id).count();
@@ -276,7 +288,7 @@ impl SmolVlm {
     fn check_pixels(&self, pixels: PixelValues<'_>) -> Result<()> {
         let PixelValues { values, tiles, height, width } = pixels;
         let side = self.config.vision_config.image_size;
-        // Divided, not multiplied: the caller's numbers may be anything.
+        // Divided instead of multiplied, because the caller's numbers could overflow a product.
         let whole = values.len().is_multiple_of(3 * side * side) && values.len() / (3 * side * side) == tiles;
         if !whole || tiles == 0 || height != side || width != side {
             return Err(ModelError::Pixels { values: values.len(), tiles, height, width, side });

@@ -1,7 +1,7 @@
-//! Tensors in a file: safetensors with a text of the caller's in front and a checksum of everything behind it at the end.
+//! A safetensors file with a text of the caller and a checksum over its contents.
 //!
-//! Written in one pass and without a copy of what is written, which may be larger than what is left of the memory. Any
-//! program that reads safetensors reads such a file; the checksum is its last tensor.
+//! It is written in one pass without copying the tensors, which may be larger than the free memory. Any
+//! program that reads safetensors can read it; the checksum is the last tensor.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -14,75 +14,75 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
 use crate::error::{first_line, one_line};
 
-/// The key of the caller's text in the file's metadata.
+/// Key of the caller's text in the file's metadata.
 const TEXT: &str = "prospect_stream";
-/// How every such file goes on behind the eight bytes of its header's length.
+/// The first bytes of every such file, after the eight bytes with the length of the header.
 const SIGNATURE: &[u8] = br#"{"__metadata__":{"prospect_stream":"#;
-/// The last tensor: CRC-32 of all bytes before its own.
+/// Name of the last tensor: the CRC-32 of all bytes before its value.
 const CHECKSUM: &str = "crc32";
 const HEADER_LENGTH_BYTES: usize = 8;
-/// Values that are turned into bytes at a time.
+/// Number of values that are converted to bytes at a time.
 const VALUES_AT_A_TIME: usize = 16 * 1024;
 
-/// Why tensors cannot be written to a file, or a file is not one of these.
+/// Why tensors cannot be written to a file or read from it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoredError {
     /// The file cannot be written.
     #[error("{0}")]
     Write(#[from] io::Error),
-    /// A file that is shorter or longer than its header says.
+    /// The file is shorter or longer than its header says.
     #[error("it is cut off, or something was appended: expected as many bytes as its header names")]
     Length,
-    /// A file of another kind.
+    /// The file is not one of these files.
     #[error("it is none: expected a file that --checkpoint wrote")]
     Foreign,
-    /// A header that is damaged.
+    /// The header is damaged.
     #[error("its header is damaged: {message}")]
     Header {
-        /// What the parser said.
+        /// The parser's message.
         message: String,
     },
-    /// Bytes that are not those that were written.
+    /// The bytes differ from those that were written.
     #[error("it is damaged: its checksum is {found:08x}, expected {expected:08x}")]
     Checksum {
-        /// Of the bytes that are there.
+        /// Checksum of the bytes in the file.
         found: u32,
-        /// What the file says.
+        /// Checksum that the file records.
         expected: u32,
     },
-    /// A tensor that should be there.
+    /// A tensor is missing.
     #[error("the tensor {name} is missing")]
     Missing {
-        /// Its name.
+        /// Name of the tensor.
         name: String,
     },
-    /// A tensor of another shape or type than the model's.
+    /// A tensor has another shape or type than the model requires.
     #[error("the tensor {name} is {found}: expected {expected}")]
     Shape {
-        /// Its name.
+        /// Name of the tensor.
         name: String,
         /// Type and shape in the file.
         found: String,
-        /// Type and shape that it should have.
+        /// Required type and shape.
         expected: String,
     },
-    /// More tokens than the cache holds.
+    /// The file has more tokens than the cache can hold.
     #[error("it holds {tokens} tokens: expected at most {capacity}")]
     Tokens {
-        /// In the file.
+        /// Number of tokens in the file.
         tokens: usize,
-        /// What there is room for.
+        /// Number of tokens that fit.
         capacity: usize,
     },
-    /// A failure inside the tensor library.
+    /// The tensor library failed.
     #[error("tensor library: {}", first_line(.0))]
     Tensor(#[from] candle_core::Error),
 }
 
 type Result<T> = std::result::Result<T, StoredError>;
 
-/// A tensor under its name, on its way into a file.
+/// A named tensor that is to be written to a file.
 pub struct StoredTensor<'a> {
     name: String,
     shape: Vec<usize>,
@@ -100,14 +100,14 @@ enum Values<'a> {
 }
 
 impl<'a> StoredTensor<'a> {
-    /// Whole numbers, `[ids]`.
+    /// Integers, `[ids]`.
     pub(crate) fn ids(name: String, ids: &'a [u32]) -> Self {
         Self { name, shape: vec![ids.len()], values: Values::Ids(ids) }
     }
 
     /// The first `filled` entries of a tensor along `dim`.
     pub(crate) fn floats(name: String, tensor: &'a Tensor, dim: usize, filled: usize) -> Result<Self> {
-        // Contiguous already wherever it is large: then nothing is copied.
+        // Large tensors are contiguous already, and are not copied here.
         let tensor = tensor.contiguous()?;
         let mut shape = tensor.dims().to_vec();
         let filled = filled.min(shape[dim]);
@@ -124,7 +124,8 @@ impl<'a> StoredTensor<'a> {
         TensorInfo { dtype, shape: self.shape.clone(), data_offsets: (start, start + bytes) }
     }
 
-    /// On the CPU no value is copied but into the bytes that are written; of what lies on a GPU, one tensor at a time.
+    /// A tensor on the CPU is not copied, except into the bytes that are written. Tensors on a GPU are
+    /// copied one at a time.
     fn write(&self, to: &mut Summed<'_>) -> Result<()> {
         match &self.values {
             Values::Ids(ids) => Ok(to.write_values(ids, |id| id.to_le_bytes())?),
@@ -139,7 +140,7 @@ impl<'a> StoredTensor<'a> {
     }
 }
 
-/// The first `filled` entries of a tensor along `dim`, and nothing behind them, in the host's memory.
+/// Copies the first `filled` entries of a tensor along `dim` to host memory.
 fn to_host(tensor: &Tensor, dim: usize, filled: usize) -> Result<Tensor> {
     Ok(tensor.narrow(dim, 0, filled)?.force_contiguous()?.to_device(&Device::Cpu)?)
 }
@@ -172,7 +173,7 @@ fn name_of(dtype: DType) -> Dtype {
     }
 }
 
-/// Where values lie: `runs` times `length` of them, `stride` apart.
+/// Layout of the written values: `runs` runs of `length` values, `stride` apart.
 #[derive(Clone, Copy)]
 struct Runs {
     runs: usize,
@@ -188,7 +189,7 @@ impl Runs {
     }
 }
 
-/// A writer that knows the checksum of what went through it.
+/// A writer that computes the checksum of what it writes.
 struct Summed<'w> {
     to: &'w mut dyn Write,
     sum: Hasher,
@@ -231,7 +232,7 @@ impl Summed<'_> {
     }
 }
 
-/// Writes `tensors` behind `text`, which says what they are.
+/// Writes `tensors` after `text`, which describes them.
 ///
 /// # Errors
 /// [`StoredError::Write`].
@@ -257,7 +258,7 @@ pub fn write_tensors(to: &mut dyn Write, text: &str, tensors: &[StoredTensor<'_>
     Ok(to.to.write_all(&sum.to_le_bytes())?)
 }
 
-/// A file that [`write_tensors`] wrote, checked.
+/// A file that [`write_tensors`] wrote, after its check.
 pub struct StoredTensors {
     bytes: Vec<u8>,
     data_start: usize,
@@ -271,15 +272,15 @@ impl std::fmt::Debug for StoredTensors {
 }
 
 impl StoredTensors {
-    /// Whether a file that begins like this is one of these, sound or damaged.
+    /// Whether a file with these first bytes is one of these files, intact or damaged.
     pub fn has_signature(head: &[u8]) -> bool {
         head.get(HEADER_LENGTH_BYTES..).is_some_and(|header| header.starts_with(SIGNATURE))
     }
 
-    /// Bytes that tell.
+    /// Number of bytes that [`Self::has_signature`] needs.
     pub const SIGNATURE_BYTES: usize = HEADER_LENGTH_BYTES + SIGNATURE.len();
 
-    /// Checks the bytes of a file, every one of them.
+    /// Parses and checks all bytes of a file.
     ///
     /// # Errors
     /// [`StoredError::Length`], [`StoredError::Foreign`], [`StoredError::Header`], [`StoredError::Checksum`].
@@ -305,13 +306,13 @@ impl StoredTensors {
         Ok(Self { bytes, data_start, metadata })
     }
 
-    /// The text that says what the tensors are.
+    /// The text that describes the tensors.
     pub fn text(&self) -> &str {
-        // The signature is its key.
+        // A file with the signature has this key.
         self.metadata.metadata().as_ref().and_then(|texts| texts.get(TEXT)).map_or("", String::as_str)
     }
 
-    /// A tensor of this shape and type.
+    /// The tensor `name`, if it has this shape and type.
     pub(crate) fn tensor(
         &self,
         name: &str,
@@ -332,12 +333,12 @@ impl StoredTensors {
         })
     }
 
-    /// The shape of a tensor.
+    /// The shape of the tensor `name`.
     pub(crate) fn shape(&self, name: &str) -> Result<&[usize]> {
         Ok(&self.find(name)?.0.shape)
     }
 
-    /// The whole numbers of a list of any length.
+    /// The integers of the one-dimensional tensor `name`.
     pub(crate) fn ids(&self, name: &str) -> Result<Vec<u32>> {
         let (info, bytes) = self.find(name)?;
         if info.dtype != Dtype::U32 || info.shape.len() != 1 {

@@ -1,4 +1,4 @@
-//! Safetensors files, read piece by piece: nothing of them stays in memory but the header.
+//! Safetensors files, read piece by piece. Only the header stays in memory.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use crate::error::{ModelError, Result, one_line};
 use crate::open_file::OpenFile;
 
-/// How much of a file is converted at once.
+/// Bytes of a file that are converted at once.
 const PIECE: usize = 1 << 20;
-/// A header is at most that long, as in the format's own library.
+/// Longest header in bytes, as in the `safetensors` library.
 const MAX_HEADER: u64 = 100_000_000;
 
-/// Bytes of one value, and how they are read.
+/// Bytes of one value, and a function that reads it.
 type Format = (usize, fn(&[u8]) -> f32);
 
 /// An open file.
 pub(crate) struct TensorFile {
     file: OpenFile,
     header: Metadata,
-    /// Where the first tensor begins.
+    /// Byte at which the first tensor begins.
     start: u64,
 }
 
@@ -54,7 +54,7 @@ impl TensorFile {
         Ok(Self { file, header, start })
     }
 
-    /// Names and tensors.
+    /// All tensors with their names.
     pub(crate) fn tensors(self: Arc<Self>) -> Vec<(String, CheckpointTensor)> {
         let stored = |(name, info): (String, &TensorInfo)| {
             (name, CheckpointTensor { file: Arc::clone(&self), info: info.clone() })
@@ -68,7 +68,7 @@ impl CheckpointTensor {
         &self.info.shape
     }
 
-    /// How values are read, or the type of a tensor that holds no weights.
+    /// How the values are read; for tensors that cannot be weights, their type.
     fn format(&self) -> std::result::Result<Format, Dtype> {
         match self.info.dtype {
             Dtype::F32 => Ok((4, |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))),
@@ -78,7 +78,7 @@ impl CheckpointTensor {
         }
     }
 
-    /// The type's name, if the tensor holds no weights.
+    /// Name of the type, if the tensor cannot be weights.
     pub(crate) fn wrong_type(&self) -> Option<String> {
         self.format().err().map(|dtype| format!("{dtype:?}"))
     }

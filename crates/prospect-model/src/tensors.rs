@@ -1,4 +1,4 @@
-//! The tensors that a configuration means, under the names of published checkpoints.
+//! The tensors of a configuration, by the names of published checkpoints.
 
 use crate::config::ModelConfig;
 
@@ -6,7 +6,7 @@ const VISION: &str = "model.vision_model";
 const CONNECTOR: &str = "model.connector";
 const TEXT: &str = "model.text_model";
 
-/// Names and shapes in the order of computation.
+/// Names and shapes in the order of the computation.
 #[derive(Default)]
 struct List(Vec<(String, Vec<usize>)>);
 
@@ -26,7 +26,7 @@ impl List {
 }
 
 impl ModelConfig {
-    /// Names and shapes of all tensors; a tied head has none of its own.
+    /// Names and shapes of all tensors. A tied head has no tensor of its own.
     pub(crate) fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let mut list = List::default();
         self.vision_tensors(&mut list);

@@ -1,10 +1,10 @@
-//! The decoder's part of config.json.
+//! The decoder's section of config.json.
 
 use candle_nn::Activation;
 use serde::Deserialize;
 
-/// `text_config` of config.json. What a checkpoint leaves out has the value of `transformers`' `LlamaConfig`: the published
-/// ones do not name, for example, 32 layers or 32 heads.
+/// `text_config` of config.json. Missing keys have the defaults of `LlamaConfig` in `transformers`;
+/// published checkpoints leave out, for example, 32 layers or 32 heads.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct TextConfig {
@@ -12,17 +12,17 @@ pub struct TextConfig {
     pub hidden_size: usize,
     /// Width inside the MLP.
     pub intermediate_size: usize,
-    /// Decoder layers.
+    /// Number of decoder layers.
     pub num_hidden_layers: usize,
-    /// Query heads.
+    /// Number of query heads.
     pub num_attention_heads: usize,
-    /// Key and value heads; as many as query heads if left out.
+    /// Number of key and value heads; as many as query heads if missing.
     pub num_key_value_heads: Option<usize>,
-    /// Size of one head; `hidden_size / num_attention_heads` if left out.
+    /// Size of one head; `hidden_size / num_attention_heads` if missing.
     pub head_dim: Option<usize>,
     /// Size of the vocabulary.
     pub vocab_size: usize,
-    /// Positions the model was made for.
+    /// Number of positions that the model supports.
     pub max_position_embeddings: usize,
     /// Epsilon of every norm.
     pub rms_norm_eps: f64,
@@ -30,11 +30,11 @@ pub struct TextConfig {
     pub hidden_act: Activation,
     pub(crate) attention_bias: bool,
     pub(crate) mlp_bias: bool,
-    /// Base of the rotary frequencies, as published checkpoints write it.
+    /// Base of the rotary frequencies, as published checkpoints store it.
     rope_theta: Option<f64>,
-    /// The same, as `transformers` 5 writes it.
+    /// The same, as `transformers` 5 stores it.
     rope_parameters: Option<RopeParameters>,
-    /// What `transformers` 4 calls the type of `rope_parameters`.
+    /// Name of `rope_parameters` in `transformers` 4.
     rope_scaling: Option<RopeParameters>,
 }
 
@@ -69,7 +69,7 @@ impl Default for TextConfig {
 }
 
 impl TextConfig {
-    /// Key and value heads.
+    /// Number of key and value heads.
     pub fn kv_heads(&self) -> usize {
         self.num_key_value_heads.unwrap_or(self.num_attention_heads)
     }

@@ -1,11 +1,11 @@
-//! Loops in plain Rust, compiled once for each instruction set and chosen at run time.
+//! Loops in plain Rust, compiled for each instruction set; the version is chosen at run time.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
 use crate::instructions::Level;
 
-/// Declares a function whose body is compiled for AVX-512, for AVX2 and for the machine that the crate is built for. Every
-/// version computes the same bits: none of them may fuse a product and a sum.
+/// Declares a function whose body is compiled for AVX-512, for AVX2, and for the baseline of the build.
+/// All versions compute the same bits: none of them may fuse a product and a sum.
 macro_rules! vectorised {
     ($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),+ $(,)?) $body:block) => {
         $(#[$attribute])*

@@ -1,9 +1,10 @@
-//! The SigLIP vision tower's part of config.json, and where its patches stand.
+//! The vision tower's (SigLIP) section of config.json, and the position ids of its patches.
 
 use candle_nn::Activation;
 use serde::Deserialize;
 
-/// `vision_config` of config.json; what a checkpoint leaves out has the value of `transformers`' `SmolVLMVisionConfig`.
+/// `vision_config` of config.json. Missing keys have the defaults of `SmolVLMVisionConfig` in
+/// `transformers`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct VisionConfig {
@@ -11,9 +12,9 @@ pub struct VisionConfig {
     pub hidden_size: usize,
     /// Width inside the MLP.
     pub intermediate_size: usize,
-    /// Encoder layers.
+    /// Number of encoder layers.
     pub num_hidden_layers: usize,
-    /// Attention heads.
+    /// Number of attention heads.
     pub num_attention_heads: usize,
     /// Side of the square input in pixels.
     pub image_size: usize,
@@ -41,14 +42,15 @@ impl Default for VisionConfig {
 }
 
 impl VisionConfig {
-    /// Patches along one side of the square input; pixels beyond the last whole patch are not seen.
+    /// Number of patches along one side of the square input. Pixels beyond the last whole patch are
+    /// ignored.
     pub fn patches_per_side(&self) -> usize {
         self.image_size / self.patch_size
     }
 }
 
-/// Position ids of a `rows` x `columns` grid of patches: fractional coordinates, bucketed into the `side` x `side` grid the
-/// position embedding was trained on, in the f32 arithmetic of `transformers`.
+/// Position ids of a grid of `rows` x `columns` patches. Fractional coordinates are bucketed into the
+/// `side` x `side` grid of the trained position embedding, in the f32 arithmetic of `transformers`.
 pub(crate) fn position_ids(rows: usize, columns: usize, side: usize) -> Vec<u32> {
     let buckets = |count: usize| -> Vec<u32> {
         let step = 1.0 / count as f32;

@@ -1,5 +1,5 @@
-//! Weights of a checkpoint folder: checked by name and shape, read from their files once and converted to f32. Or random ones
-//! of any shape, for measurements.
+//! Weights of a checkpoint: found by name, checked by shape, read once and converted to f32. Or random
+//! weights of any shape, for measurements.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,12 +17,12 @@ use crate::tensor_file::{CheckpointTensor, TensorFile};
 
 /// The tensors of one checkpoint.
 pub(crate) enum Weights {
-    /// Those of a folder, by their published names.
+    /// The tensors of a folder, by their published names.
     Files { folder: PathBuf, tensors: BTreeMap<String, CheckpointTensor> },
-    /// Those of a pair of GGUF files.
+    /// The tensors of a pair of GGUF files.
     Gguf(Box<GgufCheckpoint>),
-    /// Tensors of any name and shape, the same ones every time: norms are ones, biases zeros, and what a layer puts out is about as
-    /// large as what goes in.
+    /// Random tensors of any name and shape, the same ones every time. Norms are ones and biases zeros;
+    /// linear layers keep the variance of their input.
     Random,
 }
 
@@ -38,7 +38,7 @@ impl Weights {
         for path in shards(folder)? {
             for (name, tensor) in Arc::new(TensorFile::open(&path)?).tensors() {
                 let name = names::published(&name).into_owned();
-                // Two tensors of one name are two models in one folder.
+                // A folder with two tensors of the same name holds two models.
                 if tensors.insert(name.clone(), tensor).is_some() {
                     return Err(ModelError::TensorTwice { folder: folder.to_owned(), name });
                 }
@@ -66,7 +66,7 @@ impl Weights {
     }
 }
 
-/// The tensor of a file, if it is what config.json says.
+/// The tensor `name`, if it has the shape and a type that config.json requires.
 fn stored<'a>(
     folder: &Path,
     tensors: &'a BTreeMap<String, CheckpointTensor>,
@@ -87,7 +87,8 @@ fn stored<'a>(
     }
 }
 
-/// Uniform, with the variance that keeps a layer's output as large as its input; bf16, as published weights are.
+/// Uniform values in bf16, like published weights. Their variance keeps the output of a layer as large
+/// as its input.
 pub(crate) fn random(name: &str, shape: &[usize]) -> impl Iterator<Item = f32> {
     let inputs: usize = shape[1..].iter().product();
     let (middle, width) = match shape {
@@ -104,7 +105,7 @@ pub(crate) fn random(name: &str, shape: &[usize]) -> impl Iterator<Item = f32> {
     (0..shape.iter().product::<usize>()).map(value)
 }
 
-/// Formats of weights that other programs read, and this one does not.
+/// File extensions of weights that other programs read and this one does not.
 const FOREIGN_WEIGHTS: [&str; 6] = ["bin", "gguf", "h5", "msgpack", "onnx", "pth"];
 
 fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -121,20 +122,20 @@ fn shards(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     let listed: Index = read_json(&index, "a weight_map of tensor names to files")?;
     let names: BTreeSet<String> = listed.weight_map.into_values().collect();
-    // What a foreign list names lies beside it, or is not opened.
+    // A list may only name files in its own folder.
     match names.iter().find(|name| !is_file_name(name)) {
         Some(name) => Err(ModelError::ShardName { path: index, name: name.clone() }),
         None => Ok(names.into_iter().map(|name| folder.join(name)).collect()),
     }
 }
 
-/// Whether a name stays in its folder, on every system, and in its line where a message has it.
+/// Whether `name` is a plain file name on every operating system, without control characters.
 pub(crate) fn is_file_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..")
         && !name.contains(|c: char| matches!(c, '/' | '\\' | ':') || c.is_control())
 }
 
-/// A file of weights in another format.
+/// The name of a weight file in another format in the folder.
 fn foreign_weights(folder: &Path) -> Option<String> {
     let names = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
     let foreign = names.filter(|path| {

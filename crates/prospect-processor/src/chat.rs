@@ -13,21 +13,23 @@ use crate::media::{Content, Message};
 use crate::template::{compile, render};
 use crate::token_texts::TokenTexts;
 
-/// What a template is tried with: several words, as templates split texts.
+/// Text that a template is tried with. It has several words, because some templates split texts.
 const PROBE: &str = "\"probe\" of words";
-/// By what it is known again, whatever became of its case.
+/// The part of the probe that is recognized in lower case, since a template may change the case.
 const PROBED: &str = "probe";
-/// How it begins as JSON, or its first letter alone.
+/// The beginning of the probe as JSON, or of its first character alone.
 const PROBED_JSON: &str = "\"\\\"";
-/// What a template may make, in bytes, and that much more of each byte that people say: the tokenizer takes a second for some
-/// millions, and no model has room for them.
+/// Limit of a rendered text, in bytes: this much, plus [`MOST_RENDERED_OF_A_BYTE`] for each byte of the
+/// messages. The tokenizer needs a second for a few million bytes, and no model has room for them.
 const MOST_RENDERED: usize = 1 << 20;
 const MOST_RENDERED_OF_A_BYTE: usize = 8;
-/// How a list of items begins that is printed as it is, in JSON's quotes or in Python's.
+/// How a content list begins that a template prints verbatim instead of reading it, as JSON or as
+/// Python.
 const ITEM_AS_TEXT: [&str; 2] = ["\"type\": \"text\"", "'type': 'text'"];
 
-/// Where a template is, whole or as the key `chat_template`. Beside the one for conversations the folder may have more, for tools
-/// and the like: of these the default counts, where no file of its own holds it, as in `transformers`.
+/// Files that may hold the template, either as a whole or under the key `chat_template`. A folder can
+/// have additional templates, for tools for example. As in `transformers`, the default one of these
+/// counts only if none of the earlier files exists.
 const FILES: [&str; 5] = [
     "chat_template.jinja",
     "chat_template.json",
@@ -36,19 +38,20 @@ const FILES: [&str; 5] = [
     "tokenizer_config.json",
 ];
 
-/// The compiled template.
+/// A compiled chat template.
 #[derive(Debug, Clone)]
 pub(crate) struct ChatTemplate {
     environment: Arc<Environment<'static>>,
     path: PathBuf,
-    /// Variables of the template: `bos_token`, `eos_token` and whatever else is called so in the tokenizer's files.
+    /// Variables of the template: `bos_token`, `eos_token` and all other keys of the tokenizer's files
+    /// that end in `_token`.
     tokens: BTreeMap<String, String>,
-    /// Whether a message's content goes in as a list of items, or as one string.
+    /// Whether the template expects a message's content as a list of items instead of one string.
     content_is_list: bool,
 }
 
 impl ChatTemplate {
-    /// The template of the first of [`FILES`] that has one.
+    /// Reads the template from the first of [`FILES`] that has one.
     pub(crate) fn read(files: &CheckpointFiles) -> Result<Self> {
         let tokens = token_variables(files)?;
         for file in FILES {
@@ -76,7 +79,7 @@ impl ChatTemplate {
             (Ok(_), Err(_)) => true,
             (Err(_), _) => false,
         };
-        // Of a template that fails on both, what it says of the list.
+        // If the template fails on both forms, the error for the list is reported.
         if plain.is_err() {
             listed?;
         }
@@ -86,12 +89,12 @@ impl ChatTemplate {
     fn render_items(&self, messages: Vec<Item>, add_generation_prompt: bool) -> Result<String> {
         let messages = Item::from(messages);
         let tokens = Item::from_pairs(self.tokens.clone());
-        // As transformers passes them: what is none is not undefined.
+        // As in `transformers`: `tools` and `documents` are defined, with the value none.
         let context = context! { messages, add_generation_prompt, tools => (), documents => (), ..tokens };
         render(&self.environment, context, &self.path)
     }
 
-    /// The text, with a placeholder for each image and video.
+    /// Renders messages to text, with one placeholder for each image and video.
     pub(crate) fn render(&self, messages: &[Message], generate: bool, texts: &TokenTexts) -> Result<String> {
         let said = messages.iter().flat_map(|message| &message.content).map(|part| match part {
             Content::Text(text) => text.len(),
@@ -121,22 +124,25 @@ impl ChatTemplate {
         let parts = message.content.iter().map(|part| match part {
             Content::Text(words) => text(words),
             Content::Image(_) => item([("type", "image".into())]),
-            // Published templates of the first generation know no videos; the placeholder as text reads the same in all.
+            // Published templates of the first generation do not know videos. All templates render the
+            // placeholder the same way as text.
             Content::Video(_) => text(&texts.video),
         });
         item([("role", role), ("content", parts.collect::<Vec<_>>().into())])
     }
 }
 
-/// Whether a template that renders the probe as a list and as a string is one for lists: one for strings leaves the words of a list
-/// out, or prints the list as it is. One that writes all content as JSON prints it rightly.
+/// Decides whether a template expects lists, from its output for the probe as a list and as a string. A
+/// template for strings drops the words of a list or prints the list verbatim. A template that writes
+/// all content as JSON prints it rightly.
 fn is_for_lists(listed: &str, plain: &str) -> bool {
     let prints_list = ITEM_AS_TEXT.iter().any(|item| listed.contains(item));
     let says_less = plain.contains(PROBED) && !listed.contains(PROBED);
     !says_less && (!prints_list || plain.contains(PROBED_JSON))
 }
 
-/// The special tokens by the names that the tokenizer's files give them; of two files the newer one counts.
+/// The special tokens under their names in the tokenizer's files. tokenizer_config.json, the newer
+/// format, wins.
 fn token_variables(files: &CheckpointFiles) -> Result<BTreeMap<String, String>> {
     let mut variables = BTreeMap::new();
     for file in ["special_tokens_map.json", "tokenizer_config.json"] {
@@ -149,12 +155,12 @@ fn token_variables(files: &CheckpointFiles) -> Result<BTreeMap<String, String>> 
     Ok(variables)
 }
 
-/// A dictionary of the template's, in this order.
+/// A dictionary for the template, with its entries in this order.
 fn item<const N: usize>(entries: [(&str, Item); N]) -> Item {
     Item::from_pairs(entries)
 }
 
-/// What a JSON file has as its `chat_template`.
+/// The template under the key `chat_template` of a JSON file.
 fn template_of_key(files: &CheckpointFiles, file: &str) -> Result<Option<String>> {
     let Some(value) = files.json(file)? else { return Ok(None) };
     let template = match value.get("chat_template") {
@@ -171,7 +177,7 @@ fn template_of_key(files: &CheckpointFiles, file: &str) -> Result<Option<String>
     })
 }
 
-/// The template that is named `default`, in the form of older files: a list of named ones.
+/// The template named `default` in a list of named templates, the form of older files.
 fn default_template(list: &[Value]) -> Option<&str> {
     let named =
         |name: &str| list.iter().find(|entry| entry.get("name").and_then(Value::as_str) == Some(name));

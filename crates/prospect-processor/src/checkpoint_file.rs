@@ -1,35 +1,35 @@
-//! Files of a checkpoint folder: what is opened is a file, and the one that it should be.
+//! Opens files of a checkpoint folder, and refuses what is not the real file.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::Path;
 
-/// Longest text file of a checkpoint in bytes: tokenizers of a quarter of a million words have 35 MB.
+/// Longest text file of a checkpoint, in bytes. Tokenizers with 250,000 tokens have 35 MB.
 const MOST_TEXT_BYTES: u64 = 256 << 20;
-/// How a Git LFS pointer begins.
+/// First bytes of a Git LFS pointer.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
-/// Why something in a checkpoint folder is not read.
+/// Why a file of a checkpoint folder is not read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointFileError {
-    /// A named pipe, a device, a socket or a folder: reading it might never end.
+    /// It is a named pipe, a device, a socket or a folder. Reading it might never end.
     #[error("it is {found}: expected a file")]
     NotAFile {
         /// What it is.
         found: &'static str,
     },
-    /// What Git LFS leaves in a file's place until it is asked for the contents.
+    /// It is a Git LFS pointer, which stands for the contents until `git lfs pull` fetches them.
     #[error(
         "it is a Git LFS pointer, not the file itself: expected its contents (`git lfs pull` in the folder gets them)"
     )]
     LfsPointer,
-    /// A text that no checkpoint has.
+    /// The text is longer than in any real checkpoint.
     #[error("it has {bytes} bytes: expected at most {most}")]
     TooLong {
-        /// Its length.
+        /// Length in bytes.
         bytes: u64,
-        /// The limit.
+        /// Limit in bytes.
         most: u64,
     },
 }
@@ -40,11 +40,11 @@ impl From<CheckpointFileError> for io::Error {
     }
 }
 
-/// Opens a file of a checkpoint folder; a link is followed, as the hub's cache is made of them.
+/// Opens a file of a checkpoint folder. Links are followed, because the hub's cache consists of links.
 ///
 /// # Errors
-/// What the system says, or a [`CheckpointFileError`] inside of it: it is looked at before it is opened, since opening a
-/// named pipe waits for somebody who writes into it.
+/// The error of the operating system, or a [`CheckpointFileError`] inside an [`io::Error`]. The kind of
+/// file is checked before opening, since opening a named pipe would wait for a writer.
 pub fn open_checkpoint_file(path: &Path) -> io::Result<File> {
     let kind = std::fs::metadata(path)?.file_type();
     if !kind.is_file() {
@@ -60,10 +60,10 @@ pub fn open_checkpoint_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The text of a file of a checkpoint folder.
+/// Reads a text file of a checkpoint folder.
 ///
 /// # Errors
-/// As [`open_checkpoint_file`], a text of more than 256 MiB, or bytes that are no UTF-8.
+/// As [`open_checkpoint_file`]; a text of more than 256 MiB; bytes that are not UTF-8.
 pub fn read_checkpoint_text(path: &Path) -> io::Result<String> {
     let file = open_checkpoint_file(path)?;
     let bytes = file.metadata()?.len();

@@ -1,4 +1,4 @@
-//! The text files of a checkpoint: those of a folder, and those whose contents another file states.
+//! The text files of a checkpoint: those in a folder, and those whose contents come from another file.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -9,15 +9,15 @@ use serde_json::Value;
 use crate::checkpoint_file::read_checkpoint_text;
 use crate::error::{ProcessorError, Result};
 
-/// Where the processor's settings come from: the files of a checkpoint folder by their names. A format that has everything in one
-/// file (GGUF) states the contents of files that are not there.
+/// The source of the processor's settings: the files of a checkpoint folder by name. A format that
+/// keeps everything in one file (GGUF) supplies the contents of files that do not exist.
 #[derive(Debug, Clone)]
 pub struct CheckpointFiles {
     folder: PathBuf,
     stated: BTreeMap<&'static str, Stated>,
 }
 
-/// What a file holds instead.
+/// Contents that replace a file.
 #[derive(Debug, Clone)]
 struct Stated {
     by: PathBuf,
@@ -25,7 +25,7 @@ struct Stated {
 }
 
 impl CheckpointFiles {
-    /// The names of all files that are asked for.
+    /// The names of all files that the processor may read.
     pub const NAMES: [&'static str; 10] = [
         "tokenizer.json",
         "tokenizer_config.json",
@@ -44,14 +44,15 @@ impl CheckpointFiles {
         Self { folder: folder.to_owned(), stated: BTreeMap::new() }
     }
 
-    /// The file `by` states what the file `name` holds. A file of that name in the folder is not read then, and messages name `by`.
+    /// Supplies the contents `text` of the file `name`, taken from the file `by`. A file of that name
+    /// in the folder is then not read, and error messages name `by`.
     #[must_use]
     pub fn stating(mut self, name: &'static str, by: &Path, text: String) -> Self {
         self.stated.insert(name, Stated { by: by.to_owned(), text });
         self
     }
 
-    /// The path that messages about the file `name` have.
+    /// The path that error messages about the file `name` show.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.stated.get(name).map_or_else(|| self.folder.join(name), |stated| stated.by.clone())
     }

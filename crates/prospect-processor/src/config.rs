@@ -1,4 +1,4 @@
-//! The settings of the image and video processors, from both generations of files.
+//! The settings of the image and video processors, read from either generation of files.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::checkpoint_files::CheckpointFiles;
 use crate::error::{ProcessorError, Result};
 
-/// The largest edge an image is resized to, in pixels, whatever the checkpoint says (a constant of the reference too).
+/// Largest edge, in pixels, to which an image is resized, whatever the checkpoint says. `transformers`
+/// has the same constant.
 pub(crate) const MAX_EDGE: u32 = 4096;
 
 /// How images become tensors.
@@ -78,13 +79,15 @@ impl ImageSettings {
         }
     }
 
-    /// What an 8-bit value of a channel becomes. The reference rescales in f64, rounds to f32 and normalises in f32.
+    /// The value of an 8-bit channel after rescaling and normalization. As in `transformers`, rescaling
+    /// is done in f64, rounded to f32, and normalization in f32.
     pub(crate) fn pixel(&self, byte: u8, channel: usize) -> f32 {
         let value = self.rescale.map_or(f32::from(byte), |factor| (f64::from(byte) * factor) as f32);
         self.normalize.map_or(value, |(mean, std)| (value - mean[channel]) / std[channel])
     }
 
-    /// A pixel that is infinite or no number: of the darkest and the brightest, as what is between them lies between.
+    /// A pixel value that is infinite or NaN, if the settings produce one. Checking the darkest and the
+    /// brightest value is enough: all others lie between them.
     fn endless_pixel(&self) -> Option<f32> {
         let pixels = (0..3).flat_map(|channel| [0, u8::MAX].map(|byte| self.pixel(byte, channel)));
         pixels.into_iter().find(|pixel| !pixel.is_finite())
@@ -116,7 +119,7 @@ fn video_edge(processor: Option<&Section>, preprocessor: Option<&Section>) -> Re
     }
 }
 
-/// A JSON object with the file and key path it came from.
+/// A JSON object with the file and the key path that it came from.
 #[derive(Debug, Clone)]
 struct Section {
     path: PathBuf,

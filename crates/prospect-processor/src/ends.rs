@@ -1,12 +1,12 @@
-//! Which tokens end a reply, by the checkpoint's own files.
+//! The tokens that end a reply, according to the checkpoint's files.
 
 use serde_json::Value;
 
 use crate::checkpoint_files::CheckpointFiles;
 use crate::error::{ProcessorError, Result};
 
-/// `eos_token_id` of `generation_config.json`; where that says nothing, of `config.json` or its `text_config`. One number or
-/// a list, as in `transformers`; none where nothing is said.
+/// Reads `eos_token_id` of `generation_config.json`, or else of `config.json` or its `text_config`. As
+/// in `transformers` it is a number or a list. The result is empty if no file has it.
 pub(crate) fn end_tokens(files: &CheckpointFiles) -> Result<Vec<u32>> {
     for (file, section) in
         [("generation_config.json", None), ("config.json", None), ("config.json", Some("text_config"))]

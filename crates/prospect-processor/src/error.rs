@@ -1,27 +1,27 @@
-//! What can be wrong with a checkpoint folder or with the input.
+//! Errors of a checkpoint folder's files and of the input.
 
 use std::path::PathBuf;
 
 use prospect_foreign::short_line;
 
-/// A checkpoint folder that cannot be used, or input that cannot be encoded. Every message is one line.
+/// Why a checkpoint folder cannot be used or an input cannot be encoded. Every message is one line.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProcessorError {
-    /// A file that has no substitute is not there.
+    /// A required file does not exist.
     #[error("{}: file is missing, expected {expected}", path.display())]
     MissingFile {
-        /// The file looked for.
+        /// The missing file.
         path: PathBuf,
-        /// What it should have held.
+        /// What the file should contain.
         expected: &'static str,
     },
-    /// A file is there and cannot be read.
+    /// A file exists but cannot be read.
     #[error("{}: cannot be read: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// A file does not hold JSON.
@@ -29,20 +29,20 @@ pub enum ProcessorError {
     Json {
         /// The file.
         path: PathBuf,
-        /// Where and what.
+        /// The parser's error, with its place.
         source: serde_json::Error,
     },
-    /// A key is absent that has no default.
+    /// A key without a default is missing.
     #[error("{}: key `{key}` is missing, expected {expected}", path.display())]
     MissingKey {
-        /// The file that should have had it.
+        /// The file that should have the key.
         path: PathBuf,
         /// The key, with dots between levels.
         key: String,
-        /// What it should have held.
+        /// What the key should contain.
         expected: &'static str,
     },
-    /// A key holds something else than it should.
+    /// A key has a wrong value.
     #[error("{}: key `{key}` is {found}, expected {expected}", path.display())]
     BadValue {
         /// The file.
@@ -51,18 +51,18 @@ pub enum ProcessorError {
         key: String,
         /// The value found.
         found: String,
-        /// What it should have held.
+        /// What the key should contain.
         expected: &'static str,
     },
-    /// The tokenizer file is no tokenizer.
+    /// The tokenizer library cannot load the tokenizer file.
     #[error("{}: not a tokenizer: {message}", path.display())]
     Tokenizer {
         /// The file.
         path: PathBuf,
-        /// What the tokenizer library said.
+        /// The library's message.
         message: String,
     },
-    /// The tokenizer lacks a token that image and text sequences are made of.
+    /// The tokenizer lacks a special token that image and text sequences need.
     #[error("{}: token `{}` is missing, expected it among added_tokens", path.display(), short_line(token))]
     MissingToken {
         /// The tokenizer file.
@@ -75,20 +75,20 @@ pub enum ProcessorError {
     Template {
         /// The file the template came from.
         path: PathBuf,
-        /// What the template engine said, on one line.
+        /// The template engine's message, on one line.
         message: String,
     },
-    /// A chat template that is longer than any that a checkpoint has.
+    /// The source of the chat template is too long.
     #[error("{}: the chat template has {bytes} bytes: expected at most {most}", path.display())]
     TemplateTooLong {
         /// The file the template came from.
         path: PathBuf,
-        /// Its length.
+        /// Length in bytes.
         bytes: usize,
-        /// The limit.
+        /// Limit in bytes.
         most: usize,
     },
-    /// A chat template that works on and on, or makes texts without end.
+    /// Rendering the chat template takes too many steps, or produces too much text.
     #[error("{}: the chat template works without end: expected at most {most} steps or units of 64 bytes", path.display())]
     TemplateEndless {
         /// The file the template came from.
@@ -96,25 +96,26 @@ pub enum ProcessorError {
         /// The limit, in the template engine's units.
         most: u64,
     },
-    /// A chat template that does not end.
+    /// Rendering the chat template takes too long.
     #[error("{}: the chat template has not ended after {seconds} s", path.display())]
     TemplateSlow {
         /// The file the template came from.
         path: PathBuf,
-        /// How long it was waited for.
+        /// Time limit in seconds.
         seconds: u64,
     },
-    /// A chat template that makes more of messages than anybody reads.
+    /// The rendered text is too long for these messages.
     #[error("{}: the chat template makes {bytes} bytes of these messages: expected at most {most}", path.display())]
     RenderedTooLong {
         /// The file the template came from.
         path: PathBuf,
-        /// What it makes.
+        /// Length of the rendered text, in bytes.
         bytes: usize,
-        /// The limit, for these messages.
+        /// Limit for these messages, in bytes.
         most: usize,
     },
-    /// A person's text with the name of a special token in it, which the template changed beyond recognition.
+    /// The template changes a message's text that contains the name of a special token, so that the
+    /// text cannot be found in the output.
     #[error(
         "chat template: it rewrites the text {text:?}, which names a special token: expected it as it is"
     )]
@@ -122,24 +123,25 @@ pub enum ProcessorError {
         /// The beginning of the text.
         text: String,
     },
-    /// A tokenizer that makes texts many times as long before it cuts them.
+    /// The tokenizer could make a text many times longer.
     #[error("{}: {part} makes a text up to {factor} times as long: expected at most {most} times", path.display())]
     TokenizerGrowth {
         /// The tokenizer file.
         path: PathBuf,
-        /// The part of the file.
+        /// The part of the file that does so.
         part: &'static str,
-        /// How many times.
+        /// The factor by which a text can grow.
         factor: u64,
-        /// The limit.
+        /// Limit of the factor.
         most: u64,
     },
-    /// The chat template rewrites earlier messages when one is added, so that messages cannot be told apart.
+    /// The chat template changes earlier messages when one is appended. The output can then not be cut
+    /// into messages.
     #[error(
         "chat template: message {message} changes what is rendered before it, expected messages to be appended"
     )]
     TemplateNotIncremental {
-        /// The message, counted from 0.
+        /// Index of the message, from 0.
         message: usize,
     },
     /// An image without pixels.
@@ -150,14 +152,14 @@ pub enum ProcessorError {
         /// Height in pixels.
         height: u32,
     },
-    /// An image that the settings cut into more tiles than any model looks at.
+    /// The settings cut an image into too many tiles.
     #[error("image becomes {tiles} tiles of {tokens} tokens in all, expected at most {most} tokens")]
     TooManyTiles {
-        /// The tiles.
+        /// Number of tiles.
         tiles: usize,
-        /// Their tokens.
+        /// Number of image tokens.
         tokens: usize,
-        /// The limit.
+        /// Limit of the tokens.
         most: usize,
     },
     /// A video without frames.
@@ -169,7 +171,7 @@ pub enum ProcessorError {
         /// The time, in seconds.
         seconds: f64,
     },
-    /// Placeholders in the rendered text and the media of the messages do not match.
+    /// The placeholders in the rendered text do not match the media of the messages.
     #[error(
         "text holds {found} {} placeholders, expected {expected}, one for each of the messages' media",
         short_line(token)
@@ -177,15 +179,15 @@ pub enum ProcessorError {
     MediaMismatch {
         /// The placeholder.
         token: String,
-        /// How many the rendered text has.
+        /// Number of placeholders in the rendered text.
         found: usize,
-        /// How many the messages' media ask for.
+        /// Number of media in the messages.
         expected: usize,
     },
-    /// The tokenizer cannot encode or decode.
+    /// The tokenizer library fails to encode or decode.
     #[error("tokenizer fails: {message}")]
     Encode {
-        /// What the tokenizer library said.
+        /// The library's message.
         message: String,
     },
 }

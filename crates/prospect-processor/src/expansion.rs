@@ -1,4 +1,5 @@
-//! From rendered messages to the text that is encoded: images and videos become their tokens' names.
+//! Turns rendered messages into the text that is tokenized: each image and video becomes the names of
+//! its tokens.
 
 use std::ops::Range;
 
@@ -9,19 +10,19 @@ use crate::media::{Content, Message, image_text, video_text};
 use crate::token_texts::TokenTexts;
 use crate::tokens::has_meaning;
 
-/// Rendered messages on their way into the text that is encoded.
+/// Progress of expanding rendered messages.
 pub(crate) struct Expansion<'a> {
     rendered: &'a str,
-    /// Ranges of `rendered` that hold a person's words.
+    /// Ranges of `rendered` in which the names of special tokens are plain text.
     literal: &'a [Range<usize>],
     texts: &'a TokenTexts,
     image_seq_len: usize,
-    /// Byte of `rendered` up to which it is done.
+    /// Byte of `rendered` up to which the expansion is done.
     from: usize,
     text: String,
-    /// The literal ranges in `text`.
+    /// The same ranges in `text`.
     kept: Vec<Range<usize>>,
-    /// Kinds, and the byte of `text` at which each begins.
+    /// Kind of each part, with the byte of `text` at which the part begins.
     parts: Vec<(SegmentKind, usize)>,
 }
 
@@ -36,14 +37,14 @@ impl<'a> Expansion<'a> {
         Self { rendered, literal, texts, image_seq_len, from: 0, text, kept: Vec::new(), parts: Vec::new() }
     }
 
-    /// Takes one message, which ends at byte `to`, with its placeholders replaced.
+    /// Expands one message, which ends at byte `to` of `rendered`.
     pub(crate) fn message(&mut self, message: &Message, to: usize) -> Result<()> {
         let texts = self.texts;
         let images = message.content.iter().filter(|part| matches!(part, Content::Image(_))).count();
         let videos = message.content.iter().filter(|part| matches!(part, Content::Video(_))).count();
         for (token, expected) in [(&texts.image, images), (&texts.video, videos)] {
             let found = self.placeholders(token, to).count();
-            // Without a video in the message, `<video>` is text like any other: it is no token.
+            // If the message has no video, `<video>` is plain text, because it is not a token.
             if found != expected && (*token == texts.image || expected > 0) {
                 return Err(ProcessorError::MediaMismatch { token: token.clone(), found, expected });
             }
@@ -67,7 +68,8 @@ impl<'a> Expansion<'a> {
         Ok(())
     }
 
-    /// The text, its literal ranges and its parts; what is behind the messages is of the kind `last`.
+    /// Returns the text, its literal ranges and its parts. The text behind the messages gets the kind
+    /// `last`.
     pub(crate) fn rest(
         mut self,
         last: SegmentKind,
@@ -77,7 +79,7 @@ impl<'a> Expansion<'a> {
         (self.text, self.kept, self.parts)
     }
 
-    /// Where a placeholder stands that the template wrote, up to byte `to`.
+    /// Byte positions, up to `to`, of the placeholders `name` that the template itself wrote.
     fn placeholders<'s>(&'s self, name: &'s str, to: usize) -> impl Iterator<Item = usize> + 's {
         let places = self.rendered[self.from..to].match_indices(name).map(|(place, _)| self.from + place);
         places.filter(|place| has_meaning(self.literal, *place, name.len()))

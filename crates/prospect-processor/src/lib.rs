@@ -1,7 +1,8 @@
 //! Pixels, chat template, token ids and segments for SmolVLM2 checkpoints.
 //!
-//! [`Processor::from_dir`] reads a checkpoint folder; everything the model is fed with comes out of it: normalised pixels
-//! ([`Pixels`]) and token ids with the kind of segment they belong to ([`Encoded`]).
+//! [`Processor::from_dir`] reads a checkpoint folder. The processor produces everything that the model
+//! takes as input: normalized pixels ([`Pixels`]), and token ids with the kind of segment that they
+//! belong to ([`Encoded`]).
 
 mod chat;
 mod checkpoint_file;

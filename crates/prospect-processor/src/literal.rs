@@ -1,4 +1,5 @@
-//! Where a person's words stand in what the template makes of them: a special token's name among them means nothing.
+//! Finds a message's text in the rendered output. The name of a special token in such a text is plain
+//! text.
 
 use std::ops::Range;
 
@@ -7,11 +8,12 @@ use crate::error::{ProcessorError, Result};
 use crate::media::{Content, Message};
 use crate::tokens::Tokens;
 
-/// Stands for a text while the template is asked where it puts it. No template knows it, and no case or white space of it can
-/// be changed.
+/// Replaces a text while the template is rendered to find out where it puts the text. No template knows
+/// this string, and it has no case or white space that a template could change.
 const SENTINEL: &str = "\u{F8FF}0\u{F8FF}";
 
-/// The ranges of `rendered` that hold texts with the name of a special token in them; none for nearly all messages there are.
+/// Returns the ranges of `rendered` that hold texts with the name of a special token. Nearly all
+/// messages have none.
 pub(crate) fn ranges(
     messages: &[Message],
     rendered: &str,
@@ -33,7 +35,7 @@ pub(crate) fn ranges(
     }
     let (mut ranges, mut from) = (Vec::new(), around[0].len());
     for (text, behind) in named.iter().zip(&around[1..]) {
-        // A template may strip a text, or change its case.
+        // A template may strip a text or change its case.
         let forms = [text.to_string(), text.trim().to_owned(), text.to_uppercase(), text.to_lowercase()];
         let fits = |form: &&String| {
             rendered[from..].strip_prefix(form.as_str()).is_some_and(|rest| rest.starts_with(behind))
@@ -45,7 +47,8 @@ pub(crate) fn ranges(
     Ok(ranges)
 }
 
-/// The message with the sentinel in the place of such texts, which are added to `named`.
+/// Returns the message with the sentinel in place of every such text. The texts are appended to
+/// `named`.
 fn masked<'a>(message: &'a Message, tokens: &Tokens, named: &mut Vec<&'a str>) -> Message {
     let content = message.content.iter().map(|part| match part {
         Content::Text(text) if tokens.names_special(text) => {

@@ -1,4 +1,4 @@
-//! Messages with media, and the text that media stand for.
+//! Messages with images and videos, and the text that stands for them.
 
 use prospect_context::Role;
 
@@ -10,18 +10,19 @@ use crate::token_texts::TokenTexts;
 /// A message of a one-shot prompt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// Who says it.
+    /// The speaker.
     pub role: Role,
-    /// What, in order.
+    /// Texts, images and videos in order.
     pub content: Vec<Content>,
 }
 
 /// A part of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// Text, verbatim.
+    /// Text, used verbatim.
     Text(String),
-    /// An image, with the grid that [`Processor::image_pixels`](crate::Processor::image_pixels) gave.
+    /// An image, with the grid that [`Processor::image_pixels`](crate::Processor::image_pixels)
+    /// returned for it.
     Image(Grid),
     /// A video.
     Video(VideoClip),
@@ -30,13 +31,13 @@ pub enum Content {
 /// The times of a video's sampled frames.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VideoClip {
-    /// Seconds, one for each frame.
+    /// Times in seconds, one per frame.
     pub timestamps: Vec<f64>,
-    /// Length of the whole video in seconds; `None` takes the last frame's time.
+    /// Length of the whole video in seconds. `None` stands for the time of the last frame.
     pub duration: Option<f64>,
 }
 
-/// What stands for an image: the tiles row by row, then the global view.
+/// The text of an image: its tiles row by row, then the global view.
 pub(crate) fn image_text(grid: Grid, image_seq_len: usize, texts: &TokenTexts) -> String {
     let images = texts.image.repeat(image_seq_len);
     let (fake, global) = (&texts.fake, &texts.global);
@@ -53,7 +54,7 @@ pub(crate) fn image_text(grid: Grid, image_seq_len: usize, texts: &TokenTexts) -
     text + &format!("{fake}{global}{images}{fake}")
 }
 
-/// What stands for a video.
+/// The text of a video.
 pub(crate) fn video_text(clip: &VideoClip, image_seq_len: usize, texts: &TokenTexts) -> Result<String> {
     let last = *clip.timestamps.last().ok_or(ProcessorError::EmptyVideo)?;
     let duration = whole_seconds(clip.duration.unwrap_or(last))?;
@@ -70,7 +71,7 @@ pub(crate) fn video_text(clip: &VideoClip, image_seq_len: usize, texts: &TokenTe
     Ok(text + "\n\n")
 }
 
-/// The line that announces a frame.
+/// The line that gives a frame's time.
 pub(crate) fn frame_text(time: f64) -> Result<String> {
     let seconds = whole_seconds(time)?;
     Ok(format!("\nFrame from {:02}:{:02}:", seconds / 60, seconds % 60))
@@ -83,7 +84,7 @@ fn whole_seconds(seconds: f64) -> Result<u64> {
     Ok(seconds as u64)
 }
 
-/// Seconds as Python prints a `timedelta`.
+/// Formats seconds as Python prints a `timedelta`.
 fn clock(seconds: u64) -> String {
     let (days, seconds) = (seconds / 86_400, seconds % 86_400);
     let time = format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);

@@ -25,8 +25,8 @@ const ONES: [&str; 20] = [
 const TENS: [&str; 10] =
     ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
 
-/// `number` in English words as the reference's `num2words` writes it (`one hundred and five`); from a million on in
-/// digits.
+/// `number` in English words, as Python's `num2words` writes it (`one hundred and five`). Numbers from
+/// a million on stay in digits.
 pub fn number_words(number: usize) -> String {
     match number {
         0..20 => ONES[number].into(),

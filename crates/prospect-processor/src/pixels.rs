@@ -1,15 +1,16 @@
-//! Tiles as normalised floats.
+//! Tiles as normalized floats.
 
 use image::RgbImage;
 
 use crate::config::ImageSettings;
 
-/// Normalised pixels, ready for the vision tower.
+/// Normalized pixels, the input of the vision tower.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pixels {
     /// `[tiles, 3, height, width]`, row-major.
     pub values: Vec<f32>,
-    /// `[tiles, height, width]`, true where a pixel is real; `None` if all are, which the resizes here always give.
+    /// `[tiles, height, width]`: true for real pixels, false for padding. `None` if there is no
+    /// padding, as with all resizes of this crate.
     pub mask: Option<Vec<bool>>,
     /// Number of tiles.
     pub tiles: usize,
@@ -19,7 +20,7 @@ pub struct Pixels {
     pub width: usize,
 }
 
-/// What each 8-bit value of each channel becomes.
+/// The normalized value of each 8-bit value, by channel.
 #[derive(Debug, Clone)]
 pub(crate) struct Normalizer {
     table: [[f32; 256]; 3],
@@ -36,7 +37,7 @@ impl Normalizer {
         Self { table }
     }
 
-    /// Writes the tiles, all of one size, into `pixels`, whose buffer is reused.
+    /// Writes tiles of equal size into `pixels`, whose buffer is reused.
     pub(crate) fn write(&self, tiles: &[RgbImage], pixels: &mut Pixels) {
         pixels.values.clear();
         pixels.mask = None;

@@ -1,4 +1,4 @@
-//! A checkpoint folder's processor.
+//! The processor of a checkpoint folder.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use crate::sequence::from_parts;
 use crate::split::{Grid, split, squared};
 use crate::tokens::{SpecialTokens, Tokens};
 
-/// Turns images and messages into what the model takes, as the checkpoint's files say.
+/// Turns images and messages into the model's input, as the checkpoint's files specify.
 #[derive(Debug, Clone)]
 pub struct Processor {
     settings: ImageSettings,
@@ -26,23 +26,23 @@ pub struct Processor {
     tokens: Tokens,
     template: ChatTemplate,
     generation_prompt: String,
-    /// Whether the token that begins a conversation begins every message too, as one of the message's own.
+    /// Whether the template begins every message with the BOS token, so that it belongs to the message.
     bos_in_every_message: bool,
-    /// An unsplit frame's ids, the same for every frame.
+    /// Token ids of an unsplit frame, the same for every frame.
     frame_ids: Vec<u32>,
 }
 
 impl Processor {
-    /// Reads `tokenizer.json`, the chat template, `preprocessor_config.json` and `processor_config.json`, of either
-    /// generation of files.
+    /// Reads `tokenizer.json`, the chat template, `preprocessor_config.json` and
+    /// `processor_config.json`. Both generations of these files are supported.
     ///
     /// # Errors
-    /// A file or key that is missing or wrong, a token the tokenizer lacks, a template that does not render.
+    /// A file or key is missing or wrong, the tokenizer lacks a token, or the template does not render.
     pub fn from_dir(dir: &Path) -> Result<Self> {
         Self::from_files(&CheckpointFiles::of_folder(dir))
     }
 
-    /// As [`Self::from_dir`], where another file states what some of the files hold.
+    /// As [`Self::from_dir`], but the contents of some files may come from another file.
     ///
     /// # Errors
     /// As [`Self::from_dir`].
@@ -61,7 +61,8 @@ impl Processor {
             .to_owned();
         let bos = &tokens.texts.bos;
         let pair = [message[0].clone(), text_message(Role::Assistant, "text")];
-        // A template may want another order of roles; then it is one that nothing is known of.
+        // Some templates require another order of roles. The property is then unknown and taken as
+        // false.
         let pair = template.render(&pair, false, &tokens.texts).unwrap_or_default();
         let second = pair.strip_prefix(&without);
         let bos_in_every_message =
@@ -78,28 +79,28 @@ impl Processor {
         })
     }
 
-    /// The ids of tokens with a meaning of their own.
+    /// The ids of the special tokens.
     pub fn special(&self) -> &SpecialTokens {
         &self.tokens.ids
     }
 
-    /// All tokens that end a reply: `end_of_utterance` first, then those of the checkpoint's generation_config.json, or of
-    /// config.json where there is none.
+    /// All tokens that end a reply: first `end_of_utterance`, then those of the checkpoint's
+    /// generation_config.json, or of config.json where that says nothing.
     pub fn ends(&self) -> &[u32] {
         &self.tokens.ends
     }
 
-    /// Image tokens for one tile or frame.
+    /// Number of image tokens of one tile or frame.
     pub fn image_seq_len(&self) -> usize {
         self.settings.image_seq_len
     }
 
-    /// Whether the checkpoint's settings split single images.
+    /// Whether the checkpoint's settings split single images into tiles.
     pub fn splits_images(&self) -> bool {
         self.settings.do_split
     }
 
-    /// A streamed frame: the image path, unsplit, one tile.
+    /// Pixels of a streamed frame: one tile, resized as an image that is not split.
     ///
     /// # Errors
     /// [`ProcessorError::EmptyImage`].
@@ -109,17 +110,17 @@ impl Processor {
         Ok(pixels)
     }
 
-    /// [`Self::frame_pixels`] into a buffer that is reused from frame to frame.
+    /// As [`Self::frame_pixels`], into a buffer that is reused from frame to frame.
     ///
     /// # Errors
-    /// [`ProcessorError::EmptyImage`]; `pixels` is then as it was.
+    /// [`ProcessorError::EmptyImage`]; `pixels` is then unchanged.
     pub fn frame_pixels_into(&self, frame: &RgbImage, pixels: &mut Pixels) -> Result<()> {
         let tile = squared(frame, &self.settings, self.settings.longest_edge)?;
         self.normalizer.write(&[tile], pixels);
         Ok(())
     }
 
-    /// An image, split into tiles with the global view last, or as one tile.
+    /// Pixels of an image, either split into tiles with the global view last, or as one tile.
     ///
     /// # Errors
     /// [`ProcessorError::EmptyImage`].
@@ -134,7 +135,8 @@ impl Processor {
         Ok((pixels, grid))
     }
 
-    /// A video's frames, one tile each, by way of the video size of the settings.
+    /// Pixels of a video's frames, one tile each. Each frame is first resized to the video size of the
+    /// settings.
     ///
     /// # Errors
     /// [`ProcessorError::EmptyVideo`], [`ProcessorError::EmptyImage`].
@@ -150,20 +152,22 @@ impl Processor {
         Ok(pixels)
     }
 
-    /// The opening of a stream: the system message, then the first user message if there is one.
+    /// Token ids of the opening of a stream: the system message, then the first user message if there
+    /// is one.
     ///
     /// # Errors
-    /// The template or the tokenizer fails, or a text holds an image token.
+    /// The template or the tokenizer fails.
     pub fn encode_opening(&self, system: &str, user: Option<&str>) -> Result<Encoded> {
         let mut messages = vec![text_message(Role::System, system)];
         messages.extend(user.map(|text| text_message(Role::User, text)));
         self.encode_prompt(&messages, false)
     }
 
-    /// One message; `first` keeps the token that begins a conversation, a message within a stream goes without it.
+    /// Token ids of one message. `first` keeps the BOS token at the beginning; a message within a
+    /// stream has none.
     ///
     /// # Errors
-    /// The template or the tokenizer fails, or the text holds an image token.
+    /// The template or the tokenizer fails.
     pub fn encode_message(&self, role: Role, text: &str, first: bool) -> Result<Encoded> {
         let mut encoded = self.encode_prompt(&[text_message(role, text)], false)?;
         if !first && !self.bos_in_every_message && encoded.ids.first() == Some(&self.tokens.ids.bos) {
@@ -172,7 +176,8 @@ impl Processor {
         Ok(encoded)
     }
 
-    /// Token ids of plain text, with nothing added. The name of a special token in it is text like any other.
+    /// Token ids of plain text, with nothing added. The name of a special token in the text is plain
+    /// text too.
     ///
     /// # Errors
     /// The tokenizer fails.
@@ -180,7 +185,7 @@ impl Processor {
         self.tokens.encode_text(text)
     }
 
-    /// What makes the model answer, as the template gives it.
+    /// Token ids of the template's generation prompt, which makes the model answer.
     ///
     /// # Errors
     /// The tokenizer fails.
@@ -189,7 +194,8 @@ impl Processor {
         Ok(Encoded::single(SegmentKind::Assistant, ids))
     }
 
-    /// A streamed frame's tokens; with `time` in stream seconds, the line that tells the time comes before them.
+    /// Token ids of a streamed frame. With `time`, in seconds of the stream, a line with the time comes
+    /// first.
     ///
     /// # Errors
     /// [`ProcessorError::BadTime`].
@@ -202,11 +208,13 @@ impl Processor {
         Ok(encoded)
     }
 
-    /// A one-shot prompt. Media become [`SegmentKind::Frame`], all else is of its message's kind. The name of a special token in a
-    /// message's text is text like any other: who writes `<image>` means these seven characters.
+    /// Token ids of a one-shot prompt. Media have the kind [`SegmentKind::Frame`]; everything else has
+    /// the kind of its message. The name of a special token in a message's text is plain text:
+    /// `<image>` there means these seven characters.
     ///
     /// # Errors
-    /// The template or the tokenizer fails, a video has no frames, or the template drops an image or writes one of its own.
+    /// The template or the tokenizer fails, a video has no frames, or the template drops an image or
+    /// adds a placeholder of its own.
     pub fn encode_prompt(&self, messages: &[Message], add_generation_prompt: bool) -> Result<Encoded> {
         let texts = &self.tokens.texts;
         let rendered = self.template.render(messages, add_generation_prompt, texts)?;
@@ -222,7 +230,7 @@ impl Processor {
         Ok(from_parts(&ids, &starts, &parts))
     }
 
-    /// The byte at which message `index` ends in the rendered text.
+    /// The byte of the rendered text at which message `index` ends.
     fn message_end(&self, messages: &[Message], index: usize, rendered: &str) -> Result<usize> {
         let prefix = self.template.render(&messages[..=index], false, &self.tokens.texts)?;
         if !rendered.starts_with(&prefix) {
@@ -231,7 +239,7 @@ impl Processor {
         Ok(prefix.len())
     }
 
-    /// The text of `ids`, special tokens included.
+    /// The text of `ids`, with special tokens.
     ///
     /// # Errors
     /// The tokenizer fails.
@@ -239,7 +247,7 @@ impl Processor {
         self.tokens.decode(ids, false)
     }
 
-    /// The text of a reply: without special and image tokens, a leading role and outer white space.
+    /// The text of a reply, without special and image tokens, a leading role, and outer white space.
     ///
     /// # Errors
     /// The tokenizer fails.
@@ -247,7 +255,8 @@ impl Processor {
         reply::clean(&self.tokens, &self.generation_prompt, ids)
     }
 
-    /// Of a reply that begins with `ids` as much as stays whatever follows: [`Self::clean_reply`] of the whole begins with it.
+    /// The part of a reply's text that is final after its first tokens `ids`: the text of the whole
+    /// reply ([`Self::clean_reply`]) begins with it.
     ///
     /// # Errors
     /// The tokenizer fails.

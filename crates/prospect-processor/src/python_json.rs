@@ -1,4 +1,4 @@
-//! JSON as Python writes it, for templates.
+//! JSON in Python's notation, for templates.
 
 use std::io::{self, Write};
 
@@ -9,14 +9,14 @@ use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
 /// Widest indentation, in spaces.
 const WIDEST_INDENT: usize = 64;
-/// Bytes that one unit of the template's work pays for, as for the engine's own texts of lists.
+/// Bytes per unit of fuel, as the template engine charges for its own texts of lists.
 const BYTES_OF_A_UNIT: u64 = 4;
 
-/// `tojson` as `transformers` defines it: Python's `json.dumps` with `ensure_ascii=False`.
+/// The filter `tojson` as `transformers` defines it: Python's `json.dumps` with `ensure_ascii=False`.
 pub(crate) fn to_json(state: &State<'_, '_>, value: &Value, kwargs: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = kwargs.get("indent")?;
     let sort_keys: Option<bool> = kwargs.get("sort_keys")?;
-    // Python's default; nothing published asks for the other.
+    // Only Python's default is supported; no published template uses another value.
     let _: Option<bool> = kwargs.get("ensure_ascii")?;
     let separators: Option<Vec<String>> = kwargs.get("separators")?;
     kwargs.assert_all_used()?;
@@ -39,8 +39,9 @@ pub(crate) fn to_json(state: &State<'_, '_>, value: &Value, kwargs: Kwargs) -> R
     json.text(written.map_err(|error| not_json(value, &error)))
 }
 
-/// Maps of serde_json are sorted by their keys, those of the template engine are in the order of their making. It is written once
-/// beforehand: a list that holds another one twice, and so on, is small here and without end there.
+/// Converts to a `serde_json` map, which is sorted by key; the engine's maps keep insertion order. The
+/// value is written once first to charge for its size: a list that holds another one twice, and so on,
+/// is small in the engine but grows exponentially here.
 fn sorted(state: &State<'_, '_>, value: &Value) -> Result<serde_json::Value, Error> {
     let mut size = Paid::new(state);
     let written = serde_json::to_writer(&mut size, value).map_err(|error| not_json(value, &error));
@@ -48,7 +49,7 @@ fn sorted(state: &State<'_, '_>, value: &Value) -> Result<serde_json::Value, Err
     serde_json::to_value(value).map_err(|error| not_json(value, &error))
 }
 
-/// Bytes, as many as what is left of the template's work pays for.
+/// A writer that takes as many bytes as the remaining fuel pays for.
 struct Paid<'a> {
     state: &'a State<'a, 'a>,
     bytes: Vec<u8>,
@@ -63,7 +64,7 @@ impl<'a> Paid<'a> {
         Self { state, bytes: Vec::new(), most, is_over: false }
     }
 
-    /// What was written, paid for.
+    /// Charges for the written bytes and returns them as text.
     fn text(self, written: Result<(), Error>) -> Result<String, Error> {
         if self.is_over {
             return Err(Error::from(ErrorKind::OutOfFuel));
@@ -95,7 +96,7 @@ fn not_json(value: &Value, error: &serde_json::Error) -> Error {
     Error::new(ErrorKind::BadSerialization, format!("{kind} is no JSON: {error}"))
 }
 
-/// Python's white space: a blank behind comma and colon, and line breaks where it indents.
+/// Python's white space: a space after comma and colon, and line breaks where the output is indented.
 struct PythonFormatter<'a> {
     item: String,
     key: String,
@@ -112,7 +113,8 @@ impl PythonFormatter<'_> {
         match &mut self.pretty {
             None if first => Ok(()),
             None => to.write_all(self.item.as_bytes()),
-            // The comma is ours, line break and indentation are the formatter's for a first item.
+            // The comma is written here. The formatter writes line break and indentation, as for a
+            // first item.
             Some(pretty) => {
                 if !first {
                     to.write_all(self.item.trim_end().as_bytes())?;

@@ -1,16 +1,17 @@
-//! LANCZOS as Pillow computes it for 8-bit images: two passes, fixed-point weights of 22 bits, rounded after each pass.
+//! LANCZOS resize as Pillow computes it for 8-bit images: two passes with fixed-point weights of 22
+//! bits, rounded after each pass.
 
 use image::RgbImage;
 
 use crate::error::{ProcessorError, Result};
 
-/// Fraction bits of a weight: 32 less 8 for the value and 2 for overshoot.
+/// Fraction bits of a weight: 32 minus 8 for the value and 2 for overshoot.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
-/// Half of the window, in source pixels at scale 1.
+/// Half of the filter window, in source pixels at scale 1.
 const SUPPORT: f64 = 3.0;
 const CHANNELS: usize = 3;
 
-/// Resizes to `width` x `height` pixels, bit for bit as `PIL.Image.resize(..., LANCZOS)` does.
+/// Resizes to `width` x `height` pixels, bit for bit like `PIL.Image.resize(..., LANCZOS)`.
 ///
 /// # Errors
 /// [`ProcessorError::EmptyImage`] if the image or the target has no pixels.
@@ -32,15 +33,16 @@ pub fn resize_lanczos(image: &RgbImage, width: u32, height: u32) -> Result<RgbIm
     })
 }
 
-/// Pillow's rule since 13.0: where the height shrinks by more than twice as much as the width, the vertical pass comes first and
-/// leaves less to the other one. The order shows in the result, which is rounded between them.
+/// Pillow's rule since version 13.0: the vertical pass comes first if the height shrinks by more than
+/// twice as many pixels as the width. The horizontal pass then has fewer rows. The order changes the
+/// result, because it is rounded between the passes.
 fn is_vertical_first(from: (u32, u32), to: (u32, u32)) -> bool {
     let shrinks_by = |from: u32, to: u32| i64::from(from) - i64::from(to);
     let down = shrinks_by(from.1, to.1);
     down > 0 && down > 2 * shrinks_by(from.0, to.0)
 }
 
-/// The source pixels of one output pixel and their weights.
+/// The source pixels of one output pixel, and their weights.
 struct Window {
     first: usize,
     weights: Vec<i32>,

@@ -1,13 +1,15 @@
-//! Token ids that are tokenised in one go, cut into segments.
+//! Cuts the token ids of one text into segments.
 
 use prospect_context::{Encoded, SegmentKind};
 
-/// Ids tokenised in one go, cut where the text's parts begin (`parts`: kind and first byte, ascending).
+/// Cuts the ids of one text where its parts begin. `starts` has the first byte of each token, `parts`
+/// the kind and first byte of each part, in ascending order.
 pub(crate) fn from_parts(ids: &[u32], starts: &[usize], parts: &[(SegmentKind, usize)]) -> Encoded {
     let mut encoded = Encoded::default();
     let mut from = 0;
     for (index, &(kind, _)) in parts.iter().enumerate() {
-        // A token that reaches over a boundary belongs to the part it begins in; the last part takes all that is left.
+        // A token that crosses a boundary belongs to the part in which it begins. The last part takes
+        // all remaining tokens.
         let to = match parts.get(index + 1) {
             Some(&(_, next)) => from + starts[from..].partition_point(|&start| start < next),
             None => ids.len(),

@@ -1,4 +1,4 @@
-//! Sizes and tiles.
+//! Sizes of images and their tiles.
 
 use image::RgbImage;
 
@@ -6,7 +6,7 @@ use crate::config::{ImageSettings, MAX_EDGE};
 use crate::error::{ProcessorError, Result};
 use crate::resize::resize_lanczos;
 
-/// Most tokens for an image: of settings that cut it into tiles of a pixel each, millions would come.
+/// Most tokens of an image. Settings that cut an image into tiles of one pixel would give millions.
 const MOST_IMAGE_TOKENS: usize = 1 << 18;
 
 /// Rows and columns of tiles; both 0 if the image was not split.
@@ -19,13 +19,13 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// Tiles in all, the global view included.
+    /// Number of tiles, the global view included.
     pub fn tiles(self) -> usize {
         self.rows * self.cols + 1
     }
 }
 
-/// Width and height with the longest edge brought to `edge`, as the reference rounds them.
+/// Width and height after scaling the longest edge to `edge`, rounded as `transformers` does.
 pub(crate) fn rescaled(width: u32, height: u32, edge: u32) -> (u32, u32) {
     let edge = edge.min(MAX_EDGE);
     let aspect = f64::from(width) / f64::from(height);
@@ -50,7 +50,8 @@ pub(crate) fn whole_tiles(width: u32, height: u32, tile: u32) -> (u32, u32) {
     }
 }
 
-/// The whole image as one square tile, by way of `longest_edge` (two resizes, as in the reference).
+/// Resizes the whole image to one square tile. As in `transformers` this takes two resizes: first to
+/// `longest_edge`, then to the tile.
 pub(crate) fn squared(image: &RgbImage, settings: &ImageSettings, longest_edge: u32) -> Result<RgbImage> {
     let tile = settings.tile_edge;
     let (width, height) = image.dimensions();
@@ -64,7 +65,7 @@ pub(crate) fn squared(image: &RgbImage, settings: &ImageSettings, longest_edge: 
     resize_lanczos(&resize_lanczos(image, width, height)?, tile, tile)
 }
 
-/// Tiles row by row, then the global view; a single tile if the image fits in one.
+/// The tiles of an image row by row, then its global view; a single tile if the image fits in one.
 pub(crate) fn split(image: &RgbImage, settings: &ImageSettings) -> Result<(Vec<RgbImage>, Grid)> {
     let tile = settings.tile_edge;
     let (width, height) = image.dimensions();
@@ -77,7 +78,7 @@ pub(crate) fn split(image: &RgbImage, settings: &ImageSettings) -> Result<(Vec<R
         whole = resize_lanczos(image, width, height)?;
     }
     let (width, height) = whole_tiles(whole.width(), whole.height(), tile);
-    // A side of 0 after truncation is what the reference fails on; one tile is the least there is.
+    // A side of 0 after truncation makes `transformers` fail. Here a side is at least one tile.
     let (width, height) = (width.max(tile), height.max(tile));
     let whole = resize_lanczos(&whole, width, height)?;
     if width <= tile && height <= tile {

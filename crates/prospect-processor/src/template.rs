@@ -1,4 +1,5 @@
-//! The template engine, set up as `transformers` sets up its own, and bounded: a template comes from a stranger.
+//! The template engine, configured like that of `transformers`, with limits: a template is untrusted
+//! input.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,26 +18,27 @@ use crate::error::{ProcessorError, Result};
 use crate::python_json::to_json;
 use crate::weight::pay;
 
-/// The name under which the environment has the template.
+/// The template's name in the engine.
 pub(crate) const NAME: &str = "chat_template";
 
-/// Longest source of a template in bytes; published ones have up to 20 KB.
+/// Longest source of a template, in bytes. Published templates have up to 20 KB.
 const MOST_SOURCE_BYTES: usize = 64 << 10;
-/// What one rendering may use: an instruction takes one, and so do 64 bytes of any text or list that it makes. A conversation of
-/// a thousand messages takes some 30,000.
+/// Fuel of one rendering. An instruction takes one unit, and so do 64 bytes of every text or list that
+/// it makes. A conversation of 1,000 messages takes about 30,000 units.
 const FUEL: u64 = 2_000_000;
-/// Stack of a thread that compiles or renders. The compiler goes one call deeper for each operator of a chain, at most
-/// [`MOST_SOURCE_BYTES`] / 2 of them; a list that is printed or dropped, for each list within it, at most [`FUEL`] / 5 of them.
+/// Stack size of the thread that compiles and renders. The compiler recurses once for each operator in
+/// a chain, at most [`MOST_SOURCE_BYTES`] / 2 times. Printing or dropping a list recurses once for each
+/// nested list, at most [`FUEL`] / 5 times.
 const STACK: usize = 512 << 20;
-/// How long a rendering may take. The engine counts its work, but not that of comparing a list that holds another one twice, which
-/// does so too, and so on: sixty of them would take longer than the world is old.
+/// Time limit of one rendering. The engine's fuel does not count comparisons. Comparing lists that each
+/// hold the next one twice takes exponential time: with a depth of sixty it would never end.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes that a number may have in a format: the largest has 309 digits.
+/// Most bytes of a number in a format: the largest has 309 digits.
 const LONGEST_NUMBER: u64 = 400;
-/// Calls of macros inside of each other.
+/// Most nested calls of macros.
 const MOST_RECURSION: usize = 100;
 
-/// Compiles a template, which `path` held.
+/// Compiles a template. Error messages name `path`.
 pub(crate) fn compile(source: String, path: &Path) -> Result<Arc<Environment<'static>>> {
     if source.len() > MOST_SOURCE_BYTES {
         let (bytes, most) = (source.len(), MOST_SOURCE_BYTES);
@@ -54,14 +56,14 @@ pub(crate) fn compile(source: String, path: &Path) -> Result<Arc<Environment<'st
     compiled.map_err(|error| failed(short_line(error)))
 }
 
-/// Renders a compiled template, which `path` held.
+/// Renders a compiled template. Error messages name `path`.
 pub(crate) fn render(environment: &Arc<Environment<'static>>, context: Value, path: &Path) -> Result<String> {
     let failed = |message: String| ProcessorError::Template { path: path.to_owned(), message };
     let (sender, rendered) = sync_channel(1);
     let environment = Arc::clone(environment);
     let renderer = with_stack(move || {
         let rendered = environment.get_template(NAME).and_then(|template| template.render(context));
-        // Nobody waits any more where it took too long.
+        // After a timeout the receiver is gone, and sending fails.
         let _ = sender.send(rendered);
     });
     renderer.map_err(|error| failed(format!("no thread to render it in: {error}")))?;
@@ -74,17 +76,19 @@ pub(crate) fn render(environment: &Arc<Environment<'static>>, context: Value, pa
     }
 }
 
-/// What is said of an engine that panics.
+/// Message for a panic of the template engine.
 const GAVE_UP: &str = "the template engine gave up";
 
-/// Does it in a thread with a large stack, of which the system gives what is used.
+/// Runs `work` in a thread with a large stack. The operating system allocates only the part of it that
+/// is used.
 fn with_stack<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> std::io::Result<JoinHandle<Option<T>>> {
     Builder::new().name("chat template".to_owned()).stack_size(STACK).spawn(|| caught(work))
 }
 
-/// The source with `{% generation %}`, which marks for training what the assistant says, as a block that changes nothing.
+/// Replaces the tag `{% generation %}`, which marks the assistant's words for training, by a block
+/// without an effect.
 fn without_generation_tags(source: &str) -> String {
     let (mut text, mut rest) = (String::with_capacity(source.len()), source);
     while let Some((before, behind)) = rest.split_once("{%") {
@@ -104,7 +108,7 @@ fn without_generation_tags(source: &str) -> String {
     text + rest
 }
 
-/// Why a template of `path` does not render.
+/// The error for a template that does not render.
 fn render_error(path: &Path, error: &Error) -> ProcessorError {
     let path = path.to_owned();
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
@@ -130,7 +134,7 @@ fn environment() -> std::result::Result<Environment<'static>, Error> {
     environment.add_filter("tojson", to_json);
     environment.add_filter("string", string);
     environment.add_filter("join", join);
-    // The engine's own, which shows everything there is; Jinja has none.
+    // `debug` is an extension of this engine that prints all variables. Jinja does not have it.
     environment.remove_global("debug");
     environment.add_function("raise_exception", |message: String| -> std::result::Result<String, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, message))
@@ -154,7 +158,7 @@ fn join(
     filters::join(state, value, joiner, attribute, kwargs)
 }
 
-/// The methods of Python's strings, lists and dictionaries, what they are given paid for.
+/// Python's methods of strings, lists and dictionaries. Fuel is charged for their arguments.
 fn python_method(
     state: &mut State,
     value: &Value,
@@ -177,14 +181,15 @@ fn python_method(
             let fields = text.matches('{').count() as u64;
             state.consume_fuel(fields.saturating_mul(widest + longest) / 64)?;
         }
-        // An element that is counted is compared with every other one.
+        // `count` compares every element of the list.
         None if method == "count" => drop(pay(state, value)?),
         _ => {}
     }
     unknown_method_callback(state, value, method, arguments)
 }
 
-/// Python's `str.title`: a letter behind anything that is no letter is a capital, behind an apostrophe too.
+/// Python's `str.title`: a letter is upper case after anything that is not a letter, an apostrophe
+/// included.
 fn title(text: &str) -> String {
     let (mut titled, mut within) = (String::with_capacity(text.len()), false);
     for letter in text.chars() {

@@ -1,4 +1,4 @@
-//! How the tokens that stand around images and texts are written.
+//! The names of the tokens that surround images and texts.
 
 /// The texts of special tokens, from the checkpoint.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! The tokenizer and the tokens with a meaning of their own.
+//! The tokenizer and the special tokens.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -14,40 +14,42 @@ use crate::ends::end_tokens;
 use crate::error::{ProcessorError, Result};
 use crate::token_texts::TokenTexts;
 
-/// How many times as long a tokenizer may make a text before it cuts it, or after.
+/// Largest factor by which a normalizer or decoder may lengthen a text.
 const MOST_GROWTH: u64 = 1024;
 
 /// The longest decomposition of a character in Unicode, in characters.
 const LONGEST_DECOMPOSITION: u64 = 18;
 
-/// Ids of the tokens with a meaning of their own, all from the checkpoint.
+/// Ids of the special tokens, all from the checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpecialTokens {
-    /// The placeholder whose embedding an image embedding replaces.
+    /// The placeholder whose embedding is replaced by an image embedding.
     pub image: u32,
-    /// The end of a message; also the silence token of a stream. Of a tokenizer without `<end_of_utterance>`, the first end token
-    /// that the checkpoint's files name.
+    /// The end of a message, and the silence token of a stream. If the tokenizer has no
+    /// `<end_of_utterance>`, it is the first end token that the checkpoint's files name.
     pub end_of_utterance: u32,
-    /// What the chat template starts with.
+    /// The token that begins a conversation (BOS).
     pub bos: u32,
     /// Padding.
     pub pad: u32,
-    /// Stands before and after image tokens.
+    /// Stands before and after the image tokens.
     pub fake_token_around_image: u32,
-    /// Announces a whole image, not a tile; the first SmolVLM spells it in several tokens.
+    /// Announces the global view of an image. `None` for the first SmolVLM, which spells it in several
+    /// tokens.
     pub global_image: Option<u32>,
 }
 
-/// `tokenizer.json` and what `tokenizer_config.json` says about it.
+/// The tokenizer of `tokenizer.json`, with the settings of `tokenizer_config.json`.
 #[derive(Debug, Clone)]
 pub(crate) struct Tokens {
     tokenizer: Tokenizer,
-    /// The same without a meaning for the names of special tokens; made for the first text that has one.
+    /// The same tokenizer without special tokens, so that their names are plain text. Built when first
+    /// needed.
     plain: Arc<OnceLock<Tokenizer>>,
-    /// Names and ids of all special tokens, the longest first.
+    /// Names and ids of all special tokens, longest name first.
     special: Vec<(String, u32)>,
-    /// All that end a reply, `end_of_utterance` first.
+    /// All tokens that end a reply, `end_of_utterance` first.
     pub(crate) ends: Vec<u32>,
     pub(crate) ids: SpecialTokens,
     pub(crate) texts: TokenTexts,
@@ -65,7 +67,7 @@ impl Tokens {
         let mut tokenizer = parsed
             .ok_or_else(|| wrong("the library gave up".to_owned()))?
             .map_err(|error| wrong(short_line(error)))?;
-        // A stream must never be cut or padded behind our back.
+        // Texts must never be truncated or padded by the tokenizer library.
         tokenizer.with_truncation(None).map_err(|error| wrong(short_line(error)))?;
         tokenizer.with_padding(None);
         let config = files.json("tokenizer_config.json")?.unwrap_or_default();
@@ -108,12 +110,12 @@ impl Tokens {
         Ok(Self { tokenizer, plain: Arc::default(), special, ends, ids, texts })
     }
 
-    /// Token ids and the byte at which each begins.
+    /// Encodes `text` to token ids, with the byte at which each token begins.
     pub(crate) fn encode(&self, text: &str) -> Result<(Vec<u32>, Vec<usize>)> {
         encode_with(&self.tokenizer, text)
     }
 
-    /// As [`Self::encode`], where the names of special tokens within `literal` ranges are text like any other.
+    /// As [`Self::encode`], but the names of special tokens within the ranges `literal` are plain text.
     pub(crate) fn encode_literally(
         &self,
         text: &str,
@@ -150,20 +152,21 @@ impl Tokens {
         Ok((ids, starts))
     }
 
-    /// The ids of a person's text, in which no name of a special token has a meaning.
+    /// Token ids of a text in which the names of special tokens are plain text.
     pub(crate) fn encode_text(&self, text: &str) -> Result<Vec<u32>> {
         let everything = 0..text.len();
         let literal = if self.names_special(text) { std::slice::from_ref(&everything) } else { &[] };
         Ok(self.encode_literally(text, literal)?.0)
     }
 
-    /// Whether a text holds the name of a special token.
+    /// Whether a text contains the name of a special token.
     pub(crate) fn names_special(&self, text: &str) -> bool {
         self.special.iter().any(|(name, _)| text.contains(name.as_str()))
     }
 
-    /// All special tokens of a text that are not within a literal range: places, lengths and ids, in order, and of several at one
-    /// place the longest first, as the tokenizer takes them. The text is gone through once for each name, not for each token.
+    /// All special tokens of a text outside its literal ranges: position, length and id, in order. At
+    /// the same position the longest comes first, as the tokenizer takes it. The text is scanned once
+    /// for each name, not once for each token.
     fn meant(&self, text: &str, literal: &[Range<usize>]) -> Vec<(usize, usize, u32)> {
         let mut meant = Vec::new();
         for (name, id) in &self.special {
@@ -173,7 +176,7 @@ impl Tokens {
                 if has_meaning(literal, place, name.len()) {
                     meant.push((place, name.len(), *id));
                 }
-                // The next one may begin within this one.
+                // The next match may overlap this one.
                 from = place + text[place..].chars().next().map_or(1, char::len_utf8);
             }
         }
@@ -185,7 +188,7 @@ impl Tokens {
         given_up(caught(|| self.tokenizer.decode(ids, skip_special)))
     }
 
-    /// Whether the id is one of the tokens with a meaning of their own.
+    /// Whether the id is a special token.
     pub(crate) fn is_special(&self, token: u32) -> bool {
         let ids = &self.ids;
         [ids.image, ids.end_of_utterance, ids.bos, ids.pad, ids.fake_token_around_image].contains(&token)
@@ -194,7 +197,8 @@ impl Tokens {
     }
 }
 
-/// Whether a name of so many bytes at `place` lies outside of every literal range: only there it has a meaning.
+/// Whether a name of `length` bytes at `place` lies outside every literal range. Only there it is a
+/// special token.
 pub(crate) fn has_meaning(literal: &[Range<usize>], place: usize, length: usize) -> bool {
     literal.iter().all(|range| place + length <= range.start || place >= range.end)
 }
@@ -211,16 +215,17 @@ fn encode_with(tokenizer: &Tokenizer, text: &str) -> Result<(Vec<u32>, Vec<usize
     Ok((encoding.get_ids().to_vec(), starts))
 }
 
-/// What the tokenizer library made, if it neither failed nor panicked.
+/// Turns a failure or a panic of the tokenizer library into an error.
 fn given_up<T>(made: Option<tokenizers::Result<T>>) -> Result<T> {
     let made =
         made.ok_or_else(|| ProcessorError::Encode { message: "the tokenizer library gave up".to_owned() })?;
     made.map_err(|error| ProcessorError::Encode { message: short_line(error) })
 }
 
-/// Refuses a tokenizer whose replacements, one behind the other, could make a short text very long.
+/// Refuses a tokenizer whose replacements, applied one after the other, could make a short text very
+/// long.
 fn check_growth(path: &Path, text: &str) -> Result<()> {
-    // What is no JSON is the library's to say.
+    // The tokenizer library reports what is not valid JSON.
     let Ok(file) = serde_json::from_str::<Value>(text) else { return Ok(()) };
     for part in ["normalizer", "decoder"] {
         let factor = file.get(part).map_or(1, growth);
@@ -236,17 +241,17 @@ fn check_growth(path: &Path, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// The longest text, in characters, that a map of sentencepiece's puts in the place of one: behind the length of its index and the
-/// index stand all of them, a zero byte behind each.
+/// The longest replacement text, in characters, of a sentencepiece character map. The map holds the
+/// length of its index (4 bytes), the index, and then all texts, each followed by a zero byte.
 fn longest_replacement(map: &[u8]) -> u64 {
     let Some((length, rest)) = map.split_first_chunk::<4>() else { return 0 };
     let texts = rest.get(u32::from_le_bytes(*length) as usize..).unwrap_or_default();
-    // The bytes behind a character's first have these two bits.
+    // Bytes of a UTF-8 character after its first one begin with the bits 10.
     let characters = |text: &[u8]| text.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u64;
     texts.split(|byte| *byte == 0).map(characters).max().unwrap_or(0)
 }
 
-/// The bytes of a text in base64; what is none is left out, as the tokenizer library refuses it.
+/// Decodes base64. Other characters are skipped; the tokenizer library refuses them.
 fn from_base64(text: &str) -> Vec<u8> {
     let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len() / 4 * 3), 0, 0_u32);
     for letter in text.bytes() {
@@ -262,19 +267,19 @@ fn from_base64(text: &str) -> Vec<u8> {
         bits += 6;
         if bits >= 8 {
             bits -= 8;
-            // The eight bits that are whole; those above them were given before.
+            // The eight complete bits. The bits above them were written before.
             bytes.push((held >> bits) as u8);
         }
     }
     bytes
 }
 
-/// At most how many times as long a normalizer or decoder makes a text.
+/// Upper limit of the factor by which a normalizer or decoder lengthens a text.
 fn growth(part: &Value) -> u64 {
     let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
     let length = |key: &str| part.get(key).and_then(Value::as_str).map_or(1, |text| text.len().max(1) as u64);
     let own = match kind {
-        // A pattern may match every character, and the end.
+        // A pattern may match at every character and at the end.
         "Replace" => {
             let pattern =
                 part.get("pattern").and_then(|pattern| pattern.get("String")).and_then(Value::as_str);

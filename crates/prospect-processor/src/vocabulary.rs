@@ -1,39 +1,42 @@
-//! A byte-level BPE vocabulary, as formats without a tokenizer.json carry it, as the text of one.
+//! A byte-level BPE vocabulary, from formats without a tokenizer.json, converted to the text of a
+//! tokenizer.json.
 
 use serde_json::{Map, Value, json};
 
-/// What a token of a vocabulary is.
+/// The kind of a token in a vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenKind {
-    /// A part of words: texts are made of these.
+    /// An ordinary token, made by merges.
     Part,
-    /// A token that is found whole, and is text.
+    /// An added token that is matched as a whole and is plain text.
     Whole,
-    /// A token that is found whole and has a meaning of its own.
+    /// A special token, matched as a whole.
     Special,
-    /// An id without a token.
+    /// The id has no token.
     Absent,
 }
 
-/// The vocabulary of a byte-level BPE tokenizer: GPT-2's pattern, and nothing added before or behind a text.
+/// The vocabulary of a byte-level BPE tokenizer with GPT-2's split pattern. No tokens are added before
+/// or after a text.
 #[derive(Debug, Clone, Copy)]
 pub struct Vocabulary<'a> {
-    /// Tokens by their ids, in GPT-2's letters for bytes but for those that are found whole.
+    /// Tokens by id, in GPT-2's letters for bytes. Tokens that are matched as a whole are plain text
+    /// instead.
     pub tokens: &'a [&'a str],
-    /// What each of them is; what is not told is a [`TokenKind::Part`].
+    /// Kinds by id; missing ones are [`TokenKind::Part`].
     pub kinds: &'a [TokenKind],
-    /// Pairs of tokens that become one, the first ones first.
+    /// Pairs of tokens that merge into one, in order of priority.
     pub merges: &'a [(&'a str, &'a str)],
-    /// Whether every digit is a token of its own, as SmolLM's tokenizers have it.
+    /// Whether every digit is a token of its own, as in SmolLM's tokenizers.
     pub splits_digits: bool,
 }
 
 impl Vocabulary<'_> {
-    /// The text of a tokenizer.json that gives the same ids.
+    /// The text of a tokenizer.json that produces the same ids.
     pub fn tokenizer_json(&self) -> String {
         let kind = |id: usize| self.kinds.get(id).copied().unwrap_or(TokenKind::Part);
         let tokens = || self.tokens.iter().enumerate().filter(|(id, _)| kind(*id) != TokenKind::Absent);
-        // The library gives ids to added tokens by itself, unless the vocabulary has them.
+        // The library assigns ids to added tokens itself, unless the vocabulary already has them.
         let vocabulary: Map<String, Value> =
             tokens().map(|(id, token)| ((*token).to_owned(), Value::from(id))).collect();
         let whole = tokens().filter(|(id, _)| kind(*id) != TokenKind::Part);

@@ -1,22 +1,23 @@
-//! What it takes to write a template's value out, paid for before it is written: the engine itself charges behind it, and a list
-//! of sixty lists, each of which holds the next one twice, would fill any memory first.
+//! Charges fuel for the size of a template's value before the value is written. The engine itself
+//! charges afterwards, and a list of sixty levels, each of which holds the next one twice, would
+//! exhaust any memory first.
 
 use minijinja::value::{Value, ValueIter, ValueKind};
 use minijinja::{Error, State};
 
-/// Bytes that a unit of fuel pays for, as in the engine.
+/// Bytes per unit of fuel, as in the engine.
 const BYTES_OF_FUEL: u64 = 64;
-/// Bytes that every element counts for, the walk to it included: a step of the engine.
+/// Bytes that every element counts for, including the step to reach it.
 const ELEMENT_BYTES: u64 = 64;
 
-/// Pays for a list or a dictionary with everything in it, as often as it is in it; gives about how many bytes it will have. Numbers
-/// and texts are the engine's to charge.
+/// Charges for a list or a dictionary with all nested elements, counted as often as they occur. Returns
+/// its approximate size in bytes. The engine itself charges for numbers and texts.
 pub(crate) fn pay(state: &State<'_, '_>, value: &Value) -> Result<u64, Error> {
     if let Some(text) = value.as_str() {
         return Ok(text.len() as u64);
     }
     let (mut bytes, mut unpaid) = (0_u64, 0_u64);
-    // Not by calls of itself: there may be a hundred thousand lists within each other.
+    // An explicit stack instead of recursion: lists may be nested a hundred thousand levels deep.
     let mut open = Vec::from_iter(elements(value));
     while let Some((items, map)) = open.last_mut() {
         let Some(item) = items.next() else {
@@ -36,8 +37,8 @@ pub(crate) fn pay(state: &State<'_, '_>, value: &Value) -> Result<u64, Error> {
     Ok(bytes)
 }
 
-/// What a container holds, and the container where these are the keys of a dictionary. What cannot be walked is not written out
-/// either.
+/// The elements of a container; for a dictionary the keys, together with the dictionary. `None` for
+/// values that cannot be iterated, which are not written as containers either.
 fn elements(value: &Value) -> Option<(ValueIter, Option<Value>)> {
     match value.kind() {
         ValueKind::Map => Some((value.try_iter().ok()?, Some(value.clone()))),

@@ -1,6 +1,8 @@
-//! Whatever the files of a checkpoint hold: it works, or one line says what is wrong. Nothing panics, takes minutes or fills the memory.
+//! Whatever a checkpoint's files contain, they either work or one line says what is wrong. Nothing
+//! panics, takes minutes or fills the memory.
 //!
-//! Short here; `PROSPECT_FUZZ=1000 cargo test -p prospect-processor --test fuzz` has a thousand times as many cases.
+//! The number of cases is small here; `PROSPECT_FUZZ=1000 cargo test -p prospect-processor --test fuzz`
+//! runs a thousand times as many.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 #[path = "common/jinja.rs"]
@@ -19,13 +21,13 @@ use prospect_context::Role;
 use prospect_processor::{Content, Message, Processor, ProcessorError, RgbImage};
 use serde_json::{Value, json};
 
-/// Longest time that a case may take, on a machine that does other things as well.
+/// Time limit of a case, generous because the machine does other work as well.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Longest message, in bytes: a person reads it.
+/// Longest error message, in bytes, since a person reads it.
 const MOST_MESSAGE: usize = 2_000;
-/// Most tokens that a line of text becomes: a model has room for some thousands.
+/// Most tokens of one line of text. A model has room for some thousands.
 const MOST_TOKENS: usize = 5_000_000;
-/// What a person says.
+/// The text of the messages.
 const TEXT: &str =
     "Say  <image> and <end_of_utterance>: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, Grüße 12345!\n";
 
@@ -58,7 +60,7 @@ fn one_line(error: &ProcessorError) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// What was made, or nothing, of which one line says why.
+/// Unwraps a result. An error becomes `None`, after a check that its message is one line.
 fn made<T>(result: Result<T, ProcessorError>) -> Result<Option<T>, TestCaseError> {
     match result {
         Ok(made) => Ok(Some(made)),
@@ -66,14 +68,14 @@ fn made<T>(result: Result<T, ProcessorError>) -> Result<Option<T>, TestCaseError
     }
 }
 
-/// Uses a checkpoint's texts as a stream and a prompt do.
+/// Encodes texts with the processor, as a stream and a prompt do.
 fn speak(folder: &Path) -> Result<(), TestCaseError> {
     let Some(processor) = made(in_time(|| Processor::from_dir(folder))?)? else { return Ok(()) };
     prop_assert_eq!(processor.ends().first(), Some(&processor.special().end_of_utterance));
     let image = processor.special().image;
     for (role, first) in [(Role::User, true), (Role::Assistant, false)] {
         let Some(encoded) = made(in_time(|| processor.encode_message(role, TEXT, first))?)? else { continue };
-        // Else the model would miss an image where somebody wrote a word.
+        // Otherwise the model would expect an image where a person only wrote the word.
         prop_assert!(!encoded.ids.contains(&image), "a text became an image");
         prop_assert!(encoded.ids.len() < MOST_TOKENS);
         made(in_time(|| processor.decode(&encoded.ids))?)?;
@@ -89,7 +91,7 @@ fn speak(folder: &Path) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Uses a checkpoint's pictures as a stream and a prompt do.
+/// Encodes pictures with the processor, as a stream and a prompt do.
 fn look(folder: &Path) -> Result<(), TestCaseError> {
     let Some(processor) = made(in_time(|| Processor::from_dir(folder))?)? else { return Ok(()) };
     let picture = RgbImage::from_fn(9, 5, |x, y| image::Rgb([(x * 28) as u8, (y * 51) as u8, 255]));
@@ -116,7 +118,7 @@ fn look(folder: &Path) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Parts of tokenizers of every kind, and some that do no good.
+/// Tokenizer parts of every kind, sound and harmful ones.
 fn tokenizer_parts() -> impl Strategy<Value = Value> {
     let text = || select(&["", "a", " ", "<image>", "Ġ", "aaaaaaaaaaaaaaaa", "\u{fffd}", "é"][..]);
     let regex =
@@ -167,7 +169,7 @@ fn tokenizer_parts() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// A checkpoint's settings: which one, and which file of it.
+/// The files that are damaged: checkpoint and file name.
 const SETTINGS: [(&str, &str); 9] = [
     ("gqa-tied", "processor_config.json"),
     ("gqa-tied", "tokenizer_config.json"),

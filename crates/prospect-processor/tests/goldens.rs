@@ -1,4 +1,4 @@
-//! Token ids, pixels and resizes against what the reference recorded in fixtures/goldens.
+//! Token ids, pixels and resizes against the values of `transformers` recorded in fixtures/goldens.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ fn resizes_are_pillow_s_bit_for_bit() {
     }
 }
 
-/// A step of one of 255, once normalised.
+/// One of 255 steps of a channel, after normalization.
 const BYTE: f32 = 2.0 / 255.0;
 
 fn expected_pixels(tensors: &SafeTensors<'_>, name: &str) -> (Vec<f32>, Vec<usize>) {
@@ -126,7 +126,8 @@ fn ids_and_pixels_are_the_reference_s() {
                 let share = equal as f64 / differences.len() as f64;
                 println!("{name}: {:.4}% of the values equal", share * 100.0);
                 if case["name"] == "video" {
-                    // The reference resizes videos with torchvision, which weighs and rounds otherwise than PIL.
+                    // `transformers` resizes videos with torchvision, whose weights and rounding differ
+                    // from PIL's.
                     let mean = differences.iter().sum::<f32>() / differences.len() as f32;
                     assert!(
                         worst < 2.5 * BYTE && mean < BYTE,

@@ -1,11 +1,11 @@
-//! LANCZOS over many sizes against checksums of Pillow's: fixtures/goldens/resize_sizes.py.
+//! LANCZOS at many sizes against checksums of Pillow's results (fixtures/goldens/resize_sizes.py).
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
 
 use prospect_processor::{RgbImage, resize_lanczos};
 
-/// The picture of the script.
+/// The same picture as in the Python script.
 fn picture(width: u32, height: u32) -> RgbImage {
     let mut state = u64::from(width) * 65_536 + u64::from(height);
     let mut image = RgbImage::new(width, height);

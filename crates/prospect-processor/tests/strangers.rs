@@ -1,4 +1,4 @@
-//! Checkpoints that others made, and texts in which people name special tokens.
+//! Checkpoints of other authors, and texts in which people write the names of special tokens.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
@@ -32,7 +32,7 @@ fn a_persons_text_is_text() {
         assert_eq!(count(&processor.encode_text(text).unwrap(), special.image), 0);
         assert_eq!(processor.decode(&processor.encode_text(text).unwrap()).unwrap(), text);
     }
-    // Beside an image of its own.
+    // The same text in a message with an image.
     let content = vec![
         Content::Text("an <image>: ".to_owned()),
         Content::Image(Grid::default()),
@@ -90,7 +90,7 @@ fn templates_of_older_files_and_of_python() {
     assert_eq!(processor.decode(&encoded.ids).unwrap(), "User: an <image>?\n");
     let error = named(r#"{"chat_template": [{"name": "tool_use", "template": "no"}]}"#).unwrap_err();
     assert!(error.to_string().contains("one called default"), "{error}");
-    // A template that hides what it was given says so.
+    // A template that changes such a text beyond recognition is an error.
     let hidden = named(r#"{"chat_template": "{% for m in messages %}{{ m.content[::-1] }}{% endfor %}"}"#);
     let error = hidden.and_then(|processor| processor.encode_message(Role::User, "<image>", false).map(drop));
     assert!(error.is_err_and(|error| !error.to_string().contains("placeholders")));

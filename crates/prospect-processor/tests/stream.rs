@@ -1,4 +1,4 @@
-//! The streaming sequence, replies, broken checkpoint folders and the rules that hold for any input.
+//! The sequence of a stream, replies, broken checkpoint folders, and rules that hold for any input.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
@@ -93,7 +93,7 @@ fn bad_messages_and_media_are_refused() {
     }
 }
 
-/// What is wrong with a copy of the checkpoint that was changed by `change`.
+/// The error for a copy of the checkpoint that `change` has damaged.
 fn broken(change: impl Fn(&Path)) -> ProcessorError {
     changed(change).unwrap_err()
 }

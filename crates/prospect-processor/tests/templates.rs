@@ -1,4 +1,4 @@
-//! Chat templates of every kind against what transformers makes of them (fixtures/templates).
+//! Chat templates of every kind against the output of `transformers` (fixtures/templates).
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::fs;
@@ -72,15 +72,16 @@ fn what_begins_every_message_is_kept_within_a_stream() {
 
 #[test]
 fn no_template_is_told_what_day_it_is() {
-    // Two runs of one day and the next would differ: templates have a date of their own for this.
+    // With the present date, runs on two days would differ. Templates have a default date for engines
+    // without `strftime_now`.
     let template = "{% for m in messages %}{{ strftime_now('%Y') if strftime_now is defined else '2024' }}{{ m.content[0].text }}{% endfor %}";
     let processor = with_template(template).unwrap();
     let ids = processor.encode_message(Role::User, "text", true).unwrap().ids;
     assert_eq!(processor.decode(&ids).unwrap(), "2024text");
 }
 
-/// What processing_utils.py of transformers 5.23 takes: a folder of templates beside chat_template.jinja, whose default counts where
-/// there is no such file, and nothing else of it.
+/// As processing_utils.py of `transformers` 5.23 does: of a folder of additional templates only the
+/// default one is read, and only if there is no chat_template.jinja.
 #[test]
 fn of_a_folder_of_templates_the_default_counts_where_no_file_has_it() {
     let folder = tempfile::tempdir().unwrap();

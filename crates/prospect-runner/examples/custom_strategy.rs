@@ -1,4 +1,5 @@
-//! A strategy of your own in your own binary: `cargo run --example custom_strategy -- run --strategy every_other_frame`.
+//! A strategy of your own in your own binary:
+//! `cargo run --example custom_strategy -- run --strategy every_other_frame`.
 
 use prospect_context::strategies::DropOldestFrames;
 use prospect_context::{
@@ -6,9 +7,9 @@ use prospect_context::{
 };
 use prospect_runner::cli::Cli;
 
-/// Thins the frames out, so that the cache reaches twice as far back; what was said stays.
+/// Keeps only some of the frames, so that the cache reaches further back. All texts are kept.
 struct EveryOtherFrame {
-    /// One frame of so many stays.
+    /// One of this many frames is kept.
     keep_one_of: usize,
 }
 
@@ -27,7 +28,7 @@ impl ContextStrategy for EveryOtherFrame {
             }
         }
         pieces.push(Piece::PendingReply);
-        // Where thinning out leaves too much, the oldest frames go instead.
+        // If thinning frees too little, the oldest frames are dropped instead.
         let positions = PositionPolicy::Rerotate;
         let fallback = DropOldestFrames { keep_frame_len: view.cache_tokens() / 2, positions };
         EvictionPlan::new(pieces, positions, view).or_else(|_| fallback.plan(view))

@@ -1,4 +1,5 @@
-//! Writes the frames of a video as the stream sees them, as PNG files: `decode VIDEO FOLDER [FPS]`.
+//! Writes the frames of a video as PNG files, in the form in which a stream gets them:
+//! `decode VIDEO FOLDER [FPS]`.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! Where a frame's time goes: bars of `prospect-runner bench --json`, one file for each way to compute, as SVG on standard output.
+//! Draws how a frame's time divides into stages: one bar for each file of
+//! `prospect-runner bench --json`, as SVG on standard output.
 //!
 //!     cargo run --example performance_picture -- f32.json q8.json > docs/performance.svg
 #![allow(clippy::print_stdout, reason = "its output")]
@@ -11,11 +12,11 @@ use serde_json::Value;
 const WIDTH: f64 = 860.0;
 const LEFT: f64 = 250.0;
 const ROW: f64 = 26.0;
-/// Of vision, prefill and decoding.
+/// Colours of vision, prefill and decoding.
 const COLOURS: [&str; 3] = ["#3b6ea5", "#5fa777", "#d08c3f"];
 const NAMES: [&str; 3] =
     ["vision + connector", "prefill of a frame at 1,024", "20 tokens of a reply at 1,024"];
-/// Tokens of the reply that is drawn.
+/// Number of tokens of the reply that is drawn.
 const REPLY_TOKENS: f64 = 20.0;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -36,7 +37,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("?")
 }
 
-/// Median of a stage behind 1,024 tokens, or of one that knows no cache.
+/// Median of a stage with 1,024 tokens in the cache, or of a stage without a cache.
 fn median(report: &Value, name: &str) -> Option<f64> {
     let stages = report["stages"].as_array()?;
     let fits = |stage: &&Value| {

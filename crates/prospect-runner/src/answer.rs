@@ -1,5 +1,5 @@
-//! One answer to a prompt, with a cache of its own that goes when the prompt is answered: what `generate` and the server's
-//! conversations have in common.
+//! Answers one prompt with a cache of its own, which is freed afterwards. `generate` and the server's
+//! conversations use it.
 
 use prospect_config::Settings;
 use prospect_context::PositionPolicy;
@@ -15,20 +15,21 @@ use crate::error::RunError;
 pub(crate) struct Pictures(pub(crate) Option<Pixels>);
 
 impl Pictures {
-    /// Adds a picture, and gives what stands for the picture in its message.
+    /// Adds a picture. Returns the content that stands for it in its message.
     ///
     /// # Errors
-    /// A picture without pixels.
+    /// The picture has no pixels.
     pub(crate) fn add(&mut self, processor: &Processor, image: &RgbImage) -> Result<Content, RunError> {
         let (pixels, grid) = processor.image_pixels(image, processor.splits_images())?;
         self.extend(pixels);
         Ok(Content::Image(grid))
     }
 
-    /// Adds a video of `fps` frames a second, and gives what stands for the video in its message.
+    /// Adds a video with `fps` frames per second. Returns the content that stands for it in its
+    /// message.
     ///
     /// # Errors
-    /// No frame, and a frame without pixels.
+    /// The video has no frame, or a frame has no pixels.
     pub(crate) fn add_video(
         &mut self,
         processor: &Processor,
@@ -51,18 +52,19 @@ impl Pictures {
     }
 }
 
-/// What was answered.
+/// An answer.
 pub(crate) struct Answer {
-    /// The ids.
+    /// Its token ids.
     pub(crate) token_ids: Vec<u32>,
-    /// Why the answer ended; `None` if nobody wanted more.
+    /// Why the answer ended; `None` if the caller stopped it.
     pub(crate) stop: Option<StopReason>,
 }
 
-/// Answers the prompt `ids` with at most `most` tokens. `wants_more` is told all ids of the answer after each one.
+/// Answers the prompt `ids` with at most `most` tokens. After each token `wants_more` gets all token
+/// ids of the answer, and returns whether to continue.
 ///
 /// # Errors
-/// The model, or what `wants_more` says.
+/// The model fails, or `wants_more` returns an error.
 pub(crate) fn answer(
     checkpoint: &Checkpoint,
     settings: &Settings,
@@ -73,7 +75,7 @@ pub(crate) fn answer(
     let (model, processor) = (&checkpoint.model, &checkpoint.processor);
     let images = pixels.map(|pixels| model.encode_image(pixel_values(pixels))).transpose()?;
     let chunk = model.joint_embed(ids, images.as_ref())?;
-    // Nothing streams here: the cache is as large as this one answer needs.
+    // The cache is as large as this answer needs, because nothing is evicted.
     let mut cache = model.new_cache(ids.len() + most, PositionPolicy::default())?;
     let sampling = sampling_of(settings.generation.sampling);
     let mut generator =

@@ -1,4 +1,4 @@
-//! A video with the replies in its picture, through ffmpeg.
+//! Writes a video with the replies burnt into its picture, with ffmpeg.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use prospect_journal::UNFINISHED;
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
 
-/// Bytes of ffmpeg's complaints that are kept.
+/// Most bytes of ffmpeg's messages that are kept.
 const MOST_COMPLAINTS: u64 = 16 << 10;
-/// How often a run that waits for ffmpeg looks whether it should end.
+/// Interval at which waiting for ffmpeg checks for an interrupt.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// Text in the picture; what is played everywhere has even sides and this kind of colours.
+/// A filter for the most compatible output: even width and height, and 4:2:0 colours.
 const SIDES: &str = "scale=trunc(iw/2)*2:trunc(ih/2)*2,format=yuv420p";
 
-/// What is to be made, of what, by which program.
+/// The video to read, the video to write, and ffmpeg's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Burn {
     ffmpeg: PathBuf,
@@ -27,11 +27,11 @@ pub struct Burn {
 }
 
 impl Burn {
-    /// Checks that it can be made, so that nobody learns after an hour's video that it cannot.
+    /// Checks that the video can be made, so that a long run does not end with an error.
     ///
     /// # Errors
-    /// A source that is no file, a file that is there already unless it `may_replace` it, an ffmpeg that is not there or cannot draw
-    /// subtitles.
+    /// The source is not a file; the file `to` exists and `may_replace` is false; ffmpeg is missing or
+    /// cannot draw subtitles.
     pub fn of(ffmpeg: &Path, video: &Path, to: &Path, may_replace: bool) -> Result<Self, RunError> {
         let refused = |problem: &str, expected: &str| RunError::Argument {
             argument: format!("--burn {}", to.display()),
@@ -68,13 +68,13 @@ impl Burn {
         }
     }
 
-    /// Where the video goes.
+    /// Path of the new video.
     pub fn to(&self) -> &Path {
         &self.to
     }
 
-    /// Makes the video, whole or not at all, with the subtitles of a file whose name has nothing that ffmpeg's filters take for
-    /// their own.
+    /// Makes the video, completely or not at all. The name of the subtitle file must not contain
+    /// characters with a meaning in ffmpeg's filters.
     ///
     /// # Errors
     /// [`RunError::Burn`], [`RunError::Interrupted`].
@@ -84,13 +84,13 @@ impl Burn {
             std::fs::rename(&unfinished, &self.to).map_err(|error| self.failed(error.to_string()))
         });
         if made.is_err() {
-            // There may be none yet.
+            // The unfinished file may not exist yet.
             let _ = std::fs::remove_file(&unfinished);
         }
         made
     }
 
-    /// A name beside the video's, with its ending, by which ffmpeg knows the format.
+    /// A temporary name beside the video. It keeps the extension, by which ffmpeg chooses the format.
     fn unfinished(&self) -> PathBuf {
         let name = self.to.file_name().unwrap_or_default().to_string_lossy();
         self.to.with_file_name(format!("{UNFINISHED}{}-{name}", std::process::id()))
@@ -106,7 +106,7 @@ impl Burn {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
         let mut command = Command::new(self.program().map_err(failed)?);
-        // In the subtitles' folder, so that the filter gets a plain name.
+        // ffmpeg runs in the folder of the subtitles, so that the filter gets a plain file name.
         command.current_dir(folder).args([
             "-v",
             "error",
@@ -127,7 +127,7 @@ impl Burn {
                 break status;
             }
             if interrupt.is_given() {
-                // It may have ended of itself.
+                // It may have ended already.
                 let _ = child.kill().and_then(|()| child.wait().map(drop));
                 return Err(RunError::Interrupted);
             }
@@ -136,13 +136,14 @@ impl Burn {
         let said = complaints.join().unwrap_or_default();
         match status.success() {
             true => Ok(()),
-            // Of Ctrl-C at a keyboard ffmpeg hears itself.
+            // A Ctrl-C at the keyboard reaches ffmpeg as well.
             false if interrupt.is_given() => Err(RunError::Interrupted),
             false => Err(self.failed(format!("{}: {}", self.ffmpeg.display(), short_line(said)))),
         }
     }
 
-    /// The program, from another folder: a name without a folder is looked for in the path, anything else lies where it lies.
+    /// ffmpeg's path, valid from another folder. A name without a folder is searched in PATH; other
+    /// paths become absolute.
     fn program(&self) -> std::io::Result<PathBuf> {
         match self.ffmpeg.components().count() {
             0 | 1 => Ok(self.ffmpeg.clone()),
@@ -155,13 +156,14 @@ impl Burn {
     }
 }
 
-/// Reads everything that a program complains of, so that it never waits for a reader, and keeps the beginning.
+/// Reads everything that a program writes to standard error, so that the program never blocks, and
+/// keeps the beginning.
 fn read_aside(child: &mut Child) -> std::thread::JoinHandle<String> {
     let errors = child.stderr.take();
     std::thread::spawn(move || {
         let Some(mut errors) = errors else { return String::new() };
         let mut said = Vec::new();
-        // What cannot be read was not said.
+        // Read errors are ignored: the message is then shorter.
         let _ = errors.by_ref().take(MOST_COMPLAINTS).read_to_end(&mut said);
         let _ = std::io::copy(&mut errors, &mut std::io::sink());
         String::from_utf8_lossy(&said).into_owned()

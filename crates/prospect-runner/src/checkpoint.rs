@@ -1,4 +1,4 @@
-//! A model with everything that is loaded from its files, and the embedded default.
+//! A model with everything that is loaded from its files, and the repository's default model.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,44 +18,45 @@ use crate::placement::{placement_of, precisions_of};
 use crate::published;
 use prospect_hub::{Hub, HubId, Snapshot, WeightFiles};
 
-/// Where the embedded default lies in the repository.
+/// Folder of the default checkpoint in the repository.
 const DEFAULT_CHECKPOINT: &str = "fixtures/workbench";
 
-/// Where a checkpoint lies.
+/// The location of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    /// Its files.
+    /// The model's files.
     pub files: ModelFiles,
-    /// What the trace shows: the id on the hub, or the name of the folder or file.
+    /// Name in traces: the hub id, or the name of the folder or file.
     pub name: String,
-    /// The commit, of a checkpoint of the hub.
+    /// The commit on the hub, if the checkpoint comes from there.
     pub commit: Option<String>,
 }
 
 /// A loaded checkpoint.
 pub struct Checkpoint {
-    /// Where it lies.
+    /// The model's files.
     pub files: ModelFiles,
-    /// The id on the hub or the name of the folder or file, which the trace shows.
+    /// Name in traces: the hub id, or the name of the folder or file.
     pub name: String,
-    /// The commit, of a checkpoint of the hub.
+    /// The commit on the hub, if the checkpoint comes from there.
     pub commit: Option<String>,
-    /// Weights.
+    /// The model with its weights.
     pub model: Arc<SmolVlm>,
-    /// Tokens and pixels.
+    /// Tokenizer, chat template and image processor.
     pub processor: Arc<Processor>,
 }
 
 impl Checkpoint {
-    /// Loads what the settings name, or the embedded default.
+    /// Loads the checkpoint that the settings name, or the default one.
     ///
     /// # Errors
-    /// The folder or a file in it, or a machine that the settings ask for and this build cannot use.
+    /// A file is missing or damaged, or this build or machine cannot compute as the settings ask.
     pub fn load(settings: &Settings, interrupt: &Interrupt) -> Result<Self, RunError> {
         Self::load_decided(settings, interrupt).map(|(checkpoint, _)| checkpoint)
     }
 
-    /// The checkpoint, and the settings without an "auto" that the machine has decided.
+    /// Loads the checkpoint. In the returned settings, `auto` values are replaced by what was decided
+    /// for this machine.
     fn load_decided(settings: &Settings, interrupt: &Interrupt) -> Result<(Self, Settings), RunError> {
         let placement = placement_of(settings)?;
         let Location { files, name, commit } = find(settings.model.path.as_deref(), interrupt)?;
@@ -80,7 +81,7 @@ impl Checkpoint {
         Ok((Self { files, name, commit, model, processor }, settings))
     }
 
-    /// Loads a checkpoint to stream with, and fits the settings to it.
+    /// Loads a checkpoint for streaming, and fits the settings to it.
     ///
     /// # Errors
     /// As [`Self::load`] and [`Self::fit`].
@@ -90,10 +91,11 @@ impl Checkpoint {
         Ok((checkpoint, settings))
     }
 
-    /// Turns a budget in bytes into tokens, and checks the settings of a stream that depend on the checkpoint.
+    /// Converts a budget in bytes or seconds to tokens, and checks the settings of a stream that depend
+    /// on the checkpoint.
     ///
     /// # Errors
-    /// The setting, and what the checkpoint allows.
+    /// A setting exceeds what the checkpoint allows.
     pub fn fit(&self, settings: Settings) -> Result<Settings, RunError> {
         let config = self.model.config();
         let maximum = config.text_config.max_position_embeddings;
@@ -110,10 +112,10 @@ impl Checkpoint {
         Ok(settings)
     }
 
-    /// What a stream under these settings costs in the cache.
+    /// Tokens and bytes that a stream with these settings needs in the cache.
     ///
     /// # Errors
-    /// A text that the template or the tokenizer refuses.
+    /// The template or the tokenizer refuses a text.
     pub fn cache_costs(&self, settings: &Settings) -> Result<CacheCosts, RunError> {
         let stream = &settings.stream;
         let message =
@@ -124,7 +126,7 @@ impl Checkpoint {
             fixed_tokens +=
                 message(Role::User, prompt)? + self.processor.encode_generation_prompt()?.ids.len();
         }
-        // Silence is a token of its own where the model decides.
+        // If the model decides whether to talk, silence takes one token.
         let silence = usize::from(stream.talk == TalkPolicy::Proactive);
         let frame = self.processor.encode_frame(stream.frame_time_text.then_some(0.0))?.ids.len();
         let positions = settings.context.strategy.positions().unwrap_or_default();
@@ -135,7 +137,7 @@ impl Checkpoint {
         })
     }
 
-    /// The summary's prompt, its answer and a frame have to fit beside the longest reply.
+    /// Checks that the prompt of a summary, the summary and a frame fit beside the longest reply.
     fn check_summary_prompt(&self, settings: &Settings) -> Result<(), RunError> {
         let Some(SummaryPrompt { key, prompt, tokens }) = settings.context.strategy.summary_prompt() else {
             return Ok(());
@@ -154,10 +156,12 @@ impl Checkpoint {
     }
 }
 
-/// Where a checkpoint lies: a folder, a pair of GGUF files, a model of the hub (downloaded if it is not in the cache), or the embedded default.
+/// Finds a checkpoint: a folder, a pair of GGUF files, a model on the hub (downloaded if it is not in
+/// the cache), or the default checkpoint.
 ///
 /// # Errors
-/// [`RunError::NoCheckpoint`], [`RunError::Pair`], [`RunError::Hub`], or [`RunError::NoDefault`] if the binary was moved away from its repository.
+/// [`RunError::NoCheckpoint`], [`RunError::Pair`] or [`RunError::Hub`]; [`RunError::NoDefault`] if the
+/// binary was moved away from its repository.
 pub fn find(name: Option<&str>, interrupt: &Interrupt) -> Result<Location, RunError> {
     match place(name)? {
         Place::Disk(files) => Ok(Location { name: files.name(), files, commit: None }),
@@ -168,7 +172,8 @@ pub fn find(name: Option<&str>, interrupt: &Interrupt) -> Result<Location, RunEr
     }
 }
 
-/// Files with a checkpoint's configuration, and what is known of its weights; those of a model of the hub are not downloaded.
+/// A checkpoint's configuration files, and what is known about its weights. The weights of a model on
+/// the hub are not downloaded.
 ///
 /// # Errors
 /// As [`find`].
@@ -185,10 +190,10 @@ pub fn describe(name: Option<&str>) -> Result<(ModelFiles, Option<WeightFiles>),
     }
 }
 
-/// The hub of this process; what is no model of ours is not downloaded from it.
+/// The hub client of this process. It only downloads models of the supported type.
 ///
 /// # Errors
-/// No place for its cache.
+/// There is no folder for the hub's cache.
 pub fn hub(interrupt: &Interrupt) -> Result<Hub, RunError> {
     let hub = Hub::of_this_process()?;
     #[cfg(feature = "download")]
@@ -222,7 +227,8 @@ pub fn default_checkpoint() -> Result<PathBuf, RunError> {
     from_repository(DEFAULT_CHECKPOINT)
 }
 
-/// A file of the repository: where this crate was compiled, or in the folders above the binary or the working folder.
+/// A file of the repository, searched where this crate was compiled and in all folders above the binary
+/// and the working folder.
 ///
 /// # Errors
 /// [`RunError::NoDefault`].

@@ -1,4 +1,4 @@
-//! What can go wrong in a run, and the exit code that says so.
+//! Errors of a run, and their exit codes.
 
 use std::path::PathBuf;
 
@@ -17,74 +17,74 @@ use prospect_source::SourceError;
 use crate::gguf_pair::PairError;
 use crate::suspend::SuspendError;
 
-/// Any failure of a command; its `Display` is one line.
+/// Any failure of a command. Its `Display` is one line.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// A setting that does not hold, alone or with the checkpoint.
+    /// A setting is invalid, by itself or with the checkpoint.
     #[error(transparent)]
     Settings(#[from] prospect_config::SettingsError),
-    /// The video or folder of images.
+    /// The video or folder of images cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// A trace that is read back.
+    /// A trace cannot be read.
     #[error(transparent)]
     Trace(#[from] TraceError),
-    /// What is written down: traces, results, streams, and the locks where they lie.
+    /// Traces, results or suspended streams cannot be written, or their place is locked.
     #[error(transparent)]
     Journal(JournalError),
-    /// A stream that cannot be resumed.
+    /// A stream cannot be resumed.
     #[error(transparent)]
     Suspend(#[from] SuspendError),
-    /// A trace that tells of no stream.
+    /// The events of a trace are not those of a stream.
     #[error("{}: {source}", path.display())]
     Recording {
         /// The file.
         path: PathBuf,
-        /// What does not fit together.
+        /// The inconsistency.
         source: RecordingError,
     },
-    /// A simulation that cannot go on.
+    /// A simulation cannot continue.
     #[error("simulation: {0}")]
     Simulator(#[from] SimulatorError),
-    /// A replay that does not do what the run did.
+    /// A replay differs from the run.
     #[error("{}: {difference}: expected the same evictions", path.display())]
     Replay {
         /// The trace.
         path: PathBuf,
-        /// Where the two part.
+        /// The first difference.
         difference: Box<Difference>,
     },
-    /// The annotation file.
+    /// The annotation file is invalid.
     #[error(transparent)]
     Annotations(#[from] AnnotationsError),
-    /// Replies that cannot be judged.
+    /// Replies cannot be compared with references.
     #[error(transparent)]
     Similarity(#[from] SimilarityError),
-    /// The checkpoint's text and image side.
+    /// The checkpoint's tokenizer, template or image processor fails.
     #[error(transparent)]
     Processor(#[from] ProcessorError),
-    /// The checkpoint's weights, or the computation.
+    /// The checkpoint's weights are invalid, or the computation fails.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The engine, or a stream that it serves.
+    /// The engine fails, or a stream that it serves.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A strategy that cannot be had.
+    /// A strategy is unknown or cannot be made.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// A model of the hub that cannot be had.
+    /// A model on the hub is not available.
     #[error(transparent)]
     Hub(#[from] HubError),
-    /// A checkpoint that is neither there nor a name on the hub.
+    /// The name of a checkpoint is neither a path nor a hub id.
     #[error("--model: {} is no folder: expected a checkpoint folder (config.json, model.safetensors, tokenizer.json, ...), a GGUF file or a hub id (OWNER/NAME or OWNER/NAME@REVISION)", folder.display())]
     NoCheckpoint {
-        /// What was looked for.
+        /// The path that was tried.
         folder: PathBuf,
     },
-    /// GGUF files that are no model.
+    /// GGUF files do not form a model.
     #[error(transparent)]
     Pair(#[from] PairError),
-    /// The embedded default, looked for by a binary that was moved away from its repository.
+    /// The default checkpoint is not found, because the binary was moved away from its repository.
     #[error(
         "{relative} is neither where this program was built nor beside it: expected --model and a SOURCE"
     )]
@@ -92,159 +92,159 @@ pub enum RunError {
         /// Path in the repository.
         relative: String,
     },
-    /// A checkpoint whose model and processor disagree.
+    /// The model and the processor of a checkpoint disagree on the tokens of a frame.
     #[error(
         "config.json gives {model} tokens a frame, processor_config.json's image_seq_len is {processor}: expected the same"
     )]
     ImageSeqLen {
-        /// By the model's shapes.
+        /// According to the model's configuration.
         model: usize,
-        /// By the processor's settings.
+        /// According to the processor's settings.
         processor: usize,
     },
-    /// A checkpoint whose model and tokenizer disagree on where images stand.
+    /// The model and the tokenizer of a checkpoint disagree on the id of the image token.
     #[error(
         "config.json's image_token_id is {model}, the tokenizer's image token is {tokenizer}: expected the same"
     )]
     ImageToken {
-        /// By config.json.
+        /// According to config.json.
         model: u32,
-        /// By tokenizer.json.
+        /// According to tokenizer.json.
         tokenizer: u32,
     },
-    /// A special token that the model has no embedding for.
+    /// The model has no embedding for a special token.
     #[error(
         "the special token {id} is not in the model's vocabulary: expected less than {vocab_size}, config.json's vocab_size"
     )]
     SpecialToken {
-        /// Its id.
+        /// Id of the token.
         id: u32,
-        /// Embeddings of the model.
+        /// Number of the model's embeddings.
         vocab_size: usize,
     },
-    /// A run in which the assistant could never say anything.
+    /// With these settings the assistant can never say anything.
     #[error("the assistant could never speak: {because}: expected {expected}")]
     SilentForever {
-        /// The setting, and why nothing comes of it.
+        /// The setting, and why it prevents replies.
         because: String,
-        /// What would help.
+        /// A setting that would help.
         expected: String,
     },
-    /// A source from which no frame reached the model.
+    /// No frame of the source reached the model.
     #[error("{source_name}: no frame could be read: expected at least one")]
     NoFrames {
         /// The source.
         source_name: String,
     },
-    /// An argument that cannot be served.
+    /// An argument is invalid.
     #[error("{argument}: {problem}: expected {expected}")]
     Argument {
         /// The argument.
         argument: String,
-        /// What is wrong with it.
+        /// What is wrong.
         problem: String,
         /// What would be valid.
         expected: String,
     },
-    /// A comparison in which some runs failed.
+    /// Some runs of a comparison failed.
     #[error("{failed} of the runs failed: what they did not come to counts as missed")]
     FailedRuns {
-        /// How many.
+        /// Number of failed runs.
         failed: usize,
     },
-    /// A report that cannot be made.
+    /// A report cannot be made.
     #[error("the report: {problem}")]
     Report {
         /// What went wrong.
         problem: String,
     },
-    /// A video into which no subtitles could be burnt.
+    /// A video with burnt-in replies could not be written.
     #[error("--burn {}: {problem}", path.display())]
     Burn {
-        /// Where it should have gone.
+        /// Path of the video.
         path: PathBuf,
         /// What went wrong.
         problem: String,
     },
-    /// A suite that is not done yet.
+    /// Results of a suite are missing.
     #[error("{missing} of {of} results are missing, {first} first: expected every shard to have finished")]
     MissingResults {
-        /// How many.
+        /// Number of missing results.
         missing: usize,
-        /// How many there should be.
+        /// Number of all results.
         of: usize,
-        /// The first of them.
+        /// Strategy and video of the first missing result.
         first: String,
     },
-    /// Traces that break a law of traces.
+    /// Traces break a law of traces.
     #[error("{broken} laws broken, first {first}")]
     BrokenLaws {
-        /// How many.
+        /// Number of broken laws.
         broken: usize,
-        /// The first, with strategy and video.
+        /// The first one, with strategy and video.
         first: String,
     },
-    /// A file that could not be looked at.
+    /// A file could not be read or inspected.
     #[error("cannot read {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A file that could not be written.
+    /// A file could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Keys of a server that cannot be had.
+    /// The server's keys cannot be loaded.
     #[cfg(feature = "serve")]
     #[error(transparent)]
     Keys(#[from] prospect_server::KeyError),
-    /// A camera that cannot be served.
+    /// A camera cannot be served.
     #[cfg(feature = "serve")]
     #[error(transparent)]
     Camera(#[from] prospect_server::CameraError),
-    /// A pattern of addresses that is none.
+    /// A pattern of allowed addresses is invalid.
     #[cfg(feature = "serve")]
     #[error(transparent)]
     AllowedSource(#[from] prospect_server::PatternError),
-    /// Certificates and keys of a server that cannot be used.
+    /// The server's certificate or key cannot be used.
     #[cfg(feature = "serve")]
     #[error(transparent)]
     Tls(#[from] prospect_server::TlsError),
-    /// Receivers of a server's events that cannot be told.
+    /// The configuration of event receivers is invalid.
     #[cfg(feature = "serve")]
     #[error(transparent)]
     Notify(#[from] prospect_server::NotifyError),
-    /// A server that cannot listen, or keep its sessions.
+    /// The server cannot listen, or cannot store its sessions.
     #[cfg(feature = "serve")]
     #[error("--listen {address}: {source}")]
     Serve {
-        /// Where it should listen.
+        /// The address to listen on.
         address: std::net::SocketAddr,
-        /// Why it does not.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Standard output or standard error that takes nothing more.
+    /// Standard output or standard error cannot be written.
     #[error("cannot write to the output: {source}")]
     Output {
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Ctrl-C.
+    /// The run was interrupted by Ctrl-C or a signal.
     #[error("interrupted")]
     Interrupted,
 }
 
 impl RunError {
-    /// 2 for bad input, 130 for an interruption, 1 for a failure at work.
+    /// Exit code: 2 for bad input, 130 for an interrupt, 1 for other failures.
     pub fn exit_code(&self) -> u8 {
         match self {
-            // The source was good, until it was gone.
+            // The source was usable until it was lost.
             Self::Source(SourceError::Lost { .. }) => 1,
             Self::Settings(_)
             | Self::Source(_)
@@ -289,8 +289,8 @@ impl RunError {
     }
 }
 
-/// What is wrong with a suspended stream's file, people know by the argument that names the file; what an engine says is the
-/// engine's word.
+/// Errors of a suspended stream's file are shown with the argument that names the file; errors of the
+/// engine are shown as they are.
 impl From<JournalError> for RunError {
     fn from(error: JournalError) -> Self {
         match error {
@@ -301,7 +301,7 @@ impl From<JournalError> for RunError {
     }
 }
 
-/// 2 for what has to be asked differently, 1 for a failure at work.
+/// Exit code: 2 if another input would help, 1 otherwise.
 fn exit_code_of_journal(error: &JournalError) -> u8 {
     match error {
         JournalError::Read { .. }
@@ -312,7 +312,7 @@ fn exit_code_of_journal(error: &JournalError) -> u8 {
     }
 }
 
-/// 2 for what has to be asked differently, 130 for an interruption, 1 for a failure at work.
+/// Exit code: 2 if another input would help, 130 for an interrupt, 1 otherwise.
 fn exit_code_of_hub(error: &HubError) -> u8 {
     match error {
         HubError::Id { .. }

@@ -1,77 +1,78 @@
-//! Pairs of GGUF files on this disk: which projector goes with a text model.
+//! Finds pairs of GGUF files on the disk: a text model and its projector.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// How the name of a file begins that holds vision tower and connector.
+/// Prefix of the name of a file with vision tower and connector.
 const PROJECTOR: &str = "mmproj";
 
-/// A model in two files.
+/// A model in two GGUF files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GgufPair {
-    /// Decoder and vocabulary.
+    /// The file with decoder and vocabulary.
     pub text: PathBuf,
-    /// Vision tower and connector.
+    /// The file with vision tower and connector.
     pub projector: PathBuf,
 }
 
-/// Why GGUF files are no pair.
+/// Why GGUF files do not form a pair.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PairError {
-    /// A folder that cannot be looked into.
+    /// A folder cannot be listed.
     #[error("cannot read {}: {source}", folder.display())]
     Read {
         /// The folder.
         folder: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A text model alone.
+    /// A text model has no projector.
     #[error(
         "--model: {}: no mmproj-*.gguf beside it: expected vision tower and connector there, or TEXT.gguf,MMPROJ.gguf",
         text.display()
     )]
     NoProjector {
-        /// The text model.
+        /// Path of the text model.
         text: PathBuf,
     },
-    /// More than one file that could go with a text model.
+    /// Several projectors could belong to a text model.
     #[error("--model: {}: beside it are {found:?}: expected one of them as TEXT.gguf,MMPROJ.gguf", text.display())]
     Projectors {
-        /// The text model.
+        /// Path of the text model.
         text: PathBuf,
-        /// What could go with it.
+        /// Names of the projectors.
         found: Vec<String>,
     },
-    /// A folder of several text models.
+    /// A folder contains several text models.
     #[error("--model: {}: it holds {found:?}: expected the path of one of them", folder.display())]
     TextModels {
         /// The folder.
         folder: PathBuf,
-        /// The text models.
+        /// Names of the text models.
         found: Vec<String>,
     },
-    /// Vision tower and connector alone.
+    /// A projector has no text model.
     #[error("--model: {}: it holds vision tower and connector alone: expected the text model's file", path.display())]
     NoTextModel {
-        /// The file, or the folder that it lies in.
+        /// The file, or its folder.
         path: PathBuf,
     },
 }
 
 impl GgufPair {
-    /// The pair that `name` stands for: `TEXT.gguf` with `mmproj-*.gguf` beside it, or `TEXT.gguf,MMPROJ.gguf`; `None` if it stands
-    /// for none.
+    /// The pair that `name` refers to: `TEXT.gguf` with `mmproj-*.gguf` beside it, or
+    /// `TEXT.gguf,MMPROJ.gguf`. `None` if `name` does not refer to GGUF files.
     ///
     /// # Errors
-    /// Files that are no pair.
+    /// [`PairError`]: the files do not form a pair.
     pub fn named(name: &str) -> Result<Option<Self>, PairError> {
         let path = Path::new(name);
         if path.is_file() && is_gguf(name) {
             return Self::beside(path).map(Some);
         }
-        // The comma is the one behind the first file's ending: a folder's name may have others.
+        // The separating comma follows the extension of the first file, since a folder's name may
+        // contain commas.
         let Some(at) = name.to_ascii_lowercase().find(".gguf,").filter(|_| is_gguf(name)) else {
             return Ok(None);
         };
@@ -79,7 +80,7 @@ impl GgufPair {
         Ok(Some(Self { text: text.into(), projector: projector.trim_start_matches(',').into() }))
     }
 
-    /// The pair in a folder; `None` if no GGUF file is in it.
+    /// The pair in a folder; `None` if the folder has no GGUF file.
     ///
     /// # Errors
     /// As [`Self::named`].
@@ -94,7 +95,7 @@ impl GgufPair {
         }
     }
 
-    /// A text model with what lies beside it: the projector of the same name, or the only one.
+    /// A text model with a projector beside it: the one with the same name, or the only one.
     fn beside(text: &Path) -> Result<Self, PairError> {
         let name = text.file_name().unwrap_or_default().to_string_lossy();
         if is_projector(&name) {
@@ -117,7 +118,7 @@ impl GgufPair {
     }
 }
 
-/// The GGUF files of a folder, in order.
+/// Names of the GGUF files in a folder, sorted.
 fn gguf_names(folder: &Path) -> Result<Vec<String>, PairError> {
     let failed = |source| PairError::Read { folder: folder.to_owned(), source };
     let mut names = Vec::new();

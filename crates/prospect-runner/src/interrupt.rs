@@ -1,4 +1,4 @@
-//! The word of a person or of the system that what runs should come to its end; handed down to whatever waits.
+//! A request by a person or the operating system to stop. It is passed to everything that waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,21 +7,21 @@ use prospect_source::StopSignal;
 
 use crate::error::RunError;
 
-/// Exit code of a program that a signal ended.
+/// Exit code of a program that was ended by a signal.
 #[cfg(unix)]
 const EXIT_INTERRUPTED: i32 = 130;
 
-/// Given once, it stays; clones hear of it too. By default nobody gives it.
+/// A request to stop. Once given it remains; clones share it. By default no signal gives it.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// One that signals give: Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 end what runs where that can be done well, so that traces are closed
-    /// and streams written down; a second one of the first three ends the process at once. SIGUSR1, which batch systems send
-    /// ahead of their limits, never does.
+    /// An interrupt given by signals: Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 stop the run at a point where
+    /// traces are closed and streams are suspended. A second Ctrl-C, SIGTERM or SIGHUP ends the process
+    /// at once. A second SIGUSR1, which batch systems send ahead of their time limits, does not.
     ///
     /// # Errors
-    /// A system that does not let signals be handled.
+    /// The operating system does not allow signal handlers.
     #[cfg(unix)]
     pub fn by_signals() -> Result<Self, RunError> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
@@ -29,7 +29,7 @@ impl Interrupt {
         let interrupt = Self::default();
         let flag = || Arc::clone(&interrupt.0);
         for signal in [SIGINT, SIGTERM, SIGHUP] {
-            // Looked at before this signal sets it.
+            // Registered first, so that it sees the flag as it was before this signal.
             flag::register_conditional_shutdown(signal, EXIT_INTERRUPTED, flag()).map_err(not_handled)?;
         }
         for signal in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] {
@@ -38,10 +38,10 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// One that Ctrl-C gives.
+    /// An interrupt given by Ctrl-C.
     ///
     /// # Errors
-    /// A system that does not let it be handled.
+    /// The operating system does not allow a handler.
     #[cfg(not(unix))]
     pub fn by_signals() -> Result<Self, RunError> {
         let interrupt = Self::default();
@@ -50,7 +50,7 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// Gives it.
+    /// Gives the interrupt.
     pub fn give(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -61,17 +61,17 @@ impl Interrupt {
     }
 
     /// # Errors
-    /// [`RunError::Interrupted`] once it was given.
+    /// [`RunError::Interrupted`] if the interrupt was given.
     pub fn check(&self) -> Result<(), RunError> {
         if self.is_given() { Err(RunError::Interrupted) } else { Ok(()) }
     }
 
-    /// What sources listen to.
+    /// The signal that sources check.
     pub fn stop_signal(&self) -> StopSignal {
         StopSignal::hearing(self.flag())
     }
 
-    /// What other libraries look at.
+    /// The flag that other libraries check.
     pub fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.0)
     }

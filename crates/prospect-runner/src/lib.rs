@@ -1,8 +1,9 @@
-//! The binary: the command line, what a person sees, runs and suites, reports, measurements.
+//! The binary: command line, display, runs and suites, reports, measurements.
 //!
-//! [`run::run`] is the way of one video: a source ([`prospect_source`]) gives frames, an engine ([`prospect_engine::Engine`]) puts them
-//! into a model one at a time and lets a context strategy decide what survives when the cache overflows, a trace
-//! ([`prospect_journal`]) takes down what happened, a [`display`] shows it.
+//! [`run::run`] processes one video. A source ([`prospect_source`]) gives frames. An engine
+//! ([`prospect_engine::Engine`]) feeds them to a model one at a time, and a context strategy decides
+//! what is kept when the cache overflows. A trace ([`prospect_journal`]) records the events, and a
+//! [`display`] shows them.
 
 mod answer;
 pub mod bench;

@@ -1,4 +1,5 @@
-//! What a budget means in time: how much of the stream the cache holds, and what an eviction leaves.
+//! What a budget means in time: how many seconds of the stream the cache holds, and how many remain
+//! after an eviction.
 
 use std::fmt;
 
@@ -11,7 +12,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
 use crate::strategies::Registry;
 
-/// Frames after which a stream counts as one that never overflows.
+/// A stream without an overflow after this many frames counts as one that never overflows.
 const ENOUGH: usize = 1_000_000;
 
 /// How much of a silent stream a cache holds.
@@ -19,21 +20,22 @@ const ENOUGH: usize = 1_000_000;
 pub(crate) struct MemorySpan {
     /// Most tokens in the cache.
     max_seq_len: usize,
-    /// Tokens of a frame, silence included.
+    /// Tokens of a frame, including the token of silence.
     frame_tokens: usize,
     /// Frames per second of stream time.
     fps: f64,
-    /// Frames in the cache when the first eviction begins.
+    /// Number of frames in the cache before the first eviction.
     frames: usize,
-    /// Frames that the first eviction leaves; `None` where nothing is evicted.
+    /// Number of frames after the first eviction; `None` if nothing is evicted.
     kept_frames: Option<usize>,
 }
 
 impl MemorySpan {
-    /// Of a stream under these settings, which are fitted to the checkpoint. Nothing is computed by the model.
+    /// Simulates a stream with these settings, which must be fitted to the checkpoint. The model
+    /// computes nothing.
     ///
     /// # Errors
-    /// A strategy that this program does not know or that makes no lawful plan; a text that cannot be encoded.
+    /// The strategy is unknown or makes an unlawful plan, or a text cannot be encoded.
     pub(crate) fn of(
         settings: &Settings,
         strategies: &Registry,
@@ -64,7 +66,7 @@ impl MemorySpan {
         let mut simulator = Simulator::new(strategy.as_ref(), options);
         for index in 0..ENOUGH {
             let mut step = StreamStep::silent(index as f64 / settings.stream.fps, frame_tokens);
-            // Its silence is among the frame's tokens.
+            // The frame's tokens already include the silence.
             step.waiting = None;
             if index == 0 {
                 step.before.push(StreamSegment::new(SegmentKind::System, costs.fixed_tokens).pinned());
@@ -72,7 +74,7 @@ impl MemorySpan {
             let frames = simulator.ledger().tokens().saturating_sub(costs.fixed_tokens) / frame_tokens;
             if let Some(eviction) = simulator.push(&step)? {
                 let kept: usize = eviction.kept.iter().map(std::ops::Range::len).sum();
-                // What opens the stream is kept beside the frames, or put back.
+                // The opening of the stream is either kept with the frames or inserted again.
                 let opening = if eviction.kept.first().is_some_and(|first| first.start == 0) {
                     costs.fixed_tokens
                 } else {
@@ -94,7 +96,7 @@ impl MemorySpan {
     }
 }
 
-/// `4096 tokens hold 60 frames of 67, 30 s at 2 fps; an eviction leaves 3.5 s of frames`
+/// As in `4096 tokens hold 60 frames of 67, 30 s at 2 fps; an eviction leaves 3.5 s of frames`.
 impl fmt::Display for MemorySpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { max_seq_len, frame_tokens, fps, frames, kept_frames } = *self;

@@ -1,4 +1,4 @@
-//! The files that a model lies in: a checkpoint folder, or a pair of GGUF files.
+//! The files of a model: a checkpoint folder, or a pair of GGUF files.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,10 @@ use prospect_processor::{CheckpointFiles, Processor};
 use crate::error::RunError;
 use crate::gguf_pair::{GgufPair, PairError};
 
-/// The weights of a checkpoint folder; where there are any, the folder is one, whatever else lies in it.
+/// Files of weights by which a folder is recognized as a checkpoint, whatever else it contains.
 const SAFETENSORS: [&str; 2] = ["model.safetensors", "model.safetensors.index.json"];
 
-/// Where a model lies.
+/// The files of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelFiles {
     /// A checkpoint folder.
@@ -23,10 +23,11 @@ pub enum ModelFiles {
 }
 
 impl ModelFiles {
-    /// The files that `name` stands for on this disk: a folder, or what [`GgufPair::named`] finds; `None` if it stands for none.
+    /// The files that `name` refers to on this disk: a folder, or GGUF files as in [`GgufPair::named`].
+    /// `None` if there are none.
     ///
     /// # Errors
-    /// GGUF files that are no pair.
+    /// [`PairError`]: GGUF files do not form a pair.
     pub fn named(name: &str) -> Result<Option<Self>, PairError> {
         match Path::new(name).is_dir() {
             true => Self::in_folder(Path::new(name)).map(Some),
@@ -34,7 +35,7 @@ impl ModelFiles {
         }
     }
 
-    /// A folder's model: the checkpoint that it is, or the pair of GGUF files in it.
+    /// The model in a folder: the folder as a checkpoint, or a pair of GGUF files in it.
     ///
     /// # Errors
     /// As [`Self::named`].
@@ -46,7 +47,7 @@ impl ModelFiles {
         Ok(pair.map_or_else(|| Self::Folder(folder.to_owned()), Self::Gguf))
     }
 
-    /// The path that people know the model by.
+    /// The path by which people identify the model.
     pub fn path(&self) -> &Path {
         match self {
             Self::Folder(folder) => folder,
@@ -54,7 +55,7 @@ impl ModelFiles {
         }
     }
 
-    /// The folder's name, or the text model's without its ending.
+    /// The folder's name, or the text model's file name without its extension.
     pub fn name(&self) -> String {
         let name = match self {
             Self::Folder(folder) => folder.file_name(),
@@ -63,10 +64,10 @@ impl ModelFiles {
         name.map_or_else(|| self.path().display().to_string(), |name| name.to_string_lossy().into_owned())
     }
 
-    /// Shapes, without reading weights.
+    /// The configuration, without reading weights.
     ///
     /// # Errors
-    /// Files that cannot be read or are damaged.
+    /// A file cannot be read or is damaged.
     pub fn config(&self) -> Result<ModelConfig, ModelError> {
         match self {
             Self::Folder(folder) => ModelConfig::from_dir(folder),
@@ -76,7 +77,7 @@ impl ModelFiles {
         }
     }
 
-    /// What is known of the files of weights.
+    /// Number and size of the weight files, if known.
     pub fn weights(&self) -> Option<WeightFiles> {
         match self {
             Self::Folder(folder) => WeightFiles::in_folder(folder),
@@ -87,7 +88,7 @@ impl ModelFiles {
         }
     }
 
-    /// The formats of the tensors of GGUF files.
+    /// The tensor formats of GGUF files.
     ///
     /// # Errors
     /// As [`Self::config`].
@@ -100,10 +101,10 @@ impl ModelFiles {
         }
     }
 
-    /// What encodes and decodes for the model.
+    /// The model's processor.
     ///
     /// # Errors
-    /// Files that cannot be read or are damaged.
+    /// A file cannot be read or is damaged.
     pub fn processor(&self) -> Result<Processor, RunError> {
         Ok(match self {
             Self::Folder(folder) => Processor::from_dir(folder)?,
@@ -113,10 +114,10 @@ impl ModelFiles {
         })
     }
 
-    /// The model itself.
+    /// Loads the model.
     ///
     /// # Errors
-    /// As [`Self::processor`], or a machine that cannot compute as `placement` says.
+    /// As [`Self::processor`]; the machine cannot compute as `placement` asks.
     pub fn model(&self, placement: Placement) -> Result<SmolVlm, ModelError> {
         match self {
             Self::Folder(folder) => SmolVlm::load_with(folder, placement),
@@ -126,10 +127,11 @@ impl ModelFiles {
         }
     }
 
-    /// Whether two models are the same: by the contents of a folder, or of the pair and the files that may count beside it.
+    /// Identifies the model by contents: of the folder, or of the GGUF files and the files beside them
+    /// that can take precedence.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// A file cannot be read.
     pub fn stamp(&self) -> Result<Stamp, JournalError> {
         match self {
             Self::Folder(folder) => Stamp::of(folder),

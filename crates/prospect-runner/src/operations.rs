@@ -1,21 +1,21 @@
-//! Operations of a stage at least, a multiplication and an addition counted as two.
+//! Fewest operations of a stage. A multiplication and an addition count as two.
 
 use prospect_model::ModelConfig;
 
-/// Around the image tokens of a frame: its time in words, start and end of the image.
+/// Tokens around the image tokens of a frame: its time as text, and start and end of the image.
 const FRAME_TEXT_TOKENS: usize = 16;
 
-/// Tokens of a frame with its text.
+/// Number of tokens of a frame with its text.
 pub(crate) fn frame_tokens(config: &ModelConfig) -> usize {
     config.image_seq_len() + FRAME_TEXT_TOKENS
 }
 
-/// Of a frame to which nothing is said, behind `cached` tokens.
+/// Operations of a frame without a reply, with `cached` tokens in the cache.
 pub(crate) fn of_silent_frame(config: &ModelConfig, cached: usize) -> f64 {
     of_vision(config) + of_decoder(config, frame_tokens(config), cached)
 }
 
-/// Of one tile through vision tower and connector.
+/// Operations of vision tower and connector for one tile.
 pub(crate) fn of_vision(config: &ModelConfig) -> f64 {
     let vision = &config.vision_config;
     let (hidden, inner) = (vision.hidden_size as f64, vision.intermediate_size as f64);
@@ -26,14 +26,15 @@ pub(crate) fn of_vision(config: &ModelConfig) -> f64 {
     2.0 * patches * (embedding + vision.num_hidden_layers as f64 * layer + connector)
 }
 
-/// Of `tokens` tokens behind `cached` ones, with the logits of the last.
+/// Operations of the decoder for `tokens` tokens with `cached` tokens in the cache, and the logits of
+/// the last one.
 pub(crate) fn of_decoder(config: &ModelConfig, tokens: usize, cached: usize) -> f64 {
     let text = &config.text_config;
     let (hidden, inner, head_dim) =
         (text.hidden_size as f64, text.intermediate_size as f64, text.head_dim() as f64);
     let (queries, keys) = (text.num_attention_heads as f64 * head_dim, text.kv_heads() as f64 * head_dim);
     let (tokens, cached) = (tokens as f64, cached as f64);
-    // A token sees what is before it and itself.
+    // A token attends to all earlier tokens and to itself.
     let seen = tokens * cached + tokens * (tokens + 1.0) / 2.0;
     let layer = tokens * (2.0 * hidden * (queries + keys) + 3.0 * hidden * inner) + 2.0 * seen * queries;
     2.0 * (text.num_hidden_layers as f64 * layer + hidden * text.vocab_size as f64)
@@ -72,7 +73,7 @@ mod tests {
     #[test]
     fn vision_is_dominated_by_its_patches() {
         let config = config();
-        // 85 million weights and attention of 1,024 patches.
+        // 85 million weights, and attention between 1,024 patches.
         assert!((170e9..230e9).contains(&of_vision(&config)), "{}", of_vision(&config));
     }
 }

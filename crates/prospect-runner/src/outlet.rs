@@ -1,4 +1,4 @@
-//! Standard output and standard error: a reader that went away is no failure, a full disk behind it is.
+//! Standard output and standard error. A closed pipe is not a failure; a full disk is.
 
 use std::io::{self, Write};
 use std::sync::Mutex;
@@ -6,10 +6,10 @@ use std::sync::Mutex;
 use prospect_foreign::one_line;
 use prospect_source::text_without_secrets;
 
-/// The first failure; one for the process, as standard output is.
+/// The first failure of the process's standard output.
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 
-/// Standard output, whose failures are kept for [`failure`], so that a display does not fail a run.
+/// Standard output. Failures are kept for [`failure`], so that a display does not fail a run.
 #[derive(Debug, Default)]
 pub(crate) struct Outlet;
 
@@ -38,13 +38,14 @@ impl Write for Outlet {
     }
 }
 
-/// What kept standard output from taking everything, if anything did.
+/// The error that prevented complete output, if there was one.
 pub(crate) fn failure() -> Option<io::Error> {
     let _ = Outlet.flush();
     FAILED.lock().ok()?.take()
 }
 
-/// Writes a line to standard error, addresses without their secrets; where it cannot be written, nobody is there to tell.
+/// Writes a line to standard error, with passwords removed from addresses. A failure to write is
+/// ignored.
 pub(crate) fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{}", text_without_secrets(&one_line(line)));
 }

@@ -1,4 +1,5 @@
-//! Whether this machine keeps a stream's pace, by arithmetic: what `model.quantize = "auto"` means here.
+//! Estimates whether this machine keeps a stream's pace in f32, and decides `model.quantize = "auto"`
+//! by that.
 
 use prospect_config::{Quantize, Settings};
 use prospect_model::{ComputeDevice, ModelConfig, Placement, Precision, cpu_product_rate};
@@ -7,15 +8,17 @@ use crate::error::RunError;
 use crate::operations::of_silent_frame;
 use crate::outlet::tell;
 
-/// Share of the rate of a large product that a whole frame reaches: `bench` measures 0.8 to 0.9 of it.
+/// Share of the rate of a large product that a whole frame reaches. `bench` measures 0.8 to 0.9.
 const SHARE: f64 = 0.8;
-/// Operations a second that every machine does: what needs fewer is not worth measuring anything.
+/// Operations per second that every machine achieves. A stream that needs fewer is not worth a
+/// measurement.
 const ANY_MACHINE: f64 = 4e9;
 
-/// The settings with `model.quantize = "auto"` decided, and told in one line where that is q8.
+/// Replaces `model.quantize = "auto"` in the settings by a decision. If the decision is q8, one line
+/// says so.
 ///
 /// # Errors
-/// Those of the measurement.
+/// The measurement fails.
 pub(crate) fn decide_quantize(
     settings: &Settings,
     placement: &Placement,
@@ -43,7 +46,7 @@ pub(crate) fn decide_quantize(
     Ok(settings.clone().with_quantize(Quantize::Q8))
 }
 
-/// Of a silent frame behind a full cache.
+/// Operations of a silent frame with a full cache.
 fn operations_of_frame(settings: &Settings, config: &ModelConfig) -> f64 {
     let cached = settings.context.max_seq_len.min(config.text_config.max_position_embeddings);
     of_silent_frame(config, cached)
@@ -70,7 +73,7 @@ mod tests {
         let cpu = Placement { device: ComputeDevice::Cpu, ..Placement::default() };
         let auto = "model.quantize=auto";
         assert_eq!(decided(&[auto, "stream.fps=1000"], &cpu), Quantize::Q8);
-        // One frame in a quarter of an hour is kept by any machine.
+        // Any machine can process one frame in 1,000 seconds.
         assert_eq!(decided(&[auto, "stream.fps=0.001"], &cpu), Quantize::None);
         let gpu = Placement { device: ComputeDevice::Cuda(0), ..Placement::default() };
         assert_eq!(decided(&[auto, "stream.fps=1000"], &gpu), Quantize::None);

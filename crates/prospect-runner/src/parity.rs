@@ -1,5 +1,5 @@
-//! Another device or type beside f32 on the CPU, over a whole video: the same frames and tokens go into both, and what comes out is
-//! compared.
+//! Compares another device or number type with f32 on the CPU over a whole video: both get the same
+//! frames and tokens.
 
 use prospect_context::{PositionPolicy, Role};
 use prospect_model::{EvictionPiece, ImageEmbeddings, KvCache, PixelValues, SmolVlm};
@@ -11,46 +11,46 @@ use crate::error::RunError;
 use prospect_engine::pixel_values;
 use prospect_source::FrameSource;
 
-/// Longest reply that is followed.
+/// Most tokens of a reply that are compared.
 const MAX_REPLY: usize = 32;
 
-/// The reference said one token where the other would say another.
+/// The reference chose one token where the other would have chosen another.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Disagreement {
-    /// Frame, from 0.
+    /// Number of the frame, from 0.
     pub frame: usize,
-    /// What the reference says.
+    /// Token id chosen by the reference.
     pub reference: u32,
-    /// What the other says.
+    /// Token id chosen by the other.
     pub other: u32,
-    /// By how much the reference prefers its own, in logits.
+    /// Difference of the reference's logits for the two tokens.
     pub margin: f32,
 }
 
-/// How far apart two placements of one checkpoint are.
+/// Difference between two placements of one checkpoint.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Parity {
-    /// Frames compared.
+    /// Number of compared frames.
     pub frames: usize,
-    /// Tokens chosen.
+    /// Number of chosen tokens.
     pub tokens: usize,
-    /// Evictions on the way.
+    /// Number of evictions.
     pub evictions: usize,
-    /// ‖other - reference‖ / ‖reference‖ of the embeddings of all frames.
+    /// Relative difference of the image embeddings of all frames: ‖other - reference‖ / ‖reference‖.
     pub vision: f64,
-    /// The same of the frame that is furthest off.
+    /// The same for the frame with the largest difference.
     pub vision_worst: f64,
-    /// The same of the logits of all tokens.
+    /// The same for the logits of all tokens.
     pub logits: f64,
-    /// The same of the token that is furthest off.
+    /// The same for the token with the largest difference.
     pub logits_worst: f64,
-    /// The same of all keys and values of the first layer, at the end.
+    /// The same for all keys and values of the first layer at the end.
     pub cache: f64,
-    /// Tokens on which they do not agree.
+    /// Tokens on which the two disagree.
     pub disagreements: Vec<Disagreement>,
 }
 
-/// How far vectors that come one after the other are off.
+/// Accumulated difference of a sequence of vectors.
 #[derive(Default)]
 struct Distance {
     /// Sums of squares.
@@ -72,7 +72,7 @@ impl Distance {
     }
 }
 
-/// One of the two models with its stream.
+/// One of the two models, with its stream.
 struct Side<'a> {
     model: &'a SmolVlm,
     cache: KvCache,
@@ -84,8 +84,8 @@ impl<'a> Side<'a> {
         Ok(Self { model, cache: model.new_cache(capacity, policy)?, logits: Vec::new() })
     }
 
-    /// A word: as a chunk, for its logits, and then in the same place as the words of a reply go in. Returns the choice that this
-    /// made.
+    /// Appends a token: once as a chunk, for its logits, and then again in the same slot by decoding,
+    /// as in a reply. Returns the token that decoding chose.
     fn say(&mut self, id: u32) -> Result<u32, RunError> {
         self.put(&[id], None)?;
         self.cache.truncate(self.cache.len() - 1);
@@ -98,7 +98,7 @@ impl<'a> Side<'a> {
     }
 }
 
-/// Both models with what was found so far.
+/// Both models, and the results so far.
 struct Comparison<'a> {
     sides: [Side<'a>; 2],
     capacity: usize,
@@ -115,8 +115,8 @@ impl<'a> Comparison<'a> {
         Ok(Self { sides, capacity, parity: Parity::default(), vision, logits })
     }
 
-    /// One frame whose tokens are the last of `ids`, and what is said to it until `end`. Returns the last token, which goes in with
-    /// the next frame.
+    /// Processes one frame, whose tokens are the last of `ids`, and its reply up to the token `end`.
+    /// Returns the last token, which goes into the cache with the next frame.
     fn frame(
         &mut self,
         pixels: PixelValues<'_>,
@@ -141,7 +141,7 @@ impl<'a> Comparison<'a> {
         Ok(last)
     }
 
-    /// Both say what the reference says.
+    /// Both models continue with the reference's reply.
     fn follow_reply(&mut self, end: Option<u32>) -> Result<Vec<u32>, RunError> {
         for said in 0.. {
             let [of_reference, of_other] = self.sides.each_ref().map(|side| &side.logits[..]);
@@ -189,10 +189,11 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Streams `frames` through both, with a cache of `capacity` tokens; when it is full, its newer half is kept under `policy`.
+/// Streams `frames` through both models with a cache of `capacity` tokens. When it is full, its newer
+/// half is kept under `policy`.
 ///
 /// # Errors
-/// The source or one of the models.
+/// The source or one of the models fails.
 pub fn compare(
     models: [&SmolVlm; 2],
     processor: &Processor,
@@ -213,11 +214,11 @@ pub fn compare(
     comparison.finish()
 }
 
-/// As [`compare`], of models with random weights: frames that show nothing, each with a reply of the greatest length, and room for two
-/// of the three. This reaches kernels that only the published shapes have.
+/// As [`compare`], for models with random weights: three blank frames, each with a reply of the
+/// greatest length, and a cache for two of them. It reaches kernels that only the published shapes use.
 ///
 /// # Errors
-/// One of the models.
+/// One of the models fails.
 pub fn compare_shapes(models: [&SmolVlm; 2]) -> Result<Parity, RunError> {
     let reference = models[0];
     let tokens = frame_tokens(reference);

@@ -1,4 +1,4 @@
-//! Where the settings let the model compute, on the machine as it is.
+//! Decides where the model computes, from the settings and the machine.
 
 use prospect_config::{CacheFormat, DType, Device, ModelSettings, Settings};
 use prospect_model::{
@@ -8,8 +8,9 @@ use prospect_model::{
 use crate::error::RunError;
 use crate::outlet::tell;
 
-/// Where and how the settings let the model compute. What this build or this machine cannot do is refused, never silently
-/// replaced; `auto` says on standard error why a build for GPUs runs on the CPU.
+/// The device, number type and code that the settings ask for. If this build or machine does not
+/// support them, the result is an error, never a silent replacement. With `auto`, a build for GPUs that
+/// runs on the CPU says why on standard error.
 pub(crate) fn placement_of(settings: &Settings) -> Result<Placement, RunError> {
     let device = match settings.model.device {
         Device::Cpu => ComputeDevice::Cpu,
@@ -64,12 +65,12 @@ fn best_device() -> ComputeDevice {
     }
 }
 
-/// What a person should know of a run that does not fail.
+/// Tells a person something that is not an error.
 fn note(message: &str) {
     tell(message);
 }
 
-/// The settings' number formats, as the model takes them.
+/// The number formats of the settings in the model's types.
 pub(crate) fn precisions_of(settings: &ModelSettings) -> Precisions {
     let weights = |quantizes: bool, int8: Precision| if quantizes { int8 } else { Precision::F32 };
     Precisions {

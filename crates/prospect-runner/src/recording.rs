@@ -1,4 +1,4 @@
-//! The trace of a run as a stream for the simulator of `prospect-context`.
+//! Converts the trace of a run to a stream for the simulator of `prospect-context`.
 
 use std::path::Path;
 
@@ -13,24 +13,26 @@ use prospect_foreign::one_line;
 use prospect_session::Event;
 use prospect_session::OverflowRule;
 
-/// A run, as its trace tells it, with the settings that it had.
+/// A run read from its trace, with its settings.
 pub struct RecordedRun {
-    /// What came in, and what every overflow did.
+    /// The stream's input, and what every overflow did.
     pub recording: Recording,
     /// The run's settings.
     pub settings: Settings,
-    /// The layers that they came of, for others on top.
+    /// The layers of these settings, to which others can be added.
     pub layers: Layers,
 }
 
-/// Reads a trace. `base` are the settings under those that the trace has; without it the ones that `run` takes.
+/// Reads a trace. `base` is a settings file below the trace's settings; without it the defaults of
+/// `run` are used.
 ///
 /// # Errors
-/// A file that is no trace, or one whose events do not fit together.
+/// The file is not a trace, or its events are inconsistent.
 pub fn read_recording(path: &Path, base: Option<&Path>) -> Result<RecordedRun, RunError> {
     let events = read_trace(path)?;
     let failed = |source| RunError::Recording { path: path.to_owned(), source };
-    // One crate writes the events, the other reads of them what it needs: JSON is what both agree on.
+    // Events are converted through JSON, because one crate writes them and the other reads only the
+    // parts that it needs.
     let event = |(number, event): (usize, &Event)| {
         let read = serde_json::to_value(event).and_then(serde_json::from_value::<TraceEvent>);
         let malformed = |error: serde_json::Error| TraceError::Malformed {
@@ -46,7 +48,8 @@ pub fn read_recording(path: &Path, base: Option<&Path>) -> Result<RecordedRun, R
         Some(Event::RunStarted { config, .. }) => toml::Table::try_from(config).unwrap_or_default(),
         _ => toml::Table::new(),
     };
-    // A trace has the parameters of its own strategy; those of the others are where the run took them from.
+    // A trace contains only the parameters of its own strategy. Those of other strategies come from the
+    // run's base settings.
     let names_model = config.get("model").is_some_and(|model| model.get("path").is_some());
     let mut layers = match (base, names_model) {
         (Some(base), _) => Layers::new().file(base)?,
@@ -58,10 +61,10 @@ pub fn read_recording(path: &Path, base: Option<&Path>) -> Result<RecordedRun, R
 }
 
 impl RecordedRun {
-    /// The run's own strategy; `None` for the baselines, which have none.
+    /// The run's own strategy; `None` for the baselines without one.
     ///
     /// # Errors
-    /// A strategy that this program does not know.
+    /// The strategy is unknown to this program.
     pub fn strategy(&self, registry: &Registry) -> Result<Option<Box<dyn ContextStrategy>>, RunError> {
         match registry.overflow_rule(&self.settings.context)? {
             OverflowRule::Strategy(strategy) => Ok(Some(strategy)),

@@ -1,20 +1,20 @@
-//! Runs in which the assistant could never say anything are refused before any weight is loaded.
+//! Refuses runs in which the assistant could never say anything, before any weights are loaded.
 
 use prospect_config::{Settings, SubstepSource, TalkPolicy};
 use prospect_evaluation::annotations::Annotations;
 
 use crate::error::RunError;
 
-/// Whether somebody may speak to the stream while it goes on.
+/// Whether anybody can speak to the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Listener {
-    /// A person at a terminal, or a file of lines.
+    /// A person at a terminal, or a file with lines.
     Somebody,
     /// Nobody.
     Nobody,
 }
 
-/// Checks that something could make the assistant speak.
+/// Checks that something can make the assistant speak.
 ///
 /// # Errors
 /// [`RunError::SilentForever`], with the setting that would help.
@@ -57,7 +57,7 @@ pub(crate) fn check(
     }
 }
 
-/// Seconds from the first frame to the last one at most, where the settings say so.
+/// Most seconds from the first frame to the last one, if the settings limit them.
 fn longest(settings: &Settings) -> Option<f64> {
     let stream = &settings.stream;
     let by_frames = stream.max_frames.map(|frames| frames.saturating_sub(1) as f64 / stream.fps);

@@ -1,4 +1,4 @@
-//! How replies are compared with references: by words, or by a sentence encoder.
+//! Compares replies with references, by words or by a sentence encoder.
 
 use prospect_config::Settings;
 use prospect_evaluation::{Judge, Lexical, Similarity, Window};
@@ -9,10 +9,10 @@ use prospect_model::SentenceEncoder;
 
 use crate::error::RunError;
 
-/// The similarity that the settings ask for: a sentence encoder, or by default words.
+/// The similarity that the settings ask for: a sentence encoder, or by default a comparison of words.
 ///
 /// # Errors
-/// The encoder's folder or a file in it; a build without encoder.
+/// The encoder's folder or a file in it is invalid, or this build has no sentence encoder.
 pub fn similarity(settings: &Settings) -> Result<Box<dyn Similarity>, RunError> {
     match &settings.evaluation.similarity {
         None => Ok(Box::new(Lexical)),
@@ -27,7 +27,7 @@ pub fn similarity(settings: &Settings) -> Result<Box<dyn Similarity>, RunError> 
     }
 }
 
-/// How a run of these settings is judged.
+/// The judge for a run with these settings.
 pub fn judge<'a>(settings: &Settings, similarity: &'a dyn Similarity) -> Judge<'a> {
     let (evaluation, stream) = (&settings.evaluation, &settings.stream);
     let window = Window::from_seconds(evaluation.reference_before, evaluation.reference_after, stream.fps);
@@ -37,7 +37,7 @@ pub fn judge<'a>(settings: &Settings, similarity: &'a dyn Similarity) -> Judge<'
     Judge { similarity, window, fps: stream.fps, range }
 }
 
-/// Cosine of sentence embeddings, as ProAssist compares texts.
+/// Cosine similarity of sentence embeddings, as in ProAssist.
 #[cfg(feature = "sentence-encoder")]
 pub struct Sentence {
     name: String,
@@ -46,10 +46,11 @@ pub struct Sentence {
 
 #[cfg(feature = "sentence-encoder")]
 impl Sentence {
-    /// Loads an encoder from a folder, or from the hub's cache by its id; `settings` are those that name it.
+    /// Loads an encoder from a folder, or by hub id from the hub's cache. Errors name the origin of the
+    /// setting in `settings`.
     ///
     /// # Errors
-    /// A folder that is not there, a file in it that is malformed.
+    /// The folder does not exist, or a file in it is malformed.
     pub fn load(settings: &Settings, name: &str) -> Result<Self, RunError> {
         let missing = || {
             let expected = "a folder, or a hub id that lies in the hub's cache";
@@ -76,7 +77,7 @@ impl Similarity for Sentence {
         let (said, right) = (self.embeddings(replies)?, self.embeddings(references)?);
         let row = |(reply, own): (&&str, &Vec<f64>)| {
             let pair = |(reference, other): (&&str, &Vec<f64>)| match reply == reference {
-                // Rounding would leave equal texts a hair apart.
+                // Otherwise rounding would give equal texts a similarity slightly below 1.
                 true => 1.0,
                 false => cosine(own, other),
             };

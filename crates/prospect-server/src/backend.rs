@@ -1,4 +1,5 @@
-//! What the server opens streams on: the binary has the real one, tests have a fake.
+//! The traits through which the server opens and watches streams. The binary implements them with the
+//! real model, tests with a fake.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,192 +11,196 @@ use prospect_source::{Behind, Frame, FrameSource, StopSignal};
 
 /// Opens streams on one model.
 pub trait Backend: Send + Sync + 'static {
-    /// What the model is called.
+    /// Name of the model.
     fn model(&self) -> &str;
 
-    /// What the page offers.
+    /// What the server's page offers.
     fn about(&self) -> About;
 
-    /// Opens a stream, which runs on threads of its own until its frames end or it is stopped.
+    /// Opens a stream. It runs on its own threads until its frames end or it is stopped.
     ///
     /// # Errors
-    /// Settings that do not hold, and a stream for which there is no room.
+    /// The settings are invalid, or there is no room for the stream.
     fn open(&self, request: OpenRequest) -> Result<Box<dyn LiveStream>, OpenError>;
 
-    /// Answers a conversation at once, beside all streams; blocks until it is done. `hear` is told the answer as it comes, and says whether
-    /// anybody still wants it.
+    /// Answers a conversation at once, independent of all streams. Blocks until the answer is complete.
+    /// `hear` gets each piece of the answer as it is generated, and returns whether the client still
+    /// wants it.
     ///
     /// # Errors
-    /// A conversation that the model's template, its positions or its memory have no place for.
+    /// The conversation does not fit the model's chat template, its positions or its memory.
     fn answer(&self, chat: &Chat, hear: &mut dyn FnMut(&str) -> bool) -> Result<ChatAnswer, OpenError>;
 
-    /// How much is going on.
+    /// The present load.
     fn load(&self) -> Load;
 }
 
-/// A stream that is to be opened.
+/// A request to open a stream.
 pub struct OpenRequest {
-    /// Settings by their keys (`context.max_seq_len`), as text; over those that the server was started with.
+    /// Settings as key (`context.max_seq_len`) and text. They override those with which the server was
+    /// started.
     pub settings: Vec<(String, String)>,
-    /// What it is told before it begins, where that is not the settings'.
+    /// The system prompt, if it differs from the settings.
     pub system_prompt: Option<String>,
     /// What the assistant knows about the task.
     pub task_knowledge: Option<String>,
-    /// Its frames.
+    /// The stream's frames.
     pub frames: StreamFrames,
-    /// Where it is written down: its trace, and now and then the stream itself.
+    /// Folder for the stream's files: its trace, and from time to time the suspended stream.
     pub folder: PathBuf,
-    /// Whether it goes on where it was when it was last written down there.
+    /// Whether to resume the stream that is suspended in the folder.
     pub resume: bool,
-    /// Is told what comes of it.
+    /// Receives the stream's events.
     pub watcher: Arc<dyn StreamWatcher>,
 }
 
-/// Makes the source of pushed frames; it ends when it hears the signal.
+/// Makes the source of pushed frames. The source ends at the stop signal.
 pub type MakeSource = Box<dyn FnOnce(Behind, &StopSignal) -> Box<dyn FrameSource> + Send>;
 
-/// What a stream of pushed frames is called where it is written down.
+/// Description of the source of pushed frames, stored with a suspended stream.
 pub const PUSHED_FRAMES: &str = "pushed frames";
 
-/// Where frames come from.
+/// Where a stream's frames come from.
 pub enum StreamFrames {
-    /// From whoever pushes them. `make` is given where the stream goes on, and returns the source.
+    /// A client pushes them. The function is given the position from which the stream resumes, and
+    /// returns the source.
     Pushed(MakeSource),
-    /// From a source that the server may open.
+    /// The server reads them from a source that it may open.
     Watched(WatchedSource),
 }
 
-/// A camera, stream or file.
+/// A camera, network stream or file.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WatchedSource {
-    /// Where it is. May hold a password: it is shown to nobody.
+    /// Address of the source. It may contain a password and must not be shown.
     pub address: String,
-    /// Whether it is waited for where it cannot be reached yet.
+    /// Whether to wait for the source if it cannot be reached yet.
     pub is_awaited: bool,
 }
 
-/// Why a stream cannot be opened.
+/// Why a stream cannot be opened or used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// What was asked for does not hold.
+    /// The request is invalid.
     #[error("{0}")]
     Refused(String),
-    /// There is no room for it now.
+    /// There is no room for the stream at the moment.
     #[error("{0}")]
     NoRoom(String),
-    /// It has come to its end.
+    /// The stream has ended.
     #[error("{0}")]
     Over(String),
-    /// It cannot be had, whatever is asked for.
+    /// The server failed; no other request would succeed either.
     #[error("{0}")]
     Failed(String),
 }
 
-/// A stream that was opened. Dropped, it is stopped.
+/// An open stream. Dropping it stops it.
 pub trait LiveStream: Send + Sync {
-    /// Somebody says something: it goes in with the next frame.
+    /// Adds a person's message, which the model sees with the next frame.
     ///
     /// # Errors
-    /// In one line, why not.
+    /// Why the message is not taken, in one line.
     fn say(&self, text: &str) -> Result<(), OpenError>;
 
-    /// Another system prompt, or something else to know of the task.
+    /// Replaces the system prompt or the task knowledge.
     ///
     /// # Errors
-    /// In one line, why not.
+    /// Why the texts are not taken, in one line.
     fn set_opening(&self, opening: OpeningTexts) -> Result<(), OpenError>;
 
-    /// Changes what may change while it goes on: `settings` are all that the session asks for, by their keys.
+    /// Changes the settings that may change during a stream. `settings` are all settings that the
+    /// session has asked for, by key.
     ///
     /// # Errors
-    /// In one line, why not; nothing is changed then.
+    /// Why the settings are not taken, in one line; nothing is changed then.
     fn change_settings(&self, settings: &[(String, String)]) -> Result<(), OpenError>;
 
-    /// Asks it to come to its end, without waiting for that.
+    /// Asks the stream to suspend, without waiting for it.
     fn begin_to_suspend(&self);
 
-    /// Has it written down and come to its end, so that it can go on later.
+    /// Suspends the stream to its folder and ends it, so that it can be resumed later.
     ///
     /// # Errors
-    /// In one line, why it could not be written down.
+    /// Why the stream could not be written, in one line.
     fn suspend(&self) -> Result<(), OpenError>;
 }
 
-/// Is told what comes of a stream, in order, on the stream's own thread.
+/// Receives the events of a stream in order, on the stream's own thread.
 pub trait StreamWatcher: Send + Sync {
-    /// It goes on where it was when it was written down.
+    /// The stream has resumed from this position.
     fn goes_on(&self, at: &StreamPosition);
 
-    /// A line of its trace.
+    /// An event of the stream's trace.
     fn event(&self, event: &Event);
 
-    /// Words of a reply, as they come.
+    /// Words of a reply, as they are generated.
     fn words(&self, frame: usize, text: &str);
 
-    /// A frame was read, and its turn with the model is to come ([`crate::watched_frames`]). Said on the thread that reads frames.
+    /// A frame was read and now waits for the model ([`crate::watched_frames()`]). Called on the thread that reads frames.
     fn frame(&self, _frame: &Frame) {}
 
-    /// Nothing more comes of it. `failure` says why in one line, if it did not simply come to its end.
+    /// The stream has ended. `failure` is the reason in one line, unless it ended normally.
     fn ended(&self, failure: Option<String>);
 }
 
-/// Where a stream is.
+/// The state of a stream at a position.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StreamPosition {
-    /// Its figures so far.
+    /// Figures of the stream so far.
     pub statistics: RunStatistics,
-    /// Tokens in its cache.
+    /// Number of tokens in the cache.
     pub cache_tokens: usize,
-    /// Most tokens in its cache.
+    /// Most tokens in the cache.
     pub max_seq_len: usize,
-    /// Its strategy.
+    /// Name of the context strategy.
     pub strategy: String,
 }
 
-/// What the page offers.
+/// What the server's page offers.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct About {
-    /// Frames a second, where nobody asks for others.
+    /// Default number of frames per second.
     pub fps: f64,
-    /// Strategies by name.
+    /// Names of the context strategies.
     pub strategies: Vec<String>,
-    /// What the first minute shows.
+    /// The video that the page offers as a demonstration.
     pub demo: Option<Demo>,
 }
 
-/// A video that the model knows to watch.
+/// A video on which the model was trained to comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Demo {
-    /// An mp4 file.
+    /// Path of an mp4 file.
     pub video: PathBuf,
-    /// What the model is told beforehand.
+    /// System prompt for this video.
     pub system_prompt: Option<String>,
 }
 
-/// A conversation that wants an answer.
+/// A conversation to be answered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chat {
-    /// Everything that was said, in order.
+    /// All messages in order.
     pub messages: Vec<ChatMessage>,
-    /// Most tokens of the answer; `None` leaves it to the settings.
+    /// Most tokens of the answer; `None` stands for the settings' limit.
     pub max_tokens: Option<usize>,
-    /// Settings of sampling by their keys, as text; over those that the server was started with.
+    /// Sampling settings as key and text. They override those with which the server was started.
     pub settings: Vec<(String, String)>,
 }
 
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChatMessage {
-    /// Who says it.
+    /// The speaker.
     pub role: Role,
-    /// Texts and pictures, in order.
+    /// Texts and pictures in order.
     pub parts: Vec<ChatPart>,
 }
 
 /// A part of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChatPart {
-    /// Words.
+    /// Text.
     Text(String),
     /// A picture.
     Image(Arc<RgbImage>),
@@ -208,30 +213,30 @@ pub enum ChatPart {
 pub struct ChatVideo {
     /// Pictures with their times in seconds, in order.
     pub frames: Vec<(f64, Arc<RgbImage>)>,
-    /// Frames a second.
+    /// Frames per second.
     pub fps: f64,
 }
 
-/// What the model answers.
+/// Figures of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChatAnswer {
-    /// Tokens of the conversation, pictures included.
+    /// Number of tokens of the conversation, pictures included.
     pub prompt_tokens: usize,
-    /// Tokens of the answer.
+    /// Number of tokens of the answer.
     pub answer_tokens: usize,
-    /// Whether it was cut off by its greatest length.
+    /// Whether the answer was cut at the limit of tokens.
     pub is_cut: bool,
 }
 
-/// How much is going on.
+/// The present load of the server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Load {
-    /// Streams that are open.
+    /// Number of open streams.
     pub streams: usize,
-    /// Bytes of their caches.
+    /// Bytes of the streams' caches.
     pub cache_bytes: u64,
-    /// Most bytes that caches may take together.
+    /// Most bytes of all caches together.
     pub cache_limit: Option<u64>,
-    /// Frames that wait for their turn.
+    /// Number of frames that wait for the model.
     pub frames_waiting: usize,
 }

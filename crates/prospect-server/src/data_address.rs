@@ -1,18 +1,18 @@
-//! Pictures that stand in a text. No other address is looked at: what it leads to may be somebody else's.
+//! Pictures embedded in a request as `data:` addresses. Other addresses are never opened here.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use crate::error::ApiError;
 
-/// The bytes that base64 stands for.
+/// Decodes base64.
 pub(crate) fn decoded(text: &str) -> Result<Vec<u8>, ApiError> {
     BASE64_STANDARD
         .decode(text.trim())
         .map_err(|error| ApiError::bad_request(format!("the image: {error}: expected base64")))
 }
 
-/// The bytes of `data:image/...;base64,...`.
+/// The bytes of an address `data:image/...;base64,...`.
 pub(crate) fn bytes_of(address: &str) -> Result<Vec<u8>, ApiError> {
     match address.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,")) {
         Some((_, text)) => decoded(text),

@@ -1,4 +1,4 @@
-//! What a client is told when something cannot be done: one JSON object, in the shape of OpenAI's errors.
+//! Error responses: one JSON object in the shape of OpenAI's errors.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -8,14 +8,14 @@ use serde_json::json;
 
 use crate::backend::OpenError;
 
-/// A refusal, with the status that says whose fault it is.
+/// An error response with its HTTP status.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
-    /// A word for programs.
+    /// Identifier of the error for programs.
     pub(crate) code: &'static str,
-    /// One line for people.
+    /// Message for people, in one line.
     pub(crate) message: String,
 }
 
@@ -24,32 +24,33 @@ impl ApiError {
         Self { status, code, message: one_line(message) }
     }
 
-    /// A request that has to be written differently.
+    /// The request is invalid.
     pub(crate) fn bad_request(message: impl ToString) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message)
     }
 
-    /// A session that is not there, or is somebody else's: nobody learns which.
+    /// The session does not exist or belongs to somebody else. The response is the same, so that nobody
+    /// learns which.
     pub(crate) fn no_session(id: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "session_not_found", format!("there is no session {id:?}"))
     }
 
-    /// Something that others may do.
+    /// The caller is not allowed to do this.
     pub(crate) fn forbidden(message: impl ToString) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
-    /// Too much of something at this time.
+    /// Too many of something at the moment.
     pub(crate) fn too_many(message: impl ToString) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", message)
     }
 
-    /// Something larger than it may be.
+    /// Something is too large.
     pub(crate) fn too_large(message: impl ToString) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     }
 
-    /// A session that has come to its end.
+    /// The session has ended.
     pub(crate) fn over(message: impl ToString) -> Self {
         Self::new(StatusCode::CONFLICT, "session_over", message)
     }

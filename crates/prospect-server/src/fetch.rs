@@ -1,7 +1,8 @@
-//! What a conversation names by its address, fetched over HTTP.
+//! Fetches pictures and videos that a conversation names by address.
 //!
-//! An address is decided on first ([`AllowedSources::decide`]). Then the very host is asked that was found there: its name is not
-//! looked up a second time, no proxy is asked, and where an answer leads elsewhere that is decided on like the first address.
+//! An address is checked first ([`AllowedSources::decide`]). The request then goes to the IP addresses
+//! that this check has found: the name is not resolved again, and no proxy is used. A redirect is
+//! checked like the first address.
 
 use std::io::Read;
 use std::net::SocketAddr;
@@ -16,16 +17,16 @@ use ureq::{Agent, Body, http::Response};
 use crate::error::ApiError;
 use crate::guard::{AllowedSources, Checked, Refusal, Resolve, SystemResolver};
 
-/// Most answers that lead elsewhere.
+/// Most redirects that are followed.
 const MOST_REDIRECTS: usize = 3;
 
-/// Fetches what may be fetched.
+/// Fetches allowed addresses.
 pub(crate) struct Fetcher {
     allowed: AllowedSources,
     resolver: Box<dyn Resolve>,
 }
 
-/// Gives the addresses that were decided on, whatever it is asked for.
+/// A resolver that returns the checked IP addresses for every name.
 #[derive(Debug)]
 struct Found(Vec<SocketAddr>);
 
@@ -45,19 +46,19 @@ impl Resolver for Found {
     }
 }
 
-/// As many addresses of a host are tried; the list that ureq takes has room for twice as many.
+/// Most IP addresses of a host that are tried. ureq's list has room for twice as many.
 const MOST_ADDRESSES: usize = 8;
 
 impl Fetcher {
-    /// Fetches from the internet, and from what the operator has allowed besides.
+    /// Fetches from the internet, and from the addresses that the operator has allowed.
     pub(crate) fn new(allowed: &AllowedSources) -> Self {
         Self { allowed: allowed.clone().and_internet(), resolver: Box::new(SystemResolver) }
     }
 
-    /// The bytes at an address, at most so many; this blocks.
+    /// Fetches at most `most_bytes` bytes from an address. Blocks until `until` at most.
     ///
     /// # Errors
-    /// An address that may not be opened, and what does not come, in time or at all.
+    /// The address is not allowed, or the answer is too large, too late or an error.
     pub(crate) fn fetch(
         &self,
         address: &str,
@@ -123,12 +124,12 @@ fn contents(answer: &mut Response<Body>, most_bytes: usize) -> Result<Vec<u8>, A
     }
 }
 
-/// Where an answer leads: a whole address, or a path at the same host.
+/// Target of a redirect: an absolute address, or a path on the same host.
 fn next_address(address: &str, answer: &Response<Body>) -> Result<String, ApiError> {
     let location =
         answer.headers().get(LOCATION).and_then(|location| location.to_str().ok()).unwrap_or_default();
     if !location.starts_with('/') || location.starts_with("//") {
-        // What is no address is refused when it is decided on.
+        // An invalid address is refused by the check.
         return Ok(location.to_owned());
     }
     let host = address.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");

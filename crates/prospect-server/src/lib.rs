@@ -1,13 +1,14 @@
-//! Live sessions over HTTP and WebSocket, and a page with a webcam.
+//! Live sessions over HTTP and WebSocket, and a page that uses a webcam.
 //!
-//! A session is one stream: frames come in, the words of the assistant and everything else that happens go out. The server knows
-//! no model and no loop: it asks a [`Backend`] for a [`LiveStream`] and is told of its events through a [`StreamWatcher`]. What stands here is the
-//! door: who may come in ([`Keys`], [`Origins`]), how much of everything there may be ([`Limits`]), and how requests and events are written
-//! down (docs/serve.md).
+//! A session is one stream: a client sends frames, and the server sends the assistant's words and all
+//! other events. The server depends on no model: it asks a [`Backend`] for a [`LiveStream`] and
+//! receives its events through a [`StreamWatcher`]. This crate implements access ([`Keys`],
+//! [`Origins`]), limits ([`Limits`]), and the formats of requests and events (docs/serve.md).
 //!
-//! Queues are bounded: of a session's frames a few wait, then pushing is refused; of its events the last ones are kept, and a reader that
-//! is slower learns that it has missed some. Receivers outside (webhooks, an MQTT broker: [`NotifyOptions`]) have queues of their own, and no
-//! session waits for them.
+//! All queues are bounded. A few frames of a session can wait; further ones are refused. The last
+//! events of a session are kept; a reader that falls behind is told how many it has missed. External
+//! receivers (webhooks and an MQTT broker, [`NotifyOptions`]) have queues of their own, and no session
+//! waits for them.
 
 mod backend;
 mod data_address;

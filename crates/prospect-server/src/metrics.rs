@@ -1,4 +1,4 @@
-//! Figures for Prometheus.
+//! Metrics for Prometheus.
 
 use std::sync::atomic::AtomicU64;
 
@@ -12,14 +12,15 @@ use prospect_session::{PaceEntry, StageTimes};
 
 use crate::backend::Load;
 
-/// Bounds of the times of a stage, in seconds: from the small model on a fast machine to a large one on a slow.
+/// Histogram bounds for the time of a stage, in seconds: from a small model on a fast machine to a
+/// large one on a slow machine.
 const STAGE_BOUNDS: [f64; 14] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// Counters of receivers of events, by the receiver's name.
+/// Counters by the name of a receiver.
 type ByReceiver = Family<[(&'static str, String); 1], Counter>;
 
-/// What became of the replies that one receiver was to be told.
+/// Counters of the replies for one receiver.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ReceiverCounts {
     pub(crate) sent: Counter,
@@ -27,7 +28,7 @@ pub(crate) struct ReceiverCounts {
     pub(crate) dropped: Counter,
 }
 
-/// Everything that is counted, over all sessions.
+/// All metrics, over all sessions.
 pub(crate) struct Metrics {
     registry: Registry,
     frames: Counter,
@@ -145,7 +146,7 @@ impl Metrics {
         self.eviction.observe(ms / 1e3);
     }
 
-    /// The counters of a receiver of events.
+    /// The counters of a receiver.
     pub(crate) fn receiver(&self, name: &str) -> ReceiverCounts {
         let of = |counters: &ByReceiver| counters.get_or_create_owned(&[("receiver", name.to_owned())]);
         ReceiverCounts {
@@ -155,20 +156,20 @@ impl Metrics {
         }
     }
 
-    /// A session was asked for.
+    /// Counts a request for a session.
     pub(crate) fn asked(&self, opened: bool) {
         let counter = if opened { &self.sessions_opened } else { &self.sessions_refused };
         counter.inc();
     }
 
-    /// All figures as text.
+    /// All metrics as text.
     pub(crate) fn text(&self, sessions: usize, load: Load) -> String {
         self.sessions.set(i64::try_from(sessions).unwrap_or(i64::MAX));
         self.frames_waiting.set(i64::try_from(load.frames_waiting).unwrap_or(i64::MAX));
         self.cache_bytes.set(load.cache_bytes);
         self.cache_limit.set(load.cache_limit.unwrap_or(0));
         let mut text = String::new();
-        // Writing into a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
     }

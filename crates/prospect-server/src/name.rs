@@ -1,9 +1,10 @@
-//! Names that clients choose: for cameras, and for the sessions of conversations.
+//! Names that clients choose, for cameras and for sessions of conversations.
 
-/// Most letters of a name.
+/// Most characters of a name.
 pub(crate) const MOST_LETTERS: usize = 64;
 
-/// Whether a text can be a name, which may stand in a path: letters, digits, and `-`, `_`, `.`, but dots not alone.
+/// Whether a text is a valid name, which may be part of a path: letters, digits, `-`, `_` and `.`, but
+/// not only dots.
 pub(crate) fn is_name(text: &str) -> bool {
     let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     let has_room = (1..=MOST_LETTERS).contains(&text.len());

@@ -1,4 +1,4 @@
-//! What a session is asked for: JSON in, settings by their keys out.
+//! The JSON of a request for a session, and its conversion to settings.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -7,51 +7,51 @@ use crate::error::ApiError;
 use crate::guard::Limits;
 use crate::name::{MOST_LETTERS, is_name};
 
-/// The sections of settings that a client may set: nothing there names a file, a device or a program.
+/// Sections of the settings that a client may set. They contain no file, device or program names.
 const OPEN_SECTIONS: [&str; 3] = ["context", "generation", "stream"];
-/// The keys that two short names stand for.
+/// Keys that also have a short name in a request.
 const STRATEGY: &str = "context.strategy";
 const THRESHOLD: &str = "stream.not_talk_threshold";
-/// Beside the open sections, what becomes of frames when the model is slower.
+/// Other keys that a client may set: what happens to frames if the model is too slow.
 const OPEN_KEYS: [&str; 1] = ["source.policy"];
 
 /// The body of `POST /v1/streaming/sessions`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SessionOrder {
-    /// The model's name, to be sure that it is the one.
+    /// Name of the model, which must be the served one.
     pub(crate) model: Option<String>,
-    /// Also called `instructions`, as OpenAI's Realtime API has it.
+    /// Also accepted as `instructions`, the name in OpenAI's Realtime API.
     #[serde(alias = "instructions")]
     pub(crate) system_prompt: Option<String>,
     pub(crate) task_knowledge: Option<String>,
-    /// `context.strategy`.
+    /// Short for `context.strategy`.
     strategy: Option<String>,
-    /// Tokens, or bytes as text ("256MiB").
+    /// Number of tokens, or bytes as text ("256MiB").
     budget: Option<Value>,
-    /// `stream.talk`.
+    /// Short for `stream.talk`.
     talk: Option<String>,
     not_talk_threshold: Option<Value>,
     temperature: Option<f64>,
     top_p: Option<f64>,
     seed: Option<u64>,
     max_new_tokens: Option<u64>,
-    /// Frames a second that will come.
+    /// Frames per second that the client will send.
     fps: Option<f64>,
-    /// Any other setting, by its key.
+    /// Any other setting, by key.
     #[serde(default)]
     settings: Map<String, Value>,
-    /// What conversations call it.
+    /// Name by which conversations refer to the session.
     pub(crate) name: Option<String>,
-    /// A camera of the server, by its name.
+    /// Name of a camera of the server.
     pub(crate) camera: Option<String>,
-    /// An address that the operator has allowed. May hold a password.
+    /// An address that the operator has allowed. It may contain a password.
     pub(crate) source: Option<String>,
 }
 
 impl SessionOrder {
     /// # Errors
-    /// A text that is no order, in one line.
+    /// The text is not a valid request; the message is one line.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         match body.is_empty() {
             true => Ok(Self::default()),
@@ -59,11 +59,12 @@ impl SessionOrder {
         }
     }
 
-    /// This order with what may change while its session goes on: the threshold, the strategy, and settings of both by
-    /// their keys. The prompts of `change` are not taken over: the stream remembers its prompts itself.
+    /// This request with the changes that are possible while a session runs: the threshold, the
+    /// strategy, and settings of both by key. The prompts of `change` are not included, because the
+    /// stream itself remembers its prompts.
     ///
     /// # Errors
-    /// A change of anything else.
+    /// `change` asks for any other change.
     pub(crate) fn changed_by(&self, change: &Self) -> Result<Self, ApiError> {
         let lawful = Self {
             system_prompt: change.system_prompt.clone(),
@@ -79,7 +80,7 @@ impl SessionOrder {
             ));
         }
         let mut changed = self.clone();
-        // Short names win over long ones: a long one that is newer takes the place of the short one.
+        // A short name overrides its long key. A newer long key therefore removes the short name.
         if lawful.settings.contains_key(STRATEGY) {
             changed.strategy = None;
         }
@@ -92,26 +93,26 @@ impl SessionOrder {
         Ok(changed)
     }
 
-    /// Whether it asks for other settings than those of the server.
+    /// Whether the request contains changes of settings.
     pub(crate) fn asks_for_settings(&self) -> bool {
         self.strategy.is_some() || self.not_talk_threshold.is_some() || !self.settings.is_empty()
     }
 
-    /// The same order, of this model where it names none.
+    /// The same request, with this model if it names none.
     pub(crate) fn or_model(mut self, model: Option<String>) -> Self {
         self.model = self.model.or(model);
         self
     }
 
-    /// Whether its frames are pushed, and not watched by the server.
+    /// Whether a client pushes the frames; otherwise the server reads them from a source.
     pub(crate) fn is_pushed(&self) -> bool {
         self.camera.is_none() && self.source.is_none()
     }
 
-    /// The settings that the order stands for, in the order in which they win.
+    /// The settings of the request; later ones override earlier ones.
     ///
     /// # Errors
-    /// A key that is not the client's to set, a value that is none, a text that is too long.
+    /// A key that clients may not set, an invalid value, or a text that is too long.
     pub(crate) fn settings(&self, limits: &Limits) -> Result<Vec<(String, String)>, ApiError> {
         for text in [&self.system_prompt, &self.task_knowledge].into_iter().flatten() {
             check_text(text, limits)?;
@@ -168,7 +169,7 @@ impl SessionOrder {
 }
 
 /// # Errors
-/// A policy that lets more frames wait than may.
+/// The policy lets more frames wait than allowed.
 fn check_policy(policy: &Value, limits: &Limits) -> Result<(), ApiError> {
     let most = limits.waiting_frames;
     let queued = policy.as_str().and_then(|text| text.strip_prefix("queue:")?.trim().parse::<usize>().ok());
@@ -182,7 +183,7 @@ fn check_policy(policy: &Value, limits: &Limits) -> Result<(), ApiError> {
 }
 
 /// # Errors
-/// A text of more letters than there may be.
+/// The text has too many characters.
 pub(crate) fn check_text(text: &str, limits: &Limits) -> Result<(), ApiError> {
     match text.chars().count() > limits.text {
         true => Err(ApiError::too_large(format!("a text of more than {} letters", limits.text))),
@@ -190,7 +191,7 @@ pub(crate) fn check_text(text: &str, limits: &Limits) -> Result<(), ApiError> {
     }
 }
 
-/// A value as `--set` takes it: JSON's numbers, texts and lists are TOML's too.
+/// A value in the form of `--set`: numbers, texts and lists in JSON are valid TOML.
 fn as_setting(value: &Value) -> String {
     value.to_string()
 }

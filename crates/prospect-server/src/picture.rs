@@ -1,4 +1,4 @@
-//! Pictures of requests, within bounds.
+//! Decodes pictures of requests, within limits.
 
 use std::io::Cursor;
 
@@ -9,7 +9,8 @@ use prospect_source::decode_picture;
 use crate::error::ApiError;
 
 /// # Errors
-/// A picture that says it has more pixels than may be. What is no picture says nothing.
+/// The picture has more pixels than allowed, according to its header. Bytes that are not a picture pass
+/// here.
 pub(crate) fn check_size(bytes: &[u8], most_pixels: u64) -> Result<(), ApiError> {
     let size =
         caught(|| ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?.into_dimensions().ok());
@@ -23,7 +24,7 @@ pub(crate) fn check_size(bytes: &[u8], most_pixels: u64) -> Result<(), ApiError>
     }
 }
 
-/// A picture, if it is not larger than it may be: its size is looked at before it is decoded.
+/// Decodes a picture after checking its size.
 pub(crate) fn decoded(bytes: &[u8], most_pixels: u64) -> Result<RgbImage, ApiError> {
     check_size(bytes, most_pixels)?;
     decode_picture(bytes).map_err(|error| ApiError::bad_request(format!("not a readable picture: {error}")))

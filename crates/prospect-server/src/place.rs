@@ -1,10 +1,11 @@
-//! A place among the connections.
+//! A slot in the limit of connections.
 
 use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Held for as long as a connection is open, and by a WebSocket behind it: the connection is over for HTTP then.
+/// Held as long as a connection is open. A WebSocket keeps it too, since the connection has then ended
+/// for HTTP.
 #[derive(Clone)]
 pub(crate) struct Place {
     _permit: Arc<OwnedSemaphorePermit>,

@@ -1,14 +1,15 @@
-//! Files that the server's own user alone may read: they may hold passwords of cameras.
+//! Files that only the server's user may read, because they may contain passwords of cameras.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Writes a file whole, by way of one beside it whose name begins with a dot: what is there is whole at any moment.
+/// Writes a file through a temporary file whose name begins with a dot, so that the file is complete at
+/// any moment.
 pub(crate) fn write_private(folder: &Path, name: &str, contents: &[u8]) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let unfinished = folder.join(format!(".{name}"));
-    // One that an earlier server has left may have another mode, or be a link.
+    // A temporary file of an earlier server may have another mode or be a link.
     match std::fs::remove_file(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

@@ -1,4 +1,4 @@
-//! The server: a socket, connections, and an orderly end.
+//! The server: socket, connections and shutdown.
 
 use std::io;
 use std::net::SocketAddr;
@@ -29,42 +29,42 @@ use crate::state::{ServerState, Shared};
 use crate::steady_writes::SteadyWrites;
 use crate::tls::TlsServer;
 
-/// How long a connection may take for the head of a request, and how large that may be.
+/// Time limit for the head of a request, and its largest size.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 const HEAD_BYTES: usize = 64 << 10;
-/// How often sessions are looked for for which nobody asks any more.
+/// Interval at which idle sessions are looked for.
 const IDLE_CHECK: Duration = Duration::from_secs(5);
-/// How long connections have for their last words.
+/// Time for open connections when the server shuts down.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// After a failure of the system to give a connection, so that it is not asked again at once.
+/// Pause after the operating system failed to accept a connection.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// How a server serves.
+/// Configuration of a server.
 #[derive(Clone)]
 pub struct ServeOptions {
-    /// Where it listens.
+    /// Address and port to listen on.
     pub listen: SocketAddr,
-    /// Whether connections are encrypted, and by which certificate.
+    /// TLS certificate and key; `None` for unencrypted connections.
     pub tls: Option<TlsServer>,
-    /// Who may come in; without keys everybody who reaches it.
+    /// Accepted bearer keys. Without keys, everybody who reaches the server is accepted.
     pub keys: Keys,
-    /// Which pages may drive it.
+    /// Web pages that may use the server.
     pub origins: Origins,
-    /// How much of everything there may be.
+    /// Limits of requests, sessions and connections.
     pub limits: Limits,
-    /// Where sessions are written down.
+    /// Folder for the sessions' files.
     pub folder: PathBuf,
     /// Cameras of the operator.
     pub cameras: Vec<ServedCamera>,
-    /// Which addresses requests may name.
+    /// Addresses that requests may name.
     pub allowed: AllowedSources,
-    /// Whether pictures and videos of conversations are fetched from the internet.
+    /// Whether pictures and videos of conversations may be fetched from the internet.
     pub fetch: bool,
-    /// Who is told of what happens in sessions.
+    /// Receivers of events.
     pub notify: NotifyOptions,
 }
 
-/// A server that listens.
+/// A server that listens on its socket.
 pub struct Server {
     listener: TcpListener,
     tls: Option<TlsServer>,
@@ -72,10 +72,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens, and takes up the sessions that an earlier server has left.
+    /// Opens the socket, and resumes the sessions of an earlier server.
     ///
     /// # Errors
-    /// A folder or an address that cannot be had.
+    /// The folder or the address cannot be used.
     pub async fn bind(backend: Arc<dyn Backend>, options: ServeOptions) -> io::Result<Self> {
         let ServeOptions { listen, tls, keys, origins, limits, folder, cameras, allowed, fetch, notify } =
             options;
@@ -121,15 +121,15 @@ impl Server {
         Ok(Self { listener, tls, state })
     }
 
-    /// Where it listens.
+    /// Address and port on which the server listens.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the operating system.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Serves until `end` is there; then every session is written down.
+    /// Serves until `end` completes. Then every session is suspended.
     pub async fn serve(self, end: impl Future<Output = ()>) {
         let Self { listener, tls, state } = self;
         let router = routes::router(Arc::clone(&state));
@@ -144,7 +144,7 @@ impl Server {
                     tokio::task::spawn_blocking(move || shared.sessions.suspend_idle());
                 }
                 accepted = listener.accept() => match accepted {
-                    // Without a place the connection is closed, and whoever called tries again.
+                    // At the limit of connections a new one is closed, and the client has to try again.
                     Ok((stream, _)) => if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
                         let (farewell, patience) = (state.farewell.subscribe(), state.limits.write);
                         let of_connection = (router.clone(), tls.clone(), patience);
@@ -160,10 +160,10 @@ impl Server {
         drop(listener);
         state.begin_to_end();
         let shared = Arc::clone(&state);
-        // A failure to write a session down is told in its own log.
+        // Failures to suspend a session are logged there.
         let _ = tokio::task::spawn_blocking(move || shared.sessions.suspend_all()).await;
         state.notifier.finish().await;
-        // Readers have heard of everything by now.
+        // By now all readers have been given the last events.
         state.say_farewell();
         let all = u32::try_from(state.limits.connections).unwrap_or(u32::MAX);
         if tokio::time::timeout(FAREWELL, places.acquire_many(all)).await.is_err() {
@@ -172,16 +172,16 @@ impl Server {
     }
 }
 
-/// A connection from its handshake to its end, on a task of its own: who never finishes the handshake holds up nobody.
+/// Handles a connection on a task of its own, so that an unfinished TLS handshake delays nobody.
 async fn connection(
     stream: TcpStream,
     (router, tls, patience): (Router, Option<TlsServer>, Duration),
     mut farewell: watch::Receiver<bool>,
     permit: OwnedSemaphorePermit,
 ) {
-    // Small events are to be there at once.
+    // Small events must be sent at once.
     let _ = stream.set_nodelay(true);
-    // Who takes nothing of what is written holds the connection for so long.
+    // Closes the connection if the client reads nothing for this time.
     let stream = SteadyWrites::new(stream, patience);
     let Some(tls) = tls else { return converse(stream, router, farewell, permit).await };
     let shaken = tokio::select! {
@@ -222,7 +222,7 @@ async fn converse(
     }
 }
 
-/// Waits until the server ends, or is gone.
+/// Waits until the server shuts down.
 async fn heard(farewell: &mut watch::Receiver<bool>) {
     let _ = farewell.wait_for(|said| *said).await;
 }

@@ -1,4 +1,4 @@
-//! What every request finds.
+//! The state that all requests share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,27 +18,28 @@ pub(crate) struct ServerState {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) sessions: SessionTable,
     pub(crate) sources: Arc<Sources>,
-    /// Fetches what a conversation names; none where nothing is fetched.
+    /// Fetches addresses in conversations; `None` if fetching is off.
     pub(crate) fetcher: Option<Arc<Fetcher>>,
-    /// Held while the session of a name is looked for and opened, so that two requests do not open two.
+    /// Held while a session is looked up by name or opened, so that two requests do not open two
+    /// sessions.
     pub(crate) naming: tokio::sync::Mutex<()>,
     pub(crate) keys: Keys,
     pub(crate) origins: Origins,
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
-    /// Whoever outside is told of what happens.
+    /// Sends events to external receivers.
     pub(crate) notifier: Arc<Notifier>,
-    /// Whether the server is about to end: nothing new is begun then.
+    /// Whether the server is shutting down. Nothing new is begun then.
     pub(crate) ending: AtomicBool,
-    /// So many pictures are decoded at once.
+    /// Limits how many pictures are decoded at the same time.
     pub(crate) decoders: Semaphore,
-    /// Conversations are answered one at a time, beside the streams.
+    /// Limits the answers to conversations outside of sessions to one at a time.
     pub(crate) chats: Arc<Semaphore>,
-    /// Wakes whoever sends events without end, so that the server can end.
+    /// Wakes the senders of endless event streams, so that the server can shut down.
     pub(crate) farewell: watch::Sender<bool>,
 }
 
-/// As axum hands it to handlers.
+/// The state in the form that axum passes to handlers.
 pub(crate) type Shared = Arc<ServerState>;
 
 impl ServerState {
@@ -51,7 +52,7 @@ impl ServerState {
         self.ending.store(true, Ordering::Relaxed);
     }
 
-    /// Ends what would not end by itself.
+    /// Ends the connections that would not end by themselves.
     pub(crate) fn say_farewell(&self) {
         self.farewell.send_replace(true);
     }

@@ -1,6 +1,7 @@
-//! A connection whose reader has to read.
+//! A connection that fails if its client does not read.
 //!
-//! Who asks for much and takes none of it would hold a connection, and what waits in it, for as long as it likes.
+//! Otherwise a client that requests much and reads nothing could occupy a connection and its buffers as
+//! long as it likes.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A connection that fails when nothing of what is written is taken for so long.
+/// A connection that fails when nothing of the written data is taken for `patience`.
 pub(crate) struct SteadyWrites<T> {
     inner: T,
     patience: Duration,
@@ -24,7 +25,7 @@ impl<T> SteadyWrites<T> {
         Self { inner, patience, timer: Box::pin(sleep(patience)), is_waiting: false }
     }
 
-    /// What a write gives, unless it has waited for too long.
+    /// Returns the result of a write, or an error if writes have waited too long.
     fn in_time<R>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         if written.is_ready() {
             self.is_waiting = false;

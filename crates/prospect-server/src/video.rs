@@ -1,4 +1,4 @@
-//! Videos that a request holds: their frames, within bounds.
+//! Reads the frames of videos in requests, within limits.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -12,15 +12,17 @@ use crate::error::ApiError;
 use crate::guard::Limits;
 use crate::picture::check_size;
 
-/// What is decoded in this process. Other videos would need another program, which strangers' bytes shall not reach.
+/// Formats that are decoded in this process. Other videos would need ffmpeg, which must not get the
+/// bytes of strangers.
 const EXPECTED: &str = "expected mp4 with H.264, or an animated GIF or WebP";
-/// A program that is nowhere.
+/// An empty program name, so that ffmpeg is never started.
 const NO_PROGRAM: &str = "";
 
-/// The frames of a video, `fps` a second, decoded from its bytes.
+/// The frames of a video at `fps` frames per second.
 ///
 /// # Errors
-/// Bytes that are no such video, and one of too many frames, pixels, or that takes too long.
+/// The bytes are not a supported video, or the video has too many frames or pixels, or decoding takes
+/// too long.
 pub(crate) fn frames_of(
     bytes: &[u8],
     fps: f64,
@@ -33,7 +35,7 @@ pub(crate) fn frames_of(
         return Err(ApiError::bad_request(format!("the video: {EXPECTED}")));
     }
     if is_animation {
-        // The size of an animation stands at its beginning.
+        // The size of an animation is in its header.
         check_size(bytes, limits.pixels)?;
     }
     let unwritten =
@@ -41,7 +43,7 @@ pub(crate) fn frames_of(
     let mut file = tempfile::NamedTempFile::new().map_err(unwritten)?;
     file.write_all(bytes).map_err(unwritten)?;
     let path = file.path().to_string_lossy();
-    // One more than may be, to see that there are more.
+    // One more frame than allowed is read, to detect that there are too many.
     let most = limits.frames_a_request;
     let options = SourceOptions { max_frames: Some(most + 1), ..SourceOptions::at(fps) };
     let input = InputOptions { ffmpeg: NO_PROGRAM.into(), live: Some(false), ..InputOptions::default() };
@@ -66,7 +68,7 @@ pub(crate) fn frames_of(
     }
 }
 
-/// A source's complaint without the name of the file, which is nobody's business.
+/// The error of a source without the name of the temporary file, which clients must not see.
 fn refused(error: &SourceError, path: &str) -> ApiError {
     match error {
         SourceError::NeedsFfmpeg { what, .. } => {

@@ -1,4 +1,4 @@
-//! A source whose frames a watcher sees on their way to the model.
+//! Shows the frames of a source to a watcher on their way to the model.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use prospect_source::{Frame, FrameSource, SourceError};
 
 use crate::backend::StreamWatcher;
 
-/// Shows every frame of a source to a watcher.
+/// Wraps a source so that the watcher sees every frame.
 pub fn watched_frames(
     source: Box<dyn FrameSource>,
     watcher: &Arc<dyn StreamWatcher>,

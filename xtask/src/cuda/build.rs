@@ -1,4 +1,4 @@
-//! `cargo xtask cuda-build`: the binary for GPU boxes.
+//! `cargo xtask cuda-build`: builds the binary for machines with NVIDIA GPUs.
 
 use std::path::Path;
 use std::time::Instant;
@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     stock: bool,
 }
 
-/// Builds, and says what the binary needs.
+/// Builds the binary, and prints which libraries it needs.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     let folder = workspace_root().join("target/cuda");
     std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     let list: Vec<String> = capabilities.iter().map(u32::to_string).collect();
     let (oldest, list) = (list.first().cloned().unwrap_or_default(), list.join(","));
     let mut environment = compiler.environment()?;
-    // candle's kernels are PTX, which the driver compiles for every newer GPU.
+    // candle's kernels are PTX, which the driver compiles for newer GPUs.
     environment.push(("CUDA_COMPUTE_CAP".to_owned(), oldest));
     environment.push(("PROSPECT_CUDA_CAPABILITIES".to_owned(), list));
     environment.push(("CARGO_TARGET_DIR".to_owned(), folder.display().to_string()));
@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     let started = Instant::now();
     step("cuda-build", "cargo", &cargo, &environment)?;
     let binary = folder.join("release/prospect-runner");
-    // Not by the profile: all kernels would be compiled again.
+    // Not done through the profile, since a changed profile would compile all kernels again.
     step("strip", "strip", &[&binary.display().to_string()], &[])?;
     report(&binary, started)
 }

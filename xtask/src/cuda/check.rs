@@ -1,4 +1,4 @@
-//! Types, lints and tests of the code for GPUs, without CUDA and without a GPU.
+//! Type checks, lints and tests of the GPU code, without CUDA and without a GPU.
 
 use super::stand_in::{StandIn, marked};
 use crate::command::step;
@@ -7,13 +7,13 @@ use crate::selection::{FEATURES, test_options};
 /// The crates that have code for GPUs.
 const CRATES: [&str; 3] = ["prospect-cuda", "prospect-model", "prospect-runner"];
 
-/// The build for GPUs that people get, and all others.
+/// The GPU build that people get, and all others.
 const BUILDS: [&str; 3] = ["cuda,flash-attn", "cuda", "cuda,flash-attn-stock,sentence-encoder"];
 
 /// Which builds for GPUs are checked.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct CheckArguments {
-    /// The build that people get, and none of the others: they differ from it by few lines.
+    /// Check only the build that people get. The others differ from it by few lines.
     #[arg(long)]
     main: bool,
 }
@@ -25,7 +25,7 @@ impl CheckArguments {
     }
 }
 
-/// Clippy over the builds for GPUs.
+/// Runs clippy over the builds for GPUs.
 pub(crate) fn check(CheckArguments { main }: &CheckArguments) -> Result<(), String> {
     let stand_in = StandIn::prepare()?;
     let marks = marked("dev");
@@ -52,7 +52,8 @@ pub(crate) struct TestArguments {
     command: Vec<String>,
 }
 
-/// What a GPU computes, on the CPU in its place, in any order that streams allow: at the latest, as soon as may be, and by chance.
+/// Tests the GPU code on the CPU stand-in, with the work of CUDA streams in several allowed orders: as
+/// late as possible, as early as possible, and random.
 pub(crate) fn test(arguments: &TestArguments) -> Result<(), String> {
     let stand_in = StandIn::prepare()?;
     stand_in.libraries()?;

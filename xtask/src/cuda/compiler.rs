@@ -1,11 +1,11 @@
-//! A CUDA compiler: the machine's, or NVIDIA's packages on PyPI. And CUTLASS's headers.
+//! Finds a CUDA compiler, or installs one from NVIDIA's packages on PyPI. Also gets CUTLASS's headers.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::step;
 
-/// Versions that work together, with gcc 12 as host compiler.
+/// Package versions that work together, with gcc 12 as host compiler.
 const COMPILER_PACKAGES: [&str; 5] = [
     "nvidia-cuda-nvcc==13.0.88",
     "nvidia-cuda-crt==13.0.88",
@@ -13,18 +13,18 @@ const COMPILER_PACKAGES: [&str; 5] = [
     "nvidia-cuda-runtime==13.0.96",
     "nvidia-cuda-cccl==13.0.85",
 ];
-/// The version that candle-flash-attn is written against.
+/// The version that candle-flash-attn needs.
 const CUTLASS_PACKAGE: &str = "nvidia-cutlass==3.5.0.0";
 
-/// Where compiler and headers are.
+/// The compiler and the headers.
 pub(super) struct Compiler {
-    /// Of a toolkit that is not in `PATH`.
+    /// Root of a toolkit that is not in `PATH`.
     root: Option<PathBuf>,
     cutlass: Option<PathBuf>,
 }
 
 impl Compiler {
-    /// The machine's compiler, or one that is put into `folder`.
+    /// Uses the machine's compiler, or installs one into `folder`.
     pub(super) fn find_or_get(folder: &Path) -> Result<Self, String> {
         let cutlass = match std::env::var_os("PROSPECT_CUTLASS") {
             Some(_) => None,
@@ -38,7 +38,7 @@ impl Compiler {
         Ok(Self { root, cutlass })
     }
 
-    /// What a build has to see.
+    /// Environment variables for a build.
     pub(super) fn environment(&self) -> Result<Vec<(String, String)>, String> {
         let mut variables = Vec::new();
         if let Some(root) = &self.root {
@@ -64,7 +64,7 @@ fn get_compiler(folder: &Path) -> Result<PathBuf, String> {
     if !root.join("bin/nvcc").exists() {
         install("CUDA compiler from PyPI", folder, &COMPILER_PACKAGES)?;
     }
-    // The packages have it under this name only, and tools look for the other.
+    // The packages have only the folder `lib`, but tools look for `lib64`.
     let (lib, lib64) = (root.join("lib"), root.join("lib64"));
     if !lib64.exists() {
         #[cfg(unix)]
@@ -85,7 +85,7 @@ fn get_cutlass(folder: &Path) -> Result<PathBuf, String> {
 
 fn install(name: &str, folder: &Path, packages: &[&str]) -> Result<(), String> {
     let target = folder.display().to_string();
-    // It warns of installing as root, which is about the system's packages and not about a folder.
+    // pip's warning about running as root concerns system packages, not this folder.
     let quiet = ["--quiet", "--root-user-action", "ignore", "--disable-pip-version-check"];
     let pip =
         [&["-m", "pip", "install"], &quiet[..], &["--no-deps", "--upgrade", "--target", &target]].concat();

@@ -1,4 +1,5 @@
-//! Builds for NVIDIA GPUs (docs/gpu.md): the real one, and the one that is checked and tested without a GPU.
+//! Builds for NVIDIA GPUs (docs/gpu.md): the real build, and the one that is checked and tested without
+//! a GPU.
 
 mod build;
 mod check;

@@ -1,11 +1,11 @@
-//! The libraries that a program wants before `main` begins: DT_NEEDED of an ELF file, 64 bits, little-endian.
+//! Reads which shared libraries a program needs to start: DT_NEEDED of a 64-bit little-endian ELF file.
 
 const DYNAMIC: u32 = 6;
 const STRINGS: u32 = 3;
 const NEEDED: u64 = 1;
 const SECTION_BYTES: usize = 64;
 
-/// Their names in the file's order.
+/// The names of the libraries, in the order of the file.
 pub(super) fn needed(elf: &[u8]) -> Result<Vec<String>, String> {
     if elf.get(..6) != Some(b"\x7fELF\x02\x01".as_slice()) {
         return Err("no ELF file of 64 bits".to_owned());
@@ -13,7 +13,7 @@ pub(super) fn needed(elf: &[u8]) -> Result<Vec<String>, String> {
     names(elf).ok_or_else(|| "a damaged ELF file".to_owned())
 }
 
-/// One section header: type, offset, size and the section it refers to.
+/// A section header: type, offset and size, and the linked section.
 struct Section {
     kind: u32,
     range: std::ops::Range<usize>,
@@ -25,7 +25,7 @@ fn names(elf: &[u8]) -> Option<Vec<String>> {
     let sections = (0..count).map(|index| section(elf, table + index * SECTION_BYTES));
     let sections = sections.collect::<Option<Vec<_>>>()?;
     let Some(dynamic) = sections.iter().find(|section| section.kind == DYNAMIC) else {
-        // Linked statically.
+        // The program is statically linked.
         return Some(Vec::new());
     };
     let strings = sections.get(dynamic.link).filter(|section| section.kind == STRINGS)?;

@@ -1,34 +1,35 @@
-//! What stands in for CUDA where there is none: for nvcc a script, for CUTLASS an empty checkout, for a GPU and NVIDIA's libraries the CPU.
+//! Stand-ins for CUDA on machines without it: a script for nvcc, an empty checkout for CUTLASS, and the
+//! CPU for the GPU and NVIDIA's libraries.
 
 use std::path::{Path, PathBuf};
 
 use crate::command::step;
 use crate::workspace::workspace_root;
 
-/// In the place of nvcc.
+/// The script in place of nvcc.
 const NVCC: &str = include_str!("stand_in/nvcc.sh");
-/// In the place of a GPU.
+/// The sources of the libraries in place of a GPU.
 const SOURCES: [&str; 4] = ["gpu.cpp", "driver.cpp", "tensor_kernels.cpp", "libraries.cpp"];
-/// The checkout that candle-flash-attn's build script looks for, by its commit.
+/// The commit of the CUTLASS checkout that candle-flash-attn's build script looks for.
 const CUTLASS_COMMIT: &str = "7d49e6c7e2f8896c47f586706e67e1fb215529dc";
 
 /// The packages whose build scripts ask for nvcc, or for the version of CUDA.
 const NVCC_PACKAGES: [&str; 4] = ["candle-kernels", "candle-flash-attn", "cudarc", "prospect-cuda"];
 
-/// A folder that looks like CUDA's.
+/// A folder in the layout of a CUDA installation.
 pub(super) struct StandIn {
     folder: PathBuf,
 }
 
 impl StandIn {
-    /// Everything that a build looks for.
+    /// Creates everything that a build needs.
     pub(super) fn prepare() -> Result<Self, String> {
         let folder = workspace_root().join("target/cuda-check");
         compiler(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         Ok(Self { folder })
     }
 
-    /// The libraries that a program looks for when it opens a GPU.
+    /// Builds the libraries that a program loads when it opens a GPU.
     pub(super) fn libraries(&self) -> Result<(), String> {
         let library = self.folder.join("lib/libcuda.so");
         let sources = workspace_root().join("xtask/src/cuda/stand_in");
@@ -41,21 +42,22 @@ impl StandIn {
         step("stand-in GPU", "g++", &[&options[..], &rest, &sources].concat(), &[])?;
         for other in ["libcublas.so", "libcurand.so"] {
             let copy = library.with_file_name(other);
-            // A link: one library, whichever of its names it is opened by.
+            // Links instead of copies, so that all names load the same library.
             let _ = std::fs::remove_file(&copy);
             link(&library, &copy).map_err(|error| format!("{}: {error}", copy.display()))?;
         }
         Ok(())
     }
 
-    /// What a build of its own has to see, in a folder of its own, and a program that is run.
+    /// Environment variables for a build in a folder of its own, and for running a program.
     pub(super) fn environment_apart(&self) -> Vec<(&'static str, String)> {
         let mut environment = self.environment();
         environment.push(("CARGO_TARGET_DIR", self.folder.join("build").display().to_string()));
         environment
     }
 
-    /// What a build has to see that shares its dependencies with the build without a GPU ([`marked`]).
+    /// Environment variables for a build that shares its dependencies with the builds without a GPU
+    /// ([`marked`]), and for running a program.
     pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
         let path = |name: &str| self.folder.join(name).display().to_string();
         vec![
@@ -83,12 +85,12 @@ fn compiler(folder: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(folder.join(part))?;
     }
     let nvcc = folder.join("bin/nvcc");
-    // Only when it changed: its time is an input of the build.
+    // Written only if it changed, because its modification time is an input of the build.
     if std::fs::read_to_string(&nvcc).ok().as_deref() != Some(NVCC) {
         std::fs::write(&nvcc, NVCC)?;
         executable(&nvcc)?;
     }
-    // An archive of nothing: our kernels as C++ need nothing of CUDA.
+    // An empty archive: our kernels, compiled as C++, need nothing from the CUDA runtime.
     let runtime = folder.join("lib64/libcudart_static.a");
     if !runtime.exists() {
         std::fs::write(&runtime, "!<arch>\n")?;

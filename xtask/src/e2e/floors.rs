@@ -1,20 +1,21 @@
-//! The least that every strategy must reach, alone and beside the baseline on the same videos.
+//! The minimum results of every strategy, absolute and relative to the baseline on the same videos.
 
 use std::collections::BTreeMap;
 
 use crate::workspace::workspace_root;
 
-/// Where the committed floors are.
+/// The file with the floors.
 const FILE: &str = "fixtures/workbench/floors.toml";
 
 /// The strategy that the others are compared with.
 pub(super) const BASELINE: &str = "unlimited";
-/// What the name of a paired difference ends with.
+/// Suffix of the metrics that are paired differences.
 pub(super) const DIFFERENCE: &str = "_difference";
-/// What a strategy does with positions where its name says nothing of them.
+/// The position policy of strategies whose names do not contain one.
 const DEFAULT_POSITIONS: &str = "rerotate";
 
-/// Per metric, per strategy, the least value. A metric that ends in `_difference` is the paired difference to the baseline.
+/// Minimum values by metric and strategy. A metric that ends in `_difference` is the paired difference
+/// to the baseline.
 pub(super) struct Floors(BTreeMap<String, BTreeMap<String, f64>>);
 
 impl Floors {
@@ -28,11 +29,12 @@ impl Floors {
         toml::from_str(text).map(Self).map_err(|error| format!("{FILE}: {error}"))
     }
 
-    /// One line for every floor that `strategy` misses. A strategy without a floor is one too: a new one gets its own.
+    /// One line for every floor that `strategy` misses. A missing floor is reported too, so that a new
+    /// strategy gets its own.
     pub(super) fn complaints(&self, strategy: &str, figure: impl Fn(&str) -> f64) -> Vec<String> {
         let mut complaints = Vec::new();
         for (metric, floors) in &self.0 {
-            // The baseline does not differ from itself.
+            // The difference of the baseline to itself is 0.
             if strategy == BASELINE && metric.ends_with(DIFFERENCE) {
                 continue;
             }
@@ -40,7 +42,7 @@ impl Floors {
                 floors.get(strategy).or_else(|| floors.get(&format!("{strategy}:{DEFAULT_POSITIONS}")));
             match floor {
                 None => complaints.push(format!("{strategy} has no floor in [{metric}] of {FILE}")),
-                // Not a number is no pass.
+                // NaN does not pass.
                 Some(floor) if figure(metric) >= *floor => {}
                 Some(floor) => {
                     let value = figure(metric);

@@ -1,5 +1,6 @@
-//! `cargo xtask e2e`: the small model on unseen videos under every strategy, as a user would run it. Fails when a law is
-//! broken, when the references replayed are not all right, or when a strategy falls below its floor.
+//! `cargo xtask e2e`: runs the small model on unseen videos under every strategy, as a user would. It
+//! fails if a trace breaks a law, if the replayed references are not all judged right, or if a strategy
+//! misses its floor.
 
 mod floors;
 mod shards;
@@ -17,12 +18,12 @@ use crate::workspace::workspace_root;
 use floors::{BASELINE, DIFFERENCE, Floors};
 use shards::Shards;
 
-/// The row of the references replayed; it is always run, and so is the baseline.
+/// The row of the replayed references. It is always run, and so is the baseline.
 const SANITY: &str = "sanity";
 
-/// Lies in a folder that this command may empty.
+/// Marks a folder that this command may empty.
 const MARKER: &str = ".prospect-e2e";
-/// Videos in CI.
+/// Number of videos in CI.
 const CI_VIDEOS: usize = 12;
 
 /// Runs the small model on unseen videos under every strategy: table, report, laws, floors.
@@ -40,7 +41,7 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// What CI runs: every strategy on fewer videos.
+    /// The run in CI: every strategy, fewer videos.
     pub(crate) fn for_ci() -> Self {
         Self { strategy: Vec::new(), videos: CI_VIDEOS, out: default_folder() }
     }
@@ -72,7 +73,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     Ok(())
 }
 
-/// An empty folder. One that is not empty is emptied only if an earlier run of this command made it.
+/// Creates an empty folder. A folder with contents is emptied only if an earlier run of this command
+/// made it.
 fn prepare(folder: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
     fs::create_dir_all(folder).map_err(failed)?;
@@ -84,13 +86,13 @@ fn prepare(folder: &Path) -> Result<(), String> {
     fs::write(folder.join(MARKER), "").map_err(failed)
 }
 
-/// What was asked for, with the references replayed and the baseline at the top.
+/// The requested strategies, after the replayed references and the baseline.
 fn strategies(asked: &[String]) -> Vec<String> {
     let others = asked.iter().filter(|name| ![SANITY, BASELINE].contains(&name.as_str())).cloned();
     [SANITY, BASELINE].map(str::to_owned).into_iter().chain(others).collect()
 }
 
-/// Prints the table, writes the report, and returns the figures.
+/// Prints the table, writes the report, and returns the figures as JSON.
 fn merged(binary: &Path, results: &Path) -> Result<Value, String> {
     let merge = |more: &[&str]| {
         let command = std::process::Command::new(binary).arg("merge").arg(results).args(more).output();
@@ -101,14 +103,14 @@ fn merged(binary: &Path, results: &Path) -> Result<Value, String> {
     let (sound, table, complaint) = merge(&[])?;
     print(&table);
     if !sound {
-        // A broken law, a run that failed or a result that is missing.
+        // A broken law, a failed run or a missing result.
         return Err(complaint);
     }
     let (_, json, complaint) = merge(&["--json"])?;
     serde_json::from_str(&json).map_err(|error| format!("merge --json: {error}; {complaint}"))
 }
 
-/// The references replayed must be all right, every strategy above its floor.
+/// Checks that the replayed references are all right and that every strategy reaches its floors.
 fn check(summary: &Value, floors: &Floors) -> Result<(), String> {
     let rows = summary["strategies"].as_array().ok_or("merge --json: expected strategies")?;
     let mut complaints = Vec::new();

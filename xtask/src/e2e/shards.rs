@@ -1,4 +1,4 @@
-//! The runs of a suite on every core, one process each: the small model is too small for threads.
+//! Runs a suite with one process per core, because the small model is too small for several threads.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How often the results are counted.
+/// Interval at which the results are counted.
 const PERIOD: Duration = Duration::from_millis(200);
 
 /// The processes of one suite.
 pub(super) struct Shards(Vec<Child>);
 
 impl Shards {
-    /// Starts one process a core.
+    /// Starts one process per core.
     pub(super) fn spawn(binary: &Path, arguments: &[String]) -> Result<Self, String> {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
         let shard = |index: usize| {
@@ -32,7 +32,7 @@ impl Shards {
         Ok(shards)
     }
 
-    /// Waits for all of them, and shows how many results lie in `folder`.
+    /// Waits for all processes, and shows the number of results in `folder`.
     pub(super) fn wait(mut self, folder: &Path) -> Result<(), String> {
         let bar = ProgressBar::new_spinner();
         if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} runs done, {elapsed}") {
@@ -49,7 +49,7 @@ impl Shards {
             bar.tick();
         }
         bar.finish_and_clear();
-        // What went wrong, if anything did, is on standard error, and is told again by the merge.
+        // Failures are on standard error, and the merge reports them again.
         Ok(())
     }
 }
@@ -63,7 +63,7 @@ impl Drop for Shards {
     }
 }
 
-/// Results in `folder/<strategy>/<video>/`.
+/// Number of results in `folder/<strategy>/<video>/`.
 fn results(folder: &Path) -> u64 {
     let inside = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
     let strategies = inside(folder).map(|entry| entry.path());

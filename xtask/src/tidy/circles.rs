@@ -1,20 +1,21 @@
-//! Files that import each other in a circle: none of them can be read, tested or moved alone.
+//! Finds files that import each other in a circle: none of them can be read, tested or moved alone.
 //!
-//! A file imports another if it names something of it, by `use` or by its path. Declaring a module and passing its items on
-//! (`mod`, `pub use`) is no import: a folder's front door knows its rooms; one that works with what stands in them (`room::item`)
-//! imports it. What a front door passes on is imported from where it stands.
+//! A file imports another one if it names an item of it, by `use` or by path. Declaring a module and
+//! re-exporting its items (`mod`, `pub use`) is not an import, so a `mod.rs` may list its files. A
+//! `mod.rs` that uses an item of such a file by path (`file::item`) imports it. A re-exported item
+//! counts as imported from the file that defines it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Modules of one crate by their path, `a::b`; the root is the empty one.
+/// Modules of a crate by path, `a::b`; the root module has the empty path.
 struct Modules {
     files: BTreeMap<String, PathBuf>,
-    /// What a module passes on: (module, name) to the path that it has there; `*` for everything.
+    /// Re-exports: (module, name) to the original path; `*` stands for all items.
     passed_on: BTreeMap<(String, String), String>,
 }
 
-/// Every circle of files in the crate whose sources are in `source`, each as its files in order.
+/// Every circle of files in a crate, as its files in order. `source` is the crate's source folder.
 pub(super) fn circles(source: &Path) -> Result<Vec<Vec<PathBuf>>, String> {
     let mut modules = Modules { files: BTreeMap::new(), passed_on: BTreeMap::new() };
     modules.collect(source, "")?;
@@ -65,7 +66,7 @@ impl Modules {
         Ok(())
     }
 
-    /// Paths into the rooms of a module that are written out in it: `room::item`, outside of `use`.
+    /// Paths in a module's text that lead into its own submodules, `submodule::item`, outside of `use`.
     fn paths_into_rooms(&self, module: &str, text: &str) -> Vec<String> {
         let is_path = |character: char| character.is_alphanumeric() || character == '_' || character == ':';
         let room = |path: &String| {
@@ -87,7 +88,7 @@ impl Modules {
         paths
     }
 
-    /// A path from the crate's root; `None` for one of another crate.
+    /// The path from the crate's root; `None` for a path into another crate.
     fn absolute(&self, module: &str, path: &str) -> Option<String> {
         let mut at = module.to_owned();
         let mut rest = path;
@@ -108,7 +109,7 @@ impl Modules {
         (is_relative || self.files.contains_key(&child)).then_some(joined)
     }
 
-    /// The module in which what a path names stands.
+    /// The module that defines the item at `path`.
     fn home(&self, path: &str, depth: usize) -> Option<String> {
         let mut module = path.to_owned();
         while !self.files.contains_key(&module) {
@@ -125,14 +126,14 @@ impl Modules {
     }
 }
 
-/// What the compiler sees of a file outside of tests.
+/// The text of a file without its tests and comments.
 fn without_tests_and_comments(text: &str) -> String {
     let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
     let lines = text[..end].lines().filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The paths of all `use` declarations, one for each name, and whether they are passed on.
+/// The paths of all `use` declarations, one per name, and whether they are re-exports.
 fn used_paths(text: &str) -> Vec<(String, bool)> {
     let mut paths = Vec::new();
     for statement in text.split(';') {
@@ -149,7 +150,7 @@ fn used_paths(text: &str) -> Vec<(String, bool)> {
     paths
 }
 
-/// `a::{b, c::{d, e}}` as `a::b`, `a::c::d`, `a::c::e`.
+/// Expands `a::{b, c::{d, e}}` to `a::b`, `a::c::d`, `a::c::e`.
 fn expand(prefix: &str, path: &str, paths: &mut Vec<String>) {
     let path = path.trim();
     let Some((head, group)) = path.split_once('{') else {
@@ -177,7 +178,7 @@ fn expand(prefix: &str, path: &str, paths: &mut Vec<String>) {
     }
 }
 
-/// Paths that are written out where they are needed.
+/// Paths that are written in full in the code, outside of `use`.
 fn inline_paths(text: &str) -> Vec<String> {
     let is_path = |character: char| character.is_alphanumeric() || character == '_' || character == ':';
     let mut paths = Vec::new();
@@ -194,7 +195,8 @@ fn inline_paths(text: &str) -> Vec<String> {
     paths
 }
 
-/// Modules that reach each other, by what each of them reaches: the graphs are small.
+/// Groups of modules that reach each other, found by computing what each module reaches. The graphs are
+/// small.
 fn strongly_connected(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
     let reach = |from: &String| {
         let (mut seen, mut open) = (BTreeSet::new(), vec![from.clone()]);

@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: the rules of docs/ARCHITECTURE.md that no compiler checks.
+//! `cargo xtask tidy`: checks the rules of docs/ARCHITECTURE.md that no compiler checks.
 
 mod circles;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::workspace::workspace_root;
 
-/// What each crate of ours may depend on directly, of ours.
+/// The crates of this workspace on which each crate may depend directly.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("prospect-foreign", &[]),
     ("prospect-config", &["prospect-context"]),
@@ -47,7 +47,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The crates from which no tensor crate may be reachable.
+/// Crates that must not depend on a tensor crate, directly or indirectly.
 pub(crate) const TENSOR_FREE: &[&str] = &[
     "prospect-foreign",
     "prospect-config",
@@ -60,10 +60,10 @@ pub(crate) const TENSOR_FREE: &[&str] = &[
     "prospect-server",
 ];
 
-/// The crates that may name candle: the model, and what it needs of a GPU.
+/// The crates that may name candle: the model, and the crate with its GPU code.
 const TENSOR_CRATES: &[&str] = &["prospect-model", "prospect-cuda"];
 
-/// Files that still import each other in a circle, by crate: the number is to fall to none, and may not rise.
+/// Number of files that still import each other in a circle, by crate. The numbers may only fall.
 const FILES_IN_CIRCLES: &[(&str, usize)] = &[
     ("prospect-foreign", 0),
     ("prospect-config", 0),
@@ -81,7 +81,7 @@ const FILES_IN_CIRCLES: &[(&str, usize)] = &[
     ("prospect-runner", 0),
 ];
 
-/// A Rust file longer than this wants a reason on a line that starts with `// Long:`.
+/// Most lines of a Rust file, unless a line that starts with `// Long:` gives a reason.
 const MAX_FILE_LINES: usize = 500;
 
 /// Checks every rule and reports all violations at once.
@@ -98,7 +98,7 @@ pub(crate) fn run() -> Result<(), String> {
     if violations.is_empty() { Ok(()) } else { Err(format!("tidy:\n  {}", violations.join("\n  "))) }
 }
 
-/// Normal (not dev, not build) dependencies by crate name.
+/// Normal dependencies by crate name, without those of tests and build scripts.
 struct DependencyGraph {
     edges: BTreeMap<String, BTreeSet<String>>,
 }
@@ -181,7 +181,7 @@ impl DependencyGraph {
     }
 }
 
-/// The circles of a crate, if they are not as many files as are known.
+/// A violation, if the number of files in circles differs from the known number.
 fn circle_violation(name: &str, circles: &[Vec<PathBuf>], known: usize) -> Option<String> {
     let found: usize = circles.iter().map(Vec::len).sum();
     if found == known {
@@ -197,7 +197,7 @@ fn circle_violation(name: &str, circles: &[Vec<PathBuf>], known: usize) -> Optio
     ))
 }
 
-/// A path from the workspace's root.
+/// The path relative to the workspace's root.
 fn shown(file: &Path) -> String {
     file.strip_prefix(workspace_root()).unwrap_or(file).display().to_string()
 }

@@ -1,10 +1,10 @@
-//! The annotation file beside a video, the format that `prospect-runner` reads.
+//! The annotation file of a video, in the format that `prospect-runner` reads.
 
 use serde::Serialize;
 
 use super::script::{FPS, Script};
 
-/// `<video>.json`.
+/// The contents of `<video>.json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Annotations {
     version: u32,
@@ -30,7 +30,8 @@ struct Substep {
 }
 
 impl Annotations {
-    /// The references of a script. Frame k stands at k / fps seconds; a reply has the time of the frame it follows.
+    /// The references of a script. Frame k is at k / fps seconds; a reply has the time of the frame
+    /// that it follows.
     pub(crate) fn new(script: &Script) -> Self {
         let message = |reply: &super::script::Reply| Message {
             time: reply.frame as f64 / FPS,
@@ -48,7 +49,8 @@ impl Annotations {
     }
 }
 
-/// A substep lasts from the frame after the last part went in to the frame where its own does.
+/// The substeps. Each lasts from the frame after the previous part was placed to the frame in which its
+/// own part is placed.
 fn substeps(script: &Script) -> Vec<Substep> {
     let mut substeps = Vec::new();
     let mut start = 0;

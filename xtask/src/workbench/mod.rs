@@ -1,6 +1,7 @@
-//! The workbench: a procedural assembly task whose videos train and judge the small checkpoint in `fixtures/workbench`.
+//! The workbench: a procedurally generated assembly task. Its videos train and evaluate the small
+//! checkpoint in `fixtures/workbench`.
 //!
-//! Everything follows from a seed and integer arithmetic, so every machine makes the same frames.
+//! Everything is computed from a seed with integer arithmetic, so every machine makes the same frames.
 
 pub(crate) mod annotations;
 pub(crate) mod parts;

@@ -1,11 +1,12 @@
-//! SplitMix64: tiny, public domain, and fixed for ever, which a dependency's "standard" generator is not.
+//! SplitMix64: a small generator in the public domain. Unlike a dependency's default generator, its
+//! numbers never change.
 
 /// A deterministic generator of random integers.
 #[derive(Debug, Clone)]
 pub(crate) struct Prng(u64);
 
 impl Prng {
-    /// A generator for `seed`; `purpose` separates independent streams of the same seed.
+    /// A generator for `seed`. `purpose` separates independent sequences of the same seed.
     pub(crate) fn new(seed: u64, purpose: u64) -> Self {
         let mut generator = Self(seed ^ purpose.wrapping_mul(0xD1B5_4A32_D192_ED03));
         generator.next();
@@ -21,7 +22,7 @@ impl Prng {
         z ^ (z >> 31)
     }
 
-    /// An integer in `0..bound`; the bias of the modulus does not matter at these bounds.
+    /// An integer in `0..bound`. The bias of the modulus is negligible for these bounds.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound.max(1) as u64) as usize
     }
@@ -31,12 +32,12 @@ impl Prng {
         low + self.below((high - low + 1) as usize) as i32
     }
 
-    /// True in `percent` of 100 cases.
+    /// True with a probability of `percent` percent.
     pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    /// Fisher-Yates.
+    /// Fisher-Yates shuffle.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));

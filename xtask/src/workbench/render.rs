@@ -1,4 +1,4 @@
-//! Draws a frame with integers only, so that the bytes are the same everywhere.
+//! Draws a frame with integer arithmetic only, so that the bytes are the same on every machine.
 
 use super::parts::{COLOURS, Part};
 use super::prng::Prng;
@@ -75,7 +75,7 @@ impl Canvas {
         }
     }
 
-    /// A part of `2 * radius + 1` pixels around `centre`.
+    /// Draws a part of `2 * radius + 1` pixels around `centre`.
     fn part(&mut self, part: Part, centre: (i32, i32), radius: i32) {
         for dy in -radius..=radius {
             for dx in -radius..=radius {

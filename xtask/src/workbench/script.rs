@@ -1,47 +1,48 @@
-//! What happens in a video and what a right assistant says: the state of every frame and every reply.
+//! The events of a video and the replies of a right assistant: the state of every frame, and every
+//! reply.
 
 use super::parts::Part;
 use super::prng::Prng;
 
 /// Frames per second of every workbench video.
 pub(crate) const FPS: f64 = 2.0;
-/// Where the hand stays while nothing happens, in pixels.
+/// Position of the idle hand, in pixels.
 const REST: (i32, i32) = (8, 10);
-/// Where the hand opens over the box.
+/// Position of the open hand over the box, in pixels.
 pub(crate) const BOX: (i32, i32) = (52, 20);
 
-/// What kind of script to make.
+/// The kind of a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// One recipe of distinct parts.
     Plain,
-    /// Parts occur more than once, so the recipe alone does not give the successor.
+    /// A recipe in which parts repeat, so that the last part alone does not determine the next one.
     Repeats,
-    /// The same recipe over and over until at least so many frames have passed.
+    /// The same recipe again and again, until at least this many frames have passed.
     Long(usize),
 }
 
-/// One frame's state.
+/// The state of one frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FrameState {
     /// Centre of the hand in pixels.
     pub(crate) hand: (i32, i32),
     /// The part in the hand.
     pub(crate) held: Option<Part>,
-    /// The open hand is over the box: a part has just gone in.
+    /// Whether the open hand is over the box, because a part has just been placed.
     pub(crate) at_box: bool,
-    /// A new tray is brought in, covered by a cloth.
+    /// Whether a new tray is being brought in, covered by a cloth.
     pub(crate) covered: bool,
-    /// The parts on the tray by slot.
+    /// The part in each slot of the tray.
     pub(crate) tray: Vec<Option<Part>>,
-    /// How many parts of the recipe are in, after this frame.
+    /// Number of the recipe's parts that are placed after this frame.
     pub(crate) done: usize,
 }
 
-/// A right reply.
+/// A reply of a right assistant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reply {
-    /// The frame after whose tokens it is said.
+    /// The frame after which it is said.
     pub(crate) frame: usize,
     /// Its text.
     pub(crate) text: String,
@@ -50,13 +51,13 @@ pub(crate) struct Reply {
 /// A whole video.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Script {
-    /// The seed it was made from.
+    /// The seed of the script.
     pub(crate) seed: u64,
-    /// The parts in order.
+    /// The recipe: its parts in order.
     pub(crate) recipe: Vec<Part>,
-    /// Every frame.
+    /// All frames.
     pub(crate) frames: Vec<FrameState>,
-    /// Every reply, by frame.
+    /// All replies, ordered by frame.
     pub(crate) replies: Vec<Reply>,
 }
 
@@ -74,13 +75,13 @@ impl Script {
         director.script
     }
 
-    /// The system prompt of the stream, recipe included.
+    /// The system prompt of the stream, which contains the recipe.
     pub(crate) fn system_prompt(&self) -> String {
         let names: Vec<String> = self.recipe.iter().map(Part::to_string).collect();
         format!("You guide the work. Recipe: {}.", names.join(", "))
     }
 
-    /// The right answer to a summary request after `done` parts are in.
+    /// The right answer to a request for a summary after `done` parts were placed.
     #[cfg(test)]
     pub(crate) fn summary(&self, done: usize) -> String {
         let names: Vec<String> = self.recipe[..done].iter().map(Part::to_string).collect();
@@ -90,7 +91,7 @@ impl Script {
     }
 }
 
-/// The recipe and the parts on the tray.
+/// The recipe and the tray.
 fn parts_of(prng: &mut Prng, kind: Kind) -> (Vec<Part>, Vec<Option<Part>>) {
     let mut all: Vec<usize> = (0..24).collect();
     prng.shuffle(&mut all);
@@ -98,7 +99,7 @@ fn parts_of(prng: &mut Prng, kind: Kind) -> (Vec<Part>, Vec<Option<Part>>) {
     let distinct = if kind == Kind::Repeats { slots / 2 } else { slots };
     let mut parts: Vec<Part> = (0..slots).map(|slot| Part::from_index(all[slot % distinct])).collect();
     prng.shuffle(&mut parts);
-    // Repeats: at least one part twice, which more steps than distinct parts force.
+    // With fewer distinct parts than steps, at least one part occurs twice.
     let steps =
         if kind == Kind::Repeats { slots - 1 } else { prng.within(4, (slots as i32 - 1).min(7)) as usize };
     let recipe = parts[..steps].to_vec();
@@ -123,7 +124,7 @@ struct Director {
 }
 
 impl Director {
-    /// A recipe from the covered tray to the last part.
+    /// One round of the recipe, from the covered tray to the last part.
     fn round(&mut self, tray: &[Option<Part>]) {
         self.done = 0;
         self.tray = vec![None; tray.len()];
@@ -151,7 +152,7 @@ impl Director {
         self.script.replies.push(Reply { frame: self.script.frames.len() - 1, text });
     }
 
-    /// Short mostly, long at times.
+    /// A pause: usually short, sometimes long.
     fn idle(&mut self) {
         let frames = if self.prng.chance(15) { self.prng.within(12, 24) } else { self.prng.within(3, 9) };
         for _ in 0..frames {
@@ -159,14 +160,14 @@ impl Director {
         }
     }
 
-    /// The empty hand goes to a slot and lifts the part.
+    /// The empty hand moves to a slot and lifts its part.
     fn pick(&mut self, slot: usize) -> Option<Part> {
         let to = slot_centre(slot);
         self.push(((REST.0 + to.0) / 2, (REST.1 + to.1) / 2 - 4), None, false, false);
         self.tray[slot].take()
     }
 
-    /// The hand moves with the part, `frames` steps between two points.
+    /// The hand moves with the part, in `frames` steps between two points.
     fn carry(&mut self, held: Option<Part>, from: (i32, i32), to: (i32, i32), frames: i32) {
         for step in 1..=frames {
             let at = |a: i32, b: i32| a + (b - a) * step / (frames + 1);
@@ -191,7 +192,7 @@ impl Director {
         self.push(((BOX.0 + REST.0) / 2, 14), None, false, false);
     }
 
-    /// A wrong part is lifted, the assistant objects at once, the hand brings it back.
+    /// The hand lifts a wrong part, the assistant objects at once, and the hand puts the part back.
     fn mistake(&mut self, step: usize) {
         let expected = self.script.recipe[step];
         let wrong: Vec<usize> = (0..self.tray.len())

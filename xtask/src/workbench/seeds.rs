@@ -1,12 +1,13 @@
-//! Which seeds are for training and which for evaluation.
+//! Seeds for training and for evaluation.
 
 use sha2::{Digest, Sha256};
 
-/// Training seeds lie below this, evaluation seeds have the top bit set: disjoint by construction.
+/// Training seeds are smaller than this. Evaluation seeds have the top bit set, so the two sets are
+/// disjoint.
 pub(crate) const TRAINING_SEEDS: u64 = 1 << 32;
 
-/// The evaluation seeds of a checkpoint: they follow from the bytes of its weights, so that nobody can have seen
-/// the videos while training.
+/// The evaluation seeds of a checkpoint. They are derived from the bytes of its weights, so that no
+/// training can have seen these videos.
 pub(crate) fn evaluation_seeds(weights: &[u8], count: usize) -> Vec<u64> {
     let digest = Sha256::digest(weights);
     let seed_of = |number: u64| {

@@ -1,4 +1,4 @@
-//! Writes frames as H.264 in MP4: OpenH264 encodes, `muxide` packs.
+//! Writes frames as H.264 in an MP4 file, with OpenH264 and `muxide`.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -13,10 +13,10 @@ use thiserror::Error;
 use super::render::{self, SIZE};
 use super::script::{FPS, Script};
 
-/// Why a video was not written.
+/// Why a video could not be written.
 #[derive(Debug, Error)]
 pub(crate) enum VideoError {
-    /// The file could not be made.
+    /// The file could not be written.
     #[error("cannot write the video: {0}")]
     Io(#[from] std::io::Error),
     /// The encoder failed.

@@ -1,4 +1,4 @@
-//! The file of a suspended stream: a safetensors file whose text is this.
+//! The file of a suspended stream: tensors in safetensors format, and this document as the file's text.
 
 use std::fmt::{Debug, Formatter};
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ use crate::error::JournalError;
 use crate::trace::TracePosition;
 use crate::whole_file::write_whole;
 
-/// Version of the format; raised when a field changes its meaning.
+/// Version of the file format. It is raised when a field changes its meaning.
 const VERSION: u32 = 3;
 
-/// What goes in.
+/// The document as it is written.
 #[derive(Serialize)]
 struct Written<'a, P, I> {
     version: u32,
@@ -29,7 +29,7 @@ struct Written<'a, P, I> {
     model: &'a Value,
 }
 
-/// What comes out.
+/// The document as it is read.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Read<P, I> {
@@ -42,8 +42,9 @@ struct Read<P, I> {
     model: Value,
 }
 
-/// Writes a stream between two frames into the file `path`, whole, with how far its trace and its source had come and what it is
-/// a stream of.
+/// Writes a stream, between two frames, into the file `path`, which is then complete. `progress` says
+/// how far the source had come, `trace` how far the trace had come, and `identity` says which stream it
+/// is.
 ///
 /// # Errors
 /// [`JournalError::Write`].
@@ -63,7 +64,8 @@ pub fn write_suspended<P: Serialize, I: Serialize>(
     })
 }
 
-/// A suspended stream, read and found whole: `P` is how far it had come, `I` what it is a stream of.
+/// A suspended stream that was read and checked. `P` is the type of the progress, `I` the type of the
+/// identity.
 pub struct SuspendedStream<P, I> {
     path: PathBuf,
     document: Read<P, I>,
@@ -79,7 +81,7 @@ impl<P: Debug, I> Debug for SuspendedStream<P, I> {
 }
 
 impl<P: DeserializeOwned, I: DeserializeOwned> SuspendedStream<P, I> {
-    /// Checks the bytes of a file; `path` is what errors name.
+    /// Parses and checks the bytes of a file. Error messages name `path`.
     ///
     /// # Errors
     /// [`SuspendedError::Damaged`], [`SuspendedError::Version`], [`SuspendedError::Malformed`].
@@ -105,7 +107,7 @@ impl<P: DeserializeOwned, I: DeserializeOwned> SuspendedStream<P, I> {
     /// Reads and checks a file.
     ///
     /// # Errors
-    /// As [`Self::parse`], [`SuspendedError::Missing`], and a file that cannot be read.
+    /// As [`Self::parse`]; [`SuspendedError::Missing`]; [`JournalError::Read`].
     pub fn read(path: &Path) -> Result<Self, JournalError> {
         match std::fs::read(path) {
             Ok(bytes) => Ok(Self::parse(bytes, path)?),
@@ -118,27 +120,27 @@ impl<P: DeserializeOwned, I: DeserializeOwned> SuspendedStream<P, I> {
 }
 
 impl<P, I> SuspendedStream<P, I> {
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How far the stream had come.
+    /// How far the source of the stream had come.
     pub fn progress(&self) -> &P {
         &self.document.progress
     }
 
-    /// What it is a stream of.
+    /// What the stream is: the values that must be the same when it resumes.
     pub fn identity(&self) -> &I {
         &self.document.identity
     }
 
-    /// How far its trace had come.
+    /// How far the stream's trace had come.
     pub fn trace(&self) -> TracePosition {
         self.document.trace
     }
 
-    /// What an engine goes on from.
+    /// The state that an engine resumes from.
     pub fn into_resumption(self) -> Resumption {
         let Self { path: _, document: Read { session: memory, model, .. }, tensors } = self;
         Resumption { memory, model, tensors }

@@ -1,11 +1,11 @@
-//! What can be wrong with the file of a suspended stream.
+//! Errors of the file of a suspended stream.
 
 use std::path::PathBuf;
 
 use prospect_foreign::one_line;
 use prospect_model::StoredError;
 
-/// What can be wrong with the file of a suspended stream.
+/// Why the file of a suspended stream cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SuspendedError {
@@ -15,7 +15,7 @@ pub enum SuspendedError {
         /// The file.
         path: PathBuf,
     },
-    /// A file that would be lost.
+    /// Writing would overwrite a file that is not a suspended stream.
     #[error(
         "{}: is there and no checkpoint of a stream: expected a name that is free, or the checkpoint of an earlier run",
         path.display()
@@ -24,23 +24,23 @@ pub enum SuspendedError {
         /// The file.
         path: PathBuf,
     },
-    /// The bytes are not those that were written.
+    /// The bytes differ from those that were written.
     #[error("{}: {problem}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with them.
+        /// What is wrong with the bytes.
         problem: Box<StoredError>,
     },
-    /// A text that is none of ours.
+    /// The file's text is not a document of a suspended stream.
     #[error("{}: it does not tell of a stream: {}", path.display(), one_line(problem))]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// Where it stops making sense.
+        /// The parser's error, with its place.
         problem: serde_json::Error,
     },
-    /// A format of another version.
+    /// The file has another version of the format.
     #[error(
         "{}: was written by a program whose checkpoints have version {found}: expected a program whose checkpoints have version {expected}",
         path.display()
@@ -48,9 +48,9 @@ pub enum SuspendedError {
     Version {
         /// The file.
         path: PathBuf,
-        /// The version that it has.
+        /// The version in the file.
         found: u32,
-        /// The version that can be read.
+        /// The version that this program reads.
         expected: u32,
     },
 }

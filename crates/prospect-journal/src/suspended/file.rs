@@ -1,4 +1,5 @@
-//! The place of a suspended stream: one writer, and nothing of anybody else's.
+//! The place of a suspended stream. It has one writer, and a file of any other kind is never
+//! overwritten.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -15,7 +16,7 @@ use crate::error::JournalError;
 use crate::lock::Lock;
 use crate::trace::TraceSink;
 
-/// The file that a stream is written down in, held by this process alone.
+/// The file of a suspended stream, locked by this process.
 #[derive(Debug)]
 pub struct SuspendedFile {
     path: PathBuf,
@@ -23,31 +24,32 @@ pub struct SuspendedFile {
 }
 
 impl SuspendedFile {
-    /// Takes the file `path`, which is there or will be.
+    /// Takes the file `path`, which may exist already.
     ///
     /// # Errors
-    /// [`SuspendedError::Taken`] where it is something else's, [`JournalError::Locked`], or a file that cannot be looked at.
+    /// [`SuspendedError::Taken`] if the file exists and is not a suspended stream;
+    /// [`JournalError::Locked`]; [`JournalError::Read`].
     pub fn take(path: &Path) -> Result<Self, JournalError> {
         refuse_to_overwrite(path)?;
         Ok(Self { path: path.to_owned(), lock: Lock::of_file(path)? })
     }
 
-    /// Why nobody sees to it that the file has one writer, where the file system cannot.
+    /// The reason why the file is not locked, on file systems without locks.
     pub fn unlocked(&self) -> Option<&str> {
         self.lock.missing()
     }
 
-    /// Whether there is a stream in the file.
+    /// Whether the file exists, and therefore holds a stream.
     pub fn holds_stream(&self) -> bool {
         self.path.exists()
     }
 
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The stream that the file holds.
+    /// Reads the stream that the file holds.
     ///
     /// # Errors
     /// As [`SuspendedStream::read`].
@@ -57,12 +59,12 @@ impl SuspendedFile {
         SuspendedStream::read(&self.path)
     }
 
-    /// Writes the stream down, between two frames, with how far it has come and what it is a stream of. The file is the old one
-    /// or the new one at any moment, also when the machine goes down; its trace is on the disk before. Everything that came of
-    /// the stream has to be in `trace`.
+    /// Writes the stream, between two frames, with its progress and its identity. The trace is flushed
+    /// to the disk first. At any moment the file is either the old one or the new one, even if the
+    /// machine crashes. All events of the stream must already be in `trace`.
     ///
     /// # Errors
-    /// The trace or the file cannot be written; the stream is at work.
+    /// The trace or the file cannot be written; the stream has unfinished work.
     pub fn keep<M, P, I>(
         &self,
         stream: &StreamInput<M>,
@@ -79,7 +81,7 @@ impl SuspendedFile {
         stream.suspend(move |parts| write_suspended(&path, &parts?, position, &progress, &identity))?
     }
 
-    /// Takes the file away: the stream that it is for has come to its end.
+    /// Deletes the file, because the stream has ended.
     ///
     /// # Errors
     /// [`JournalError::Write`].
@@ -93,7 +95,7 @@ impl SuspendedFile {
     }
 }
 
-/// A name that was mistyped must not cost a file, least of all the weights of a model.
+/// A mistyped name must not destroy a file, least of all the weights of a model.
 fn refuse_to_overwrite(path: &Path) -> Result<(), JournalError> {
     let file = match File::open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),

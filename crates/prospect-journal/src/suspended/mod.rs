@@ -1,8 +1,8 @@
-//! A stream that is written down between two frames, and read back.
+//! A stream that is written to a file between two frames and read back.
 //!
-//! The file is a safetensors file. It holds everything that the rest of the stream depends on: the cache with its positions, the
-//! state of session and model, how far the trace had come; and what its driver says of how far its source had come and of what
-//! it is a stream of.
+//! The file is a safetensors file. It holds everything that the rest of the stream depends on: the KV
+//! cache with its positions, the state of the session and of the model, and the position of the trace.
+//! It also holds what the driver supplies: the progress of the source and the identity of the stream.
 
 mod document;
 mod error;

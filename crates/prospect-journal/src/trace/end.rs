@@ -1,23 +1,23 @@
-//! A trace that cannot be gone on with.
+//! Errors of continuing an existing trace.
 
-/// Why a trace cannot be gone on with.
+/// Why an existing trace cannot be continued.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceEndError {
-    /// It is not there, or cannot be read.
+    /// The trace does not exist or cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),
-    /// It has lost events.
+    /// The trace has lost events.
     #[error("has {found} bytes: expected at least {expected}")]
     Short {
-        /// Its length.
+        /// Length of the file, in bytes.
         found: u64,
-        /// The length that is known of it.
+        /// Length that the file must have at least, in bytes.
         expected: u64,
     },
-    /// Somebody has changed it.
+    /// The events up to the known length were changed.
     #[error("was changed in its first {bytes} bytes: expected them as they were written")]
     Changed {
-        /// The length that is known of it.
+        /// The length whose checksum is known, in bytes.
         bytes: u64,
     },
 }

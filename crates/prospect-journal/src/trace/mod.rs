@@ -1,4 +1,5 @@
-//! The trace of a stream: one JSON object a line, flushed per frame, so that a killed process leaves a readable prefix.
+//! The trace of a stream: one JSON object per line, flushed after every frame, so that a killed process
+//! leaves a readable prefix.
 
 mod end;
 mod sink;

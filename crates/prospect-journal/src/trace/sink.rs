@@ -1,4 +1,4 @@
-//! Who takes the events of a stream, and how far a trace has come.
+//! Receivers of a stream's events, and the position that a trace has reached.
 
 use std::io::Write;
 
@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::JournalError;
 
-/// How far a trace has come.
+/// Position in a trace, used to continue the trace of a suspended stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TracePosition {
-    /// Its length in bytes.
+    /// Length of the trace, in bytes.
     pub bytes: u64,
     /// CRC-32 of these bytes.
     pub crc32: u32,
@@ -25,15 +25,16 @@ impl TracePosition {
     }
 }
 
-/// Takes the events of a stream as they happen.
+/// Receives the events of a stream as they happen.
 pub trait TraceSink {
-    /// Takes one event.
+    /// Receives one event.
     fn record(&mut self, event: &Event) -> Result<(), JournalError>;
-    /// Hears words of a reply as they come, where somebody asked for them. A trace has the reply as a whole.
+    /// Receives the words of a reply as they are generated, for receivers that show them at once. The
+    /// trace has only the whole reply.
     fn words(&mut self, _: &Words) {}
-    /// Makes everything so far readable to others.
+    /// Makes all events so far readable by other processes.
     fn flush(&mut self) -> Result<(), JournalError>;
-    /// How far the trace has come; everything so far outlives a crash of the machine afterwards.
+    /// The position of the trace. Everything before it then survives a crash of the machine.
     fn position(&mut self) -> Result<TracePosition, JournalError>;
 }
 
@@ -47,20 +48,20 @@ impl TraceSink for Vec<Event> {
         Ok(())
     }
 
-    /// Counted in events.
+    /// This sink counts events instead of bytes.
     fn position(&mut self) -> Result<TracePosition, JournalError> {
         Ok(TracePosition { bytes: self.len() as u64, crc32: 0 })
     }
 }
 
-/// Takes events down twice: in a trace, and as JSON lines on something that is read while the run goes on.
+/// Writes every event twice: to a trace, and as a JSON line to a writer that is read during the run.
 pub struct Tee<'a, W: Write> {
     trace: &'a mut dyn TraceSink,
     lines: W,
 }
 
 impl<'a, W: Write> Tee<'a, W> {
-    /// Events go to `trace`, and to `lines` as far as somebody reads there.
+    /// Sends events to `trace` and to `lines`. Errors of `lines` are ignored.
     pub fn new(trace: &'a mut dyn TraceSink, lines: W) -> Self {
         Self { trace, lines }
     }
@@ -68,7 +69,7 @@ impl<'a, W: Write> Tee<'a, W> {
 
 impl<W: Write> TraceSink for Tee<'_, W> {
     fn record(&mut self, event: &Event) -> Result<(), JournalError> {
-        // Events always serialise, and a reader that went away is no reason to stop the run.
+        // Events always serialize. A reader that has gone away is no reason to stop the run.
         let _ = writeln!(self.lines, "{}", serde_json::to_string(event).unwrap_or_default());
         self.trace.record(event)
     }

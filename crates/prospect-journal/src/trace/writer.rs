@@ -11,30 +11,31 @@ use super::sink::{TracePosition, TraceSink};
 use crate::error::JournalError;
 use crate::whole_file::open_in_place;
 
-/// The file's name in the folder of its stream.
+/// Name of the trace file in a stream's folder.
 pub const TRACE_FILE: &str = "trace.jsonl";
 
-/// `trace.jsonl` on disk. The file is made, or cut back to where it goes on, with the first event, so that a stream that never
-/// begins leaves an older one alone.
+/// Writes `trace.jsonl`. The file is created, or cut back to the given position, at the first event. A
+/// stream that never begins therefore leaves an older trace unchanged.
 #[derive(Debug)]
 pub struct TraceWriter {
     path: PathBuf,
     file: Option<BufWriter<File>>,
     written: TracePosition,
-    /// Reused from event to event.
+    /// Buffer, reused for every event.
     line: Vec<u8>,
 }
 
 impl TraceWriter {
-    /// `trace.jsonl` in `folder`; the folder is made if it is missing.
+    /// The trace in `folder`. The folder is created if it is missing.
     pub fn in_folder(folder: &Path) -> Self {
         Self::at(folder, TracePosition::default())
     }
 
-    /// The trace in `folder` from a position on; what stands behind it is cut off with the first event.
+    /// The trace in `folder`, continued at `position`. Events behind `position` are cut off at the
+    /// first event.
     ///
     /// # Errors
-    /// The file is not the one that had come to this position.
+    /// The file is missing, is shorter than `position`, or has another checksum up to `position`.
     pub fn continued(folder: &Path, position: TracePosition) -> Result<Self, TraceEndError> {
         let writer = Self::at(folder, position);
         let mut found = TracePosition::default();
@@ -59,12 +60,12 @@ impl TraceWriter {
         Self { path: folder.join(TRACE_FILE), file: None, written, line: Vec::new() }
     }
 
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The trace of a stream that failed before it had a first event is none.
+    /// Whether an event was recorded. A stream that fails before its first event leaves no trace.
     pub fn has_begun(&self) -> bool {
         self.file.is_some()
     }
@@ -72,7 +73,8 @@ impl TraceWriter {
     fn open(&self) -> std::io::Result<BufWriter<File>> {
         if self.written.bytes == 0 {
             self.path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-            // A new file, whatever was there: what a link leads to is somebody else's.
+            // Always a new file: if a link lies here, the file that it leads to belongs to somebody
+            // else.
             match std::fs::remove_file(&self.path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
                 _ => return File::create_new(&self.path).map(BufWriter::new),
@@ -122,7 +124,8 @@ impl TraceSink for TraceWriter {
     }
 }
 
-/// Whether a path still leads to an open file: what is written into one that was deleted is lost without a word.
+/// Whether `path` still leads to the open file. What is written into a deleted file would be lost
+/// without an error.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -155,7 +158,7 @@ mod tests {
         writer.flush().unwrap();
         let position = writer.position().unwrap();
         assert_eq!(std::fs::read_to_string(&precious).unwrap(), "precious");
-        // Nor gone on with through one.
+        // A link is not followed when a trace is continued either.
         std::fs::rename(&trace, folder.path().join("moved")).unwrap();
         std::os::unix::fs::symlink("moved", &trace).unwrap();
         let mut writer = TraceWriter::continued(folder.path(), position).unwrap();

@@ -1,4 +1,5 @@
-//! Attention over tensors: flash attention where it is built in and has a kernel for the shape, else product, softmax, product.
+//! Attention over tensors: flash attention if it is built in and has a kernel for the shape, otherwise
+//! product, softmax, product.
 
 use candle_core::{D, DType, Tensor};
 
@@ -6,26 +7,27 @@ use crate::error::{ModelError, Result};
 use crate::fused::Step;
 use crate::placement::Compute;
 
-/// Attention of the last tokens of a cache to all before them.
+/// Causal attention of a chunk's tokens over the cache.
 pub(super) struct Causal {
     fused: bool,
-    /// What is added to scores, `[tokens, slots]`; a token alone sees everything.
+    /// Mask that is added to the scores, `[tokens, slots]`. A single token needs none, because it sees
+    /// every slot.
     mask: Option<Tensor>,
-    /// As many as are filled.
+    /// Number of filled slots, the chunk included.
     slots: usize,
-    /// As many as are filled for any token that the same launch is to serve.
+    /// For a captured launch: the number of slots that later tokens may fill.
     reach: Option<usize>,
 }
 
 impl Causal {
-    /// For a chunk of `tokens` behind `cached` slots.
+    /// For a chunk of `tokens` tokens behind `cached` slots.
     pub(super) fn new(compute: &Compute, head_dim: usize, tokens: usize, cached: usize) -> Result<Self> {
         let fused = fuses_cache(compute, head_dim);
         let mask = (!fused && tokens > 1).then(|| mask(compute, tokens, cached)).transpose()?;
         Ok(Self { fused, mask, slots: cached + tokens, reach: None })
     }
 
-    /// Fails unless [`Self::of_step`] has a kernel for heads of this size.
+    /// Fails unless there is a kernel for [`Self::of_step`] with heads of this size.
     pub(super) fn check_steps(compute: &Compute, head_dim: usize) -> Result<()> {
         if fuses_step(compute, head_dim) {
             return Ok(());
@@ -34,13 +36,15 @@ impl Causal {
         Err(ModelError::Unsupported { what: "a graph of a word", expected })
     }
 
-    /// For one token behind `cached` slots, and for others by the same launch as far as `reach`, where there is a kernel for that.
+    /// For one token behind `cached` slots. If there is a kernel for it, the same launch serves later
+    /// tokens up to `reach` slots.
     pub(super) fn of_step(compute: &Compute, head_dim: usize, cached: usize, reach: usize) -> Result<Self> {
         Ok(Self { reach: Some(reach), ..Self::new(compute, head_dim, 1, cached)? })
     }
 
-    /// Queries `[1, heads, tokens, head_dim]`, keys and values `[1, kv_heads, capacity, head_dim]` with the tokens' own in their
-    /// places. Returns `[tokens, heads * head_dim]`.
+    /// Queries are `[1, heads, tokens, head_dim]`. Keys and values are
+    /// `[1, kv_heads, capacity, head_dim]` and already contain the chunk's own tokens. Returns
+    /// `[tokens, heads * head_dim]`.
     pub(super) fn forward(
         &self,
         queries: &Tensor,
@@ -64,7 +68,8 @@ impl Causal {
         let filled = |side: &Tensor| side.narrow(2, 0, self.slots)?.squeeze(0);
         let (keys, values) = (filled(keys)?, filled(values)?);
         let (kv_heads, slots, _) = keys.dims3()?;
-        // The query heads of a key head are rows of one product, so that keys are never expanded.
+        // The query heads that share a key head become rows of one product, so keys are never copied
+        // per query head.
         let queries = queries.reshape((kv_heads, heads / kv_heads * tokens, head_dim))?;
         let scores = scaled(&queries)?.matmul(&keys.t()?)?.reshape((heads, tokens, slots))?;
         let weights = softmax(&scores, self.mask.as_ref())?;
@@ -74,8 +79,9 @@ impl Causal {
     }
 }
 
-/// Attention of all patches of a tile to all, `[tiles, patches, heads, head_dim]` each, the features of a row side by side.
-/// Returns `[tiles * patches, heads * head_dim]`.
+/// Full attention between the patches of each tile. Queries, keys and values are
+/// `[tiles, patches, heads, head_dim]`, with contiguous features. Returns
+/// `[tiles * patches, heads * head_dim]`.
 pub(super) fn full(compute: &Compute, queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result<Tensor> {
     let (tiles, patches, heads, head_dim) = queries.dims4()?;
     if fuses(compute, head_dim) {
@@ -87,13 +93,13 @@ pub(super) fn full(compute: &Compute, queries: &Tensor, keys: &Tensor, values: &
     Ok(mixed.transpose(1, 2)?.reshape((tiles * patches, heads * head_dim))?)
 }
 
-/// Queries are scaled before the product, whose sums could be too large for f16.
+/// Scales the queries before the product, because unscaled sums could overflow f16.
 fn scaled(queries: &Tensor) -> Result<Tensor> {
     let head_dim = queries.dim(D::Minus1)?;
     Ok((queries * (head_dim as f64).powf(-0.5))?)
 }
 
-/// In f32, as `transformers` does.
+/// Softmax in f32, as in `transformers`.
 fn softmax(scores: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
     let mut wide = scores.to_dtype(DType::F32)?;
     if let Some(mask) = mask {

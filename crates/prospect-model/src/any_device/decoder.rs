@@ -17,14 +17,14 @@ use crate::rotary::Rotary;
 use crate::sampling::Choice;
 use crate::text_config::TextConfig;
 
-/// Slots that a captured step reaches further than the one before it.
+/// A captured step serves the next slots up to a multiple of this number.
 const REACH: usize = 256;
-/// No vocabulary has it.
+/// A token id that no vocabulary has.
 const NO_WORD: u32 = u32::MAX;
 
 type Layer = DecoderLayer<RmsNorm, Linear>;
 
-/// The decoder with its embedding table and head.
+/// The decoder with its embedding table and output head.
 pub(crate) struct Decoder {
     config: TextConfig,
     compute: Compute,
@@ -73,12 +73,12 @@ impl Decoder {
         &self.rotary
     }
 
-    /// What a cache carries for our kernels, where they compute.
+    /// State that a new cache needs for our own kernels, if they compute.
     pub(crate) fn decoding(&self) -> Result<Option<Decoding>> {
         self.fused.map(|fused| fused.decoding(&self.compute)).transpose()
     }
 
-    /// Bytes of weights that every token reads.
+    /// Bytes of weights that are read for every token.
     pub(crate) fn weight_bytes(&self) -> usize {
         let layers = self.layers.iter().flat_map(Layer::linears);
         layers.chain([&self.lm_head]).map(Linear::weight_bytes).sum()
@@ -89,8 +89,8 @@ impl Decoder {
         Ok(self.embed_tokens.index_select(&Tensor::new(ids, &self.compute.device)?, 0)?)
     }
 
-    /// Runs the pieces, each behind what its cache holds, and leaves their tokens there. The logits of their last rows, `[rows of
-    /// all pieces, vocab]`, replace what is in `logits`.
+    /// Computes the pieces and appends their tokens to their caches. `logits` is replaced by the
+    /// requested logits, `[rows of all pieces, vocab]`.
     pub(crate) fn forward(&self, pieces: &mut [Piece<'_>], logits: &mut Vec<f32>) -> Result<()> {
         let hidden = self.hidden_states(pieces)?;
         logits.clear();
@@ -100,8 +100,9 @@ impl Decoder {
         Ok(())
     }
 
-    /// Runs a piece as [`Self::forward`] does and returns what is asked, where the device finds that: a few numbers come back from
-    /// it. `None` if a logit is not finite; or, with the cache as it was, where the logits have to come back.
+    /// Computes a piece as [`Self::forward`] does and answers it on the device, from which only a few
+    /// numbers are copied back. `None` if a logit is not finite. Also `None`, with the cache unchanged,
+    /// if the answer needs the logits themselves.
     pub(crate) fn answer(&self, piece: &mut Piece<'_>) -> Result<Option<Answer>> {
         match (piece.wanted, piece.chunk) {
             (Wanted::Logits, _) => Ok(None),
@@ -112,8 +113,8 @@ impl Decoder {
         }
     }
 
-    /// As [`Self::answer`] of several pieces, of one row of logits each. The logits of those of which nothing is found on the device are
-    /// left in `logits`, and their answers are their rows there.
+    /// As [`Self::answer`] for several pieces with one row of logits each. If the device cannot answer
+    /// a piece, its logits are appended to `logits`, and its answer is the index of that row.
     pub(crate) fn answer_all(
         &self,
         pieces: &mut [Piece<'_>],
@@ -123,7 +124,7 @@ impl Decoder {
         let hidden = self.hidden_states(pieces)?;
         let all = self.logits(&hidden, pieces)?;
         let there = |piece: &Piece<'_>| self.fused.is_some() && piece.wanted != Wanted::Logits;
-        // Asked for before the first answer is waited for.
+        // All answers are issued before the first one is waited for.
         for (row, piece) in pieces.iter().enumerate().filter(|(_, piece)| there(piece)) {
             decoding_of(piece.cache)?.choose(&all.narrow(0, row, 1)?, silence_of(piece.wanted))?;
         }
@@ -145,7 +146,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// What is known of the word that follows a piece. `None` as in [`Self::answer`].
+    /// Answers a piece with a choice. `None` as in [`Self::answer`].
     fn choose(&self, piece: &mut Piece<'_>) -> Result<Option<Choice>> {
         if self.fused.is_none() {
             return Ok(None);
@@ -158,10 +159,11 @@ impl Decoder {
         decoding.choice()
     }
 
-    /// Puts the word of a piece into its cache and returns the likeliest that follows, or `None` if a logit is not finite.
+    /// Appends the token of a piece to its cache and returns the likeliest next token, or `None` if a
+    /// logit is not finite.
     fn likeliest(&self, id: u32, piece: &mut Piece<'_>) -> Result<Option<u32>> {
         if let Some(fused) = self.fused {
-            // No word is silence: nothing but the likeliest is asked for.
+            // No token counts as silence, since only the likeliest token is asked for.
             let choice = match self.compute.placement.kernels {
                 Kernels::Graph => self.captured_step(fused, id, piece)?,
                 _ => self.choose(piece)?,
@@ -170,14 +172,16 @@ impl Decoder {
         }
         let pieces = std::slice::from_mut(piece);
         let logits = self.logits(&self.hidden_states(pieces)?, pieces)?.flatten_all()?;
-        // Ids are whole numbers in f32: a vocabulary has less than 2^24 tokens. Nothing but a finite number times 0 is 0.
+        // Token ids are exact in f32, because vocabularies have fewer than 2^24 tokens. `x * 0` is 0
+        // only for finite `x`.
         let likeliest = logits.argmax(0)?.to_dtype(DType::F32)?;
         let nothing = (logits * 0.0)?.sum_all()?;
         let both: Vec<f32> = Tensor::stack(&[likeliest, nothing], 0)?.to_vec1()?;
         Ok((both[1] == 0.0).then_some(both[0] as u32))
     }
 
-    /// As [`Self::choose`] of one word, by work that is captured once for every [`REACH`] slots and asked for as a whole.
+    /// As [`Self::choose`] for one token, with work that is captured once for every [`REACH`] slots and
+    /// then launched as a whole.
     fn captured_step(&self, fused: Fused, id: u32, piece: &mut Piece<'_>) -> Result<Option<Choice>> {
         self.check(piece)?;
         let cache = &mut *piece.cache;
@@ -187,7 +191,7 @@ impl Decoder {
         }
         let reach = (slot + 1).next_multiple_of(REACH).min(cache.capacity());
         let causal = Causal::of_step(&self.compute, self.config.head_dim(), slot, reach)?;
-        // Out of the cache, which the work reads.
+        // Taken out of the cache, because the work borrows both.
         let mut decoding = cache.decoding.take().ok_or_else(foreign_cache)?;
         let work = |decoding: &Decoding| {
             let x = fused.embed_word(&self.embed_tokens, decoding.step())?;
@@ -206,7 +210,7 @@ impl Decoder {
         Ok(choice)
     }
 
-    /// Everything that a token reads.
+    /// All tensors that decoding a token reads.
     fn tensors(&self) -> impl Iterator<Item = &Tensor> {
         let (cosines, sines) = self.rotary.tables();
         let layers = self.layers.iter().flat_map(|layer| {
@@ -216,7 +220,8 @@ impl Decoder {
         layers.chain([&self.embed_tokens, self.norm.weight(), self.lm_head.weight(), cosines, sines])
     }
 
-    /// Logits of the last rows of every piece in f32, `[rows of all pieces, vocab]`, by the residual stream behind the last layer.
+    /// Logits of the last rows of every piece in f32, `[rows of all pieces, vocab]`, from the residual
+    /// stream after the last layer.
     fn logits(&self, hidden: &Tensor, pieces: &[Piece<'_>]) -> Result<Tensor> {
         let mut end = 0;
         let last = pieces.iter().map(|piece| {
@@ -231,7 +236,7 @@ impl Decoder {
         self.lm_head.forward_wide(&self.norm.forward(rows)?)
     }
 
-    /// The residual stream behind the last layer, `[tokens of all pieces, hidden]`, in f32.
+    /// The residual stream after the last layer, `[tokens of all pieces, hidden]`, in f32.
     fn hidden_states(&self, pieces: &mut [Piece<'_>]) -> Result<Tensor> {
         let (mut streams, mut causals) = (Vec::new(), Vec::new());
         for piece in &mut *pieces {
@@ -250,7 +255,7 @@ impl Decoder {
         Ok(x)
     }
 
-    /// Whether the piece fits in, and is of this device.
+    /// Checks that the piece fits and belongs to this device.
     pub(crate) fn check(&self, piece: &Piece<'_>) -> Result<()> {
         let (cache, tokens) = (&*piece.cache, piece.chunk.tokens());
         if let Some(side) = cache.tensors().next() {
@@ -263,7 +268,7 @@ impl Decoder {
         self.rotary.check(cache.next_position(), tokens)
     }
 
-    /// What the residual stream of a chunk begins with, in f32: a tensor of its own.
+    /// The initial residual stream of a chunk, in f32, as a tensor that no other code holds.
     fn residual(&self, chunk: DecoderInput<'_>, cache: &mut KvCache) -> Result<Tensor> {
         if let Some(fused) = self.fused {
             let (position, slot) = (cache.next_position(), cache.len());
@@ -285,7 +290,7 @@ impl Decoder {
         wide(&embeddings)
     }
 
-    /// Rows of all places, one place behind the other.
+    /// Computes all layers. The rows of `x` are those of all places in order.
     fn layers(&self, mut x: Tensor, places: &[Place<'_>]) -> Result<Tensor> {
         for (index, layer) in self.layers.iter().enumerate() {
             let qkv = layer.qkv_proj.forward(&layer.input_layernorm.forward(&x)?)?;
@@ -303,7 +308,8 @@ impl Decoder {
         Ok(x)
     }
 
-    /// Puts the keys and values of a place into its cache and returns what its heads see, `[tokens, heads * head_dim]`.
+    /// Writes the keys and values of a place into its cache. Returns the attention output,
+    /// `[tokens, heads * head_dim]`.
     fn attention(&self, layer: usize, qkv: &Tensor, place: &Place<'_>) -> Result<Tensor> {
         let (heads, kv_heads) = (self.config.num_attention_heads, self.config.kv_heads());
         let Place { cache, step, causal, tokens } = *place;
@@ -326,17 +332,17 @@ impl Decoder {
     }
 }
 
-/// A piece on its way through the layers.
+/// A piece while it goes through the layers.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     cache: &'a KvCache,
-    /// Where our kernels find the place.
+    /// The step that our own kernels read on the device.
     step: Option<&'a Step>,
     causal: &'a Causal,
     tokens: usize,
 }
 
-/// Rows one below the other; one tensor stays what it is.
+/// Concatenates rows. A single tensor is returned without a copy.
 fn joined(rows: Vec<Tensor>) -> Result<Tensor> {
     match &rows[..] {
         [alone] => Ok(alone.clone()),
@@ -344,7 +350,7 @@ fn joined(rows: Vec<Tensor>) -> Result<Tensor> {
     }
 }
 
-/// The id that a choice takes for silence.
+/// The token id that a choice treats as silence.
 fn silence_of(wanted: Wanted) -> u32 {
     match wanted {
         Wanted::Choice { silence } => silence,
@@ -352,7 +358,7 @@ fn silence_of(wanted: Wanted) -> u32 {
     }
 }
 
-/// What is asked of what was found.
+/// Turns a choice into the requested answer.
 fn answer(choice: Choice, wanted: Wanted) -> Answer {
     match wanted {
         Wanted::Likeliest => Answer::Likeliest(choice.likeliest),
@@ -360,7 +366,7 @@ fn answer(choice: Choice, wanted: Wanted) -> Answer {
     }
 }
 
-/// Keeps the input embeddings of tokens that are about to go in, `[tokens, hidden]`, if they will be computed again.
+/// Stores the input embeddings of the next tokens, `[tokens, hidden]`, if the cache keeps them.
 fn keep_embeddings(cache: &KvCache, embeddings: &Tensor) -> Result<()> {
     if let Some(all) = cache.embeddings() {
         all.slice_set(&embeddings.contiguous()?, 0, cache.len())?;
@@ -372,7 +378,7 @@ fn decoding_of(cache: &KvCache) -> Result<&Decoding> {
     cache.decoding.as_ref().ok_or_else(foreign_cache)
 }
 
-/// Only caches of this device have what our kernels need besides.
+/// The error for a cache without the state of our own kernels, which only caches of this device have.
 fn foreign_cache() -> ModelError {
     candle_core::Error::msg("a cache of another type than the model's").into()
 }

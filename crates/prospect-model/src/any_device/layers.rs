@@ -1,4 +1,4 @@
-//! Layers that more than one sub-model uses.
+//! Layers that several sub-models use.
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{Activation, Module};
@@ -15,14 +15,15 @@ pub(super) struct Linear {
     fused: Option<Fused>,
 }
 
-/// Added to outputs of either type.
+/// A bias in both types of output: the computation's type and f32.
 struct Bias {
     narrow: Tensor,
     wide: Tensor,
 }
 
 impl Linear {
-    /// Layers of the same input as one, whose outputs stand side by side: one product instead of several.
+    /// Reads layers with the same input as one layer, whose output is their outputs side by side. One
+    /// product then replaces several.
     pub(super) fn stacked<N: AsRef<str>>(
         weights: &OnDevice<'_>,
         layers: &[(N, usize)],
@@ -41,7 +42,7 @@ impl Linear {
         Self::of(weights, weight, bias)
     }
 
-    /// A layer of tensors that are already there, `[output, input]` and `[output]`.
+    /// A layer from loaded tensors: `weight` `[output, input]` and `bias` `[output]`.
     pub(super) fn of(weights: &OnDevice<'_>, weight: Tensor, bias: Option<Tensor>) -> Result<Self> {
         let bias = bias.map(|narrow| Ok::<_, ModelError>(Bias { wide: wide(&narrow)?, narrow }));
         Ok(Self { weight, bias: bias.transpose()?, fused: Fused::of(weights.compute) })
@@ -51,12 +52,12 @@ impl Linear {
         &self.weight
     }
 
-    /// Bytes of its weights.
+    /// Size of the weights in bytes.
     pub(super) fn weight_bytes(&self) -> usize {
         self.weight.elem_count() * self.weight.dtype().size_in_bytes()
     }
 
-    /// `[rows, input]` to `[rows, output]`, both of the type to compute in.
+    /// `[rows, input]` to `[rows, output]`, both in the type of the computation.
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let product = x.matmul(&self.weight.t()?)?;
         match (&self.bias, self.fused) {
@@ -67,7 +68,7 @@ impl Linear {
         Ok(product)
     }
 
-    /// As [`Self::forward`], and the activation.
+    /// As [`Self::forward`], followed by the activation.
     pub(super) fn forward_activated(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
         match (&self.bias, self.fused, activation) {
             (Some(bias), Some(fused), Activation::GeluPytorchTanh | Activation::NewGelu) => {
@@ -79,8 +80,8 @@ impl Linear {
         }
     }
 
-    /// `[rows, input]` of the type to compute in to `[rows, output]` in f32, the sums as they were added up: for logits, and for
-    /// what a residual stream begins with.
+    /// `[rows, input]` in the type of the computation to `[rows, output]` in f32, without rounding the
+    /// sums. For logits, and for the beginning of a residual stream.
     pub(super) fn forward_wide(&self, x: &Tensor) -> Result<Tensor> {
         let product = wide_product(x, &self.weight, self.fused)?;
         Ok(match &self.bias {
@@ -89,8 +90,9 @@ impl Linear {
         })
     }
 
-    /// The residual stream `[rows, output]` in f32 with what comes of `x` in it. Our kernels add the sums where the stream lies; the
-    /// bias is there by then ([`LayerNorm::forward_ahead_of`]).
+    /// Adds the layer's output for `x` to the residual stream `[rows, output]` in f32. Our own kernels
+    /// add the product in place and assume that the bias was added before
+    /// ([`LayerNorm::forward_ahead_of`]).
     pub(super) fn add_to(&self, residual: Tensor, x: &Tensor) -> Result<Tensor> {
         match self.fused {
             Some(fused) => {
@@ -108,17 +110,17 @@ fn wide_product(x: &Tensor, weight: &Tensor, fused: Option<Fused>) -> Result<Ten
         _ if x.dtype() == DType::F32 => Ok(x.matmul(&weight.t()?)?),
         Some(fused) => fused.wide_product(x, weight),
         None if matches!(x.device(), Device::Cpu) => Ok(wide(x)?.matmul(&wide(weight)?.t()?)?),
-        // The tensor library rounds them.
+        // The tensor library rounds the products.
         None => wide(&x.matmul(&weight.t()?)?),
     }
 }
 
-/// In f32; the same tensor if it is already.
+/// Converts to f32; a tensor in f32 is returned unchanged.
 pub(super) fn wide(x: &Tensor) -> Result<Tensor> {
     Ok(x.to_dtype(DType::F32)?)
 }
 
-/// Gates and values side by side, `[rows, 2 * inner]`, to `activation(gate) * value`.
+/// `[rows, 2 * inner]`, gates and values side by side, to `activation(gate) * value`, `[rows, inner]`.
 pub(super) fn gated(gate_up: &Tensor, activation: Activation, fused: Option<Fused>) -> Result<Tensor> {
     match (fused, activation) {
         (Some(fused), Activation::Silu | Activation::Swish) => fused.gated(gate_up),
@@ -146,13 +148,13 @@ impl LayerNorm {
         Ok(Self { weight: read("weight")?, bias: read("bias")?, eps: eps as f32, output, fused })
     }
 
-    /// Rows side by side: a residual stream in f32, to the type to compute in.
+    /// Normalizes rows of a residual stream in f32, and returns them in the type of the computation.
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.forward_adding(x, None)
     }
 
-    /// As [`Self::forward`]. Our kernels put the bias of `next` into the stream, as they have it at hand: it is the layer whose
-    /// outputs are added to the stream next.
+    /// As [`Self::forward`]. `next` is the layer whose output is added to the stream next. Our own
+    /// kernels add its bias to the stream here, while they have the row in registers.
     pub(super) fn forward_ahead_of(&self, next: &Linear, x: &Tensor) -> Result<Tensor> {
         self.forward_adding(x, next.bias.as_ref().map(|bias| &bias.wide))
     }

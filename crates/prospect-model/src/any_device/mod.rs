@@ -1,10 +1,11 @@
-//! The forward passes as operations on tensors, in any type, on any device: what a GPU computes. A CPU computes by
-//! [`crate::cpu`], which these are held against.
+//! The forward passes as tensor operations, for any number type and device. GPUs compute with them. A
+//! CPU uses [`crate::cpu`], whose results are compared with these.
 //!
-//! In 16 bits: weights, cache, and what is multiplied. The residual streams, norms, softmax and logits are f32 in any type, so that
-//! roundings do not add up from layer to layer.
+//! With 16-bit types, the weights, the cache and the factors of products are in 16 bits. The residual
+//! streams, norms, softmax and logits are always f32, so that rounding errors do not add up from layer
+//! to layer.
 //!
-//! Nothing waits for the device but the reading of results; weights, rotary tables and cache stay on it.
+//! Only reading results waits for the device. Weights, rotary tables and cache stay on it.
 
 mod attention;
 mod decoder;
@@ -36,7 +37,7 @@ pub(crate) struct TensorPasses {
 impl TensorPasses {
     pub(crate) fn load(weights: &Weights, config: &ModelConfig, compute: &Compute) -> Result<Self> {
         let (vision, text, tied) = (&config.vision_config, &config.text_config, config.tie_word_embeddings);
-        // Images are encoded beside the stream.
+        // Images are encoded in a CUDA stream of their own, in parallel with the decoder.
         let beside = OnDevice { weights, compute: &compute.beside()? };
         let vision = VisionEncoder::load(&beside, vision, config.scale_factor, text.hidden_size)?;
         let decoder = Decoder::load(&OnDevice { weights, compute }, text, tied)?;
@@ -53,7 +54,8 @@ impl Passes for TensorPasses {
         self.vision.encode(pixels, tiles)
     }
 
-    /// Every operation is asked for once for all tiles. Expected of a GPU, and not measured.
+    /// One launch per operation serves all tiles. That this is faster on a GPU is an assumption and was
+    /// not measured.
     fn gains_by_more_tiles(&self) -> bool {
         true
     }

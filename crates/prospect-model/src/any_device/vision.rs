@@ -1,4 +1,5 @@
-//! The SigLIP vision tower and the connector over tensors: pixels to the embeddings of image tokens.
+//! The SigLIP vision tower and the connector over tensors: from pixels to the embeddings of image
+//! tokens.
 
 use candle_core::Tensor;
 
@@ -16,9 +17,10 @@ type Layer = VisionLayer<LayerNorm, Linear>;
 pub(crate) struct VisionEncoder {
     config: VisionConfig,
     compute: Compute,
-    /// The convolution, which is a linear layer of a patch's pixels: patches do not overlap.
+    /// The convolution, computed as a linear layer over the pixels of a patch, because patches do not
+    /// overlap.
     patch_embedding: Linear,
-    /// Of every patch of a tile, `[patches, hidden]`, in f32.
+    /// Position embeddings of the patches of a tile, `[patches, hidden]`, in f32.
     positions: Tensor,
     layers: Vec<Layer>,
     post_layernorm: LayerNorm,
@@ -60,24 +62,26 @@ impl VisionEncoder {
         })
     }
 
-    /// Bytes of weights that every frame reads.
+    /// Bytes of weights that are read for every frame.
     pub(crate) fn weight_bytes(&self) -> usize {
         let layers = self.layers.iter().flat_map(Layer::linears);
         layers.chain([&self.patch_embedding, &self.projection]).map(Linear::weight_bytes).sum()
     }
 
-    /// Pixels `[tiles, 3, side, side]` to embeddings of their image tokens, tile by tile, `[image tokens, text hidden]`.
+    /// Pixels `[tiles, 3, side, side]` to the embeddings of their image tokens,
+    /// `[image tokens, text hidden]`, tile by tile.
     pub(crate) fn encode(&self, pixels: &[f32], tiles: usize) -> Result<Tensor> {
         let states = self.hidden_states(pixels, tiles)?;
         let (side, scale, hidden) =
             (self.config.patches_per_side(), self.scale_factor, self.config.hidden_size);
         let squares = side / scale;
-        // Pixel shuffle: the patches of a square become one row, its rows of patches after each other.
+        // Pixel shuffle: the patches of a square become one row, line by line.
         let shuffled = states.reshape((tiles * squares, scale, squares, scale * hidden))?.transpose(1, 2)?;
         self.projection.forward(&shuffled.reshape((tiles * squares * squares, scale * scale * hidden))?)
     }
 
-    /// Pixels `[tiles, 3, side, side]` to the normed hidden states of the last layer, `[tiles * patches, hidden]`.
+    /// Pixels `[tiles, 3, side, side]` to the normalized hidden states of the last layer,
+    /// `[tiles * patches, hidden]`.
     pub(crate) fn hidden_states(&self, pixels: &[f32], tiles: usize) -> Result<Tensor> {
         let patches = self.patches(pixels, tiles)?;
         let hidden = self.config.hidden_size;
@@ -103,7 +107,7 @@ impl VisionEncoder {
 }
 
 impl Layer {
-    /// `[tiles * patches, hidden]` in f32, attention within each tile.
+    /// One layer for `[tiles * patches, hidden]` in f32, with attention within each tile.
     fn forward(&self, x: Tensor, tiles: usize, config: &VisionConfig, compute: &Compute) -> Result<Tensor> {
         let (heads, hidden) = (config.num_attention_heads, config.hidden_size);
         let qkv = self.qkv_proj.forward(&self.layer_norm1.forward_ahead_of(&self.out_proj, &x)?)?;

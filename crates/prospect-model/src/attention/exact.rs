@@ -1,11 +1,12 @@
-//! One row of attention in f64, for what f32 cannot hold: two passes over the slots, no memory.
+//! One row of attention in f64, for values that overflow f32. It takes two passes over the slots and
+//! needs no memory.
 
 use super::{Inputs, Mask, Number};
 
-/// Features at a time: sums of this many fit the stack at any width.
+/// Features that are computed at a time: sums of this many fit the stack for any head size.
 const FEATURES: usize = 64;
 
-/// Writes the output of one query row, `[head_dim]`.
+/// Computes the output of one query row, `[head_dim]`.
 #[cold]
 pub(super) fn row<T: Number>(
     inputs: &Inputs<T>,
@@ -34,7 +35,7 @@ pub(super) fn row<T: Number>(
             let values = &inputs.values.row(head / group, slot)[part * FEATURES..];
             sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += share * value.number());
         }
-        // A mean of floats may round to just beyond the largest.
+        // A mean of floats can round to slightly more than the largest float.
         let limit = f64::from(f32::MAX);
         output.iter_mut().zip(sums).for_each(|(to, sum)| *to = sum.clamp(-limit, limit) as f32);
     }

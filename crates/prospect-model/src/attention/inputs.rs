@@ -1,4 +1,4 @@
-//! What attention is asked for: queries, keys and values, and who sees whom.
+//! Inputs of attention: queries, keys, values and the mask.
 
 use super::{Heads, Number, ShapeError};
 
@@ -7,28 +7,29 @@ use super::{Heads, Number, ShapeError};
 pub enum Mask {
     /// Query `i` sees slots `0..=cached + i`.
     Causal {
-        /// Slots before those of the queries.
+        /// Number of slots before those of the queries.
         cached: usize,
     },
     /// Every query sees every slot.
     None,
 }
 
-/// What attention reads; scores are scaled by `head_dim ^ -0.5`.
+/// Inputs of attention. Scores are scaled by `head_dim ^ -0.5`.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a, T = f32> {
     /// `[heads, tokens, head_dim]`.
     pub queries: Heads<'a>,
-    /// `[kv_heads, slots, head_dim]`, `slots` being `cached + tokens` or, without a mask, any number.
+    /// `[kv_heads, slots, head_dim]`. With a causal mask `slots` is `cached + tokens`, without a mask
+    /// any number.
     pub keys: Heads<'a, T>,
-    /// As `keys`.
+    /// Same shape as `keys`.
     pub values: Heads<'a, T>,
     /// Which slots a query sees.
     pub mask: Mask,
 }
 
 impl<T: Number> Inputs<'_, T> {
-    /// Fails unless the shapes fit each other and an output of so many floats.
+    /// Fails unless the shapes match each other and an output of `output` floats.
     pub(super) fn check(&self, output: usize) -> Result<(), ShapeError> {
         let Self { queries, keys, values, .. } = self;
         let same = |what, found, expected| match found == expected {

@@ -1,9 +1,10 @@
-//! Rows of int8 with a scale each: `head_dim` numbers from -127 to 127, and behind them the bytes of an f32. A row means their
-//! products.
+//! Rows of int8 with one scale each: `head_dim` numbers from -127 to 127, followed by the bytes of an
+//! f32 scale. A value is the product of its number and the scale.
 //!
-//! One scale for the key or value of a token and head (token-wise quantisation, Yao et al. 2022, arXiv 2206.01861): a token is rounded once, when
-//! it comes in, from nothing but itself. What is finite stays so, and is off by at
-//! most half of the row's largest number divided by 127, or by that number where it is below 4e-37.
+//! Each key and each value of a token and head has its own scale (token-wise quantization, Yao et al.
+//! 2022, arXiv 2206.01861). A token is quantized once, when it is appended, and from its own values
+//! only. Finite values stay finite. The error is at most half of the row's largest magnitude divided by
+//! 127; in rows whose largest magnitude is below 4e-37 it is at most that magnitude.
 #![allow(unsafe_code, reason = "in the macro that chooses the instructions")]
 
 use crate::vectorised::vectorised;
@@ -16,29 +17,32 @@ pub(crate) const fn row_bytes(head_dim: usize) -> usize {
     head_dim + SCALE
 }
 
-/// The largest number of a row.
+/// The largest int8 number of a row.
 const LARGEST: f32 = 127.0;
 
-/// The scale of a row, from the bytes behind its numbers on; NaN if there are fewer than it takes.
+/// The scale of a row, from the bytes after its numbers; NaN if there are too few bytes.
 #[inline(always)]
 pub(crate) fn scale(behind: &[u8]) -> f32 {
     behind.first_chunk().map_or(f32::NAN, |bytes| f32::from_le_bytes(*bytes))
 }
 
-/// Added to a number, it leaves the nearest integer, ties to even, in the last bits.
+/// Adding this to a float leaves the nearest integer, ties to even, in the lowest bits.
 const ROUNDER: f32 = 12_582_912.0;
 
 vectorised! {
-    /// Writes a row, `[head_dim + SCALE]`. A row with NaN or infinity in it becomes NaN as a whole: its scale is.
+    /// Quantizes a row into `[head_dim + SCALE]` bytes. If a value is NaN or infinite, the scale
+    /// becomes NaN, and with it the whole row.
     pub(crate) fn quantise(from: &[f32], to: &mut [u8]) {
         let (numbers, behind) = to.split_at_mut(from.len());
-        // Without their signs, floats are in the order of their bits; infinity and NaN are the last.
+        // Without sign bits, floats compare like their bits as integers; infinity and NaN are the
+        // largest.
         let largest = from.iter().fold(0, |largest, x| (x.to_bits() & !(1 << 31)).max(largest));
         let largest = f32::from_bits(largest);
-        // The largest float divided by 127 is rounded up: 127 times as much would be infinite.
+        // f32::MAX / 127 is rounded up, and 127 times the result would be infinite.
         let most = (f32::MAX / LARGEST).next_down();
         let scale = if largest.is_finite() { (largest / LARGEST).min(most) } else { f32::NAN };
-        // Where the scale is too small for an inverse, sums become infinite or NaN, whose last byte is 0.
+        // If the scale is too small for a finite inverse, the sums are infinite or NaN, whose lowest
+        // byte is 0.
         let inverse = scale.recip();
         for (to, from) in numbers.iter_mut().zip(from) {
             *to = (from * inverse + ROUNDER).to_bits() as u8;
@@ -47,7 +51,7 @@ vectorised! {
     }
 }
 
-/// Reads a row, `[head_dim + SCALE]`.
+/// Dequantizes a row of `[head_dim + SCALE]` bytes.
 pub(crate) fn dequantise(from: &[u8], to: &mut [f32]) {
     let (numbers, behind) = from.split_at(to.len());
     let scale = scale(behind);

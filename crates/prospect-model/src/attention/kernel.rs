@@ -1,7 +1,9 @@
-//! The inner loops of attention, on AVX-512, on AVX2 with FMA, or on whatever the compiler makes of arrays.
+//! The inner loops of attention, for AVX-512, for AVX2 with FMA, and for portable arrays that the
+//! compiler vectorizes.
 //!
-//! All `unsafe` of attention is here and in the folder beside. What crosses the border is checked once a [`Block`]
-//! ([`Block::check`]); every pointer is derived from a slice that this check has measured.
+//! All `unsafe` code of attention is in this file and its folder. The inputs are checked once per
+//! [`Block`] ([`Block::check`]). Every pointer is derived from a slice whose length this check has
+//! verified.
 #![allow(unsafe_code)]
 
 mod block;
@@ -35,7 +37,7 @@ pub use number::Number;
 use operation::Operation;
 use wide::WIDE;
 
-/// Which instructions the kernels use. A value exists only where the machine has them.
+/// The instruction set of the kernels. A value exists only on machines that have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kernel(Isa);
 
@@ -54,7 +56,7 @@ enum Isa {
 }
 
 impl Kernel {
-    /// The fastest that this machine has, and that is wanted.
+    /// The fastest kernel that this machine has and that `PROSPECT_INSTRUCTIONS` allows.
     pub fn detect() -> Self {
         Self::available().find(|kernel| kernel.level().is_allowed()).unwrap_or(Self(Isa::Portable))
     }
@@ -69,7 +71,7 @@ impl Kernel {
         }
     }
 
-    /// All that this machine has, fastest first; the last one is there on every machine.
+    /// All kernels that this machine has, fastest first. The last one is portable.
     pub fn available() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
         let vector = {
@@ -88,7 +90,7 @@ impl Kernel {
         vector.into_iter().flatten().chain([Self(Isa::Portable)])
     }
 
-    /// Floats in a vector.
+    /// Number of floats in a vector.
     pub(super) fn lanes(self) -> usize {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
@@ -99,32 +101,32 @@ impl Kernel {
         }
     }
 
-    /// A row of queries as a narrow tile wants it, which ends with whole pairs of vectors.
+    /// Writes a row of queries in the order of a narrow tile, padded to whole pairs of vectors.
     pub(super) fn spread<T: Element>(self, row: &[f32], to: &mut [f32]) {
         T::spread(row, to, self.lanes());
     }
 
-    /// A row of mixed values from where a narrow tile has it.
+    /// Reads a row of mixed values in the order of a narrow tile; the inverse of `spread`.
     pub(super) fn gather<T: Element>(self, from: &[f32], row: &mut [f32]) {
         T::gather(from, row, self.lanes());
     }
 
-    /// Rows of a full wide tile.
+    /// Number of rows in a full wide tile.
     pub(super) fn wide_rows(self) -> usize {
         WIDE * self.lanes()
     }
 
-    /// Whether a wide tile multiplies pairs of bf16, to which it rounds queries and weights.
+    /// Whether a wide tile multiplies pairs of bf16. Queries and weights are then rounded to bf16.
     pub(super) fn pairs<T: Element>(self, head_dim: usize) -> bool {
         match self.0 {
-            // A pair of features is never cut, so that keys can be read where they lie.
+            // `head_dim` must be even, so that keys can be read as pairs in place.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 => T::HALVES && head_dim.is_multiple_of(2),
             _ => false,
         }
     }
 
-    /// What the loops need of the queries of a tile beyond their place.
+    /// Prepares the queries of a tile for the loops.
     pub(super) fn prepare<T: Element>(self, tile: &mut Tile) {
         if tile.layout == Layout::Paired {
             tile.check(self.lanes());
@@ -132,15 +134,15 @@ impl Kernel {
         }
     }
 
-    /// Takes a block into a tile: scores, their share of the softmax so far, and the values mixed by it.
+    /// Adds a block to a tile: computes the scores, updates the online softmax, and mixes the values.
     pub(super) fn absorb<T: Element>(self, tile: &mut Tile, block: &Block<T>, packed: &mut [f32]) {
         tile.check(self.lanes());
         block.check(tile, packed);
         self.run(Operation::Absorb(tile, block, packed));
     }
 
-    /// Rows that are `stride` apart, rounded to the nearest into rows of `width` side by side, ties to even; what is finite
-    /// stays so.
+    /// Rounds rows that are `stride` apart to contiguous rows of `width` bf16, to nearest, ties to
+    /// even. Finite values stay finite.
     pub(super) fn round(self, from: &[f32], stride: usize, to: &mut [bf16], width: usize) {
         self.run::<bf16>(Operation::Round { from, stride, to, width });
     }
@@ -154,7 +156,8 @@ impl Kernel {
 
     fn run<T: Element>(self, operation: Operation<T>) {
         match self.0 {
-            // SAFETY: a `Kernel` with this value is made only where the instructions were detected, and what needs a check has passed it.
+            // SAFETY: a `Kernel` with this value exists only where the instructions were detected, and
+            // inputs have passed their checks.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 => unsafe { operation::avx512_bf16(operation) },
             // SAFETY: as above.
@@ -163,14 +166,14 @@ impl Kernel {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => unsafe { operation::avx2(operation) },
-            // SAFETY: as above; every machine has these.
+            // SAFETY: as above; these need no special instructions.
             Isa::Portable => unsafe { operation::portable(operation) },
         }
     }
 }
 
 impl<T: Number> Block<'_, T> {
-    /// Everything that the loops rely on, besides what a tile is.
+    /// Checks everything about a block that the loops rely on.
     fn check(&self, tile: &Tile, packed: &[f32]) {
         assert!((1..=SLOTS).contains(&self.count));
         let spans =
@@ -182,7 +185,7 @@ impl<T: Number> Block<'_, T> {
 }
 
 impl Tile<'_> {
-    /// Everything that the loops rely on.
+    /// Checks everything about a tile that the loops rely on.
     fn check(&self, lanes: usize) {
         let (width, padded) = (self.width(lanes), self.padded(lanes));
         let (vectors, most, matrix) = match self.layout {

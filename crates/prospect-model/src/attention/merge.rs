@@ -1,10 +1,10 @@
-//! The partial results of the chunks of a row, made one.
+//! Merges the partial results of the chunks of a row.
 
 use super::exact;
 use super::plan::Plan;
 use super::{Inputs, Number};
 
-/// Writes one token's output, `[heads * head_dim]`.
+/// Computes one token's output, `[heads * head_dim]`.
 pub(super) fn token<T: Number>(
     plan: &Plan,
     partials: &[f32],
@@ -29,7 +29,7 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// What a chunk found: mixed values, their largest score, their sum of weights.
+    /// The partial result of a chunk: mixed values, largest score, and sum of weights.
     fn chunk(&self, chunk: usize) -> (&'a [f32], f32, f32) {
         let Plan { tile_rows, head_dim, .. } = *self.plan;
         let (tile, lane) = (self.row / tile_rows, self.row % tile_rows);
@@ -40,7 +40,8 @@ impl<'a> Row<'a> {
         (mixed, partial[state + lane], partial[state + tile_rows + lane])
     }
 
-    /// Chunks in their order, each against the largest score of all. Whether every sum was finite.
+    /// Merges the chunks in order, relative to the largest score of all. Returns whether all results
+    /// are finite.
     fn merge(&self, output: &mut [f32]) -> bool {
         let chunks = 0..self.plan.chunks();
         let max = chunks.clone().map(|chunk| self.chunk(chunk).1).fold(f32::MIN, f32::max);
@@ -52,7 +53,7 @@ impl<'a> Row<'a> {
             output.iter_mut().zip(mixed).for_each(|(to, from)| *to += from * weight);
         }
         output.iter_mut().for_each(|value| *value /= total);
-        // All are looked at, because that takes less time than to stop at the first.
+        // All values are checked, because that is faster than stopping at the first one.
         total.is_finite()
             && total > 0.0
             && output.iter().fold(true, |so_far, value| so_far & value.is_finite())

@@ -1,19 +1,23 @@
-//! Fused attention on the CPU over keys and values in f32, bf16 or int8: scores, softmax and mixing of values in one pass, a block
-//! of slots at a time. Queries, outputs and sums are f32, but for the sums of words that are said below.
+//! Fused attention on the CPU over keys and values in f32, bf16 or int8. Scores, softmax and the mixing
+//! of values happen in one pass, a block of slots at a time. Queries and outputs are f32, and so are
+//! all sums except the integer sums described below.
 //!
-//! The softmax is the online one of Milakov & Gimelshein 2018 (arXiv 1805.02867), in blocks as in FlashAttention (Dao 2022,
-//! arXiv 2205.14135); where there are few query rows, slots are cut into chunks that are merged at the end, as in
-//! Flash-Decoding (Dao 2023). Query heads that share a key head are rows of the same tile, so keys are never expanded, and keys
-//! and values are read where they lie. The cut depends on shapes and on the vectors of the machine, never on threads:
-//! one thread and many give the same bits.
+//! The softmax is the online softmax of Milakov & Gimelshein 2018 (arXiv 1805.02867), in blocks as in
+//! FlashAttention (Dao 2022, arXiv 2205.14135). If there are few query rows, the slots are cut into
+//! chunks that are merged at the end, as in Flash-Decoding (Dao 2023). Query heads that share a key
+//! head are rows of the same tile, so keys are never copied per query head; keys and values are read in
+//! place. The cut depends only on shapes and on the vector length of the machine: any number of threads
+//! gives the same bits.
 //!
-//! What bf16 costs and brings depends on the rows of a tile. Few rows wait for memory: numbers become f32 as they are read, and
-//! nothing else is rounded. Many rows wait for products: where the machine multiplies pairs of bf16 (`vdpbf16ps`), queries and
-//! weights are rounded to bf16 as well; elsewhere a block becomes f32 before its turn, and costs what f32 costs.
+//! The cost of bf16 depends on the number of rows in a tile. With few rows, memory bandwidth is the
+//! limit: numbers are converted to f32 as they are read, and nothing else is rounded. With many rows,
+//! products are the limit: if the machine multiplies pairs of bf16 (`vdpbf16ps`), queries and weights
+//! are rounded to bf16 as well; otherwise a block is converted to f32 first, and the cost is that of
+//! f32.
 //!
-//! int8 goes the same ways: many rows see a block widened to bf16 or f32 with its scales. Few rows multiply it in words of 16 bits
-//! where the machine has `vpdpwssd`, queries and weights rounded to words of the largest in their row or block, and as floats
-//! elsewhere.
+//! int8 is similar. With many rows, a block is converted to bf16 or f32, scales included. With few
+//! rows, machines with `vpdpwssd` multiply 16-bit integers, to which queries and weights are rounded
+//! relative to the largest of their row or block. Other machines convert the numbers to floats.
 
 mod exact;
 mod inputs;
@@ -37,10 +41,10 @@ pub use view::{Heads, ShapeError};
 
 use plan::Plan;
 
-/// Products below which a second thread costs more than it brings.
+/// Number of products below which a second thread costs more time than it saves.
 const PARALLEL_PRODUCTS: usize = 1 << 18;
 
-/// Memory that calls reuse: it grows to the largest shape and stays.
+/// Memory that is reused from call to call. It grows to the largest shape.
 #[derive(Debug)]
 pub struct Scratch {
     kernel: Kernel,
@@ -54,18 +58,19 @@ impl Default for Scratch {
 }
 
 impl Scratch {
-    /// For these instructions.
+    /// Memory for these instructions.
     pub fn new(kernel: Kernel) -> Self {
         Self { kernel, partials: Vec::new() }
     }
 }
 
-/// Attention into `output [tokens, heads * head_dim]`, row-major, in the pool of threads of the caller.
+/// Computes attention into `output`, `[tokens, heads * head_dim]`, row-major, with the caller's thread
+/// pool.
 ///
-/// Where f32 overflows, a row is computed again in f64, slowly: no row is NaN if all inputs are finite.
+/// Rows that overflow f32 are computed again in f64, slowly: no result is NaN if all inputs are finite.
 ///
 /// # Errors
-/// [`ShapeError`] if shapes do not fit; nothing is written then.
+/// [`ShapeError`] if shapes do not match; nothing is written then.
 pub fn attend<T: Element>(
     scratch: &mut Scratch,
     inputs: &Inputs<T>,
@@ -93,7 +98,7 @@ pub fn attend<T: Element>(
     }
     let (partials, width) = (&*partials, heads * head_dim);
     let finish = |(token, row): (usize, &mut [f32])| merge::token(&plan, partials, inputs, token, row);
-    // A merged row is a copy of its partial results: a task for a thread is many of them.
+    // Merging a row only copies its partial results, so a thread must get many rows.
     match alone || tokens < 2 * MERGED_ROWS {
         true => output.chunks_exact_mut(width).enumerate().for_each(finish),
         false => {
@@ -103,5 +108,5 @@ pub fn attend<T: Element>(
     Ok(())
 }
 
-/// Fewest tokens that a thread merges.
+/// Fewest tokens that one thread merges.
 const MERGED_ROWS: usize = 32;

@@ -1,5 +1,5 @@
-//! How attention is cut into tasks: by its shape and the width of the vectors alone, so that a result does not depend on how
-//! many threads there are.
+//! Cuts attention into tasks, from the shapes and the vector length alone. The result therefore does
+//! not depend on the number of threads.
 
 use std::ops::Range;
 
@@ -7,26 +7,29 @@ use super::Element;
 use super::kernel::{Kernel, NARROW, SLOTS};
 use super::tile::Layout;
 
-/// Rows up to which a lane is a feature: a wide tile takes the same time for one row as for a vector of them.
+/// Largest number of rows of a key head for which narrow tiles are used. A wide tile takes as long for
+/// one row as for a vector of rows.
 const MAX_NARROW_ROWS: usize = 8;
 
-/// Fewest slots of a task of a narrow tile: 128 KB of keys and values at 64 features.
+/// Fewest slots of a task with narrow tiles: 128 KB of keys and values at 64 features.
 const NARROW_CHUNK: usize = 2 * SLOTS;
 
-/// Fewest slots of a task of a wide tile; at 64 features its keys and values fit the second cache for the tiles that follow.
+/// Fewest slots of a task with wide tiles. At 64 features, their keys and values fit the second-level
+/// cache for the next tiles.
 const WIDE_CHUNK: usize = 4 * SLOTS;
 
-/// Tasks from which on slots are no longer cut: enough to keep a few threads evenly busy.
+/// From this number of tasks on, slots are not cut: that is enough work for a few threads.
 const TASKS: usize = 48;
 
-/// The cut. The rows of a key head are its query heads by token: row `token * group + head`.
+/// The cut. The rows of a key head are the query heads that share it, token by token: row
+/// `token * group + head`.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) head_dim: usize,
     pub(super) kv_heads: usize,
-    /// Query heads a key head.
+    /// Query heads per key head.
     pub(super) group: usize,
-    /// Query rows a key head.
+    /// Query rows per key head.
     pub(super) rows: usize,
     pub(super) slots: usize,
     pub(super) layout: Layout,
@@ -34,7 +37,7 @@ pub(super) struct Plan {
     pub(super) chunk: usize,
 }
 
-/// Some rows of one key head against some slots.
+/// Some rows of one key head, and some slots.
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) kv_head: usize,
@@ -78,12 +81,13 @@ impl Plan {
         self.kv_heads * self.chunks() * self.tiles()
     }
 
-    /// Floats of a task's partial result.
+    /// Number of floats in a task's partial result.
     pub(super) fn partial_size(&self) -> usize {
         self.tile_rows * (self.head_dim + 2)
     }
 
-    /// Where the task of a tile and a chunk is: tiles of one chunk are neighbours, so that its keys stay in the cache.
+    /// Index of the task of a tile and a chunk. Tiles of one chunk are neighbours, so that its keys
+    /// stay in the processor's cache.
     pub(super) fn index(&self, kv_head: usize, chunk: usize, tile: usize) -> usize {
         (kv_head * self.chunks() + chunk) * self.tiles() + tile
     }
@@ -99,7 +103,8 @@ impl Plan {
         }
     }
 
-    /// Products of attention, one for a score and one for a value: the measure of its work.
+    /// Number of products: one per feature for a score and one for mixing a value. It measures the
+    /// work.
     pub(super) fn products(&self) -> usize {
         2 * self.kv_heads * self.rows * self.slots * self.head_dim
     }

@@ -1,13 +1,14 @@
-//! Keys and values that are computed in f32, rounded for the kernels of bf16.
+//! Rounds keys and values that were computed in f32, for the bf16 kernels.
 
 use half::bf16;
 use rayon::prelude::*;
 
 use super::{Heads, Kernel};
 
-/// Heads rounded to bf16, in memory that calls reuse: it grows to the largest shape and stays.
+/// Keys or values rounded to bf16, in memory that is reused from call to call and grows to the largest
+/// shape.
 ///
-/// Worth its time where many queries meet the same keys, as in a vision tower.
+/// Rounding pays off if many queries use the same keys, as in a vision tower.
 #[derive(Debug)]
 pub struct Rounded {
     kernel: Kernel,
@@ -21,13 +22,13 @@ impl Default for Rounded {
 }
 
 impl Rounded {
-    /// By these instructions.
+    /// Memory for these instructions.
     pub fn new(kernel: Kernel) -> Self {
         Self { kernel, data: Vec::new() }
     }
 
-    /// `[heads, tokens, head_dim]`, row-major, each number rounded to the nearest, ties to even; what is finite stays so.
-    /// Numbers below 2^-126 may become 0.
+    /// Rounds `[heads, tokens, head_dim]`, row-major, to nearest, ties to even. Finite values stay
+    /// finite. Values below 2^-126 may become 0.
     pub fn take(&mut self, from: &Heads) -> Heads<'_, bf16> {
         let Heads { heads, tokens, head_dim, .. } = *from;
         let (kernel, head_stride) = (self.kernel, tokens * head_dim);

@@ -1,4 +1,4 @@
-//! One task of attention: some query rows of one key head against some slots, in memory of its own.
+//! One task of attention: some query rows of one key head and some slots, in memory of its own.
 
 use std::cell::RefCell;
 
@@ -8,7 +8,8 @@ use super::tile::{Layout, Tile};
 use super::{Element, Heads, Inputs, Mask};
 
 thread_local! {
-    /// Memory of the tile that a thread works on: taken once, kept, and small enough for the first caches.
+    /// Memory of the tile that a thread works on. It is reused, and small enough for the processor's
+    /// caches.
     static MEMORY: RefCell<Memory> = RefCell::default();
 }
 
@@ -19,8 +20,8 @@ struct Memory {
     seen: Vec<usize>,
 }
 
-/// Computes a task into its partial result: `mixed [tile rows, head_dim]`, then the largest score and the sum of weights by
-/// row. Not divided by the sum.
+/// Computes a task into its partial result: `mixed`, `[tile rows, head_dim]`, then the largest score
+/// and the sum of weights of each row. `mixed` is not divided by the sum yet.
 pub(super) fn compute<T: Element>(
     kernel: Kernel,
     plan: &Plan,
@@ -37,7 +38,7 @@ pub(super) fn compute<T: Element>(
             Mask::Causal { cached } => cached + row / plan.group + 1,
             Mask::None => plan.slots,
         };
-        // Rows lie by token, so the last one sees most.
+        // Rows are ordered by token, so the last one sees the most slots.
         let end = task.slots.end.min(visible(task.rows.end - 1));
         for start in (task.slots.start..end).step_by(SLOTS) {
             let count = SLOTS.min(end - start);
@@ -77,7 +78,7 @@ impl<'a> Tile<'a> {
         Self { layout: plan.layout, rows, head_dim, scale, queries, scores, mixed, max, sum, correction }
     }
 
-    /// Queries as the kernel wants them; what fills vectors is 0.
+    /// Copies the queries in the order of the kernel, padded with 0.
     fn take_queries<T: Element>(&mut self, kernel: Kernel, plan: &Plan, task: &Task, queries: &Heads) {
         let (padded, width) = (self.padded(kernel.lanes()), self.width(kernel.lanes()));
         self.queries.fill(0.0);
@@ -112,7 +113,8 @@ impl<'a> Tile<'a> {
     }
 }
 
-/// The first `length` floats at the start of a cache line: a vector that crosses lines costs two loads.
+/// The first `length` floats from the start of a cache line on, because a vector that crosses lines
+/// costs two loads.
 fn aligned(memory: &mut Vec<f32>, length: usize) -> &mut [f32] {
     const LINE: usize = 64;
     let room = length + LINE / size_of::<f32>();

@@ -1,17 +1,17 @@
-//! The memory of one task while its blocks are worked through: what the kernels read and write.
+//! The memory of a task that the kernels read and write.
 
-/// How the matrices of a tile lie.
+/// The layout of a tile's matrices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// A lane of a vector is a feature.
+    /// A vector lane is a feature.
     Narrow,
-    /// A lane is a row.
+    /// A vector lane is a query row.
     Wide,
-    /// A lane is a row, and holds two features of its query in bf16.
+    /// A vector lane is a query row and holds two features in bf16.
     Paired,
 }
 
-/// Query rows and what the online softmax knows of them so far. The kernel says how the matrices lie.
+/// Query rows and the state of their online softmax. `layout` says how the matrices are stored.
 pub(super) struct Tile<'a> {
     pub(super) layout: Layout,
     pub(super) rows: usize,
@@ -19,24 +19,26 @@ pub(super) struct Tile<'a> {
     pub(super) queries: &'a mut [f32],
     pub(super) scores: &'a mut [f32],
     pub(super) mixed: &'a mut [f32],
-    /// What makes products of queries and keys exponents of 2: `head_dim ^ -0.5 * log2 e`. It is applied to what a score
-    /// differs from the largest by, in one rounding: in the queries it would round twice more, and large scores would show it.
+    /// Converts products of queries and keys to exponents of 2: `head_dim ^ -0.5 * log2 e`. It is
+    /// applied to the difference of a score to the largest one, with a single rounding. Scaling the
+    /// queries would round twice more, which shows with large scores.
     pub(super) scale: f32,
-    /// Largest score by row, as an exponent; finite, so that a difference to it is never NaN where all scores are finite.
+    /// Largest score of each row, as an exponent. It is finite, so a difference to it is never NaN if
+    /// all scores are finite.
     pub(super) max: &'a mut [f32],
-    /// Sum of weights by row.
+    /// Sum of weights of each row.
     pub(super) sum: &'a mut [f32],
-    /// What the last block corrected earlier weights by.
+    /// Factor by which the last block corrected earlier weights.
     pub(super) correction: &'a mut [f32],
 }
 
 impl Tile<'_> {
-    /// Rows of a wide tile with those that fill its last vector.
+    /// Rows of a wide tile, rounded up to whole vectors.
     pub(super) fn width(&self, lanes: usize) -> usize {
         self.rows.next_multiple_of(lanes)
     }
 
-    /// Features of a narrow tile with those that fill its last two vectors.
+    /// Features of a narrow tile, rounded up to whole pairs of vectors.
     pub(super) fn padded(&self, lanes: usize) -> usize {
         self.head_dim.next_multiple_of(2 * lanes)
     }

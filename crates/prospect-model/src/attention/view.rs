@@ -1,8 +1,8 @@
-//! Heads of queries, keys or values where they lie.
+//! Views of queries, keys or values in place.
 
 use super::Number;
 
-/// Shapes that do not fit each other.
+/// Shapes do not match.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("attention has {found} {what} where it needs {expected}")]
 pub struct ShapeError {
@@ -11,8 +11,8 @@ pub struct ShapeError {
     pub(super) expected: usize,
 }
 
-/// `[heads, tokens, head_dim]` in memory of any stride between heads and tokens; the features of a row lie side by side, and the
-/// scale of a row, where its numbers have one, right behind them.
+/// A view of `[heads, tokens, head_dim]` with any stride between heads and between tokens. The features
+/// of a row are contiguous; the scale of a row, if the type has one, follows them.
 #[derive(Debug, Clone, Copy)]
 pub struct Heads<'a, T = f32> {
     pub(super) data: &'a [T],
@@ -23,15 +23,16 @@ pub struct Heads<'a, T = f32> {
     pub(super) token_stride: usize,
 }
 
-/// Numbers up to the end of a row that is so many strides away. No sum wraps: the kernels read where these strides say.
+/// Length in elements up to the end of the row at these strides. The sums saturate instead of wrapping,
+/// because the kernels rely on this bound.
 pub(super) fn reach<T: Number>(head_dim: usize, strides: &[(usize, usize)]) -> usize {
     let row = head_dim.saturating_add(T::SCALE);
     strides.iter().fold(row, |sum, &(count, stride)| sum.saturating_add(count.saturating_mul(stride)))
 }
 
 impl<'a, T: Number> Heads<'a, T> {
-    /// `[heads, capacity, head_dim]`, of which the first `tokens` count: a side of the cache, or queries with a capacity of
-    /// their tokens. Scales stand behind their rows.
+    /// Views `[heads, capacity, head_dim]`, of which the first `tokens` tokens are used: one side of a
+    /// cache, or queries whose capacity is their number of tokens. Scales follow their rows.
     ///
     /// # Errors
     /// [`ShapeError`] if `data` is shorter than that.
@@ -47,7 +48,8 @@ impl<'a, T: Number> Heads<'a, T> {
         Self::strided(data, [heads, tokens, head_dim], [capacity.saturating_mul(row), row])
     }
 
-    /// `[tokens, heads, head_dim]`, as a projection leaves it. Scales stand behind their rows.
+    /// Views `[tokens, heads, head_dim]`, the layout of a projection's output. Scales follow their
+    /// rows.
     ///
     /// # Errors
     /// [`ShapeError`] if `data` is shorter than that.
@@ -56,7 +58,8 @@ impl<'a, T: Number> Heads<'a, T> {
         Self::strided(data, [heads, tokens, head_dim], [row, heads.saturating_mul(row)])
     }
 
-    /// `[heads, tokens, head_dim]` with these strides between heads and between tokens: a part of a joint projection, say.
+    /// Views `[heads, tokens, head_dim]` with the given strides, for example a part of a stacked
+    /// projection.
     ///
     /// # Errors
     /// [`ShapeError`] if `data` is shorter than that.
@@ -80,12 +83,12 @@ impl<'a, T: Number> Heads<'a, T> {
         &self.from(head, token)[..self.head_dim]
     }
 
-    /// What the numbers of a row are multiplied by.
+    /// The scale of a row.
     pub(super) fn scale(&self, head: usize, token: usize) -> f64 {
         T::scale(&self.from(head, token)[self.head_dim..]).into()
     }
 
-    /// Memory from a row on; the rows of later tokens are `token_stride` apart.
+    /// The elements from a row on; rows of later tokens are `token_stride` apart.
     pub(super) fn from(&self, head: usize, token: usize) -> &'a [T] {
         &self.data[head * self.head_stride + token * self.token_stride..]
     }

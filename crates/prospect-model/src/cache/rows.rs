@@ -1,4 +1,4 @@
-//! Rows of the cache as floats, and floats as rows of the cache.
+//! Conversion between rows of the cache and floats.
 
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 
@@ -6,7 +6,8 @@ use crate::attention::int8;
 use crate::error::Result;
 use crate::lend::with_floats;
 
-/// `[.., head_dim]` in f32, of rows in any format: floats, or int8 with their scale, `[.., head_dim + int8::SCALE]`.
+/// Converts rows of any cache format to f32 `[.., head_dim]`: floats, or int8 with their scale,
+/// `[.., head_dim + int8::SCALE]`.
 pub(crate) fn rows_to_floats(rows: &Tensor) -> Result<Tensor> {
     if rows.dtype() != DType::U8 {
         return Ok(rows.contiguous()?.to_dtype(DType::F32)?);
@@ -25,7 +26,7 @@ pub(crate) fn rows_to_floats(rows: &Tensor) -> Result<Tensor> {
     Ok(Tensor::from_vec(floats, shape, &Device::Cpu)?)
 }
 
-/// Rows of this type out of floats `[.., head_dim]`, contiguous.
+/// Converts floats `[.., head_dim]`, contiguous, to rows of this cache type.
 pub(crate) fn floats_to_rows(floats: &Tensor, dtype: DType) -> Result<Tensor> {
     if dtype != DType::U8 {
         return Ok(floats.to_dtype(dtype)?);

@@ -1,4 +1,4 @@
-//! A cache on its way into a file and out of it again.
+//! Writes a cache to a file and reads it back.
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -6,20 +6,22 @@ use serde::{Deserialize, Serialize};
 use super::{CacheTail, KvCache, LayerCache, SetAside};
 use crate::stored::{StoredError, StoredTensor, StoredTensors};
 
-/// What of a cache, or of the tail of one, is no tensor.
+/// The state of a cache, or of a tail, that is not stored in tensors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SuspendedSlots {
     next_position: u32,
 }
 
-/// Where the sequence runs in keys and values, `[1, kv_heads, tokens, row]`, and in embeddings, `[tokens, hidden]`.
+/// Index of the token dimension in keys and values, `[1, kv_heads, tokens, row]`, and in embeddings,
+/// `[tokens, hidden]`.
 const SEQUENCE: usize = 2;
 const SEQUENCE_OF_EMBEDDINGS: usize = 0;
 
 impl KvCache {
-    /// The filled part, as tensors whose names begin with `prefix`: the positions, keys and values of every layer, and the
-    /// input embeddings where the position policy keeps them.
+    /// Adds the filled part of the cache to `tensors`, under names that begin with `prefix`: the
+    /// positions, the keys and values of every layer, and the input embeddings if the policy recomputes
+    /// tokens.
     ///
     /// # Errors
     /// [`StoredError::Tensor`].
@@ -37,7 +39,7 @@ impl KvCache {
     /// Fills the cache with what [`Self::suspend`] wrote.
     ///
     /// # Errors
-    /// Whatever does not fit this model; the cache is empty then.
+    /// [`StoredError`] if the file does not fit this model. The cache is then empty.
     pub fn resume(
         &mut self,
         prefix: &str,
@@ -58,10 +60,10 @@ impl KvCache {
         Ok(())
     }
 
-    /// A tail of this cache out of a file.
+    /// Reads a tail of this cache from a file.
     ///
     /// # Errors
-    /// Whatever does not fit this model.
+    /// [`StoredError`] if the file does not fit this model.
     pub fn resume_tail(
         &self,
         prefix: &str,

@@ -1,4 +1,4 @@
-//! The activations that a config.json may name.
+//! The activation functions that a config.json can name.
 
 use candle_core::{Device, Tensor};
 use candle_nn::{Activation, Module};
@@ -6,7 +6,8 @@ use candle_nn::{Activation, Module};
 use super::elementwise::{gelu_tanh, silu_gate};
 use crate::error::Result;
 
-/// An activation in place. Those of the published checkpoints are loops of our own, all others are candle's.
+/// Applies an activation in place. Those of published checkpoints are our own loops; all others are
+/// candle's.
 pub(super) fn activate(activation: Activation, x: &mut [f32]) -> Result<()> {
     match activation {
         Activation::GeluPytorchTanh | Activation::NewGelu => gelu_tanh(x),
@@ -18,7 +19,7 @@ pub(super) fn activate(activation: Activation, x: &mut [f32]) -> Result<()> {
     Ok(())
 }
 
-/// Gates and values `[rows, 2 * inner]` to `activation(gate) * value`, `[rows, inner]`.
+/// `[rows, 2 * inner]`, gates and values side by side, to `activation(gate) * value`, `[rows, inner]`.
 pub(super) fn gate(activation: Activation, x: &[f32], inner: usize, output: &mut [f32]) -> Result<()> {
     if matches!(activation, Activation::Silu | Activation::Swish) {
         silu_gate(x, output, inner);

@@ -1,4 +1,4 @@
-//! A cache that is filled without a model: for measurements.
+//! Fills a cache without a model, for measurements.
 
 use prospect_context::PositionPolicy;
 
@@ -9,20 +9,20 @@ use crate::placement::Compute;
 use crate::text_config::TextConfig;
 
 impl KvCache {
-    /// A cache for these shapes, without a model: for measurements.
+    /// A cache for this configuration, without a model. For measurements.
     #[doc(hidden)]
     pub fn for_shapes(config: &TextConfig, capacity: usize, policy: PositionPolicy) -> Result<Self> {
         Self::new(config, capacity, policy, &Compute::cpu(), None)
     }
 
-    /// A token of zeros for these shapes: for measurements.
+    /// A token of zeros for this configuration. For measurements.
     #[doc(hidden)]
     pub fn zero_token(config: &TextConfig) -> ZeroToken {
         let side = vec![0.0; config.kv_heads() * config.head_dim()];
         ZeroToken { side, embedding: vec![0.0; config.hidden_size] }
     }
 
-    /// Appends one token to every layer, exactly as a forward pass does: for measurements.
+    /// Appends one token to every layer, like a forward pass does. For measurements.
     #[doc(hidden)]
     pub fn append_zeros(&mut self, token: &ZeroToken) -> Result<()> {
         self.check_room(1)?;
@@ -34,7 +34,7 @@ impl KvCache {
     }
 }
 
-/// Keys, values and embedding of one token, all zero.
+/// Keys, values and input embedding of one token, all zero.
 #[doc(hidden)]
 pub struct ZeroToken {
     side: Vec<f32>,

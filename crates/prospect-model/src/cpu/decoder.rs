@@ -1,4 +1,4 @@
-//! The Llama decoder over buffers: grouped-query attention over the cache where it lies.
+//! The Llama decoder over buffers: grouped-query attention over the cache in place.
 
 use super::activation::gate;
 use super::elementwise::{rms_norm, rotate};
@@ -19,10 +19,10 @@ use crate::weights::Weights;
 
 type Layer = DecoderLayer<Vec<f32>, PackedLinear>;
 
-/// The decoder with its embedding table and head.
+/// The decoder with its embedding table and output head.
 pub(crate) struct Decoder {
     config: TextConfig,
-    /// `None` where the head has the same weights, and has them exactly.
+    /// The embedding table; `None` if the head holds the same weights without rounding.
     embed_tokens: Option<Table>,
     layers: Vec<Layer>,
     norm: Vec<f32>,
@@ -31,20 +31,20 @@ pub(crate) struct Decoder {
     buffers: Spare<Buffers>,
 }
 
-/// Tokens are those of all pieces, one piece behind the other.
+/// Buffers of a pass. Their tokens are those of all pieces in order.
 #[derive(Debug, Default)]
 struct Buffers {
     /// The residual stream, `[tokens, hidden]`.
     x: Vec<f32>,
-    /// Of every token.
+    /// The position of every token.
     positions: Vec<usize>,
-    /// `[tokens, (heads + 2 * kv_heads) * head_dim]`
+    /// Queries, keys and values, `[tokens, (heads + 2 * kv_heads) * head_dim]`.
     qkv: Vec<f32>,
-    /// What attention mixes, `[tokens, heads * head_dim]`.
+    /// Output of attention, `[tokens, heads * head_dim]`.
     mixed: Vec<f32>,
-    /// `[rows of logits, hidden]`
+    /// Normalized rows for the head, `[rows of logits, hidden]`.
     normed: Vec<f32>,
-    /// One for every piece.
+    /// Memory for attention, one for each piece.
     attention: Vec<Scratch>,
 }
 
@@ -58,7 +58,8 @@ impl Decoder {
         let (hidden, prefix) = (config.hidden_size, "model.text_model");
         let (table, head) = table_and_head(weights, tied);
         let shared = table == head && precision == Precision::F32;
-        // The largest matrices first: what they need while they are packed is free again before the rest is there.
+        // The largest matrix is loaded first, so that its temporary memory is free again before the
+        // others are loaded.
         let lm_head = [(head, config.vocab_size)];
         let lm_head = stacked(weights, precision, &lm_head, hidden, false)?;
         let read = || floats(weights, &format!("{table}.weight"), &[config.vocab_size, hidden]);
@@ -84,13 +85,14 @@ impl Decoder {
             )?,
             buffers: Spare::default(),
         };
-        // Read from end to end for every token.
+        // Moves the weights into one block of memory, because every token reads all of them in this
+        // order.
         let layers = decoder.layers.iter_mut().flat_map(Layer::linears_mut);
         PackedLinear::gather(layers.chain([&mut decoder.lm_head]));
         Ok(decoder)
     }
 
-    /// Bytes of weights that every token reads.
+    /// Bytes of weights that are read for every token.
     pub(crate) fn weight_bytes(&self) -> usize {
         let layers = self.layers.iter().flat_map(Layer::linears);
         layers.chain([&self.lm_head]).map(PackedLinear::weight_bytes).sum()
@@ -100,12 +102,12 @@ impl Decoder {
         &self.rotary
     }
 
-    /// Writes the embeddings of token ids, `[tokens, hidden]`.
+    /// Writes the embeddings of token ids into `rows`, `[tokens, hidden]`.
     pub(crate) fn embed(&self, ids: &[u32], rows: &mut [f32]) {
         for (id, row) in ids.iter().zip(rows.chunks_exact_mut(self.config.hidden_size)) {
             match &self.embed_tokens {
                 Some(table) => table.read(*id as usize, row),
-                // Never false: only an exact head stands for the table.
+                // `read_exact` always succeeds here: only an unrounded head replaces the table.
                 None => {
                     self.lm_head.read_exact(*id as usize, row);
                 }
@@ -113,7 +115,7 @@ impl Decoder {
         }
     }
 
-    /// Fails unless the piece fits in, and is of this width and in f32.
+    /// Fails unless the piece fits into its cache and is f32 of the model's width.
     pub(crate) fn check(&self, piece: &Piece<'_>) -> Result<()> {
         let tokens = piece.chunk.tokens();
         if let DecoderInput::Embeddings(embeddings) = piece.chunk {
@@ -126,10 +128,11 @@ impl Decoder {
         self.rotary.check(piece.cache.next_position(), tokens)
     }
 
-    /// Runs the pieces, each behind what its cache holds, and leaves their tokens there. The logits of their last rows, `[rows of
-    /// all pieces, vocab]`, replace what is in `logits`.
+    /// Computes the pieces and appends their tokens to their caches. `logits` is replaced by the
+    /// requested logits, `[rows of all pieces, vocab]`.
     ///
-    /// Layers see the tokens of all pieces as rows, attention each piece and its cache. No row depends on another piece's.
+    /// Layers see the tokens of all pieces as rows; attention sees each piece with its cache. No row
+    /// depends on the rows of another piece.
     pub(crate) fn forward(&self, pieces: &mut [Piece<'_>], logits: &mut Vec<f32>) -> Result<()> {
         self.buffers.lend(|buffers| {
             self.take_in(pieces, buffers)?;
@@ -143,7 +146,7 @@ impl Decoder {
         })
     }
 
-    /// Where the residual stream begins, and the positions of its tokens.
+    /// Fills the buffers with the initial residual stream and the positions of the tokens.
     fn take_in(&self, pieces: &[Piece<'_>], buffers: &mut Buffers) -> Result<()> {
         let hidden = self.config.hidden_size;
         let Buffers { x, positions, attention, .. } = buffers;
@@ -200,13 +203,13 @@ impl Decoder {
         Ok(())
     }
 
-    /// Queries, keys and values of a token side by side.
+    /// Width of the stacked queries, keys and values of a token.
     fn qkv_width(&self) -> usize {
         (self.config.num_attention_heads + 2 * self.config.kv_heads()) * self.config.head_dim()
     }
 
-    /// Attention of every piece to its own cache, into `mixed` `[tokens, heads * head_dim]`. A piece of one token leaves threads idle,
-    /// so pieces are split over them.
+    /// Attention of every piece over its own cache, into `mixed`, `[tokens, heads * head_dim]`. A piece
+    /// of one token cannot keep all threads busy, so the pieces are distributed over threads.
     fn attention(
         &self,
         layer: usize,
@@ -232,7 +235,7 @@ impl Decoder {
         done.and(others_done)
     }
 
-    /// Puts the keys and values of a piece into its cache, and mixes what its tokens see there.
+    /// Writes the keys and values of a piece into its cache, and computes the attention of its tokens.
     fn attend(
         &self,
         layer: usize,
@@ -265,7 +268,7 @@ impl Decoder {
         })
     }
 
-    /// Residual stream to rotated queries and keys, and values.
+    /// From the residual stream to rotated queries and keys, and values.
     fn before_attention(&self, layer: &Layer, x: &[f32], qkv: &mut [f32], positions: &[usize]) -> Result<()> {
         let config = &self.config;
         let (hidden, head_dim, width) = (config.hidden_size, config.head_dim(), self.qkv_width());
@@ -284,7 +287,7 @@ impl Decoder {
         })
     }
 
-    /// What attention mixed, through projection and MLP, onto the residual stream.
+    /// Adds the output projection of attention and the MLP to the residual stream.
     fn after_attention(&self, layer: &Layer, mixed: &[f32], x: &mut [f32]) -> Result<()> {
         let config = &self.config;
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
@@ -304,7 +307,7 @@ impl Decoder {
     }
 }
 
-/// Tokens of all pieces.
+/// Number of tokens of all pieces.
 fn tokens_of(pieces: &[Piece<'_>]) -> usize {
     pieces.iter().map(|piece| piece.chunk.tokens()).sum()
 }

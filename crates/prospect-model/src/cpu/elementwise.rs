@@ -1,11 +1,12 @@
-//! What happens to single values and rows between the products: norms, activations, rotation, all in f32.
+//! Operations on values and rows between the products: norms, activations and rotation, all in f32.
 #![allow(unsafe_code, reason = "in the macro that chooses the instructions")]
 
 use std::f32::consts::{LOG2_E, PI};
 
 use crate::vectorised::vectorised;
 
-/// Sums run in as many lanes as the widest vector has, on every machine: so all of them get the same bits.
+/// Sums use as many lanes as the widest vector has, on every machine, so that all machines get the same
+/// bits.
 const LANES: usize = 16;
 
 #[inline(always)]
@@ -51,7 +52,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// GELU by its tanh: `x / 2 * (1 + tanh u)` is `x` times the logistic function of `2 u`.
+    /// GELU in its tanh approximation: `x / 2 * (1 + tanh u)` equals `x` times the logistic function of
+    /// `2 u`.
     pub(super) fn gelu_tanh(x: &mut [f32]) {
         let steepness = 2.0 * (2.0 / PI).sqrt();
         for value in x {
@@ -62,7 +64,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// The gated activation of a decoder: gates and values `[rows, 2 * inner]` to `silu(gate) * value`, `[rows, inner]`.
+    /// The gated activation of a decoder: `[rows, 2 * inner]`, gates and values side by side, to
+    /// `silu(gate) * value`, `[rows, inner]`.
     pub(super) fn silu_gate(x: &[f32], output: &mut [f32], inner: usize) {
         for (row, output) in x.chunks_exact(2 * inner).zip(output.chunks_exact_mut(inner)) {
             let (gates, values) = row.split_at(inner);
@@ -83,7 +86,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// Turns every head of a row: feature `i` with feature `i + head_dim / 2`, by cosine and sine `[head_dim / 2]`.
+    /// Rotates every head of a row: feature `i` with feature `i + head_dim / 2`, by cosines and sines
+    /// `[head_dim / 2]`.
     pub(super) fn rotate(row: &mut [f32], cos: &[f32], sin: &[f32]) {
         for head in row.chunks_exact_mut(2 * cos.len()) {
             let (first, second) = head.split_at_mut(cos.len());
@@ -99,18 +103,19 @@ fn logistic(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// e^x within 2 units in the last place; what is beyond -87 and 88 counts as that, and NaN stays.
+/// e^x with an error of at most 2 units in the last place. `x` is clamped to -87..88; NaN stays NaN.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
-    // 1.5 * 2^23: added to a small float, it leaves the nearest integer in the low bits of the mantissa.
+    // 1.5 * 2^23: adding it to a small float leaves the nearest integer in the low bits of the
+    // mantissa.
     const ROUNDING: f32 = 12_582_912.0;
-    // ln 2 in two parts, of which the first has few bits: a small integer times it is exact.
+    // ln 2 in two parts. The first has few bits, so its product with a small integer is exact.
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
     let x = x.clamp(-87.0, 88.0);
     let shifted = x * LOG2_E + ROUNDING;
     let whole = shifted - ROUNDING;
     let rest = x - whole * LN_2[0] - whole * LN_2[1];
-    // Cephes' polynomial for e^x on [-ln 2 / 2, ln 2 / 2].
+    // The polynomial for e^x on [-ln 2 / 2, ln 2 / 2] from the Cephes library.
     let mut sum = 1.987_569_2e-4;
     for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_66, 0.5] {
         sum = sum * rest + coefficient;

@@ -1,8 +1,8 @@
-//! Buffers that are lent from call to call.
+//! Buffers that are reused from call to call.
 
 use std::sync::{Mutex, PoisonError};
 
-/// Buffers that nobody uses at the moment: as many as calls ever ran at once.
+/// Buffers that no call uses at the moment. There are as many as calls ever ran at the same time.
 #[derive(Debug)]
 pub(super) struct Spare<T>(Mutex<Vec<T>>);
 
@@ -13,7 +13,7 @@ impl<T> Default for Spare<T> {
 }
 
 impl<T: Default> Spare<T> {
-    /// Lends buffers as the last call left them.
+    /// Calls `work` with buffers in the state in which the last call left them.
     pub(super) fn lend<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         let mut buffers = self.list().pop().unwrap_or_default();
         let result = work(&mut buffers);
@@ -22,12 +22,12 @@ impl<T: Default> Spare<T> {
     }
 
     fn list(&self) -> std::sync::MutexGuard<'_, Vec<T>> {
-        // A list of buffers is whole whatever happened to the thread that held it.
+        // A poisoned lock is harmless: the list has no inconsistent state.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The first `length` floats of a buffer that grows to the largest length it has seen.
+/// The first `length` floats of a buffer, which grows to the largest length so far.
 pub(super) fn sized(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
     if buffer.len() < length {
         buffer.resize(length, 0.0);

@@ -1,4 +1,4 @@
-//! Weights in the form that the passes hold.
+//! Reads weights into the form that the passes use.
 
 use half::bf16;
 
@@ -6,12 +6,13 @@ use crate::error::Result;
 use crate::linear::{PackedLinear, Precision, StackedMatrix, give_back};
 use crate::weights::Weights;
 
-/// A tensor's values, row-major.
+/// The values of a tensor, row-major.
 pub(super) fn floats(weights: &Weights, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
     weights.values(name, shape)
 }
 
-/// Layers of the same input as one, by name and outputs, whose outputs stand side by side.
+/// Reads layers with the same input as one layer, whose output is their outputs side by side. `layers`
+/// has their names and output sizes.
 pub(super) fn stacked<N: AsRef<str>>(
     weights: &Weights,
     precision: Precision,
@@ -31,18 +32,19 @@ pub(super) fn stacked<N: AsRef<str>>(
     Ok(PackedLinear::stacked(precision, &parts, inputs)?)
 }
 
-/// Layers by their number, one after the other.
+/// Reads `count` layers one after the other.
 pub(super) fn layers<L>(count: usize, read: impl Fn(usize) -> Result<L>) -> Result<Vec<L>> {
     let read = |number| {
         let layer = read(number)?;
-        // What was read lies between what was packed before and after it, where an allocator leaves holes.
+        // Temporary memory of a layer lies between allocations that stay, where an allocator leaves
+        // holes.
         give_back();
         Ok(layer)
     };
     (0..count).map(read).collect()
 }
 
-/// Scale and shift of a layer norm.
+/// Weight and bias of a layer norm.
 pub(super) struct LayerNorm {
     pub(super) weight: Vec<f32>,
     pub(super) bias: Vec<f32>,
@@ -55,7 +57,7 @@ impl LayerNorm {
     }
 }
 
-/// An embedding table `[rows, width]`, in half the memory where that loses nothing.
+/// An embedding table `[rows, width]`. It is held in bf16 if that loses nothing.
 pub(super) struct Table {
     width: usize,
     values: TableValues,

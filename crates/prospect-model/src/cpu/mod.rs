@@ -1,9 +1,10 @@
-//! The forward passes on a CPU: buffers that are lent from call to call, kernels of our own, no tensor in between.
+//! The forward passes on a CPU: reused buffers and our own kernels, without tensors in between.
 //!
-//! A layer is two stages with attention between them. Within a stage rows do not know each other, so a thread takes a block of
-//! rows through all of it while they are in its second cache (`stage.rs`); where there are too few rows for that, the products are
-//! split over threads instead, and the same code runs once. What a row becomes does not depend on the cut, nor on the rows beside it:
-//! those of several streams go through the stages together.
+//! A layer consists of two stages with attention between them. Within a stage, rows are independent of
+//! each other. A thread therefore takes a block of rows through the whole stage while they are in its
+//! second-level cache (`stage.rs`). If there are too few rows for that, the stage runs once, and each
+//! product is split over the threads. The result of a row depends neither on the cut nor on the other
+//! rows, so the rows of several streams can go through the stages together.
 
 mod activation;
 mod append;
@@ -33,7 +34,7 @@ use vision::VisionEncoder;
 pub(crate) struct BufferPasses {
     vision: VisionEncoder,
     decoder: Decoder,
-    /// Width of embeddings.
+    /// Size of an embedding.
     hidden: usize,
 }
 
@@ -41,7 +42,7 @@ impl BufferPasses {
     pub(crate) fn load(weights: &Weights, config: &ModelConfig, precisions: Precisions) -> Result<Self> {
         let (vision, text, tied) = (&config.vision_config, &config.text_config, config.tie_word_embeddings);
         let hidden = text.hidden_size;
-        // The larger one first: while a part is loaded, it takes more than afterwards.
+        // The larger part first, because loading needs more memory than the loaded part keeps.
         let decoder = Decoder::load(weights, text, tied, precisions.decoder)?;
         let vision = VisionEncoder::load(weights, vision, config.scale_factor, hidden, precisions)?;
         Ok(Self { vision, decoder, hidden })
@@ -57,7 +58,8 @@ impl Passes for BufferPasses {
         Ok(Tensor::from_vec(self.vision.encode(pixels, tiles)?, ((), self.hidden), &Device::Cpu)?)
     }
 
-    /// The 1,024 patches of one tile keep all cores busy. Measured: the same time to 1%, with the buffers of all tiles instead of one's.
+    /// The 1,024 patches of one tile keep all cores busy. Measured: several tiles in one call take the
+    /// same time to within 1%, and need the buffers of all tiles instead of one.
     fn gains_by_more_tiles(&self) -> bool {
         false
     }

@@ -1,6 +1,7 @@
-//! Pixels to rows of patches, and hidden states of patches to rows of the connector.
+//! Copies pixels to rows of patches, and hidden states of patches to rows of the connector.
 
-/// The pixels of a patch, `[3 * side * side]` in the order of a convolution's weights, from a tile `[3, height, width]`.
+/// Copies the pixels of a patch from a tile `[3, height, width]` to `row`, `[3 * side * side]`, in the
+/// order of a convolution's weights.
 pub(super) fn patch_pixels(tile: &[f32], width: usize, side: usize, patch: usize, row: &mut [f32]) {
     let (columns, plane) = (width / side, tile.len() / 3);
     let (y, x) = (patch / columns * side, patch % columns * side);
@@ -11,7 +12,8 @@ pub(super) fn patch_pixels(tile: &[f32], width: usize, side: usize, patch: usize
     }
 }
 
-/// Pixel shuffle: a square of `scale` x `scale` patches, line by line, from the hidden states of a tile `[side^2, hidden]`.
+/// Pixel shuffle: copies a square of `scale` x `scale` patches, line by line, from the hidden states of
+/// a tile, `[side^2, hidden]`.
 pub(super) fn square_of_patches(tile: &[f32], hidden: usize, scale: usize, square: usize, row: &mut [f32]) {
     let side = (tile.len() / hidden).isqrt();
     let columns = side / scale;

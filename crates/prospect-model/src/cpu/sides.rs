@@ -1,4 +1,4 @@
-//! The memory of a cache on a CPU: where keys and values are read, and where they are written.
+//! Reads and writes keys and values in the memory of a cache on a CPU.
 
 use candle_core::{CpuStorage, InplaceOp1, Layout, Storage, Tensor};
 use half::bf16;
@@ -7,17 +7,17 @@ use crate::attention::{Heads, int8};
 use crate::cache::KvCache;
 use crate::error::Result;
 
-/// Keys and values of one layer where they lie.
+/// Keys and values of one layer, in place.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Sides<'a> {
     Floats([Heads<'a, f32>; 2]),
     Halves([Heads<'a, bf16>; 2]),
-    /// Rows of int8.
+    /// Rows of int8, with their scales.
     Bytes([Heads<'a, u8>; 2]),
 }
 
-/// Lends the first `tokens` slots of keys and values, `[1, kv_heads, capacity, row]` each: a row is `head_dim` floats, or as many
-/// int8 and their scale.
+/// Calls `read` with the first `tokens` slots of keys and values, `[1, kv_heads, capacity, row]` each.
+/// A row is `head_dim` floats, or `head_dim` int8 numbers and their scale.
 pub(super) fn with_sides<T>(
     (keys, values): (&Tensor, &Tensor),
     tokens: usize,
@@ -46,23 +46,23 @@ pub(super) fn with_sides<T>(
     }
 }
 
-/// Rows of keys or values of one layer, on their way into the cache: `[tokens, kv_heads * head_dim]`, each `stride` behind the
-/// last.
+/// Rows of keys or values that are to be written to one layer of the cache:
+/// `[tokens, kv_heads * head_dim]`, `stride` floats apart.
 pub(super) struct CacheRows<'a> {
     pub(super) rows: &'a [f32],
     pub(super) stride: usize,
     pub(super) tokens: usize,
-    /// The slot of the first one.
+    /// Slot of the first row.
     pub(super) slot: usize,
 }
 
 impl CacheRows<'_> {
-    /// Into a side of the cache, `[1, kv_heads, capacity, row]`, in place.
+    /// Writes the rows to one side of the cache, `[1, kv_heads, capacity, row]`, in place.
     pub(super) fn write_to(&self, side: &Tensor) -> Result<()> {
         Ok(side.inplace_op1(self)?)
     }
 
-    /// `scale` are the numbers of a row that are no feature.
+    /// `scale` is the number of elements of a cache row that hold its scale.
     fn copy<T>(
         &self,
         [heads, capacity, row]: [usize; 3],
@@ -103,7 +103,7 @@ impl InplaceOp1 for CacheRows<'_> {
     }
 }
 
-/// Keeps the input embeddings of tokens that are about to go in, `[tokens, hidden]`, if they will be computed again.
+/// Stores the input embeddings of the next tokens, `[tokens, hidden]`, if the cache keeps them.
 pub(super) fn keep_embeddings(cache: &KvCache, embeddings: &[f32]) -> Result<()> {
     let Some(all) = cache.embeddings() else { return Ok(()) };
     let (capacity, hidden) = all.dims2()?;

@@ -1,4 +1,4 @@
-//! How the rows of a stage are cut over threads.
+//! Distributes the rows of a stage over threads.
 
 use std::cell::RefCell;
 
@@ -8,12 +8,12 @@ use super::lend::sized;
 use crate::error::Result;
 use crate::linear::{BLOCK_ROWS, PackedLinear, SPLIT_ROWS};
 
-/// Who computes a product.
+/// The threads that compute a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Threads {
-    /// The thread that asks; others have rows of their own.
+    /// Only the calling thread. Other threads compute other rows.
     One,
-    /// All of the pool, each some of the outputs.
+    /// All threads of the pool, each for some of the outputs.
     All,
 }
 
@@ -38,8 +38,9 @@ impl Threads {
         Ok(())
     }
 
-    /// Runs `work` over rows of a stage, `[rows, width]` each of input and output: by all threads if they are there and it is worth
-    /// it. Otherwise the others would fall asleep meanwhile, and take longer to wake up than this takes.
+    /// Runs `work` over rows of a stage, `[rows, width]` each of input and output. All threads take
+    /// part if they have no other rows and the work is worth it. Otherwise they would fall asleep
+    /// meanwhile, and waking them takes longer than this work.
     pub(super) fn by_rows(
         self,
         (input, input_width): (&[f32], usize),
@@ -56,16 +57,16 @@ impl Threads {
     }
 }
 
-/// Outputs of an activation that are worth another thread: some microseconds.
+/// Outputs of an activation for which another thread pays off: a few microseconds of work.
 const SHARED_FLOATS: usize = 6 * 1024;
 
 thread_local! {
-    /// What a stage needs between its products, kept by every thread.
+    /// Memory of each thread for the values between the products of a stage.
     static BETWEEN: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs `stage(threads, first row, rows of the output, memory)` over `output` `[rows, width]`, block by block; `memory` holds
-/// `between` floats a row, and what they are is not said.
+/// Runs `stage(threads, first row, output rows, memory)` over `output`, `[rows, width]`, block by
+/// block. `memory` holds `between` floats per row, with unspecified contents.
 pub(super) fn for_rows(
     output: &mut [f32],
     width: usize,
@@ -73,7 +74,8 @@ pub(super) fn for_rows(
     stage: impl Fn(Threads, usize, &mut [f32], &mut [f32]) -> Result<()> + Sync,
 ) -> Result<()> {
     let run = |threads, first: usize, output: &mut [f32]| {
-        // Taken out meanwhile: a thread that waits in a product may be given a piece of another stream's.
+        // Taken out during the stage, because a thread that waits within a product can be given work of
+        // another stream.
         let mut memory = BETWEEN.take();
         let floats = output.len() / width * between;
         let result = stage(threads, first, output, sized(&mut memory, floats));
@@ -89,13 +91,14 @@ pub(super) fn for_rows(
     blocks.try_for_each(|(index, output)| run(Threads::One, index * block, output))
 }
 
-/// Rows of a block: all about as many, and a multiple of the threads of blocks.
+/// Number of rows of a block. Blocks have nearly equal sizes, and their number is a multiple of the
+/// number of threads.
 fn block_rows(rows: usize, threads: usize) -> usize {
     let blocks = rows.div_ceil(BLOCK_ROWS).next_multiple_of(threads.max(1));
     rows.div_ceil(blocks).max(1)
 }
 
-/// Runs `work` in the pool of threads: what it splits wakes one thread instead of two.
+/// Runs `work` within the thread pool. A split then wakes one thread instead of two.
 pub(super) fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     match rayon::current_thread_index().is_some() || rayon::current_num_threads() == 1 {
         true => work(),

@@ -1,4 +1,5 @@
-//! The SigLIP vision tower and the connector over buffers: pixels to the embeddings of image tokens.
+//! The SigLIP vision tower and the connector over buffers: from pixels to the embeddings of image
+//! tokens.
 
 use super::activation::activate;
 use super::elementwise::{add, layer_norm};
@@ -19,15 +20,16 @@ type Layer = VisionLayer<LayerNorm, PackedLinear>;
 /// Vision tower and connector.
 pub(crate) struct VisionEncoder {
     config: VisionConfig,
-    /// The convolution, which is a linear layer of a patch's pixels: patches do not overlap.
+    /// The convolution, computed as a linear layer over the pixels of a patch, because patches do not
+    /// overlap.
     patch_embedding: PackedLinear,
-    /// Of every patch of a tile, `[patches, hidden]`.
+    /// Position embeddings of the patches of a tile, `[patches, hidden]`.
     positions: Vec<f32>,
     layers: Vec<Layer>,
     post_layernorm: LayerNorm,
     scale_factor: usize,
     projection: PackedLinear,
-    /// What attention multiplies.
+    /// Type of keys and values in attention.
     attention: FloatType,
     buffers: Spare<Buffers>,
 }
@@ -36,12 +38,12 @@ pub(crate) struct VisionEncoder {
 struct Buffers {
     /// The residual stream, `[tiles * patches, hidden]`.
     x: Vec<f32>,
-    /// `[tiles * patches, 3 * hidden]`
+    /// Queries, keys and values, `[tiles * patches, 3 * hidden]`.
     qkv: Vec<f32>,
-    /// What attention mixes, and in the end the normed hidden states, `[tiles * patches, hidden]`.
+    /// Output of attention, and at the end the normalized hidden states, `[tiles * patches, hidden]`.
     mixed: Vec<f32>,
     attention: Scratch,
-    /// Keys and values for attention in bf16.
+    /// Keys and values rounded to bf16, for attention in bf16.
     rounded: [Rounded; 2],
 }
 
@@ -61,7 +63,8 @@ impl VisionEncoder {
         let table = format!("{embeddings}.position_embedding.weight");
         let table = floats(weights, &table, &[side * side, hidden])?;
         let position = |id: u32| table[id as usize * hidden..][..hidden].iter().copied();
-        // The largest matrix first: what it needs while it is packed is free again before the rest is there.
+        // The largest matrix is loaded first, so that its temporary memory is free again before the
+        // others are loaded.
         let projection = [("model.connector.modality_projection.proj", text_hidden)];
         let block = hidden * scale_factor * scale_factor;
         let projection = stacked(weights, precision, &projection, block, false)?;
@@ -90,13 +93,14 @@ impl VisionEncoder {
         Ok(encoder)
     }
 
-    /// Bytes of weights that every frame reads.
+    /// Bytes of weights that are read for every frame.
     pub(crate) fn weight_bytes(&self) -> usize {
         let layers = self.layers.iter().flat_map(Layer::linears);
         layers.chain([&self.patch_embedding, &self.projection]).map(PackedLinear::weight_bytes).sum()
     }
 
-    /// Pixels `[tiles, 3, side, side]` to embeddings of their image tokens, tile by tile, `[image tokens, text hidden]`.
+    /// Pixels `[tiles, 3, side, side]` to the embeddings of their image tokens,
+    /// `[image tokens, text hidden]`, tile by tile.
     pub(crate) fn encode(&self, pixels: &[f32], tiles: usize) -> Result<Vec<f32>> {
         let (hidden, scale) = (self.config.hidden_size, self.scale_factor);
         let patches = self.config.patches_per_side().pow(2);
@@ -118,7 +122,8 @@ impl VisionEncoder {
         Ok(embeddings)
     }
 
-    /// Pixels `[tiles, 3, side, side]` to the normed hidden states of the last layer, `[tiles * patches, hidden]`.
+    /// Pixels `[tiles, 3, side, side]` to the normalized hidden states of the last layer,
+    /// `[tiles * patches, hidden]`.
     pub(crate) fn hidden_states(&self, pixels: &[f32], tiles: usize) -> Result<Vec<f32>> {
         self.buffers.lend(|buffers| in_pool(|| Ok(self.states(buffers, pixels, tiles)?.to_vec())))
     }
@@ -164,7 +169,7 @@ impl VisionEncoder {
         })
     }
 
-    /// Attention of all patches of one tile to all.
+    /// Full attention between the patches of one tile.
     fn mix(
         &self,
         (scratch, rounded): (&mut Scratch, &mut [Rounded; 2]),
@@ -217,7 +222,7 @@ impl Layer {
     }
 }
 
-/// Pixels are no hidden states: the first layer stays exact whatever the others are.
+/// The patch embedding, always exact, because its inputs are pixels instead of hidden states.
 fn patch_embedding(weights: &Weights, name: &str, hidden: usize, patch: usize) -> Result<PackedLinear> {
     let name = format!("{name}.patch_embedding");
     let weight = floats(weights, &format!("{name}.weight"), &[hidden, 3, patch, patch])?;

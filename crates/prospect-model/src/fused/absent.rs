@@ -1,4 +1,5 @@
-//! A build without the kernels: nothing of this can be had, so that nothing of it has to be done.
+//! A build without our own CUDA kernels. No value of these types can exist, so the functions are never
+//! called.
 
 use candle_core::{DType, Tensor};
 

@@ -1,4 +1,4 @@
-//! A build with the kernels, for NVIDIA's GPUs.
+//! A build with our own CUDA kernels, for NVIDIA GPUs.
 
 use candle_core::{DType, Tensor};
 use prospect_cuda::Place;
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::placement::{Compute, Kernels};
 use crate::sampling::Choice;
 
-/// Shows that the kernels are there for where, and for the type in which, a model computes.
+/// Proof that there are kernels for the device and the number type of a model.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fused(());
 
@@ -18,7 +18,7 @@ impl Fused {
         (wanted && prospect_cuda::has_row_kernels(&compute.device, compute.dtype)).then_some(Self(()))
     }
 
-    /// What a cache needs besides.
+    /// The state that a cache needs for these kernels.
     pub(crate) fn decoding(self, compute: &Compute) -> Result<Decoding> {
         let choice = Tensor::zeros(4, DType::F32, &compute.device)?;
         Ok(Decoding {
@@ -33,7 +33,7 @@ impl Fused {
         Ok(prospect_cuda::rms_norm(x, weight, eps, to)?)
     }
 
-    /// Leaves the rows with `pending` added to them.
+    /// Also adds `pending` to the rows of `x`, in place.
     pub(crate) fn layer_norm(
         self,
         x: &Tensor,
@@ -45,7 +45,7 @@ impl Fused {
         Ok(prospect_cuda::layer_norm(x, weight_and_bias, eps, pending, to)?)
     }
 
-    /// In place.
+    /// Adds the bias in place.
     pub(crate) fn add_bias(self, x: &Tensor, bias: &Tensor, gelu: bool) -> Result<()> {
         Ok(prospect_cuda::add_bias(x, bias, gelu)?)
     }
@@ -75,22 +75,23 @@ impl Fused {
         Ok(prospect_cuda::wide_product(&x.contiguous()?, weight)?)
     }
 
-    /// Adds `x W^T` to `sums` in f32, where they lie.
+    /// Adds `x W^T` to `sums` in f32, in place.
     pub(crate) fn add_product(self, sums: &Tensor, x: &Tensor, weight: &Tensor) -> Result<()> {
         Ok(prospect_cuda::add_product(sums, &x.contiguous()?, weight)?)
     }
 }
 
-/// What a GPU knows of the next word of one stream: where it goes, and what it may be.
+/// What a GPU holds for the next token of one stream: its place, and the choice computed from its
+/// logits.
 pub(crate) struct Decoding {
     step: Step,
-    /// As [`prospect_cuda::choose`] has it.
+    /// The four numbers that [`prospect_cuda::choose`] writes.
     choice: Tensor,
     #[cfg(feature = "flash-attn")]
     captured: Captured,
 }
 
-/// Work that was done once, by how far it reaches; captured once it is asked for again.
+/// Work by its reach: `None` after it ran once, and then its captured graph.
 #[cfg(feature = "flash-attn")]
 type Captured = std::collections::HashMap<usize, Option<prospect_cuda::Graph>>;
 
@@ -99,18 +100,19 @@ impl Decoding {
         &self.step
     }
 
-    /// Moves to a chunk that begins with the word `id`, or has none.
+    /// Sets the place of a chunk. `id` is its only token, or an id that no vocabulary has.
     pub(crate) fn start(&mut self, id: u32, position: usize, slot: usize) -> Result<()> {
         Ok(self.step.start(Place { id, position, slot })?)
     }
 
-    /// Notes what these logits, `[1, vocab]`, let expect.
+    /// Computes the choice from logits, `[1, vocab]`, on the device.
     pub(crate) fn choose(&self, logits: &Tensor, silence: u32) -> Result<()> {
         Ok(prospect_cuda::choose(logits, silence, &self.choice)?)
     }
 
-    /// Does `work` at the step, or what it was when it was done before with the same reach. `kept` are all tensors that it reads or
-    /// writes, but for those of this.
+    /// Runs `work` for the present step. The second call with the same `reach` captures it as a graph,
+    /// and later calls launch that graph. `kept` must list all tensors that the work reads or writes,
+    /// except those of this value.
     #[cfg(feature = "flash-attn")]
     pub(crate) fn again(
         &mut self,
@@ -119,7 +121,7 @@ impl Decoding {
         work: impl Fn(&Self) -> Result<()>,
     ) -> Result<()> {
         let graph = match self.captured.remove(&reach) {
-            // All kernels are loaded by that.
+            // The first run loads all kernels, which a capture cannot do.
             None => {
                 work(self)?;
                 None
@@ -140,7 +142,7 @@ impl Decoding {
         Ok(())
     }
 
-    /// As it is: a step that is to be captured needs flash attention.
+    /// Runs `work` without a capture, because a captured step needs flash attention.
     #[cfg(not(feature = "flash-attn"))]
     pub(crate) fn again(
         &mut self,
@@ -151,7 +153,7 @@ impl Decoding {
         work(self)
     }
 
-    /// What was noted last; waits for the device. `None` if a logit was not finite.
+    /// The last computed choice; waits for the device. `None` if a logit was not finite.
     pub(crate) fn choice(&self) -> Result<Option<Choice>> {
         let [likeliest, other, silence, nothing] = self.choice.to_vec1::<f32>()?[..] else {
             return Err(candle_core::Error::msg("a choice has four numbers").into());

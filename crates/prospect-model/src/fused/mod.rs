@@ -1,5 +1,6 @@
-//! Our own kernels for what lies between two products of a layer, in 16 bits: one launch each, where the tensor library takes several.
-//! Where a build has none, there is no [`Fused`], and operations of the tensor library compute.
+//! Our own CUDA kernels for the work between two products of a layer, in 16 bits. Each is one launch,
+//! where the tensor library needs several. Builds without them never make a [`Fused`], and operations
+//! of the tensor library compute instead.
 
 #[cfg(not(feature = "cuda"))]
 mod absent;

@@ -1,4 +1,4 @@
-//! The formats of tensors: how many values a block has, in how many bytes, and which.
+//! The formats of tensors: values per block, bytes per block, and decoding.
 
 use std::borrow::Cow;
 
@@ -7,11 +7,11 @@ use candle_core::quantized::GgmlDType;
 
 use crate::error::{ModelError, Result};
 
-/// What the tensor library wants a block's bytes to be aligned to.
+/// Alignment of blocks, in bytes, that the tensor library requires.
 pub(super) const ALIGNMENT: usize = 8;
 
-/// The formats that weights are published in, by their numbers in files. Those that only stand for inputs of products (Q8_1, Q8_K)
-/// are none.
+/// The formats in which weights are published, with their numbers in files. Q8_1 and Q8_K are missing,
+/// because they only hold inputs of products.
 const TYPES: [(u32, &str, GgmlDType); 13] = [
     (0, "F32", GgmlDType::F32),
     (1, "F16", GgmlDType::F16),
@@ -28,7 +28,7 @@ const TYPES: [(u32, &str, GgmlDType); 13] = [
     (30, "BF16", GgmlDType::BF16),
 ];
 
-/// A format of tensors.
+/// A tensor format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BlockType {
     pub(super) name: &'static str,
@@ -47,22 +47,22 @@ impl BlockType {
         TYPES.map(|(_, name, _)| name).join(", ")
     }
 
-    /// Values of a block.
+    /// Number of values in a block.
     pub(super) fn values(self) -> u64 {
         self.dtype.block_size() as u64
     }
 
-    /// Bytes of a block.
+    /// Number of bytes in a block.
     pub(super) fn bytes(self) -> u64 {
         self.dtype.type_size() as u64
     }
 
-    /// The values of whole blocks, which begin at a multiple of [`ALIGNMENT`] in memory.
+    /// Decodes whole blocks. They must begin at a multiple of [`ALIGNMENT`] in memory.
     pub(super) fn decode(self, blocks: &[u8]) -> Result<Vec<f32>> {
         let count = blocks.len() / self.dtype.type_size() * self.dtype.block_size();
         match self.dtype.from_data(Cow::Borrowed(blocks)).dequantize(count)? {
             CpuStorage::F32(values) => Ok(values),
-            // The library has no other result.
+            // Unreachable: the library returns f32 only.
             _ => Err(ModelError::Unsupported { what: self.name, expected: "a format of weights" }),
         }
     }

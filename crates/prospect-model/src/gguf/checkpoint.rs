@@ -1,4 +1,4 @@
-//! A SmolVLM as a pair of GGUF files.
+//! A SmolVLM in a pair of GGUF files.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,23 +14,25 @@ use super::vocabulary::{generation_config_json, tokenizer_config_json, tokenizer
 use crate::config::ModelConfig;
 use crate::error::{ModelError, Result};
 
-/// The decoder with its vocabulary in one file, vision tower and connector in the other (which llama.cpp calls mmproj). Headers are
-/// read and checked, tensors are not.
+/// A checkpoint in two GGUF files: the decoder with its vocabulary in one, vision tower and connector
+/// in the other, which llama.cpp calls mmproj. Headers are read and checked at once, tensors when they
+/// are needed.
 pub struct GgufCheckpoint {
     text: GgufFile,
     projector: GgufFile,
     config: ModelConfig,
     files: CheckpointFiles,
-    /// Whether the layers of the vision tower's MLPs have each other's names.
+    /// Whether the two layers of the vision tower's MLPs have swapped names.
     mlp_is_swapped: bool,
 }
 
 impl GgufCheckpoint {
-    /// Opens both files. A `tokenizer.json` and a `tokenizer_config.json` that lie beside the text file hold instead of its
-    /// vocabulary; a chat template or end tokens that the text file lacks are those of the files beside it, as in a checkpoint folder.
+    /// Opens both files. A `tokenizer.json` and a `tokenizer_config.json` in the folder of the text
+    /// file take precedence over its vocabulary. If the text file lacks a chat template or end tokens,
+    /// those of the folder's files are used.
     ///
     /// # Errors
-    /// Anything for which [`ModelError::is_bad_checkpoint`] holds.
+    /// All errors for which [`ModelError::is_bad_checkpoint`] holds.
     pub fn open(text: &Path, projector: &Path) -> Result<Self> {
         let (text, projector) = (GgufFile::open(text)?, GgufFile::open(projector)?);
         let config = model_config(&text, &projector)?;
@@ -44,23 +46,23 @@ impl GgufCheckpoint {
         &self.config
     }
 
-    /// What a processor of the model reads.
+    /// The files from which a processor of the model is made.
     pub fn files(&self) -> &CheckpointFiles {
         &self.files
     }
 
-    /// The formats of the tensors in both files, by name.
+    /// Names of all tensor formats in both files.
     pub fn formats(&self) -> BTreeSet<&'static str> {
         self.text.formats().chain(self.projector.formats()).collect()
     }
 
-    /// Whether there is a tensor of this published name.
+    /// Whether there is a tensor with this published name.
     pub(crate) fn has(&self, published: &str) -> bool {
         tensor_name(published, self.mlp_is_swapped)
             .is_some_and(|TensorName { part, name, .. }| self.part(part).tensor(&name).is_some())
     }
 
-    /// The values of the tensor of this published name, row-major.
+    /// The values of the tensor with this published name, row-major.
     pub(crate) fn values(&self, published: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let Some(TensorName { part, name, rotary }) = tensor_name(published, self.mlp_is_swapped) else {
             let (folder, name) = (self.text.path().to_owned(), published.to_owned());
@@ -84,17 +86,17 @@ impl GgufCheckpoint {
     }
 }
 
-/// By the shape: the first layer makes rows wider.
+/// Decides by the shape: the first layer of an MLP maps to wider rows.
 fn mlp_is_swapped(projector: &GgufFile, config: &ModelConfig) -> bool {
     let (hidden, inner) = (config.vision_config.hidden_size, config.vision_config.intermediate_size);
     let named_first = projector.tensor("v.blk.0.ffn_up.weight");
     hidden != inner && named_first.is_some_and(|tensor| tensor.shape == [hidden, inner])
 }
 
-/// What the metadata of both files say in the words of a checkpoint folder.
+/// The metadata of both files in the form of a checkpoint folder's files.
 fn checkpoint_files(text: &GgufFile, projector: &GgufFile, config: &ModelConfig) -> Result<CheckpointFiles> {
     let fault = |fault: GgufError| text.fault(fault);
-    // A bare name has an empty parent, which is the working folder.
+    // A bare file name has an empty parent, which stands for the working folder.
     let folder = text.path().parent().unwrap_or(Path::new(""));
     let mut files = CheckpointFiles::of_folder(folder);
     if !folder.join("tokenizer.json").exists() {

@@ -1,4 +1,4 @@
-//! From the metadata of a pair of files to a model's configuration.
+//! Converts the metadata of a pair of files to a model configuration.
 
 use serde_json::{Value as Json, json};
 
@@ -11,25 +11,26 @@ use crate::error::{ModelError, Result};
 
 type Found<T> = std::result::Result<T, GgufError>;
 
-/// The token that images stand at.
+/// The token that is replaced by image embeddings.
 pub(super) const IMAGE_TOKEN: &str = "<image>";
 
-/// How pictures become pixels.
+/// How images become pixels.
 pub(super) struct PictureSettings {
-    /// The longest edge of an image before it is cut into tiles.
+    /// The longest edge of an image before it is cut into tiles, in pixels.
     pub(super) longest_edge: usize,
     pub(super) mean: Vec<f64>,
     pub(super) deviation: Vec<f64>,
 }
 
-/// An image is at most as many times as long as a tile, as in every SmolVLM2, where the file does not say it: those of early 2025.
+/// The longest edge of an image is this many tiles, as in every SmolVLM2. It is used for files of early
+/// 2025, which do not store it.
 const TILES_PER_EDGE: usize = 4;
 
 /// The configuration of the model in these files.
 pub(super) fn model_config(text: &GgufFile, projector: &GgufFile) -> Result<ModelConfig> {
     let text_config = text_config(text.metadata()).map_err(|fault| text.fault(fault))?;
     let image_token = image_token(text.metadata()).map_err(|fault| text.fault(fault))?;
-    // llama.cpp leaves the head out where it is the table.
+    // llama.cpp leaves the output head out if it is the embedding table.
     let is_tied = text.tensor("output.weight").is_none();
     if text.tensor("rope_freqs.weight").is_some() {
         let (tensor, expected) = ("rope_freqs.weight", "rotary frequencies without factors");
@@ -124,7 +125,7 @@ fn projector_size(projector: &Metadata, key: &str) -> Found<usize> {
     needed(projector.count(key)?, key, "a size of the vision tower")
 }
 
-/// The two files are of one model as far as their widths tell.
+/// Checks that the two files belong to the same model, as far as their widths show it.
 fn check_width(projector: &Metadata, hidden: &Json) -> Found<()> {
     let key = "clip.vision.projection_dim";
     match projector.count(key)? {
@@ -142,7 +143,7 @@ fn expect_text(metadata: &Metadata, key: &str, expected: &'static str) -> Found<
     }
 }
 
-/// What the projector's file says of pictures.
+/// The image settings in the projector's file.
 pub(super) fn picture_settings(projector: &GgufFile, config: &ModelConfig) -> Result<PictureSettings> {
     let read = || {
         let metadata = projector.metadata();

@@ -1,226 +1,226 @@
-//! What can be wrong with a GGUF file.
+//! Errors of a GGUF file.
 
-/// Why a file is no GGUF file, or none of a SmolVLM. Every message is one line.
+/// Why a GGUF file cannot be used. Every message is one line.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GgufError {
     /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Read(#[from] std::io::Error),
-    /// A file of another kind.
+    /// The file is not a GGUF file.
     #[error("not a GGUF file: expected it to begin with GGUF")]
     Magic,
-    /// A file whose numbers have their highest byte first.
+    /// The file is big-endian.
     #[error("its numbers are big-endian: expected a little-endian file")]
     BigEndian,
-    /// A version of the format that is not read.
+    /// The version of the format is not supported.
     #[error("version {version} of the format: expected 2 or 3")]
     Version {
         /// The version.
         version: u32,
     },
-    /// A header that goes on behind the end of the file.
+    /// The header extends beyond the end of the file.
     #[error("it is cut off within {what}: expected as many bytes as the header claims")]
     Truncated {
-        /// What was being read.
+        /// The part that was being read.
         what: &'static str,
     },
-    /// A header that no model has.
+    /// The header is longer than that of any model.
     #[error("its header is too long: expected at most {most} bytes before the tensors")]
     HeaderTooLong {
-        /// The limit.
+        /// Limit in bytes.
         most: u64,
     },
-    /// A key or a tensor's name that is too long.
+    /// A key or the name of a tensor is too long.
     #[error("a name of {bytes} bytes: expected at most {most}")]
     NameTooLong {
-        /// Its length.
+        /// Length in bytes.
         bytes: u64,
-        /// The limit.
+        /// Limit in bytes.
         most: u64,
     },
-    /// A text that is none.
+    /// A text is not valid UTF-8.
     #[error("{what} is no UTF-8: expected text")]
     NotText {
-        /// What it should be.
+        /// What the text is.
         what: &'static str,
     },
-    /// A value of a type that the format does not have.
+    /// A value has an unknown type.
     #[error("{key:?} has a value of type {found}: expected 0 to 12")]
     ValueType {
         /// The key.
         key: String,
-        /// The type.
+        /// The number of the type.
         found: u32,
     },
-    /// A truth value that is neither true nor false.
+    /// A boolean is neither 0 nor 1.
     #[error("{key:?} is the truth value {found}: expected 0 or 1")]
     Boolean {
         /// The key.
         key: String,
-        /// The byte.
+        /// The byte in the file.
         found: u8,
     },
-    /// An array of arrays.
+    /// A value is an array of arrays.
     #[error("{key:?} is an array of arrays: expected numbers or texts")]
     NestedArray {
         /// The key.
         key: String,
     },
-    /// A key that is there twice.
+    /// A key occurs twice.
     #[error("{key:?} is there twice: expected each key once")]
     KeyTwice {
         /// The key.
         key: String,
     },
-    /// A key that the model needs.
+    /// A required key is missing.
     #[error("{key} is missing: expected {expected}")]
     KeyMissing {
         /// The key.
         key: String,
-        /// What it should hold.
+        /// What it should contain.
         expected: &'static str,
     },
-    /// A key that holds something else than it should.
+    /// A key has a wrong value.
     #[error("{key} is {found}: expected {expected}")]
     Key {
         /// The key.
         key: String,
-        /// Its value, shortened.
+        /// The value, shortened.
         found: String,
         /// What would be valid.
         expected: String,
     },
-    /// An alignment that cannot be meant.
+    /// The alignment is invalid.
     #[error("general.alignment is {found}: expected a multiple of 8 up to 65536")]
     Alignment {
-        /// The alignment.
+        /// The alignment in the file.
         found: String,
     },
-    /// A tensor of no or too many dimensions.
+    /// A tensor has no dimensions, or too many.
     #[error("tensor {tensor:?} has {found} dimensions: expected 1 to 4")]
     Dimensions {
-        /// The tensor.
+        /// Name of the tensor.
         tensor: String,
-        /// Its dimensions.
+        /// Number of dimensions.
         found: u32,
     },
-    /// A tensor without values, or with more than can be counted.
+    /// A tensor has no values, or too many.
     #[error("tensor {tensor:?} has the dimensions {found:?}: expected sizes of a tensor in this file")]
     TensorSize {
-        /// The tensor.
+        /// Name of the tensor.
         tensor: String,
-        /// Its dimensions, as in the file.
+        /// Dimensions in the order of the file.
         found: Vec<u64>,
     },
-    /// A tensor in a format that is not read.
+    /// The format of a tensor is not supported.
     #[error("tensor {tensor:?} has the GGML type {found}: expected one of {expected}")]
     TensorType {
-        /// The tensor.
+        /// Name of the tensor.
         tensor: String,
-        /// Its type.
+        /// Number of the format.
         found: u32,
-        /// The types that are read.
+        /// Names of the supported formats.
         expected: String,
     },
-    /// A tensor whose rows are not made of blocks.
+    /// The rows of a tensor are not whole blocks.
     #[error(
         "tensor {tensor:?} has rows of {row} values: expected a multiple of {block}, as {block_type} has it"
     )]
     Blocks {
-        /// The tensor.
+        /// Name of the tensor.
         tensor: String,
-        /// Values of a row.
+        /// Number of values in a row.
         row: u64,
-        /// Values of a block.
+        /// Number of values in a block.
         block: u64,
-        /// The type.
+        /// Name of the format.
         block_type: &'static str,
     },
-    /// A tensor that begins anywhere.
+    /// A tensor does not begin at the file's alignment.
     #[error("tensor {tensor:?} begins at {offset}: expected a multiple of {alignment}")]
     Offset {
-        /// The tensor.
+        /// Name of the tensor.
         tensor: String,
-        /// Where it begins, counted from the first one.
+        /// Its first byte, relative to the first tensor.
         offset: u64,
-        /// The file's alignment.
+        /// The file's alignment, in bytes.
         alignment: u64,
     },
-    /// A tensor that goes on behind the end of the file.
+    /// A tensor extends beyond the end of the file.
     #[error("tensor {tensor:?} ends at byte {end} of a file of {length}: expected a whole file")]
     OutsideFile {
-        /// The tensor.
+        /// Name of the tensor.
         tensor: String,
-        /// Where it ends.
+        /// Byte at which it ends.
         end: u64,
-        /// Bytes of the file.
+        /// Length of the file in bytes.
         length: u64,
     },
-    /// A tensor that begins within another one.
+    /// Two tensors overlap.
     #[error("tensors {tensor:?} and {other:?} overlap: expected bytes of its own for each")]
     Overlap {
-        /// The one that begins later.
+        /// The tensor that begins later.
         tensor: String,
-        /// The one that it begins in.
+        /// The tensor in which it begins.
         other: String,
     },
-    /// A tensor that is there twice.
+    /// A tensor occurs twice.
     #[error("tensor {tensor:?} is there twice: expected each once")]
     TensorTwice {
-        /// The tensor.
+        /// Name of the tensor.
         tensor: String,
     },
-    /// A tensor that only models of another kind have.
+    /// The file has a tensor of another kind of model.
     #[error("it has the tensor {tensor}: expected {expected}")]
     ForeignTensor {
-        /// The tensor.
+        /// Name of the tensor.
         tensor: &'static str,
-        /// What is computed instead.
+        /// What is supported instead.
         expected: &'static str,
     },
-    /// A part of a model that was split.
+    /// The file is one part of a split model.
     #[error(
         "it is one of {parts} parts of a model: expected one file (`llama-gguf-split --merge` of llama.cpp joins them)"
     )]
     Split {
-        /// How many there are.
+        /// Number of parts.
         parts: usize,
     },
-    /// A token that is in the vocabulary twice.
+    /// A token occurs twice in the vocabulary.
     #[error("tokenizer.ggml.tokens has the token {token:?} twice: expected each once")]
     TokenTwice {
-        /// The token.
+        /// The token's text.
         token: String,
     },
-    /// A token of no known kind.
+    /// A token has an unknown kind.
     #[error("tokenizer.ggml.token_type of token {id} is {found}: expected 1 to 6")]
     TokenKind {
-        /// The token.
+        /// Id of the token.
         id: usize,
-        /// Its kind.
+        /// Number of the kind.
         found: i128,
     },
-    /// Kinds of other tokens than there are.
+    /// The numbers of kinds and of tokens differ.
     #[error("tokenizer.ggml.token_type has {found} entries: expected {expected}, one for each token")]
     TokenKinds {
-        /// Kinds.
+        /// Number of kinds.
         found: usize,
-        /// Tokens.
+        /// Number of tokens.
         expected: usize,
     },
-    /// A merge that is no pair.
+    /// A merge is not a pair of tokens.
     #[error("tokenizer.ggml.merges has {found:?} at {index}: expected two tokens with a blank between them")]
     Merge {
-        /// Its place.
+        /// Index of the merge.
         index: usize,
         /// The entry, shortened.
         found: String,
     },
-    /// A token that stands for something in every SmolVLM.
+    /// A special token of every SmolVLM is missing.
     #[error("the vocabulary lacks the token {token}: expected the text model of a SmolVLM")]
     Token {
-        /// The token.
+        /// The token's text.
         token: &'static str,
     },
 }

@@ -1,4 +1,4 @@
-//! A GGUF file: its header in memory, its tensors read piece by piece.
+//! A GGUF file: the header is in memory, tensors are read piece by piece.
 
 use std::io::BufReader;
 use std::path::Path;
@@ -10,10 +10,10 @@ use super::metadata::Metadata;
 use crate::error::{ModelError, Result};
 use crate::open_file::OpenFile;
 
-/// About how much of a file is decoded at once.
+/// Approximate number of bytes that are decoded at once.
 const PIECE: u64 = 1 << 20;
 
-/// An open file with a header that is sound.
+/// An open file with a valid header.
 pub(super) struct GgufFile {
     file: OpenFile,
     header: Header,
@@ -36,7 +36,7 @@ impl GgufFile {
         &self.header.metadata
     }
 
-    /// A complaint about this file.
+    /// An error that names this file.
     pub(super) fn fault(&self, source: GgufError) -> ModelError {
         ModelError::Gguf { path: self.path().to_owned(), source }
     }
@@ -45,12 +45,12 @@ impl GgufFile {
         self.header.tensors.get(name)
     }
 
-    /// The formats of its tensors.
+    /// The format of each tensor.
     pub(super) fn formats(&self) -> impl Iterator<Item = &'static str> {
         self.header.tensors.values().map(|place| place.block_type.name)
     }
 
-    /// The values of the tensor `name`, row-major, if it has this shape.
+    /// The values of the tensor `name`, row-major; an error if it has another shape.
     pub(super) fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let (folder, expected) = (|| self.path().to_owned(), shape.to_vec());
         let Some(place) = self.tensor(name) else {

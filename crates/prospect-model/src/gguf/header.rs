@@ -1,4 +1,5 @@
-//! What stands in front of the tensors: metadata, and where each tensor lies. Every claim is checked against the file.
+//! The part of a file before the tensors: metadata and the places of the tensors. Everything in it is
+//! checked against the file.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -11,7 +12,7 @@ use super::value::{Number, Value};
 
 type Result<T> = std::result::Result<T, GgufError>;
 
-/// Longest header: a vocabulary of a quarter of a million tokens has 20 MB.
+/// Longest header in bytes. With a vocabulary of 250,000 tokens a header has 20 MB.
 const MOST_HEADER_BYTES: u64 = 128 << 20;
 
 const MAGIC: [u8; 4] = *b"GGUF";
@@ -20,20 +21,20 @@ const MOST_ALIGNMENT: u64 = 1 << 16;
 const MOST_DIMENSIONS: u32 = 4;
 const LIST: &str = "the list of tensors";
 
-/// All that is known of a file before a tensor is read.
+/// Everything that is known about a file before a tensor is read.
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) metadata: Metadata,
     pub(super) tensors: BTreeMap<String, TensorPlace>,
 }
 
-/// A tensor of the file.
+/// The place and format of a tensor.
 #[derive(Debug)]
 pub(super) struct TensorPlace {
-    /// Row-major: the dimension of a row comes last.
+    /// Shape in row-major order, the size of a row last.
     pub(super) shape: Vec<usize>,
     pub(super) block_type: BlockType,
-    /// Its first byte in the file.
+    /// First byte in the file.
     pub(super) start: u64,
     pub(super) bytes: u64,
 }
@@ -63,7 +64,7 @@ impl Header {
             }
             places.insert(name, place);
         }
-        // A header is short, and so is an alignment.
+        // Cannot overflow: both the header and an alignment are limited.
         let data = from.position().next_multiple_of(alignment);
         for (name, place) in &mut places {
             place.put_behind(data, name, length)?;
@@ -84,7 +85,7 @@ fn alignment(metadata: &Metadata) -> Result<u64> {
 }
 
 impl TensorPlace {
-    /// Reads what the list says of the tensor `name`; its start is counted from the first tensor.
+    /// Reads the entry of the tensor `name`. Its start is relative to the first tensor.
     fn read<R: Read>(from: &mut HeaderBytes<R>, name: &str, alignment: u64) -> Result<Self> {
         let tensor = || name.to_owned();
         let count = from.u32(LIST)?;
@@ -100,7 +101,7 @@ impl TensorPlace {
         if !start.is_multiple_of(alignment) {
             return Err(GgufError::Offset { tensor: tensor(), offset: start, alignment });
         }
-        // There is at least one dimension.
+        // There is at least one dimension, as checked above.
         let (row, block) = (dimensions[0], block_type.values());
         if !row.is_multiple_of(block) {
             return Err(GgufError::Blocks { tensor: tensor(), row, block, block_type: block_type.name });
@@ -114,7 +115,8 @@ impl TensorPlace {
         Ok(Self { shape, block_type, start, bytes })
     }
 
-    /// Counts the tensor's start from the beginning of the file, if the file has all of it.
+    /// Makes the start of the tensor relative to the file, after checking that the file contains the
+    /// whole tensor.
     fn put_behind(&mut self, data: u64, name: &str, length: u64) -> Result<()> {
         let start = data.saturating_add(self.start);
         let end = start.saturating_add(self.bytes);
@@ -126,7 +128,7 @@ impl TensorPlace {
     }
 }
 
-/// Tensors have bytes of their own: a small file is no large model.
+/// Refuses overlapping tensors, with which a small file could stand for a large model.
 fn check_apart(places: &BTreeMap<String, TensorPlace>) -> Result<()> {
     let mut in_order: Vec<_> = places.iter().collect();
     in_order.sort_by_key(|(_, place)| place.start);

@@ -1,34 +1,34 @@
-//! The bytes of a header one after the other. Nothing is reserved before it is known to be in the file.
+//! Reads the bytes of a header in order. Memory is only allocated for bytes that the file contains.
 
 use std::io::Read;
 
 use super::error::GgufError;
 
-/// Longest key, and longest name of a tensor: those of llama.cpp have at most 64 bytes.
+/// Longest key or name of a tensor, in bytes. Those of llama.cpp have at most 64.
 const MOST_NAME_BYTES: u64 = 256;
 
-/// Where a header is read, and how much of it is left.
+/// A reader of a header that knows how many bytes are left.
 pub(super) struct HeaderBytes<R> {
     from: R,
     read: u64,
-    /// Bytes of the file.
+    /// Length of the file in bytes.
     length: u64,
-    /// Longest header.
+    /// Longest allowed header in bytes.
     most: u64,
 }
 
 impl<R: Read> HeaderBytes<R> {
-    /// A header of at most `most` bytes in a file of `length`.
+    /// Reads a header of at most `most` bytes, in a file of `length` bytes.
     pub(super) fn new(from: R, length: u64, most: u64) -> Self {
         Self { from, read: 0, length, most }
     }
 
-    /// Bytes that were read.
+    /// Number of bytes read so far.
     pub(super) fn position(&self) -> u64 {
         self.read
     }
 
-    /// The next `count` bytes, which belong to `what`.
+    /// Reads the next `count` bytes. Errors name `what`.
     pub(super) fn take(&mut self, count: u64, what: &'static str) -> Result<Vec<u8>, GgufError> {
         self.claim(count, what)?;
         let mut bytes = vec![0; count as usize];
@@ -36,7 +36,7 @@ impl<R: Read> HeaderBytes<R> {
         Ok(bytes)
     }
 
-    /// The next `N` bytes, as [`Self::take`].
+    /// Reads the next `N` bytes, as [`Self::take`].
     pub(super) fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], GgufError> {
         self.claim(N as u64, what)?;
         let mut bytes = [0; N];
@@ -52,13 +52,13 @@ impl<R: Read> HeaderBytes<R> {
         self.array(what).map(u64::from_le_bytes)
     }
 
-    /// A text behind its length.
+    /// Reads a text, which follows its length.
     pub(super) fn text(&mut self, what: &'static str) -> Result<String, GgufError> {
         let length = self.u64(what)?;
         String::from_utf8(self.take(length, what)?).map_err(|_| GgufError::NotText { what })
     }
 
-    /// A text that names something.
+    /// Reads a name, which is a short text.
     pub(super) fn name(&mut self, what: &'static str) -> Result<String, GgufError> {
         let bytes = self.u64(what)?;
         if bytes > MOST_NAME_BYTES {
@@ -67,7 +67,7 @@ impl<R: Read> HeaderBytes<R> {
         String::from_utf8(self.take(bytes, what)?).map_err(|_| GgufError::NotText { what })
     }
 
-    /// Counts bytes as read, if they are there.
+    /// Counts bytes as read, after checking that the file and the limit allow them.
     fn claim(&mut self, count: u64, what: &'static str) -> Result<(), GgufError> {
         if count > self.length - self.read {
             return Err(GgufError::Truncated { what });

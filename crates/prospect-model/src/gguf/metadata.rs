@@ -1,4 +1,4 @@
-//! What a file says by its keys.
+//! The metadata of a file.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -9,14 +9,14 @@ use super::value::{Number, Numbers, Texts, Value};
 
 type Result<T> = std::result::Result<T, GgufError>;
 
-/// Keys and values.
+/// Keys and values of a file.
 #[derive(Debug, Default)]
 pub(super) struct Metadata {
     values: BTreeMap<String, Value>,
 }
 
 impl Metadata {
-    /// Reads so many keys with their values.
+    /// Reads `count` keys with their values.
     pub(super) fn read<R: Read>(from: &mut HeaderBytes<R>, count: u64) -> Result<Self> {
         let mut values = BTreeMap::new();
         for _ in 0..count {
@@ -41,7 +41,7 @@ impl Metadata {
         })
     }
 
-    /// A whole number that is not negative.
+    /// A non-negative integer.
     pub(super) fn count(&self, key: &str) -> Result<Option<usize>> {
         self.read_as(key, "a whole number", |value| match value {
             Value::Number(Number::Whole(number)) => usize::try_from(*number).ok(),
@@ -77,7 +77,7 @@ impl Metadata {
         })
     }
 
-    /// A complaint about what a key holds.
+    /// An error about the value of `key`.
     pub(super) fn wrong(&self, key: &str, expected: impl Into<String>) -> GgufError {
         let found = self.get(key).map_or_else(|| "missing".to_owned(), Value::shown);
         GgufError::Key { key: key.to_owned(), found, expected: expected.into() }
@@ -94,7 +94,7 @@ impl Metadata {
     }
 }
 
-/// What a key holds that has to be there.
+/// The value of a required key.
 pub(super) fn needed<T>(value: Option<T>, key: &str, expected: &'static str) -> Result<T> {
     value.ok_or_else(|| GgufError::KeyMissing { key: key.to_owned(), expected })
 }

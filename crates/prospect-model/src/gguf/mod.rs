@@ -1,9 +1,10 @@
-//! GGUF files: a model's weights, settings and tokenizer, as llama.cpp has them.
+//! GGUF files: weights, settings and tokenizer of a model in the format of llama.cpp.
 //!
-//! `header` reads what is in front of the tensors and checks all of it against the length of the file, `file` reads tensors,
-//! `names` and `config` say what they mean, and `checkpoint` is the pair of files that a SmolVLM consists of. The tensor library
-//! reads such files too; it is asked to decode blocks alone, since its reader divides by an alignment of zero, multiplies
-//! dimensions without a check, keeps 24 bytes for every byte of an array, and gives errors as text.
+//! `header` reads the part before the tensors and checks it against the length of the file. `file`
+//! reads tensors. `names` and `config` interpret names and metadata. `checkpoint` is the pair of files
+//! of a SmolVLM. The tensor library has a reader for GGUF too, but only its decoding of blocks is used
+//! here: its reader divides by an alignment of zero, multiplies dimensions without a check, needs 24
+//! bytes of memory for every byte of an array, and reports errors as text.
 
 mod block_type;
 mod checkpoint;

@@ -1,20 +1,20 @@
-//! What llama.cpp calls the tensors of a SmolVLM.
+//! Names of a SmolVLM's tensors in llama.cpp.
 
-/// The file of the pair that has a tensor.
+/// The file of the pair that contains a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Text,
     Projector,
 }
 
-/// Heads whose rows llama.cpp has in another order.
+/// Tensors whose rows llama.cpp stores in another order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rotary {
     Queries,
     Keys,
 }
 
-/// A tensor of the pair.
+/// A tensor's file and name, and whether its rows must be reordered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TensorName {
     pub(super) part: Part,
@@ -25,7 +25,7 @@ pub(super) struct TensorName {
 const DECODER_LAYERS: &str = "model.text_model.layers.";
 const VISION_LAYERS: &str = "model.vision_model.encoder.layers.";
 
-/// Published names of all tensors outside of layers, and llama.cpp's.
+/// Published names of all tensors outside of layers, with their names in llama.cpp.
 const OUTSIDE: [(&str, Part, &str); 7] = [
     ("model.text_model.embed_tokens", Part::Text, "token_embd"),
     ("model.text_model.norm", Part::Text, "output_norm"),
@@ -35,7 +35,7 @@ const OUTSIDE: [(&str, Part, &str); 7] = [
     ("model.vision_model.post_layernorm", Part::Projector, "v.post_ln"),
     ("model.connector.modality_projection.proj", Part::Projector, "mm.model.fc"),
 ];
-/// The same within a layer of the decoder,
+/// The same within a decoder layer,
 const IN_DECODER: [(&str, &str); 9] = [
     ("input_layernorm", "attn_norm"),
     ("self_attn.q_proj", "attn_q"),
@@ -47,7 +47,7 @@ const IN_DECODER: [(&str, &str); 9] = [
     ("mlp.up_proj", "ffn_up"),
     ("mlp.down_proj", "ffn_down"),
 ];
-/// and within one of the vision tower.
+/// and within a layer of the vision tower.
 const IN_VISION: [(&str, &str); 8] = [
     ("layer_norm1", "ln1"),
     ("self_attn.q_proj", "attn_q"),
@@ -59,12 +59,13 @@ const IN_VISION: [(&str, &str); 8] = [
     (NARROWING, "ffn_down"),
 ];
 
-/// The first layer of an MLP of the vision tower, and the second.
+/// The first and the second layer of an MLP in the vision tower.
 const WIDENING: &str = "mlp.fc1";
 const NARROWING: &str = "mlp.fc2";
 
-/// llama.cpp's name for the tensor that published checkpoints call `published`. Converters of early 2025 called the first layer of
-/// an MLP of the vision tower `ffn_down` and the second `ffn_up`, in which case `mlp_is_swapped`.
+/// llama.cpp's name for the tensor with the published name `published`. Converters of early 2025 called
+/// the first layer of a vision MLP `ffn_down` and the second `ffn_up`; for such files `mlp_is_swapped`
+/// is true.
 pub(super) fn tensor_name(published: &str, mlp_is_swapped: bool) -> Option<TensorName> {
     let (module, kind) = published.rsplit_once('.')?;
     let plain = |part, name: String| TensorName { part, name: format!("{name}.{kind}"), rotary: None };
@@ -94,8 +95,9 @@ fn in_layer(names: &[(&str, &'static str)], module: &str) -> Option<&'static str
     names.iter().find(|(published, _)| *published == module).map(|(_, name)| *name)
 }
 
-/// Rows of queries or keys in the published order. llama.cpp turns neighbouring features of a head together, where published weights
-/// have the second of each pair half a head later; its converter moves the rows of every head accordingly.
+/// Puts rows of queries or keys into the published order. llama.cpp rotates pairs of neighbouring
+/// features of a head; in published weights the second feature of a pair lies half a head later.
+/// llama.cpp's converter permutes the rows of every head accordingly.
 pub(super) fn in_published_order(rows: &[f32], heads: usize, head_dim: usize) -> Vec<f32> {
     let width = rows.len() / (heads * head_dim).max(1);
     let half = head_dim / 2;

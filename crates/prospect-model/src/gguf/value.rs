@@ -1,14 +1,14 @@
-//! Values of metadata. An array takes as much memory as it takes in the file.
+//! Values of metadata. An array takes as much memory as in the file.
 
 use std::io::Read;
 
 use super::error::GgufError;
 use super::header_bytes::HeaderBytes;
 
-/// Characters of a value that a message shows.
+/// Number of characters of a value that a message shows.
 const SHOWN: usize = 60;
 
-/// What a key holds.
+/// The value of a key.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Flag(bool),
@@ -25,21 +25,21 @@ pub(super) enum Number {
     Real(f64),
 }
 
-/// Numbers of one type, as they lie in the file.
+/// An array of numbers of one type, as bytes of the file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Numbers {
     scalar: Scalar,
     bytes: Vec<u8>,
 }
 
-/// Texts one behind the other, and where each ends.
+/// An array of texts: all texts concatenated, and the end of each.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Texts {
     text: String,
     ends: Vec<usize>,
 }
 
-/// A type of numbers.
+/// The type of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scalar {
     U8,
@@ -86,7 +86,7 @@ impl Scalar {
         }
     }
 
-    /// The number in as many bytes as the type has.
+    /// Reads the number from as many bytes as its type has.
     fn number(self, bytes: &[u8]) -> Number {
         let mut wide = [0; 8];
         wide[..bytes.len()].copy_from_slice(bytes);
@@ -103,7 +103,8 @@ impl Scalar {
     }
 }
 
-/// The number that was written before it was rounded to f32, as far as anybody can tell: 1e-5 and not 9.999999747378752e-6.
+/// The shortest decimal number that rounds to this f32, which is most likely the intended one: 1e-5
+/// instead of 9.999999747378752e-6.
 fn shortest(value: f32) -> f64 {
     value.to_string().parse().unwrap_or(f64::from(value))
 }
@@ -144,7 +145,7 @@ impl Value {
         }
     }
 
-    /// What a message shows of it.
+    /// The value as messages show it.
     pub(super) fn shown(&self) -> String {
         match self {
             Self::Flag(flag) => flag.to_string(),
@@ -157,7 +158,7 @@ impl Value {
     }
 }
 
-/// The beginning of a text.
+/// The beginning of a text, at most [`SHOWN`] characters.
 pub(super) fn shorten(text: &str) -> String {
     text.chars().take(SHOWN).collect()
 }
@@ -176,7 +177,7 @@ impl Texts {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        // The ends are those of whole texts.
+        // Each end is the end of a complete text.
         starts.zip(&self.ends).map(|(start, end)| self.text.get(start..*end).unwrap_or_default())
     }
 }

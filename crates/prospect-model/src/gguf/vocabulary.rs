@@ -1,4 +1,4 @@
-//! From the metadata of a text file to a tokenizer and what is known of its tokens.
+//! Converts the metadata of a text file to a tokenizer and its settings.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ const KINDS: &str = "tokenizer.ggml.token_type";
 const MERGES: &str = "tokenizer.ggml.merges";
 const PATTERN: &str = "tokenizer.ggml.pre";
 
-/// The text of a tokenizer.json that gives the ids of this vocabulary.
+/// The text of a tokenizer.json with the ids of this vocabulary.
 pub(super) fn tokenizer_json(text: &Metadata) -> Found<String> {
     let model = "tokenizer.ggml.model";
     if needed(text.text(model)?, model, "gpt2, byte-level BPE")? != "gpt2" {
@@ -52,7 +52,7 @@ fn token_kinds(text: &Metadata, tokens: usize) -> Found<Vec<TokenKind>> {
         return Err(GgufError::TokenKinds { found: kinds.len(), expected: tokens });
     }
     let kind = |(id, number): (usize, Number)| match number {
-        // Normal tokens and bytes; unknown, which is a meaning, and control; user-defined; unused.
+        // 1 normal, 6 byte; 2 unknown, 3 control; 4 user-defined; 5 unused.
         Number::Whole(1 | 6) => Ok(TokenKind::Part),
         Number::Whole(2 | 3) => Ok(TokenKind::Special),
         Number::Whole(4) => Ok(TokenKind::Whole),
@@ -63,7 +63,7 @@ fn token_kinds(text: &Metadata, tokens: usize) -> Found<Vec<TokenKind>> {
     kinds.enumerate().map(kind).collect()
 }
 
-/// The text of a tokenizer_config.json: which tokens begin, end and fill.
+/// The text of a tokenizer_config.json: the BOS, EOS, padding and unknown tokens.
 pub(super) fn tokenizer_config_json(text: &Metadata) -> Found<String> {
     let mut names = Map::new();
     for (name, key) in [
@@ -80,7 +80,8 @@ pub(super) fn tokenizer_config_json(text: &Metadata) -> Found<String> {
     Ok(Json::Object(names).to_string())
 }
 
-/// The text of a generation_config.json: the tokens that end a reply, if the file names any.
+/// The text of a generation_config.json with the tokens that end a reply; `None` if the file names
+/// none.
 pub(super) fn generation_config_json(text: &Metadata) -> Found<Option<String>> {
     let mut ends = Vec::new();
     for key in ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"] {

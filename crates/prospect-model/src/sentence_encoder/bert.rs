@@ -1,4 +1,5 @@
-//! BERT of a checkpoint folder: its configuration checked, its tensors looked up by name and shape.
+//! BERT from a checkpoint folder. The configuration is checked, and tensors are found by name and
+//! shape.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,10 +14,10 @@ use crate::config::Checker;
 use crate::error::{ModelError, Result};
 use crate::weights::{Weights, read_json};
 
-/// The graph that is computed. RoBERTa, MPNet and DistilBERT are others.
+/// The supported model type. RoBERTa, MPNet and DistilBERT compute something else.
 const MODEL_TYPE: &str = "bert";
 
-/// What a checkpoint that was saved with a head has before every name.
+/// Prefix of all tensor names in a checkpoint that was saved with a head.
 const PREFIX: &str = "bert.";
 
 /// BERT without its pooler.
@@ -25,13 +26,13 @@ pub(super) struct Bert {
     config: BertConfig,
 }
 
-/// Which model `config.json` is of: read before the other keys, which are not the same in every kind.
+/// The model type in `config.json`. It is read before the other keys, which differ between types.
 #[derive(Deserialize)]
 struct Kind {
     model_type: String,
 }
 
-/// `config.json`; sizes must be there, the rest has the values of `transformers`' `BertConfig`.
+/// `config.json`. Sizes are required; other keys have the defaults of `BertConfig` in `transformers`.
 #[derive(Deserialize)]
 struct BertConfig {
     vocab_size: usize,
@@ -52,7 +53,7 @@ struct BertConfig {
     is_decoder: bool,
 }
 
-/// By the names of `transformers`: candle knows other ones.
+/// Activations by their names in `transformers`, which differ from candle's.
 #[derive(Default, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Activation {
@@ -99,7 +100,7 @@ impl Bert {
             return Err(ModelError::TokenId { id, vocab_size });
         }
         let row = |ids: &[u32]| Tensor::new(ids, &self.model.device)?.unsqueeze(0);
-        // No mask: without padding every token is there, which is what the model then takes.
+        // No mask is needed: without padding, every token counts.
         let hidden = self.model.forward(&row(&tokens.ids)?, &row(&tokens.type_ids)?, None)?;
         Ok(hidden.squeeze(0)?)
     }
@@ -139,8 +140,8 @@ impl BertConfig {
         Ok(())
     }
 
-    /// Every tensor of the graph in f32, by its name without prefix. Looked up here and not by candle, so that what is
-    /// missing or misshapen is told like in the other models.
+    /// Every tensor of the model in f32, by its name without prefix. They are looked up here instead of
+    /// by candle, so that missing or misshapen tensors give the same errors as in the other models.
     fn tensors(&self, weights: &Weights) -> Result<HashMap<String, Tensor>> {
         let words = "embeddings.word_embeddings.weight";
         let prefix = if weights.has(&format!("{PREFIX}{words}")) { PREFIX } else { "" };
@@ -196,13 +197,13 @@ impl BertConfig {
                 Activation::GeluNew => HiddenAct::GeluApproximate,
                 Activation::Relu => HiddenAct::Relu,
             },
-            // The rest is of training.
+            // All other settings matter only for training.
             ..Config::default()
         }
     }
 }
 
-/// A tensor's name and shape.
+/// Name and shape of a tensor.
 type Shaped = (String, Vec<usize>);
 
 fn linear(name: &str, output: usize, input: usize) -> [Shaped; 2] {

@@ -1,4 +1,4 @@
-//! What stands around BERT in a `sentence-transformers` folder: the modules, the pooling, the longest text.
+//! The settings around BERT in a `sentence-transformers` folder: modules, pooling, length limit.
 
 use std::path::{Path, PathBuf};
 
@@ -8,27 +8,27 @@ use serde_json::{Map, Value};
 use crate::error::{ModelError, Result};
 use crate::weights::{is_file_name, read_json};
 
-/// What the modules must be, by the last part of their class.
+/// The required modules in order, by the last part of their class names.
 const MODULES: [&str; 3] = ["Transformer", "Pooling", "Normalize"];
 
-/// The one pooling there is here.
+/// The only supported pooling.
 const MEAN: &str = "mean";
 
-/// A folder whose modules and pooling are those of this encoder.
+/// A folder whose modules and pooling are supported.
 pub(super) struct SentenceFolder {
-    /// Where BERT and its tokenizer lie: the folder itself, or `0_Transformer` in old ones.
+    /// The folder of BERT and its tokenizer: the folder itself, or `0_Transformer` in older layouts.
     pub(super) transformer: PathBuf,
     settings: Settings,
     settings_path: PathBuf,
 }
 
-/// Most tokens of a text, and what says so.
+/// Most tokens of a text, and the setting that says so.
 #[derive(Debug)]
 pub(super) struct Limit {
     pub(super) tokens: usize,
     pub(super) key: &'static str,
     pub(super) path: PathBuf,
-    /// The positions that the model has.
+    /// Number of positions of the model.
     pub(super) max: usize,
 }
 
@@ -50,15 +50,15 @@ struct Settings {
 /// `tokenizer_config.json`.
 #[derive(Default, Deserialize)]
 struct TokenizerSettings {
-    /// 1e30 where there is no limit.
+    /// 1e30 if there is no limit.
     model_max_length: Option<f64>,
 }
 
-/// Either generation of a pooling's `config.json`.
+/// `config.json` of a pooling, in either generation.
 #[derive(Deserialize)]
 struct Pooling {
     pooling_mode: Option<Modes>,
-    /// `pooling_mode_cls_token` and the like in the older one.
+    /// Keys such as `pooling_mode_cls_token` in the older generation.
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -81,25 +81,25 @@ impl SentenceFolder {
         Ok(Self { transformer, settings, settings_path })
     }
 
-    /// Whether texts are made lower case, whatever `tokenizer.json` does.
+    /// Whether texts are converted to lower case, independent of `tokenizer.json`.
     pub(super) fn lowercase(&self) -> bool {
         self.settings.do_lower_case
     }
 
-    /// The longest text: what the folder asks for, otherwise the tokenizer's limit within the model's.
+    /// The length limit: the folder's setting, or else the tokenizer's limit, but at most the model's.
     pub(super) fn limit(&self, max: usize) -> Result<Limit> {
         if let Some(tokens) = self.settings.max_seq_length {
             return Ok(Limit { tokens, key: "max_seq_length", path: self.settings_path.clone(), max });
         }
         let path = self.transformer.join("tokenizer_config.json");
         let settings: TokenizerSettings = optional(&path, "the settings of a tokenizer")?.unwrap_or_default();
-        // The conversion saturates, which the minimum then cuts.
+        // The conversion saturates, and the minimum cuts the result.
         let tokens = settings.model_max_length.map_or(max, |length| (length as usize).min(max));
         Ok(Limit { tokens, key: "model_max_length", path, max })
     }
 }
 
-/// Where the transformer lies, and the pooling's settings if there are any.
+/// The folder of the transformer, and the pooling's settings if there are any.
 fn modules(folder: &Path) -> Result<(PathBuf, Option<PathBuf>)> {
     let path = folder.join("modules.json");
     let pooling_in = |name: &str| folder.join(name).join("config.json");
@@ -110,7 +110,7 @@ fn modules(folder: &Path) -> Result<(PathBuf, Option<PathBuf>)> {
     if names.len() < 2 || names != MODULES[..names.len().min(MODULES.len())] {
         return Err(ModelError::Modules { path, modules: names.join(", ") });
     }
-    // What a foreign list names lies beside it, or is not opened; the folder itself has no name.
+    // A module must lie directly in the folder. An empty path means the folder itself.
     match modules.iter().find(|module| !module.path.is_empty() && !is_file_name(&module.path)) {
         Some(Module { path: name, .. }) => Err(ModelError::ShardName { path, name: name.clone() }),
         None => Ok((folder.join(&modules[0].path), Some(pooling_in(&modules[1].path)))),
@@ -126,7 +126,7 @@ fn check_pooling(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A file that may be absent.
+/// Reads a JSON file that may be absent.
 fn optional<T: serde::de::DeserializeOwned>(path: &Path, expected: &'static str) -> Result<Option<T>> {
     if path.exists() { read_json(path, expected).map(Some) } else { Ok(None) }
 }
@@ -147,7 +147,8 @@ impl Pooling {
     }
 }
 
-/// `pooling_mode_mean_tokens: true` is `mean`; where none is true, the reference takes the mean.
+/// `pooling_mode_mean_tokens: true` stands for `mean`. If no mode is true, `sentence-transformers` uses
+/// the mean.
 fn older_modes(settings: &Map<String, Value>) -> Vec<String> {
     let active = settings.iter().filter(|(_, value)| value.as_bool() == Some(true));
     let names = active.filter_map(|(key, _)| key.strip_prefix("pooling_mode_"));

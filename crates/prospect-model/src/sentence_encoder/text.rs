@@ -1,4 +1,4 @@
-//! From a text to token ids.
+//! Turns a text into token ids.
 
 use std::path::Path;
 
@@ -8,13 +8,13 @@ use tokenizers::{PostProcessor, Tokenizer, TruncationParams};
 use super::folder::{Limit, SentenceFolder};
 use crate::error::{ModelError, Result, one_line};
 
-/// `tokenizer.json`, cutting at the longest text.
+/// `tokenizer.json`, with truncation at the length limit.
 pub(super) struct TextTokenizer {
     tokenizer: Tokenizer,
     max_tokens: usize,
 }
 
-/// A text as the model takes it; both are `[tokens]`.
+/// A tokenized text; both lists are `[tokens]`.
 pub(super) struct Tokens {
     pub(super) ids: Vec<u32>,
     pub(super) type_ids: Vec<u32>,
@@ -31,7 +31,7 @@ impl TextTokenizer {
             tokenizer.with_normalizer(Some(Sequence::new(normalizers)));
         }
         let added = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
-        // Checked here: the library subtracts without looking.
+        // Checked here, because the tokenizer library subtracts without a check.
         if !(added + 1..=limit.max).contains(&limit.tokens) {
             return Err(ModelError::Shape {
                 path: limit.path.clone(),
@@ -44,7 +44,7 @@ impl TextTokenizer {
                 ),
             });
         }
-        // The file's own truncation and padding are those of its training.
+        // Truncation and padding of the file are settings of its training.
         let truncation = TruncationParams { max_length: limit.tokens, ..TruncationParams::default() };
         tokenizer.with_truncation(Some(truncation)).map_err(failed)?;
         tokenizer.with_padding(None);
@@ -65,7 +65,7 @@ impl TextTokenizer {
 }
 
 fn read(path: &Path) -> Result<Tokenizer> {
-    // Read here: the library does not tell an absent file from a damaged one.
+    // Read here, because the library reports missing and damaged files alike.
     let bytes = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
     Tokenizer::from_bytes(bytes)
         .map_err(|error| ModelError::Tokenizer { path: path.to_owned(), message: one_line(error) })

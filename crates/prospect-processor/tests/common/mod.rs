@@ -1,4 +1,4 @@
-//! A checkpoint folder that tests change.
+//! A checkpoint folder that tests may change.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,8 @@ pub(crate) fn processor() -> Processor {
     Processor::from_dir(&checkpoint()).unwrap()
 }
 
-/// A copy of the checkpoint's text files, changed by `change`; what is wrong with it is one line.
+/// Loads a copy of the checkpoint's text files after `change`. The test fails if an error message has
+/// several lines.
 pub(crate) fn changed(change: impl Fn(&Path)) -> Result<Processor, ProcessorError> {
     let folder = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(checkpoint()).unwrap() {

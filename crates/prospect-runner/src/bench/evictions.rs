@@ -1,4 +1,5 @@
-//! What an overflow costs: the plan of a strategy, carried out on a full cache under each position policy.
+//! Measures evictions: the plan of each strategy, carried out on a full cache under each position
+//! policy.
 
 use prospect_config::{ExceedContextHandling, Layers};
 use prospect_context::simulator::{Simulator, SimulatorOptions, StreamSegment, StreamStep};
@@ -11,31 +12,32 @@ use crate::error::RunError;
 use crate::strategies::Registry;
 use prospect_session::OverflowRule;
 
-/// One strategy under one policy.
+/// Measurement of one strategy under one position policy.
 #[derive(Debug, Clone, Serialize)]
 pub struct MeasuredEviction {
-    /// The strategy.
+    /// Name of the strategy.
     pub strategy: String,
-    /// What happens to positions.
+    /// Name of the position policy.
     pub positions: &'static str,
-    /// Tokens in the cache before.
+    /// Number of tokens in the cache before the eviction.
     pub tokens_before: usize,
-    /// Tokens kept.
+    /// Number of kept tokens.
     pub kept: usize,
-    /// Tokens put back, which go through the decoder. A summary counts; writing it does not.
+    /// Number of inserted tokens, which are prefilled. The tokens of a summary count; generating the
+    /// summary is not measured.
     pub put_back: usize,
-    /// Median of the runs.
+    /// Median of the runs, in milliseconds.
     pub median_ms: f64,
 }
 
 const POLICIES: [PositionPolicy; 4] =
     [PositionPolicy::Rerotate, PositionPolicy::Preserve, PositionPolicy::Legacy, PositionPolicy::Recompute];
 
-/// Every built-in strategy that evicts, at a budget of `budget` tokens. A strategy that keeps nothing is measured once: positions
-/// mean nothing to it.
+/// Measures every built-in strategy that evicts, with a budget of `budget` tokens. A strategy that
+/// keeps nothing is measured only once, because positions do not matter to it.
 ///
 /// # Errors
-/// Those of the model.
+/// The model fails.
 pub fn measure_evictions(
     model: &SmolVlm,
     budget: usize,
@@ -56,9 +58,11 @@ pub fn measure_evictions(
     Ok(measured)
 }
 
-/// What a full cache holds, computed once: to compute it again takes far longer than any eviction.
+/// The contents of a full cache. They are computed once, because that takes far longer than any
+/// eviction.
 struct Full {
-    /// With the input embeddings that [`PositionPolicy::Recompute`] needs and the others leave out.
+    /// The tail from slot 0, including the input embeddings, which only [`PositionPolicy::Recompute`]
+    /// needs.
     tokens: CacheTail,
 }
 
@@ -69,7 +73,7 @@ impl Full {
         Ok(Self { tokens: cache.take_tail(0)? })
     }
 
-    /// Makes a cache hold the first `tokens` of it and nothing else.
+    /// Fills a cache with the first `tokens` tokens and nothing else.
     fn put_into(&self, cache: &mut KvCache, tokens: usize) -> Result<(), RunError> {
         cache.truncate(0);
         cache.put_tail(&self.tokens)?;
@@ -90,17 +94,17 @@ fn strategies() -> Result<Vec<Box<dyn ContextStrategy>>, RunError> {
     Ok(strategies)
 }
 
-/// What one strategy leaves of a cache.
+/// The plan of one strategy for a full cache.
 struct Overflow {
     strategy: String,
     tokens_before: usize,
     kept: usize,
     put_back: usize,
-    /// In the plan's order: what is kept, then what is put back.
+    /// Kept ranges, in the order of the plan. Inserted tokens follow.
     keep: Vec<std::ops::Range<usize>>,
 }
 
-/// Silent frames until the cache is full.
+/// Simulates silent frames until the cache is full, and returns the strategy's plan.
 fn overflow(strategy: &dyn ContextStrategy, frame: usize, budget: usize) -> Result<Overflow, RunError> {
     let budget = Budget {
         max_seq_len: budget,

@@ -1,4 +1,5 @@
-//! How fast each stage of a frame is on this machine, beside what the machine could do.
+//! Measures the speed of each stage of a frame on this machine, and compares it with the machine's
+//! rates.
 
 mod bandwidth;
 mod evictions;

@@ -1,4 +1,4 @@
-//! The published sizes, and the small model of the repository, with random weights.
+//! Models with random weights: the published sizes, and the small model of the repository.
 
 use prospect_model::{ModelConfig, Placement, SmolVlm};
 
@@ -6,21 +6,21 @@ use crate::checkpoint::default_checkpoint;
 use crate::error::RunError;
 use crate::published::{self, SIZES};
 
-/// A size to be measured.
+/// A model to be measured.
 pub struct Shape {
-    /// Its name.
+    /// Name of the size.
     pub name: String,
-    /// A model of these shapes.
+    /// The model.
     pub model: SmolVlm,
 }
 
-/// The shapes of the small model of the repository, to try something in seconds.
+/// Name of the repository's small model, for quick measurements.
 const SMALL: &str = "small";
 
-/// The size of this name with random weights.
+/// A model of the size with this name, with random weights.
 ///
 /// # Errors
-/// [`RunError::Argument`] if there is none.
+/// [`RunError::Argument`] if there is no such size.
 pub fn shape(name: &str, placement: Placement) -> Result<Shape, RunError> {
     let config = match published::find(name) {
         Some(size) => size.config()?,

@@ -1,4 +1,4 @@
-//! The stages of a frame, measured one by one.
+//! Measures the stages of a frame one by one.
 
 use std::time::Instant;
 
@@ -9,41 +9,42 @@ use serde::Serialize;
 use crate::error::RunError;
 use crate::operations::{self, of_decoder, of_vision};
 
-/// What is measured.
+/// A stage of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// One frame through vision tower and connector.
+    /// Vision tower and connector for one frame.
     Vision,
-    /// The tokens of a frame behind a cache.
+    /// Prefill of one frame's tokens, with tokens in the cache.
     Prefill,
-    /// One token behind a cache.
+    /// Decoding of one token, with tokens in the cache.
     Decode,
 }
 
-/// One stage at one cache length.
+/// Measurement of one stage at one cache length.
 #[derive(Debug, Clone, Serialize)]
 pub struct Measured {
-    /// What was measured.
+    /// The stage.
     pub stage: Stage,
-    /// Tokens in the cache before; absent where there is none.
+    /// Number of tokens in the cache before; `None` for stages without a cache.
     pub cache_tokens: Option<usize>,
-    /// Tokens that went in.
+    /// Number of tokens that were computed.
     pub tokens: usize,
-    /// Median of the runs.
+    /// Median of the runs, in milliseconds.
     pub median_ms: f64,
-    /// Fastest run.
+    /// Fastest run, in milliseconds.
     pub least_ms: f64,
-    /// Bytes that have to be read at least: weights and cache, as they are held.
+    /// Fewest bytes that must be read: weights and cache, in the formats in which they are held.
     pub bytes: usize,
-    /// Operations that have to be done at least, a multiplication and an addition counted as two.
+    /// Fewest operations that must be done. A multiplication and an addition count as two.
     pub operations: f64,
 }
 
-/// Measures every stage; `cache_lengths` at which a frame would pass the model's positions are shortened by what is missing.
+/// Measures every stage. A cache length at which a frame would exceed the model's positions is
+/// shortened.
 ///
 /// # Errors
-/// Those of the model.
+/// The model fails.
 pub fn measure(model: &SmolVlm, cache_lengths: &[usize], repeats: usize) -> Result<Vec<Measured>, RunError> {
     let frame_tokens = frame_tokens(model);
     let positions = model.config().text_config.max_position_embeddings;
@@ -63,12 +64,12 @@ pub fn measure(model: &SmolVlm, cache_lengths: &[usize], repeats: usize) -> Resu
     Ok(measured)
 }
 
-/// Tokens of a frame with its text.
+/// Number of tokens of a frame with its text.
 pub(crate) fn frame_tokens(model: &SmolVlm) -> usize {
     operations::frame_tokens(model.config())
 }
 
-/// Pixels of a frame, normalised.
+/// Normalized pixels of a frame.
 pub(crate) struct FramePixels {
     values: Vec<f32>,
     side: usize,
@@ -109,7 +110,8 @@ fn behind(
         Ok(())
     };
     if stage == Stage::Decode {
-        // The second word of its kind is captured, where words are; the third is what they take from then on.
+        // With CUDA graphs, the second token is captured and the third shows the time of a captured
+        // step.
         model.decode_likeliest(ids[0], cache, &mut logits)?;
     }
     let times = times(model, repeats, cache, empty, |cache| match stage {
@@ -122,7 +124,7 @@ fn behind(
     Ok(row(stage, Some(length), tokens, &times, (bytes, operations)))
 }
 
-/// Fills the cache up to `length` tokens, a frame at a time.
+/// Fills the cache up to `length` tokens, in chunks of up to 256.
 pub(super) fn fill(model: &SmolVlm, cache: &mut KvCache, length: usize) -> Result<(), RunError> {
     cache.truncate(length);
     while cache.len() < length {
@@ -132,13 +134,13 @@ pub(super) fn fill(model: &SmolVlm, cache: &mut KvCache, length: usize) -> Resul
     Ok(())
 }
 
-/// Ids of words, none of them an image token.
+/// Token ids that are not image tokens.
 pub(crate) fn word_ids(tokens: usize) -> Vec<u32> {
     (0..tokens).map(|index| 3 + (index * 7 % 400) as u32).collect()
 }
 
-/// One run to warm up, then `repeats` that count, in milliseconds; what comes before a run is not timed, and a run is over when the
-/// device is done.
+/// Milliseconds of `repeats` runs, after one run for warming up. `before` is not timed. A run ends when
+/// the device has finished.
 pub(super) fn times<S>(
     model: &SmolVlm,
     repeats: usize,

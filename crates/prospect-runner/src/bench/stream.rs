@@ -1,4 +1,5 @@
-//! Frames a second: vision, prefill and decision of one frame after the other, and now and then a reply.
+//! Measures frames per second: vision, prefill and talk decision for one frame after the other, with a
+//! reply at some frames.
 
 use std::time::Instant;
 
@@ -10,26 +11,26 @@ use super::stages::{fill, frame_pixels, frame_tokens, word_ids};
 use crate::error::RunError;
 use prospect_engine::resident_memory_bytes;
 
-/// Frames between two replies.
+/// Number of frames from one reply to the next.
 const REPLY_EVERY: usize = 10;
-/// Tokens of a reply.
+/// Number of tokens of a reply.
 const REPLY_TOKENS: usize = 20;
 
-/// How fast a stream goes.
+/// Measured speed of a stream.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct MeasuredStream {
-    /// Tokens in the cache when it begins; frames come on top.
+    /// Number of tokens in the cache at the beginning. The measured frames are added to them.
     pub cache_tokens: usize,
-    /// Frames a second where nothing is said.
+    /// Frames per second without replies.
     pub silent_frames_per_second: f64,
-    /// Frames a second with a reply of 20 tokens at every 10th frame.
+    /// Frames per second with a reply of 20 tokens at every 10th frame.
     pub talking_frames_per_second: f64,
 }
 
-/// Measures `frames` frames behind a cache of `cache_tokens`.
+/// Measures `frames` frames, with `cache_tokens` tokens in the cache at the beginning.
 ///
 /// # Errors
-/// Those of the model.
+/// The model fails.
 pub fn measure_stream(
     model: &SmolVlm,
     cache_tokens: usize,
@@ -59,29 +60,30 @@ pub fn measure_stream(
     })
 }
 
-/// A stream that went on for a while.
+/// Result of streaming for a longer time.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Soak {
-    /// Frames.
+    /// Number of frames.
     pub frames: usize,
-    /// Evictions.
+    /// Number of evictions.
     pub evictions: usize,
-    /// Frames a second.
+    /// Frames per second.
     pub frames_per_second: f64,
-    /// Memory of the process after the first tenth, in bytes.
+    /// Memory of the process after a tenth of the time, in bytes.
     pub memory_first: Option<u64>,
-    /// The same at the end.
+    /// Memory of the process at the end, in bytes.
     pub memory_last: Option<u64>,
-    /// Memory of the device in use after the first tenth, in bytes.
+    /// Used memory of the device after a tenth of the time, in bytes.
     pub device_first: Option<usize>,
-    /// The same at the end.
+    /// Used memory of the device at the end, in bytes.
     pub device_last: Option<usize>,
 }
 
-/// Streams for `seconds` behind a cache of `budget` tokens; when it is full, its newer half is kept and turned to the front.
+/// Streams for `seconds` seconds with a cache of `budget` tokens. When the cache is full, its newer
+/// half is kept and rotated to the front.
 ///
 /// # Errors
-/// Those of the model.
+/// The model fails.
 pub fn soak(model: &SmolVlm, budget: usize, seconds: u64) -> Result<Soak, RunError> {
     let mut cache = model.new_cache(budget, PositionPolicy::Rerotate)?;
     let needed = frame_tokens(model) + REPLY_TOKENS;
@@ -118,7 +120,7 @@ fn one_frame(model: &SmolVlm, cache: &mut KvCache, talks: bool) -> Result<(), Ru
     let mut ids = word_ids(frame_tokens(model) - images.tokens());
     ids.extend(vec![model.config().image_token_id; images.tokens()]);
     let mut logits = Vec::new();
-    // As for a decision.
+    // The same call as for a talk decision.
     model.prefill_choice(&model.joint_embed(&ids, Some(&images))?, cache, word_ids(1)[0], &mut logits)?;
     if talks {
         let mut id = word_ids(1)[0];

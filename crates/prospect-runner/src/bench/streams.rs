@@ -1,4 +1,5 @@
-//! Many streams on one copy of the weights, through the engine: how fast all of them are together, and how long one waits.
+//! Measures many streams on one copy of the weights, through the engine: their total speed, and how
+//! long a frame waits.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,23 +19,24 @@ use serde::Serialize;
 use super::stages::{frame_pixels, frame_tokens, word_ids};
 use crate::error::RunError;
 
-/// Tokens of a cache, or as many as the model has positions.
+/// Tokens of a stream's cache, unless the model has fewer positions.
 const CACHE: usize = 2048;
-/// Tokens of a reply.
+/// Number of tokens of a reply.
 const REPLY: usize = 64;
-/// Frames of each stream that are measured.
+/// Number of measured frames per stream.
 const FRAMES: usize = 4;
 
-/// So many streams at once.
+/// Measurement of several simultaneous streams.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct MeasuredStreams {
-    /// How many.
+    /// Number of streams.
     pub streams: usize,
-    /// Silent frames a second, all streams together.
+    /// Silent frames per second of all streams together.
     pub frames_per_second: f64,
-    /// Tokens of replies a second, all streams together: of frames that are encoded already.
+    /// Reply tokens per second of all streams together, with frames that are already encoded.
     pub tokens_per_second: f64,
-    /// 95th percentile of the time from a frame's arrival to the end of its turn, where every stream has one, in milliseconds.
+    /// 95th percentile of the time from a frame's arrival to the end of its turn, in milliseconds, if
+    /// every stream has one frame.
     pub p95_frame_ms: f64,
     /// Memory of the process, in bytes.
     pub memory_bytes: Option<u64>,
@@ -43,7 +45,7 @@ pub struct MeasuredStreams {
 /// Measures each of these numbers of streams.
 ///
 /// # Errors
-/// Those of the engine.
+/// The engine fails.
 pub fn measure_streams(model: SmolVlm, counts: &[usize]) -> Result<Vec<MeasuredStreams>, RunError> {
     let model = Arc::new(model);
     counts.iter().map(|&streams| measure(&model, streams)).collect()
@@ -51,7 +53,7 @@ pub fn measure_streams(model: SmolVlm, counts: &[usize]) -> Result<Vec<MeasuredS
 
 fn measure(model: &Arc<SmolVlm>, count: usize) -> Result<MeasuredStreams, RunError> {
     let language: Arc<dyn Language> = Arc::new(Words::of(model));
-    // No word of a random model is its last one often.
+    // With random weights, any single token rarely ends a reply.
     let end = language.end_of_utterance();
     let streams = SmolVlmStreams::ending_at(Arc::clone(model), end, &[]);
     let engine = Engine::start(Arc::new(streams), EngineOptions::default())?;
@@ -69,13 +71,13 @@ fn measure(model: &Arc<SmolVlm>, count: usize) -> Result<MeasuredStreams, RunErr
         width: shown.width,
     });
     let silent = open("on_request")?;
-    // Every picture is another one.
+    // Every picture is different, so each one is encoded.
     let (seconds, _, mut waits) = serve(&silent, &pixels, 0..FRAMES, |index| index as u8)?;
     waits.sort_by(f64::total_cmp);
     let p95 = waits[((waits.len() * 95).div_ceil(100) - 1).min(waits.len() - 1)];
     drop(silent);
     let talking = open("every")?;
-    // The first frame is encoded, and no more: all show the same.
+    // Only the first frame is encoded, because all frames show the same picture.
     serve(&talking, &pixels, 0..1, |_| 0)?;
     let (talking_seconds, tokens, _) = serve(&talking, &pixels, 1..FRAMES + 1, |_| 0)?;
     Ok(MeasuredStreams {
@@ -87,7 +89,8 @@ fn measure(model: &Arc<SmolVlm>, count: usize) -> Result<MeasuredStreams, RunErr
     })
 }
 
-/// Gives every stream a frame at a time; seconds, tokens of replies, and milliseconds of each frame.
+/// Sends every stream one frame at a time. Returns seconds, reply tokens, and the milliseconds of each
+/// frame.
 fn serve(
     streams: &[Stream<SmolVlmStreams>],
     pixels: &Arc<Pixels>,
@@ -102,7 +105,7 @@ fn serve(
             let prepared = PreparedPicture::Scaled(Arc::clone(pixels));
             let fingerprint = Fingerprint([picture(index); 32]);
             let picture = Picture { fingerprint, thumbnail: Thumbnail::grey(0), prepared };
-            // A frame a second, so that whoever speaks speaks at each.
+            // One frame per second of stream time, so that streams with replies speak at every frame.
             stream.input().frame(StreamFrame { index, time: index as f64, picture, arrival: None })?;
         }
         for stream in streams {
@@ -133,7 +136,7 @@ fn setup(language: &Arc<dyn Language>, cache: usize, talk: &str) -> Result<Strea
     Ok(StreamSetup::new(Arc::clone(language), rule, &settings, Guidance::default()))
 }
 
-/// A language for weights without a tokenizer: as many tokens as a real one would have.
+/// A language for weights without a tokenizer. Texts have as many tokens as with a real tokenizer.
 struct Words {
     frame: Vec<u32>,
     end: u32,

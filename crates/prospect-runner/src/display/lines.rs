@@ -1,4 +1,5 @@
-//! Plain lines: every reply with its time stamp, beside the reference where there is one.
+//! Shows a run as plain lines: every reply with its time stamp, and beside it the reference if there is
+//! one.
 
 use std::io::Write;
 
@@ -11,17 +12,18 @@ use prospect_evaluation::{WINDOW_FRAMES, exact_counts};
 use prospect_foreign::harmless;
 use prospect_source::Frame;
 
-/// Columns of a reply before the reference beside it begins.
+/// Columns of a reply, after which its reference begins.
 const REPLY_WIDTH: usize = 60;
 
-/// Writes to anything that takes text.
+/// Writes lines to any writer.
 pub struct Lines<W: Write> {
     out: W,
     annotations: Annotations,
     references: Vec<Message>,
-    /// What was said, as long as there is something to compare it with: it is as long as the annotated video then.
+    /// All replies, kept only if there are references. The stream is then as short as its annotated
+    /// video.
     replies: Vec<Reply>,
-    /// Per reference, whether a line has shown it.
+    /// For each reference, whether a line has shown it.
     shown: Vec<bool>,
     fps: f64,
     /// Whether a frame has come.
@@ -29,7 +31,7 @@ pub struct Lines<W: Write> {
 }
 
 impl<W: Write> Lines<W> {
-    /// Lines into `out`.
+    /// Writes lines to `out`.
     pub fn new(out: W) -> Self {
         Self {
             out,
@@ -42,7 +44,7 @@ impl<W: Write> Lines<W> {
         }
     }
 
-    /// One line. A reader that went away is no reason to stop the run.
+    /// Writes one line. A reader that has gone away is no reason to stop the run.
     fn line(&mut self, text: &str) {
         let _ = writeln!(self.out, "{}", on_one_line(text)).and_then(|()| self.out.flush());
     }
@@ -52,7 +54,7 @@ impl<W: Write> Lines<W> {
         self.line(line.trim_end());
     }
 
-    /// The first reference near `time` that no line has shown; one of this text is preferred.
+    /// The first reference near `time` that no line has shown. One with the same text is preferred.
     fn near(&self, time: f64, text: &str) -> Option<usize> {
         let window = (WINDOW_FRAMES + 1e-6) / self.fps;
         let open =
@@ -62,7 +64,7 @@ impl<W: Write> Lines<W> {
         near.find(|index| self.references[*index].text == text).or(first)
     }
 
-    /// References that no reply can match any more.
+    /// Shows the references that no reply can match any more.
     fn show_missed(&mut self, before: f64) {
         for index in 0..self.references.len() {
             if !self.shown[index] && self.references[index].time < before {
@@ -96,12 +98,12 @@ impl<W: Write> Lines<W> {
     }
 }
 
-/// A text as a terminal may have it, on one line.
+/// A text on one line, safe for a terminal.
 pub(super) fn on_one_line(text: &str) -> String {
     harmless(text).replace('\n', "␊")
 }
 
-/// `1:02:03.5` or ` 2:03.5`, right-aligned.
+/// Time as `1:02:03.5` or ` 2:03.5`, right-aligned.
 pub(super) fn clock(seconds: f64) -> String {
     let tenths = (seconds * 10.0).round() as u64;
     let (hours, minutes, rest) = (tenths / 36_000, tenths / 600 % 60, tenths % 600);
@@ -110,7 +112,7 @@ pub(super) fn clock(seconds: f64) -> String {
     format!("{text:>9}")
 }
 
-/// What is said of a reply that was cut.
+/// Remark for a reply that was cut because it repeats itself.
 const REPEATS: &str = "(repeats itself)";
 
 impl<W: Write> Display for Lines<W> {
@@ -126,7 +128,7 @@ impl<W: Write> Display for Lines<W> {
     fn frame(&mut self, frame: &Frame, reply: Option<&Reply>) {
         if !self.begun {
             self.begun = true;
-            // What came before the first frame is none of this stream.
+            // References before the first frame do not belong to this stream.
             self.shown = self.references.iter().map(|reference| reference.time < frame.time).collect();
         }
         self.show_missed(frame.time - (WINDOW_FRAMES + 0.5) / self.fps);

@@ -14,23 +14,24 @@ use crate::run::Outcome;
 use prospect_evaluation::annotations::Annotations;
 use prospect_source::Frame;
 
-/// Shows a run. A display never fails a run: what cannot be shown is not shown.
+/// Shows a run. A display never fails a run: errors of the output are ignored here.
 pub trait Display {
-    /// The source is open; `length` is its number of frames where that is known.
+    /// The source is open; `length` is its number of frames, if known.
     fn begin(&mut self, source: &str, length: Option<usize>, annotations: Option<&Annotations>, fps: f64);
-    /// The stream goes on, and this is what was said so far; comes before `begin`.
+    /// The stream resumes, with these replies so far. Called before `begin`.
     fn earlier(&mut self, _: Vec<Reply>) {}
-    /// Whether [`Self::words`] are shown: nobody makes them for a display that has no use for them.
+    /// Whether [`Self::words`] are shown. If not, they are not produced.
     fn shows_words(&self) -> bool {
         false
     }
-    /// Words that the assistant says to a frame, while it says them; the reply as a whole comes with [`Self::frame`].
+    /// Words of the reply to a frame, as they are generated. The whole reply comes with
+    /// [`Self::frame`].
     fn words(&mut self, _: &Frame, _: &str) {}
-    /// A frame went in, and the assistant spoke or stayed silent.
+    /// A frame was processed, and the assistant spoke or stayed silent.
     fn frame(&mut self, frame: &Frame, reply: Option<&Reply>);
-    /// Something happened that a person should know of, in one line.
+    /// Something that a person should know, in one line.
     fn note(&mut self, line: &str);
-    /// The run is over; `None` if it failed.
+    /// The run has ended; `None` if it failed.
     fn end(&mut self, outcome: Option<&Outcome>);
 }
 

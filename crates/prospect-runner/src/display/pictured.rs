@@ -1,4 +1,4 @@
-//! A display beside which pictures are taken of the frames at which somebody spoke, for the page of the run.
+//! A display that also collects pictures of the frames with replies, for the page of the run.
 
 use super::Display;
 use crate::report::TakenPictures;
@@ -7,11 +7,11 @@ use prospect_evaluation::annotations::Annotations;
 use prospect_session::Reply;
 use prospect_source::Frame;
 
-/// Shows a run on another display, and takes pictures of it.
+/// Shows a run on another display, and collects pictures of it.
 pub struct Pictured<'a> {
-    /// What shows it.
+    /// The display that shows the run.
     pub display: &'a mut dyn Display,
-    /// The pictures.
+    /// The collected pictures.
     pub pictures: &'a mut TakenPictures,
 }
 

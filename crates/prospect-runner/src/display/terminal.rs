@@ -1,4 +1,4 @@
-//! On a terminal: the lines, with a progress bar below them.
+//! Shows a run on a terminal: lines, with a progress bar below them.
 
 use std::io::IsTerminal;
 
@@ -12,21 +12,22 @@ use prospect_evaluation::annotations::Annotations;
 use prospect_session::Reply;
 use prospect_source::Frame;
 
-/// Lines on standard output, and below them a progress bar where there is a terminal: on standard error, or else on standard
-/// output. Where standard output is a terminal, a reply's words stand above the bar as they come, until its line has them all.
+/// Writes lines to standard output. If there is a terminal, a progress bar is drawn below them, on
+/// standard error or else on standard output. If standard output is a terminal, the words of a reply
+/// appear above the bar as they are generated, until the reply's line replaces them.
 pub struct Terminal {
     lines: Lines<Outlet>,
     bar: ProgressBar,
-    /// What the bar looks like while nobody speaks.
+    /// The bar's template while nobody speaks.
     template: &'static str,
-    /// Whether a person sees where the lines go.
+    /// Whether standard output is a terminal.
     shows_words: bool,
-    /// What was said so far of the reply that is under way.
+    /// The words of the reply in progress.
     said: String,
 }
 
 impl Terminal {
-    /// A bar that has not begun.
+    /// A display whose bar is not visible yet.
     pub fn new() -> Self {
         Self {
             lines: Lines::new(Outlet),
@@ -37,7 +38,7 @@ impl Terminal {
         }
     }
 
-    /// A template that does not parse leaves the bar as it was.
+    /// Sets the bar's template. An invalid template is ignored.
     fn draw_as(&self, template: &str) {
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style);

@@ -1,4 +1,5 @@
-//! A published size as a checkpoint folder with random weights: everything about it is real but what it says.
+//! Writes a checkpoint folder of a published size with random weights. Everything else in it is as
+//! published.
 
 use std::path::Path;
 
@@ -8,11 +9,11 @@ use serde_json::{Value, json};
 use super::{Size, tokenizer};
 use crate::error::RunError;
 
-/// The largest of the sizes has its weights in two files.
+/// Bytes per weight file. The largest size therefore has two files.
 const SHARD_BYTES: usize = 3_000_000_000;
-/// An image is resized to that many tiles along its longest edge before it is split.
+/// Longest edge of an image in tiles, before it is split.
 const LONGEST_EDGE_TILES: usize = 4;
-/// As published.
+/// The published chat template.
 const CHAT_TEMPLATE: &str = "<|im_start|>{% for message in messages %}{{ message['role'] | capitalize }}\
 {% if message['content'][0]['type'] == 'image' %}{{ ':' }}{% else %}{{ ': ' }}{% endif %}\
 {% for line in message['content'] %}{% if line['type'] == 'text' %}{{ line['text'] }}\
@@ -20,11 +21,11 @@ const CHAT_TEMPLATE: &str = "<|im_start|>{% for message in messages %}{{ message
 <end_of_utterance>\n{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}";
 
 impl Size {
-    /// Writes a checkpoint folder of this size, the same bytes every time: weights in bf16, config.json, tokenizer, chat
-    /// template and the settings of the processor.
+    /// Writes a checkpoint folder of this size: weights in bf16, config.json, tokenizer, chat template
+    /// and processor settings. The bytes are the same every time.
     ///
     /// # Errors
-    /// A file that cannot be written.
+    /// A file cannot be written.
     pub fn write_random(&self, folder: &Path) -> Result<(), RunError> {
         std::fs::create_dir_all(folder)
             .map_err(|source| RunError::Write { path: folder.to_owned(), source })?;

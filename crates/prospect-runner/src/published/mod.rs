@@ -1,4 +1,4 @@
-//! The sizes that SmolVLM2 is published in.
+//! The published sizes of SmolVLM2.
 
 mod folder;
 mod tokenizer;
@@ -12,15 +12,15 @@ use crate::error::RunError;
 /// A published size.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
-    /// What it is called here.
+    /// Name of the size in this program.
     pub name: &'static str,
     /// Its id on the hub.
     pub hub_id: &'static str,
-    /// The text of its config.json, but for what nobody reads.
+    /// The text of its config.json, without unused keys.
     pub(crate) config_json: &'static str,
 }
 
-/// All of them.
+/// All published sizes.
 pub const SIZES: [Size; 3] = [
     Size {
         name: "256m",
@@ -39,16 +39,16 @@ pub const SIZES: [Size; 3] = [
     },
 ];
 
-/// The size of this name.
+/// The size with this name.
 pub fn find(name: &str) -> Option<Size> {
     SIZES.into_iter().find(|size| size.name == name)
 }
 
 impl Size {
-    /// Its shapes.
+    /// The model configuration.
     ///
     /// # Errors
-    /// None, unless this program was built from a damaged repository.
+    /// Only if this program was built from a damaged repository.
     pub fn config(&self) -> Result<ModelConfig, RunError> {
         Ok(ModelConfig::parse(self.config_json, Path::new(self.name))?)
     }

@@ -1,17 +1,17 @@
-//! A tokenizer of the published size without the published words: the same special tokens at the same ids, and between them
-//! made-up merges of letters.
+//! A tokenizer of the published size without the published vocabulary. The special tokens have their
+//! published ids; the other tokens are made-up merges of letters.
 
 use serde_json::{Map, Value, json};
 
-/// Merged and single-byte tokens, with the three special ones before them.
+/// Number of merged and single-byte tokens, including the three special tokens before them.
 const WORDS: usize = 49_152;
 const FIRST: [&str; 3] = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
-/// Rows and columns that a split image may have.
+/// Rows and columns of tiles for which there are tokens.
 const GRID: usize = 6;
-/// Tokens behind the words that have no meaning.
+/// Number of reserved tokens after the ordinary ones.
 const RESERVED: usize = 88;
 
-/// `tokenizer.json`: byte-level BPE behind single digits.
+/// The contents of `tokenizer.json`: byte-level BPE that splits digits.
 pub(super) fn tokenizer() -> Value {
     let mut vocabulary = Map::new();
     let mut add = |token: &str| {
@@ -47,14 +47,14 @@ pub(super) fn tokenizer() -> Value {
     })
 }
 
-/// `tokenizer_config.json`.
+/// The contents of `tokenizer_config.json`.
 pub(super) fn tokenizer_config(positions: usize) -> Value {
     json!({ "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": FIRST[1], "pad_token": FIRST[2],
             "eos_token": "<end_of_utterance>", "unk_token": FIRST[0], "clean_up_tokenization_spaces": false,
             "model_max_length": positions })
 }
 
-/// The tokens behind the words.
+/// The tokens after the ordinary ones.
 fn last() -> Vec<String> {
     let tiles = (1..=GRID).flat_map(|row| (1..=GRID).map(move |column| format!("<row_{row}_col_{column}>")));
     let named = |name: &str| std::iter::once(name.to_owned());
@@ -63,8 +63,8 @@ fn last() -> Vec<String> {
     images.chain(named("<image>")).chain(reserved).chain(named("<end_of_utterance>")).collect()
 }
 
-/// The characters that stand for the 256 bytes: printable ones for themselves, the others from U+0100 on, in the order of the
-/// published vocabularies.
+/// The characters that stand for the 256 bytes: printable bytes for themselves, others from U+0100 on,
+/// in the order of the published vocabularies.
 fn bytes() -> Vec<char> {
     let printable = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
     let others = (0..=u8::MAX).filter(|byte| !printable(byte)).count() as u32;
@@ -72,7 +72,7 @@ fn bytes() -> Vec<char> {
     own.chain((0..others).filter_map(|index| char::from_u32(0x100 + index))).collect()
 }
 
-/// `count` merges: all pairs of letters, then all pairs with a letter behind them, and so on.
+/// `count` merges: first all pairs of letters, then every pair followed by a letter, and so on.
 fn merges(count: usize) -> Vec<(String, String)> {
     let letters = || ('a'..='z').map(String::from);
     let mut merges: Vec<(String, String)> = Vec::with_capacity(count);

@@ -1,6 +1,6 @@
-//! Times as the page shows them.
+//! Formats times for the page.
 
-/// `m:ss.s`, or `h:mm:ss` from an hour on.
+/// Time as `m:ss.s`, or `h:mm:ss` from one hour on.
 pub(super) fn clock(seconds: f64) -> String {
     let tenths = (seconds.max(0.0) * 10.0).round() as u64;
     let (hours, minutes, rest) = (tenths / 36_000, tenths / 600 % 60, tenths % 600);

@@ -1,12 +1,13 @@
-//! The command that makes a run again, by the settings that its trace has: what differs from the defaults is named. The words that
-//! somebody typed are not known, and may have held a password.
+//! The command that repeats a run, from the settings in its trace: it names the settings that differ
+//! from the defaults. The original command line is not stored, because it may have contained a
+//! password.
 
 use std::collections::BTreeMap;
 
 use prospect_config::{Layers, Settings, SettingsError, WORKBENCH_CONFIG};
 use serde_json::Value;
 
-/// Settings that have an option of their own.
+/// Settings that have a command line option of their own.
 const OPTIONS: [(&str, &str); 8] = [
     ("model.path", "--model"),
     ("model.device", "--device"),
@@ -34,7 +35,7 @@ pub(super) fn command_line(words: &[&str], changed: &BTreeMap<String, String>) -
     line.join(" ")
 }
 
-/// Every setting of a trace that is not what it is by default, as `--set` takes it.
+/// Every setting of a trace that differs from its default, in the form of `--set`.
 pub(super) fn changed_settings(config: &Value) -> BTreeMap<String, String> {
     let mut changed = BTreeMap::new();
     flatten("", config, &mut changed);
@@ -46,7 +47,7 @@ pub(super) fn changed_settings(config: &Value) -> BTreeMap<String, String> {
             key => defaults.get(key) != Some(value),
         });
     }
-    // It says how the run talked, not what it did.
+    // This setting affects only the output of the run.
     changed.remove("output.json");
     changed
 }
@@ -56,11 +57,12 @@ pub(super) fn toml_of(config: &Value) -> String {
     toml::to_string(config).unwrap_or_default()
 }
 
-/// What a run has where nothing is asked for.
+/// The defaults of a run.
 struct Defaults {
-    /// The settings of a run of the trace's strategy: parameters of others are not known to it.
+    /// The default settings of a run with the trace's strategy. Parameters of other strategies are not
+    /// included.
     settings: Settings,
-    /// The strategy where none is asked for.
+    /// The default strategy.
     strategy: String,
 }
 
@@ -76,7 +78,7 @@ fn defaults(config: &Value) -> Result<Defaults, SettingsError> {
     Ok(Defaults { settings: named.unwrap_or(own), strategy })
 }
 
-/// Keys with their values as TOML writes them; a text as it is.
+/// Collects keys with their values in TOML. Texts are not quoted.
 fn flatten(prefix: &str, value: &Value, into: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(entries) => {
@@ -97,7 +99,7 @@ fn flatten(prefix: &str, value: &Value, into: &mut BTreeMap<String, String>) {
     }
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a shell.
 pub(super) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:=@%+,-".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {

@@ -1,4 +1,4 @@
-//! The comparison of the strategies: the table with intervals, and the same as a plot.
+//! The comparison of the strategies: a table with confidence intervals, and the same as plots.
 
 use serde::Serialize;
 
@@ -10,10 +10,10 @@ use crate::strategies::SANITY;
 use crate::suite::Merged;
 use prospect_evaluation::{Better, Figure, METRICS, Metric, StrategySummary};
 
-/// Metrics that are plotted, by key.
+/// Keys of the metrics that are plotted.
 const PLOTTED: [&str; 2] = ["f1", "exact_f1"];
 
-/// What the template shows of the whole suite.
+/// The data that the template shows of the whole suite.
 #[derive(Debug, Serialize)]
 pub(super) struct Comparison {
     baseline: Option<String>,
@@ -46,7 +46,7 @@ struct FigureView {
     best: bool,
     interval: Option<String>,
     difference: Option<String>,
-    /// `better`, `worse`, or empty where the interval of the difference has 0 in it.
+    /// `better` or `worse`; empty if the interval of the difference contains 0.
     reading: &'static str,
 }
 
@@ -106,12 +106,13 @@ pub(super) fn comparison(merged: &Merged) -> Result<Comparison, RunError> {
     })
 }
 
-/// The references replayed are the best whatever the others do.
+/// Whether a strategy takes part in the comparison. The replayed references do not, because they are
+/// always best.
 fn is_compared(summary: &StrategySummary) -> bool {
     summary.strategy != SANITY
 }
 
-/// Per strategy, whether it has the best figure of a metric that all have on one scale.
+/// For each strategy, whether it has the best value of a metric that is comparable between strategies.
 pub(super) fn best_of_metric(summaries: &[StrategySummary], metric: &Metric) -> Vec<bool> {
     let takes_part = |summary: &&StrategySummary| metric.comparable && is_compared(summary);
     let value = |summary: &StrategySummary| {

@@ -1,22 +1,22 @@
-//! What the runs of a strategy took, in columns: those of every table.
+//! The cost of a strategy's runs as columns, which all tables share.
 
 use prospect_evaluation::StrategySummary;
 
 /// A column.
 pub(crate) struct CostColumn {
-    /// Its name in tables.
+    /// Heading in tables.
     pub(crate) label: &'static str,
-    /// Its name in files.
+    /// Name in files.
     pub(crate) key: &'static str,
-    /// Whether less is better; of the others nothing is better or worse.
+    /// Whether a lower value is better. In other columns no value is better than another.
     pub(crate) less_is_better: bool,
     decimals: usize,
-    /// The figure.
+    /// Reads the value.
     pub(crate) of: fn(&StrategySummary) -> f64,
 }
 
 impl CostColumn {
-    /// The figure as tables show it.
+    /// The value as tables show it.
     pub(crate) fn shown(&self, summary: &StrategySummary) -> String {
         let (value, decimals) = ((self.of)(summary), self.decimals);
         if value.is_finite() { format!("{value:.decimals$}") } else { "–".to_owned() }
@@ -41,7 +41,7 @@ const fn less(
     CostColumn { label, key, less_is_better: true, decimals, of }
 }
 
-/// Every column, in order.
+/// All columns, in order.
 pub(crate) const COSTS: &[CostColumn] = &[
     neutral("videos", "videos", 0, |summary| summary.videos as f64),
     neutral("failed", "failed", 0, |summary| summary.failed as f64),

@@ -1,9 +1,9 @@
-//! A comparison as CSV (RFC 4180): a row a strategy, every figure with all its digits.
+//! A comparison as CSV (RFC 4180): one row per strategy, with all digits.
 
 use super::cost::COSTS;
 use prospect_evaluation::{Figure, METRICS, StrategySummary};
 
-/// The table of a comparison. What cannot be measured is an empty field.
+/// The table of a comparison. A value that cannot be measured is an empty field.
 pub fn csv(summaries: &[StrategySummary]) -> String {
     let mut header = vec!["strategy".to_owned()];
     for metric in METRICS {
@@ -40,7 +40,7 @@ fn number(value: f64) -> String {
     if value.is_finite() { value.to_string() } else { String::new() }
 }
 
-/// A field that holds what divides fields is quoted.
+/// Quotes a field that contains a separator.
 fn quoted(text: &str) -> String {
     match text.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),

@@ -1,4 +1,4 @@
-//! What a page says of how its runs were made: by which model, where, under which settings, and with which command it is made again.
+//! How the runs of a page were made: model, device, settings, and the command that repeats them.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,18 @@ use serde_json::Value;
 use super::command::{changed_settings, toml_of};
 use prospect_session::Event;
 
-/// What the head of a page shows.
+/// The data in the head of a page.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Facts {
     /// Names and values.
     facts: Vec<(&'static str, String)>,
-    /// The command that makes these runs again.
+    /// The command that repeats these runs.
     command: Option<String>,
-    /// Of every strategy, its settings as TOML.
+    /// The settings of every strategy as TOML.
     settings: Vec<(String, String)>,
 }
 
-/// The facts of runs by the first events of their traces, one a strategy.
+/// Collects the facts from the first events of the traces, one per strategy.
 pub(super) fn facts(starts: &[&Event], command: Option<String>) -> Facts {
     let mut values: BTreeMap<usize, (&'static str, Vec<String>)> = BTreeMap::new();
     let mut settings = Vec::new();
@@ -50,7 +50,7 @@ pub(super) fn facts(starts: &[&Event], command: Option<String>) -> Facts {
     Facts { facts: shown.map(|(name, values)| (name, values.join(", "))).collect(), command, settings }
 }
 
-/// The settings of a trace's first event.
+/// The settings in the first event of a trace.
 pub(super) fn config_of(start: &Event) -> Option<&Value> {
     match start {
         Event::RunStarted { config, .. } => Some(config),
@@ -58,7 +58,7 @@ pub(super) fn config_of(start: &Event) -> Option<&Value> {
     }
 }
 
-/// Per setting that differs from its default, its value: over all of these runs together.
+/// All settings of these runs that differ from their defaults.
 pub(super) fn all_changed<'a>(starts: impl Iterator<Item = &'a Event>) -> BTreeMap<String, String> {
     starts.filter_map(config_of).flat_map(changed_settings).collect()
 }

@@ -1,25 +1,28 @@
-//! Figures as tables show them. What cannot be measured is not shown: no table has a `NaN`.
+//! Formats figures for tables. A figure that cannot be measured is left out, so no table contains
+//! `NaN`.
 
 use prospect_evaluation::{Better, Difference, Figure, Interval};
 
-/// A figure with three decimals; `None` where there is nothing to measure.
+/// A figure with three decimals; `None` if it cannot be measured.
 pub(crate) fn shown(value: f64) -> Option<String> {
     value.is_finite().then(|| format!("{:.3}", rounded(value)))
 }
 
-/// The ends of an interval; `None` where there are too few videos for one.
+/// The ends of an interval; `None` if there are too few videos for one.
 pub(crate) fn shown_interval(interval: Interval) -> Option<(String, String)> {
     Some((shown(interval.low)?, shown(interval.high)?))
 }
 
-/// A difference with its sign and, where there is one, its interval; `None` where one of the figures cannot be measured.
+/// A difference with its sign and its interval, if there is one; `None` if one of the figures cannot be
+/// measured.
 pub(crate) fn shown_difference(difference: &Difference) -> Option<(String, Option<(String, String)>)> {
     let signed = |value: f64| value.is_finite().then(|| format!("{:+.3}", rounded(value)));
     let Interval { low, high } = difference.interval;
     Some((signed(difference.value)?, signed(low).zip(signed(high))))
 }
 
-/// Which way a figure differs from the baseline's, where the interval of the difference leaves out 0.
+/// Says whether a figure is better or worse than the baseline's; empty if the interval of the
+/// difference contains 0.
 pub(super) fn reading(figure: &Figure, better: Better) -> &'static str {
     match (figure.difference.filter(Difference::is_clear), better) {
         (None, _) | (_, Better::Zero) => "",
@@ -28,7 +31,8 @@ pub(super) fn reading(figure: &Figure, better: Better) -> &'static str {
     }
 }
 
-/// Per figure, whether no other is better as the tables show them. `None` takes no part. Where all are equal, none is marked.
+/// For each figure, whether it is the best in rounded form. `None` takes no part. If all are equal,
+/// none is best.
 pub(super) fn best(values: &[Option<f64>], better: Better) -> Vec<bool> {
     let rank = |value: f64| match better {
         Better::Higher => -rounded(value),
@@ -42,7 +46,7 @@ pub(super) fn best(values: &[Option<f64>], better: Better) -> Vec<bool> {
     ranks.into_iter().map(|rank| differ && rank == Some(least)).collect()
 }
 
-/// Without decimals that are not shown; 0 has no sign.
+/// Rounds to the decimals that are shown. Negative zero becomes zero.
 fn rounded(value: f64) -> f64 {
     (value * 1e3).round() / 1e3 + 0.0
 }

@@ -1,14 +1,15 @@
-//! A comparison as a LaTeX table, for a paper: columns align in the source too, and the best figure of a column is bold.
+//! A comparison as a LaTeX table for a paper. Columns are aligned in the source as well, and the best
+//! value of a column is bold.
 
 use super::comparison::best_of_metric;
 use super::figure::{shown, shown_interval};
 use prospect_evaluation::{Better, METRICS, Metric, StrategySummary};
 
-/// Metrics that a page's width has room for, by key; the CSV has all.
+/// Keys of the metrics that fit the width of a page. The CSV file has all metrics.
 const SHOWN: [&str; 6] = ["f1", "exact_f1", "precision", "recall", "false_speech_per_minute", "delay"];
 
-/// The table of a comparison of so many videos, with `\toprule` and the like of the package booktabs. An interval stands in small
-/// digits behind its figure.
+/// The table of a comparison of `videos` videos, with `\toprule` and similar commands of the package
+/// booktabs. An interval follows its value in small digits.
 pub fn latex(summaries: &[StrategySummary], videos: usize) -> String {
     let metrics: Vec<&Metric> = METRICS.iter().filter(|metric| SHOWN.contains(&metric.key)).collect();
     let mut rows = vec![vec!["strategy".to_owned()]];
@@ -48,7 +49,7 @@ fn heading(metric: &Metric) -> String {
 fn cell(summary: &StrategySummary, metric: &Metric, best: bool) -> String {
     let figure = &summary.metrics[metric.key];
     let Some(value) = shown(figure.value) else { return "--".to_owned() };
-    // A hyphen is no minus.
+    // A hyphen in math mode becomes a minus sign.
     let minus = |text: String| if text.starts_with('-') { format!("${text}$") } else { text };
     let value = if best { format!("\\textbf{{{}}}", minus(value)) } else { minus(value) };
     match shown_interval(figure.interval) {
@@ -57,7 +58,7 @@ fn cell(summary: &StrategySummary, metric: &Metric, best: bool) -> String {
     }
 }
 
-/// A text without anything that LaTeX takes for its own.
+/// Escapes the characters with a meaning in LaTeX.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -1,4 +1,5 @@
-//! Strategies for tests: the references replayed, a baseline, one that is better, and one of which nothing could be measured.
+//! Strategies for tests: the replayed references, a baseline, a better one, and one without measurable
+//! figures.
 
 use prospect_evaluation::{
     Better, CostSummary, Counts, Difference, Figure, Interval, METRICS, StrategySummary,

@@ -1,9 +1,10 @@
-//! The report: one HTML file with everything in it, for a browser without network, and the tables of a comparison as CSV and LaTeX.
+//! The report: one self-contained HTML file that needs no network, and the tables of a comparison as
+//! CSV and LaTeX.
 //!
-//! The page of a run ([`trace_page`]) is made from its trace alone; the page of a suite ([`suite_page`]) has the comparison at the top
-//! and, per video and strategy, the same as a run's. A run is shown as an overview of its whole stream, plots of how the cache filled
-//! and how long the frames took, everything that was said, should have been said and was asked, what every eviction kept, and every
-//! summary in full.
+//! The page of a run ([`trace_page`]) is made from its trace alone. The page of a suite
+//! ([`suite_page`]) begins with the comparison, followed by the same view for every video and strategy.
+//! A run is shown as an overview of the whole stream, plots of the cache and of frame times, a list of
+//! all replies, missed references and questions, what every eviction kept, and every summary in full.
 
 mod clock;
 mod command;
@@ -32,9 +33,9 @@ pub use single::{RunToShow, trace_page};
 pub use suite::suite_page;
 pub use thumbnails::TakenPictures;
 
-/// What the page is called.
+/// File name of the page.
 pub const FILE_NAME: &str = "report.html";
-/// What the table of a comparison is called as CSV.
+/// File name of a comparison as CSV.
 pub const CSV_NAME: &str = "comparison.csv";
-/// What the table of a comparison is called as LaTeX.
+/// File name of a comparison as LaTeX.
 pub const LATEX_NAME: &str = "comparison.tex";

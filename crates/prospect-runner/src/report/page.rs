@@ -1,5 +1,5 @@
-//! The whole page, from its template. It is one file that needs no network, and its policy lets nothing in but its own style, its own
-//! script, the pictures that are in it and the video beside it.
+//! Renders the whole page from its template. It is one file that needs no network. Its content security
+//! policy allows only its own style, its own script, embedded pictures, and the video beside it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +17,7 @@ use super::thumbnails::Thumbnails;
 use crate::error::RunError;
 use crate::version::VERSION;
 
-/// Macros come ahead of the page that calls them.
+/// Macros must come before the page that uses them.
 const TEMPLATE: &str = concat!(
     include_str!("page/drawing.html"),
     include_str!("page/run.html"),
@@ -27,34 +27,35 @@ const TEMPLATE: &str = concat!(
 const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
 
-/// Everything that the template shows.
+/// The data for the template.
 #[derive(Debug, Serialize)]
 pub(super) struct Page {
-    /// Of the window.
+    /// Title of the window.
     pub(super) title: String,
-    /// At the top.
+    /// Heading of the page.
     pub(super) heading: String,
     pub(super) facts: Facts,
-    /// Of a suite.
+    /// The comparison, on the page of a suite.
     pub(super) comparison: Option<Comparison>,
     pub(super) videos: Vec<VideoView>,
-    /// The run that is unfolded from the start.
+    /// Id of the run that is unfolded at first.
     pub(super) open_run: Option<String>,
 }
 
-/// Everything that the template shows of a video.
+/// The data of a video.
 #[derive(Debug, Serialize)]
 pub(super) struct VideoView {
     pub(super) name: String,
     pub(super) source: String,
     pub(super) player: Option<Player>,
-    /// Pictures by frame, defined once and shown by every strategy.
+    /// Pictures by frame, embedded once and used by all strategies.
     pub(super) thumbnails: Thumbnails,
     pub(super) runs: Vec<RunView>,
 }
 
 impl Page {
-    /// The page as HTML. Whatever comes out of videos and models is escaped; only our own SVG goes in as it is.
+    /// Renders the page as HTML. Text from videos and models is escaped; only our own SVG is inserted
+    /// unescaped.
     pub(super) fn render(&self) -> Result<String, RunError> {
         self.filled_in().map_err(|error| RunError::Report { problem: error.to_string() })
     }
@@ -73,11 +74,11 @@ impl Page {
     }
 }
 
-/// The content security policy. `file:` is where the video lies of a page that is opened from a folder.
+/// The content security policy. `file:` allows the video if the page is opened from a folder.
 fn policy() -> Value {
     let digest = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text.as_bytes())));
     let (style, script) = (digest(STYLE), digest(SCRIPT));
-    // Of this text no letter has to be escaped, and a slash that were would make another digest.
+    // This text needs no escaping, and an escaped slash would change the digests.
     Value::from_safe_string(format!(
         "default-src 'none'; style-src {style}; script-src {script}; img-src data:; media-src 'self' file:; base-uri 'none'; form-action 'none'"
     ))

@@ -1,20 +1,23 @@
-//! The video itself, where the browser finds it: by a path from the page, so that folders can be moved together.
+//! A player for the video, which the browser finds by a relative path, so that page and video can be
+//! moved together.
 
 use std::path::{Component, Path, PathBuf};
 
 use serde::Serialize;
 
-/// Endings of files that browsers may play. Whether one does, it says itself: the page hides a player that has nothing to play.
+/// Extensions of files that browsers may be able to play. The page hides a player whose file the
+/// browser cannot play.
 const PLAYED: [&str; 8] = ["mp4", "m4v", "webm", "mov", "mkv", "ogv", "avi", "mpg"];
 
-/// A player.
+/// A video player.
 #[derive(Debug, Serialize)]
 pub(super) struct Player {
-    /// The address of the video from the page.
+    /// Address of the video, relative to the page.
     source: String,
 }
 
-/// The player of a video for a page in `folder`; `None` where there is no such file, or none that a browser plays.
+/// The player of a video on a page in `folder`; `None` if the file does not exist or no browser plays
+/// its type.
 pub(super) fn player(video: &Path, folder: &Path) -> Option<Player> {
     let ending = video.extension()?.to_str()?.to_lowercase();
     if !PLAYED.contains(&ending.as_str()) || !video.is_file() {
@@ -24,7 +27,7 @@ pub(super) fn player(video: &Path, folder: &Path) -> Option<Player> {
     Some(Player { source: address(&relative(&video, &folder)?) })
 }
 
-/// The absolute path without `.` and `..`, as a browser reads an address: links stay what they are called.
+/// The absolute path without `.` and `..`, as a browser interprets an address. Links are not resolved.
 fn normal(path: &Path) -> Option<PathBuf> {
     let mut normal = PathBuf::new();
     for component in std::path::absolute(path).ok()?.components() {
@@ -39,7 +42,7 @@ fn normal(path: &Path) -> Option<PathBuf> {
     Some(normal)
 }
 
-/// From a folder to a file; `None` if they are on different drives.
+/// The relative path from a folder to a file; `None` if they are on different drives.
 fn relative(file: &Path, folder: &Path) -> Option<PathBuf> {
     let shared = file.components().zip(folder.components()).take_while(|(one, other)| one == other).count();
     if shared == 0 {
@@ -49,7 +52,7 @@ fn relative(file: &Path, folder: &Path) -> Option<PathBuf> {
     Some(up.chain(file.components().skip(shared)).collect())
 }
 
-/// A path as an address: every byte that an address has another use for is written as its number.
+/// A path as an address: bytes with a special meaning are percent-encoded.
 fn address(path: &Path) -> String {
     let parts = path.components().map(|part| {
         let bytes = part.as_os_str().as_encoded_bytes().iter();

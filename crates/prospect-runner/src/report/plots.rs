@@ -1,5 +1,5 @@
-//! Plots as inline SVG. Their colours stand for roles and get their values from the page's style sheet, so that they follow
-//! its dark and light theme.
+//! Plots as inline SVG. Their colours stand for roles, to which the page's style sheet assigns real
+//! colours for its light and dark theme.
 
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
@@ -10,32 +10,33 @@ use super::stream::{FramePoint, PacePoint, Stream};
 use crate::error::RunError;
 use prospect_evaluation::Figure;
 
-/// Two are beside each other on a wide page; on a phone one is hardly wider than the screen.
+/// Width of a plot: two fit side by side on a wide page, and one is hardly wider than a phone's screen.
 const WIDTH: u32 = 600;
-/// Of a plot that is shown whole on a phone.
+/// Width of a plot that must fit a phone's screen.
 const NARROW_WIDTH: u32 = 480;
 const HEIGHT: u32 = 220;
-/// At most: those from an hour on are long.
+/// Most labels of the x axis; labels from one hour on are long.
 const X_LABELS: usize = 6;
-/// Roles; `page.css` gives them colours.
+/// Colours as roles; `page.css` assigns the real colours.
 const TEXT: RGBColor = RGBColor(1, 1, 1);
 const GRID: RGBColor = RGBColor(2, 2, 2);
 const SERIES: RGBColor = RGBColor(3, 3, 3);
 const MARK: RGBColor = RGBColor(4, 4, 4);
 const BOUND: RGBColor = RGBColor(5, 5, 5);
 const FONT: (&str, u32) = ("sans-serif", 16);
-/// A long stream is drawn with this many points: per stretch its least and its largest value, so that no stall is lost.
+/// Most points of a line. In a longer stream each section is drawn by its smallest and its largest
+/// value, so that every stall stays visible.
 const MOST_POINTS: usize = 800;
-/// The axis of a queue that is hardly used still has whole numbers.
+/// Smallest range of the queue's axis, so that its labels are integers.
 const LEAST_QUEUE: f64 = 5.0;
-/// At most.
+/// Most labels of the y axis.
 const Y_LABELS: usize = 5;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 type Drawn = Result<(), Box<dyn std::error::Error>>;
 
-/// Cache length over time, with the bound and every eviction.
+/// Cache length over time, with the budget and every eviction.
 pub(super) fn cache(stream: &Stream) -> Result<String, RunError> {
     let points = points(&stream.frames, |frame| frame.cache_tokens as f64);
     let evictions = stream.overflows.iter().map(|&(time, before, after)| (time, before as f64, after as f64));
@@ -60,7 +61,7 @@ pub(super) fn cache(stream: &Stream) -> Result<String, RunError> {
     })
 }
 
-/// Time of every frame, with those marked that had to evict.
+/// Time of every frame, with marks for frames that evicted.
 pub(super) fn frame_times(stream: &Stream) -> Result<String, RunError> {
     let points = points(&stream.frames, |frame| frame.ms);
     let top = points.iter().map(|point| point.1).fold(1e-3, f64::max) * 1.08;
@@ -75,7 +76,7 @@ pub(super) fn frame_times(stream: &Stream) -> Result<String, RunError> {
     })
 }
 
-/// How far behind the stream the model was, with the deadlines that it missed and the frames that were dropped.
+/// Lag of the model behind the stream, with missed deadlines and dropped frames.
 pub(super) fn lag(stream: &Stream) -> Result<String, RunError> {
     let lag = |point: &PacePoint| (point.time, point.lag_ms);
     let missed: Vec<&PacePoint> = stream.pace.iter().filter(|point| point.missed).collect();
@@ -91,7 +92,7 @@ pub(super) fn lag(stream: &Stream) -> Result<String, RunError> {
     })
 }
 
-/// Frames that waited, with those that were dropped.
+/// Number of waiting frames, with dropped frames.
 pub(super) fn queue(stream: &Stream) -> Result<String, RunError> {
     let points = thin(&stream.pace, |point| (point.time, point.queued as f64));
     let top = points.iter().map(|point| point.1).fold(LEAST_QUEUE, f64::max) * 1.08;
@@ -103,7 +104,7 @@ pub(super) fn queue(stream: &Stream) -> Result<String, RunError> {
     })
 }
 
-/// A stroke at the foot for every frame that was dropped; where there are too many to tell apart, fewer.
+/// A mark at the x axis for every dropped frame; fewer marks if there are too many to tell apart.
 fn dropped(stream: &Stream, top: f64) -> impl Iterator<Item = PathElement<(f64, f64)>> + '_ {
     let step = stream.dropped.len().div_ceil(MOST_POINTS).max(1);
     let end = last_time(stream);
@@ -154,7 +155,7 @@ pub(super) fn intervals(label: &str, rows: &[(&str, Figure)]) -> Result<String, 
     })
 }
 
-/// A point per frame, or of many frames the least and the largest of every stretch.
+/// One point per frame, or for many frames the smallest and the largest value of each section.
 fn points(frames: &[FramePoint], value: impl Fn(&FramePoint) -> f64) -> Vec<(f64, f64)> {
     thin(frames, |frame| (frame.time, value(frame)))
 }
@@ -187,7 +188,7 @@ fn axes<'a, 'b>(
 where
     'b: 'a,
 {
-    // Two labels must not read the same.
+    // Enough decimals that no two labels are equal.
     let decimals = (-(top / Y_LABELS as f64).log10().floor()).max(0.0) as usize;
     let mut chart = ChartBuilder::on(area)
         .margin(8)
@@ -210,7 +211,7 @@ where
     Ok(chart)
 }
 
-/// An SVG element that fills the width it is given, described for those who do not see it.
+/// An SVG element that fills the available width, with a description for screen readers.
 fn draw(
     description: &str,
     (width, height): (u32, u32),

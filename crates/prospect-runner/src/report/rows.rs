@@ -1,4 +1,4 @@
-//! What was said, asked and missed in a run, in the order of time.
+//! Replies, questions and missed references of a run, ordered by time.
 
 use serde::Serialize;
 
@@ -11,21 +11,21 @@ use prospect_session::Event;
 /// A row of the list.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
-    /// `matched`, `mismatched`, `redundant`, or `said` where there are no references; `missed` of a reference, `asked` of a person's
-    /// words.
+    /// A reply is `matched`, `mismatched`, `redundant`, or `said` if there are no references. A missed
+    /// reference is `missed`, a person's message `asked`.
     kind: &'static str,
-    /// Of a reply among the replies, of a reference among the references, of a question among the questions, from 1.
+    /// Number among the replies, references or questions, from 1.
     number: usize,
     seconds: f64,
     time: String,
     text: String,
-    /// Of a reply that has a reference.
+    /// For replies that have a reference.
     similarity: Option<String>,
     reference: Option<String>,
     picture: Option<String>,
 }
 
-/// The rows of a run. `frames_of_replies` are those after which the replies were given.
+/// The rows of a run. `frames_of_replies` has the frame of each reply.
 pub(super) fn rows(
     judgement: &Judgement,
     judged: bool,
@@ -49,7 +49,7 @@ pub(super) fn rows(
         _ => None,
     });
     let asked = asked.enumerate().map(|(index, (time, text))| Row::new("asked", index, time, text));
-    // Stable: what a person says stands ahead of the answer that it gets at once.
+    // The sort is stable, so a person's message comes before the answer with the same time.
     let mut rows: Vec<Row> = asked.chain(replies).chain(missed).collect();
     rows.sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
     rows
@@ -78,7 +78,7 @@ fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
-/// How many rows there are of every kind that the run has, for the buttons that show one kind alone.
+/// Number of rows by kind, for the buttons that filter the list. Kinds without rows are left out.
 pub(super) fn kinds(rows: &[Row]) -> Vec<(&'static str, usize)> {
     let all = ["said", "matched", "mismatched", "redundant", "missed", "asked"];
     let count = |kind: &'static str| (kind, rows.iter().filter(|row| row.kind == kind).count());

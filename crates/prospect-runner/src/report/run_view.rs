@@ -1,4 +1,4 @@
-//! What the page shows of one run, read from its trace.
+//! The view of one run, from its trace.
 
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use prospect_session::{Event, PutBack};
 /// Most notes that are shown of a run.
 const MOST_NOTES: usize = 20;
 
-/// One run.
+/// The data of one run.
 #[derive(Debug, Serialize)]
 pub(super) struct RunView {
     id: String,
@@ -24,18 +24,18 @@ pub(super) struct RunView {
     /// Why its trace could not be read.
     pub(super) unreadable: Option<String>,
     broken_laws: Vec<String>,
-    /// `12 matched, 1 missed, ...`.
+    /// As in `12 matched, 1 missed, ...`.
     outcome: String,
     timeline: Timeline,
     rows: Vec<Row>,
     kinds: Vec<(&'static str, usize)>,
-    /// What happened to the source, each in a line.
+    /// Events of the source, one per line.
     notes: Vec<String>,
     evictions: Vec<EvictionRow>,
     summaries: Vec<SummaryRow>,
     cache_plot: Option<String>,
     time_plot: Option<String>,
-    /// Of a stream with a pace of its own, in words and drawn.
+    /// For live streams: the pace in words and as plots.
     pace: Option<PaceView>,
 }
 
@@ -47,7 +47,7 @@ struct PaceView {
 }
 
 impl RunView {
-    /// The element that holds it.
+    /// Id of the run's HTML element.
     pub(super) fn id(&self) -> &str {
         &self.id
     }
@@ -76,12 +76,12 @@ struct SummaryRow {
     time: String,
     prompt: String,
     text: String,
-    /// Of one that was written early, the slot before which it sums up.
+    /// For a summary written ahead of the overflow: it covers the stream up to this slot.
     covers: Option<usize>,
     ms: String,
 }
 
-/// What the page shows of a run; `judged` says whether there are references to compare its replies with.
+/// The view of a run. `judged` says whether there are references for its replies.
 pub(super) fn run_view(
     id: String,
     strategy: &str,
@@ -137,7 +137,7 @@ fn outcome(run: &VideoRun) -> String {
     parts.map(|(count, name)| format!("{count} {name}")).join(", ")
 }
 
-/// Of a run that nobody says of what would have been right.
+/// The outcome of a run without references.
 fn unjudged_outcome(run: &VideoRun) -> String {
     let counted =
         |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
@@ -145,7 +145,8 @@ fn unjudged_outcome(run: &VideoRun) -> String {
     format!("{}, {}", counted(replies, "reply", "replies"), counted(evictions, "eviction", "evictions"))
 }
 
-/// What happened beside the frames; a camera that is lost every minute is told of so often and no more.
+/// Notes about the source. If there are many, for example from a camera that is lost every minute, only
+/// the first ones are shown.
 fn notes(events: &[Event]) -> Vec<String> {
     let told = |event: &Event| match event {
         Event::SourceNote { message } | Event::SourceInterrupted { message } => Some(message.clone()),

@@ -1,4 +1,5 @@
-//! The page of one run, from its trace. References are no part of it, but where the video has some, they are shown.
+//! The page of one run, from its trace. References are not in a trace; they are shown if the video has
+//! annotations.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,23 +19,25 @@ use prospect_evaluation::annotations::Annotations;
 use prospect_evaluation::{Cost, JudgedReply, Judgement, Verdict, VideoRun, read_trace};
 use prospect_session::Event;
 
-/// A run, and what is known of it beside its trace.
+/// A run, with what is known about it besides its trace.
 #[derive(Debug, Clone, Copy)]
 pub struct RunToShow<'a> {
-    /// The file with its trace.
+    /// Path of the trace.
     pub trace: &'a Path,
-    /// The video, if it does not lie where the trace says. Without a video there is no player.
+    /// Path of the video, if it is not at the place in the trace. Without a video the page has no
+    /// player.
     pub video: Option<&'a Path>,
-    /// The annotations, if they do not lie where the trace says or beside the video. Without annotations there are no references.
+    /// Path of the annotations, if they are neither at the place in the trace nor beside the video.
+    /// Without annotations there are no references.
     pub annotations: Option<&'a Path>,
-    /// Pictures that were taken; without them they are taken from the video.
+    /// Pictures taken during the run. Without them, pictures are taken from the video.
     pub pictures: Option<&'a TakenPictures>,
 }
 
-/// The page of a run, to lie beside its trace.
+/// The page of a run, to be stored beside its trace.
 ///
 /// # Errors
-/// A trace or annotations that cannot be read, [`RunError::Report`].
+/// The trace or the annotations cannot be read; [`RunError::Report`].
 pub fn trace_page(run: RunToShow<'_>) -> Result<String, RunError> {
     let RunToShow { trace, video, annotations, pictures } = run;
     let events = read_trace(trace)?;
@@ -84,13 +87,15 @@ pub fn trace_page(run: RunToShow<'_>) -> Result<String, RunError> {
     page.render()
 }
 
-/// The settings of a run. Those of a trace that another program wrote may be none of this one's: then nothing is judged.
+/// The settings of a run. If another program wrote the trace, they may be invalid here; replies are
+/// then not judged.
 fn settings_of(events: &[Event], trace: &Path) -> Option<Settings> {
     let config = toml::Table::try_from(config_of(events.first()?)?).ok()?;
     Layers::new().file_text(trace, &config.to_string()).ok()?.resolve().ok()
 }
 
-/// What would have been right: by the file that is named, that of the settings if it is still there, or the one beside the video.
+/// The references, from the named file, from the file of the settings if it still exists, or from the
+/// file beside the video.
 fn references(
     settings: Option<&Settings>,
     video: Option<&Path>,
@@ -105,7 +110,7 @@ fn references(
     Ok(annotations.filter(|annotations| annotations.references().next().is_some()))
 }
 
-/// What was said, of which nobody says whether it was right.
+/// The replies of a run without references.
 fn unjudged(events: &[Event]) -> Judgement {
     let reply = |event: &Event| match event {
         Event::Reply { time, text, .. } => Some(JudgedReply {
@@ -128,15 +133,15 @@ fn error_of(events: &[Event]) -> Option<String> {
     })
 }
 
-/// The file that a trace's source was, where it still lies there: from the working folder, or from the one in which a run writes its
-/// trace into `out/NAME`.
+/// The source of a trace if it is a file that still exists, relative to the working folder or to the
+/// folder in which the run wrote `out/NAME`.
 fn video_of(source: &str, folder: &Path) -> Option<PathBuf> {
     let names = [source, without_how(source)];
     let places = names.into_iter().flat_map(|name| [PathBuf::from(name), folder.join("../..").join(name)]);
     places.into_iter().find(|path| !path.as_os_str().is_empty() && path.exists())
 }
 
-/// Behind its name a trace says how the source was read: `kitchen.mp4 (mp4, H.264)`.
+/// Removes the description of how the source was read, as in `kitchen.mp4 (mp4, H.264)`.
 fn without_how(source: &str) -> &str {
     match source.rsplit_once(" (") {
         Some((name, how)) if how.ends_with(')') => name,

@@ -1,18 +1,18 @@
-//! What the plots and pictures of a run are made from, read from its trace.
+//! The data of the plots and pictures of a run, from its trace.
 
 use prospect_session::{Event, PaceEntry};
 
-/// What the plots show.
+/// The data of the plots.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     pub(super) frames: Vec<FramePoint>,
-    /// The cache's bound in tokens.
+    /// Most tokens in the cache.
     pub(super) max_seq_len: Option<usize>,
-    /// Per overflow, stream time and cache length before and after.
+    /// Stream time of each overflow, and the cache length before and after.
     pub(super) overflows: Vec<(f64, usize, usize)>,
-    /// Of a stream with a pace of its own, how each frame fared.
+    /// For live streams: the pace of each frame.
     pub(super) pace: Vec<PacePoint>,
-    /// Stream times of the frames that were dropped.
+    /// Stream times of the dropped frames.
     pub(super) dropped: Vec<f64>,
 }
 
@@ -58,7 +58,7 @@ impl Stream {
         stream
     }
 
-    /// The run that replays the references has none.
+    /// Whether the run used a cache. The run of the replayed references does not.
     pub(super) fn has_cache(&self) -> bool {
         self.frames.iter().any(|frame| frame.cache_tokens > 0)
     }

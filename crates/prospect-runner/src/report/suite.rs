@@ -18,19 +18,19 @@ use prospect_evaluation::{TraceError, read_trace};
 use prospect_journal::TRACE_FILE;
 use prospect_session::Event;
 
-/// Most videos that the command names one by one; of more it names their folders.
+/// Most videos that the command names one by one. For more videos it names their folders.
 const MOST_NAMED: usize = 24;
-/// Of this strategy the length of the cache is not a setting that somebody chose.
+/// Strategy whose cache length is not a setting of the user.
 const UNLIMITED: &str = "unlimited";
 
-/// The page of a suite, to lie in `folder`.
+/// The page of a suite, to be stored in `folder`.
 ///
 /// # Errors
-/// [`RunError::Report`]. A trace that cannot be read is told in the place of its run.
+/// [`RunError::Report`]. A trace that cannot be read is reported in its run's place on the page.
 pub fn suite_page(merged: &Merged, folder: &Path) -> Result<String, RunError> {
     let comparison = comparison(merged)?;
     let mut videos = Vec::with_capacity(merged.description.videos.len());
-    // Per strategy, how its first run began.
+    // The first event of each strategy's first run.
     let mut starts: BTreeMap<usize, Event> = BTreeMap::new();
     for index in 0..merged.description.videos.len() {
         videos.push(video(merged, index, folder, &mut starts)?);
@@ -52,7 +52,7 @@ pub fn suite_page(merged: &Merged, folder: &Path) -> Result<String, RunError> {
     page.render()
 }
 
-/// The first events of the runs that ran a model.
+/// The first events of the runs with a model.
 fn model_runs(starts: &BTreeMap<usize, Event>) -> Vec<&Event> {
     starts.values().filter(|start| strategy_of(start) != SANITY).collect()
 }
@@ -64,7 +64,7 @@ fn strategy_of(start: &Event) -> &str {
     }
 }
 
-/// The command that makes the suite again.
+/// The command that repeats the suite.
 fn command(merged: &Merged, starts: &BTreeMap<usize, Event>) -> String {
     let description = &merged.description;
     let all = model_runs(starts).into_iter();
@@ -73,7 +73,7 @@ fn command(merged: &Merged, starts: &BTreeMap<usize, Event>) -> String {
         true => all_changed(all),
         false => all_changed(bounded.into_iter()),
     };
-    // Both stand in --strategies.
+    // Both are part of --strategies.
     changed.retain(|key, _| key != "context.strategy" && !key.ends_with(".positions"));
     let sources = description.videos.iter().map(|video| video.source.as_path());
     let sources: Vec<String> = match description.videos.len() > MOST_NAMED {
@@ -106,7 +106,7 @@ fn video(
         let path = folders[index].join(TRACE_FILE);
         let read = match read_trace(&path) {
             Ok(events) => (events, None),
-            // A run that failed before it began has no trace, and says why itself.
+            // A run that failed before its first event has no trace, but has an error message.
             Err(TraceError::Unreadable { .. }) if runs.runs[index].error.is_some() => (Vec::new(), None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
@@ -130,7 +130,7 @@ fn video(
     Ok(VideoView { name, source, player: player(&entry.source, folder), thumbnails, runs })
 }
 
-/// The run that is unfolded from the start: of the first video, the first that evicted something.
+/// Id of the run that is unfolded at first: the first run of the first video with an eviction.
 fn open_run(videos: &[VideoView]) -> Option<&str> {
     let runs = &videos.first()?.runs;
     runs.iter().find(|run| run.has_evictions()).or(runs.first()).map(RunView::id)

@@ -1,4 +1,4 @@
-//! Small pictures of the frames at which somebody spoke.
+//! Small pictures of the frames with replies.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,7 +14,8 @@ use prospect_source::{Frame, SourceOptions};
 
 /// Longest side in pixels.
 pub(super) const SIDE: u32 = 96;
-/// Most pictures of a video: what is said more often has one only now and then, and the page of an hour can still be opened.
+/// Most pictures of a video. With more replies only some have a picture, so that the page of an hour
+/// still opens.
 const MOST_PICTURES: usize = 240;
 /// JPEG quality, 1 to 100.
 const QUALITY: u8 = 80;
@@ -22,15 +23,15 @@ const QUALITY: u8 = 80;
 /// The pictures of one video.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Thumbnails {
-    /// By frame.
+    /// Pictures by frame number.
     pictures: BTreeMap<usize, Picture>,
-    /// Why there are none.
+    /// Why there are no pictures.
     missing: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 struct Picture {
-    /// The element that other elements show.
+    /// Id of the HTML element, to which other elements refer.
     id: String,
     width: u32,
     height: u32,
@@ -38,15 +39,16 @@ struct Picture {
     data: String,
 }
 
-/// Pictures of frames that were taken while the run went on: a camera cannot be asked again, and an hour of video need not be decoded
-/// twice.
+/// Pictures of frames, taken during the run. A camera's frames cannot be read again, and an hour of
+/// video need not be decoded twice.
 #[derive(Debug, Clone, Default)]
 pub struct TakenPictures {
     pictures: BTreeMap<usize, Picture>,
 }
 
 impl TakenPictures {
-    /// Takes the picture of a frame at which somebody spoke. Once there are too many, every other one is given away.
+    /// Takes the picture of a frame with a reply. If there are too many pictures, every other one is
+    /// removed.
     pub fn take(&mut self, frame: &Frame) {
         let picture = picture(&frame.image, id_of(0, frame.index));
         self.pictures.extend(picture.map(|picture| (frame.index, picture)));
@@ -59,30 +61,31 @@ impl TakenPictures {
         }
     }
 
-    /// Whether nobody has spoken.
+    /// Whether no picture was taken.
     pub(super) fn is_empty(&self) -> bool {
         self.pictures.is_empty()
     }
 
-    /// The pictures of a page's first video.
+    /// The pictures as those of a page's first video.
     pub(super) fn thumbnails(&self) -> Thumbnails {
         Thumbnails { pictures: self.pictures.clone(), missing: None }
     }
 }
 
-/// The element with the picture of a frame of a video.
+/// Id of the HTML element with the picture of a frame.
 fn id_of(video: usize, frame: usize) -> String {
     format!("v{video}f{frame}")
 }
 
 impl Thumbnails {
-    /// The element with the picture of a frame.
+    /// Id of the HTML element with the picture of a frame, if there is one.
     pub(super) fn id(&self, frame: usize) -> Option<String> {
         self.pictures.get(&frame).map(|picture| picture.id.clone())
     }
 }
 
-/// Pictures of `frames` of a video, which is read again as the trace's first event says; none if it is no longer there.
+/// Pictures of `frames` of a video, which is read again as described in the trace's first event. Empty
+/// if the video no longer exists.
 pub(super) fn thumbnails(
     video: &Path,
     started: Option<&Event>,
@@ -111,7 +114,7 @@ pub(super) fn thumbnails(
     thumbnails
 }
 
-/// The part of the video that the run saw.
+/// The part of the video that the run used.
 fn options(started: Option<&Event>) -> SourceOptions {
     let Some(Event::RunStarted { config, .. }) = started else { return SourceOptions::at(1.0) };
     let stream = &config["stream"];

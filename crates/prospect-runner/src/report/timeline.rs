@@ -1,4 +1,4 @@
-//! Where everything of a run stands on its timeline: the drawing is the template's.
+//! Positions of the elements on a run's timeline. The template draws them.
 
 use serde::Serialize;
 
@@ -6,32 +6,33 @@ use super::clock::clock;
 use super::thumbnails::{SIDE, Thumbnails};
 use prospect_evaluation::{Judgement, Verdict};
 
-/// Width of the drawing in its own units; a long stream gets more, and is scrolled.
+/// Smallest width of the drawing in its own units. The drawing of a long stream is wider and is
+/// scrolled.
 const LEAST_WIDTH: f64 = 960.0;
-/// Widest drawing: two days at [`UNITS_PER_SECOND`]; what is longer is drawn closer together.
+/// Largest width: two days at [`UNITS_PER_SECOND`]. Longer streams are drawn at a smaller scale.
 const MOST_WIDTH: f64 = 518_400.0;
 const UNITS_PER_SECOND: f64 = 3.0;
 const MARGIN: f64 = 56.0;
-/// Side of the square that a picture is fitted into.
+/// Side of the square that contains a picture.
 const PICTURE: f64 = 72.0;
 const GAP: f64 = 6.0;
-/// Distances of labels that a scale may have, in seconds.
+/// Possible distances between labels, in seconds.
 const STEPS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 const HOUR: f64 = 3600.0;
-/// Least units between two labels.
+/// Smallest distance between two labels, in units.
 const LABEL_ROOM: f64 = 72.0;
-/// Most rows of pictures: what has no room in them is beside its reply alone.
+/// Most rows of pictures. Pictures that do not fit appear only beside their replies.
 const MOST_ROWS: usize = 3;
-/// Width of the overview, which is as wide as the page, in its own units.
+/// Width of the overview in its own units. It fills the width of the page.
 const STRIP_WIDTH: f64 = 1000.0;
-/// Labels below the overview.
+/// Number of intervals between the labels below the overview.
 const STRIP_LABELS: u32 = 4;
 
-/// A run's timeline.
+/// The data of a run's timeline.
 #[derive(Debug, Serialize)]
 pub(super) struct Timeline {
     width: f64,
-    /// Rows of pictures below the replies.
+    /// Height of the drawing, including the rows of pictures below the replies.
     height: f64,
     picture: f64,
     left: f64,
@@ -40,18 +41,18 @@ pub(super) struct Timeline {
     references: Vec<ReferenceMark>,
     replies: Vec<ReplyMark>,
     evictions: Vec<EvictionMark>,
-    /// Labels of the overview, from its beginning to its end.
+    /// Labels of the overview, from the beginning to the end of the stream.
     strip_labels: Vec<String>,
     /// Seconds that the overview shows.
     seconds: f64,
-    /// Whether there are references to compare replies with.
+    /// Whether there are references for the replies.
     judged: bool,
 }
 
 #[derive(Debug, Serialize)]
 struct EvictionMark {
     x: f64,
-    /// Where it stands in the overview, as of every mark.
+    /// Position in the overview. All marks have one.
     strip: f64,
     title: String,
 }
@@ -70,9 +71,9 @@ struct ReplyMark {
     x: f64,
     strip: f64,
     number: usize,
-    /// `None` where there are no references.
+    /// `None` if there are no references.
     verdict: Option<Verdict>,
-    /// Where its reference stands.
+    /// Position of its reference.
     reference_x: Option<f64>,
     title: String,
     picture: Option<PictureMark>,
@@ -85,7 +86,7 @@ struct PictureMark {
     y: f64,
 }
 
-/// Height of all that stands above the pictures.
+/// Height of everything above the pictures.
 const PICTURES_TOP: f64 = 150.0;
 
 pub(super) fn timeline(
@@ -96,10 +97,10 @@ pub(super) fn timeline(
     end: f64,
     thumbnails: &Thumbnails,
 ) -> Timeline {
-    // A trace may say anything of its times.
+    // A trace can contain any times.
     let end = if end.is_finite() { end.max(0.0) } else { 0.0 };
     let width = (end * UNITS_PER_SECOND + 2.0 * MARGIN).clamp(LEAST_WIDTH, MOST_WIDTH);
-    // Tenths of a unit are finer than a screen.
+    // A tenth of a unit is finer than a pixel.
     let tenths = |units: f64| (units * 10.0).round() / 10.0;
     let share = |time: f64| if time.is_finite() { (time / end.max(1e-9)).clamp(0.0, 1.0) } else { 0.0 };
     let at = |time: f64| tenths(MARGIN + share(time) * (width - 2.0 * MARGIN));
@@ -128,7 +129,7 @@ pub(super) fn timeline(
     });
     let replies: Vec<ReplyMark> = replies.collect();
     let least = end.max(1e-9) / (width - 2.0 * MARGIN) * LABEL_ROOM;
-    // Beyond the named distances, whole hours: there are never more labels than there is room for.
+    // For longer streams the distance is a whole number of hours, so that labels never overlap.
     let step = STEPS.into_iter().find(|step| *step >= least).unwrap_or_else(|| (least / HOUR).ceil() * HOUR);
     let ticks = (0..).map(|number| f64::from(number) * step).take_while(|time| *time <= end);
     Timeline {
@@ -152,10 +153,10 @@ pub(super) fn timeline(
     }
 }
 
-/// Pictures side by side, in as many rows as that takes, up to a bound.
+/// Pictures side by side, in as many rows as needed, up to [`MOST_ROWS`].
 #[derive(Default)]
 struct Rows {
-    /// Per row, where its last picture ends.
+    /// For each row, the end of its last picture.
     ends: Vec<f64>,
 }
 

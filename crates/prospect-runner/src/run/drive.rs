@@ -1,4 +1,4 @@
-//! A stream from its next frame to its end.
+//! Drives a stream from its next frame to its end.
 
 use std::time::Duration;
 
@@ -18,37 +18,37 @@ use crate::error::RunError;
 use crate::interrupt::Interrupt;
 use crate::suspend::Keeper;
 
-/// Why a frame did not reach a model that was busy.
+/// Reason for dropping a frame while the model was busy.
 const STALE: &str = "newer frames came while the model was busy";
 
-/// How often a run that waits for a frame looks whether it should end.
+/// Interval at which waiting for a frame checks for an interrupt.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// A way to write a stream down.
+/// A function that suspends a stream to its file.
 type Keep<M> = fn(&Keeper, &ServedStream<M>, &Progress, &mut dyn TraceSink) -> Result<(), RunError>;
 
-/// A stream, what it is fed with, and who is told of it.
+/// A stream with its input and the receivers of its events.
 pub struct Drive<'a, M: StreamModel> {
     /// The stream.
     pub stream: &'a ServedStream<M>,
-    /// Its frames, behind those of `progress`.
+    /// Its frames, after those that `progress` counts.
     pub frames: &'a mut Delivery<Prepared<M::PreparedPicture>>,
-    /// What happens where a frame cannot be had.
+    /// What to do if a frame cannot be read.
     pub on_corrupt_frame: OnCorruptFrame,
-    /// How far it has come.
+    /// How far the stream has come.
     pub progress: &'a mut Progress,
-    /// Writes it down now and then.
+    /// Suspends the stream to a file from time to time.
     pub keeper: Option<&'a Keeper>,
-    /// Ends it before its next frame.
+    /// Ends the stream before its next frame.
     pub interrupt: &'a Interrupt,
-    /// Takes its events.
+    /// Receives the events.
     pub trace: &'a mut dyn TraceSink,
-    /// Shows it.
+    /// Shows the run.
     pub display: &'a mut dyn Display,
 }
 
 impl<M: StreamModel> Drive<'_, M> {
-    /// Feeds every frame; closes the trace whatever happens.
+    /// Processes every frame. Closes the trace in all cases.
     ///
     /// # Errors
     /// [`RunError::Interrupted`] after an interrupt, or the first failure that ends the run.
@@ -64,10 +64,10 @@ impl<M: StreamModel> Drive<'_, M> {
         }
     }
 
-    /// Has the stream written down, where that is asked for.
+    /// Suspends the stream to its file, if the run has one.
     fn keep(&mut self, keep: Keep<M>) -> Result<(), RunError> {
         let Some(keeper) = self.keeper else { return Ok(()) };
-        // What happened since the last frame belongs to the stream that is written down.
+        // Events since the last frame belong to the suspended stream.
         self.stream.record_rest(self.trace)?;
         keep(keeper, self.stream, self.progress, self.trace)
     }

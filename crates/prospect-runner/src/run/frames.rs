@@ -1,4 +1,5 @@
-//! The way of the frames, as settings say: which of a source, how it is reached, what is done to them before their turn.
+//! The source of the frames according to the settings: which frames, how the source is opened, and how
+//! frames are prepared.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,10 +17,10 @@ use crate::error::RunError;
 use crate::interrupt::Interrupt;
 use crate::suspend::SuspendError;
 
-/// Frames that are decoded while the model works, where the source waits for it.
+/// Number of frames that are decoded ahead, if the source waits for the model.
 const READ_AHEAD: usize = 2;
 
-/// A picture that was prepared for a model. A failure is told when its frame's turn comes.
+/// A picture prepared for the model. A failure is reported at the frame's turn.
 pub type Prepared<P> = Result<Picture<P>, RunError>;
 
 pub(crate) fn source_options(settings: &Settings) -> SourceOptions {
@@ -32,7 +33,7 @@ pub(crate) fn source_options(settings: &Settings) -> SourceOptions {
     }
 }
 
-/// How the settings reach a source.
+/// How the settings open a source.
 pub(crate) fn input_options(settings: &Settings) -> InputOptions {
     let source = &settings.source;
     InputOptions {
@@ -51,7 +52,7 @@ pub(crate) fn input_options(settings: &Settings) -> InputOptions {
     }
 }
 
-/// The source that the settings mean.
+/// Opens the source of the settings.
 pub(super) fn open(
     settings: &Settings,
     source: &str,
@@ -61,7 +62,7 @@ pub(super) fn open(
     open_by(settings, source, InputOptions { behind, ..input_options(settings) }, stop)
 }
 
-/// The same source, reached otherwise.
+/// Opens the same source with other options.
 pub(crate) fn open_by(
     settings: &Settings,
     source: &str,
@@ -71,7 +72,7 @@ pub(crate) fn open_by(
     Ok(prospect_source::open_with(source, source_options(settings), &input, stop)?)
 }
 
-/// Begins to read a source, which ends when it hears `stop`.
+/// Begins to read a source, which ends at the signal `stop`.
 pub(super) fn deliver(
     settings: &Settings,
     checkpoint: &Checkpoint,
@@ -89,9 +90,9 @@ pub(super) fn deliver(
         FramePolicy::Auto if pace != Pace::Model => DeliveryPolicy::Newest(1),
         FramePolicy::Auto | FramePolicy::Block => DeliveryPolicy::Block(READ_AHEAD),
     };
-    // Of slow streams a week is enough of a deadline.
+    // For very slow streams the deadline is limited to a week.
     let interval = Duration::from_secs_f64((1.0 / settings.stream.fps).min(604_800.0));
-    // What may be dropped is not worth encoding before its turn.
+    // Frames that may be dropped are not encoded ahead of their turn.
     let encode_ahead = match policy {
         DeliveryPolicy::Block(_) => settings.model.encode_ahead,
         DeliveryPolicy::Newest(_) => EncodeAhead::Off,
@@ -101,7 +102,7 @@ pub(super) fn deliver(
     Ok(Delivery::start(frames, prepare, policy, pace, interval, stop)?)
 }
 
-/// Passes over what a stream has seen already; a live source goes on behind the stream by itself.
+/// Skips the frames that the stream has already processed. A live source continues by itself.
 pub(super) fn skip(
     frames: &mut dyn FrameSource,
     progress: &Progress,
@@ -118,7 +119,7 @@ pub(super) fn skip(
         false => frames.skip(items),
     };
     match found < items {
-        // A source that ends when it is told to has not become shorter.
+        // A source that was told to end has not become shorter.
         true if interrupt.is_given() => Err(RunError::Interrupted),
         true => Err(SuspendError::SourceEnded { path, items, found }.into()),
         false => Ok(()),

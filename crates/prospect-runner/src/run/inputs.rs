@@ -1,4 +1,4 @@
-//! What is streamed through what, and how that is written down.
+//! The inputs of a run, and their description in traces.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,28 +14,28 @@ use crate::interrupt::Interrupt;
 use crate::strategies::Registry;
 use crate::version::versions;
 
-/// What is streamed through what.
+/// The inputs of a run.
 #[derive(Clone, Copy)]
 pub struct RunInputs<'a> {
-    /// Fitted to the checkpoint ([`Checkpoint::fit`]).
+    /// Settings, fitted to the checkpoint ([`Checkpoint::fit`]).
     pub settings: &'a Settings,
-    /// Strategies beside the built-in ones.
+    /// Strategies, the built-in ones included.
     pub strategies: &'a Registry,
     /// The model.
     pub checkpoint: &'a Checkpoint,
-    /// Where the frames come from.
+    /// The source of the frames.
     pub source: &'a str,
-    /// Those of [`annotations_of`].
+    /// Annotations from [`annotations_of`].
     pub annotations: Option<&'a Annotations>,
     /// Ends the run before its next frame.
     pub interrupt: &'a Interrupt,
 }
 
 impl RunInputs<'_> {
-    /// The stream as an engine opens it.
+    /// The stream's setup for the engine.
     ///
     /// # Errors
-    /// A strategy that this program does not know.
+    /// The strategy is unknown to this program.
     pub fn setup(&self) -> Result<StreamSetup, RunError> {
         let rule = self.strategies.overflow_rule(&self.settings.context)?;
         let guidance = self.annotations.map(Annotations::guidance).unwrap_or_default();
@@ -44,13 +44,13 @@ impl RunInputs<'_> {
     }
 }
 
-/// The annotation file that the settings name, or the one beside the video.
+/// Path of the annotation file: from the settings, or beside the video.
 pub(crate) fn annotations_file(settings: &Settings, source: &str) -> Option<PathBuf> {
     let named = settings.evaluation.annotations.clone();
     named.or_else(|| Annotations::beside(source.as_ref()))
 }
 
-/// The annotations that the settings name, or those beside the video.
+/// Annotations from the file of the settings, or from the file beside the video.
 ///
 /// # Errors
 /// The file cannot be read or is malformed.
@@ -59,7 +59,8 @@ pub fn annotations_of(settings: &Settings, source: &str) -> Result<Option<Annota
     Ok(path.map(|path| Annotations::from_file(&path)).transpose()?)
 }
 
-/// The settings as they are written down: numbers, words and lists always become JSON, and what ffmpeg is told of passwords does not.
+/// The settings for traces and files, without passwords in ffmpeg's arguments. Settings always
+/// serialize.
 pub(crate) fn settings_without_secrets(settings: &Settings) -> serde_json::Value {
     let mut value = serde_json::to_value(settings).unwrap_or_default();
     let arguments = prospect_source::arguments_without_secrets(&settings.source.ffmpeg_input);
@@ -69,7 +70,7 @@ pub(crate) fn settings_without_secrets(settings: &Settings) -> serde_json::Value
     value
 }
 
-/// The first line of a trace.
+/// The first event of a trace.
 pub(super) fn started(settings: &Settings, checkpoint: &Checkpoint, source: &str, strategy: &str) -> Event {
     Event::RunStarted {
         schema_version: SCHEMA_VERSION,

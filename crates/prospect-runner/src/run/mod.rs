@@ -1,4 +1,4 @@
-//! One video from its source to a closed trace.
+//! Runs one video, from its source to a closed trace.
 
 mod drive;
 mod frames;

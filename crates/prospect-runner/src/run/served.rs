@@ -1,4 +1,5 @@
-//! A stream of an engine whose trace is written here: what comes of each input is taken down before the next.
+//! A stream of an engine together with its trace: the events of each input are recorded before the next
+//! input.
 
 use prospect_engine::{
     EngineError, Output, Picture, Stream, StreamFrame, StreamInput, StreamModel, peak_memory_bytes,
@@ -10,28 +11,28 @@ use crate::error::RunError;
 use prospect_source::Frame;
 use prospect_source::delivery::Arrival;
 
-/// The handle of a stream, one input at a time.
+/// A stream's handle, used for one input at a time.
 pub struct ServedStream<M: StreamModel> {
     stream: Stream<M>,
 }
 
 impl<M: StreamModel> ServedStream<M> {
-    /// Of a stream of an engine.
+    /// Wraps a stream of an engine.
     pub fn of(stream: Stream<M>) -> Self {
         Self { stream }
     }
 
-    /// What people speak through.
+    /// The handle through which people speak to the stream.
     pub fn input(&self) -> &StreamInput<M> {
         self.stream.input()
     }
 
-    /// Puts one frame in and returns the reply, if the assistant spoke. `arrival` says when it came and how many wait behind
-    /// it, where the stream has a pace of its own. `hears` is told words of the reply as they come, as the trace's sink is, where the
-    /// stream tells them.
+    /// Processes one frame and returns the reply, if the assistant spoke. For live streams `arrival`
+    /// says when the frame came and how many wait behind it. If the stream reports words as they are
+    /// generated, `hears` and the trace's sink get them.
     ///
     /// # Errors
-    /// Whatever ends the stream: the strategy, the model, the budget, the trace.
+    /// Whatever ends the stream: the strategy, the model, the budget or the trace.
     pub fn frame(
         &self,
         frame: &Frame,
@@ -59,20 +60,20 @@ impl<M: StreamModel> ServedStream<M> {
         }
     }
 
-    /// Records what happened to the stream beside its frames.
+    /// Records an event that does not belong to a frame.
     ///
     /// # Errors
     /// The trace cannot be written.
     pub fn aside(&self, aside: Aside, trace: &mut dyn TraceSink) -> Result<(), RunError> {
         self.stream.input().aside(aside)?;
-        // It is one event.
+        // It produces a single event.
         if let Output::Event(event) = self.stream.next()? {
             trace.record(&event)?;
         }
         Ok(trace.flush()?)
     }
 
-    /// Records everything that has come by now.
+    /// Records all events so far.
     ///
     /// # Errors
     /// The trace cannot be written.
@@ -85,7 +86,7 @@ impl<M: StreamModel> ServedStream<M> {
         Ok(())
     }
 
-    /// Closes the trace of a run that came to its end.
+    /// Closes the trace of a run that ended normally.
     ///
     /// # Errors
     /// The trace cannot be written.
@@ -96,7 +97,7 @@ impl<M: StreamModel> ServedStream<M> {
         Ok(statistics)
     }
 
-    /// Closes the trace of a run that failed; what was recorded before stays.
+    /// Closes the trace of a run that failed. Earlier events are kept.
     ///
     /// # Errors
     /// The trace cannot be written.
@@ -106,14 +107,14 @@ impl<M: StreamModel> ServedStream<M> {
                 self.record_rest(trace)?;
                 Ok(trace.flush()?)
             }
-            // Nobody is there any more who knows the figures.
+            // The engine has stopped, so the stream's figures are unknown.
             Err(EngineError::Stopped) => close_failed(trace, error, &RunStatistics::default()),
             Err(other) => Err(other.into()),
         }
     }
 }
 
-/// Closes the trace of a run that failed after these figures.
+/// Closes the trace of a failed run with these figures.
 ///
 /// # Errors
 /// The trace cannot be written.

@@ -1,4 +1,4 @@
-//! One video through one stream.
+//! Runs one video through one stream.
 
 use std::sync::Arc;
 
@@ -17,41 +17,41 @@ use crate::display::Display;
 use crate::error::RunError;
 use crate::suspend::{Keeper, SuspendError, SuspendedRun};
 
-/// How a run is written down, where it goes on, and who may speak to it.
+/// How a run is suspended and resumed, and who may speak to it.
 #[derive(Default)]
 pub struct Keeping<'a> {
-    /// Writes it down now and then: before the first frame, every so many, and after Ctrl-C.
+    /// Suspends the stream to a file before the first frame, at regular intervals, and after Ctrl-C.
     pub keeper: Option<&'a Keeper>,
-    /// The stream that it goes on with, and with its trace.
+    /// The stream to resume, whose trace is continued.
     pub suspended: Option<SuspendedRun>,
-    /// Whether the trace's sink is told words of a reply as they come.
+    /// Whether the trace's sink gets the words of a reply as they are generated.
     pub tells_words: bool,
-    /// Hears of the stream once people can speak to it.
+    /// Gets the stream's handle once people can speak to the stream.
     pub on_open: Option<Box<dyn FnOnce(StreamInput<SmolVlmStreams>) + 'a>>,
 }
 
-/// A stream that is there, or that will be.
+/// A stream that is resumed, or one that begins.
 enum Opening {
     GoesOn(ServedStream<SmolVlmStreams>),
     Begins(Box<StreamSetup>),
 }
 
-/// What serves the stream, and what opens its source: at its beginning, or behind where it was.
+/// The engine that serves the stream, and the function that opens its source at the right position.
 pub struct Way<'a> {
-    /// May serve others too.
+    /// The engine. It may serve other streams too.
     pub engine: &'a Engine<SmolVlmStreams>,
-    /// Gives the source, which ends when it hears the signal.
+    /// Opens the source, which ends at the stop signal.
     pub open: OpenSource<'a>,
 }
 
-/// Opens a source.
+/// A function that opens a source.
 pub type OpenSource<'a> = Box<dyn FnOnce(Behind, &StopSignal) -> Result<Box<dyn FrameSource>, RunError> + 'a>;
 
-/// Streams a source through a checkpoint, into `trace` and onto `display`.
+/// Streams a source through a checkpoint. Events go to `trace`, and `display` shows them.
 ///
 /// # Errors
-/// The source, or whatever ends the stream; the trace is closed in every case. What does not fit a stream that goes on is
-/// found before its trace is touched.
+/// The source fails, or anything else that ends the stream; the trace is closed in every case. If a
+/// stream cannot be resumed, its trace is not changed.
 pub fn run(
     inputs: RunInputs<'_>,
     keeping: Keeping<'_>,
@@ -65,7 +65,7 @@ pub fn run(
     run_on(Way { engine: &engine, open }, inputs, keeping, trace, display)
 }
 
-/// As [`run`], on an engine that is there, from a source of one's own.
+/// As [`run`], with an existing engine and a source of the caller.
 ///
 /// # Errors
 /// As [`run`].
@@ -119,7 +119,7 @@ pub fn run_on(
     outcome
 }
 
-/// Opens a stream that begins; its trace is closed if it cannot.
+/// Opens a new stream. Closes its trace if that fails.
 fn begin(
     engine: &Engine<SmolVlmStreams>,
     setup: StreamSetup,
@@ -145,7 +145,7 @@ fn begin(
     }
 }
 
-/// Opens a stream that goes on.
+/// Opens a suspended stream.
 fn resume(
     engine: &Engine<SmolVlmStreams>,
     setup: StreamSetup,

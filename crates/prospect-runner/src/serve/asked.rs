@@ -1,4 +1,4 @@
-//! What a session asks for, over the settings that the server was started with.
+//! The settings of a session: those of the server, overridden by the session's request.
 
 use prospect_config::{Layers, Settings};
 use prospect_engine::Adjustment;
@@ -9,16 +9,17 @@ use crate::error::RunError;
 use crate::run::settings_without_secrets;
 use crate::suspend::threshold_and_strategy;
 
-/// The layers of one session's settings.
+/// The layers of a session's settings.
 pub(super) struct Asked {
     layers: Layers,
 }
 
 impl Asked {
-    /// Of a session over `server`'s settings. `system_prompt` is the one of the session's first frame.
+    /// The layers of a session on top of `server`'s settings. `system_prompt` is the prompt with which
+    /// the session began.
     ///
     /// # Errors
-    /// A prompt that is no value.
+    /// The prompt is not a valid value.
     pub(super) fn new(server: &Layers, system_prompt: Option<&str>) -> Result<Self, RunError> {
         let mut layers = server.clone();
         if let Some(prompt) = system_prompt {
@@ -31,7 +32,7 @@ impl Asked {
     /// The settings with these values, fitted to the checkpoint.
     ///
     /// # Errors
-    /// The first setting that is refused.
+    /// The first invalid setting.
     pub(super) fn settings(
         &self,
         shared: &SharedModel,
@@ -45,10 +46,10 @@ impl Asked {
     }
 }
 
-/// The change from one session's settings to others.
+/// The adjustment that changes one session's settings to others.
 ///
 /// # Errors
-/// A setting that cannot change while a stream goes on.
+/// A setting cannot change during a stream.
 pub(super) fn adjustment(
     shared: &SharedModel,
     from: &Settings,

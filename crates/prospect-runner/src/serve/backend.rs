@@ -1,4 +1,4 @@
-//! Opens streams on one checkpoint, as the settings of the server and of a session say.
+//! Opens streams on one checkpoint, with the settings of the server and of a session.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
 use crate::strategies::Registry;
 
-/// One checkpoint, one engine, and the settings that sessions begin from.
+/// One checkpoint, one engine, and the settings from which sessions begin.
 pub struct ModelBackend {
     shared: Arc<SharedModel>,
     layers: Layers,
@@ -25,10 +25,10 @@ pub struct ModelBackend {
 }
 
 impl ModelBackend {
-    /// A backend whose caches take at most `memory` bytes together.
+    /// A backend whose caches use at most `memory` bytes together.
     ///
     /// # Errors
-    /// An engine that cannot be had.
+    /// The engine cannot be started.
     pub fn new(
         checkpoint: Checkpoint,
         layers: Layers,

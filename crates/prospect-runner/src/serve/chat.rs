@@ -1,4 +1,4 @@
-//! A conversation of the server that is answered at once.
+//! Answers a conversation of the server at once.
 
 use prospect_config::Settings;
 use prospect_model::StopReason;
@@ -9,7 +9,8 @@ use crate::answer::{Answer, Pictures, answer as one_answer};
 use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
 
-/// Answers a conversation; `hear` is told words as they are sure, and says whether anybody wants more.
+/// Answers a conversation. `hear` gets words as soon as they are final, and returns whether the client
+/// still wants more.
 pub(super) fn answer(
     checkpoint: &Checkpoint,
     settings: &Settings,
@@ -40,7 +41,7 @@ pub(super) fn answer(
     Ok(ChatAnswer { prompt_tokens: prompt.ids.len(), answer_tokens: token_ids.len(), is_cut })
 }
 
-/// Tells what comes behind what was told. Whether anybody wants more.
+/// Passes on the new part of `text`. Returns whether the client still wants more.
 fn tell(told: &mut String, text: &str, hear: &mut dyn FnMut(&str) -> bool) -> bool {
     match text.strip_prefix(told.as_str()) {
         Some(new) if !new.is_empty() => {
@@ -52,7 +53,7 @@ fn tell(told: &mut String, text: &str, hear: &mut dyn FnMut(&str) -> bool) -> bo
     }
 }
 
-/// The conversation for the template, and the pixels of all its pictures in order.
+/// The messages for the chat template, and the pixels of all pictures in order.
 fn contents(processor: &Processor, chat: &Chat) -> Result<(Vec<Message>, Option<Pixels>), RunError> {
     let (mut messages, mut pictures) = (Vec::new(), Pictures::default());
     for message in &chat.messages {

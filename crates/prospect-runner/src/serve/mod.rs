@@ -1,4 +1,4 @@
-//! The model behind the server: every session is a run of its own on one engine.
+//! The model behind the server: every session is a run of its own on a common engine.
 
 mod asked;
 mod backend;

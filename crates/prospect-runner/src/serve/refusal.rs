@@ -1,11 +1,11 @@
-//! A run's failures as a server's client hears of them.
+//! Converts errors of a run to errors for a client of the server.
 
 use prospect_engine::EngineError;
 use prospect_server::OpenError;
 
 use crate::error::RunError;
 
-/// Whose fault it is that a stream cannot be had.
+/// Decides whether the client or the server is at fault.
 pub(super) fn refusal(error: &RunError) -> OpenError {
     match error {
         RunError::Engine(EngineError::Stopped) => {

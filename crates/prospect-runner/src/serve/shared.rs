@@ -8,11 +8,11 @@ use prospect_engine::{Engine, SmolVlmStreams};
 use crate::checkpoint::Checkpoint;
 use crate::strategies::Registry;
 
-/// What every stream's thread has.
+/// Shared by the threads of all streams.
 pub(super) struct SharedModel {
     pub(super) checkpoint: Checkpoint,
     pub(super) engine: Engine<SmolVlmStreams>,
     pub(super) strategies: Arc<Registry>,
-    /// Frames from one time that a stream is written down to the next.
+    /// Number of frames from one suspension to a file to the next.
     pub(super) checkpoint_every: NonZeroUsize,
 }

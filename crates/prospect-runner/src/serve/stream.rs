@@ -1,4 +1,5 @@
-//! One session's stream on a thread of its own: a run whose frames come from the server and whose events go there.
+//! One session's stream on a thread of its own: a run with frames from the server and events to the
+//! server.
 
 use std::cell::Cell;
 use std::sync::mpsc::{Sender, channel};
@@ -25,10 +26,10 @@ use crate::interrupt::Interrupt;
 use crate::run::{self, Keeping, OpenSource, RunInputs, Way};
 use crate::suspend::{Keeper, threshold_and_strategy, trace_in};
 
-/// The file of a suspended stream in the folder of its session.
+/// Name of the suspended stream's file in its session's folder.
 const STREAM_FILE: &str = "stream";
 
-/// Everything that a session is made of.
+/// Everything that a session needs.
 pub(super) struct Driven {
     pub(super) shared: Arc<SharedModel>,
     pub(super) asked: Asked,
@@ -37,7 +38,7 @@ pub(super) struct Driven {
     pub(super) request: OpenRequest,
 }
 
-/// What the session's thread works from.
+/// The data of the session's thread.
 struct SessionThread {
     shared: Arc<SharedModel>,
     settings: Settings,
@@ -45,13 +46,13 @@ struct SessionThread {
     request: OpenRequest,
 }
 
-/// The handle of that thread.
+/// The handle of a session's thread.
 pub(super) struct SessionStream {
     input: StreamInput<SmolVlmStreams>,
     interrupt: Interrupt,
     shared: Arc<SharedModel>,
     asked: Asked,
-    /// Its settings now.
+    /// The present settings.
     settings: Mutex<Settings>,
     thread: Mutex<Option<JoinHandle<Option<RunError>>>>,
 }
@@ -79,11 +80,12 @@ impl SessionStream {
         }
     }
 
-    /// Ends the stream before its next frame, which writes it down, and waits for that. Says why it ended.
+    /// Ends the stream before its next frame, which suspends it, and waits for that. Returns why it
+    /// ended.
     fn end(&self) -> Option<RunError> {
         self.interrupt.give();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A thread that panicked has told of it.
+        // A panic was already reported by the thread.
         thread?.join().ok()?
     }
 }
@@ -133,14 +135,14 @@ impl LiveStream for SessionStream {
 type Opened = Sender<Result<StreamInput<SmolVlmStreams>, OpenError>>;
 
 impl SessionThread {
-    /// The thread. Whoever waits for the stream is answered once: with who speaks to it, or why there is none. Of a stream that never
-    /// was open nobody is told that it ended.
+    /// Runs the thread. The caller that waits for the stream gets one answer: the stream's handle, or
+    /// why there is none. The watcher is not told about the end of a stream that was never open.
     fn run(self, interrupt: &Interrupt, opened: &Opened) -> Option<RunError> {
         let ending = Ending { watcher: Arc::clone(&self.request.watcher), is_open: Cell::new(false) };
         let failure = self.stream(interrupt, opened, &ending.is_open).err();
         match &failure {
             Some(error) if !ending.is_open.get() => {
-                // Whoever waited for it may have gone.
+                // The caller may have gone away.
                 let _ = opened.send(Err(refusal(error)));
             }
             failure => ending.tell(failure.as_ref().map(ToString::to_string)),
@@ -191,7 +193,7 @@ impl SessionThread {
                 let at = Position { statistics, cache_tokens, max_seq_len, strategy };
                 goes_on.goes_on(&at);
             }
-            // Whoever waited for it may have gone.
+            // The caller may have gone away.
             let _ = opened.send(Ok(input));
         });
         let keeping = Keeping { keeper: Some(&keeper), suspended, tells_words: true, on_open: Some(on_open) };
@@ -200,8 +202,8 @@ impl SessionThread {
     }
 }
 
-/// How a camera is reached that is expected to come: it is waited for from the beginning on, and given up only where the settings say so
-/// themselves.
+/// Options for a camera that is expected to come: the source is awaited from the beginning, and given
+/// up only if the settings say so explicitly.
 fn awaited(settings: &Settings) -> InputOptions {
     let mut input = run::input_options(settings);
     input.is_awaited = true;
@@ -211,7 +213,7 @@ fn awaited(settings: &Settings) -> InputOptions {
     input
 }
 
-/// Tells of the end of a stream that was open, also where its thread panics.
+/// Reports the end of an open stream, even if its thread panics.
 struct Ending {
     watcher: Arc<dyn StreamWatcher>,
     is_open: Cell<bool>,
@@ -232,7 +234,7 @@ impl Drop for Ending {
     }
 }
 
-/// A trace that a session's readers see too.
+/// A trace whose events also go to the readers of a session.
 struct Watched {
     trace: TraceWriter,
     watcher: Arc<dyn StreamWatcher>,
@@ -240,11 +242,12 @@ struct Watched {
 }
 
 impl TraceSink for Watched {
-    /// What closes the trace of a stream that is written down is cut off when it goes on: to its readers nothing has ended.
+    /// The events that close a suspended stream's trace are cut off when it resumes, so readers do not
+    /// get them.
     fn record(&mut self, event: &Event) -> Result<(), JournalError> {
         self.trace.record(event)?;
         if matches!(event, Event::Frame { .. }) {
-            // Whoever hears of a frame finds it in the trace.
+            // A reader that gets a frame's event must find it in the trace.
             self.trace.flush()?;
         }
         let closes = matches!(event, Event::Error { .. } | Event::RunFinished { .. });

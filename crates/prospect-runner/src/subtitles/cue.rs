@@ -1,36 +1,38 @@
-//! When a reply is on the screen.
+//! Times at which a reply is on the screen.
 
-/// Letters that a person reads in a second.
+/// Characters that a person reads per second.
 const LETTERS_PER_SECOND: f64 = 15.0;
-/// Shortest time in seconds that a text stays, unless another one comes.
+/// Shortest time of a text on the screen, in seconds, unless another one follows.
 const LEAST_SECONDS: f64 = 2.0;
-/// Longest time in seconds that a text stays: a reply that went wrong may have any length.
+/// Longest time of a text on the screen, in seconds. A reply that went wrong can have any length.
 const MOST_SECONDS: f64 = 30.0;
 
-/// Where time ends: eleven years, so that the sum of a time and its reading time is one too.
+/// Latest time, about eleven years, so that adding a reading time cannot overflow.
 const LAST_MS: u64 = 100_000 * 3_600_000;
 
-/// A text on the screen. Times are whole milliseconds, as the files have them: rounded once, cues cannot overlap.
+/// A text on the screen. Times are rounded to milliseconds, as in the files, so that cues never
+/// overlap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cue {
-    /// When it appears.
+    /// When it appears, in milliseconds.
     pub start_ms: u64,
-    /// When it disappears; later than `start_ms`.
+    /// When it disappears, in milliseconds. Later than `start_ms`.
     pub end_ms: u64,
-    /// What is shown, as the reply has it.
+    /// The text of the reply.
     pub text: String,
 }
 
 impl Cue {
-    /// A text that appears at a stream time in seconds and stays until it is read.
+    /// A text that appears at a stream time in seconds, for as long as it takes to read it.
     pub fn new(time: f64, text: &str) -> Self {
-        // A trace may say anything of its times: the conversion saturates.
+        // A trace can contain any times. The conversion saturates.
         let start_ms = ((time * 1e3).round() as u64).min(LAST_MS);
         Self { start_ms, end_ms: start_ms + reading_ms(text), text: text.to_owned() }
     }
 
-    /// Puts another cue behind this one, which ends at the latest where the other begins. A cue that begins no later than this one
-    /// is said in the same moment: its text joins this one's, and `None` is left of it.
+    /// Lets another cue follow. This cue then ends at the latest when the other begins. If the other
+    /// does not begin later than this one, its text is appended to this one's, and the result is
+    /// `None`.
     pub fn followed_by(&mut self, next: Self) -> Option<Self> {
         if next.start_ms <= self.start_ms {
             self.text = format!("{} {}", self.text, next.text);

@@ -1,4 +1,4 @@
-//! A file of subtitles that grows by a cue for every reply.
+//! A file of subtitles to which every reply adds a cue.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -10,8 +10,8 @@ use prospect_session::Reply;
 use super::cue::Cue;
 use super::format::SubtitleFormat;
 
-/// A file that is valid after every reply. The end of the last cue is known only when the next reply comes: then both are
-/// written in one go, from where the last one begins.
+/// A subtitle file that is valid after every reply. The end of the last cue is known only when the next
+/// reply comes. The last cue is then written again together with the new one.
 #[derive(Debug)]
 pub struct SubtitleFile {
     path: PathBuf,
@@ -20,33 +20,33 @@ pub struct SubtitleFile {
     cues: Cues,
 }
 
-/// What is to be written next, and where.
+/// The last cue, and its place in the file.
 #[derive(Debug, Default)]
 struct Cues {
     last: Option<Cue>,
-    /// Of the last cue, from 1.
+    /// Number of the last cue, from 1.
     number: usize,
-    /// Where the last cue begins, in bytes.
+    /// Byte offset of the last cue.
     offset: u64,
 }
 
 impl SubtitleFile {
-    /// Subtitles in the file `path`, which is made when the first event of the run comes.
+    /// Subtitles in the file `path`. The file is created at the first event of the run.
     pub fn new(path: PathBuf, format: SubtitleFormat) -> Self {
         Self { path, format, file: None, cues: Cues::default() }
     }
 
-    /// The file.
+    /// Path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Makes the file, with the cues of what was said before.
+    /// Creates the file, with the cues of earlier replies.
     pub(super) fn begin(&mut self, earlier: &[Reply]) -> io::Result<()> {
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        // A new file, whatever was there: what a link leads to is somebody else's.
+        // Always a new file: if a link lies here, the file that it leads to belongs to somebody else.
         match std::fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -69,18 +69,18 @@ impl SubtitleFile {
         let Some(file) = self.file.as_mut().filter(|_| is_shown(reply)) else { return Ok(()) };
         file.seek(SeekFrom::Start(self.cues.offset))?;
         let text = self.cues.with(reply, self.format);
-        // The text is never shorter than the one that it replaces, so that nothing of that stays behind it.
+        // The new text is never shorter than the text that it replaces.
         file.write_all(text.as_bytes())
     }
 }
 
-/// A cue without a letter would end at its own empty line.
+/// Whether a reply has any text. A cue without text would end at its own empty line.
 fn is_shown(reply: &Reply) -> bool {
     !one_line(&reply.text).is_empty()
 }
 
 impl Cues {
-    /// What stands in the file from [`Self::offset`] on, as it is before this call, once the reply is in it.
+    /// Adds a reply. Returns the contents of the file from the previous [`Self::offset`] on.
     fn with(&mut self, reply: &Reply, format: SubtitleFormat) -> String {
         let next = Cue::new(reply.time, &reply.text);
         let (mut text, next) = match self.last.take() {

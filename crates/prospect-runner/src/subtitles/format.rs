@@ -1,10 +1,10 @@
-//! How the two formats write a cue.
+//! Writes cues in the two formats.
 
 use prospect_foreign::one_line;
 
 use super::cue::Cue;
 
-/// A format of subtitles.
+/// A subtitle format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubtitleFormat {
     /// SubRip.
@@ -14,7 +14,7 @@ pub enum SubtitleFormat {
 }
 
 impl SubtitleFormat {
-    /// The ending of a file's name.
+    /// Extension of the file name.
     pub fn ending(self) -> &'static str {
         match self {
             Self::Srt => "srt",
@@ -22,7 +22,7 @@ impl SubtitleFormat {
         }
     }
 
-    /// What stands ahead of the cues.
+    /// Text before the first cue.
     pub(super) fn head(self) -> &'static str {
         match self {
             Self::Srt => "",
@@ -42,8 +42,8 @@ impl SubtitleFormat {
         format!("{:02}:{:02}:{:02}{point}{rest:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
     }
 
-    /// A text on one line, as an empty line would end its cue, without anything that a player takes for markup. WebVTT has
-    /// escapes. SubRip has none: there, letters that look alike stand for those of its markup.
+    /// A text on one line, because an empty line would end its cue, and without markup. WebVTT has
+    /// escapes. SubRip has none, so characters of its markup are replaced by similar ones.
     fn text(self, text: &str) -> String {
         let line = one_line(text);
         match self {

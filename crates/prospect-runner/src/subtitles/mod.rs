@@ -1,11 +1,12 @@
-//! Replies as subtitles, in files that any player shows over the video: SubRip (`.srt`) and WebVTT (`.vtt`).
+//! Replies as subtitles, in files that any player shows with the video: SubRip (`.srt`) and WebVTT
+//! (`.vtt`).
 //!
-//! A cue stands from its reply's time until the next reply, or for as long as a person needs to read it: a second for every 15
-//! letters, at least 2 s and at most 30 s. Times are those of the trace: seconds of the video, or of a live stream since its first
-//! frame.
+//! A cue lasts from its reply's time until the next reply, but no longer than a person needs to read
+//! it: one second per 15 characters, at least 2 s and at most 30 s. Times are those of the trace:
+//! seconds of the video, or for a live stream seconds since its first frame.
 //!
-//! The files are written while the run goes on ([`Subtitled`]) and are valid after every reply, so that a run that is killed leaves
-//! files that players open. A run that is resumed writes the cues of the replies that its checkpoint knows again.
+//! The files are written during the run ([`Subtitled`]) and are valid after every reply, so that
+//! players can open the files of a killed run. A resumed run writes the cues of earlier replies again.
 
 mod cue;
 mod file;

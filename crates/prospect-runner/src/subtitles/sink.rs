@@ -1,4 +1,4 @@
-//! A trace whose replies are written as subtitles too.
+//! A trace sink that also writes replies as subtitles.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,17 +8,17 @@ use prospect_session::{Event, Reply, Words};
 
 use super::file::SubtitleFile;
 
-/// Takes the events of a run down in its trace, and its replies in files of subtitles as well. The files are made with the run's first
-/// event, so that a run that never begins leaves older ones alone.
+/// Records the events of a run in its trace, and its replies in subtitle files. The files are created
+/// at the run's first event, so that a run that never begins leaves older files unchanged.
 pub struct Subtitled<'a> {
     trace: &'a mut dyn TraceSink,
     files: &'a mut [SubtitleFile],
-    /// What was said before, by a run that goes on; `None` once the files have begun.
+    /// Replies before a resumed run; `None` after the files were created.
     earlier: Option<Vec<Reply>>,
 }
 
 impl<'a> Subtitled<'a> {
-    /// Replies go to `files`, everything to `trace`.
+    /// Sends replies to `files`, and all events to `trace`.
     pub fn new(trace: &'a mut dyn TraceSink, files: &'a mut [SubtitleFile], earlier: Vec<Reply>) -> Self {
         Self { trace, files, earlier: Some(earlier) }
     }

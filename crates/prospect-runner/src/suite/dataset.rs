@@ -1,4 +1,4 @@
-//! Which videos belong to a suite.
+//! Finds the videos of a suite.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -7,18 +7,22 @@ use super::video::Video;
 use crate::error::RunError;
 use prospect_evaluation::annotations::{Annotations, Choice};
 
-/// Extensions of what a folder of videos may hold; folders of images besides.
+/// Extensions of videos in a folder. Folders of images count as videos too.
 const VIDEO_EXTENSIONS: [&str; 14] =
     ["avi", "flv", "gif", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ogv", "ts", "webm", "webp"];
 
-/// Every video that `sources` name, in order: a video with annotations beside it, a folder of such videos, or a manifest
-/// (`.txt`: one video a line, relative to the manifest; its annotations after a tab where they do not lie beside it, its
-/// name after another one where it shall have one of its own; `#` starts a comment), or a folder in ProAssist's layout, one
-/// split of it or one prepared file (`super::proassist`). A single video may have its `annotations` anywhere.
+/// All videos that `sources` name, in order. A source is one of the following:
+///
+/// - a video with annotations beside it, or a folder of such videos;
+/// - a manifest (`.txt`): one video per line, relative to the manifest. After a tab may follow the
+///   annotations, if they are not beside the video, and after another tab a name. `#` starts a comment.
+/// - a folder in ProAssist's layout, one split of it, or one prepared file (`super::proassist`).
+///
+/// For a single video, `annotations` may name its annotations.
 ///
 /// # Errors
-/// A source without annotated videos, a line of a manifest that names none, two videos of one name, `annotations` for more
-/// than one.
+/// A source has no annotated videos, a line of a manifest names no video, two videos have the same
+/// name, or there are `annotations` for several videos.
 pub fn videos(sources: &[PathBuf], annotations: Option<&Path>) -> Result<Vec<Video>, RunError> {
     if let Some(annotations) = annotations {
         return match sources {
@@ -117,7 +121,8 @@ fn manifest(path: &Path) -> Result<Vec<Video>, RunError> {
     Ok(videos)
 }
 
-/// Whether a name is one of a folder of its own, on every system: results are written into it.
+/// Whether a name is a valid folder name on every operating system, since results are written into a
+/// folder of this name.
 fn is_folder_name(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
     let device = ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str())
@@ -130,14 +135,14 @@ fn is_folder_name(name: &str) -> bool {
         && !name.contains(foreign)
 }
 
-/// Whether a name that was made of a file's is one of a folder, and of one in the folder that it is looked for in.
+/// Whether a name, made from a file's name, is a plain name that stays inside its folder.
 fn stays_inside(name: &str) -> bool {
     let mut parts = Path::new(name).components();
     let is_name = |part| matches!(part, Component::Normal(part) if part == name);
     parts.next().is_some_and(is_name) && parts.next().is_none()
 }
 
-/// Videos of one name in different folders are called after their folder as well.
+/// Adds the folder's name to videos that have the same name in different folders.
 fn tell_apart(videos: &mut [Video]) {
     let names: Vec<String> = videos.iter().map(|video| video.name.clone()).collect();
     for video in videos {

@@ -1,4 +1,4 @@
-//! What a result was made from, so that a result of something else is not taken for it.
+//! The inputs of a result, so that a result of other inputs is not mistaken for it.
 
 use prospect_journal::Stamp;
 use serde::{Deserialize, Serialize};
@@ -10,10 +10,10 @@ use crate::model_files::ModelFiles;
 use crate::run;
 use crate::version::{self, VERSION};
 
-/// Everything that a run depends on, files by their contents.
+/// Everything that a run depends on. Files are identified by their contents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Inputs {
-    /// The resolved settings, but for where the output goes.
+    /// The resolved settings, without those of the output.
     config: serde_json::Value,
     /// The checkpoint.
     model: Stamp,
@@ -23,14 +23,14 @@ pub struct Inputs {
     video: Stamp,
     /// Its annotations.
     annotations: Stamp,
-    /// The file of its steps, where it is another one.
+    /// The file with the video's steps, if it is not the annotation file.
     #[serde(default)]
     states: Stamp,
-    /// This program: its version and commit, and its contents where these do not say which sources it was built from.
+    /// The program: version and commit, and the binary's contents if these do not identify the sources.
     program: String,
 }
 
-/// What all runs of a strategy depend on, looked at once.
+/// The inputs that all runs of a strategy share, read once.
 pub(super) struct SharedInputs {
     config: serde_json::Value,
     model: Stamp,
@@ -63,7 +63,7 @@ impl Inputs {
     /// The inputs of one run.
     ///
     /// # Errors
-    /// A file that cannot be looked at.
+    /// A file cannot be read.
     pub(super) fn of(shared: &SharedInputs, video: &Video) -> Result<Self, RunError> {
         Ok(Self {
             config: shared.config.clone(),
@@ -76,7 +76,8 @@ impl Inputs {
         })
     }
 
-    /// Whether a result there is one of the same inputs, as far as lengths tell: for runs that another shard does.
+    /// Whether an existing result can have the same inputs, judged by file lengths only. Used for runs
+    /// of other shards.
     pub(super) fn may_be(&self, shared: &SharedInputs, video: &Video) -> bool {
         let bytes = std::fs::metadata(&video.source).map(|about| about.len());
         self.config == shared.config
@@ -84,7 +85,8 @@ impl Inputs {
             && (video.source.is_dir() || bytes.is_ok_and(|bytes| bytes == self.video.bytes))
     }
 
-    /// Whether two runs of one strategy can stand in one table: the same settings, checkpoint, encoder and program.
+    /// Whether two runs of one strategy can be in one table: the same settings, checkpoint, encoder and
+    /// program.
     pub fn is_same_strategy(&self, other: &Self) -> bool {
         self.config == other.config
             && self.model == other.model
@@ -92,13 +94,13 @@ impl Inputs {
             && self.program == other.program
     }
 
-    /// Whether two runs saw the same video, annotations and steps.
+    /// Whether two runs had the same video, annotations and steps.
     pub fn is_same_video(&self, other: &Self) -> bool {
         self.video == other.video && self.annotations == other.annotations && self.states == other.states
     }
 }
 
-/// The program that makes results.
+/// Identifies the program that makes results.
 fn this_program() -> Result<String, RunError> {
     let contents = std::env::current_exe().ok().filter(|_| !version::is_exact());
     let stamp = contents.map(|program| Stamp::of(&program)).transpose()?;

@@ -1,4 +1,4 @@
-//! Brings the results of a suite together, from one folder or from the folders of several shards.
+//! Merges the results of a suite, from one folder or from the folders of several shards.
 
 use std::path::PathBuf;
 
@@ -7,23 +7,24 @@ use super::store::{RunResult, Store, SuiteDescription};
 use crate::error::RunError;
 use prospect_evaluation::{StrategyRuns, StrategySummary, VideoRun, summarize};
 
-/// A whole suite.
+/// A complete suite.
 #[derive(Debug, Clone)]
 pub struct Merged {
-    /// What belongs to it.
+    /// Strategies, videos and baseline.
     pub description: SuiteDescription,
-    /// Every run.
+    /// The runs of every strategy.
     pub strategies: Vec<StrategyRuns>,
-    /// Every strategy's figures.
+    /// The figures of every strategy.
     pub summaries: Vec<StrategySummary>,
-    /// Per strategy and video, the folder with its trace.
+    /// For each strategy and video, the folder with its trace.
     pub folders: Vec<Vec<PathBuf>>,
 }
 
-/// Reads every result. A run that several folders have is taken from the first one in which it did not fail.
+/// Reads all results. If several folders have a run, the first one in which it succeeded is used.
 ///
 /// # Errors
-/// A folder that is no suite's, folders of different suites, results that are missing or were made from different things.
+/// A folder is not one of a suite, the folders belong to different suites, or results are missing or
+/// have different inputs.
 pub fn merge(folders: &[PathBuf]) -> Result<Merged, RunError> {
     let stores: Vec<Store> = folders.iter().map(|folder| Store::new(folder)).collect();
     let mut description: Option<SuiteDescription> = None;
@@ -50,7 +51,7 @@ pub fn merge(folders: &[PathBuf]) -> Result<Merged, RunError> {
     Ok(Merged { description, strategies, summaries, folders })
 }
 
-/// Refuses results that were made from different things: they would stand in one table as if they could be compared.
+/// Refuses results with different inputs, which must not be compared in one table.
 fn check_inputs(
     name: &str,
     first: &mut Option<Inputs>,
@@ -84,7 +85,7 @@ fn collect(description: &SuiteDescription, stores: &[Store]) -> Result<Collected
                 Some((result, store.run_folder(&strategy.folder, &video.name)))
             };
             let mut found: Vec<(RunResult, PathBuf)> = stores.iter().filter_map(result).collect();
-            // Stable: of equals the first folder's.
+            // The sort is stable, so among equals the first folder's result is used.
             found.sort_by_key(|(result, _)| result.error.is_some());
             match found.into_iter().next() {
                 Some((result, place)) => {

@@ -1,7 +1,8 @@
-//! Many videos under several strategies, so that a run that is killed and started again does only what is missing.
+//! Many videos under several strategies. If a suite is killed and started again, only missing runs are
+//! done.
 //!
-//! A suite lies in one folder: `suite.json` says what belongs to it, and `<strategy>/<video>/` has the `trace.jsonl` and
-//! the `result.json` of every run. A result appears whole or not at all.
+//! A suite has one folder. `suite.json` lists its strategies and videos, and `<strategy>/<video>/`
+//! contains the `trace.jsonl` and the `result.json` of a run. A result is either complete or absent.
 
 mod dataset;
 mod inputs;

@@ -1,8 +1,9 @@
-//! A folder in ProAssist's layout: `frames/<video>.arrow`, `generated_dialogs/<split>.json`, `prepared/<name>.jsonl`, and
-//! PROSPECT's `dst/<video>.tsv`.
+//! A folder in ProAssist's layout: `frames/<video>.arrow`, `generated_dialogs/<split>.json`,
+//! `prepared/<name>.jsonl`, and PROSPECT's `dst/<video>.tsv`.
 //!
-//! A sample is a video with one of its conversations, or a line of a prepared file: a conversation about a part of a video. The
-//! folder itself stands for the split that ProAssist tests on; another one, or a prepared file, is named.
+//! A sample is a video with one of its conversations, or a line of a prepared file: a conversation
+//! about a part of a video. The folder itself stands for the split on which ProAssist is tested. Other
+//! splits and prepared files are named explicitly.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,7 @@ const FRAMES: &str = "frames";
 const DIALOGS: &str = "generated_dialogs";
 const PREPARED: &str = "prepared";
 const STATES: &str = "dst";
-/// The first of these that is there.
+/// Names of splits. The first one that exists is used.
 const SPLITS: [&str; 5] = ["test_filtered", "val_filtered", "test", "val", "train"];
 
 #[derive(Deserialize)]
@@ -32,7 +33,7 @@ struct Conversation {
     user_type: Option<String>,
 }
 
-/// What is read here of a line of a prepared file; frames are counted in the whole video.
+/// The part of a prepared file's line that is used here. Frame numbers refer to the whole video.
 #[derive(Deserialize)]
 struct Prepared {
     video_uid: String,
@@ -43,7 +44,8 @@ struct Prepared {
     fps: Option<f64>,
 }
 
-/// The samples of a folder, a split's file or a prepared file in this layout; `None` if it is none.
+/// The samples of a folder, a split's file or a prepared file in this layout; `None` if `source` is
+/// none of these.
 pub(super) fn samples(source: &Path) -> Option<Result<Vec<Video>, RunError>> {
     if source.join(FRAMES).is_dir() {
         let dialogs = source.join(DIALOGS);
@@ -74,7 +76,7 @@ fn no_frames(root: &Path, video: &str, of: &Path) -> RunError {
     }
 }
 
-/// A sample is called after its video and its line.
+/// The samples of a prepared file, named after video and line.
 fn of_prepared(root: &Path, file: &Path) -> Result<Vec<Video>, RunError> {
     let frames = files(&root.join(FRAMES), "arrow")?;
     let states = files(&root.join(STATES), "tsv").unwrap_or_default();
@@ -149,7 +151,7 @@ fn of_split(root: &Path, split: &Path) -> Result<Vec<Video>, RunError> {
     Ok(samples)
 }
 
-/// Without dialogues, the videos that have dialogue states.
+/// Without dialogues: the videos that have dialogue states.
 fn of_states(root: &Path) -> Result<Vec<Video>, RunError> {
     let states = files(&root.join(STATES), "tsv").unwrap_or_default();
     let frames = files(&root.join(FRAMES), "arrow")?;
@@ -172,7 +174,8 @@ fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, RunError> {
     Ok(files)
 }
 
-/// The file of a video: of its name, or the only one whose name has that of the video in it.
+/// The file of a video: the one with its name, or else the only one whose name contains the video's
+/// name.
 fn named(files: &[PathBuf], video: &str) -> Option<PathBuf> {
     let exact = files.iter().find(|file| stem(file) == video);
     let mut holding = files.iter().filter(|file| stem(file).contains(video));

@@ -1,4 +1,4 @@
-//! The references as predictions, without a model.
+//! Replays the references as if they were replies, without a model.
 
 use prospect_config::{OnCorruptFrame, Settings};
 use prospect_engine::peak_memory_bytes;

@@ -15,18 +15,20 @@ impl Shard {
     /// The whole suite.
     pub const WHOLE: Self = Self { index: 0, count: 1 };
 
-    /// Whether this shard does run number `run`.
+    /// Whether run number `run` belongs to this shard.
     pub fn has(self, run: usize) -> bool {
         run % self.count == self.index
     }
 
-    /// The shard that a job scheduler gave this process, with the variables that say so: Slurm's `SLURM_ARRAY_TASK_ID` with
-    /// `_COUNT`, `_MIN`, `_MAX` and `_STEP`, or Kubernetes' `JOB_COMPLETION_INDEX` with `JOB_COMPLETIONS`, which the job has to
-    /// pass on itself. `None` without an index.
+    /// The shard that a job scheduler assigned to this process, with the variables that say so: Slurm's
+    /// `SLURM_ARRAY_TASK_ID` with `_COUNT`, `_MIN`, `_MAX` and `_STEP`, or Kubernetes'
+    /// `JOB_COMPLETION_INDEX` with `JOB_COMPLETIONS`, which the job must pass on itself. `None` without
+    /// an index.
     ///
     /// # Errors
-    /// An index without a count, or one that does not go with it: a process that took this for the whole suite would do what
-    /// all others do. An array with gaps: Slurm names one step for it, by which two tasks would do one shard and none another.
+    /// There is an index without a count, or the two do not match. Such a process must not do the whole
+    /// suite, because all other tasks would do so too. An array with gaps is refused as well: Slurm
+    /// reports a single step for it, so that two tasks could get the same shard and another shard none.
     pub fn from_scheduler(
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<(Self, String)>, RunError> {
@@ -56,7 +58,7 @@ impl Shard {
         }
     }
 
-    /// Task `task` of an array of `count` tasks from `least` to `most`, `step` apart.
+    /// The shard of task `task` in an array of `count` tasks from `least` to `most`, `step` apart.
     fn of_array(task: usize, count: usize, (least, most, step): (usize, usize, usize)) -> Option<Self> {
         let (reach, behind) = (most.checked_sub(least)?, task.checked_sub(least)?);
         if step == 0 || task > most || reach != count.checked_sub(1)?.checked_mul(step)? || behind % step != 0
@@ -71,7 +73,7 @@ impl Shard {
     }
 }
 
-/// All of them, if all are there.
+/// All numbers, if none is missing.
 fn all<const N: usize>(numbers: [Option<usize>; N]) -> Option<[usize; N]> {
     let found: Vec<usize> = numbers.into_iter().flatten().collect();
     found.try_into().ok()

@@ -14,21 +14,21 @@ use prospect_evaluation::{Cost, Judgement};
 use prospect_foreign::one_line;
 use prospect_journal::{JournalError, Lock, TRACE_FILE, UNFINISHED, write_whole};
 
-/// Name of the file that says what belongs to a suite.
+/// Name of the file with the suite's description.
 const SUITE_FILE: &str = "suite.json";
-/// Name of a run's result.
+/// Name of the file with a run's result.
 const RESULT_FILE: &str = "result.json";
-/// Name of the file that a video's stream is written down in.
+/// Name of the file with the suspended stream of a video.
 pub(super) const CHECKPOINT_FILE: &str = "stream.checkpoint";
 
-/// What belongs to a suite.
+/// Description of a suite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SuiteDescription {
     /// Strategies, in the order of the tables.
     pub strategies: Vec<StrategyEntry>,
     /// Videos, in order.
     pub videos: Vec<VideoEntry>,
-    /// What the others are compared with.
+    /// Name of the strategy with which the others are compared.
     pub baseline: Option<String>,
     /// How texts are compared.
     pub similarity: String,
@@ -39,21 +39,21 @@ pub struct SuiteDescription {
 pub struct StrategyEntry {
     /// Its name.
     pub name: String,
-    /// Its folder in the suite's.
+    /// Its folder inside the suite's folder.
     pub folder: String,
 }
 
 /// A video of a suite.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VideoEntry {
-    /// Its name, and the name of its folder.
+    /// Its name, which is also the name of its folder.
     pub name: String,
-    /// Where it lies.
+    /// Path of the video.
     pub source: PathBuf,
 }
 
 impl VideoEntry {
-    /// Of a video of a dataset. The report is read elsewhere than here: its path is a whole one.
+    /// The entry of a video. Its path is absolute, because the report is read from other folders.
     pub(super) fn of(video: &Video) -> Self {
         let source = std::path::absolute(&video.source).unwrap_or_else(|_| video.source.clone());
         Self { name: video.name.clone(), source }
@@ -63,15 +63,15 @@ impl VideoEntry {
 /// The result of one run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunResult {
-    /// What it was made from.
+    /// The inputs of the run.
     pub inputs: Inputs,
     /// Why the run failed, if it did.
     pub error: Option<String>,
-    /// What became of its replies.
+    /// The judgement of its replies.
     pub judgement: Judgement,
-    /// What it took.
+    /// The cost of the run.
     pub cost: Cost,
-    /// Laws that its trace breaks.
+    /// Laws of traces that its trace breaks.
     pub broken_laws: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// The suite in `folder`, which need not be there yet.
+    /// The suite in `folder`, which need not exist yet.
     pub fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }
     }
@@ -92,13 +92,13 @@ impl Store {
         self.folder.join(strategy_folder).join(video)
     }
 
-    /// The result of one run; `None` if there is none, or none that this program wrote.
+    /// The result of one run; `None` if there is none, or if another program wrote it.
     pub fn result(&self, strategy_folder: &str, video: &str) -> Option<RunResult> {
         let file = self.run_folder(strategy_folder, video).join(RESULT_FILE);
         serde_json::from_slice(&fs::read(file).ok()?).ok()
     }
 
-    /// Takes what only one process may have: the part of a suite that `shard` names.
+    /// Locks the part of the suite that belongs to `shard`.
     ///
     /// # Errors
     /// [`JournalError::Locked`], [`JournalError::Write`].
@@ -107,7 +107,7 @@ impl Store {
         Ok(Lock::take(&self.folder.join(name), &self.folder)?)
     }
 
-    /// Takes the folder of one run.
+    /// Locks the folder of one run.
     ///
     /// # Errors
     /// [`JournalError::Locked`], [`JournalError::Write`].
@@ -123,8 +123,8 @@ impl Store {
         write_json(&self.run_folder(strategy_folder, video).join(RESULT_FILE), result)
     }
 
-    /// Forgets a run that is about to be made again: its result, its trace, and what a process left that was killed while it
-    /// wrote them.
+    /// Deletes the files of a run that is about to be repeated: its result, its trace, and unfinished
+    /// files of a killed process.
     ///
     /// # Errors
     /// [`JournalError::Write`].
@@ -146,10 +146,10 @@ impl Store {
         Ok(())
     }
 
-    /// What belongs to the suite.
+    /// Reads the suite's description.
     ///
     /// # Errors
-    /// [`RunError::Argument`] if the folder holds none.
+    /// [`RunError::Argument`] if the folder has none.
     pub fn description(&self) -> Result<SuiteDescription, RunError> {
         let path = self.folder.join(SUITE_FILE);
         let wrong = |problem: String| RunError::Argument {
@@ -160,8 +160,8 @@ impl Store {
         read_json(&path).map_err(wrong)
     }
 
-    /// Whether a suite of these videos may be written here: there is none yet, or one of the same dataset, which may have grown or
-    /// shrunk since. Of another one the results would be lost.
+    /// Whether a suite of these videos may be written here: the folder has no suite, or one of the same
+    /// dataset, which may have grown or shrunk since. The results of another dataset would be lost.
     pub fn is_for<'a>(&self, videos: impl Iterator<Item = &'a Video>) -> bool {
         let Ok(there) = self.description() else { return true };
         let mut shared = 0;
@@ -174,7 +174,7 @@ impl Store {
         shared > 0
     }
 
-    /// Writes what belongs to the suite.
+    /// Writes the suite's description.
     ///
     /// # Errors
     /// [`JournalError::Write`].
@@ -182,7 +182,7 @@ impl Store {
         write_json(&self.folder.join(SUITE_FILE), description)
     }
 
-    /// Writes a file beside them.
+    /// Writes a text file into the suite's folder.
     ///
     /// # Errors
     /// [`JournalError::Write`].

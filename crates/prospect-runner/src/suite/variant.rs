@@ -7,7 +7,7 @@ use crate::strategies::SANITY;
 /// A strategy with its settings.
 #[derive(Debug, Clone)]
 pub struct Variant {
-    /// `NAME` or `NAME:POSITIONS`, as written; the column's name in tables.
+    /// `NAME` or `NAME:POSITIONS` as given; also the name in tables.
     pub name: String,
     /// The settings of its runs.
     pub settings: Settings,
@@ -19,7 +19,7 @@ impl Variant {
         self.name == SANITY
     }
 
-    /// Its folder's name.
+    /// Name of its folder.
     pub fn folder(&self) -> String {
         self.name.replace(':', "_")
     }

@@ -7,25 +7,26 @@ use std::path::PathBuf;
 use prospect_config::Settings;
 use prospect_evaluation::annotations::Choice;
 
-/// A video with what is known about it.
+/// A video, and what is known about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Video {
-    /// What it is called in tables and folders; no two videos of a suite have the same.
+    /// Its name in tables and folders, unique within a suite.
     pub name: String,
     /// File or folder of images.
     pub source: PathBuf,
-    /// Its annotations.
+    /// Path of its annotations.
     pub annotations: PathBuf,
-    /// Which of several dialogues in that file.
+    /// Selects one of several dialogues in that file.
     pub choice: Choice,
-    /// Where its steps stand, if not in that file.
+    /// Path of the file with its steps, if they are not in the annotations.
     pub states: Option<PathBuf>,
-    /// The part of it that belongs to the sample, in seconds.
+    /// The part of the video that belongs to the sample, in seconds.
     pub part: Option<Range<f64>>,
 }
 
 impl Video {
-    /// The settings of a run over it: within the settings' part of every video, its own.
+    /// The settings of a run over this video: the sample's part of the video, within the part that the
+    /// settings select.
     pub(super) fn settings<'a>(&self, settings: &'a Settings) -> Cow<'a, Settings> {
         let Some(Range { start, end }) = self.part else { return Cow::Borrowed(settings) };
         let mut settings = settings.clone();

@@ -1,4 +1,4 @@
-//! Does what a suite still lacks.
+//! Does the runs of a suite that have no result yet.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -22,7 +22,7 @@ use prospect_evaluation::{Cost, Similarity, read_trace};
 use prospect_journal::{JournalError, TraceWriter};
 use prospect_session::broken_laws;
 
-/// Videos, strategies, and what runs them.
+/// Videos and strategies, and what is needed to run them.
 pub struct Suite<'a> {
     /// Every video, in order, with its annotations.
     pub videos: Vec<(Video, Annotations)>,
@@ -30,42 +30,42 @@ pub struct Suite<'a> {
     pub variants: Vec<Variant>,
     /// The strategy that the others are compared with.
     pub baseline: Option<String>,
-    /// Where the results lie.
+    /// The folder of the results.
     pub store: Store,
-    /// Strategies beside the built-in ones.
+    /// Strategies, the built-in ones included.
     pub strategies: &'a Registry,
     /// The model.
     pub checkpoint: &'a Checkpoint,
-    /// Ends it before the next video.
+    /// Ends the suite before its next run.
     pub interrupt: &'a Interrupt,
-    /// Frames from one checkpoint of a video's stream to the next; `None` writes none down.
+    /// Number of frames from one checkpoint of a stream to the next; `None` writes no checkpoints.
     pub checkpoint_every: Option<NonZeroUsize>,
     /// Compares texts.
     pub similarity: &'a dyn Similarity,
 }
 
-/// What became of the runs of one shard.
+/// The outcome of one shard.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ShardOutcome {
-    /// Runs that were done now; the others had their result already.
+    /// Number of runs done now. Other runs already had their result.
     pub done: usize,
-    /// Runs that failed.
+    /// Number of failed runs.
     pub failed: usize,
-    /// Laws that the runs' traces break.
+    /// Number of laws of traces that were broken.
     pub broken_laws: usize,
-    /// Runs of the whole suite that have no result of these inputs yet.
+    /// Number of runs of the whole suite that have no result of these inputs yet.
     pub missing: usize,
 }
 
-/// What is told while a suite runs.
+/// Progress of a suite.
 pub enum Told<'a> {
-    /// A run of the shard has its result.
+    /// A run of the shard has a result.
     Result(&'a Variant, &'a Video, &'a RunResult),
     /// Something that a person should know.
     Note(&'a str),
 }
 
-/// Is told.
+/// Receives the progress.
 pub type Progress<'a> = dyn FnMut(Told<'_>) + 'a;
 
 /// Reads the annotations of every video.
@@ -84,12 +84,12 @@ pub fn with_annotations(videos: Vec<Video>) -> Result<Vec<(Video, Annotations)>,
 }
 
 impl Suite<'_> {
-    /// Runs that `shard` has.
+    /// Number of runs that belong to `shard`.
     pub fn runs(&self, shard: Shard) -> usize {
         (0..self.variants.len() * self.videos.len()).filter(|run| shard.has(*run)).count()
     }
 
-    /// Does the runs of `shard` that have no result yet, and those that failed or were made from something else.
+    /// Does the runs of `shard` that have no result, that failed, or whose result has other inputs.
     ///
     /// # Errors
     /// [`RunError::Interrupted`], or results that cannot be written. A run that fails is a result, not an error.
@@ -104,11 +104,11 @@ impl Suite<'_> {
             .map(|variant| SharedInputs::of(variant, &self.checkpoint.files))
             .collect::<Result<Vec<_>, _>>()?;
         for (number, variant, video, annotations) in self.jobs() {
-            // Videos vary fastest.
+            // Consecutive numbers are different videos of one strategy.
             let shared = &shared[number / self.videos.len()];
             if !shard.has(number) {
                 let there = self.store.result(&variant.folder(), &video.name);
-                // Whose it is will read the video; here its length has to do.
+                // Only the shard that owns the run reads the video. Here its length has to be enough.
                 outcome.missing +=
                     usize::from(!there.is_some_and(|there| there.inputs.may_be(shared, video)));
                 continue;
@@ -116,9 +116,9 @@ impl Suite<'_> {
             self.interrupt.check()?;
             let inputs = Inputs::of(shared, video)?;
             let _lock = self.store.lock_run(&variant.folder(), &video.name)?;
-            // A suite that is divided otherwise may have made it meanwhile.
+            // A process with another division into shards may have done the run meanwhile.
             let there = self.store.result(&variant.folder(), &video.name);
-            // What broke a law was no sound run, and may have been the work of two at one time.
+            // A run that broke a law is repeated. Two processes may have worked on it at the same time.
             let sound = |result: &RunResult| {
                 result.inputs == inputs && result.error.is_none() && result.broken_laws.is_empty()
             };
@@ -136,7 +136,7 @@ impl Suite<'_> {
         Ok(outcome)
     }
 
-    /// Every run with its number.
+    /// All runs with their numbers.
     fn jobs(&self) -> impl Iterator<Item = (usize, &Variant, &Video, &Annotations)> {
         let pairs =
             self.variants.iter().flat_map(|variant| self.videos.iter().map(move |video| (variant, video)));
@@ -157,7 +157,7 @@ impl Suite<'_> {
         }
     }
 
-    /// Runs one video and writes its result; everything that is measured of it is read from its trace, also of a run that
+    /// Runs one video and writes its result. All figures are read from its trace, even if the run
     /// failed.
     fn one(
         &self,
@@ -183,7 +183,7 @@ impl Suite<'_> {
             }
             outcome => outcome.err(),
         };
-        // Where a run failed, for whatever cause, the next one goes on; but not with a stream that does not fit.
+        // A failed run is resumed the next time, unless its suspended stream does not fit.
         let is_over = failure.as_ref().is_none_or(|error| matches!(error, RunError::Suspend(_)));
         // A run that failed before its first event has no trace.
         let events = if trace.has_begun() { read_trace(trace.path())? } else { Vec::new() };
@@ -196,7 +196,7 @@ impl Suite<'_> {
             error: failure.map(|error| error.to_string()),
         };
         self.store.put_result(&variant.folder(), &video.name, &result)?;
-        // The lock file beside it stays, as all do.
+        // The lock file stays, like all lock files.
         keeper.filter(|_| is_over).map_or(Ok(()), |keeper| keeper.file().forget())?;
         Ok(result)
     }
@@ -225,7 +225,7 @@ impl Suite<'_> {
         run::run(inputs, keeping, trace, &mut Silent).map(drop)
     }
 
-    /// What writes the stream of a video down as it goes, if that is asked for.
+    /// The keeper that suspends a video's stream regularly, if checkpoints are wanted.
     fn keeper(&self, variant: &Variant, video: &Video, folder: &Path) -> Result<Option<Keeper>, RunError> {
         let Some(every) = self.checkpoint_every.filter(|_| !variant.is_sanity()) else { return Ok(None) };
         let (settings, source) = (video.settings(&variant.settings), video.source.display().to_string());
@@ -234,7 +234,8 @@ impl Suite<'_> {
     }
 }
 
-/// A stream that was written down and its trace, if both are sound and of this run; of anything else the video is run anew.
+/// A suspended stream and its trace, if both are intact and belong to this run. Otherwise the video is
+/// run from the beginning.
 fn resumable(keeper: &Keeper, folder: &Path) -> Option<(TraceWriter, SuspendedRun)> {
     let suspended = keeper.suspended().ok()?;
     Some((TraceWriter::continued(folder, suspended.trace()).ok()?, suspended))

@@ -1,4 +1,4 @@
-//! Why a run cannot be resumed.
+//! Errors of resuming a run.
 
 use std::path::PathBuf;
 
@@ -6,14 +6,14 @@ use prospect_engine::UnfitError;
 use prospect_foreign::one_line;
 use prospect_journal::{SuspendedError, TraceEndError};
 
-/// Why a run cannot go on with what its `--checkpoint` holds.
+/// Why a run cannot use its `--checkpoint` file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SuspendError {
-    /// What is wrong with the file itself.
+    /// The file itself is invalid.
     #[error("--checkpoint {0}")]
     File(SuspendedError),
-    /// There is no such file.
+    /// The file does not exist.
     #[error(
         "--checkpoint {}: there is none to resume from: expected one that a run with --checkpoint wrote (without --resume the stream begins anew)",
         path.display()
@@ -22,7 +22,7 @@ pub enum SuspendError {
         /// The file.
         path: PathBuf,
     },
-    /// A stream that would be lost.
+    /// The stream of an earlier run would be lost.
     #[error(
         "--checkpoint {}: holds the stream of an earlier run: expected --resume to go on with it, or --overwrite to begin anew",
         path.display()
@@ -31,17 +31,17 @@ pub enum SuspendError {
         /// The file.
         path: PathBuf,
     },
-    /// A program of another version.
+    /// The file was written by another version of the program.
     #[error("--checkpoint {}: was written by prospect {found}: expected prospect {expected}", path.display())]
     Version {
         /// The file.
         path: PathBuf,
-        /// What wrote it.
+        /// The version that wrote it.
         found: String,
-        /// What reads it.
+        /// The version of this program.
         expected: String,
     },
-    /// A stream under other settings.
+    /// The stream had other settings.
     #[error(
         "--checkpoint {}: the settings differ in {key}, which was {found} and is {expected}: expected the same",
         path.display()
@@ -51,12 +51,12 @@ pub enum SuspendError {
         path: PathBuf,
         /// The first setting that differs.
         key: String,
-        /// What it was.
+        /// Its value in the file.
         found: String,
-        /// What it is now.
+        /// Its value now.
         expected: String,
     },
-    /// A stream of something else.
+    /// The stream had another model, source or annotations.
     #[error(
         "--checkpoint {}: the {what} was {found}, and is {expected} or was changed since: expected the same",
         path.display()
@@ -64,14 +64,14 @@ pub enum SuspendError {
     Other {
         /// The file.
         path: PathBuf,
-        /// `model`, `source` or `annotations`.
+        /// What differs: `model`, `source` or `annotations`.
         what: &'static str,
-        /// What it was.
+        /// The one in the file.
         found: String,
-        /// What it is now.
+        /// The present one.
         expected: String,
     },
-    /// A source that has become shorter.
+    /// The source has become shorter.
     #[error(
         "--checkpoint {}: the stream had come to item {items} of its source, which ends at {found}: expected the same source",
         path.display()
@@ -79,22 +79,22 @@ pub enum SuspendError {
     SourceEnded {
         /// The file.
         path: PathBuf,
-        /// Where the stream was.
+        /// The position of the stream.
         items: usize,
-        /// Where the source ends.
+        /// The end of the source.
         found: usize,
     },
-    /// A trace that the checkpoint does not go with.
+    /// The trace does not belong to the suspended stream.
     #[error("--checkpoint {}: its trace {} {problem}", path.display(), trace.display())]
     Trace {
         /// The file.
         path: PathBuf,
-        /// The trace.
+        /// Path of the trace.
         trace: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the trace.
         problem: TraceEndError,
     },
-    /// State that does not fit model and settings.
+    /// The state does not fit the model and the settings.
     #[error("--checkpoint {}: {}", path.display(), one_line(problem))]
     Unfit {
         /// The file.

@@ -1,4 +1,4 @@
-//! What a suspended stream was a stream of: it cannot go on over anything else.
+//! The identity of a suspended stream. It can only be resumed with the same identity.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::model_files::ModelFiles;
 use crate::run::{self, annotations_file};
 use crate::version::VERSION;
 
-/// Everything that a stream depends on, but for its own past.
+/// Everything that a stream depends on, except its own past.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
@@ -25,7 +25,7 @@ pub struct Identity {
     annotations: Input,
 }
 
-/// A file or folder, as it was.
+/// A file or folder, identified by its contents.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Input {
@@ -34,8 +34,9 @@ struct Input {
 }
 
 impl Input {
-    /// A file or folder is known by its contents; what is neither, such as a pattern or a camera, by its name alone, but for what
-    /// of it is a secret: of that not even a digest is written down, as a short password can be guessed by it.
+    /// Files and folders are identified by their contents. Other sources, such as a pattern or a
+    /// camera, are identified by their name without secrets: not even a digest of a password is stored,
+    /// because a short password could be guessed from it.
     fn of(path: Option<&Path>) -> Result<Self, RunError> {
         let Some(path) = path else { return Ok(Self { name: "none".to_owned(), stamp: Stamp::default() }) };
         let name = without_secrets(&path.display().to_string());
@@ -48,20 +49,21 @@ impl Input {
     }
 }
 
-/// Whether a path leads to contents that stay: a pipe has none.
+/// Whether a path leads to permanent contents. A pipe has none.
 fn is_contents(path: &Path) -> bool {
     path.is_file() || path.is_dir()
 }
 
-/// Whether a setting may be another one when a stream goes on.
+/// Whether the setting with this key may change when a stream is resumed.
 pub type MayChange = fn(&str) -> bool;
 
-/// No setting may.
+/// No setting may change.
 pub(super) fn nothing(_: &str) -> bool {
     false
 }
 
-/// What may change of a stream while it goes on: when silence wins, and which strategy decides, with its parameters.
+/// The settings that may change during a stream: the threshold of silence, and the strategy with its
+/// parameters.
 pub fn threshold_and_strategy(key: &str) -> bool {
     let of_strategy = |rest: &str| {
         let table = rest.split_once('.').map_or(rest, |(table, _)| table);
@@ -71,18 +73,18 @@ pub fn threshold_and_strategy(key: &str) -> bool {
 }
 
 impl Identity {
-    /// The values of `settings` that differ from those under which the stream was written down.
+    /// The values of `settings` that differ from those of the suspended stream.
     pub fn changes_to(&self, settings: &Settings) -> Map<String, Value> {
         let all = differences(&self.settings, &run::settings_without_secrets(settings));
         all.into_iter().map(|difference| (difference.key, difference.other)).collect()
     }
 
     /// # Errors
-    /// A file that cannot be looked at.
+    /// A file cannot be read.
     pub(super) fn of(settings: &Settings, model: &ModelFiles, source: &str) -> Result<Self, RunError> {
         Ok(Self {
             prospect: VERSION.to_owned(),
-            // Settings are numbers, words and lists: they always become JSON.
+            // Settings always serialize.
             settings: run::settings_without_secrets(settings),
             model: Input::of_model(model)?,
             source: Input::of(Some(source.as_ref()))?,
@@ -91,7 +93,8 @@ impl Identity {
     }
 
     /// # Errors
-    /// The first thing in which a checkpoint's identity (`self`) is not that of the run that would go on.
+    /// The first difference between the identity of a suspended stream (`self`) and that of the run
+    /// that would resume it.
     pub(super) fn check(&self, run: &Self, path: &Path, may_change: MayChange) -> Result<(), SuspendError> {
         let Self { prospect, settings, model, source, annotations } = self;
         let path = || path.to_owned();

@@ -1,9 +1,9 @@
-//! A run that is written down now and then, so that it outlives its process: `--checkpoint` and `--resume`. (A checkpoint
-//! of the *model* is [`crate::checkpoint`].)
+//! A run that is suspended to a file regularly, so that it survives its process: `--checkpoint` and
+//! `--resume`. (Checkpoints of the *model* are in [`crate::checkpoint`].)
 //!
-//! [`Keeper`] writes; [`SuspendedRun`] is what comes back. Beside what the rest of the stream depends on, the file says how far
-//! source and trace had come. It belongs to one model, one source, the same settings and annotations and one trace, and is
-//! refused with anything else.
+//! [`Keeper`] writes the file, and [`SuspendedRun`] is what is read from it. Besides the state of the
+//! stream the file stores the positions in source and trace. It belongs to one model, one source, one
+//! trace, and the same settings and annotations, and is refused with others.
 
 mod error;
 mod identity;
@@ -23,10 +23,10 @@ use crate::error::RunError;
 use crate::model_files::ModelFiles;
 use crate::run::{Progress, ServedStream};
 
-/// The stream of a run, as it was written down.
+/// The suspended stream of a run.
 pub type SuspendedRun = SuspendedStream<Progress, Identity>;
 
-/// The trace in `folder`: a new one, or that of the run that goes on.
+/// The trace in `folder`: a new one, or the continued trace of the resumed run.
 ///
 /// # Errors
 /// [`SuspendError::Trace`].
@@ -39,7 +39,7 @@ pub fn trace_in(folder: &Path, suspended: Option<&SuspendedRun>) -> Result<Trace
     })
 }
 
-/// Writes a stream down every so many frames.
+/// Suspends a stream to a file at regular intervals.
 #[derive(Debug)]
 pub struct Keeper {
     may_change: MayChange,
@@ -49,10 +49,10 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Keeps the stream of `source` under these settings, fitted to `model`, in the file `path`.
+    /// Keeps the stream of `source` in the file `path`. The settings must be fitted to `model`.
     ///
     /// # Errors
-    /// As [`SuspendedFile::take`], or a file of the stream that cannot be looked at.
+    /// As [`SuspendedFile::take`]; a file of the stream's identity cannot be read.
     pub fn new(
         path: &Path,
         every: NonZeroUsize,
@@ -64,27 +64,27 @@ impl Keeper {
         Ok(Self { may_change: nothing, file, every, identity: Identity::of(settings, model, source)? })
     }
 
-    /// The stream may go on with other values of these settings.
+    /// Allows the stream to be resumed with other values of these settings.
     pub fn with_changes_of(self, may_change: MayChange) -> Self {
         Self { may_change, ..self }
     }
 
-    /// Where the stream is written down.
+    /// The file of the suspended stream.
     pub fn file(&self) -> &SuspendedFile {
         &self.file
     }
 
-    /// The stream that the file holds, if this run can go on with it.
+    /// Reads the stream in the file, if this run can resume it.
     ///
     /// # Errors
-    /// Every way in which it cannot, but for what only the model can tell.
+    /// All reasons why it cannot, except those that only the model can detect.
     pub fn suspended(&self) -> Result<SuspendedRun, RunError> {
         let stream: SuspendedRun = self.file.read()?;
         stream.identity().check(&self.identity, stream.path(), self.may_change)?;
         Ok(stream)
     }
 
-    /// Writes the stream down if so many frames have passed.
+    /// Suspends the stream if enough frames have passed.
     ///
     /// # Errors
     /// As [`Self::keep`].
@@ -100,7 +100,7 @@ impl Keeper {
         }
     }
 
-    /// Writes the stream down, between two frames.
+    /// Suspends the stream, between two frames.
     ///
     /// # Errors
     /// The trace or the file cannot be written.

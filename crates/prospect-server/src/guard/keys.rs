@@ -1,14 +1,14 @@
-//! Keys that prove who asks.
+//! Bearer keys that identify callers.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Shortest key that is one: a shorter one could be guessed.
+/// Fewest characters of a key. A shorter one could be guessed.
 const LEAST_LETTERS: usize = 16;
 
-/// Why there are no keys.
+/// Why the keys cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file cannot be read.
@@ -16,18 +16,18 @@ pub enum KeyError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A key that is too short.
+    /// A key is too short.
     #[error("--api-key-file {}: line {line}: expected a key of at least {LEAST_LETTERS} letters", path.display())]
     Short {
         /// The file.
         path: PathBuf,
-        /// The line, from 1.
+        /// Line number, from 1.
         line: usize,
     },
-    /// No key at all.
+    /// The file has no key.
     #[error("--api-key-file {}: no key: expected one a line", path.display())]
     None {
         /// The file.
@@ -35,22 +35,24 @@ pub enum KeyError {
     },
 }
 
-/// The keys that are let in; none of them is kept, only their digests.
+/// The accepted keys. Only their SHA-256 digests are stored.
 #[derive(Clone, Default)]
 pub struct Keys(Vec<[u8; 32]>);
 
-/// Who asks: what stands for a key and tells nothing of it, or nothing, where no key is asked for.
+/// The identity of a caller: a number that is derived from the key and reveals nothing about it, or a
+/// constant if no keys are required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Caller(u64);
 
 impl Caller {
-    /// Everybody, on a server without keys.
+    /// All callers of a server without keys.
     pub(crate) const ANYBODY: Self = Self(0);
-    /// The server itself, for sessions that begin with it.
+    /// The server itself, as owner of sessions that begin with the server.
     pub(crate) const SERVER: Self = Self(u64::MAX);
 
-    /// Whoever has the key of this digest. A digest of the digest is what is written down beside a session, so that it is its owner's
-    /// also when the server begins anew.
+    /// The caller whose key has this digest. The number comes from a digest of the digest. It is stored
+    /// with a session, so that the session still belongs to the same caller after the server has
+    /// restarted.
     fn of(digest: &[u8; 32]) -> Self {
         let again: [u8; 32] = Sha256::digest(digest).into();
         let first = again.first_chunk().copied().unwrap_or_default();
@@ -59,10 +61,10 @@ impl Caller {
 }
 
 impl Keys {
-    /// The keys in a file, one a line; `#` begins a comment.
+    /// Reads keys from a file, one per line; `#` begins a comment.
     ///
     /// # Errors
-    /// A file that cannot be read, keys that are too short, no key.
+    /// The file cannot be read, a key is too short, or there is no key.
     pub fn from_file(path: &Path) -> Result<Self, KeyError> {
         let unreadable = |source| KeyError::Unreadable { path: path.to_owned(), source };
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
@@ -80,8 +82,8 @@ impl Keys {
         }
     }
 
-    /// Who shows this key; nobody if it is none of ours. Digests are compared, all of them and to their ends: how long that takes says
-    /// nothing of a key.
+    /// The caller who presents this key; `None` if the key is unknown. All digests are compared
+    /// completely, so that the time of the comparison reveals nothing about a key.
     pub(crate) fn caller(&self, key: Option<&str>) -> Option<Caller> {
         if self.0.is_empty() {
             return Some(Caller::ANYBODY);

@@ -1,11 +1,11 @@
-//! How much of everything there may be.
+//! Limits of requests, sessions and connections.
 
 use std::time::Duration;
 
-/// Bounds of what clients can ask for.
+/// Limits for what clients can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Most bytes of a request's body.
+    /// Most bytes of a request body.
     pub body_bytes: usize,
     /// Most pixels of a picture.
     pub pixels: u64,
@@ -13,19 +13,19 @@ pub struct Limits {
     pub frames_a_request: usize,
     /// Most frames of a session that wait for the model.
     pub waiting_frames: usize,
-    /// Most sessions that go on at a time.
+    /// Most running sessions.
     pub sessions: usize,
-    /// Most sessions that are kept, those that are suspended among them.
+    /// Most stored sessions, suspended ones included.
     pub kept_sessions: usize,
-    /// Most connections at a time.
+    /// Most simultaneous connections.
     pub connections: usize,
-    /// After so long without a request, a session is suspended.
+    /// Time without a request after which a session is suspended.
     pub idle: Duration,
-    /// Longest wait for a request's body, and for what comes of its frames.
+    /// Time limit for receiving a request's body, and for the results of its frames.
     pub request: Duration,
-    /// Longest time in which nothing of what is sent is taken by whoever should read it.
+    /// Time after which a connection is closed if the client reads nothing that is sent.
     pub write: Duration,
-    /// Most letters of a text.
+    /// Most characters of a text.
     pub text: usize,
     /// Most events of a session that are kept for readers.
     pub events: usize,

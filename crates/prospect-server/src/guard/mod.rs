@@ -1,4 +1,4 @@
-//! Who may come in, how much of everything there may be, and which addresses may be opened.
+//! Protects the server: keys, allowed web pages, limits, and allowed addresses.
 
 mod addresses;
 mod keys;

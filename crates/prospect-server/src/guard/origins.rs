@@ -1,20 +1,20 @@
-//! Which web pages may drive the server.
+//! Checks which web pages may use the server.
 //!
-//! A browser sends the page's origin along with what a page asks for. Without a look at it, any page that somebody visits could drive a
-//! server on their own machine.
+//! A browser sends the origin of a page with the page's requests. Without this check, any page that a
+//! person visits could use a server on that person's machine.
 
-/// Origins that are let in beside the server's own.
+/// Allowed origins besides the server's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins(Vec<String>);
 
 impl Origins {
-    /// These (`https://host:port`), and the server's own page.
+    /// Allows these origins (`https://host:port`) and the server's own page.
     pub fn new(origins: impl IntoIterator<Item = String>) -> Self {
         Self(origins.into_iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()).collect())
     }
 
-    /// Whether a page may ask: one of the server's own, whose host is the one that was asked (`Host`), or one that was let in. What is
-    /// no page has no origin.
+    /// Whether a request with this `Origin` is allowed: from the server's own page, whose host equals
+    /// `Host`, or from an allowed origin. Programs other than browsers send no origin and are allowed.
     pub fn allow(&self, origin: Option<&str>, host: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
         let origin = origin.to_ascii_lowercase();
@@ -23,8 +23,8 @@ impl Origins {
         is_own || self.0.contains(&origin)
     }
 
-    /// Whether a request was meant for this server by its `Host`: a name that somebody else's name server points at this machine is not.
-    /// An address and `localhost` are; other names where they were let in.
+    /// Whether `Host` names this server. IP addresses, `localhost` and the hosts of allowed origins do.
+    /// Other names do not: a stranger's name server can point them at this machine (DNS rebinding).
     pub fn know_host(&self, host: &str) -> bool {
         let name = match host.strip_prefix('[') {
             Some(rest) => rest.split(']').next().unwrap_or_default(),

@@ -1,29 +1,29 @@
-//! How long to wait before something is tried again.
+//! Exponential back-off with jitter.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-/// The wait after the first failure; each further one doubles it.
+/// Back-off after the first failure. Each further failure doubles it.
 const FIRST: Duration = Duration::from_millis(500);
-/// The longest wait.
+/// The longest back-off.
 pub(super) const LONGEST: Duration = Duration::from_secs(60);
 
-/// The wait after so many failures (from 1): between a half and all of the doubled time, so that those who failed together do not
-/// come back together.
+/// Back-off after `failures` failures, from 1: a random time between half of the doubled time and all
+/// of it, so that clients that failed together do not retry together.
 pub(super) fn wait(failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     let most = FIRST.saturating_mul(1 << doublings).min(LONGEST);
     most.mul_f64(0.5 + 0.5 * fraction(chance()))
 }
 
-/// A number that differs from call to call; no secret depends on it.
+/// A random number, not for secrets.
 pub(super) fn chance() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
 fn fraction(number: u64) -> f64 {
-    // The upper bits, as many as an f64 has.
+    // The upper 53 bits, the precision of an f64.
     (number >> 11) as f64 / (1_u64 << 53) as f64
 }
 

@@ -1,57 +1,58 @@
-//! What is wrong with how receivers of events are named.
+//! Errors in the configuration of event receivers.
 
 use std::path::PathBuf;
 
 use crate::tls::TlsError;
 
-/// Why events cannot be sent. Every message is one line; no message repeats an address, which may hold a password.
+/// Why the configuration of receivers is invalid. Every message is one line. No message quotes an
+/// address, which may contain a password.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
-    /// A webhook whose address is none.
+    /// The address of a webhook is invalid.
     #[error("--webhook, number {number}: not an address: expected http://HOST/PATH or https://HOST/PATH")]
     WebhookAddress {
-        /// Which one, from 1.
+        /// Number of the webhook, from 1.
         number: usize,
     },
-    /// A file that cannot be read.
+    /// A file cannot be read.
     #[error("{argument} {}: cannot be read: {source}", path.display())]
     Unreadable {
-        /// The argument that names the file.
+        /// The command line option that names the file.
         argument: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A secret that could be guessed.
+    /// A secret is so short that it could be guessed.
     #[error("--webhook-secret-file {}: expected a secret of at least {least} letters", path.display())]
     ShortSecret {
         /// The file.
         path: PathBuf,
-        /// Letters that it has to have.
+        /// Fewest characters of a secret.
         least: usize,
     },
-    /// A broker whose address is none.
+    /// The address of the broker is invalid.
     #[error("--mqtt: not an address: expected mqtt://HOST:PORT or mqtts://HOST:PORT")]
     MqttAddress,
-    /// A broker's address with a password.
+    /// The address of the broker contains a password.
     #[error(
         "--mqtt: a user in the address: expected --mqtt-user-file FILE, since every user of the machine reads a command line"
     )]
     MqttUserInAddress,
-    /// A prefix that topics cannot have.
+    /// The topic prefix is invalid.
     #[error("--mqtt-prefix {prefix:?}: expected letters, digits, '_', '-', and '/' between them")]
     MqttPrefix {
         /// The prefix.
         prefix: String,
     },
-    /// A file that names no user.
+    /// The file does not contain a user.
     #[error("--mqtt-user-file {}: expected the user on the first line and the password on the second", path.display())]
     MqttUser {
         /// The file.
         path: PathBuf,
     },
-    /// Roots that cannot be trusted.
+    /// The root certificates are invalid.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }

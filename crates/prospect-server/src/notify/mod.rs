@@ -1,6 +1,8 @@
-//! Events out: what happens in sessions is sent to webhooks and to an MQTT broker. Both are off unless the operator names them.
+//! Sends events of sessions to webhooks and to an MQTT broker. Both are off unless the operator
+//! configures them.
 //!
-//! A session tells its [`SessionNotices`] and waits for nobody: every receiver has a bounded queue and a task of its own.
+//! A session passes events to its [`SessionNotices`] and never waits: every receiver has a bounded
+//! queue and a task of its own.
 
 mod backoff;
 mod error;

@@ -1,4 +1,4 @@
-//! All receivers of a server.
+//! All receivers of a server's events.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,23 +11,23 @@ use super::reply::Reply;
 use super::webhook::{self, Webhook};
 use crate::metrics::Metrics;
 
-/// Most replies that wait for a webhook, each with a picture of at most half a megabyte.
+/// Most replies that wait for a webhook. Each can have a picture of up to half a megabyte.
 const WEBHOOK_QUEUE: usize = 64;
 /// Most replies that wait for a broker.
 const MQTT_QUEUE: usize = 256;
-/// How long receivers have, at the server's end, for what still waits.
+/// Time for remaining replies when the server shuts down.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// Who is told of what happens in sessions; nobody by default.
+/// The receivers of events; none by default.
 #[derive(Clone, Default)]
 pub struct NotifyOptions {
-    /// Are told of replies.
+    /// Webhooks, which get replies.
     pub webhooks: Vec<Webhook>,
-    /// Is told of replies and states.
+    /// An MQTT broker, which gets replies and states.
     pub mqtt: Option<MqttOptions>,
 }
 
-/// Hands what happens to every receiver.
+/// Passes events to every receiver.
 pub(crate) struct Notifier {
     webhooks: Vec<Arc<Receiver>>,
     mqtt: Option<(Arc<Receiver>, Arc<Board>)>,
@@ -35,7 +35,8 @@ pub(crate) struct Notifier {
 }
 
 impl Notifier {
-    /// Starts a task for every receiver; `model` is what is served. Called where tokio runs.
+    /// Starts a task for every receiver. `model` is the name of the served model. Must be called within
+    /// a tokio runtime.
     pub(crate) fn start(options: NotifyOptions, model: &str, metrics: &Metrics) -> Self {
         let mut tasks = JoinSet::new();
         let mut webhooks = Vec::new();
@@ -53,24 +54,24 @@ impl Notifier {
             let board = Arc::new(Board::default());
             let (told, states, model) = (Arc::clone(&receiver), Arc::clone(&board), model.to_owned());
             let runtime = tokio::runtime::Handle::current();
-            // The client's futures do not go from thread to thread.
+            // The futures of the MQTT client are not `Send`, so they run on a thread of their own.
             tasks.spawn_blocking(move || runtime.block_on(mqtt::work(options, &model, &told, &states)));
             (receiver, board)
         });
         Self { webhooks, mqtt, tasks: Mutex::new(tasks) }
     }
 
-    /// Whether anybody is told what frames look like.
+    /// Whether any receiver gets pictures of frames.
     pub(super) fn sends_pictures(&self) -> bool {
         !self.webhooks.is_empty()
     }
 
-    /// Whether anybody is told of replies.
+    /// Whether any receiver gets replies.
     pub(super) fn tells_replies(&self) -> bool {
         self.sends_pictures() || self.mqtt.is_some()
     }
 
-    /// Where states are shown, if anybody looks at them.
+    /// The board of states, if a receiver publishes states.
     pub(super) fn board(&self) -> Option<&Board> {
         self.mqtt.as_ref().map(|(_, board)| &**board)
     }
@@ -79,12 +80,12 @@ impl Notifier {
         self.webhooks.iter().chain(self.mqtt.iter().map(|(receiver, _)| receiver))
     }
 
-    /// Has everybody told of a reply. Never waits.
+    /// Passes a reply to every receiver. Never waits.
     pub(super) fn tell(&self, reply: &Arc<Reply>) {
         self.receivers().for_each(|receiver| receiver.tell(reply));
     }
 
-    /// Has what still waits told, within bounds.
+    /// Sends what still waits, within a time limit.
     pub(crate) async fn finish(&self) {
         self.receivers().for_each(|receiver| receiver.queue.end());
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));

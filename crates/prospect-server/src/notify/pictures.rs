@@ -1,24 +1,24 @@
-//! The pictures of frames whose turn is to come.
+//! Pictures of frames that wait for the model.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use image::RgbImage;
 
-/// Most pictures that are kept: more frames than that rarely wait between a source and its model.
+/// Most pictures that are kept. More frames rarely wait between a source and its model.
 const MOST_PICTURES: usize = 64;
 
-/// Pictures by their frames' numbers, which rise. They are shared with the frames, not copied.
+/// Pictures by frame number, in ascending order. They are shared with the frames and not copied.
 #[derive(Debug, Default)]
 pub(super) struct Pictures(Mutex<VecDeque<(usize, Arc<RgbImage>)>>);
 
 impl Pictures {
-    /// No code under the lock panics half-way.
+    /// A poisoned lock is harmless: no code under it can panic halfway.
     fn lock(&self) -> MutexGuard<'_, VecDeque<(usize, Arc<RgbImage>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps the picture of a frame that was read.
+    /// Keeps the picture of a frame.
     pub(super) fn keep(&self, frame: usize, picture: Arc<RgbImage>) {
         let mut kept = self.lock();
         if kept.len() >= MOST_PICTURES {
@@ -27,14 +27,14 @@ impl Pictures {
         kept.push_back((frame, picture));
     }
 
-    /// The picture of a frame that is done. Those of the frames up to it are kept no longer.
+    /// Removes the pictures of all frames up to this one, and returns the picture of this frame.
     pub(super) fn take(&self, frame: usize) -> Option<Arc<RgbImage>> {
         let mut kept = self.lock();
         let done = kept.partition_point(|(number, _)| *number <= frame);
         kept.drain(..done).next_back().filter(|(number, _)| *number == frame).map(|(_, picture)| picture)
     }
 
-    /// Forgets all of them: no frame follows.
+    /// Removes all pictures, because no frame follows.
     pub(super) fn clear(&self) {
         self.lock().clear();
     }

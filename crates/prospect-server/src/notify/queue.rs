@@ -1,11 +1,12 @@
-//! What waits for a receiver, within bounds.
+//! A bounded queue for a receiver.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
-/// A queue that never holds up whoever adds to it: where it is full, the oldest item goes. One task takes from it.
+/// A queue that never blocks the sender: if it is full, the oldest item is removed. One task takes
+/// items from it.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
     state: Mutex<State<T>>,
@@ -26,12 +27,13 @@ impl<T> Queue<T> {
         Self { state, changed: Notify::new(), over: watch::Sender::new(false), most: most.max(1) }
     }
 
-    /// No code under the lock panics half-way.
+    /// A poisoned lock is harmless: no code under it can panic halfway.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an item. What is lost by it: the oldest one of a full queue, or the item itself where nobody takes any more.
+    /// Adds an item. Returns the item that is lost: the oldest one of a full queue, or the new one if
+    /// the queue has ended.
     pub(super) fn push(&self, item: T) -> Option<T> {
         let mut state = self.lock();
         if state.is_over {
@@ -52,7 +54,7 @@ impl<T> Queue<T> {
         self.lock().items.len()
     }
 
-    /// Says that nothing follows; what waits may still be taken.
+    /// Ends the queue. Remaining items can still be taken.
     pub(super) fn end(&self) {
         self.lock().is_over = true;
         self.over.send_replace(true);
@@ -63,14 +65,14 @@ impl<T> Queue<T> {
         self.lock().is_over
     }
 
-    /// Waits until something was added, or nothing follows; may return without either.
+    /// Waits until an item was added or the queue has ended; may return without either.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    /// Waits until nothing follows.
+    /// Waits until the queue has ended.
     pub(super) async fn over(&self) {
-        // The sender is this queue's, so that it is there.
+        // The wait cannot fail, because this queue holds the sender.
         let _ = self.over.subscribe().wait_for(|over| *over).await;
     }
 }

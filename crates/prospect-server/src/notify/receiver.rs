@@ -1,4 +1,4 @@
-//! Whoever is told of replies: what waits for it, and what became of it.
+//! The queue and the counters of a receiver.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use super::queue::Queue;
 use super::reply::Reply;
 use crate::metrics::ReceiverCounts;
 
-/// A receiver's queue with its figures.
+/// A receiver of replies.
 pub(super) struct Receiver {
-    /// What logs and figures call it: no part of its address.
+    /// Name in logs and metrics. It contains no part of the address.
     pub(super) name: String,
     pub(super) queue: Queue<Arc<Reply>>,
     pub(super) counts: ReceiverCounts,
@@ -19,14 +19,14 @@ impl Receiver {
         Self { name, queue: Queue::new(most), counts }
     }
 
-    /// Has a reply told when its turn comes. Never waits.
+    /// Queues a reply. Never waits.
     pub(super) fn tell(&self, reply: &Arc<Reply>) {
         if self.queue.push(Arc::clone(reply)).is_some() {
             self.counts.dropped.inc();
         }
     }
 
-    /// Gives up what still waits, where the server ends.
+    /// Discards what still waits, when the server shuts down.
     pub(super) fn give_up(&self) {
         let left = std::iter::from_fn(|| self.queue.pop()).count();
         if left > 0 {

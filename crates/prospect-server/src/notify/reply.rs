@@ -1,4 +1,4 @@
-//! A reply as receivers are told of it.
+//! A reply in the form in which receivers get it.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use crate::small_jpeg::SmallJpeg;
 
-/// What the assistant said to a frame.
+/// What the assistant said at a frame.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Reply {
-    /// The same whenever this reply is told again.
+    /// Identifier of the reply. It is the same when the reply is sent again.
     pub(super) id: String,
-    /// When it was said, in seconds since 1970.
+    /// Time of the reply, in seconds since 1970.
     pub(super) created: u64,
     pub(super) session: String,
     /// The camera that the session watches.
@@ -25,14 +25,14 @@ pub(super) struct Reply {
     pub(super) time: f64,
     #[serde(rename = "reply")]
     pub(super) text: String,
-    /// Probability of silence, where there was a decision.
+    /// Probability of silence, if there was a talk decision.
     pub(super) not_talk_probability: Option<f32>,
-    /// The frame; not for brokers, which keep what they are told.
+    /// Picture of the frame. Brokers do not get it, because they retain messages.
     #[serde(skip)]
     pub(super) image: Option<Arc<Jpeg>>,
 }
 
-/// A small picture as text.
+/// A small picture, encoded as text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Jpeg {
     #[serde(rename = "type")]
@@ -49,14 +49,14 @@ impl From<SmallJpeg> for Jpeg {
     }
 }
 
-/// The time since 1970.
+/// Time since 1970.
 pub(super) fn now() -> std::time::Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 impl Reply {
-    /// An id that no other reply has: a frame of a session has one reply at most, but a session that was cut back to its last
-    /// checkpoint comes to a frame again.
+    /// A unique id. A frame of a session has at most one reply, but a session that is resumed from its
+    /// last checkpoint can come to the same frame again; the id therefore contains the time.
     pub(super) fn id_of(session: &str, frame: usize) -> String {
         format!("{session}.{frame}.{}", now().as_millis())
     }

@@ -1,4 +1,4 @@
-//! What one session tells.
+//! Passes the events of one session to the receivers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,13 +11,13 @@ use super::pictures::Pictures;
 use super::reply::{Jpeg, Reply, now};
 use crate::small_jpeg::SmallJpeg;
 
-/// Tells receivers of one session. Costs nothing where there are none.
+/// Passes the events of one session to all receivers. It does almost nothing if there are none.
 pub(crate) struct SessionNotices {
     notifier: Arc<Notifier>,
     session: String,
     camera: Option<String>,
     pictures: Pictures,
-    /// What was said to the frame that is worked on.
+    /// The reply to the frame in progress.
     said: Mutex<Option<String>>,
 }
 
@@ -26,14 +26,15 @@ impl SessionNotices {
         Self { notifier, session, camera, pictures: Pictures::default(), said: Mutex::default() }
     }
 
-    /// A frame was read. Its picture is kept where somebody may be told what the frame looks like.
+    /// Keeps the picture of a frame that was read, if a receiver gets pictures.
     pub(crate) fn frame(&self, frame: &Frame) {
         if self.notifier.sends_pictures() {
             self.pictures.keep(frame.index, Arc::clone(&frame.image));
         }
     }
 
-    /// Something came of the stream. A reply is told with its frame, which knows how sure the decision was.
+    /// Takes an event. A reply is sent with the event of its frame, which has the probability of
+    /// silence.
     pub(crate) fn event(&self, event: &Event) {
         if !self.notifier.tells_replies() {
             return;
@@ -48,7 +49,7 @@ impl SessionNotices {
         }
     }
 
-    /// No code under the lock panics half-way.
+    /// A poisoned lock is harmless: no code under it can panic halfway.
     fn said(&self) -> std::sync::MutexGuard<'_, Option<String>> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -57,7 +58,7 @@ impl SessionNotices {
         let picture = self.pictures.take(frame);
         let Some(text) = self.said().take() else { return };
         let (session, camera) = (self.session.clone(), self.camera.clone());
-        // On the session's thread, once: what waits in the receivers' queues is small and shared.
+        // Encoded once, on the session's thread. The receivers' queues then share a small picture.
         let image =
             picture.and_then(|picture| SmallJpeg::of(&picture)).map(|jpeg| Arc::new(Jpeg::from(jpeg)));
         let (id, created) = (Reply::id_of(&session, frame), now().as_secs());
@@ -65,7 +66,7 @@ impl SessionNotices {
         self.notifier.tell(&Arc::new(reply));
     }
 
-    /// The session has another state, a JSON object with `state`.
+    /// Sets the session's state, a JSON object with the key `state`.
     pub(crate) fn state(&self, state: Value) {
         if state["state"] != "watching" {
             self.pictures.clear();
@@ -75,7 +76,7 @@ impl SessionNotices {
         }
     }
 
-    /// The session is not there any more.
+    /// Removes the session.
     pub(crate) fn forget(&self) {
         self.pictures.clear();
         if let Some(board) = self.notifier.board() {

@@ -1,4 +1,4 @@
-//! Cameras that the server reaches itself: listed, added and removed while it runs.
+//! Cameras that the server reads itself: list, add and remove them while the server runs.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub(super) async fn add(
     Ok((StatusCode::CREATED, Json(camera)))
 }
 
-/// What watches the camera is suspended, so that nothing holds the camera any more.
+/// Sessions that watch the camera are suspended, so that nothing uses the camera any more.
 pub(super) async fn remove(
     State(state): State<Shared>,
     Extension(caller): Extension<Caller>,

@@ -1,4 +1,4 @@
-//! What changes of a session while it goes on: its prompts, its threshold, its strategy.
+//! Changes of a running session: prompts, threshold and strategy.
 
 use std::sync::Arc;
 
@@ -26,10 +26,10 @@ pub(super) async fn change(
     Ok(Json(shown(&state, &session)))
 }
 
-/// Makes a change: settings first, since the stream may refuse them.
+/// Makes a change. Settings come first, since the stream may refuse them.
 ///
 /// # Errors
-/// Nothing to change, a change that does not hold, a session that does not go on.
+/// The change is empty or invalid, or the session does not run.
 pub(super) async fn make(
     state: &Shared,
     session: &Arc<LiveSession>,

@@ -1,4 +1,4 @@
-//! Looks at every request before anything else does.
+//! Checks every request before it reaches a handler.
 
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -13,19 +13,20 @@ use axum::response::{IntoResponse, Response};
 use crate::error::ApiError;
 use crate::state::Shared;
 
-/// What pages elsewhere may send, where they are let in.
+/// Methods and headers that allowed pages of other origins may use (CORS).
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");
 const HEADERS: HeaderValue =
     HeaderValue::from_static("authorization, content-type, last-event-id, x-frame-time, x-prospect-session");
 
-/// What such pages may read of an answer's head.
+/// Response headers that such pages may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static("x-prospect-session");
 
-/// The protocol of a WebSocket, which a page names; beside it, since a page can set no header there, its key.
+/// WebSocket subprotocol that a page names. A page cannot set headers for a WebSocket, so its key is
+/// passed as another subprotocol.
 pub(super) const PROTOCOL: &str = "realtime";
 const KEY_PROTOCOL: &str = "openai-insecure-api-key.";
 
-/// The key among the protocols that a page names.
+/// The key among the subprotocols of a page.
 fn protocol_key(headers: &HeaderMap) -> Option<&str> {
     let protocols = header(headers, SEC_WEBSOCKET_PROTOCOL)?.split(',');
     protocols.map(str::trim).find_map(|protocol| protocol.strip_prefix(KEY_PROTOCOL))
@@ -35,7 +36,7 @@ fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Pages of strangers may not drive the server, nor may names that lead here by a stranger's word.
+/// Refuses requests of unknown web pages, and requests for unknown host names (DNS rebinding).
 pub(super) async fn check_page(State(state): State<Shared>, request: Request, next: Next) -> Response {
     let host = header(request.headers(), HOST)
         .or_else(|| request.uri().authority().map(|authority| authority.as_str()));
@@ -44,7 +45,7 @@ pub(super) async fn check_page(State(state): State<Shared>, request: Request, ne
         return ApiError::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message).into_response();
     }
     let origin = header(request.headers(), ORIGIN).map(str::to_owned);
-    // A header that is no text is no page's.
+    // A header that is not text does not come from a browser page.
     let unreadable = request.headers().contains_key(ORIGIN) && origin.is_none();
     if unreadable || !state.origins.allow(origin.as_deref(), host) {
         let message = "Origin: this page may not drive this server: expected its own page, or one that was let in (--allow-origin)";
@@ -53,7 +54,8 @@ pub(super) async fn check_page(State(state): State<Shared>, request: Request, ne
     let is_preflight = request.method() == Method::OPTIONS && origin.is_some();
     let answered =
         async { if is_preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await } };
-    // A body may come a byte at a time; what is sent without end begins in time as well.
+    // Limits the time of a request whose body arrives byte by byte. The response to an endless stream
+    // also begins within this time.
     let most = 2 * state.limits.request;
     let mut response = tokio::time::timeout(most, answered).await.unwrap_or_else(|_| {
         ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the request did not come in time")
@@ -70,7 +72,7 @@ pub(super) async fn check_page(State(state): State<Shared>, request: Request, ne
     response
 }
 
-/// Finds out who asks by the key that is shown.
+/// Identifies the caller by the bearer key.
 pub(super) async fn authenticate(State(state): State<Shared>, mut request: Request, next: Next) -> Response {
     let bearer = header(request.headers(), AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
     let shown = bearer.map(str::trim).or_else(|| protocol_key(request.headers()));

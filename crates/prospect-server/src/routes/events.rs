@@ -1,4 +1,4 @@
-//! The events of a session as they come, as server-sent events.
+//! The events of a session as server-sent events.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -19,13 +19,13 @@ use crate::guard::Caller;
 use crate::session::{LiveSession, LoggedEvent};
 use crate::state::Shared;
 
-/// How often a connection is kept open by a word that means nothing.
+/// Interval of comments that keep the connection open.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Where a reader begins.
+/// Query parameters: where a reader begins.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct From {
-    /// The number of the last event that it knows; `Last-Event-ID` wins.
+    /// Number of the last event that the reader knows. The header `Last-Event-ID` overrides it.
     after: Option<u64>,
 }
 
@@ -47,7 +47,7 @@ pub(super) async fn stream(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
-/// Reads a session's events one after the other, and waits for those to come.
+/// Reads a session's events in order, and waits for further ones.
 pub(super) struct EventReader {
     session: Arc<LiveSession>,
     known: u64,
@@ -57,12 +57,12 @@ pub(super) struct EventReader {
     is_over: bool,
 }
 
-/// What a reader is given.
+/// What a reader gets next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NextEvent {
     /// An event.
     Event(LoggedEvent),
-    /// So many are gone that it has not read.
+    /// This number of events was discarded before the reader got them.
     Missed(u64),
 }
 
@@ -80,13 +80,13 @@ impl NextEvent {
 }
 
 impl EventReader {
-    /// Reads behind the event `known`, until the session or the server ends.
+    /// Reads the events after number `known`, until the session or the server ends.
     pub(super) fn new(session: Arc<LiveSession>, known: u64, farewell: watch::Receiver<bool>) -> Self {
         let changes = session.log.changes();
         Self { session, known, found: VecDeque::new(), changes, farewell, is_over: false }
     }
 
-    /// The next event; none behind the last one.
+    /// The next event; `None` after the last one.
     pub(super) async fn next(&mut self) -> Option<NextEvent> {
         loop {
             if let Some(next) = self.found.pop_front() {
@@ -95,7 +95,8 @@ impl EventReader {
             if self.is_over || *self.farewell.borrow() {
                 return None;
             }
-            // Seen before it is looked for: what comes in between wakes at once.
+            // The change is marked as seen before the log is read, so that an event in between wakes
+            // the reader at once.
             self.changes.borrow_and_update();
             let found = self.session.log.behind(self.known);
             if found.missed > 0 {

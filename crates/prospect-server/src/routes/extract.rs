@@ -1,4 +1,4 @@
-//! What handlers take of a request; what cannot be taken is refused in one line of JSON, as everything is.
+//! Extractors for handlers. Invalid requests get an error response in JSON like all others.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
 
-/// The body, whole.
+/// The whole body of a request.
 pub(super) struct Body(pub(super) Bytes);
 
-/// What stands behind the question mark.
+/// The query parameters of a request.
 pub(super) struct Asked<T>(pub(super) T);
 
 impl<S: Send + Sync> FromRequest<S> for Body {
@@ -32,7 +32,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
     }
 }
 
-/// What is wrong with a part of a request that was cut off, is too large or is not what it should be.
+/// The error for a part of a request that is incomplete, too large or invalid.
 pub(super) fn refused(status: StatusCode, error: &impl ToString) -> ApiError {
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(error.to_string()),

@@ -1,4 +1,4 @@
-//! Frames that a client pushes, and what comes of them.
+//! Frames that a client pushes, and their results.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,17 +22,17 @@ use crate::picture::decoded;
 use crate::session::{FrameResult, LiveSession, State as SessionState};
 use crate::state::Shared;
 
-/// How often a full queue is tried again.
+/// Interval at which a full queue is tried again.
 const ROOM: Duration = Duration::from_millis(10);
-/// The header with a frame's time stamp, in seconds.
+/// Header with a frame's time stamp, in seconds.
 const FRAME_TIME: &str = "x-frame-time";
 
-/// How frames are pushed.
+/// Query parameters of a push.
 #[derive(Debug, Deserialize)]
 pub(super) struct Pushing {
-    /// Stream time of a single frame in seconds; not given, it is stamped as it comes.
+    /// Stream time of a single frame, in seconds. Without it the frame gets its time of arrival.
     time: Option<f64>,
-    /// Whether to wait for what comes of the frames.
+    /// Whether to wait for the results of the frames.
     #[serde(default = "yes")]
     wait: bool,
 }
@@ -41,13 +41,14 @@ fn yes() -> bool {
     true
 }
 
-/// A picture as it came, and its time stamp.
+/// The bytes of a picture, and its time stamp.
 struct Given {
     bytes: Bytes,
     time: Option<f64>,
 }
 
-/// One picture as the body, or several in a form (`frame` parts, each with a header or a `time` part ahead of it).
+/// Takes one picture as the body, or several in a form: `frame` parts, each with a header or preceded
+/// by a `time` part.
 pub(super) async fn push(
     State(state): State<Shared>,
     Extension(caller): Extension<Caller>,
@@ -64,7 +65,7 @@ pub(super) async fn push(
     let (mut results, mut indices) = (Vec::new(), Vec::new());
     for given in given {
         let (index, time) = match push_one(&state, &session, given, pushing.wait, until).await {
-            // What is in is in: the client learns how much of it that is.
+            // Frames that were queued stay queued. The client is told which ones.
             Err(error) if !indices.is_empty() && !pushing.wait => {
                 let taken =
                     json!({ "object": "streaming.frames", "frames": indices, "refused": error.body() });
@@ -83,7 +84,7 @@ pub(super) async fn push(
     Ok((status, Json(json!({ "object": "streaming.frames", "frames": frames }))))
 }
 
-/// Pushes a picture without waiting for room or for what comes of it.
+/// Pushes a picture without waiting for free space in the queue or for its result.
 pub(super) async fn push_now(
     state: &Shared,
     session: &LiveSession,
@@ -94,7 +95,7 @@ pub(super) async fn push_now(
     push_one(state, session, Given { bytes, time }, false, until).await.map(drop)
 }
 
-/// Pushes a picture that is decoded, and waits for room. Gives the frame's number.
+/// Pushes a decoded picture, and waits for free space in the queue. Returns the frame's number.
 pub(super) async fn push_picture(
     session: &LiveSession,
     image: Arc<RgbImage>,
@@ -104,7 +105,7 @@ pub(super) async fn push_picture(
     pushed(session, image, None, true, until).await.map(|(index, _)| index)
 }
 
-/// Decodes a picture and pushes it: of a session's pictures one at a time.
+/// Decodes a picture and pushes it. Pictures of one session are handled one at a time.
 async fn push_one(
     state: &Shared,
     session: &LiveSession,
@@ -117,14 +118,15 @@ async fn push_one(
     pushed(session, image, time, waits, until).await
 }
 
-/// Waits until no other picture of the session is on its way into its queue.
+/// Waits until no other picture of the session is being decoded or pushed.
 async fn alone(session: &LiveSession, until: Instant) -> Result<tokio::sync::MutexGuard<'_, ()>, ApiError> {
     tokio::time::timeout_at(until, session.pushing.lock()).await.map_err(|_| {
         ApiError::too_many("other frames of the session are on their way: expected fewer at a time")
     })
 }
 
-/// Decodes a picture where nobody else waits for it, beside so many others as there are cores.
+/// Decodes a picture on a blocking thread. At most as many pictures as there are cores are decoded at
+/// the same time.
 pub(super) async fn decoded_aside(
     state: &Shared,
     bytes: Bytes,
@@ -189,7 +191,7 @@ fn seconds(text: &str) -> Result<f64, ApiError> {
         .map_err(|_| ApiError::bad_request(format!("the time {text:?}: expected a number of seconds")))
 }
 
-/// Pushes a frame, and waits for room where the client does.
+/// Pushes a frame. Waits for free space in the queue if the client does.
 async fn pushed(
     session: &LiveSession,
     image: Arc<RgbImage>,
@@ -213,7 +215,7 @@ async fn pushed(
     }
 }
 
-/// Waits for what comes of a frame.
+/// Waits for the result of a frame.
 pub(super) async fn result(
     session: &LiveSession,
     index: usize,

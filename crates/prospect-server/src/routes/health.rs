@@ -1,4 +1,4 @@
-//! Whether the server is well, and its figures.
+//! Health checks and metrics.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -7,15 +7,15 @@ use axum::response::{IntoResponse, Response};
 
 use crate::state::Shared;
 
-/// The type of figures, as prometheus-client writes them.
+/// Content type of the metrics, as prometheus-client writes them.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// It answers.
+/// Liveness: the server answers.
 pub(super) async fn health() -> &'static str {
     "ok\n"
 }
 
-/// It takes sessions; not while it comes to its end.
+/// Readiness: the server accepts sessions. It does not while it shuts down.
 pub(super) async fn ready(State(state): State<Shared>) -> Response {
     match state.is_ending() {
         false => "ready\n".into_response(),

@@ -1,4 +1,4 @@
-//! What a person says to a session, and the answer.
+//! Messages of a person to a session, and the assistant's answer.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -24,18 +24,19 @@ use crate::state::Shared;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Message {
-    /// Also called `content`.
+    /// Also accepted as `content`.
     #[serde(alias = "content")]
     text: String,
     /// Whether the answer is sent word by word.
     #[serde(default)]
     stream: bool,
-    /// Whether to wait for what the assistant says to it.
+    /// Whether to wait for the answer.
     #[serde(default)]
     wait: bool,
 }
 
-/// A message goes in with the session's next frame: whoever waits for the answer waits for a frame too.
+/// Adds a message. The model sees it with the session's next frame, so a client that waits for the
+/// answer waits for a frame too.
 pub(super) async fn say(
     State(state): State<Shared>,
     Extension(caller): Extension<Caller>,
@@ -72,7 +73,7 @@ pub(super) async fn say(
     }
 }
 
-/// The engine's thread answers whether it has room for the text.
+/// Adds the text to the stream. The engine's thread answers whether it has room for it.
 pub(super) async fn heard(session: &Arc<LiveSession>, text: String) -> Result<(), ApiError> {
     let asked = Arc::clone(session);
     aside(move || {
@@ -82,31 +83,31 @@ pub(super) async fn heard(session: &Arc<LiveSession>, text: String) -> Result<()
     .await
 }
 
-/// What an answer is an answer to.
+/// What an answer refers to.
 pub(super) enum Awaited {
-    /// A message, with this text.
+    /// The message with this text.
     Message(String),
-    /// A frame, with this number.
+    /// The frame with this number.
     Frame(usize),
 }
 
-/// Events from the message on, up to the frame that it went in with; or those of a frame.
+/// The events from a message up to the frame that contains it, or the events of a frame.
 pub(super) struct Answer {
     reader: EventReader,
     awaited: Awaited,
-    /// Whether the message is in, or the frame's turn has come.
+    /// Whether the message was added, or the frame has begun.
     is_in: bool,
     is_over: bool,
 }
 
 impl Answer {
-    /// Reads the session's events behind `known`.
+    /// Reads the session's events after number `known`.
     pub(super) fn new(state: &Shared, session: &Arc<LiveSession>, known: u64, awaited: Awaited) -> Self {
         let reader = EventReader::new(Arc::clone(session), known, state.farewell.subscribe());
         Self { reader, awaited, is_in: false, is_over: false }
     }
 
-    /// Whether it came to its end.
+    /// Whether the answer is complete.
     pub(super) fn is_over(&self) -> bool {
         self.is_over
     }
@@ -130,7 +131,7 @@ impl Answer {
         None
     }
 
-    /// What was said, and to which frame; nothing if none came any more.
+    /// The whole answer and its frame; `None` if the session ended before.
     async fn whole(mut self) -> Option<Value> {
         let (mut reply, mut frame) = (Value::Null, Value::Null);
         while let Some(event) = self.next().await {

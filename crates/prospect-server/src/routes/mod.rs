@@ -1,4 +1,4 @@
-//! Every path, and who may ask for it.
+//! All routes, and their access checks.
 
 mod cameras;
 mod changes;
@@ -23,10 +23,10 @@ use axum::routing::{delete, get, post};
 
 use crate::state::Shared;
 
-/// The paths of sessions; a test holds docs/openapi.json against this list.
+/// Path of the sessions. A test compares docs/openapi.json with the routes below.
 pub(crate) const SESSIONS: &str = "/v1/streaming/sessions";
 
-/// All routes over one state.
+/// The router of all routes.
 pub(crate) fn router(state: Shared) -> Router {
     let of_session = |rest: &str| format!("{SESSIONS}/{{id}}{rest}");
     let guarded = Router::new()

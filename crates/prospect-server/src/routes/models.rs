@@ -1,4 +1,4 @@
-//! The model that is served, as OpenAI's API lists models.
+//! The served model, in the format of OpenAI's list of models.
 
 use axum::Json;
 use axum::extract::{Path, State};

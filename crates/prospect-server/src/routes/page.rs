@@ -1,4 +1,4 @@
-//! The page: one document, two scripts, one style sheet, and nothing from anywhere else.
+//! The server's page: one document, two scripts and a style sheet, all served from here.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::backend::About;
 use crate::state::Shared;
 
-/// No other server is asked for anything, and no other page may frame it.
+/// Content security policy: no other server is contacted, and no other page may embed this one.
 const POLICY: &str = "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 fn asset(kind: &'static str, text: &'static str) -> Response {
@@ -42,7 +42,7 @@ pub(super) async fn style() -> Response {
     asset("text/css; charset=utf-8", include_str!("../page/page.css"))
 }
 
-/// What the page offers beside what everybody's browser has.
+/// Data for the page: model, default settings, cameras and the demonstration.
 pub(super) async fn about(State(state): State<Shared>) -> Json<Value> {
     let About { fps, strategies, demo } = state.backend.about();
     let cameras = state.sources.operators();
@@ -52,7 +52,7 @@ pub(super) async fn about(State(state): State<Shared>) -> Json<Value> {
     )
 }
 
-/// The video of the first minute. Small, so that it goes in one piece.
+/// The demonstration video. It is small, so it is sent in one piece.
 pub(super) async fn demo(State(state): State<Shared>) -> Response {
     let video = match state.backend.about().demo {
         Some(demo) => tokio::fs::read(demo.video).await.ok(),
@@ -64,7 +64,7 @@ pub(super) async fn demo(State(state): State<Shared>) -> Response {
     }
 }
 
-/// The description of all paths, docs/openapi.json.
+/// The API description, docs/openapi.json.
 pub(super) async fn description() -> Response {
     ([(CONTENT_TYPE, "application/json")], include_str!("../../../../docs/openapi.json")).into_response()
 }

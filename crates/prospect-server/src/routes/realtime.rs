@@ -1,7 +1,8 @@
-//! `/v1/realtime`: a session over one WebSocket. Pictures go in as binary messages, everything else as JSON; events come out.
+//! `/v1/realtime`: a session over one WebSocket. Pictures are binary messages, everything else is JSON;
+//! the server sends events.
 //!
-//! Names are those of OpenAI's Realtime API where one fits. What has none there is called `prospect.` and what a trace calls it.
-//! docs/serve.md has the list.
+//! Messages have the names of OpenAI's Realtime API where it has a suitable one. Others are named
+//! `prospect.` and the name in the trace. See the list in docs/serve.md.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,16 +28,17 @@ use crate::place::Place;
 use crate::session::{LiveSession, LoggedEvent};
 use crate::state::Shared;
 
-/// After so long without a word a client is asked whether it is there, and after as long again it is not.
+/// After this time without a message the client is pinged; after as long again the connection is
+/// closed.
 const SILENCE: Duration = Duration::from_secs(30);
-/// How long a client may take for what it is sent.
+/// Time limit for the client to take a message.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What an address may say.
+/// Query parameters of a connection.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Joining {
     model: Option<String>,
-    /// A session that goes on: it stays when the connection ends.
+    /// An existing session. It is not closed when the connection ends.
     session: Option<String>,
 }
 
@@ -80,27 +82,27 @@ struct Conversation {
     caller: Caller,
     model: Option<String>,
     socket: WebSocket,
-    /// The session, once it is open, and what is read of it.
+    /// The session once it is open, and the reader of its events.
     stream: Option<(Arc<LiveSession>, EventReader)>,
-    /// The frame to which the assistant is speaking.
+    /// The frame of the reply in progress.
     spoken: Option<u64>,
-    /// Whether the client was asked if it is there.
+    /// Whether a ping is unanswered.
     is_asked: bool,
-    /// It counts as a connection for as long as it is open.
+    /// The connection's slot in the limit of connections.
     _place: Place,
 }
 
-/// What a client says.
+/// Messages of a client.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type")]
 enum Said {
     /// Opens the session, or changes its prompt.
     #[serde(rename = "session.update")]
     Update { session: Value },
-    /// A person says something.
+    /// A message of a person.
     #[serde(rename = "conversation.item.create")]
     Item { item: Item },
-    /// A picture as text.
+    /// A picture as base64 text.
     #[serde(rename = "input_frame.append")]
     Frame { image: String, time: Option<f64> },
 }
@@ -116,17 +118,17 @@ enum Part {
     InputText {
         text: String,
     },
-    /// A data address.
+    /// A `data:` address.
     InputImage {
         image_url: String,
     },
 }
 
-/// Nobody is at the other end any more.
+/// The other side has closed the connection.
 struct Gone;
 
 impl Conversation {
-    /// Until one of the two has gone.
+    /// Runs until either side ends the connection.
     async fn hold(&mut self) {
         loop {
             let next = async {
@@ -158,12 +160,12 @@ impl Conversation {
         }
     }
 
-    /// Closes the session that nobody else can know of.
+    /// Closes a session that belongs to this connection only.
     async fn part(self, is_own: bool) {
         let (state, caller) = (self.state, self.caller);
-        // What a server that ends has written down stays.
+        // When the server shuts down, suspended sessions are kept.
         if let (Some((session, _)), true, false) = (self.stream, is_own, state.is_ending()) {
-            // It may have been removed meanwhile.
+            // The session may have been removed meanwhile.
             let _ = aside(move || state.sessions.remove(caller, &session.id)).await;
         }
     }
@@ -182,7 +184,7 @@ impl Conversation {
         let id = session.id.clone();
         self.stream = Some((session, reader));
         let created = json!({ "type": "session.created", "session": { "id": id, "object": "realtime.session", "model": self.state.backend.model() } });
-        // Who has gone is found out with the next message.
+        // A closed connection is noticed at the next message.
         let _ = self.send(created).await;
     }
 
@@ -190,7 +192,7 @@ impl Conversation {
         let heard = match message {
             Message::Binary(bytes) => self.push(bytes, None).await,
             Message::Text(text) => self.take(&text).await,
-            // The library answers these.
+            // The library answers pings.
             Message::Ping(_) | Message::Pong(_) => Ok(()),
             Message::Close(_) => return Err(Gone),
         };
@@ -222,7 +224,7 @@ impl Conversation {
         }
     }
 
-    /// The session, opened if it is not yet.
+    /// The session. It is opened if it is not open yet.
     async fn session(&mut self) -> Result<Arc<LiveSession>, ApiError> {
         if self.stream.is_none() {
             self.open(SessionOrder::default().or_model(self.model.clone())).await?;
@@ -245,7 +247,7 @@ impl Conversation {
                 let session = Arc::clone(session);
                 changes::make(&self.state, &session, order).await?;
                 let updated = json!({ "type": "session.updated", "session": { "id": session.id } });
-                // Who has gone is found out with the next message.
+                // A closed connection is noticed at the next message.
                 let _ = self.send(updated).await;
                 Ok(())
             }
@@ -258,7 +260,7 @@ impl Conversation {
         super::messages::heard(&session, text).await
     }
 
-    /// A frame that finds no room is lost, as the client is told.
+    /// Pushes a frame. If the queue is full, the frame is dropped, and the client gets an error.
     async fn push(&mut self, bytes: axum::body::Bytes, time: Option<f64>) -> Result<(), ApiError> {
         let session = self.session().await?;
         session.touch();
@@ -279,7 +281,7 @@ impl Conversation {
         }
     }
 
-    /// What a client is told of an event of the trace.
+    /// The messages to the client for an event of the trace.
     fn translated(&mut self, LoggedEvent { number, name, data }: &LoggedEvent) -> Vec<Value> {
         let mut data: Value = serde_json::from_str(data).unwrap_or_default();
         let event_id = format!("event_{number}");

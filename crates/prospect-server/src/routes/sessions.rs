@@ -1,4 +1,4 @@
-//! Sessions: opened, looked at, changed, written down, closed.
+//! Sessions: open, show, suspend, resume and close them.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::order::SessionOrder;
 use crate::session::{LiveSession, State as SessionState};
 use crate::state::Shared;
 
-/// A session as clients see it.
+/// A session as JSON for clients.
 pub(super) fn shown(state: &Shared, session: &LiveSession) -> Value {
     let (figures, order) = (session.figures(), session.order());
     let mut shown = json!({
@@ -29,7 +29,7 @@ pub(super) fn shown(state: &Shared, session: &LiveSession) -> Value {
         "figures": figures,
         "last_event": session.log.last(),
     });
-    // Both are objects.
+    // Both values are JSON objects.
     if let (Some(all), Value::Object(state)) =
         (shown.as_object_mut(), serde_json::to_value(session.state()).unwrap_or_default())
     {
@@ -38,7 +38,7 @@ pub(super) fn shown(state: &Shared, session: &LiveSession) -> Value {
     shown
 }
 
-/// What takes a model's thread, or a disk, is not done on the threads that serve connections.
+/// Runs work that blocks, on a model's thread or a disk, outside the threads that serve connections.
 pub(super) async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
@@ -57,7 +57,7 @@ pub(super) async fn open(
 }
 
 /// # Errors
-/// The server is about to end: what would begin now would be cut off.
+/// The server is shutting down, so a new session would be interrupted.
 fn check_not_ending(state: &Shared) -> Result<(), ApiError> {
     match state.is_ending() {
         true => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "ending", "the server comes to its end")),
@@ -65,7 +65,7 @@ fn check_not_ending(state: &Shared) -> Result<(), ApiError> {
     }
 }
 
-/// Opens a session, unless the server is about to end.
+/// Opens a session, unless the server is shutting down.
 pub(super) async fn open_session(
     state: &Shared,
     caller: Caller,
@@ -98,7 +98,7 @@ pub(super) async fn show(
     Ok(Json(shown(&state, &session)))
 }
 
-/// A session that takes nothing more.
+/// The error for a session that takes no more input.
 pub(super) fn over(session: &LiveSession) -> ApiError {
     ApiError::over(match session.state() {
         SessionState::Suspended => "the session is suspended: expected POST .../resume first".to_owned(),

@@ -1,4 +1,4 @@
-//! A session's trace, as far as it has come.
+//! Downloads the trace of a session as far as it is written.
 
 use axum::Extension;
 use axum::body::Body;
@@ -12,12 +12,12 @@ use crate::error::ApiError;
 use crate::guard::Caller;
 use crate::state::Shared;
 
-/// The file of a trace in the folder of its session.
+/// Name of the trace file in a session's folder.
 const TRACE_FILE: &str = "trace.jsonl";
-/// How much is read at once.
+/// Bytes that are read at once.
 const CHUNK: usize = 1 << 16;
 
-/// Whole lines of JSON. The file may be of any length, so that it is sent as it is read.
+/// Sends whole lines of JSON. The file is sent while it is read, because it can have any length.
 pub(super) async fn download(
     State(state): State<Shared>,
     Extension(caller): Extension<Caller>,
@@ -26,12 +26,12 @@ pub(super) async fn download(
     let session = state.sessions.get(caller, &id)?;
     let unreadable = |_| ApiError::new(StatusCode::NOT_FOUND, "no_trace", "the session has no trace yet");
     let file = tokio::fs::File::open(session.folder.join(TRACE_FILE)).await.map_err(unreadable)?;
-    // What comes while it is sent is another request's.
+    // Events that are written after this point are not sent.
     let left = file.metadata().await.map_err(unreadable)?.len();
     Ok(([(CONTENT_TYPE, "application/jsonl")], Body::from_stream(pieces(file, left))).into_response())
 }
 
-/// The first `left` bytes of a file, as they are asked for.
+/// The first `left` bytes of a file, read when needed.
 fn pieces(
     file: tokio::fs::File,
     left: u64,

@@ -1,24 +1,24 @@
-//! Names of sessions, which nobody can guess.
+//! Session ids that cannot be guessed.
 
 use std::fmt::Write;
 
-/// Bytes of chance in a name.
+/// Random bytes of an id.
 const BYTES: usize = 16;
 
 /// # Errors
-/// A system without randomness.
+/// The operating system has no source of randomness.
 pub(super) fn new_id() -> Result<String, getrandom::Error> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes)?;
     let mut id = String::from("sess_");
     for byte in bytes {
-        // Writing into a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(id, "{byte:02x}");
     }
     Ok(id)
 }
 
-/// Whether a text could be one: it becomes the name of a folder.
+/// Whether a text has the form of an id, which also names a folder.
 pub(super) fn is_id(text: &str) -> bool {
     let digits = text.strip_prefix("sess_").unwrap_or_default();
     digits.len() == 2 * BYTES

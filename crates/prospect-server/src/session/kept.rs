@@ -1,4 +1,4 @@
-//! What is written down of a session beside its stream: whose it is, what it was asked for, and whether it can go on.
+//! The record of a session besides its stream: its owner, its request, and whether it has ended.
 
 use std::io;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::guard::Caller;
 use crate::order::SessionOrder;
 use crate::private_file::write_private;
 
-/// Its file in the session's folder.
+/// Name of the record's file in the session's folder.
 const FILE: &str = "session.json";
 
 /// A session without its stream.
@@ -20,17 +20,18 @@ pub(super) struct Kept {
     pub(super) id: String,
     pub(super) owner: Caller,
     pub(super) order: SessionOrder,
-    /// Whether it has come to its end.
+    /// Whether the session has ended.
     pub(super) is_over: bool,
 }
 
 impl Kept {
-    /// Writes this down in the session's folder, which is made. What it was asked for may hold the password of a camera.
+    /// Writes the record to the session's folder, which is created. Only the server's user can read it,
+    /// because the request may contain a camera's password.
     pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
         write_private(folder, FILE, &serde_json::to_vec(self)?)
     }
 
-    /// Every session in a folder, by name; what is none is passed over.
+    /// All records in a folder, sorted by name. Other folders are skipped.
     pub(super) fn all(folder: &Path) -> Vec<Self> {
         let entries = std::fs::read_dir(folder).into_iter().flatten();
         let read = |entry: io::Result<std::fs::DirEntry>| {

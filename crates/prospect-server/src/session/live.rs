@@ -20,83 +20,85 @@ use crate::metrics::Metrics;
 use crate::notify::SessionNotices;
 use crate::order::SessionOrder;
 
-/// Most results of frames that are kept for whoever pushed them.
+/// Most results that are kept for the client that pushed the frames.
 const MOST_RESULTS: usize = 256;
 
-/// Whether a session goes on.
+/// State of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "state", content = "reason")]
 pub(crate) enum State {
-    /// Frames are taken.
+    /// Running.
     Watching,
-    /// Written down; it can go on.
+    /// Suspended; it can be resumed.
     Suspended,
-    /// Its frames have come to their end.
+    /// Its frames have ended.
     Over,
-    /// In one line, why.
+    /// Failed, with the reason in one line.
     Failed(String),
 }
 
-/// What came of one frame.
+/// Result of one frame.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct FrameResult {
-    /// Its number.
+    /// Number of the frame.
     pub(crate) index: usize,
     /// Stream time in seconds.
     pub(crate) time: f64,
-    /// What the assistant said to it.
+    /// The assistant's reply.
     pub(crate) reply: Option<String>,
-    /// Whether it never reached the model, and why.
+    /// Why the frame was dropped, if it never reached the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dropped: Option<String>,
-    /// Probability of silence, where there was a decision.
+    /// Probability of silence, if there was a talk decision.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) not_talk_probability: Option<f32>,
-    /// Tokens in the cache afterwards.
+    /// Number of tokens in the cache after the frame.
     pub(crate) cache_tokens: usize,
-    /// Milliseconds: vision tower, decoder, everything.
+    /// Milliseconds of vision tower, decoder, and in total.
     pub(crate) times: [f64; 3],
-    /// What was evicted before it: tokens before and after.
+    /// Evictions before the frame: number of tokens before and after each.
     pub(crate) evictions: Vec<[usize; 2]>,
 }
 
-/// A stream with whose it is, what came of it, and a way to push its frames.
+/// A session with its stream, its owner, its results, and the queue of pushed frames.
 pub(crate) struct LiveSession {
     pub(crate) id: String,
     pub(crate) owner: Caller,
     pub(crate) folder: PathBuf,
-    /// What it was asked for, with which it goes on.
+    /// The request with which it was opened, with later changes.
     order: Mutex<SessionOrder>,
     pub(crate) log: EventLog,
-    /// Where its frames are pushed; none of a camera's.
+    /// The queue of pushed frames; `None` if the server reads a source.
     pusher: Mutex<Option<FramePusher>>,
-    /// Held while a stream is opened, suspended or removed, so that these come one after the other. True once the session is removed.
+    /// Held while a stream is opened, suspended or removed, so that these happen one after the other.
+    /// True after the session was removed.
     change: Mutex<bool>,
-    /// Held while a picture is decoded and pushed: a session has at most one decoded picture outside of its queue.
+    /// Held while a picture is decoded and pushed, so that at most one decoded picture exists outside
+    /// the queue.
     pub(crate) pushing: tokio::sync::Mutex<()>,
-    /// Held while a conversation is answered from the session: its answers come one after the other.
+    /// Held while a conversation is answered in the session, so that answers come one after the other.
     pub(crate) answering: Arc<tokio::sync::Mutex<()>>,
     /// Whoever waits to see its next frame.
     pub(crate) viewers: Viewers,
     stream: Mutex<Option<Box<dyn LiveStream>>>,
     progress: Mutex<Progress>,
     metrics: Arc<Metrics>,
-    /// Whoever outside of the server is told of it.
+    /// Sends events to external receivers.
     notices: SessionNotices,
 }
 
-/// What is known of its frames.
+/// Progress of a session.
 struct Progress {
     state: State,
     last_used: Instant,
     results: BTreeMap<usize, FrameResult>,
-    /// Of the frame that is worked on.
+    /// Reply and evictions of the frame in progress.
     reply: Option<String>,
     evictions: Vec<[usize; 2]>,
     figures: Figures,
 }
 
-/// What a client reads of a session.
+/// Figures of a session for clients.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Figures {
     pub(crate) frames: usize,
@@ -109,7 +111,7 @@ pub(crate) struct Figures {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No code under these locks panics half-way.
+    // A poisoned lock is harmless: no code under it can panic halfway.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -148,20 +150,20 @@ impl LiveSession {
         }
     }
 
-    /// What it is asked for.
+    /// The request with which it was opened, with later changes.
     pub(crate) fn order(&self) -> SessionOrder {
         lock(&self.order).clone()
     }
 
-    /// Whether its frames are pushed, and not watched by the server.
+    /// Whether a client pushes the frames; otherwise the server reads them from a source.
     pub(crate) fn is_pushed(&self) -> bool {
         lock(&self.order).is_pushed()
     }
 
-    /// Has the stream change its settings to those of `order`, with which it goes on from then on.
+    /// Changes the stream's settings to those of `order`, and stores `order`.
     ///
     /// # Errors
-    /// There is no stream, it refuses, or the change cannot be written down.
+    /// There is no stream, the stream refuses the change, or the record cannot be written.
     pub(super) fn change_settings(
         &self,
         order: SessionOrder,
@@ -175,19 +177,19 @@ impl LiveSession {
         })
     }
 
-    /// Tells of the state that it has now.
+    /// Sends the present state to external receivers.
     fn tell_state(&self) {
-        // States always become JSON.
+        // A state always serializes.
         self.notices.state(serde_json::to_value(self.state()).unwrap_or_default());
     }
 
-    /// Writes down what is known of it beside its stream.
+    /// Writes the record of the session.
     pub(super) fn write_down(&self, is_over: bool) -> std::io::Result<()> {
         let (id, owner, order) = (self.id.clone(), self.owner, self.order());
         Kept { id, owner, order, is_over }.write(&self.folder)
     }
 
-    /// Whether it began with the server: everybody may see and speak to it.
+    /// Whether it began with the server. All callers may see it and speak to it.
     pub(crate) fn is_servers(&self) -> bool {
         self.owner == Caller::SERVER
     }
@@ -198,7 +200,7 @@ impl LiveSession {
     }
 
     /// # Errors
-    /// It began with the server, which alone changes and ends it.
+    /// The session began with the server. Only the operator may change or end it.
     pub(crate) fn check_changeable(&self) -> Result<(), ApiError> {
         match self.is_servers() {
             true => Err(ApiError::forbidden(
@@ -208,57 +210,57 @@ impl LiveSession {
         }
     }
 
-    /// Waits for its turn to change the session's stream.
+    /// Waits for the exclusive right to change the session's stream.
     pub(super) fn change(&self) -> MutexGuard<'_, bool> {
         lock(&self.change)
     }
 
-    /// Where its frames are pushed from now on.
+    /// Sets the queue of pushed frames.
     pub(super) fn set_pusher(&self, pusher: FramePusher) {
         *lock(&self.pusher) = Some(pusher);
     }
 
-    /// Where its frames are pushed.
+    /// The queue of pushed frames.
     pub(crate) fn pusher(&self) -> Option<FramePusher> {
         lock(&self.pusher).clone()
     }
 
-    /// Takes over the stream that was opened for it.
+    /// Sets the stream that was opened for the session.
     pub(super) fn set_stream(&self, stream: Box<dyn LiveStream>) {
         *lock(&self.stream) = Some(stream);
         self.tell_state();
     }
 
-    /// Forgets the stream, which stops it. No event follows.
+    /// Stops the stream. No event follows.
     pub(super) fn stop(&self) {
         if let Some(pusher) = self.pusher() {
             pusher.end();
         }
-        // Dropping the stream waits for its end; nothing is locked meanwhile.
+        // Dropping the stream waits for its end, so no lock is held.
         let stream = lock(&self.stream).take();
         drop(stream);
         self.log.end();
         self.notices.forget();
     }
 
-    /// Asks the stream to come to its end, without waiting for that.
+    /// Asks the stream to suspend, without waiting for it.
     pub(super) fn begin_to_suspend(&self) {
         if let Some(stream) = lock(&self.stream).as_deref() {
             stream.begin_to_suspend();
         }
     }
 
-    /// Has the stream written down and stopped, if it goes on.
+    /// Suspends the stream and stops it.
     ///
     /// # Errors
-    /// It could not be written down, or has come to its end already.
+    /// The stream could not be written, or the session does not run.
     pub(super) fn suspend(&self) -> Result<(), OpenError> {
         {
             let mut progress = lock(&self.progress);
             if progress.state != State::Watching {
                 return Err(OpenError::Over("the session does not go on: expected one that does".to_owned()));
             }
-            // Said before it happens: to the end of the stream that this brings about it is no failure.
+            // Set first, so that the end of the stream, which follows, does not count as a failure.
             progress.state = State::Suspended;
         }
         let stream = lock(&self.stream).take();
@@ -276,7 +278,7 @@ impl LiveSession {
         written
     }
 
-    /// Asks the stream something, where there is one.
+    /// Calls `ask` with the stream, if there is one.
     pub(crate) fn with_stream<R>(&self, ask: impl FnOnce(&dyn LiveStream) -> R) -> Option<R> {
         lock(&self.stream).as_deref().map(ask)
     }
@@ -285,7 +287,7 @@ impl LiveSession {
         lock(&self.progress).state.clone()
     }
 
-    /// Sets the state of a session whose stream does not run.
+    /// Sets the state of a session without a running stream.
     pub(super) fn set_state(&self, state: State) {
         lock(&self.progress).state = state;
         self.tell_state();
@@ -295,17 +297,17 @@ impl LiveSession {
         lock(&self.progress).figures.clone()
     }
 
-    /// Says that somebody asked for it.
+    /// Marks the session as used now.
     pub(crate) fn touch(&self) {
         lock(&self.progress).last_used = Instant::now();
     }
 
-    /// How long nobody has asked for it.
+    /// Time since the last request for the session.
     pub(super) fn idle(&self) -> Duration {
         lock(&self.progress).last_used.elapsed()
     }
 
-    /// What came of a frame, once; none while it waits.
+    /// Removes and returns the result of a frame; `None` while the frame waits.
     pub(crate) fn take_result(&self, index: usize) -> Option<FrameResult> {
         lock(&self.progress).results.remove(&index)
     }
@@ -314,7 +316,7 @@ impl LiveSession {
 impl Progress {
     fn finish_frame(&mut self, result: FrameResult) {
         self.results.insert(result.index, result);
-        // Nobody may wait for the oldest ones.
+        // Nobody may be waiting for the oldest results.
         while self.results.len() > MOST_RESULTS {
             self.results.pop_first();
         }
@@ -376,7 +378,7 @@ impl Progress {
     }
 }
 
-/// The name of an event, as a trace has it.
+/// The name of an event in the trace.
 fn name_of(event: &Event) -> &'static str {
     match event {
         Event::RunStarted { .. } => "run_started",
@@ -405,7 +407,7 @@ impl StreamWatcher for LiveSession {
 
     fn event(&self, event: &Event) {
         lock(&self.progress).take(event, &self.metrics);
-        // Events always become JSON.
+        // An event always serializes.
         self.log.add(name_of(event), serde_json::to_string(event).unwrap_or_default());
         self.notices.event(event);
     }
@@ -432,7 +434,7 @@ impl StreamWatcher for LiveSession {
             self.log.wake();
             return;
         }
-        // Where this fails, the next server takes the session for one that goes on, and finds out.
+        // If this fails, the next server tries to resume the session and then finds that it has ended.
         let _ = self.write_down(true);
         self.log.end();
     }

@@ -6,21 +6,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-/// Most bytes of the events that are kept.
+/// Most bytes of the kept events.
 const MOST_BYTES: usize = 4 << 20;
 
-/// An event as it is sent.
+/// An event in the form in which it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LoggedEvent {
-    /// Rising, from one server to the next as well.
+    /// Number of the event. Numbers increase, also across restarts of the server.
     pub(crate) number: u64,
-    /// What kind of event it is.
+    /// Kind of the event.
     pub(crate) name: &'static str,
     /// One line of JSON.
     pub(crate) data: Arc<str>,
 }
 
-/// Keeps the last events. Who reads is woken, and nobody waits for who reads.
+/// Keeps the last events. New events wake the readers; the writer never waits for them.
 #[derive(Debug)]
 pub(crate) struct EventLog {
     state: Mutex<Kept>,
@@ -32,25 +32,25 @@ pub(crate) struct EventLog {
 struct Kept {
     events: VecDeque<LoggedEvent>,
     bytes: usize,
-    /// The number before the first event.
+    /// Number before the first event.
     base: u64,
     last: u64,
     is_over: bool,
 }
 
-/// What a reader finds.
+/// What a reader finds in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// The events behind the one that it knows.
+    /// The events after the one that the reader knows.
     pub(crate) events: Vec<LoggedEvent>,
-    /// How many between are gone.
+    /// Number of events in between that were discarded.
     pub(crate) missed: u64,
     /// Whether no event follows these.
     pub(crate) is_over: bool,
 }
 
 impl EventLog {
-    /// A log that keeps at most so many.
+    /// A log that keeps at most `most` events.
     pub(crate) fn new(most: usize) -> Self {
         Self::based(base_now(), most)
     }
@@ -60,7 +60,7 @@ impl EventLog {
         Self { state: Mutex::new(kept), newest: watch::Sender::new(base), most: most.max(1) }
     }
 
-    /// No code under the lock panics half-way.
+    /// A poisoned lock is harmless: no code under it can panic halfway.
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,26 +82,27 @@ impl EventLog {
         self.newest.send_replace(last);
     }
 
-    /// Says that no event follows.
+    /// Ends the log: no event follows.
     pub(crate) fn end(&self) {
         self.lock().is_over = true;
         self.wake();
     }
 
-    /// Wakes whoever waits, though nothing was added: something else has changed.
+    /// Wakes the readers without a new event, because something else has changed.
     pub(crate) fn wake(&self) {
         self.newest.send_modify(|_| {});
     }
 
-    /// The number of the newest event.
+    /// Number of the newest event.
     pub(crate) fn last(&self) -> u64 {
         self.lock().last
     }
 
-    /// Everything behind the event `number`; 0 is before the first one.
+    /// All events after event `number`; 0 is before the first one.
     pub(crate) fn behind(&self, number: u64) -> Found {
         let kept = self.lock();
-        // Of what an earlier server had, nobody knows how much came behind it: one event at least is said to be missed.
+        // For a number of an earlier server, nobody knows how many events followed it. At least one
+        // missed event is reported.
         let (known, earlier) = match number {
             0 => (kept.base, 0),
             earlier if earlier < kept.base => (kept.base, 1),
@@ -113,14 +114,14 @@ impl EventLog {
         Found { events, missed, is_over: kept.is_over }
     }
 
-    /// Wakes whoever waits when something was added.
+    /// Signals changes of the log.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.newest.subscribe()
     }
 }
 
-/// A number that no earlier log has come to: the time in milliseconds, with room for a thousand events in each. JavaScript counts
-/// that far.
+/// A number that no earlier log has reached: the time in milliseconds, times 1,024. It is small enough
+/// for JavaScript's integers.
 fn base_now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or_default() << 10

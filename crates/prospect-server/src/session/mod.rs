@@ -1,4 +1,4 @@
-//! Sessions: one stream each, with whose it is and what came of it.
+//! Sessions: one stream each, with its owner and its results.
 
 mod id;
 mod kept;

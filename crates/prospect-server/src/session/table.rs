@@ -18,17 +18,17 @@ use crate::notify::{Notifier, SessionNotices};
 use crate::order::SessionOrder;
 use crate::sources::Sources;
 
-/// Sessions of the server that have ended lie in this folder; nobody but the operator has them.
+/// Folder for ended sessions of the server itself. Only the operator can access it.
 const ASIDE: &str = "aside";
 
 type Sessions = BTreeMap<String, Arc<LiveSession>>;
 
-/// Sessions by their names. Nobody but its owner learns that a session is there.
+/// All sessions by id. Only its owner learns that a session exists.
 pub(crate) struct SessionTable {
     sessions: Mutex<Sessions>,
     backend: Arc<dyn Backend>,
     limits: Limits,
-    /// Each session has a folder in it.
+    /// Folder that contains a folder for each session.
     folder: PathBuf,
     metrics: Arc<Metrics>,
     sources: Arc<Sources>,
@@ -47,14 +47,14 @@ impl SessionTable {
         Self { sessions: Mutex::default(), backend, limits, folder, metrics, sources, notifier }
     }
 
-    /// A session whose stream is to come.
+    /// A session whose stream is not open yet.
     fn session(&self, id: String, owner: Caller, order: SessionOrder) -> LiveSession {
         let (folder, metrics) = (self.folder.join(&id), Arc::clone(&self.metrics));
         let notices = SessionNotices::new(Arc::clone(&self.notifier), id.clone(), order.camera.clone());
         LiveSession::new(id, owner, folder, order, self.limits.events, metrics, notices)
     }
 
-    /// No code under the lock panics half-way.
+    /// A poisoned lock is harmless: no code under it can panic halfway.
     fn lock(&self) -> MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -62,7 +62,7 @@ impl SessionTable {
     /// Opens a session.
     ///
     /// # Errors
-    /// An order that does not hold, too many sessions, no room.
+    /// The request is invalid, there are too many sessions, or there is no room.
     pub(crate) fn open(&self, owner: Caller, order: &SessionOrder) -> Result<Arc<LiveSession>, ApiError> {
         if let Some(model) = order.model.as_deref().filter(|model| *model != self.backend.model()) {
             let served = self.backend.model();
@@ -70,7 +70,7 @@ impl SessionTable {
                 "model: {model:?}: expected {served:?}, which is served"
             )));
         }
-        // Settings that do not hold are refused here, before the session has a name and a folder.
+        // Invalid settings are refused here, before the session has an id and a folder.
         order.settings(&self.limits)?;
         let id = new_id().map_err(|error| ApiError::from(crate::OpenError::Failed(error.to_string())))?;
         let session = Arc::new(self.session(id, owner, order.clone()));
@@ -86,10 +86,11 @@ impl SessionTable {
         started.map(|()| session)
     }
 
-    /// Goes on with a session that was suspended.
+    /// Resumes a suspended session.
     ///
     /// # Errors
-    /// As [`Self::get`]; a session that goes on or is over, too many sessions, no room.
+    /// As [`Self::get`]; the session runs or has ended, there are too many sessions, or there is no
+    /// room.
     pub(crate) fn resume(&self, caller: Caller, id: &str) -> Result<Arc<LiveSession>, ApiError> {
         let session = self.get(caller, id)?;
         session.check_changeable()?;
@@ -113,7 +114,7 @@ impl SessionTable {
         started
     }
 
-    /// Takes up the sessions that an earlier server has left in the folder, and says how many of them go on and how many do not.
+    /// Resumes the sessions of an earlier server. Returns how many run again and how many do not.
     pub(crate) fn resume_all(&self) -> (usize, usize) {
         let (mut going_on, mut left) = (0, 0);
         for kept in Kept::all(&self.folder) {
@@ -132,7 +133,7 @@ impl SessionTable {
             }
             match self.resume_session(&session) {
                 Ok(()) => going_on += 1,
-                // Its own settings are what they were: those of the server are others now.
+                // The session's stored settings no longer fit those of this server.
                 Err(error) if session.is_servers() && error.status == StatusCode::BAD_REQUEST => {
                     tracing::warn!(session = session.id, "begins anew: {error}");
                     self.lock().remove(&session.id);
@@ -147,13 +148,14 @@ impl SessionTable {
         (going_on, left)
     }
 
-    /// Whether a session of an earlier server is one of this one too. Those of the server are if they watch what it watches, and have
-    /// not come to their end.
+    /// Whether a session of an earlier server continues in this one. A session that began with the
+    /// server does if the server still watches the same camera in the same way and the session has not
+    /// ended.
     fn goes_on_to_be(&self, kept: &Kept) -> bool {
         kept.owner != Caller::SERVER || (!kept.is_over && self.sources.watched().contains(&kept.order))
     }
 
-    /// Brings a session of the server that does not go on out of the way, with its trace.
+    /// Moves the files of a server's own session that does not continue into another folder.
     fn set_aside(&self, id: &str) {
         let aside = self.folder.join(ASIDE);
         let moved = std::fs::create_dir_all(&aside)
@@ -167,7 +169,7 @@ impl SessionTable {
         }
     }
 
-    /// Begins the sessions of the server that do not go on already, and says how many.
+    /// Opens the server's own sessions that do not run already. Returns how many were opened.
     pub(crate) fn watch_all(&self) -> usize {
         let going_on: Vec<SessionOrder> =
             self.of(Caller::SERVER).iter().map(|session| session.order()).collect();
@@ -186,7 +188,8 @@ impl SessionTable {
         begun.map(report).filter(|is_open| *is_open).count()
     }
 
-    /// Takes a place for a session before anything is done for it: many may ask at one time.
+    /// Reserves a slot for a session before any work is done, since many requests can come at the same
+    /// time.
     fn admit(&self, session: &Arc<LiveSession>) -> Result<(), ApiError> {
         let mut sessions = self.lock();
         if sessions.len() >= self.limits.kept_sessions {
@@ -244,10 +247,10 @@ impl SessionTable {
         Ok(())
     }
 
-    /// A session that this caller may see: an own one, or one of the server.
+    /// A session that this caller may see: their own, or one of the server.
     ///
     /// # Errors
-    /// There is none of that name, or it is somebody else's.
+    /// The session does not exist, or belongs to somebody else.
     pub(crate) fn get(&self, caller: Caller, id: &str) -> Result<Arc<LiveSession>, ApiError> {
         let session = self.lock().get(id).filter(|session| session.is_seen_by(caller)).cloned();
         let session = session.filter(|_| is_id(id)).ok_or_else(|| ApiError::no_session(id))?;
@@ -255,38 +258,38 @@ impl SessionTable {
         Ok(session)
     }
 
-    /// Every session that this caller may see, by id.
+    /// All sessions that this caller may see, sorted by id.
     pub(crate) fn of(&self, caller: Caller) -> Vec<Arc<LiveSession>> {
         self.lock().values().filter(|session| session.is_seen_by(caller)).cloned().collect()
     }
 
-    /// The caller's own session of that name which has not come to its end.
+    /// The caller's own session with this name, unless it has ended.
     pub(crate) fn named(&self, caller: Caller, name: &str) -> Option<Arc<LiveSession>> {
         let found = self.lock().values().find(|session| is_called(session, caller, name)).cloned();
         found.inspect(|session| session.touch())
     }
 
-    /// Suspends the sessions that watch a camera of this caller which is no longer there.
+    /// Suspends the sessions that watch a removed camera of this caller.
     pub(crate) fn release_camera(&self, caller: Caller, camera: &str) {
         let watches = |session: &&Arc<LiveSession>| {
             session.owner == caller && session.order().camera.as_deref() == Some(camera)
         };
         let sessions: Vec<_> = self.lock().values().filter(watches).cloned().collect();
         for session in sessions {
-            // One that does not go on has no camera.
+            // A session that does not run does not use the camera.
             let _ = suspend(&session);
         }
     }
 
-    /// Sessions that go on.
+    /// Number of running sessions.
     pub(crate) fn count(&self) -> usize {
         going_on(&self.lock())
     }
 
-    /// Has a session written down and frees its cache.
+    /// Suspends a session and frees its cache.
     ///
     /// # Errors
-    /// As [`Self::get`]; one that does not go on, or that cannot be written down.
+    /// As [`Self::get`]; the session does not run, or cannot be written.
     pub(crate) fn suspend(&self, caller: Caller, id: &str) -> Result<Arc<LiveSession>, ApiError> {
         let session = self.get(caller, id)?;
         session.check_changeable()?;
@@ -294,43 +297,43 @@ impl SessionTable {
         Ok(session)
     }
 
-    /// Changes what may change while a session goes on.
+    /// Changes a running session.
     ///
     /// # Errors
-    /// A change that does not hold; a session that does not go on.
+    /// The change is invalid, or the session does not run.
     pub(crate) fn change_settings(
         &self,
         session: &LiveSession,
         change: &SessionOrder,
     ) -> Result<(), ApiError> {
-        // Two changes come one after the other.
+        // Serializes changes of the same session.
         let _first = session.change();
         let order = session.order().changed_by(change)?;
         let settings = order.settings(&self.limits)?;
         Ok(session.change_settings(order, &settings)?)
     }
 
-    /// Stops a session and forgets it, with what was written down of it.
+    /// Stops a session and deletes it with its files.
     ///
     /// # Errors
     /// As [`Self::get`].
     pub(crate) fn remove(&self, caller: Caller, id: &str) -> Result<(), ApiError> {
         let session = self.get(caller, id)?;
         session.check_changeable()?;
-        // Whoever opens or suspends it comes first.
+        // Waits until nobody is opening or suspending the session.
         let mut gone = session.change();
         *gone = true;
         self.lock().remove(id);
         session.stop();
-        // What cannot be taken away is in nobody's way: the name is never used again.
+        // A folder that cannot be deleted does no harm, because ids are never used again.
         let _ = std::fs::remove_dir_all(&session.folder);
         Ok(())
     }
 
-    /// Suspends the sessions for which nobody has asked for long.
+    /// Suspends the sessions that nobody has used for [`Limits::idle`].
     pub(crate) fn suspend_idle(&self) {
         let is_idle = |session: &&Arc<LiveSession>| {
-            // A camera goes on by itself.
+            // A session with a camera runs without requests.
             session.is_pushed() && session.state() == State::Watching && session.idle() > self.limits.idle
         };
         let sessions: Vec<_> = self.lock().values().filter(is_idle).cloned().collect();
@@ -342,10 +345,10 @@ impl SessionTable {
         }
     }
 
-    /// Has every session written down.
+    /// Suspends every session.
     pub(crate) fn suspend_all(&self) {
         let sessions: Vec<_> = self.lock().values().cloned().collect();
-        // All are asked before one is waited for.
+        // All sessions are asked before one is waited for.
         sessions.iter().for_each(|session| session.begin_to_suspend());
         for session in sessions.iter().filter(|session| session.state() == State::Watching) {
             if let Err(error) = suspend(session) {
@@ -355,14 +358,14 @@ impl SessionTable {
     }
 }
 
-/// Whether this caller's conversations call a session so that has not come to its end.
+/// Whether the caller's conversations use this name for the session, and it has not ended.
 fn is_called(session: &LiveSession, caller: Caller, name: &str) -> bool {
     let goes_on = || matches!(session.state(), State::Watching | State::Suspended);
     session.owner == caller && session.order().name.as_deref() == Some(name) && goes_on()
 }
 
 /// # Errors
-/// A name that another session of the caller has.
+/// Another session of the caller has the name.
 fn check_name(sessions: &Sessions, new: &LiveSession) -> Result<(), ApiError> {
     let Some(name) = &new.order().name else { return Ok(()) };
     match sessions.values().any(|session| is_called(session, new.owner, name)) {

@@ -7,32 +7,32 @@ use serde_json::Value;
 use crate::name::{MOST_LETTERS, is_name};
 use crate::order::SessionOrder;
 
-/// A camera that cannot be served.
+/// Why a camera cannot be served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CameraError {
-    /// A name that has no place in the path of a request.
+    /// The name cannot be part of a request's path.
     #[error("camera {name:?}: expected a name of 1 to {MOST_LETTERS} letters, digits, and - _ .")]
     Name {
         /// The name.
         name: String,
     },
-    /// Two cameras of one name.
+    /// Two cameras have the same name.
     #[error("camera {name:?}: there are two of this name: expected one")]
     Twice {
         /// The name.
         name: String,
     },
-    /// A session that cannot be ordered.
+    /// The session of the camera cannot be opened.
     #[error("camera {name:?}: its session: {problem}")]
     Order {
-        /// The camera.
+        /// Name of the camera.
         name: String,
-        /// What is wrong, in one line.
+        /// The reason in one line.
         problem: String,
     },
 }
 
-/// A camera that the operator gives to sessions, and the session that begins with the server.
+/// A camera that the operator offers, and the session that watches it from the start of the server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServedCamera {
     pub(crate) name: String,
@@ -41,7 +41,7 @@ pub struct ServedCamera {
 }
 
 impl ServedCamera {
-    /// A camera that is called `name` and lies at `source`.
+    /// A camera with this name at the address `source`.
     ///
     /// # Errors
     /// [`CameraError::Name`].
@@ -53,7 +53,7 @@ impl ServedCamera {
     }
 
     /// # Errors
-    /// Two cameras of one name.
+    /// [`CameraError::Twice`].
     pub fn check_names(cameras: &[Self]) -> Result<(), CameraError> {
         let mut names = BTreeSet::new();
         match cameras.iter().find(|camera| !names.insert(&camera.name)) {
@@ -62,8 +62,8 @@ impl ServedCamera {
         }
     }
 
-    /// The same camera, watched from the server's beginning on by a session that is asked for these things: the body of
-    /// `POST /v1/streaming/sessions` without `camera`.
+    /// The same camera, watched by a session from the start of the server. `order` is the session's
+    /// request: the body of `POST /v1/streaming/sessions` without `camera`.
     ///
     /// # Errors
     /// [`CameraError::Order`].

@@ -1,4 +1,5 @@
-//! All cameras by their names: the operator's, which everybody may watch, and those that callers have added for themselves.
+//! All cameras by name: the operator's, which everybody may watch, and those that callers have added
+//! for themselves.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,34 +11,34 @@ use serde::{Deserialize, Serialize};
 use crate::guard::Caller;
 use crate::private_file::write_private;
 
-/// Added cameras, in the folder of the server's state.
+/// File of added cameras, in the server's folder.
 const FILE: &str = "cameras.json";
-/// Most cameras that are added.
+/// Most added cameras.
 const MOST_ADDED: usize = 1024;
 
-/// Where a camera is, and whose it is.
+/// Address of a camera, and whether it is the operator's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) source: String,
     pub(super) is_operators: bool,
 }
 
-/// Why a camera is not added or removed.
+/// Why a camera cannot be added or removed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The caller sees a camera of that name already.
+    /// The caller already sees a camera of this name.
     There,
-    /// It is the operator's.
+    /// The camera belongs to the operator.
     Operators,
-    /// There are as many as there may be.
+    /// There are too many cameras.
     Many,
-    /// It is not there.
+    /// The camera does not exist.
     Unknown,
-    /// It cannot be written down.
+    /// The file of added cameras cannot be written.
     Unwritten(io::Error),
 }
 
-/// A camera as it is written down.
+/// An added camera in the file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Added {
@@ -48,7 +49,7 @@ struct Added {
 
 type AddedCameras = BTreeMap<(Caller, String), String>;
 
-/// Cameras by name, and by whose they are.
+/// Cameras by name and owner.
 pub(super) struct Cameras {
     operators: BTreeMap<String, String>,
     added: Mutex<AddedCameras>,
@@ -56,10 +57,10 @@ pub(super) struct Cameras {
 }
 
 impl Cameras {
-    /// The operator's cameras, and those that were added to an earlier server.
+    /// The operator's cameras, and the cameras that were added to an earlier server.
     ///
     /// # Errors
-    /// A file of added cameras that cannot be read.
+    /// The file of added cameras cannot be read.
     pub(super) fn new(operators: BTreeMap<String, String>, folder: &Path) -> io::Result<Self> {
         let path = folder.join(FILE);
         let added: Vec<Added> = match std::fs::read(&path) {
@@ -72,12 +73,12 @@ impl Cameras {
         Ok(Self { operators, added: Mutex::new(added), folder: folder.to_owned() })
     }
 
-    /// No code under the lock panics half-way.
+    /// A poisoned lock is harmless: no code under it can panic halfway.
     fn lock(&self) -> MutexGuard<'_, AddedCameras> {
         self.added.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The cameras that a caller may watch, by name: the operator's come first where two have one name.
+    /// The cameras that a caller may watch, by name. If two have the same name, the operator's is used.
     pub(super) fn of(&self, caller: Caller) -> BTreeMap<String, Found> {
         let added = self.lock();
         let own = added.iter().filter(|((owner, _), _)| *owner == caller);

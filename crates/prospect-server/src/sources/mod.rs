@@ -1,4 +1,4 @@
-//! Sources that the server reaches itself: cameras by their names, and addresses of requests.
+//! Sources that the server reads itself: named cameras, and addresses in requests.
 
 mod camera;
 mod cameras;

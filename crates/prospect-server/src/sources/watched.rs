@@ -1,4 +1,4 @@
-//! From what a session is asked to watch to the address of its source.
+//! Finds the source of a session from its request.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,18 +16,18 @@ use crate::guard::{AllowedSources, Caller, Resolve};
 use crate::name::is_name;
 use crate::order::SessionOrder;
 
-/// The cameras of a server, and which addresses its callers may name.
+/// The cameras of a server, and the addresses that requests may name.
 pub(crate) struct Sources {
     cameras: Cameras,
     allowed: AllowedSources,
     resolver: Box<dyn Resolve>,
-    /// What the sessions are asked for that begin with the server.
+    /// Requests of the sessions that begin with the server.
     watched: Vec<SessionOrder>,
 }
 
 impl Sources {
     /// # Errors
-    /// Two cameras of one name, and added cameras that cannot be read.
+    /// Two cameras have the same name, or the file of added cameras cannot be read.
     pub(crate) fn new(
         cameras: Vec<ServedCamera>,
         allowed: AllowedSources,
@@ -43,7 +43,7 @@ impl Sources {
         Ok(Self { cameras: Cameras::new(operators, folder)?, allowed, resolver, watched })
     }
 
-    /// What the sessions are asked for that begin with the server.
+    /// Requests of the sessions that begin with the server.
     pub(crate) fn watched(&self) -> &[SessionOrder] {
         &self.watched
     }
@@ -53,7 +53,7 @@ impl Sources {
         self.cameras.operators().collect()
     }
 
-    /// The cameras of a caller as the caller sees them.
+    /// The cameras that a caller may watch, as JSON. Passwords are removed.
     pub(crate) fn shown(&self, caller: Caller) -> Vec<Value> {
         let shown = |(name, Found { source, is_operators }): (String, Found)| {
             let owner = if is_operators { "server" } else { "you" };
@@ -62,10 +62,10 @@ impl Sources {
         self.cameras.of(caller).into_iter().map(shown).collect()
     }
 
-    /// Adds a camera of a caller, and shows it. Names are looked up: this blocks.
+    /// Adds a camera of a caller, and returns it as JSON. Resolves names, and therefore blocks.
     ///
     /// # Errors
-    /// A name or an address that may not be, or that is there already.
+    /// The name or the address is not allowed, or the name exists already.
     pub(crate) fn add(&self, caller: Caller, name: &str, source: &str) -> Result<Value, ApiError> {
         if !is_name(name) {
             return Err(ApiError::bad_request(CameraError::Name { name: name.to_owned() }));
@@ -79,7 +79,7 @@ impl Sources {
     /// Removes a camera of a caller.
     ///
     /// # Errors
-    /// It is not there, or the operator's.
+    /// The camera does not exist, or belongs to the operator.
     pub(crate) fn remove(&self, caller: Caller, name: &str) -> Result<(), ApiError> {
         self.cameras.remove(caller, name).map_err(|failure| self.refused(failure, name))
     }
@@ -108,11 +108,11 @@ impl Sources {
         }
     }
 
-    /// The source that a session watches; none where its frames are pushed. Addresses that the operator has not named are looked at
-    /// each time: this blocks.
+    /// The source of a session; `None` if its frames are pushed. Addresses that do not come from the
+    /// operator are checked every time, which blocks.
     ///
     /// # Errors
-    /// A camera that is not there, and an address that may not be opened.
+    /// The camera does not exist, or the address is not allowed.
     pub(crate) fn of_order(
         &self,
         owner: Caller,
@@ -128,7 +128,7 @@ impl Sources {
                 let mut cameras = self.cameras.of(owner);
                 match cameras.remove(name) {
                     Some(Found { source, is_operators: true }) => source,
-                    // What is allowed may have changed since it was added.
+                    // The allowed addresses may have changed since the camera was added.
                     Some(Found { source, is_operators: false }) => self.checked(&source)?,
                     None => {
                         let known: Vec<String> = cameras.into_keys().collect();
@@ -145,7 +145,7 @@ impl Sources {
         Ok(Some(WatchedSource { address, is_awaited: owner == Caller::SERVER }))
     }
 
-    /// The address that may be opened for one in a request.
+    /// Checks an address of a request, and returns the address to open.
     fn checked(&self, source: &str) -> Result<String, ApiError> {
         let checked = self.allowed.decide(source, self.resolver.as_ref());
         checked

@@ -15,15 +15,15 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use super::error::TlsError;
 use super::pem::certificates;
 
-/// The roots that are trusted of those who are called.
+/// The trusted root certificates of outgoing connections.
 #[derive(Clone)]
 pub(crate) struct TlsClient(Arc<ClientConfig>);
 
 impl TlsClient {
-    /// Trusts the roots that browsers trust, or those of a PEM file instead.
+    /// Trusts the root certificates of browsers, or those in a PEM file instead.
     ///
     /// # Errors
-    /// A file without certificates, and certificates that are no roots.
+    /// The file has no certificates, or they are not valid roots.
     pub(crate) fn new(argument: &'static str, roots_file: Option<&Path>) -> Result<Self, TlsError> {
         let mut roots = RootCertStore::empty();
         let path = roots_file.unwrap_or(Path::new("")).to_owned();
@@ -48,7 +48,7 @@ impl TlsClient {
         Ok(Self(Arc::new(config)))
     }
 
-    /// Shakes hands with whoever is at the other end, which has to be `host`.
+    /// Performs the handshake with a server that must be `host`.
     pub(crate) async fn connect(&self, host: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         TlsConnector::from(Arc::clone(&self.0)).connect(name, stream).await

@@ -1,47 +1,47 @@
-//! What is wrong with certificates and keys.
+//! Errors of certificates and keys.
 
 use std::path::PathBuf;
 
-/// Why there is no TLS. Every message is one line and names the argument.
+/// Why TLS cannot be used. Every message is one line and names the command line option.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file that cannot be read.
+    /// A file cannot be read.
     #[error("{argument} {}: cannot be read: {source}", path.display())]
     Unreadable {
-        /// The argument that names the file.
+        /// The option that names the file.
         argument: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A file that is damaged.
+    /// A file is damaged.
     #[error("{argument} {}: {problem}: expected PEM", path.display())]
     NotPem {
-        /// The argument that names the file.
+        /// The option that names the file.
         argument: &'static str,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The parser's message.
         problem: String,
     },
-    /// A file without a certificate.
+    /// A file has no certificate.
     #[error("{argument} {}: no certificate: expected PEM with BEGIN CERTIFICATE", path.display())]
     NoCertificate {
-        /// The argument that names the file.
+        /// The option that names the file.
         argument: &'static str,
         /// The file.
         path: PathBuf,
     },
-    /// A file without a private key that can be used.
+    /// A file has no usable private key.
     #[error("{argument} {}: no private key: expected PEM with BEGIN PRIVATE KEY, and no passphrase", path.display())]
     NoKey {
-        /// The argument that names the file.
+        /// The option that names the file.
         argument: &'static str,
         /// The file.
         path: PathBuf,
     },
-    /// A key of another certificate.
+    /// The key does not belong to the certificate.
     #[error("--tls-key {}: is not the key of --tls-cert {}: expected the two to belong together", key.display(), certificate.display())]
     Mismatch {
         /// The certificate's file.
@@ -49,14 +49,14 @@ pub enum TlsError {
         /// The key's file.
         key: PathBuf,
     },
-    /// A certificate that TLS does not take.
+    /// The TLS library rejects a certificate.
     #[error("{argument} {}: {problem}: expected a certificate that TLS can use", path.display())]
     Rejected {
-        /// The argument that names the file.
+        /// The option that names the file.
         argument: &'static str,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The library's message.
         problem: String,
     },
 }

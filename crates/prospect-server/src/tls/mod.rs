@@ -1,4 +1,4 @@
-//! TLS: certificates from PEM files, the server's side of it, and the client's for brokers.
+//! TLS: certificates from PEM files, the server's side, and the client's side for brokers.
 
 mod client;
 mod error;

@@ -1,4 +1,4 @@
-//! Certificates and keys in PEM files.
+//! Reads certificates and keys from PEM files.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::error::TlsError;
 
-/// All certificates of a file: one at least.
+/// All certificates in a file; at least one.
 pub(super) fn certificates(
     argument: &'static str,
     path: &Path,
@@ -21,7 +21,7 @@ pub(super) fn certificates(
     }
 }
 
-/// The first private key of a file.
+/// The first private key in a file.
 pub(super) fn private_key(argument: &'static str, path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     match PrivateKeyDer::from_pem_slice(&read(argument, path)?) {
         Ok(key) => Ok(key),

@@ -15,19 +15,20 @@ use tokio_rustls::server::TlsStream;
 use super::error::TlsError;
 use super::pem::{certificates, private_key};
 
-/// How long a client may take for its part of the handshake.
+/// Time limit of the handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 const CERTIFICATE: &str = "--tls-cert";
 
-/// The certificate with which the server shows who it is.
+/// The server's certificate and key.
 #[derive(Clone)]
 pub struct TlsServer(TlsAcceptor);
 
 impl TlsServer {
-    /// The certificate in a PEM file, with those that lead to its root behind it, and its key in another.
+    /// Reads the certificate from a PEM file, followed by the certificates that lead to its root, and
+    /// its key from another file.
     ///
     /// # Errors
-    /// Any [`TlsError`].
+    /// A [`TlsError`].
     pub fn from_files(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let chain = certificates(CERTIFICATE, certificate)?;
         let private = private_key("--tls-key", key)?;
@@ -51,7 +52,7 @@ impl TlsServer {
         Ok(Self(TlsAcceptor::from(Arc::new(config))))
     }
 
-    /// Shakes hands with a client, which has a limited time for it.
+    /// Performs the handshake with a client, within a time limit.
     pub(crate) async fn accept<T: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: T,

@@ -1,23 +1,23 @@
-//! The slots that a kernel takes into a tile in one go.
+//! The slots that a kernel adds to a tile in one step.
 
-/// Slots that a kernel works through at a time. Fewer cost a narrow tile memory speed, because it goes back and forth between
-/// keys and values; a wide one takes the same time from 32 on.
+/// Slots per step. With fewer slots a narrow tile loses memory bandwidth, because it alternates between
+/// keys and values more often. A wide tile is equally fast from 32 slots on.
 pub(in crate::attention) const SLOTS: usize = 128;
 
-/// Slots `0..count` of the keys and values of one head, each `[count, head_dim]` with a stride between slots, and how many
-/// of them each row of a tile may see.
+/// Slots `0..count` of the keys and values of one head, each `[count, head_dim]` with a stride between
+/// slots, and the number of slots that each row of a tile may see.
 pub(in crate::attention) struct Block<'a, T> {
     pub(in crate::attention) keys: &'a [T],
     pub(in crate::attention) values: &'a [T],
     pub(in crate::attention) key_stride: usize,
     pub(in crate::attention) value_stride: usize,
     pub(in crate::attention) count: usize,
-    /// Slots of this block by row, `count` or fewer.
+    /// Number of visible slots of this block by row, at most `count`.
     pub(in crate::attention) seen: &'a [usize],
 }
 
 impl<T> Block<'_, T> {
-    /// Scores that a row may not see become minus infinity.
+    /// Sets the scores that a row may not see to minus infinity.
     #[inline(always)]
     pub(super) fn hide(&self, scores: &mut [f32], at: impl Fn(usize, usize) -> usize) {
         for (row, &seen) in self.seen.iter().enumerate() {

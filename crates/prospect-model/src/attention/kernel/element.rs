@@ -1,4 +1,4 @@
-//! The types that keys and values may have, and by which products a narrow tile takes each in where a machine has them all.
+//! The types of keys and values, and the products that a narrow tile uses for each on AVX-512.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -14,7 +14,8 @@ use super::{narrow, words};
 #[cfg(target_arch = "x86_64")]
 use crate::attention::tile::Tile;
 
-/// Numbers of keys and values: `f32`, `bf16` for half the memory, or the `u8` of rows of int8 for a quarter.
+/// Types of keys and values: `f32`; `bf16`, with half the memory; or `u8` for rows of int8, with a
+/// quarter.
 #[allow(private_bounds, reason = "only this room can add a type")]
 pub trait Element: Narrow {}
 
@@ -27,7 +28,7 @@ impl Element for u8 {}
 /// # Safety
 /// Every function needs a tile and a block that have passed their checks.
 pub(super) trait Narrow: Load {
-    /// Takes a block into a narrow tile by all that AVX-512 has: F, BW, DQ, BF16 and VNNI.
+    /// Adds a block to a narrow tile on a machine with AVX-512 F, BW, DQ, BF16 and VNNI.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     unsafe fn absorb_narrow(tile: &mut Tile, block: &Block<Self>) {

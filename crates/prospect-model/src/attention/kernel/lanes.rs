@@ -1,7 +1,7 @@
-//! Vectors of floats: what the kernels need of them, for each set of instructions.
+//! The vector operations that the kernels need, for each instruction set.
 //!
-//! A part of the kernel: its `unsafe` says that the machine must have the instructions, and its loads and stores touch
-//! [`Lanes::COUNT`] floats and nothing else.
+//! This is part of the kernel: its `unsafe` functions require that the machine has the instructions,
+//! and loads and stores access [`Lanes::COUNT`] floats and nothing else.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -13,39 +13,40 @@ mod x86;
 /// Every function needs the instructions of the type that implements it; loads and stores need as many floats behind the
 /// pointer as they say.
 pub(super) trait Lanes: Copy {
-    /// Floats in a vector.
+    /// Number of floats in a vector.
     const COUNT: usize;
-    /// A quarter of that.
+    /// A quarter of [`Self::COUNT`].
     const QUARTER: usize = Self::COUNT / 4;
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
-    /// As many bf16 as the vector has lanes, by their bits.
+    /// Loads [`Self::COUNT`] bf16 values.
     unsafe fn load_bf16(from: *const u16) -> Self;
-    /// Twice as many bf16 as the vector has lanes: those at even places, then those at odd ones. A pair of them is 32 bits, so
-    /// that no number moves to another lane.
+    /// Loads twice [`Self::COUNT`] bf16 values: first those at even positions, then those at odd ones.
+    /// A pair occupies 32 bits, so no value changes its lane.
     unsafe fn load_bf16_pairs(from: *const u16) -> [Self; 2];
-    /// As many int8 as the vector has lanes, by their bits.
+    /// Loads [`Self::COUNT`] int8 values.
     unsafe fn load_int8(from: *const u8) -> Self;
     unsafe fn store(self, to: *mut f32);
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
     unsafe fn mul(self, other: Self) -> Self;
-    /// The larger; `other` if either is NaN.
+    /// The larger value; `other` if either is NaN.
     unsafe fn max(self, other: Self) -> Self;
-    /// `self + left * right`, rounded once where the machine can.
+    /// `self + left * right`, with a single rounding if the machine has FMA.
     unsafe fn fma(self, left: Self, right: Self) -> Self;
-    /// The last 8 bits of each float as the exponent of a power of two.
+    /// Moves the lowest 8 bits of each float into its exponent, which makes a power of two.
     unsafe fn low_bits_to_exponent(self) -> Self;
-    /// The first [`Self::QUARTER`] vectors as one: four lanes hold the sums over every fourth lane of the first, the next four
-    /// those of the second, and so on.
+    /// Reduces the first [`Self::QUARTER`] vectors to one: four lanes hold the sums over every fourth
+    /// lane of the first vector, the next four those of the second, and so on.
     unsafe fn quarters(vectors: [Self; 4]) -> Self;
-    /// The sums over lanes of all vectors that went into `quarters`: vector `v` of quarter `q` is lane
-    /// `QUARTER * q + v`.
+    /// The sums over the lanes of all vectors that went into `quarters`: vector `v` of quarter `q` is
+    /// lane `QUARTER * q + v`.
     unsafe fn sums(quarters: [Self; 4]) -> Self;
-    /// The sums over lanes of each, in the first four lanes.
+    /// The sums over the lanes of each vector, in the first four lanes.
     #[inline(always)]
     unsafe fn totals([a, b, c, d]: [Self; 4]) -> Self {
-        // As many quarters as hold four vectors, whose sums come first. SAFETY: no memory.
+        // Uses as many quarters as hold four vectors; their sums come first. SAFETY: no memory is
+        // accessed.
         unsafe {
             let zero = Self::splat(0.0);
             match Self::QUARTER {
@@ -62,12 +63,14 @@ pub(super) trait Lanes: Copy {
     unsafe fn largest(self) -> f32;
 }
 
-/// An array that the compiler vectorises as it can: four floats fit the registers of every machine.
+/// A portable vector of four floats, which fits the registers of every machine. The compiler vectorizes
+/// it.
 #[derive(Clone, Copy)]
 pub(super) struct Scalars([f32; 4]);
 
 impl Scalars {
-    /// Slots of a wide tile at a time: AArch64 has 32 registers for its sums, x86-64 without AVX has 16.
+    /// Slots of a wide tile at a time: AArch64 has 32 registers for the sums, x86-64 without AVX has
+    /// 16.
     pub(super) const SLOTS: usize = if cfg!(target_arch = "aarch64") { 8 } else { 3 };
 
     #[inline(always)]
@@ -129,7 +132,7 @@ impl Lanes for Scalars {
     }
     #[inline(always)]
     unsafe fn fma(self, left: Self, right: Self) -> Self {
-        // Where a fused product is not an instruction, `mul_add` is a call.
+        // Without an FMA instruction, `mul_add` is a slow function call.
         let fused = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
         let ([a, b, c, d], product) = (self.0, left.zip(right, |l, r| l * r).0);
         if !fused {

@@ -1,7 +1,8 @@
-//! How vectors of floats come from what keys and values are made of.
+//! Loads vectors of floats from keys and values of any type.
 //!
-//! In a narrow tile the scale of a key is applied to its score and that of a value to its weight, one product a row and not one a
-//! feature; for the others a block is widened with its scales.
+//! A narrow tile applies the scale of a key to its score and the scale of a value to its weight: one
+//! product per row instead of one per feature. The other tiles convert a block to floats, scales
+//! included.
 #![allow(unsafe_code)]
 
 use half::bf16;
@@ -12,23 +13,24 @@ use super::number::Number;
 use crate::attention::int8;
 
 /// # Safety
-/// Every function needs the instructions of the vectors it makes; those that take a pointer need as many numbers behind it as they
-/// say; those that take a block need one that has passed its check with a tile of `head_dim`, and `halves` a
-/// machine with AVX-512 F, BW and BF16.
+/// Every function needs the instructions of its vectors. Functions with a pointer need as many readable
+/// numbers there as they name. Functions with a block need one that has passed its check with a tile of
+/// `head_dim`. `halves` needs a machine with AVX-512 F, BW and BF16.
 pub(super) trait Load: Number {
-    /// Whether [`Load::halves`] has them in bf16, whose pairs a lane holds.
+    /// Whether [`Load::halves`] can provide blocks in bf16.
     const HALVES: bool;
 
-    /// What fills a vector.
+    /// The value that fills up vectors.
     const ZERO: Self;
 
-    /// Twice [`Lanes::COUNT`] numbers, in the order of [`Load::spread`].
+    /// Loads twice [`Lanes::COUNT`] numbers, in the order of [`Load::spread`].
     unsafe fn load_two<V: Lanes>(from: *const Self) -> [V; 2];
 
-    /// The first `count` numbers, fewer than twice [`Lanes::COUNT`], and zeros, in the order of [`Load::spread`].
+    /// Loads the first `count` numbers, fewer than twice [`Lanes::COUNT`], followed by zeros, in the
+    /// order of [`Load::spread`].
     #[inline(always)]
     unsafe fn load_first<V: Lanes>(from: *const Self, count: usize) -> [V; 2] {
-        // Behind the widest two vectors there is nothing to read.
+        // The row may end here, so the numbers are copied to a buffer of two of the widest vectors.
         let mut numbers = [Self::ZERO; 32];
         // SAFETY: `count` numbers, fewer than two vectors, and no vector has more than 16 lanes.
         unsafe {
@@ -37,25 +39,26 @@ pub(super) trait Load: Number {
         }
     }
 
-    /// A row of floats as [`Load::load_two`] reads one: in `to`, which holds whole pairs of vectors.
+    /// Reorders a row of floats as [`Load::load_two`] reads one. `to` holds whole pairs of vectors.
     fn spread(from: &[f32], to: &mut [f32], _lanes: usize) {
         to[..from.len()].copy_from_slice(from);
     }
 
-    /// The inverse: `to` is the row.
+    /// The inverse of [`Load::spread`]; `to` is the row.
     fn gather(from: &[f32], to: &mut [f32], _lanes: usize) {
         to.copy_from_slice(&from[..to.len()]);
     }
 
-    /// The block in f32: itself, or a copy in `packed`, which holds `2 * SLOTS * head_dim`.
+    /// The block in f32: the block itself, or a copy in `packed`, which holds `2 * SLOTS * head_dim`
+    /// numbers.
     unsafe fn widen<'a, V: Lanes>(
         block: &Block<'a, Self>,
         packed: &'a mut [f32],
         head_dim: usize,
     ) -> Block<'a, f32>;
 
-    /// The block in bf16: itself, or a copy in `packed`, which holds `2 * SLOTS * head_dim`. Only where [`Load::HALVES`] says
-    /// that there is one.
+    /// The block in bf16: the block itself, or a copy in `packed`, which holds `2 * SLOTS * head_dim`
+    /// numbers. Only for types with [`Load::HALVES`].
     #[cfg(target_arch = "x86_64")]
     unsafe fn halves<'a>(block: &Block<'a, Self>, packed: &'a mut [bf16], head_dim: usize)
     -> Block<'a, bf16>;
@@ -175,12 +178,13 @@ impl Load for u8 {
         packed: &'a mut [bf16],
         head_dim: usize,
     ) -> Block<'a, bf16> {
-        // SAFETY: the caller vouches for the instructions.
+        // SAFETY: the caller guarantees the instructions.
         copied(block, packed, head_dim, |from, to| unsafe { super::widen::int8_to_bf16(from, to) })
     }
 }
 
-/// A block whose rows `copy` wrote into `packed`, side by side, from rows with their scales.
+/// A block whose rows `copy` converts, one by one and with their scales, into contiguous rows of
+/// `packed`.
 #[inline(always)]
 fn copied<'a, T: Load, P: Copy>(
     block: &Block<'a, T>,

@@ -1,5 +1,6 @@
-//! Narrow tile: too few rows to fill a vector, so a lane is a feature. Queries and mixed values lie `[R, padded head_dim]`,
-//! scores `[R, SLOTS]`; a key or value is read once for all rows.
+//! Narrow tile: it has too few rows to fill a vector with rows, so a lane is a feature. Queries and
+//! mixed values are `[R, padded head_dim]`, scores are `[R, SLOTS]`. A key or value is read once for
+//! all rows.
 #![allow(unsafe_code)]
 
 use super::block::{Block, SLOTS};
@@ -11,39 +12,40 @@ use crate::attention::tile::Tile;
 /// Most rows of a narrow tile.
 pub(in crate::attention) const NARROW: usize = 4;
 
-/// How far ahead of its use memory is asked for, in bytes of keys or of values that lie side by side: from 8 to 12 KB take the
-/// same time.
+/// Prefetch distance in bytes of contiguous keys or values. Distances from 8 to 12 KB are equally fast.
 const AHEAD: usize = 10 << 10;
 
-/// Bytes of memory that come together.
+/// Bytes of a cache line.
 const LINE: usize = 64;
 
 /// Lanes of the widest vector.
 const LANES: usize = 16;
 
-/// How queries meet keys, and weights values.
+/// The products of queries with keys and of weights with values.
 ///
 /// # Safety
-/// Every function needs the instructions of `V`, tile and block that have passed their checks, and what it says.
+/// Every function needs the instructions of `V`, a tile and a block that have passed their checks, and
+/// its own documented conditions.
 pub(super) trait Products<V: Lanes, T: Load> {
-    /// What is made of the queries of a tile once a block.
+    /// The queries of a tile in the form of these products, computed once per block.
     type Queries<const R: usize>;
 
     unsafe fn queries<const R: usize>(tile: &Tile) -> Self::Queries<R>;
 
-    /// What [`Lanes::sums`] makes the scores of a quarter of a vector of slots, by row: touches whole padded query rows, and of
-    /// the first [`Lanes::QUARTER`] keys `head_dim` features.
+    /// The scores of [`Lanes::QUARTER`] slots by row, in the form that [`Lanes::sums`] reduces. Reads
+    /// whole padded query rows, and `head_dim` features of the first [`Lanes::QUARTER`] keys.
     unsafe fn quarter<const R: usize>(queries: &Self::Queries<R>, tile: &Tile, keys: [*const T; 4])
     -> [V; R];
 
-    /// Mixes the values of a block by the weights in the place of scores.
+    /// Mixes the values of a block with the weights, which stand in place of the scores.
     unsafe fn mix<const R: usize>(tile: &mut Tile, block: &Block<T>, ahead: usize);
 }
 
-/// Takes a block into a tile.
+/// Adds a block to a tile.
 ///
 /// # Safety
-/// The machine has the instructions of `V` and of `P`, which has this many features; tile and block have passed their checks.
+/// The machine has the instructions of `V` and of `P`, and `P` supports this head size. Tile and block
+/// have passed their checks.
 #[inline(always)]
 pub(super) unsafe fn absorb<V: Lanes, T: Load, P: Products<V, T>>(tile: &mut Tile, block: &Block<T>) {
     // SAFETY: the caller's bounds.
@@ -69,7 +71,7 @@ unsafe fn rows<V: Lanes, T: Load, P: Products<V, T>, const R: usize>(tile: &mut 
         apply_scales::<V, T, R>(tile, block.keys, block.key_stride, block.count);
     }
     for row in 0..R {
-        // Up to a whole vector: what is behind the block weighs nothing.
+        // The scores after the block, up to a whole vector, get weight 0.
         tile.scores[row * SLOTS + block.count..(row + 1) * SLOTS].fill(f32::NEG_INFINITY);
     }
     block.hide(tile.scores, |row, slot| row * SLOTS + slot);
@@ -81,8 +83,9 @@ unsafe fn rows<V: Lanes, T: Load, P: Products<V, T>, const R: usize>(tile: &mut 
     }
 }
 
-/// Scores of as many slots as a vector has lanes, from `first` on: touches whole padded query rows, the key rows of these slots
-/// that are in the block, and a vector of scores a row. A slot behind the block reads the last one again.
+/// Scores of a vector of slots from `first` on. Reads whole padded query rows and the key rows of these
+/// slots that are in the block, and writes a vector of scores per row. For a slot behind the block the
+/// last slot is read again.
 #[inline(always)]
 unsafe fn scores<V: Lanes, T: Load, P: Products<V, T>, const R: usize>(
     queries: &P::Queries<R>,
@@ -96,7 +99,7 @@ unsafe fn scores<V: Lanes, T: Load, P: Products<V, T>, const R: usize>(
         let mut quarters = [[V::splat(0.0); 4]; R];
         for quarter in 0..4 {
             let slot = first + quarter * V::QUARTER;
-            // Four at most; those that a quarter does not have are never read.
+            // At most four; pointers beyond the size of a quarter are never read.
             let mut keys = [block.keys.as_ptr(); 4];
             for (s, key) in keys[..V::QUARTER].iter_mut().enumerate() {
                 *key = key.add((slot + s).min(block.count - 1) * block.key_stride);
@@ -112,7 +115,7 @@ unsafe fn scores<V: Lanes, T: Load, P: Products<V, T>, const R: usize>(
     }
 }
 
-/// Floats.
+/// Products of floats.
 pub(super) enum Floats {}
 
 impl<V: Lanes, T: Load> Products<V, T> for Floats {
@@ -152,7 +155,7 @@ impl<V: Lanes, T: Load> Products<V, T> for Floats {
     }
 }
 
-/// `WHOLE` says that features fill pairs of vectors.
+/// `WHOLE` says that the features fill whole pairs of vectors.
 #[inline(always)]
 unsafe fn products<V: Lanes, T: Load, const R: usize, const WHOLE: bool>(
     tile: &Tile,
@@ -189,7 +192,8 @@ unsafe fn products<V: Lanes, T: Load, const R: usize, const WHOLE: bool>(
     }
 }
 
-/// Multiplies scores of `count` slots with the scales of these rows: touches those of the rows, and whole vectors of scores.
+/// Multiplies the scores of `count` slots by the scales of the key or value rows. Reads these scales,
+/// and writes whole vectors of scores.
 #[inline(always)]
 unsafe fn apply_scales<V: Lanes, T: Load, const R: usize>(
     tile: &mut Tile,
@@ -200,8 +204,8 @@ unsafe fn apply_scales<V: Lanes, T: Load, const R: usize>(
     if T::SCALE == 0 {
         return;
     }
-    // SAFETY: the caller's bounds: a row has its scale behind its features; whole vectors, because `SLOTS` is a multiple of
-    // every vector.
+    // SAFETY: the caller's bounds: a row's scale follows its features, and `SLOTS` is a multiple of
+    // every vector's length.
     unsafe {
         let mut scales = [0.0; SLOTS];
         let mut behind = rows.as_ptr().add(tile.head_dim);
@@ -219,8 +223,9 @@ unsafe fn apply_scales<V: Lanes, T: Load, const R: usize>(
     }
 }
 
-/// As [`super::wide`] does, for rows whose scores lie behind each other: touches whole vectors of `SLOTS` scores a row, and the
-/// state of `R` rows. Rows take turns, because one alone waits for each of its own steps.
+/// As the softmax of [`super::wide`], for scores that are contiguous per row. Accesses whole vectors of
+/// `SLOTS` scores per row and the state of `R` rows. Rows are interleaved, because a single row would
+/// wait for each of its own steps.
 #[inline(always)]
 unsafe fn softmax<V: Lanes, const R: usize>(tile: &mut Tile, count: usize) {
     // SAFETY: the caller's bounds; whole vectors, because `SLOTS` is a multiple of every vector.
@@ -258,8 +263,8 @@ unsafe fn softmax<V: Lanes, const R: usize>(tile: &mut Tile, count: usize) {
     }
 }
 
-/// Mixes `N` pairs of vectors of features from pair `two` on, the last of which has `numbers` of them: touches that much of
-/// the values and of `R` mixed rows, and the weights.
+/// Mixes `N` pairs of vectors of features from pair `two` on; the last pair has `numbers` of them.
+/// Accesses that part of the values and of `R` mixed rows, and the weights.
 #[inline(always)]
 unsafe fn mix<V: Lanes, T: Load, const R: usize, const N: usize>(
     tile: &mut Tile,
@@ -303,17 +308,17 @@ unsafe fn mix<V: Lanes, T: Load, const R: usize, const N: usize>(
     }
 }
 
-/// Asks for some numbers of a row before they are needed: into the second cache, because into the first each line waits for
-/// memory in one of the few buffers that loads need as well (measured: 16 against 22 GB/s). The machine's own prefetching ends
-/// with a page, and where keys give way to values.
+/// Prefetches some numbers of a row into the second-level cache. A prefetch into the first level waits
+/// in one of the few buffers that loads need as well (measured: 16 against 22 GB/s). The hardware's own
+/// prefetching stops at the end of a page and at the change from keys to values.
 #[inline(always)]
 pub(super) fn prefetch<T: Load>(from: *const T, numbers: usize) {
-    // Rows with scales are no whole lines: they begin anywhere in one, and what begins in the middle ends in the next.
+    // Rows with scales can begin anywhere in a cache line and then end in the next one.
     let step = if T::SCALE > 0 { LINE / 2 } else { LINE };
     #[cfg(target_arch = "x86_64")]
     for byte in (0..numbers * size_of::<T>()).step_by(step) {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        // SAFETY: a hint, which touches no memory that is not there; every x86-64 has it.
+        // SAFETY: a prefetch is a hint that never faults; every x86-64 has it.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast::<i8>().wrapping_add(byte)) };
     }
     #[cfg(not(target_arch = "x86_64"))]

@@ -1,19 +1,20 @@
-//! What keys and values are made of: f32, bf16, or int8 with a scale a row, which are bytes whose rows are `head_dim` int8 and, right
-//! behind them, the bytes of an f32. What the int8 of a row mean is their product with its scale.
+//! The number types of keys and values: f32, bf16, or int8 with one scale per row. Rows of int8 are
+//! bytes: `head_dim` int8 numbers followed by an f32 scale. A value is the product of its number and
+//! the scale.
 
 use half::bf16;
 
 use crate::attention::int8;
 
-/// A number of keys or values.
+/// The type of the numbers of keys or values.
 pub trait Number: Copy + Send + Sync {
-    /// How many of these the scale of a row takes, behind its features; none where rows have none.
+    /// Number of elements that a row's scale occupies behind its features; 0 if rows have no scale.
     const SCALE: usize = 0;
 
-    /// A number of a row, without the row's scale.
+    /// The number, without the row's scale.
     fn number(self) -> f64;
 
-    /// The scale of a row, from what is behind its features on.
+    /// The scale of a row, read from the elements after its features.
     fn scale(_: &[Self]) -> f32 {
         1.0
     }

@@ -1,4 +1,4 @@
-//! What a kernel is asked to do, and the same loops compiled for each set of instructions.
+//! The operations of a kernel, and their compilation for each instruction set.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
@@ -16,7 +16,7 @@ use super::pairs;
 use super::{narrow, rounding, wide};
 use crate::attention::tile::{Layout, Tile};
 
-/// One of the things that loops are there for. Tile and block have passed their checks.
+/// One operation. Its tile and block have passed their checks.
 pub(super) enum Operation<'a, 'b, T> {
     Prepare(&'a mut Tile<'b>),
     Absorb(&'a mut Tile<'b>, &'a Block<'a, T>, &'a mut [f32]),
@@ -33,7 +33,7 @@ pub(super) enum Operation<'a, 'b, T> {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512bf16,avx512vnni")]
 pub(super) unsafe fn avx512_bf16<T: Element>(operation: Operation<T>) {
-    // SAFETY: the caller vouches for the instructions and for the checks.
+    // SAFETY: the caller guarantees the instructions and the checks.
     unsafe {
         match operation {
             Operation::Prepare(tile) => pairs::prepare(tile),
@@ -49,26 +49,28 @@ pub(super) unsafe fn avx512_bf16<T: Element>(operation: Operation<T>) {
     }
 }
 
-// 8 slots x 3 vectors of rows: 24 of 32 registers hold sums, and 11 loads feed 24 products.
+// 8 slots x 3 vectors of rows: 24 of 32 registers hold sums, and 11 loads serve 24 products.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 pub(super) unsafe fn avx512<T: Element>(operation: Operation<T>) {
-    // SAFETY: the caller vouches for the instructions and for the checks.
+    // SAFETY: the caller guarantees the instructions and the checks.
     unsafe { run::<__m512, T, 8>(operation) }
 }
 
-// 3 slots x 3 vectors of rows: 9 of 16 registers hold sums. With 12 the compiler runs out of them, and takes twice as long.
+// 3 slots x 3 vectors of rows: 9 of 16 registers hold sums. With 12 sums the compiler spills registers,
+// which takes twice as long.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn avx2<T: Element>(operation: Operation<T>) {
-    // SAFETY: the caller vouches for the instructions and for the checks.
+    // SAFETY: the caller guarantees the instructions and the checks.
     unsafe { run::<__m256, T, 3>(operation) }
 }
 
 /// # Safety
 /// Tile and block have passed their checks, and no tile is paired.
 pub(super) unsafe fn portable<T: Element>(operation: Operation<T>) {
-    // SAFETY: `Scalars` needs no instructions beyond those the crate is compiled for; the caller vouches for the checks.
+    // SAFETY: `Scalars` needs only instructions that the crate is compiled for; the caller guarantees
+    // the checks.
     unsafe { run::<Scalars, T, { Scalars::SLOTS }>(operation) }
 }
 
@@ -76,7 +78,8 @@ pub(super) unsafe fn portable<T: Element>(operation: Operation<T>) {
 /// The machine has the instructions of `V`; tile and block have passed their checks, and no tile is paired.
 #[inline(always)]
 unsafe fn run<V: Lanes, T: Element, const S: usize>(operation: Operation<T>) {
-    // SAFETY: as promised by the caller, here and in every function below: each says what it touches of what was checked.
+    // SAFETY: as the caller guarantees, here and in every function below. Each function documents which
+    // checked memory it accesses.
     unsafe {
         match operation {
             Operation::Prepare(_) => {}

@@ -1,8 +1,8 @@
-//! Wide tile in bf16: a lane multiplies two features of a query with those of a key, or the weights of two slots with their
-//! values, and adds both to a sum in f32 (`vdpbf16ps`).
+//! Wide tile in bf16 (`vdpbf16ps`): a lane multiplies two features of a query with two of a key, or the
+//! weights of two slots with their values, and adds both products to a sum in f32.
 //!
-//! Queries and weights are rounded to bf16 for it. A sum of weights is that of the rounded ones, so that an output stays a mean
-//! of values.
+//! Queries and weights are rounded to bf16. The sum of the weights is computed from the rounded
+//! weights, so an output remains a mean of values.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
@@ -17,10 +17,10 @@ use crate::attention::tile::Tile;
 /// Two bf16.
 enum Pair {}
 
-/// Lanes of a vector in f32, and pairs of one in bf16.
+/// Lanes of a vector: f32 values, or pairs of bf16.
 const LANES: usize = 16;
 
-/// 1 in bf16, twice.
+/// A pair of ones in bf16.
 const ONES: i32 = 0x3f80_3f80;
 
 impl Product<__m512> for Pair {
@@ -36,7 +36,7 @@ impl Product<__m512> for Pair {
 
     #[inline(always)]
     unsafe fn add(sum: __m512, rows: __m512, items: __m512) -> __m512 {
-        // SAFETY: no memory; vectors of as many bits, any of which are numbers.
+        // SAFETY: no memory is accessed. The vectors have equal sizes, and every bit pattern is valid.
         unsafe {
             let [rows, items] = std::mem::transmute::<[__m512; 2], [__m512bh; 2]>([rows, items]);
             _mm512_dpbf16_ps(sum, rows, items)
@@ -63,17 +63,18 @@ impl Product<__m512> for Pair {
     }
 }
 
-/// `2^x` for `x <= 0` within 8e-5, 26 times less than what it is rounded by, and 0 of minus infinity. NaN stays NaN.
+/// `2^x` for `x <= 0`, with an error of 8e-5, which is 26 times smaller than the rounding to bf16. 0
+/// for minus infinity; NaN stays NaN.
 ///
 /// # Safety
 /// The machine has AVX-512 F and DQ.
 #[inline(always)]
 unsafe fn exp2(x: __m512) -> __m512 {
-    // The least relative error of a polynomial of degree 3 within 0 and 1 (Remez).
+    // Polynomial of degree 3 with the least relative error between 0 and 1 (Remez).
     const POLYNOMIAL: [f32; 3] = [2.260_671_6e-1, 6.958_335_4e-1, 9.999_252e-1];
-    // Down, as `_mm512_scalef_ps` rounds, without exceptions.
+    // Rounds down, as `_mm512_scalef_ps` does, without exceptions.
     const FLOOR: i32 = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
-    // SAFETY: lane by lane, no memory.
+    // SAFETY: the operations work lane by lane and access no memory.
     unsafe {
         let rest = _mm512_reduce_ps::<FLOOR>(x);
         let mut power = _mm512_set1_ps(7.802_452e-2);
@@ -84,15 +85,15 @@ unsafe fn exp2(x: __m512) -> __m512 {
     }
 }
 
-/// Rounds lanes of both to pairs.
+/// Rounds two vectors to bf16 and interleaves them to pairs.
 ///
 /// # Safety
 /// The machine has AVX-512 F, BW and BF16.
 #[inline(always)]
 unsafe fn pair(first: __m512, second: __m512) -> __m512 {
-    // Lane `l` of the first is number `l`, that of the second number `16 + l`.
+    // Lane `l` of the first vector is number `l` here, lane `l` of the second is number `16 + l`.
     const ORDER: [u16; 32] = interleaved(0, 16);
-    // SAFETY: no memory but the constant, and both kinds of vector have 512 bits.
+    // SAFETY: only the constant is read, and both types of vector have 512 bits.
     unsafe {
         let halves: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(second, first));
         let order = _mm512_loadu_si512(ORDER.as_ptr().cast());
@@ -112,7 +113,7 @@ const fn interleaved(first: u16, second: u16) -> [u16; 32] {
     order
 }
 
-/// Queries in pairs of features, in place.
+/// Converts the queries to pairs of features, in place.
 ///
 /// # Safety
 /// The machine has AVX-512 F, BW and BF16; the tile has passed its check.
@@ -121,8 +122,8 @@ pub(super) unsafe fn prepare(tile: &mut Tile) {
     let (width, queries) = (tile.width(LANES), tile.queries.as_mut_ptr());
     for feature in (0..tile.head_dim).step_by(2) {
         for row in (0..width).step_by(LANES) {
-            // SAFETY: features and rows of a matrix `[head_dim, width]` whose `head_dim` is even. A row of pairs is written
-            // where its features, or earlier ones, were read.
+            // SAFETY: features and rows lie within a matrix `[head_dim, width]` whose `head_dim` is
+            // even. A row of pairs overwrites features that were read already.
             unsafe {
                 let from = queries.add(feature * width + row);
                 let pair = pair(_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(width)));
@@ -132,15 +133,16 @@ pub(super) unsafe fn prepare(tile: &mut Tile) {
     }
 }
 
-/// Takes a block into a paired tile.
+/// Adds a block to a tile with paired queries.
 ///
 /// # Safety
 /// The machine has AVX-512 F, BW, DQ and BF16; tile and block have passed their checks.
 #[inline(always)]
 pub(super) unsafe fn absorb<T: Load>(tile: &mut Tile, block: &Block<T>, packed: &mut [f32]) {
     let head_dim = tile.head_dim;
-    // SAFETY: a float is two bf16, whatever its bits. A block of them is as long as its check says, and so is a copy;
-    // `packed` holds `2 * SLOTS * head_dim` floats: a copy takes half of them, and pairs need another quarter.
+    // SAFETY: a float has the size of two bf16, and every bit pattern is valid. The length of a block
+    // is checked, and a copy has the same length. `packed` holds `2 * SLOTS * head_dim` floats: a copy
+    // takes half of them, and the pairs need another quarter.
     unsafe {
         let (copy, pairs) = packed.align_to_mut::<bf16>().1.split_at_mut(2 * SLOTS * head_dim);
         let block = T::halves(block, copy, head_dim);
@@ -151,13 +153,14 @@ pub(super) unsafe fn absorb<T: Load>(tile: &mut Tile, block: &Block<T>, packed: 
     }
 }
 
-/// Values in pairs of slots, `[count / 2, head_dim, 2]`, rounded up; an odd last slot is paired with zeros.
+/// Values in pairs of slots, `[count / 2, head_dim, 2]`, rounded up. An odd last slot is paired with
+/// zeros.
 ///
 /// # Safety
 /// The machine has AVX-512 F and BW; `values` holds `count` rows of `head_dim`, `stride` apart, and `pairs` is as long as it says.
 #[inline(always)]
 unsafe fn pack(values: *const bf16, stride: usize, count: usize, head_dim: usize, pairs: *mut bf16) {
-    // Number `n` of the first slot is index `n`, that of the second `32 + n`.
+    // Number `n` of the first slot has index `n`, number `n` of the second slot has index `32 + n`.
     const FIRST: [u16; 32] = interleaved(0, 32);
     const SECOND: [u16; 32] = interleaved(16, 48);
     // SAFETY: features are masked to `head_dim`, and so are the pairs of each vector.
@@ -185,7 +188,8 @@ unsafe fn pack(values: *const bf16, stride: usize, count: usize, head_dim: usize
     }
 }
 
-/// Rows `stride` apart, rounded to the nearest into rows of `width` side by side, ties to even; what is finite stays so.
+/// Rounds rows that are `stride` apart to contiguous rows of `width` bf16, to nearest, ties to even.
+/// Finite values stay finite.
 ///
 /// # Safety
 /// The machine has AVX-512 F, BW and BF16.
@@ -199,7 +203,7 @@ pub(super) unsafe fn round(from: &[f32], stride: usize, to: &mut [bf16], width: 
             // SAFETY: 32 numbers from `at` on lie within both rows, which are `width` long.
             unsafe {
                 let (low, high) = (_mm512_set1_ps(-limit), _mm512_set1_ps(limit));
-                // NaN is the second operand, which it stays.
+                // NaN is passed as the second operand, which these instructions return.
                 let clamp = |x| _mm512_min_ps(high, _mm512_max_ps(low, x));
                 let from = from.as_ptr().add(at);
                 let (first, second) = (clamp(_mm512_loadu_ps(from)), clamp(_mm512_loadu_ps(from.add(LANES))));

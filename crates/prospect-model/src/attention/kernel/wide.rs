@@ -1,9 +1,9 @@
-//! Wide tile: a lane is a query row, `N` vectors of them, and keys and values are read where they lie, 32 bits for a vector of
-//! rows, so that the softmax has no sum across lanes.
+//! Wide tile: a lane is a query row, and a tile has `N` vectors of rows. Keys and values are read in
+//! place, 32 bits at a time for a vector of rows, so the softmax needs no sums across lanes.
 //!
-//! Queries and mixed values lie `[head_dim, N * lanes]`, scores `[SLOTS, N * lanes]`. What the 32 bits are is a [`Product`]:
-//! one float, or two bf16, for which queries and weights lie in pairs, `[head_dim / 2, N * lanes]` and
-//! `[SLOTS / 2, N * lanes]`, in the first half of their memory.
+//! Queries and mixed values are `[head_dim, N * lanes]`, scores are `[SLOTS, N * lanes]`. A [`Product`]
+//! says what the 32 bits are: one float, or two bf16. For bf16, queries and weights are stored in
+//! pairs, `[head_dim / 2, N * lanes]` and `[SLOTS / 2, N * lanes]`, in the first half of their memory.
 #![allow(unsafe_code)]
 
 use super::block::{Block, SLOTS};
@@ -11,36 +11,36 @@ use super::exponent::exp2;
 use super::lanes::Lanes;
 use crate::attention::tile::Tile;
 
-/// Vectors of query rows beside each other in a wide tile.
+/// Vectors of query rows in a full wide tile.
 pub(super) const WIDE: usize = 3;
 
-/// How 32 bits of a key or of values are multiplied with those of a vector of rows.
+/// Multiplies 32 bits of a key or of values with those of a vector of rows.
 ///
 /// # Safety
-/// Every function needs the instructions of `V`, and reads or writes what it says.
+/// Every function needs the instructions of `V`, and accesses the memory that it documents.
 pub(super) trait Product<V: Lanes> {
-    /// Numbers of keys and values.
+    /// Type of keys and values.
     type Number;
-    /// How many of them 32 bits hold.
+    /// Number of them in 32 bits.
     const PACKED: usize;
-    /// Products that are summed in one go.
+    /// Number of products that are summed before the sum is added to the total.
     const RUN: usize;
-    /// [`Self::PACKED`] numbers in every lane.
+    /// Loads [`Self::PACKED`] numbers into every lane.
     unsafe fn splat(from: *const Self::Number) -> V;
     /// `sum + rows * items`, in f32.
     unsafe fn add(sum: V, rows: V, items: V) -> V;
-    /// Replaces a vector of scores, or two that are `stride` floats apart, by one of weights at `to`:
-    /// `2^(score * scale - max)`. Adds them to the sum.
+    /// Replaces a vector of scores, or two that are `stride` floats apart, by one vector of weights at
+    /// `to`: `2^(score * scale - max)`. Returns `sum` plus the weights.
     unsafe fn weigh(scores: *const f32, stride: usize, to: *mut f32, scale: V, max: V, sum: V) -> V;
 }
 
-/// A float.
+/// The product of single floats.
 pub(super) enum Single {}
 
 impl<V: Lanes> Product<V> for Single {
     type Number = f32;
     const PACKED: usize = 1;
-    // Sums of sums halve the error of large scores for 2% of the time.
+    // Summing in runs halves the error of large scores and costs 2% of the time.
     const RUN: usize = 32;
 
     #[inline(always)]
@@ -66,11 +66,11 @@ impl<V: Lanes> Product<V> for Single {
     }
 }
 
-/// Takes a block into a tile.
+/// Adds a block to a tile.
 ///
 /// # Safety
-/// The machine has the instructions of `V`; tile and block have passed their checks, the block possibly with its values packed,
-/// so that the first of their `PACKED` slots lies where the check found the slot.
+/// The machine has the instructions of `V`. Tile and block have passed their checks. The block's values
+/// may have been packed since; the first of `PACKED` slots then lies where the check found that slot.
 #[inline(always)]
 pub(super) unsafe fn absorb<V: Lanes, P: Product<V>, const S: usize>(
     tile: &mut Tile,
@@ -105,7 +105,7 @@ unsafe fn vectors<V: Lanes, P: Product<V>, const N: usize, const S: usize>(
         }
     }
     block.hide(tile.scores, |row, slot| slot * width + row);
-    // What is packed with the last slot weighs nothing; `SLOTS` is a multiple of `PACKED`.
+    // Slots that are packed with the last slot get weight 0; `SLOTS` is a multiple of `PACKED`.
     let packed = block.count.next_multiple_of(P::PACKED);
     tile.scores[block.count * width..packed * width].fill(f32::NEG_INFINITY);
     // SAFETY: features below `head_dim`: values end as above, mixed values at `head_dim * width`.
@@ -123,7 +123,8 @@ unsafe fn vectors<V: Lanes, P: Product<V>, const N: usize, const S: usize>(
     }
 }
 
-/// Scores of slots `slot..slot + S`: touches all queries, `S` rows of keys and as many of scores.
+/// Scores of slots `slot..slot + S`. Reads all queries and `S` rows of keys, and writes `S` rows of
+/// scores.
 #[inline(always)]
 unsafe fn scores<V: Lanes, P: Product<V>, const N: usize, const S: usize>(
     tile: &mut Tile,
@@ -161,9 +162,9 @@ unsafe fn scores<V: Lanes, P: Product<V>, const N: usize, const S: usize>(
     }
 }
 
-/// One step of the online softmax (Milakov & Gimelshein 2018, algorithm 3): scores become weights against the largest score so
-/// far, and what was summed before is corrected to it. Touches `count` rows of scores, or one more where slots are packed, and
-/// `N` vectors of the state.
+/// One step of the online softmax (Milakov & Gimelshein 2018, algorithm 3): scores become weights
+/// relative to the largest score so far, and earlier sums are corrected. Accesses `count` rows of
+/// scores, or one more if slots are packed, and `N` vectors of the state.
 #[inline(always)]
 unsafe fn softmax<V: Lanes, P: Product<V>, const N: usize>(tile: &mut Tile, count: usize) {
     let (scores, width) = (tile.scores.as_mut_ptr(), N * V::COUNT);
@@ -190,8 +191,8 @@ unsafe fn softmax<V: Lanes, P: Product<V>, const N: usize>(tile: &mut Tile, coun
     }
 }
 
-/// Mixes features `feature..feature + S` of the block's values: touches that many vectors of `mixed`, `count` rows of values
-/// and the weights.
+/// Mixes features `feature..feature + S` of the block's values. Accesses that many vectors of `mixed`,
+/// `count` rows of values and the weights.
 #[inline(always)]
 unsafe fn mix<V: Lanes, P: Product<V>, const N: usize, const S: usize>(
     tile: &mut Tile,

@@ -1,4 +1,4 @@
-//! Rows of int8 made bf16, for what multiplies pairs of those.
+//! Converts rows of int8 to bf16, for products of bf16 pairs.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
@@ -11,7 +11,7 @@ use crate::attention::int8;
 /// Lanes of a vector in f32.
 const LANES: usize = 16;
 
-/// A row of int8 and its scale, rounded to bf16 into `to`, `[head_dim]`.
+/// Converts a row of int8 with its scale to bf16, rounded, into `to`, `[head_dim]`.
 ///
 /// # Safety
 /// The machine has AVX-512 F, BW and BF16.

@@ -1,9 +1,11 @@
-//! A narrow tile over keys and values in int8 by products of 16-bit words (`vpdpwssd`): a lane multiplies two numbers with two others
-//! and adds both to an integer. That is four times fewer instructions than to make floats of bytes and multiply those.
+//! Narrow tile over int8 keys and values, with products of 16-bit integers (`vpdpwssd`): a lane
+//! multiplies two numbers with two others and adds both products to an integer. This takes four times
+//! fewer instructions than converting the bytes to floats.
 //!
-//! Queries, and weights with the scales of their values, are rounded to 16 bits for it: off by a 65,534th of the largest of a row, or
-//! of a block, which is a hundredth of what int8 costs on average and a quarter of it at worst (one weight beside 127 that vanish).
-//! Sums of integers are exact.
+//! Queries, and weights multiplied by the scales of their values, are rounded to 16 bits. The error is
+//! at most 1/65,534 of the largest number of a row or block. That is on average a hundredth of the
+//! error of int8, and at worst a quarter of it (one large weight beside 127 that vanish). Integer sums
+//! are exact.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
@@ -13,27 +15,27 @@ use super::lanes::Lanes;
 use super::narrow::{Products, prefetch};
 use crate::attention::tile::Tile;
 
-/// Words.
+/// Products of 16-bit words.
 pub(super) enum Words {}
 
-/// Words of a vector.
+/// 16-bit words in a vector.
 const WORDS: usize = 32;
 
-/// Features that are mixed in one go.
+/// Features that are mixed in one step.
 const TWO: usize = 2 * WORDS;
 
-/// Most features.
+/// Largest supported head size.
 const FEATURES: usize = 256;
 
-/// The largest word, up to its sign.
+/// Largest magnitude of a word.
 const LARGEST: f32 = 32767.0;
 
-/// Whether rows of this many features are multiplied so.
+/// Whether this head size is supported.
 pub(super) fn suit(head_dim: usize) -> bool {
     head_dim.is_multiple_of(TWO) && head_dim <= FEATURES
 }
 
-/// Queries in words, and what a word means.
+/// Queries as words, and the scale of each row.
 pub(super) struct Queries<const R: usize> {
     words: [[i16; FEATURES]; R],
     scale: [f32; R],
@@ -46,10 +48,10 @@ impl Products<__m512, u8> for Words {
     unsafe fn queries<const R: usize>(tile: &Tile) -> Queries<R> {
         assert!(suit(tile.head_dim));
         let mut queries = Queries { words: [[0; FEATURES]; R], scale: [0.0; R] };
-        // Features fill vectors, so that nothing is between rows.
+        // The features fill whole vectors, so rows have no padding.
         let rows = tile.queries.chunks_exact(tile.head_dim);
         for ((words, scale), row) in queries.words.iter_mut().zip(&mut queries.scale).zip(rows) {
-            // SAFETY: the instructions are the caller's.
+            // SAFETY: the caller guarantees the instructions.
             *scale = unsafe { round(row, words) };
         }
         queries
@@ -61,7 +63,8 @@ impl Products<__m512, u8> for Words {
         tile: &Tile,
         keys: [*const u8; 4],
     ) -> [__m512; R] {
-        // SAFETY: whole vectors of `head_dim`, a multiple of theirs, of the keys and of the words.
+        // SAFETY: `head_dim` is a multiple of a vector's words, so only whole vectors of keys and words
+        // are read.
         unsafe {
             let mut sums = [[_mm512_setzero_si512(); 4]; R];
             for feature in (0..tile.head_dim).step_by(WORDS) {
@@ -90,12 +93,13 @@ impl Products<__m512, u8> for Words {
 
     #[inline(always)]
     unsafe fn mix<const R: usize>(tile: &mut Tile, block: &Block<u8>, ahead: usize) {
-        // SAFETY: weights of `SLOTS` a row, features and values within the tile and the block, as both checks say.
+        // SAFETY: `SLOTS` weights per row; features and values lie within tile and block, as both
+        // checks have verified.
         unsafe {
             let mut weights = [[0; SLOTS]; R];
             let mut scales = [0.0; R];
             for (row, (weights, scale)) in weights.iter_mut().zip(&mut scales).enumerate() {
-                // What is behind the block in the last vector weighs nothing.
+                // Slots behind the block, up to a whole vector, have weight 0.
                 let scores = &tile.scores[row * SLOTS..][..block.count.next_multiple_of(__m512::COUNT)];
                 *scale = round(scores, weights);
             }
@@ -104,7 +108,8 @@ impl Products<__m512, u8> for Words {
                 for (row, (sums, scale)) in sums.iter().zip(scales).enumerate() {
                     let correction = __m512::splat(tile.correction[row]);
                     for (half, [low, high]) in sums.iter().enumerate() {
-                        // Lanes of four: those of the first four words of every eight, and those of the others.
+                        // Groups of four lanes: `low` has the first four words of every eight, `high`
+                        // the others.
                         let (low, high) = (_mm512_cvtepi32_ps(*low), _mm512_cvtepi32_ps(*high));
                         for (part, order) in [FIRST, SECOND].iter().enumerate() {
                             let order = _mm512_loadu_si512(order.as_ptr().cast());
@@ -121,7 +126,8 @@ impl Products<__m512, u8> for Words {
     }
 }
 
-/// Where the first and the last 16 of 32 features are: four in the one vector, four in the other (from 16 on), and so on.
+/// Indices of the first and of the last 16 of 32 features: four from one vector, four from the other
+/// (from 16 on), and so on.
 const FIRST: [u32; 16] = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23];
 const SECOND: [u32; 16] = [8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31];
 
@@ -136,7 +142,8 @@ unsafe fn sums<const R: usize>(
     feature: usize,
     ahead: usize,
 ) -> [[[__m512i; 2]; 2]; R] {
-    // SAFETY: rows of values are those of the block; a slot behind an odd last one is read again and weighs nothing.
+    // SAFETY: rows of values lie within the block. Behind an odd last slot that slot is read again with
+    // weight 0.
     unsafe {
         let mut sums = [[[_mm512_setzero_si512(); 2]; 2]; R];
         let values = block.values.as_ptr().add(feature);
@@ -161,33 +168,34 @@ unsafe fn sums<const R: usize>(
     }
 }
 
-/// Bytes as words.
+/// Sign-extends bytes to 16-bit words.
 ///
 /// # Safety
-/// The machine has AVX-512 BW, and `from` has as many bytes as a vector words.
+/// The machine has AVX-512 BW, and 32 bytes at `from` can be read.
 #[inline(always)]
 unsafe fn widen(from: *const u8) -> __m512i {
     // SAFETY: 32 bytes.
     unsafe { _mm512_cvtepi8_epi16(_mm256_loadu_si256(from.cast())) }
 }
 
-/// Numbers in words, and what a word means: NaN if not all of them are finite.
+/// Rounds numbers to words and returns their scale, which is NaN unless all numbers are finite.
 ///
 /// # Safety
 /// The machine has AVX-512 F, BW and DQ.
 #[inline(always)]
 unsafe fn round(numbers: &[f32], to: &mut [i16]) -> f32 {
     let numbers = numbers.as_chunks::<16>().0;
-    // SAFETY: whole vectors of both.
+    // SAFETY: only whole vectors of both slices are accessed.
     unsafe {
         let mut largest = _mm512_setzero_si512();
         for numbers in numbers {
-            // Without their signs, floats are in the order of their bits; infinity and NaN are the last.
+            // Without sign bits, floats compare like their bits as integers; infinity and NaN are the
+            // largest.
             let magnitudes = _mm512_abs_ps(_mm512_loadu_ps(numbers.as_ptr()));
             largest = _mm512_max_epu32(largest, _mm512_castps_si512(magnitudes));
         }
         let largest = f32::from_bits(_mm512_reduce_max_epu32(largest));
-        // Where there is no inverse, they are all next to 0.
+        // If there is no finite inverse, all numbers are close to 0.
         let inverse = Some(LARGEST / largest).filter(|inverse| inverse.is_finite()).unwrap_or(0.0);
         for (numbers, to) in numbers.iter().zip(to.as_chunks_mut::<16>().0) {
             let scaled = _mm512_mul_ps(_mm512_loadu_ps(numbers.as_ptr()), _mm512_set1_ps(inverse));

@@ -1,4 +1,4 @@
-//! The one function that says whether an address of a request may be opened.
+//! Decides whether an address in a request may be opened.
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
@@ -10,29 +10,29 @@ use super::refusal::Refusal;
 use super::resolver::Resolve;
 use super::written::{Host, Place, Written, read};
 
-/// What a request may have fetched where nothing more is allowed: the internet, at its usual ports.
+/// What conversations may fetch without further permission: the internet, at the usual ports.
 const INTERNET: [&str; 2] = ["http://*", "https://*"];
 
-/// The addresses that the operator of a server allows in requests; none by default.
+/// The addresses that the operator allows in requests; none by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AllowedSources(Vec<Pattern>);
 
 /// An address that may be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Checked {
-    /// What to open: the address, or the path without links.
+    /// What to open: the address, or the path with all links resolved.
     pub(crate) address: String,
-    /// Where a host was found; none of a file.
+    /// The IP addresses of the host; empty for a file.
     pub(crate) sockets: Vec<SocketAddr>,
-    /// Whether a user or password stands in it.
+    /// Whether the address contains a user or a password.
     pub(crate) has_person: bool,
 }
 
 impl AllowedSources {
-    /// What these patterns allow (docs/serve.md).
+    /// Allows the addresses that match one of the patterns (docs/serve.md).
     ///
     /// # Errors
-    /// A text that is no pattern.
+    /// [`PatternError`]: a text is not a pattern.
     pub fn new(patterns: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, PatternError> {
         patterns
             .into_iter()
@@ -41,17 +41,18 @@ impl AllowedSources {
             .map(Self)
     }
 
-    /// These, and the internet by HTTP.
+    /// Adds the internet by HTTP and HTTPS.
     pub(crate) fn and_internet(mut self) -> Self {
-        // The texts are ours: they are patterns.
+        // These constants are valid patterns.
         self.0.extend(INTERNET.iter().filter_map(|pattern| Pattern::read(pattern).ok()));
         self
     }
 
-    /// Whether an address may be opened. Names are looked up, files are looked at, and nothing is opened.
+    /// Decides whether an address may be opened. This resolves names and inspects files, but opens
+    /// nothing.
     ///
     /// # Errors
-    /// Any [`Refusal`].
+    /// A [`Refusal`].
     pub(crate) fn decide(&self, address: &str, resolver: &dyn Resolve) -> Result<Checked, Refusal> {
         match read(address)? {
             Written::Path(path) => self.decide_path(&path),
@@ -63,7 +64,7 @@ impl AllowedSources {
         }
     }
 
-    /// The addresses of a host, all of which are allowed.
+    /// The IP addresses of a host, after checking that all of them are allowed.
     fn decide_place(&self, place: &Place, resolver: &dyn Resolve) -> Result<Vec<IpAddr>, Refusal> {
         let hosts: Vec<&Hosts> = self.0.iter().filter_map(|pattern| pattern.hosts_at(place)).collect();
         let is_in_range = |address: IpAddr| {
@@ -72,7 +73,7 @@ impl AllowedSources {
         let reach: Option<Kind> = hosts.iter().filter_map(|hosts| hosts.reach(&place.host)).max();
         let has_range = hosts.iter().any(|hosts| matches!(hosts, Hosts::Range(_)));
         if reach.is_none() && !has_range {
-            // Nobody's name server hears of a host that is not allowed by any address.
+            // A host that no pattern could allow is not looked up, so that no name server learns of it.
             return Err(Refusal::NotAllowed);
         }
         let found = match &place.host {
@@ -82,7 +83,7 @@ impl AllowedSources {
         if found.is_empty() {
             return Err(Refusal::Unresolved);
         }
-        // One address that is not allowed is enough: nobody knows which one of them is opened.
+        // Every IP address must be allowed, because any of them may be opened.
         let is_allowed =
             |address: &IpAddr| reach.is_some_and(|reach| kind(*address) <= reach) || is_in_range(*address);
         match found.iter().all(is_allowed) {
@@ -95,7 +96,7 @@ impl AllowedSources {
         if !self.0.iter().any(|pattern| matches!(pattern, Pattern::Folder(_) | Pattern::Paths(_))) {
             return Err(Refusal::NotAllowed);
         }
-        // A path that is not allowed is not told from one that is not there.
+        // The error does not reveal whether a path exists.
         let path = path.canonicalize().map_err(|_| Refusal::NotAllowed)?;
         let about = fs::metadata(&path).map_err(|_| Refusal::NotAllowed)?;
         if !self.0.iter().any(|pattern| pattern.allows_path(&path, about.is_file())) {

@@ -1,4 +1,5 @@
-//! Which addresses a request may have opened. [`AllowedSources::decide`] is the one place that says so.
+//! Checks which addresses in requests may be opened. [`AllowedSources::decide`] is the only place that
+//! decides this.
 
 mod allowed;
 mod networks;

@@ -1,8 +1,9 @@
-//! Networks: which addresses are somebody's own, and ranges of addresses.
+//! Kinds of networks, and ranges of IP addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What kind of network an address is in. A later kind is farther from what a stranger may reach.
+/// The kind of network of an IP address, ordered from what strangers may reach to what they must not
+/// reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     /// The internet.
@@ -15,12 +16,12 @@ pub(super) enum Kind {
     Special,
 }
 
-/// The address itself where an IPv6 address is a way to write an IPv4 address.
+/// The IPv4 address, if an IPv6 address only embeds one.
 pub(super) fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
-/// The kind of an address.
+/// The kind of network of an IP address.
 pub(super) fn kind(address: IpAddr) -> Kind {
     match canonical(address) {
         IpAddr::V4(address) => kind_v4(address),
@@ -40,19 +41,19 @@ fn kind_v4(address: Ipv4Addr) -> Kind {
     }
 }
 
-/// Of IPv6 the internet is 2000::/3, but for what is reserved there or holds an IPv4 address.
+/// In IPv6 the internet is 2000::/3, except for parts that are reserved or embed IPv4 addresses.
 fn kind_v6(address: Ipv6Addr) -> Kind {
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 1] => Kind::Loopback,
         [0xfc00..=0xfdff, ..] => Kind::Inner,
-        // Teredo, benchmarks, ORCHID and documentation; 6to4; documentation.
+        // Teredo, benchmarks, ORCHID and documentation; then 6to4; then documentation.
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..=0xfff, ..] => Kind::Special,
         [0x2000..=0x3fff, ..] => Kind::Public,
         _ => Kind::Special,
     }
 }
 
-/// All addresses with one beginning.
+/// All IP addresses with the same prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Range {
     first: IpAddr,
@@ -60,14 +61,15 @@ pub(super) struct Range {
 }
 
 impl Range {
-    /// `address/bits`; nothing where an address has fewer bits, or is one of the other kind in disguise.
+    /// `address/bits`. `None` if the address has fewer bits, or is an IPv6 address that embeds an IPv4
+    /// address.
     pub(super) fn new(address: IpAddr, bits: u8) -> Option<Self> {
         let most = if address.is_ipv4() { 32 } else { 128 };
         let is_plain = canonical(address) == address;
         (bits <= most && is_plain).then_some(Self { first: address, bits })
     }
 
-    /// One address.
+    /// A single address.
     pub(super) fn one(address: IpAddr) -> Self {
         let address = canonical(address);
         Self { first: address, bits: if address.is_ipv4() { 32 } else { 128 } }

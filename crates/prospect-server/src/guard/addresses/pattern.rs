@@ -1,4 +1,4 @@
-//! What the operator allows: one pattern of addresses.
+//! Patterns of allowed addresses.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -6,56 +6,56 @@ use super::networks::{Kind, Range};
 use super::wildcard::matches;
 use super::written::{Host, Place, host_and_port, host_of, is_name, port_of, scheme_of};
 
-/// Where cameras of this machine are.
+/// Prefix of the paths of this machine's cameras.
 const CAMERAS: &str = "/dev/video";
 
-/// A pattern that is none.
+/// A text is not a valid pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "--allow-source {pattern}: {problem}: expected SCHEME://HOST, SCHEME://ADDRESS/BITS (each with :PORT or :*), /FOLDER/, or \
      the path of a file or camera in which * may stand"
 )]
 pub struct PatternError {
-    /// As it was given.
+    /// The text.
     pub pattern: String,
-    /// What is wrong with it.
+    /// Why it is not valid.
     pub problem: &'static str,
 }
 
-/// One pattern.
+/// A pattern of addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Pattern {
-    /// Hosts.
+    /// Hosts on a network.
     Network { scheme: &'static str, hosts: Hosts, ports: Ports },
-    /// Everything in a folder.
+    /// All files in a folder.
     Folder(PathBuf),
-    /// Files or cameras by their paths.
+    /// Paths of files or cameras; `*` matches any characters.
     Paths(String),
 }
 
-/// Which hosts.
+/// The hosts of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Hosts {
-    /// Every host of the internet.
+    /// Every host on the internet.
     Any,
-    /// Names; `*` stands for any letters of a part.
+    /// Host names; `*` matches any characters within a label.
     Names(String),
-    /// Addresses.
+    /// IP addresses.
     Range(Range),
 }
 
-/// Which ports.
+/// The ports of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ports {
-    /// This one.
+    /// Only this port.
     One(u16),
-    /// Every one.
+    /// Every port.
     Any,
 }
 
 impl Pattern {
     /// # Errors
-    /// A text that is no pattern.
+    /// The text is not a pattern.
     pub(super) fn read(text: &str) -> Result<Self, PatternError> {
         let problem = |problem| PatternError { pattern: text.to_owned(), problem };
         if text.starts_with('/') {
@@ -78,7 +78,7 @@ impl Pattern {
         Ok(Self::Network { scheme, hosts, ports })
     }
 
-    /// The hosts of a pattern that has this scheme and port.
+    /// The hosts of the pattern, if it has the scheme and the port of `place`.
     pub(super) fn hosts_at(&self, place: &Place) -> Option<&Hosts> {
         match self {
             Self::Network { scheme, hosts, ports } if *scheme == place.scheme => match ports {
@@ -89,12 +89,12 @@ impl Pattern {
         }
     }
 
-    /// Whether a file may be opened. `path` is the one without links that leads to it.
+    /// Whether a file may be opened. `path` must have all links resolved.
     pub(super) fn allows_path(&self, path: &Path, is_file: bool) -> bool {
         let Some(text) = path.to_str() else { return false };
         match self {
             Self::Network { .. } => false,
-            // A folder may hold pipes and devices, which nobody has meant.
+            // A folder can also contain pipes and devices, which the operator did not mean to allow.
             Self::Folder(folder) => {
                 is_file && folder.canonicalize().is_ok_and(|folder| path.starts_with(folder))
             }
@@ -107,7 +107,8 @@ impl Pattern {
 }
 
 impl Hosts {
-    /// How far a name of the pattern may lead: a name with `*` into private networks, an exact one to this machine too.
+    /// The most internal kind of network that a name of the pattern may lead to: with `*` private
+    /// networks, without `*` this machine as well.
     pub(super) fn reach(&self, host: &Host) -> Option<Kind> {
         match (self, host) {
             (Self::Any, _) => Some(Kind::Public),
@@ -120,9 +121,9 @@ impl Hosts {
     }
 }
 
-/// The hosts of a pattern, and what stands behind their colon.
+/// Splits a pattern into its hosts and the text after the colon.
 fn hosts(rest: &str) -> Option<(Hosts, Option<&str>)> {
-    // A slash at the end is that of an address.
+    // A trailing slash belongs to the usual form of an address.
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     if let Some((first, behind)) = rest.split_once('/') {
         let (bits, port) = behind.split_once(':').map_or((behind, None), |(bits, port)| (bits, Some(port)));

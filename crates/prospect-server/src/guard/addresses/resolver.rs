@@ -1,18 +1,18 @@
-//! From names of hosts to their addresses.
+//! Resolves host names to IP addresses.
 
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
 
-/// Finds the addresses of a host. Tests have one that needs no network.
+/// Resolves host names. Tests implement it without a network.
 pub(crate) trait Resolve: Send + Sync {
-    /// All addresses of a name.
+    /// All IP addresses of a host name.
     ///
     /// # Errors
-    /// A name that is not known, and no name service.
+    /// The name is unknown, or no name server answers.
     fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// Asks the system, which blocks.
+/// The operating system's resolver. It blocks.
 pub(crate) struct SystemResolver;
 
 impl Resolve for SystemResolver {

@@ -1,9 +1,9 @@
 //! Patterns with `*`.
 
-/// Whether `text` is `pattern`, where `*` stands for any letters but `divider`.
+/// Whether `text` matches `pattern`, where `*` stands for any characters except `divider`.
 pub(super) fn matches(pattern: &str, text: &str, divider: char) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    // Which beginnings of the text the pattern matches so far.
+    // `reached[n]`: the pattern so far matches the first `n` characters of the text.
     let mut reached = vec![false; text.len() + 1];
     reached[0] = true;
     for letter in pattern {

@@ -1,7 +1,7 @@
-//! An address as it is written, taken apart.
+//! Parses an address.
 //!
-//! Whoever opens the address reads it again. So only a form that all programs read alike is taken: everything unusual is refused,
-//! and nothing is repaired.
+//! The program that opens the address parses it again. Only forms that all programs interpret alike are
+//! therefore accepted; anything unusual is refused and never corrected.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -12,17 +12,17 @@ use super::refusal::Refusal;
 
 /// Most bytes of an address.
 const MOST_BYTES: usize = 2048;
-/// Most bytes of a name, and of a part of it.
+/// Most bytes of a host name, and of one of its labels.
 const MOST_NAME: usize = 253;
 const MOST_LABEL: usize = 63;
 
-/// The kinds of network addresses that can be watched, with their usual ports.
+/// Schemes that can be opened, with their default ports.
 const SCHEMES: [(&str, u16); 6] =
     [("rtsp", 554), ("rtsps", 322), ("rtmp", 1935), ("rtmps", 443), ("http", 80), ("https", 443)];
-/// The same for a person.
+/// The same as a text for people.
 const KINDS: &str = "rtsp://, rtsps://, rtmp://, rtmps://, http://, https://, or an absolute path";
 
-/// What an address leads to.
+/// The target of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Written {
     /// A host on a network.
@@ -31,13 +31,13 @@ pub(super) enum Written {
     Path(PathBuf),
 }
 
-/// A host with a port.
+/// A host with scheme and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) scheme: &'static str,
     pub(super) host: Host,
     pub(super) port: u16,
-    /// Whether a user or a password stands in front of the host.
+    /// Whether the address contains a user or a password.
     pub(super) has_person: bool,
 }
 
@@ -45,21 +45,21 @@ pub(super) struct Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Host {
     Address(IpAddr),
-    /// In lower case.
+    /// A host name in lower case.
     Name(String),
 }
 
-/// The known scheme that an address begins with, its usual port, and what stands behind it.
+/// The known scheme of an address, its default port, and the rest of the address.
 pub(super) fn scheme_of(address: &str) -> Option<(&'static str, u16, &str)> {
     let (scheme, rest) = address.split_once("://")?;
     let (known, port) = SCHEMES.iter().find(|(known, _)| *known == scheme)?;
     Some((known, *port, rest))
 }
 
-/// Takes an address apart.
+/// Parses an address.
 ///
 /// # Errors
-/// Any [`Refusal`] of what is not written in the one plain way.
+/// A [`Refusal`] of any unusual form.
 pub(super) fn read(address: &str) -> Result<Written, Refusal> {
     if address.len() > MOST_BYTES {
         return Err(Refusal::Long { most: MOST_BYTES });
@@ -69,7 +69,7 @@ pub(super) fn read(address: &str) -> Result<Written, Refusal> {
         let is_plain = path.starts_with('/') && !path.contains(char::is_control);
         return if is_plain { Ok(Written::Path(path.into())) } else { Err(Refusal::Letter) };
     }
-    // A # ends the host for some programs and not for others, and so does a backslash.
+    // A # or a backslash ends the host for some programs and not for others.
     if !address.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\#<>\"`|^{}".contains(&byte)) {
         return Err(Refusal::Letter);
     }
@@ -84,11 +84,11 @@ pub(super) fn read(address: &str) -> Result<Written, Refusal> {
         Some((person, host)) => (Some(person), host),
         None => (None, authority),
     };
-    // A second @ may belong to the person or to the host.
+    // Programs disagree whether a second @ belongs to the user or to the host.
     if host.contains('@') || person.is_some_and(str::is_empty) {
         return Err(Refusal::Person);
     }
-    // Behind the host an @ may be read as the end of a person.
+    // Some programs take an @ after the host for the end of the user.
     if rest[authority.len()..].split('?').next().unwrap_or_default().contains('@') {
         return Err(Refusal::Person);
     }
@@ -100,7 +100,7 @@ pub(super) fn read(address: &str) -> Result<Written, Refusal> {
     Ok(Written::Network(Place { scheme, host: host_of(host)?, port, has_person: person.is_some() }))
 }
 
-/// A host as it is written, and what stands behind its colon.
+/// Splits a host from the text after its colon.
 pub(super) fn host_and_port(text: &str) -> Result<(&str, Option<&str>), Refusal> {
     let end = match text.starts_with('[') {
         true => text.find(']').ok_or(Refusal::Host)? + 1,
@@ -114,14 +114,15 @@ pub(super) fn host_and_port(text: &str) -> Result<(&str, Option<&str>), Refusal>
     }
 }
 
-/// A port as digits alone.
+/// A port of digits only.
 pub(super) fn port_of(text: &str) -> Option<u16> {
     let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|port| is_digits && *port > 0)
 }
 
 /// # Errors
-/// A host of which another program may think otherwise: `127.1`, `0x7f000001`, `017700000001`, names with a dot at their end.
+/// A host that programs interpret differently: `127.1`, `0x7f000001`, `017700000001`, or a name with a
+/// trailing dot.
 pub(super) fn host_of(text: &str) -> Result<Host, Refusal> {
     if let Some(inside) = text.strip_prefix('[') {
         let inside = inside.strip_suffix(']').ok_or(Refusal::Host)?;
@@ -140,7 +141,8 @@ pub(super) fn host_of(text: &str) -> Result<Host, Refusal> {
     }
 }
 
-/// Whether a text in lower case is a host's name, or a pattern of some where `*` may stand in it. What ends in a number is none.
+/// Whether a lower-case text is a host name, or a pattern of host names with `*`. A name must not end
+/// in a number.
 pub(super) fn is_name(text: &str, with_stars: bool) -> bool {
     let is_label = |label: &str| {
         let letter = |byte: u8| {

@@ -1,6 +1,7 @@
-//! The states of all sessions, as they are at this moment.
+//! The present states of all sessions.
 //!
-//! A state is shown, not queued: while a broker is away nothing gathers, and when it is back it is told what holds then.
+//! States are not queued. Nothing accumulates while the broker is unreachable; after reconnecting, the
+//! present states are published.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::topics::Channel;
 
-/// Sessions with their states. One task looks at it.
+/// The state of each session. One task publishes changes.
 #[derive(Debug, Default)]
 pub(in crate::notify) struct Board {
     sessions: Mutex<BTreeMap<String, (Channel, Value)>>,
@@ -18,25 +19,27 @@ pub(in crate::notify) struct Board {
 }
 
 impl Board {
-    /// No code under the lock panics half-way.
+    /// A poisoned lock is harmless: no code under it can panic halfway.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (Channel, Value)>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A session has another state: an object with `state`, to which the session's name is added.
+    /// Sets the state of a session: an object with the key `state`, to which the session's name is
+    /// added.
     pub(in crate::notify) fn set(&self, session: &str, camera: Option<&str>, mut state: Value) {
         state["session"] = session.into();
         self.lock().insert(session.to_owned(), (Channel::of(session, camera), state));
         self.changed.notify_one();
     }
 
-    /// A session is not there any more.
+    /// Removes a session.
     pub(in crate::notify) fn remove(&self, session: &str) {
         self.lock().remove(session);
         self.changed.notify_one();
     }
 
-    /// Every channel with its state. Of the sessions of one camera, one that goes on is shown rather than another.
+    /// The state of every channel. If several sessions watch one camera, a running one takes
+    /// precedence.
     pub(super) fn channels(&self) -> BTreeMap<Channel, Value> {
         let mut channels: BTreeMap<Channel, Value> = BTreeMap::new();
         for (channel, state) in self.lock().values() {
@@ -48,7 +51,7 @@ impl Board {
         channels
     }
 
-    /// Waits until something has changed; may return without.
+    /// Waits for a change; may return without one.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }

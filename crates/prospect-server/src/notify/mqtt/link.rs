@@ -1,4 +1,4 @@
-//! One connection to a broker, from its greeting to its farewell.
+//! One connection to an MQTT broker, from CONNECT to DISCONNECT.
 
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
@@ -17,31 +17,32 @@ use rust_mqtt::types::{MqttBinary, MqttString, TopicName};
 use super::options::{MqttOptions, User};
 use super::wire::Wire;
 
-/// How long the broker may take for an answer.
+/// Time limit for an answer of the broker.
 const ANSWER: Duration = Duration::from_secs(10);
-/// After so long without a word to it, the broker takes the server for lost.
+/// Keep-alive in seconds: without a packet for longer, the broker considers the server lost.
 const KEEP_ALIVE: NonZeroU16 = NonZeroU16::MIN.saturating_add(29);
-/// How often it is told that the server is there.
+/// Interval of PINGREQ packets.
 pub(super) const PING: Duration = Duration::from_secs(12);
-/// Largest packet of a broker that is taken: nothing that it has to say here is long.
+/// Largest packet that is accepted from the broker. Its answers are all short.
 const LARGEST_PACKET: NonZeroU32 = NonZeroU32::MIN.saturating_add((16 << 10) - 1);
 
-/// What a broker is told.
+/// A message to publish.
 pub(super) struct Message {
     pub(super) topic: String,
     pub(super) payload: Vec<u8>,
-    /// Whether it is kept for those who come later; kept and empty, it takes back what was kept before.
+    /// Whether the broker retains the message for later subscribers. An empty retained message deletes
+    /// the earlier one.
     pub(super) is_kept: bool,
 }
 
-/// Why a connection is over, in a line.
+/// Why a connection ended, in one line.
 #[derive(Debug)]
 pub(super) struct Lost(pub(super) String);
 
-/// The library's client, which keeps room for one message on its way, and for nothing that a broker sends.
+/// The client of the MQTT library, with room for one message in flight and none for incoming messages.
 type Inner<'a> = Client<'a, 'a, Wire, AllocBuffer, 1, 1, 1, 0, 1, 0, 0>;
 
-/// A connection that was greeted.
+/// An established connection.
 pub(super) struct Link<'a>(Inner<'a>);
 
 fn lost<const PROPERTIES: usize>(error: MqttError<'_, PROPERTIES>) -> Lost {
@@ -68,7 +69,8 @@ fn text(text: &str) -> Result<MqttString<'_>, Lost> {
 }
 
 impl<'a> Link<'a> {
-    /// Reaches the broker and says who this is; `will` is a topic that says `offline` when this connection is lost.
+    /// Connects to the broker. `will` is the topic on which the broker publishes `offline` if this
+    /// connection is lost.
     pub(super) async fn open(
         options: &MqttOptions,
         name: &str,
@@ -96,7 +98,8 @@ impl<'a> Link<'a> {
         Ok(Self(client))
     }
 
-    /// Tells the broker something and waits until it has taken it. False if it will not have it: the next message may fare better.
+    /// Publishes a message and waits for the acknowledgement. Returns false if the broker rejects this
+    /// message; others may still be accepted.
     pub(super) async fn publish(&mut self, message: &Message) -> Result<bool, Lost> {
         let topic = TopicReference::Name(topic_name(&message.topic)?);
         let mut options = PublicationOptions::new(topic).at_least_once();
@@ -120,13 +123,13 @@ impl<'a> Link<'a> {
         .await
     }
 
-    /// Waits for a word of the broker and hears it. May be given up while it waits.
+    /// Waits for a packet of the broker. May be cancelled while it waits.
     pub(super) async fn listen(&mut self) -> Result<Heard<'_, 'a>, Lost> {
         let header = self.0.poll_header().await.map_err(lost)?;
         Ok(Heard { link: self, header })
     }
 
-    /// Asks whether the broker is there.
+    /// Sends PINGREQ and waits for the answer.
     pub(super) async fn ping(&mut self) -> Result<(), Lost> {
         in_time(async {
             self.0.ping().await.map_err(lost)?;
@@ -136,20 +139,20 @@ impl<'a> Link<'a> {
         .await
     }
 
-    /// Leaves in good order: the will is not told.
+    /// Disconnects properly, so that the broker does not publish the will.
     pub(super) async fn leave(mut self) -> Result<(), Lost> {
         in_time(async { self.0.disconnect(&DisconnectOptions::new()).await.map(drop).map_err(lost) }).await
     }
 }
 
-/// The beginning of a word of the broker.
+/// A packet of the broker whose header was read.
 pub(super) struct Heard<'l, 'a> {
     link: &'l mut Link<'a>,
     header: rust_mqtt::header::FixedHeader,
 }
 
 impl Heard<'_, '_> {
-    /// Hears the rest.
+    /// Reads the rest of the packet.
     pub(super) async fn rest(self) -> Result<(), Lost> {
         in_time(async { self.link.0.poll_body(self.header).await.map(drop).map_err(lost) }).await
     }

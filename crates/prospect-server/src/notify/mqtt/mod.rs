@@ -1,4 +1,5 @@
-//! MQTT 5: replies and states of sessions for a broker, and what Home Assistant wants to know to show them.
+//! MQTT 5: publishes replies and states of sessions to a broker, with discovery messages for Home
+//! Assistant.
 
 mod board;
 mod link;

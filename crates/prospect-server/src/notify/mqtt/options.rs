@@ -1,4 +1,4 @@
-//! Which broker, and as whom.
+//! Address of the broker, user and topics.
 
 use std::path::Path;
 
@@ -12,19 +12,19 @@ const CA_FILE: &str = "--mqtt-ca";
 const PORT: u16 = 1883;
 const TLS_PORT: u16 = 8883;
 
-/// A broker that is told of replies and states.
+/// A broker to which replies and states are published.
 #[derive(Clone)]
 pub struct MqttOptions {
     pub(super) host: String,
     pub(super) port: u16,
-    /// Absent: not encrypted.
+    /// `None`: the connection is not encrypted.
     pub(super) tls: Option<TlsClient>,
     pub(super) user: Option<User>,
-    /// What all topics begin with.
+    /// Prefix of all topics.
     pub(super) prefix: String,
 }
 
-/// Who the server is to the broker.
+/// The user as whom the server logs in to the broker.
 #[derive(Clone)]
 pub(super) struct User {
     pub(super) name: String,
@@ -32,11 +32,11 @@ pub(super) struct User {
 }
 
 impl MqttOptions {
-    /// The broker at an address. `user_file` has a user on its first line and the password on the second; `ca_file` the roots that are
-    /// trusted instead of those that browsers trust.
+    /// A broker by address. `user_file` has the user on its first line and the password on the second.
+    /// `ca_file` has the trusted root certificates; without it, those of browsers are trusted.
     ///
     /// # Errors
-    /// An address, a prefix or a file that is none.
+    /// [`NotifyError`]: the address, the prefix or a file is invalid.
     pub fn new(
         address: &str,
         prefix: &str,
@@ -69,7 +69,7 @@ impl MqttOptions {
     }
 }
 
-/// Whether topics may begin with it: words without wildcards, and none empty.
+/// Whether this is a valid topic prefix: words without wildcards, none of them empty.
 fn is_prefix(prefix: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     prefix.len() <= 128 && prefix.split('/').all(|word| !word.is_empty() && word.bytes().all(is_letter))
@@ -82,7 +82,7 @@ fn user_in(path: &Path) -> Result<User, NotifyError> {
     let name = lines.next().unwrap_or_default().trim().to_owned();
     let password = lines.next().filter(|password| !password.is_empty()).map(str::to_owned);
     let is_more = lines.any(|line| !line.trim().is_empty());
-    // MQTT gives the length of each in 16 bits.
+    // MQTT stores the length of each in 16 bits.
     let is_long = [&name, password.as_ref().unwrap_or(&name)].iter().any(|text| text.len() > 65_535);
     match name.is_empty() || is_more || is_long {
         true => Err(NotifyError::MqttUser { path: path.to_owned() }),

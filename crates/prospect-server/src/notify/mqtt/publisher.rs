@@ -1,4 +1,4 @@
-//! What a broker knows, and what it is to be told next.
+//! Decides which messages a broker needs next.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,12 +8,12 @@ use super::link::Message;
 use super::topics::{Channel, Topics};
 use crate::notify::reply::Reply;
 
-/// What was told of channels.
+/// What was published on each channel.
 pub(super) struct Publisher {
     topics: Topics,
-    /// States that were told over this connection.
+    /// States that were published over the present connection.
     told: BTreeMap<Channel, Value>,
-    /// Channels of which a broker keeps something, told over any connection.
+    /// Channels with retained messages, published over any connection.
     kept: BTreeSet<Channel>,
 }
 
@@ -22,23 +22,24 @@ impl Publisher {
         Self { topics, told: BTreeMap::new(), kept: BTreeSet::new() }
     }
 
-    /// Where the last will goes.
+    /// The topic of the will.
     pub(super) fn status(&self) -> String {
         self.topics.status()
     }
 
-    /// Whether the server is there.
+    /// The message that the server is online or offline.
     pub(super) fn presence(&self, is_online: bool) -> Message {
         let status = if is_online { "online" } else { "offline" };
         kept(self.status(), status.into())
     }
 
-    /// A new connection: the broker may have forgotten everything.
+    /// Begins a new connection. The broker may have lost all retained messages.
     pub(super) fn begin(&mut self) {
         self.told.clear();
     }
 
-    /// What is to be told, so that the broker knows these states and no others. Taken to be told with the answer.
+    /// The messages that give the broker exactly the states `wanted`. They count as published from then
+    /// on.
     pub(super) fn differences(&mut self, wanted: &BTreeMap<Channel, Value>) -> Vec<Message> {
         let mut messages = Vec::new();
         let gone: Vec<Channel> =
@@ -65,11 +66,12 @@ impl Publisher {
         messages
     }
 
-    /// A reply. The broker keeps it while its channel is there, so that who comes later knows the last one.
+    /// The message for a reply. It is retained while its channel exists, so that later subscribers get
+    /// the last reply.
     pub(super) fn reply(&self, reply: &Reply) -> Message {
         let channel = Channel::of(&reply.session, reply.camera.as_deref());
         let is_kept = self.told.contains_key(&channel);
-        // Replies always become JSON.
+        // A reply always serializes.
         let payload = serde_json::to_vec(reply).unwrap_or_default();
         Message { topic: self.topics.reply(&channel), payload, is_kept }
     }

@@ -1,20 +1,20 @@
-//! Topics, and how Home Assistant finds them.
+//! Topics, and discovery messages for Home Assistant.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// Where Home Assistant looks for what there is, unless it was told otherwise.
+/// Home Assistant's default prefix for discovery.
 const DISCOVERY: &str = "homeassistant";
-/// The longest state that Home Assistant takes, in letters; the attributes have the whole reply.
+/// Longest state in Home Assistant, in characters. The attributes contain the whole reply.
 const LONGEST_STATE: usize = 255;
 
-/// What replies and states belong to: a camera, or a session without one.
+/// What replies and states belong to: a camera, or a session without a camera.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Channel {
     kind: &'static str,
-    /// Letters that a topic and Home Assistant's names may have.
+    /// The name in characters that topics and Home Assistant's ids allow.
     word: String,
-    /// As people know it.
+    /// The name for people.
     name: String,
 }
 
@@ -27,7 +27,8 @@ impl Channel {
     }
 }
 
-/// A name as a word of a topic: a name that had to be changed has a part of its digest, so that two names stay two words.
+/// A name as a word of a topic. If characters have to be replaced, a part of the name's digest is
+/// appended, so that different names stay different.
 fn word(name: &str) -> String {
     let may_stay = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     if !name.is_empty() && name.chars().all(may_stay) {
@@ -38,7 +39,7 @@ fn word(name: &str) -> String {
     format!("{stays}_{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2])
 }
 
-/// The topics under one prefix.
+/// Topics with a common prefix.
 #[derive(Debug, Clone)]
 pub(super) struct Topics {
     prefix: String,
@@ -50,7 +51,7 @@ impl Topics {
         Self { prefix: prefix.to_owned(), model: model.to_owned() }
     }
 
-    /// `online`, or `offline`: the server's last will.
+    /// The topic for `online` and `offline`; the latter is the server's will.
     pub(super) fn status(&self) -> String {
         format!("{}/status", self.prefix)
     }
@@ -67,12 +68,12 @@ impl Topics {
         format!("{}_{}_{}", self.prefix.replace('/', "_"), channel.kind, channel.word)
     }
 
-    /// Where Home Assistant reads [`Self::sensor`].
+    /// The topic on which Home Assistant expects [`Self::sensor`].
     pub(super) fn discovery(&self, channel: &Channel) -> String {
         format!("{DISCOVERY}/sensor/{}/reply/config", self.node(channel))
     }
 
-    /// A sensor of Home Assistant with the last reply of a channel.
+    /// The discovery message of a Home Assistant sensor that shows the last reply of a channel.
     pub(super) fn sensor(&self, channel: &Channel) -> Value {
         let (node, reply) = (self.node(channel), self.reply(channel));
         json!({

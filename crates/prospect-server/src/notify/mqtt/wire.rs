@@ -1,4 +1,4 @@
-//! A connection to a broker, encrypted or not, as the MQTT library reads and writes it.
+//! The TCP or TLS connection to a broker, in the form that the MQTT library needs.
 
 use std::io;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use tokio::net::TcpStream;
 
 use super::options::MqttOptions;
 
-/// How long a broker may take to be reached and to shake hands.
+/// Time limit for connecting, including the TLS handshake.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// The connection; buffered, since the library reads and writes a few bytes at a time.
+/// The connection. It is buffered, because the library reads and writes a few bytes at a time.
 pub(super) struct Wire(BufStream<Box<dyn Stream>>);
 
 impl Wire {

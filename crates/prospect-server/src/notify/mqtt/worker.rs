@@ -1,4 +1,4 @@
-//! One broker: reached again whenever it is lost, told what waits while it is there.
+//! The task of one broker: it reconnects whenever the connection is lost, and publishes what waits.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,26 +14,26 @@ use crate::notify::backoff;
 use crate::notify::receiver::Receiver;
 use crate::notify::reply::Reply;
 
-/// How long a broker has, at the server's end, for what still waits.
+/// Time for remaining messages when the server shuts down.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// What goes on with a broker.
+/// State of the task.
 struct Worker<'a> {
     options: MqttOptions,
-    /// What the broker calls this server.
+    /// The server's MQTT client id.
     name: String,
     publisher: Publisher,
     receiver: &'a Receiver,
     board: &'a Board,
-    /// A reply that the broker has not said it has: it is told again over the next connection.
+    /// A reply that the broker has not acknowledged. It is published again over the next connection.
     on_its_way: Option<Arc<Reply>>,
-    /// When the broker was reached, if it was.
+    /// When the present connection was established.
     since: Option<Instant>,
-    /// Connections that failed since one held.
+    /// Number of failed connections since the last stable one.
     failures: u32,
 }
 
-/// Tells a broker of replies and states until no reply follows, and then for a short time more.
+/// Publishes replies and states until the queue ends, and then for a short time more.
 pub(in crate::notify) async fn work(options: MqttOptions, model: &str, receiver: &Receiver, board: &Board) {
     let topics = Topics::new(&options.prefix, model);
     let name = format!("prospect-{:016x}", backoff::chance());
@@ -44,7 +44,7 @@ pub(in crate::notify) async fn work(options: MqttOptions, model: &str, receiver:
         receiver.queue.over().await;
         tokio::time::sleep(LAST_WORDS).await;
     };
-    // Where the connection is simply dropped, the broker tells the will.
+    // If the time is over, the connection is dropped, and the broker publishes the will.
     tokio::select! {
         () = worker.go_on() => {}
         () = late => {}
@@ -53,15 +53,16 @@ pub(in crate::notify) async fn work(options: MqttOptions, model: &str, receiver:
 }
 
 impl Worker<'_> {
-    /// One connection after the other.
+    /// Connects again and again.
     async fn go_on(&mut self) {
         while let Err(Lost(why)) = self.converse().await {
-            // A broker that throws the server out at once is not asked again at once.
+            // A broker that disconnects the server shortly after it connected is not tried again at
+            // once: the back-off goes on growing.
             if self.since.take().is_some_and(|since| since.elapsed() > backoff::LONGEST) {
                 self.failures = 0;
             }
             let place = format!("{}:{}", self.options.host, self.options.port);
-            // The same again and again would fill a log.
+            // Repeated failures are logged at debug level only.
             match self.failures {
                 0 => tracing::warn!("mqtt ({place}): {why}"),
                 _ => tracing::debug!("mqtt ({place}): {why}"),
@@ -74,7 +75,7 @@ impl Worker<'_> {
         }
     }
 
-    /// One connection, until it is lost or nothing more is to be told.
+    /// Uses one connection until it is lost or there is nothing more to publish.
     async fn converse(&mut self) -> Result<(), Lost> {
         let mut buffer = AllocBuffer;
         let will = self.publisher.status();
@@ -108,7 +109,7 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Tells everything that is to be told now: states ahead of replies, which belong to what states tell of.
+    /// Publishes everything that is pending. States come first, because replies belong to them.
     async fn tell_all(&mut self, link: &mut Link<'_>) -> Result<(), Lost> {
         loop {
             for message in self.publisher.differences(&self.board.channels()) {

@@ -1,4 +1,4 @@
-//! Webhooks: a signed POST for every reply.
+//! Webhooks: one signed POST request per reply.
 
 mod secret;
 mod target;

@@ -1,4 +1,4 @@
-//! The secret that a server and its webhooks' receivers share, and what it signs.
+//! The secret that the server shares with the receivers of webhooks, and its signatures.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -9,18 +9,18 @@ use sha2::Sha256;
 use crate::notify::error::NotifyError;
 
 const ARGUMENT: &str = "--webhook-secret-file";
-/// Shortest secret that is one: a shorter one could be guessed.
+/// Fewest characters of a secret. A shorter one could be guessed.
 const LEAST_LETTERS: usize = 16;
 
-/// Signs what is sent. The secret itself is not kept.
+/// Signs request bodies. The secret itself is not kept.
 #[derive(Clone)]
 pub struct WebhookSecret(Hmac<Sha256>);
 
 impl WebhookSecret {
-    /// The secret in a file: all of it but the white space around it.
+    /// Reads the secret from a file. White space around it is removed.
     ///
     /// # Errors
-    /// A file that cannot be read, a secret that is too short.
+    /// The file cannot be read, or the secret is too short.
     pub fn from_file(path: &Path) -> Result<Self, NotifyError> {
         let unreadable =
             |source| NotifyError::Unreadable { argument: ARGUMENT, path: path.to_owned(), source };
@@ -30,17 +30,17 @@ impl WebhookSecret {
         if secret.chars().count() < LEAST_LETTERS {
             return Err(short());
         }
-        // HMAC takes keys of any length.
+        // HMAC accepts keys of any length.
         Hmac::new_from_slice(secret.as_bytes()).map(Self).map_err(|_| short())
     }
 
-    /// The signature of a body, as its header has it.
+    /// The signature of a body, in the form of the header.
     pub(super) fn sign(&self, body: &[u8]) -> String {
         let mut mac = self.0.clone();
         mac.update(body);
         let mut signature = String::from("sha256=");
         for byte in mac.finalize().into_bytes() {
-            // Writing into a text cannot fail.
+            // Writing to a string cannot fail.
             let _ = write!(signature, "{byte:02x}");
         }
         signature

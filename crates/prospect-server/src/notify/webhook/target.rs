@@ -1,4 +1,4 @@
-//! Where a webhook's replies go, and one try to get one there.
+//! The address of a webhook, and one attempt to deliver a reply.
 
 use std::time::Duration;
 
@@ -13,10 +13,11 @@ use crate::notify::backoff::LONGEST;
 use crate::notify::error::NotifyError;
 use crate::notify::reply::{Jpeg, Reply, now};
 
-/// How long one try may take, from the name's look-up to the answer's head.
+/// Time limit of an attempt, from name resolution to the head of the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// An address that is told of replies. It may hold passwords, in its path too, so that no more than its host is ever shown.
+/// The address to which replies are sent. It may contain secrets, in its path as well, so only its host
+/// is ever shown.
 #[derive(Clone)]
 pub struct Webhook {
     address: Uri,
@@ -25,34 +26,34 @@ pub struct Webhook {
     agent: Agent,
 }
 
-/// What came of a try.
+/// Result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Tried {
     Taken,
-    /// It may be taken later, but not before the time that the receiver asks for. Why not now.
+    /// Delivery may succeed later. Contains the reason, and the wait that the receiver asks for.
     Later(String, Option<Duration>),
-    /// It is never taken. Why.
+    /// Delivery can never succeed. Contains the reason.
     Refused(String),
 }
 
-/// The body of a POST. Everything in it is signed.
+/// The JSON body of the request. All of it is signed.
 #[derive(Serialize)]
 struct Body<'a> {
     object: &'static str,
     #[serde(flatten)]
     reply: &'a Reply,
-    /// From 1.
+    /// Number of the attempt, from 1.
     attempt: u32,
-    /// When this attempt was made, in seconds since 1970.
+    /// Time of this attempt, in seconds since 1970.
     sent_at: u64,
     image: Option<&'a Jpeg>,
 }
 
 impl Webhook {
-    /// The webhook at an address; `number` is which of them it is, from 1.
+    /// A webhook by address. `number` is its number among all webhooks, from 1.
     ///
     /// # Errors
-    /// What is no address of HTTP.
+    /// The address is not a valid HTTP address.
     pub fn new(number: usize, address: &str, secret: WebhookSecret) -> Result<Self, NotifyError> {
         let wrong = || NotifyError::WebhookAddress { number };
         let address: Uri = address.parse().map_err(|_| wrong())?;
@@ -61,7 +62,7 @@ impl Webhook {
         let port = address.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
         let host = format!("{}://{host}{port}", scheme.ok_or_else(wrong)?);
         let config = Agent::config_builder()
-            // Where a reply goes is the operator's word, not the receiver's.
+            // Redirects are not followed: the operator decides where replies go.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .http_status_as_error(false)
@@ -70,16 +71,16 @@ impl Webhook {
         Ok(Self { address, host, secret, agent: config.build().into() })
     }
 
-    /// What may be shown of the address.
+    /// The part of the address that may be shown.
     pub(super) fn host(&self) -> &str {
         &self.host
     }
 
-    /// Sends a reply once; blocks until there is an answer, or has been none for long.
+    /// Makes one attempt to send a reply. Blocks until the answer arrives or the time limit is over.
     pub(super) fn send(&self, reply: &Reply, attempt: u32) -> Tried {
         let image = reply.image.as_deref();
         let body = Body { object: "streaming.reply", reply, attempt, sent_at: now().as_secs(), image };
-        // Replies always become JSON.
+        // A reply always serializes.
         let body = serde_json::to_vec(&body).unwrap_or_default();
         let request = self
             .agent
@@ -95,7 +96,7 @@ impl Webhook {
     }
 }
 
-/// What an answer means.
+/// Interprets an answer.
 fn judged(status: StatusCode, headers: &HeaderMap) -> Tried {
     match status.as_u16() {
         200..=299 => Tried::Taken,
@@ -105,15 +106,15 @@ fn judged(status: StatusCode, headers: &HeaderMap) -> Tried {
     }
 }
 
-/// The wait that a receiver asks for, within bounds.
+/// The wait that the receiver asks for in `Retry-After`, limited to the longest back-off.
 fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(LONGEST))
 }
 
-/// What the lack of an answer means.
+/// Interprets a missing answer.
 fn failed(error: &ureq::Error) -> Tried {
-    // The library quotes addresses.
+    // The library's messages quote addresses.
     let why = short_line(text_without_secrets(&error.to_string()));
     match error {
         ureq::Error::BadUri(_) => Tried::Refused("its address cannot be called".to_owned()),

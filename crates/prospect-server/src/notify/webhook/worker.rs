@@ -1,4 +1,4 @@
-//! One webhook's replies, one after the other.
+//! The task that delivers the replies of one webhook, one after the other.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use crate::notify::backoff;
 use crate::notify::receiver::Receiver;
 use crate::notify::reply::Reply;
 
-/// How often a reply is tried: half a minute of waits in all.
+/// Attempts per reply; the waits between them sum up to about half a minute.
 const ATTEMPTS: u32 = 6;
 
-/// Sends what waits, in order, until nothing follows.
+/// Sends what waits, in order, until the queue ends.
 pub(in crate::notify) async fn work(webhook: Webhook, receiver: Arc<Receiver>) {
     loop {
         while let Some(reply) = receiver.queue.pop() {
             let is_taken = deliver(&webhook, &receiver, &reply).await;
-            // At the server's end nobody waits for a receiver that is away.
+            // At shutdown the server does not wait for an unreachable receiver.
             if !is_taken && receiver.queue.is_over() {
                 return;
             }
@@ -28,7 +28,7 @@ pub(in crate::notify) async fn work(webhook: Webhook, receiver: Arc<Receiver>) {
     }
 }
 
-/// Sends a reply until it is taken, or can no more be. Whether it was taken.
+/// Attempts to send a reply until it is accepted or can never be. Returns whether it was accepted.
 async fn deliver(webhook: &Webhook, receiver: &Receiver, reply: &Arc<Reply>) -> bool {
     let (name, host) = (&receiver.name, webhook.host());
     for attempt in 1..=ATTEMPTS {
@@ -57,7 +57,7 @@ async fn deliver(webhook: &Webhook, receiver: &Receiver, reply: &Arc<Reply>) -> 
     false
 }
 
-/// Waits. False if the server ends meanwhile: nobody waits for a receiver then.
+/// Waits. Returns false if the server shuts down meanwhile.
 async fn waited(receiver: &Receiver, time: Duration) -> bool {
     tokio::select! {
         () = tokio::time::sleep(time) => true,

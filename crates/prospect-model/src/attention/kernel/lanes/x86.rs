@@ -5,10 +5,10 @@ use std::arch::x86_64::*;
 
 use super::Lanes;
 
-/// The bits of the second bf16 of a pair, which are those of a float.
+/// Mask of the second bf16 of a pair, whose bits are the upper half of a float.
 const ODD: i32 = 0xffff_0000_u32 as i32;
 
-/// The functions that are one instruction each.
+/// The operations that are one instruction each.
 macro_rules! instructions {
     ($vector:ty, $set1:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $mul:ident, $max:ident, $fma:ident) => {
         #[inline(always)]
@@ -106,7 +106,8 @@ impl Lanes for __m512 {
     }
     #[inline(always)]
     unsafe fn sums([a, b, c, d]: [Self; 4]) -> Self {
-        // Four lanes of each are a row of a matrix of four by four, whose transposed rows are added.
+        // Four lanes of each vector form a row of a 4 x 4 matrix. The rows of the transposed matrix are
+        // added.
         // SAFETY: the caller has the instructions; nothing but registers is touched.
         unsafe {
             let ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
