@@ -81,10 +81,10 @@ impl<'a> Factors<'a> {
         let (output, _output) = output.device_ptr_mut(&stream);
         let one = 1f32;
         let pointer = |value: &f32| std::ptr::from_ref(value).cast::<c_void>();
-        // cuBLAS is column-major: its W^T x^T in columns is our x W^T in rows. SAFETY: the three
-        // matrices are contiguous and have the sizes that are passed. They live until the product is in
-        // the stream, and memory is freed in the stream's order. The library reads `one` and `share`
-        // before it returns.
+        // cuBLAS is column-major: its W^T x^T in columns is our x W^T in rows.
+        // SAFETY: the three matrices are contiguous and have the sizes that are passed. They live until the
+        // product is in the stream, and memory is freed in the stream's order. The library reads `one` and
+        // `share` before it returns.
         #[allow(unsafe_code)]
         unsafe {
             result::gemm_ex(

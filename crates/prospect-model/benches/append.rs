@@ -1,6 +1,8 @@
-//! What the cache costs: appending a token, decoding one, evicting half of it, writing it to a file and reading it back.
+//! Measures the KV cache: appending a token, decoding one, evicting half of the cache, writing it to a
+//! file and reading it back.
 //!
-//! Appends and files are measured at the shapes of SmolVLM2-256M, the rest on a small checkpoint of fixtures/goldens.
+//! Appends and files are measured at the shapes of SmolVLM2-256M, the rest with a small checkpoint of
+//! fixtures/goldens.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
 use std::hint::black_box;
@@ -124,7 +126,7 @@ fn fill(cache: &mut KvCache, token: &ZeroToken, length: usize) {
     (0..length).for_each(|_| cache.append_zeros(token).unwrap());
 }
 
-/// The small checkpoint, with room for the positions of a long stream.
+/// The small checkpoint, with enough positions for a long stream.
 fn model() -> SmolVlm {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/goldens/checkpoints/gqa-tied");
     let longer = tempfile::tempdir().unwrap();

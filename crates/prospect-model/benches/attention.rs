@@ -1,6 +1,8 @@
-//! What attention costs a layer, over keys and values in f32, bf16 and int8, at the shapes of SmolVLM2.
+//! Measures attention of one layer over keys and values in f32, bf16 and int8, at the shapes of
+//! SmolVLM2.
 //!
-//! A call goes through the caches of all layers in turn, so that keys and values come from memory as they do in a model.
+//! Calls cycle through the caches of all layers, so that keys and values are read from memory as in a
+//! model.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
 use std::time::{Duration, Instant};
@@ -15,10 +17,10 @@ const HEADS: usize = 9;
 const KV_HEADS: usize = 3;
 const HEAD_DIM: usize = 64;
 
-/// Keys and values of a layer, side by side.
+/// Keys and values of a layer, concatenated.
 type Layer<T> = Vec<T>;
 
-/// The same numbers in every run.
+/// Pseudo-random numbers, the same in every run.
 fn numbers(count: usize) -> Vec<f32> {
     let mut state = 1u32;
     let mut next = || {
@@ -68,13 +70,13 @@ fn cached(criterion: &mut Criterion) {
         for cached in [1024, 4096] {
             decoder(criterion, "f32", |x| x, [tokens, cached]);
             decoder(criterion, "bf16", bf16::from_f32, [tokens, cached]);
-            // Any bytes are numbers, and these four a small scale.
+            // Any bytes are valid int8 numbers, and these four bytes give a small scale.
             decoder(criterion, "int8", |x| (x * 60.0).abs() as u8, [tokens, cached]);
         }
     }
 }
 
-/// Patches of a tile, all to all; in bf16 with the time of rounding.
+/// Full attention between the patches of a tile. In bf16 the time of rounding is included.
 fn vision(criterion: &mut Criterion) {
     for (shape, [patches, heads, head_dim]) in [("256M", [1024, 12, 64]), ("2.2B", [729, 16, 72])] {
         let sides = numbers(3 * patches * heads * head_dim);

@@ -1,4 +1,5 @@
-//! Linear layers at the shapes of SmolVLM2: one row (decoding), 80 rows (prefill) and 1,024 rows (vision).
+//! Measures linear layers at the shapes of SmolVLM2: one row (decoding), 80 rows (prefill) and 1,024
+//! rows (vision).
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
 use std::cell::Cell;
@@ -6,7 +7,7 @@ use std::cell::Cell;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use prospect_model::linear::{PackedLinear, Precision};
 
-/// A name, and whether the weights are rounded to bf16.
+/// Name, precision, and whether the weights are first rounded to bf16.
 const KINDS: [(&str, Precision, bool); 5] = [
     ("f32", Precision::F32, false),
     ("bf16", Precision::F32, true),
@@ -15,7 +16,7 @@ const KINDS: [(&str, Precision, bool); 5] = [
     ("int8, 256", Precision::Int8 { inputs_per_scale: 256 }, false),
 ];
 
-/// Weights that no cache holds.
+/// Bytes of weights that exceed every processor cache.
 const BEYOND_CACHES: usize = 160_000_000;
 
 fn values(count: usize) -> Vec<f32> {
@@ -30,7 +31,8 @@ fn layer(precision: Precision, bf16: bool, inputs: usize, outputs: usize) -> Pac
     PackedLinear::new(precision, &weight, None, inputs).unwrap()
 }
 
-/// Bytes a second: copies of the layer take turns, so that each comes from memory as in a token.
+/// Bytes per second. The calls cycle through copies of the layer, so that each is read from memory as
+/// in decoding.
 fn one_row(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("one row");
     for (inputs, outputs) in [(576, 3072), (1536, 576), (576, 49280)] {
@@ -51,7 +53,7 @@ fn one_row(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Multiplications and additions a second.
+/// Multiplications and additions per second.
 fn many_rows(criterion: &mut Criterion) {
     for (rows, shapes) in [(80, [(576, 3072), (1536, 576)]), (1024, [(768, 3072), (3072, 768)])] {
         let mut group = criterion.benchmark_group(format!("{rows} rows"));

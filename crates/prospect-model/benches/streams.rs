@@ -1,5 +1,6 @@
-//! Many streams on one copy of the weights, at the shapes of SmolVLM2-256M with random weights in q8: words of 1 to 16 streams in one
-//! pass, over caches of 1,024 tokens; and frames of several streams, in one pass and one by one. Two threads.
+//! Measures many streams on one copy of the weights, at the shapes of SmolVLM2-256M with random weights
+//! in q8 and two threads: one token of 1 to 16 streams in one pass, over caches of 1,024 tokens; and
+//! frames of several streams, in one pass and one by one.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
 use std::path::Path;
@@ -24,7 +25,7 @@ fn filled(model: &SmolVlm) -> KvCache {
     cache
 }
 
-/// One word of each stream, again and again behind the same tokens.
+/// Decodes one token of each stream, always behind the same cached tokens.
 fn words(model: &SmolVlm, caches: &mut [KvCache], answers: &mut Answers) {
     caches.iter_mut().for_each(|cache| cache.truncate(CACHED));
     let part = |(id, cache)| Part { input: Input::Word(id), wanted: Wanted::Likeliest, cache };

@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Of all tokens of a frame behind a few words.
+/// Logits of all tokens of a frame that follows a few text tokens.
 fn logits(config: &ModelConfig, precisions: Precisions) -> Result<Vec<f32>, Box<dyn Error>> {
     let model = SmolVlm::random(config.clone(), precisions)?;
     let side = config.vision_config.image_size;

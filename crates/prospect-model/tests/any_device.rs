@@ -1,5 +1,5 @@
-//! The passes over tensors, held against `transformers` and against our own kernels on the CPU. On the CPU, or in a build for GPUs on one:
-//! a GPU, or what `cargo xtask cuda-test` puts in its place.
+//! The passes over tensors against `transformers` and against our own CPU kernels. They run on the CPU,
+//! or in a build for GPUs on a GPU or on the CPU stand-in of `cargo xtask cuda-test`.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -14,12 +14,13 @@ use prospect_model::{
     SmolVlm,
 };
 
-/// What a GPU computes in beside f32, and how far it may be off: these weights are random, and make a rounding ten times as large
-/// as trained ones do. `transformers` in f16 is off by 4.7e-3 at most in the cases below, in bf16 by 4.1e-2.
+/// The 16-bit types, and the largest allowed difference. The weights are random, which makes the effect
+/// of rounding ten times as large as with trained weights. In the cases below `transformers` differs by
+/// at most 4.7e-3 in f16 and 4.1e-2 in bf16.
 const TYPES: [(ComputeType, f64); 2] = [(ComputeType::F16, 7e-3), (ComputeType::Bf16, 5.6e-2)];
 
-/// Operations of the tensor library on the CPU; in a build for GPUs, on one, with our own kernels between products besides, and where
-/// heads have the size for it, with the step of a word as one.
+/// The kernels to test. On the CPU: operations of the tensor library. In a build for GPUs also our own
+/// kernels, and, if the heads have a supported size, a decode step as one graph.
 fn kernels(name: &str) -> &'static [Kernels] {
     match (cfg!(feature = "cuda"), cfg!(feature = "flash-attn") && name == "mha-untied-sharded") {
         (false, _) => &[Kernels::Plain],
@@ -39,7 +40,7 @@ fn plain(name: &str, dtype: ComputeType) -> SmolVlm {
     SmolVlm::load_with(&folder(name), placement(dtype, Kernels::Plain)).unwrap()
 }
 
-/// A checkpoint in 16 bits, by all kernels that there are, with how far it may be off.
+/// A checkpoint in every 16-bit type and with all kernels, each with the largest allowed difference.
 fn in_sixteen_bits(name: &str) -> impl Iterator<Item = (SmolVlm, f64, String)> {
     let each = TYPES
         .iter()
@@ -86,7 +87,7 @@ fn sixteen_bits_are_near_the_reference() {
     }
 }
 
-/// A word at a time, and as one chunk.
+/// The same tokens, decoded one by one and as one chunk.
 #[test]
 fn words_are_what_they_are_in_a_chunk() {
     let golden = Eviction::read("gqa-tied");
@@ -159,7 +160,7 @@ fn an_eviction_leaves_what_our_kernels_leave() {
                 let mut cache = model.new_cache(64, policy).unwrap();
                 put(model, &mut cache, &golden.ids);
                 model.evict(&mut cache, &pieces).unwrap();
-                // What comes next reads all of it.
+                // The next tokens read the whole cache.
                 let logits = put(model, &mut cache, &golden.ids[..4]);
                 (contents(model, &cache), logits)
             };
@@ -185,7 +186,8 @@ fn keys_that_are_turned_again_and_again_keep_their_length() {
     let squares = |cache: &prospect_model::KvCache| {
         cache.keys(0).unwrap().iter().map(|key| f64::from(*key).powi(2)).sum::<f64>()
     };
-    // The last tokens move to the front and back again as others come in before them.
+    // The last tokens are rotated to the front and back again, as other tokens are inserted before
+    // them.
     model.evict(&mut cache, &[EvictionPiece::Keep(1..9)]).unwrap();
     let before = squares(&cache);
     for _ in 0..50 {
@@ -201,7 +203,7 @@ fn keys_that_are_turned_again_and_again_keep_their_length() {
 fn a_logit_that_is_not_finite_is_found_on_the_device() {
     let broken =
         common::Scratch::copy("mha-untied-sharded").tensor("model.text_model.norm.weight", |_, bytes| {
-            // NaN in every type.
+            // 0xFF bytes are NaN in every type.
             bytes[..4].fill(0xff);
         });
     for (dtype, kernels) in [(ComputeType::F32, Kernels::Plain)]
@@ -230,7 +232,7 @@ fn what_a_machine_cannot_do_is_refused_in_one_line() {
         let error = load(Placement { dtype, ..Placement::default() });
         assert!(matches!(error, ModelError::Unsupported { .. }), "{error}");
     }
-    // Index 4096: whatever machine this is.
+    // No machine has a GPU with index 4096.
     let error = load(Placement { device: ComputeDevice::Cuda(4096), ..Placement::default() });
     assert!(matches!(error, ModelError::Gpu { .. }), "{error}");
     assert!(!error.is_bad_checkpoint() && error.to_string().lines().count() == 1);

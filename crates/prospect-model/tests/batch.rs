@@ -1,4 +1,4 @@
-//! Several streams in one pass: what a stream gets is what it gets alone.
+//! Several streams in one pass: every stream gets the same results as alone.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -20,7 +20,7 @@ const POLICIES: [PositionPolicy; 4] =
     [PositionPolicy::Rerotate, PositionPolicy::Preserve, PositionPolicy::Legacy, PositionPolicy::Recompute];
 const CAPACITY: usize = 260;
 
-/// An answer of its own.
+/// An answer that owns its data.
 #[derive(Debug, Clone, PartialEq)]
 enum Told {
     Logits(Vec<f32>),
@@ -38,8 +38,8 @@ impl From<Found<'_>> for Told {
     }
 }
 
-/// Weights at random, with widths that are no multiple of anything in the kernels, and wide enough for a few rows to be split over
-/// threads wherever they may be.
+/// Random weights whose widths are no multiples of any kernel size, and large enough that even a few
+/// rows are split over threads.
 fn random(precisions: Precisions) -> SmolVlm {
     let text = std::fs::read_to_string(folder("gqa-untied").join("config.json")).unwrap();
     let mut config: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -53,7 +53,7 @@ fn random(precisions: Precisions) -> SmolVlm {
     SmolVlm::random(config, precisions).unwrap()
 }
 
-/// In f32, f32 with bf16 weights and cache, and int8.
+/// Models in f32, in f32 with a bf16 cache, and in int8, with random and with golden weights.
 static MODELS: LazyLock<Vec<SmolVlm>> = LazyLock::new(|| {
     let bf16 = Precisions { kv_cache: CacheType::Bf16, ..Precisions::EXACT };
     let load = |name, precisions: Precisions| SmolVlm::load_with(&folder(name), precisions).unwrap();
@@ -70,14 +70,14 @@ static POOLS: LazyLock<Vec<ThreadPool>> = LazyLock::new(|| {
     [1, 2, 5].map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().unwrap()).into()
 });
 
-/// A stream before the pass, and what it puts in.
+/// A stream before the pass, and its input.
 #[derive(Debug, Clone)]
 struct Stream {
     policy: PositionPolicy,
-    /// Tokens before, and whether some were evicted from their middle.
+    /// Tokens in the cache before, and whether some were evicted from the middle.
     cached: usize,
     evicted: bool,
-    /// One token is a word.
+    /// A single token may go in as a token or as a chunk.
     tokens: usize,
     as_chunk: bool,
     wanted: Wanted,
@@ -128,7 +128,7 @@ impl Stream {
     }
 }
 
-/// Two rounds of all streams, one by one and as one pass: what was told, and what the caches hold.
+/// Runs two rounds of all streams, one by one or in one pass. Returns the answers and the caches.
 fn rounds(model: &SmolVlm, streams: &[Stream], together: bool) -> (Vec<Told>, Vec<KvCache>) {
     let mut caches: Vec<KvCache> =
         (0..).zip(streams).map(|(seed, stream)| stream.cache(model, seed)).collect();
@@ -167,7 +167,7 @@ fn same_bits(one: &Told, other: &Told) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Law: a stream's trace is the same alone or among others, with one thread or many.
+    /// Law: a stream's trace is the same alone and with other streams, with one thread and with many.
     #[test]
     fn a_part_is_what_it_is_alone_to_the_bit(
         streams in prop::collection::vec(stream(), 1..12),
@@ -176,7 +176,7 @@ proptest! {
         pools in (0_usize..3, 0_usize..3),
     ) {
         let model = &MODELS[model];
-        // So few rows that products are split by outputs.
+        // With so few rows, products are split by outputs.
         let tokens = |stream: Stream| if words { Stream { tokens: 1, ..stream } } else { stream };
         let streams: Vec<Stream> = streams.into_iter().map(tokens).collect();
         let (alone, caches) = POOLS[pools.0].install(|| rounds(model, &streams, false));
@@ -196,7 +196,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
-    /// The tensor library sums in another order for other numbers of rows.
+    /// For other numbers of rows, the tensor library sums in another order.
     #[test]
     fn over_tensors_a_part_is_about_what_it_is_alone(
         streams in prop::collection::vec(stream(), 1..6), sixteen in any::<bool>(),
@@ -223,7 +223,7 @@ proptest! {
     }
 }
 
-/// A model whose token 7 makes everything NaN.
+/// A model in which token 7 makes all results NaN.
 fn with_a_bad_word(kernels: Kernels) -> SmolVlm {
     let scratch =
         Scratch::copy("gqa-untied").tensor("model.text_model.embed_tokens.weight", |shape, bytes| {
@@ -299,7 +299,7 @@ fn a_position_past_the_maximum_is_one_parts_error() {
     assert_eq!(caches.map(|cache| cache.len()), [11, 16]);
 }
 
-/// One image of each stream, of different numbers of tiles.
+/// One image per stream, with different numbers of tiles.
 #[test]
 fn frames_of_several_streams_are_what_they_are_alone() {
     let placement = Placement { kernels: Kernels::Plain, ..Placement::default() };
@@ -320,7 +320,7 @@ fn frames_of_several_streams_are_what_they_are_alone() {
             let (alone, together) = (model.encode_image(*image).unwrap(), together.to_vec().unwrap());
             assert!(max_difference(&alone.to_vec().unwrap(), &together) <= near);
         }
-        // What the passes can do is bit-equal too, whether they are asked for it or not.
+        // On the CPU one call for all tiles gives the same bits too.
         let whole = model.encode_image(image(0..6)).unwrap().to_vec().unwrap();
         let apart: Vec<f32> = together.iter().flat_map(|image| image.to_vec().unwrap()).collect();
         assert!(max_difference(&whole, &apart) <= near);

@@ -1,4 +1,4 @@
-//! What the cache promises: its bound, its evictions and their positions.
+//! Guarantees of the cache: its capacity, its evictions and their positions.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -28,7 +28,7 @@ fn filled(model: &SmolVlm, policy: PositionPolicy, ids: &[u32]) -> KvCache {
     cache
 }
 
-/// Everything a cache holds, bit by bit.
+/// The whole contents of a cache, bit by bit.
 fn contents(model: &SmolVlm, cache: &KvCache) -> Vec<u32> {
     let layers = 0..model.config().text_config.num_hidden_layers;
     let sides = layers.flat_map(|layer| [cache.keys(layer).unwrap(), cache.values(layer).unwrap()]);
@@ -147,7 +147,7 @@ fn an_append_leaves_what_is_cached_bit_by_bit() {
 fn a_fork_leaves_what_is_cached_bit_by_bit() {
     let model = model();
     for policy in POLICIES {
-        // After an eviction, where slot and position differ.
+        // After an eviction, slots and positions differ.
         let forked = || {
             let mut cache = filled(model, policy, &ids(60));
             model.evict(&mut cache, &[EvictionPiece::Keep(0..6), EvictionPiece::Keep(30..60)]).unwrap();
@@ -207,7 +207,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Does a step, whatever it answers.
+/// Does a step and ignores its result.
 fn take(model: &SmolVlm, cache: &mut KvCache, generator: &mut Generator, step: &Step) {
     let rule = Some(TalkRule::Fall(0.1));
     let generate = |generator: &mut Generator, cache: &mut KvCache, tokens, answer| {
@@ -261,12 +261,12 @@ fn a_tail_that_is_taken_out_and_put_back_leaves_no_trace() {
         let (before, next) = (contents(model, &cache), cache.next_position());
         let tail = cache.take_tail(25).unwrap();
         assert_eq!((tail.len(), cache.len()), (15, 25));
-        // Something else goes on from there for a while.
+        // Other tokens follow for a while.
         put(model, &mut cache, &all[40..55]);
         let other = cache.take_tail(25).unwrap();
         cache.put_tail(&tail).unwrap();
         assert_eq!((contents(model, &cache), cache.next_position()), (before, next), "{policy:?}");
-        // And goes on again, as if nothing had been between.
+        // Afterwards the first tokens follow again, as if nothing had been in between.
         let mut whole = filled(model, policy, &[&all[..25], &all[40..55]].concat());
         let tail = cache.take_tail(25).unwrap();
         cache.put_tail(&other).unwrap();
@@ -274,7 +274,7 @@ fn a_tail_that_is_taken_out_and_put_back_leaves_no_trace() {
         assert_eq!(logits, put(model, &mut whole, &all[55..60]), "{policy:?}");
         drop(cache.take_tail(25).unwrap());
         cache.put_tail(&tail).unwrap();
-        // An eviction after that has the embeddings that it needs.
+        // A later eviction finds the input embeddings that it needs.
         model.evict(&mut cache, &[EvictionPiece::Keep(0..10), EvictionPiece::Keep(20..40)]).unwrap();
         let mut never = filled(model, policy, &all[..40]);
         model.evict(&mut never, &[EvictionPiece::Keep(0..10), EvictionPiece::Keep(20..40)]).unwrap();
@@ -298,7 +298,8 @@ fn nothing_is_a_tail_too_and_one_beyond_the_cache_is_none() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Law: positions rise strictly under every policy but `legacy`, whatever is kept and whatever text stands where.
+    /// Law: positions increase strictly under every policy except `legacy`, whatever is kept and
+    /// wherever text is inserted.
     #[test]
     fn positions_rise_whatever_a_plan_puts_where(
         rounds in prop::collection::vec((prop::collection::vec(0_usize..100, 4), [any::<bool>(); 3], 1_usize..30), 1..4),

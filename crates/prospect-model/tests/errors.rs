@@ -1,4 +1,4 @@
-//! Bad checkpoints and bad calls: one clear line each, and a cache that is as it was.
+//! Invalid checkpoints and calls: each gives one clear line, and the cache is unchanged.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -169,7 +169,7 @@ fn a_configuration_that_does_not_fit_is_refused_by_key() {
     refused(Box::new(text("attention_bias", json!(true))), &["attention_bias is true: expected false"]);
     refused(Box::new(text("mlp_bias", json!(true))), &["mlp_bias is true: expected false"]);
     refused(Box::new(text("rope_theta", json!(0))), &["rope_theta is 0: expected more than 0"]);
-    // What is quoted of a file stays on the line.
+    // Text quoted from a file stays on one line.
     refused(
         Box::new(text("rope_scaling", json!({"type": "line\nar"}))),
         &["rope_type is line ar: expected default"],
@@ -233,7 +233,7 @@ fn a_failure_of_the_tensor_library_is_one_line() {
 
 #[test]
 fn a_nan_in_the_weights_is_an_error_and_leaves_the_cache_usable() {
-    // The embedding of one token: every other token is sound.
+    // Only the embedding of one token is damaged.
     let scratch =
         Scratch::copy("gqa-untied").tensor("model.text_model.embed_tokens.weight", |shape, bytes| {
             let row = bytes.len() / shape[0];

@@ -1,5 +1,5 @@
-//! Machines with fewer instructions compute the same model: the goldens again, in processes that may use less than this
-//! machine has.
+//! Machines with older instruction sets compute the same model: the goldens are tested again in
+//! processes that may use fewer instructions than this machine has.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -12,7 +12,7 @@ use prospect_model::{Precisions, SmolVlm};
 const VARIABLE: &str = "PROSPECT_INSTRUCTIONS";
 const INSIDE: &str = "PROSPECT_TEST_INSIDE";
 
-/// Runs one test of this file again under the variable, since it is read once a process.
+/// Runs one test of this file again in another process, because the variable is read once per process.
 fn again(test: &str, instructions: &str) {
     let this = std::env::current_exe().unwrap();
     let mut command = Command::new(this);
@@ -32,7 +32,8 @@ fn fewer_instructions_give_the_goldens() {
         let logits = case.logits_of(&model);
         let off = max_difference(&logits[logits.len() - case.logits.len()..], &case.logits);
         assert!(off < TOLERANCE, "{checkpoint}: {off}");
-        // Rounded inputs meet rounded weights: exact integers on every machine, floats around them.
+        // Products of quantized inputs and weights are exact integers on every machine; the other
+        // operations are floats.
         let quantised = SmolVlm::load_with(&common::folder(checkpoint), Precisions::Q8).unwrap();
         let logits = case.logits_of(&quantised);
         let off = max_difference(&logits[logits.len() - case.logits.len()..], &case.logits);

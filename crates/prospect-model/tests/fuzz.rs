@@ -13,7 +13,7 @@ use prospect_model::{GgufCheckpoint, PixelValues, Placement, SmolVlm};
 use prospect_processor::Processor;
 use serde_json::Value;
 
-/// Uses a checkpoint that did load.
+/// Uses a checkpoint that could be loaded.
 fn exercise(model: &SmolVlm) {
     let mut cache = model.new_cache(64, PositionPolicy::Rerotate).unwrap();
     if let Ok(chunk) = model.joint_embed(&[3, 4, 5], None) {
@@ -33,7 +33,7 @@ fn load(scratch: &Scratch) {
     }
 }
 
-/// A pair of GGUF files, the text file with changes in its header, or the projector.
+/// Loads a pair of GGUF files whose text file or projector has changes in its header.
 fn load_pair(mutations: &[Mutation], of_text: bool) {
     let folder = tempfile::tempdir().unwrap();
     let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/gguf");
@@ -41,7 +41,7 @@ fn load_pair(mutations: &[Mutation], of_text: bool) {
         let (path, mut bytes) = (folder.path().join(name), std::fs::read(fixtures.join(name)).unwrap());
         let data = bytes.split_off(header);
         mutate(&mut bytes, mutations);
-        // Tensors begin where they did, unless it is the header's length that changed.
+        // The tensors keep their place, unless a change alters the length of the header.
         std::fs::write(&path, [bytes, data].concat()).unwrap();
         path
     };
@@ -63,7 +63,7 @@ fn load_pair(mutations: &[Mutation], of_text: bool) {
 const TEXT_HEADER: usize = 10_624;
 const PROJECTOR_HEADER: usize = 2_848;
 
-/// Names that a list of weights may have, and some that it may not.
+/// Valid and invalid file names for a list of weights.
 fn file_names() -> impl Strategy<Value = Value> {
     let names = [
         "model-00001-of-00002.safetensors",
@@ -84,7 +84,7 @@ fn logits(model: &SmolVlm) -> Vec<f32> {
     common::put(model, &mut common::cache(model), &[3, 4, 5])
 }
 
-/// What a list of weights can do wrong is to be refused: one that is not has the weights of the sound one.
+/// A list of weights is either refused, or gives the weights of the intact checkpoint.
 fn load_by_index(index: &[u8]) {
     static SOUND: LazyLock<Vec<f32>> = LazyLock::new(|| logits(&common::load(SHARDED)));
     let scratch = Scratch::copy(SHARDED);

@@ -1,4 +1,4 @@
-//! Generation: sampling beside greedy, and where it stops.
+//! Generation: sampling as well as greedy, and the reasons for stopping.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -49,7 +49,8 @@ fn the_same_seed_gives_the_same_ids() {
 fn a_decision_is_not_drawn_at_random() {
     let case = &CASES[0];
     let end = case.greedy_ids[0];
-    // The likeliest token, and no probability exceeds 1.
+    // Argmax is silent, because silence is the likeliest token. The threshold 1 never is, because no
+    // probability exceeds 1.
     for (rule, silent) in [(TalkRule::Argmax, true), (TalkRule::Threshold(1.0), false)] {
         for seed in 0..50 {
             let sampling = Sampling::Random { temperature: 1.0, top_p: 1.0, seed };
@@ -86,7 +87,7 @@ fn a_reply_ends_at_its_bound_and_at_the_end_of_the_utterance() {
     assert_eq!(stop_at(u32::MAX, None, 3), (StopReason::MaxNewTokens, 3, 2));
     assert_eq!(stop_at(end, None, TOKENS), (StopReason::EndOfUtterance, 4, 3));
     assert_eq!(stop_at(case.greedy_ids[0], Some(TalkRule::Argmax), TOKENS), (StopReason::Silence, 1, 0));
-    // Any probability exceeds a threshold below 0, none exceeds one of 1.
+    // Every probability exceeds a negative threshold, and none exceeds 1.
     assert_eq!(stop_at(end, Some(TalkRule::Threshold(-1.0)), TOKENS), (StopReason::Silence, 1, 0));
     assert_ne!(stop_at(end, Some(TalkRule::Threshold(1.0)), TOKENS).0, StopReason::Silence);
 }

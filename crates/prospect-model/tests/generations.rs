@@ -1,4 +1,4 @@
-//! The generations of files in use, and who shares an embedding table with the head.
+//! Older and newer generations of checkpoint files, and tied output heads.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -15,7 +15,8 @@ fn remove(config: &mut Value, key: &str) {
     config.as_object_mut().unwrap().remove(key).unwrap();
 }
 
-/// The names of published configurations and of `transformers` 5 for the same things.
+/// Configurations as published and as `transformers` 5 writes them, with different keys for the same
+/// values.
 #[test]
 fn both_generations_of_config_are_read() {
     let read = |name| ModelConfig::from_dir(&folder(name)).unwrap();
@@ -35,7 +36,8 @@ fn an_idefics3_checkpoint_is_the_same_graph() {
     assert_eq!(logits, text_logits("gqa-untied", &load("gqa-untied")));
 }
 
-/// As `SmolVLM2-2.2B-Instruct` is published: 32 heads and 27 layers go without saying where they are the default.
+/// `SmolVLM2-2.2B-Instruct` as published leaves out its 32 heads and 27 layers, since these are the
+/// defaults.
 #[test]
 fn what_a_config_leaves_out_has_the_value_of_the_reference() {
     let config: TextConfig = serde_json::from_value(json!({})).unwrap();
@@ -58,7 +60,7 @@ fn leftovers_in_a_config_are_ignored() {
 
 #[test]
 fn the_top_level_key_alone_ties_the_head() {
-    // Left out means untied, whatever text_config says: then the head has to be there.
+    // A missing key means untied, whatever text_config says; the head must then exist.
     let untied = Scratch::copy("gqa-tied").config(|config| remove(config, "tie_word_embeddings"));
     assert!(untied.load().err().unwrap().to_string().contains("tensor lm_head.weight is missing"));
     let tied = Scratch::copy("gqa-tied").config(|config| {
@@ -74,11 +76,11 @@ fn the_top_level_key_alone_ties_the_head() {
     assert_eq!(logits, text_logits("gqa-untied", &load("gqa-untied")));
 }
 
-/// `transformers` 5 ties to the one that is there, and ties nothing where both are there and differ.
+/// `transformers` 5 ties to the tensor that exists. If both exist and differ, it ties nothing.
 #[test]
 fn a_tied_head_is_read_under_either_name() {
     let (table, head) = ("model.text_model.embed_tokens.weight", "lm_head.weight");
-    // The same bytes under the other name; the header is padded to its old length.
+    // The same bytes under the other name. The header is padded to its old length.
     let pad = " ".repeat(table.len() - head.len());
     let (from, to) = (format!("\"{table}\""), format!("\"{head}\"{pad}"));
     let renamed = Scratch::copy("gqa-tied").header("model.safetensors", &from, &to);

@@ -1,4 +1,5 @@
-//! A pair of GGUF files with tensors of every type: what `transformers` computes with their dequantised weights.
+//! A pair of GGUF files with tensors of every type, against `transformers` with the dequantized
+//! weights.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -22,7 +23,7 @@ fn pair() -> GgufCheckpoint {
     GgufCheckpoint::open(&folder.join("every-type.gguf"), &folder.join("mmproj-every-type.gguf")).unwrap()
 }
 
-/// The same with a projector as it was written in early 2025.
+/// The same pair with a projector in the format of early 2025.
 fn old_pair() -> GgufCheckpoint {
     let folder = fixtures();
     GgufCheckpoint::open(&folder.join("every-type.gguf"), &folder.join("old/mmproj-old.gguf")).unwrap()
@@ -64,7 +65,8 @@ fn greedy_ids_equal_the_reference() {
     }
 }
 
-/// What is int8 in the file is rounded once more, to scales of 64 weights: less than what int8 costs anyway.
+/// Weights that are int8 in the file are rounded once more, to scales of 64 weights. That costs less
+/// than int8 itself.
 #[test]
 fn int8_is_as_near_as_int8_is() {
     let (exact, q8) = (model(), SmolVlm::load_gguf(pair(), Precisions::Q8).unwrap());
@@ -86,7 +88,7 @@ fn a_projector_of_early_2025_gives_the_same() {
     }
 }
 
-/// The processor of the checkpoint that the pair has its vocabulary from.
+/// The processor of the checkpoint from which the pair has its vocabulary.
 fn source() -> Processor {
     Processor::from_dir(&common::folder("gqa-tied")).unwrap()
 }
@@ -140,7 +142,7 @@ fn a_tokenizer_file_beside_the_pair_wins() {
     assert!(ids().len() > merged.len());
 }
 
-/// A pair whose text file says these things, and whose projector those.
+/// The error for a pair whose text file and projector have these contents.
 fn complaint(text: impl FnOnce(&mut GgufWriter), projector: impl FnOnce(&mut GgufWriter)) -> String {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, writer: &GgufWriter| {
@@ -159,12 +161,12 @@ fn complaint(text: impl FnOnce(&mut GgufWriter), projector: impl FnOnce(&mut Ggu
     message
 }
 
-/// A text file that has everything.
+/// A text file with all required keys.
 fn whole_text(text: &mut GgufWriter) {
     text_but("", text);
 }
 
-/// A text file that has everything but one key.
+/// A text file with all required keys except one.
 fn text_but(missing: &str, text: &mut GgufWriter) {
     let put = |key: &str| key != missing;
     for (key, value) in [("general.architecture", "llama"), ("tokenizer.ggml.model", "gpt2")] {
@@ -242,7 +244,7 @@ const SIZES: [&str; 6] = [
     "patch_size",
 ];
 
-/// A projector that has everything but one key.
+/// A projector with all required keys except one.
 fn projector_but(missing: &str, projector: &mut GgufWriter) {
     let put = |key: &str| key != missing;
     for (key, value) in [("general.architecture", "clip"), ("clip.projector_type", "idefics3")] {
@@ -284,7 +286,7 @@ fn a_projector_that_lacks_something_says_what() {
     assert!(other.contains("clip.vision.projection_dim is 9: expected 8, the width of the text"), "{other}");
 }
 
-/// What is wrong with the vocabulary of a model that has everything else.
+/// The error for a vocabulary in an otherwise complete model.
 fn vocabulary_complaint(vocabulary: impl FnOnce(&mut GgufWriter)) -> String {
     let text = |text: &mut GgufWriter| {
         text_but("tokenizer.ggml.model", text);

@@ -1,4 +1,4 @@
-//! Parity with `transformers` in every case that was recorded.
+//! Parity with `transformers` in every recorded case.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -42,7 +42,7 @@ fn greedy_ids_equal_the_reference() {
     for name in CHECKPOINTS {
         let model = load(name);
         for case in OneShot::read(name) {
-            // An id outside the vocabulary never stops the generation, as in the recording.
+            // An end token outside the vocabulary never stops the generation, as in the recording.
             let mut generator = Generator::new(u32::MAX, Sampling::Greedy);
             let mut cache = cache(&model);
             let (chunk, tokens) = (case.chunk(&model), case.greedy_ids.len());
@@ -86,7 +86,7 @@ fn recompute_equals_the_references_prefill_of_the_survivors() {
         put(&model, &mut cache, &golden.ids);
         model.evict(&mut cache, &pieces(&golden)).unwrap();
         let keys = max_difference(&cache.keys(0).unwrap(), &golden.after.keys0);
-        // The last survivor once more, for its logits.
+        // The last kept token is computed again, to get its logits.
         cache.truncate(cache.len() - 1);
         let logits = put(&model, &mut cache, &golden.ids[golden.ids.len() - 1..]);
         let logits = max_difference(&logits, &golden.after.logits);

@@ -1,5 +1,6 @@
-//! What only a GPU does: attention over the cache in one kernel, a word as one graph, images beside the words. On a GPU, or on what
-//! `cargo xtask cuda-test` puts in its place.
+//! Features that only a GPU has: attention over the cache in one kernel, a decode step as one graph,
+//! and images in parallel with tokens. They run on a GPU or on the CPU stand-in of
+//! `cargo xtask cuda-test`.
 #![cfg(feature = "flash-attn")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -16,10 +17,10 @@ use prospect_model::{
 };
 use serde_json::json;
 
-/// As far as two ways to compute the same in bf16 are apart with random weights.
+/// Largest relative difference between two ways to compute the same in bf16 with random weights.
 const NEAR: f64 = 5e-2;
 
-/// Three query heads to a key head, all of 64, and vision heads of `vision_head`.
+/// Three query heads per key head, all of size 64, and vision heads of size `vision_head`.
 fn config(vision_head: usize) -> ModelConfig {
     let scratch = Scratch::copy("mha-untied-sharded").config(|config| {
         config["text_config"]["num_attention_heads"] = json!(6);
@@ -49,12 +50,13 @@ fn put(model: &SmolVlm, cache: &mut KvCache, ids: &[u32]) {
     model.prefill(&model.embed_words(ids).unwrap(), cache).unwrap();
 }
 
-/// The likeliest words behind each of these.
+/// The likeliest token after each of these.
 fn say(model: &SmolVlm, cache: &mut KvCache, ids: &[u32]) -> Vec<u32> {
     ids.iter().map(|id| model.decode_likeliest(*id, cache, &mut Vec::new()).unwrap()).collect()
 }
 
-/// A stream that passes 256 slots, is evicted and passes them again; its cache ends in the middle of a block.
+/// A stream that passes 256 slots, is evicted and passes them again. Its cache ends in the middle of a
+/// block.
 fn stream(model: &SmolVlm, policy: PositionPolicy) -> (Vec<u32>, Vec<f32>) {
     let mut cache = model.new_cache(300, policy).unwrap();
     put(model, &mut cache, &ids(240, 1));
@@ -68,7 +70,7 @@ fn stream(model: &SmolVlm, policy: PositionPolicy) -> (Vec<u32>, Vec<f32>) {
     said.extend(say(model, &mut cache, &ids(10, 3)));
     put(model, &mut cache, &ids(5, 4));
     said.extend(say(model, &mut cache, &ids(6, 5)));
-    // Cut back in the middle of what was said.
+    // The cache is truncated in the middle of the decoded tokens.
     cache.truncate(cache.len() - 3);
     said.extend(say(model, &mut cache, &ids(4, 6)));
     (said, contents(model, &cache))
@@ -96,7 +98,7 @@ fn a_stream_is_what_it_is_on_the_cpu() {
     }
 }
 
-/// A graph names a cache by its address: each has its own.
+/// A graph refers to a cache by address, so each cache has its own graph.
 #[test]
 fn graphs_of_several_caches_keep_apart() {
     let [best, graph] = [Kernels::Best, Kernels::Graph].map(model);
@@ -123,7 +125,7 @@ fn graphs_of_several_caches_keep_apart() {
     for (seed, cache) in caches.iter().enumerate() {
         check(cache, &said[seed], seed);
     }
-    // Their memory is given to the next one.
+    // The next cache gets their memory.
     drop(caches);
     let mut next = begun(&graph, 3);
     let said = say(&graph, &mut next, &words(3));
@@ -135,7 +137,7 @@ fn graphs_of_several_caches_keep_apart() {
     assert!(error.to_string().contains("belongs to that model"), "{error}");
 }
 
-/// A thread encodes images while words are decoded; each is taken at its turn, some twice.
+/// A thread encodes images while tokens are decoded. Each image is taken in turn, some of them twice.
 #[test]
 fn images_that_are_encoded_beside_words_are_the_same() {
     let side = config(64).vision_config.image_size;

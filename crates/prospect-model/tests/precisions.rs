@@ -1,4 +1,5 @@
-//! What is given up for speed: every precision is near the reference, and none of them changes nothing.
+//! The cost of faster formats: every precision is close to the exact results, and each of them has an
+//! effect.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -14,8 +15,9 @@ fn relative(a: &[f32], b: &[f32]) -> f64 {
     norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied())
 }
 
-/// The parts one by one, with how far logits may be off. The goldens' weights are random, with nothing trained that would
-/// forgive; errors of all layers add up.
+/// The formats one by one, and the largest allowed relative difference of the logits. The goldens'
+/// weights are random, so no training reduces the effect of rounding, and the errors of all layers add
+/// up.
 const PARTS: [(&str, Precisions, f64); 6] = [
     ("vision", Precisions { vision: Precisions::INT8_VISION, ..Precisions::EXACT }, 0.05),
     ("decoder", Precisions { decoder: Precisions::INT8_DECODER, ..Precisions::EXACT }, 0.08),
@@ -53,7 +55,8 @@ fn a_smaller_cache_is_evicted_as_the_whole_one() {
     }
 }
 
-/// Keys that are turned are rounded again each time, to and fro at random: 32 times as often is off by less than the root of it.
+/// Rotated keys are rounded again at each eviction, back and forth at random: 32 evictions cost less
+/// than the square root of 32 times one.
 #[test]
 fn many_evictions_round_less_than_their_number() {
     for cache in [CacheType::Bf16, CacheType::Int8] {
@@ -66,7 +69,7 @@ fn many_evictions_round_less_than_their_number() {
     }
 }
 
-/// Logits behind a cache that was evicted some times. Its last tokens are there from the beginning to the end, and are turned
+/// Logits after a number of evictions. The last tokens of the cache are kept throughout and rotated
 /// each time.
 fn evicted(kv_cache: CacheType, policy: PositionPolicy, times: usize) -> Vec<f32> {
     let precisions = Precisions { kv_cache, ..Precisions::EXACT };
@@ -76,7 +79,7 @@ fn evicted(kv_cache: CacheType, policy: PositionPolicy, times: usize) -> Vec<f32
     model.prefill(&model.joint_embed(&ids, None).unwrap(), &mut cache).unwrap();
     for time in 1..=times {
         let last = EvictionPiece::Keep(cache.len() - 16..cache.len());
-        // 16 tokens in between or 15, in turn; none in the end.
+        // Alternately 16 or 15 tokens are inserted in between, and none at the end.
         let between = if time < times { 24 - time % 2 } else { 8 };
         let between = EvictionPiece::Tokens(model.joint_embed(&ids[8..between], None).unwrap());
         model.evict(&mut cache, &[EvictionPiece::Keep(0..8), between, last]).unwrap();

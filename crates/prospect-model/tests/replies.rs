@@ -1,4 +1,5 @@
-//! Replies that are led from outside, word by word, many in one pass: what comes out is what one call makes of each.
+//! Replies that a caller drives token by token, many in one pass: each result equals that of a single
+//! call.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -15,7 +16,7 @@ use prospect_model::{
 
 static MODEL: LazyLock<SmolVlm> = LazyLock::new(|| load("gqa-untied"));
 
-/// A reply to come.
+/// A requested reply.
 #[derive(Debug, Clone)]
 struct Asked {
     cached: usize,
@@ -79,7 +80,7 @@ impl Asked {
     }
 }
 
-/// A stream with a reply in the making.
+/// A stream with a reply in progress.
 struct Stream {
     asked: Asked,
     cache: KvCache,
@@ -89,7 +90,7 @@ struct Stream {
 }
 
 impl Stream {
-    /// Writes the reply down in its middle, and reads it again.
+    /// Suspends the reply in the middle and resumes it.
     fn suspend(&mut self) {
         let written = serde_json::to_string(&(&self.generation, self.generator.memory())).unwrap();
         let (generation, memory): (Generation, GeneratorMemory) = serde_json::from_str(&written).unwrap();
@@ -109,7 +110,7 @@ impl Stream {
     }
 }
 
-/// All replies in passes of those that want something.
+/// Drives all replies to their ends, in passes over those that are not finished.
 fn led(streams: &mut [Stream], suspending: &[bool]) -> Vec<Generated> {
     let mut answers = Answers::new();
     for pass in 0.. {
@@ -144,7 +145,7 @@ proptest! {
             let generation = generator.begin(asked.rule, asked.most);
             Stream { asked: asked.clone(), cache: asked.cache(seed), chunk: asked.chunk(seed), generator, generation }
         }).collect();
-        // Two replies, so that what a generator remembers counts.
+        // Two replies, so that the state of the generator matters.
         for _ in 0..2 {
             for stream in &mut streams {
                 stream.generation = stream.generator.begin(stream.asked.rule, stream.asked.most);
@@ -192,7 +193,7 @@ fn less_than_is_asked_for_changes_nothing() {
     assert_eq!(reply.take(&mut greedy, Found::Likeliest(1), 9), Err(GenerationError::Finished));
 }
 
-/// Logits serve for anything, a choice for the likeliest.
+/// Logits are accepted in place of any answer, and a choice in place of the likeliest token.
 #[test]
 fn more_than_is_asked_for_is_taken() {
     let mut generator = Generator::new(3, Sampling::Greedy);
@@ -204,7 +205,7 @@ fn more_than_is_asked_for_is_taken() {
     assert_eq!((reply.stop(), reply.token_ids()), (Some(StopReason::CacheFull), &[1, 2, 0][..]));
 }
 
-/// A stream holds one, and a worker may lead it.
+/// A stream holds one, and it can move between threads.
 #[test]
 fn a_reply_is_small_and_can_be_sent() {
     fn sent<T: Send + Sync + Clone>() -> usize {

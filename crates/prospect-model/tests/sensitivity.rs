@@ -1,4 +1,5 @@
-//! Proof that the goldens bite: typical mistakes move the logits as far as they moved the reference's.
+//! Proof that the goldens detect errors: typical mistakes change our logits as much as they changed
+//! those of `transformers`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod common;
@@ -10,7 +11,7 @@ use prospect_context::PositionPolicy;
 use prospect_model::{EvictionPiece, SmolVlm};
 use serde_json::{Value, json};
 
-/// How far a mistake moved the reference's logits.
+/// How much a mistake changed the logits of `transformers`.
 fn reference_effect(name: &str, mistake: &str) -> f32 {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/goldens/sensitivity.json");
     let text = std::fs::read_to_string(path).unwrap();
@@ -63,7 +64,7 @@ fn swapped_pixel_shuffle_axes_fail_the_goldens() {
     for name in CHECKPOINTS {
         let (model, case) = (load(name), OneShot::split(name));
         let scale = model.config().scale_factor;
-        // Rows for columns among the patches: within each block, which the projection's columns undo ...
+        // Rows and columns of patches are swapped: within each block, by swapping columns of the projection ...
         let wrong = Scratch::copy(name)
             .tensor("model.connector.modality_projection.proj.weight", |shape, bytes| {
                 swap_blocks(bytes, shape[0], scale)
@@ -109,7 +110,7 @@ fn a_position_off_by_one_fails_the_goldens() {
     }
 }
 
-/// Logits of the tokens from `half` on, each one position too far.
+/// Logits of the tokens from `half` on, each at a position one too high.
 fn logits_behind_a_gap(model: &SmolVlm, case: &OneShot, half: usize) -> Vec<f32> {
     let (first, second) = case.ids.split_at(half);
     let images = model.encode_image(case.images.as_ref().unwrap().values()).unwrap().to_vec().unwrap();
@@ -120,7 +121,7 @@ fn logits_behind_a_gap(model: &SmolVlm, case: &OneShot, half: usize) -> Vec<f32>
     };
     let mut cache = model.new_cache(512, PositionPolicy::Preserve).unwrap();
     model.prefill(&embed(first, &images[..seen]), &mut cache).unwrap();
-    // A token that goes in and is dropped again leaves its position empty.
+    // A token that is appended and evicted again leaves a gap in the positions.
     common::put(model, &mut cache, &[3]);
     model.evict(&mut cache, &[EvictionPiece::Keep(0..half)]).unwrap();
     assert_eq!(cache.next_position(), half + 1);

@@ -1,4 +1,5 @@
-//! The sentence encoder against `sentence-transformers` (fixtures/goldens/README.md), and folders with something wrong.
+//! The sentence encoder against `sentence-transformers` (fixtures/goldens/README.md), and invalid
+//! folders.
 #![cfg(feature = "sentence-encoder")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -89,7 +90,7 @@ impl Scratch {
         self
     }
 
-    /// Writes the weights anew, each tensor under another name and with other bytes.
+    /// Rewrites the weights, each tensor with a new name and changed bytes.
     fn weights(self, name: impl Fn(&str) -> String, edit: impl Fn(&str, &mut [u8])) -> Self {
         let bytes = std::fs::read(self.path(WEIGHTS)).unwrap();
         let tensors = SafeTensors::deserialize(&bytes).unwrap();
@@ -148,7 +149,7 @@ fn the_goldens_reach_the_limit_and_tell_texts_apart() {
     assert!(least < 0.3, "{least}");
 }
 
-/// Each would go unseen if the goldens did not depend on it.
+/// If the goldens did not depend on a setting, ignoring it would not be noticed.
 #[test]
 fn what_the_configuration_says_shows_in_the_embeddings() {
     for (key, value) in [
@@ -205,7 +206,8 @@ fn other_forms_of_the_folder_are_the_same_encoder() {
     let tokenizers_limit = Scratch::new().without(SETTINGS).edit("tokenizer_config.json", |config| {
         config["model_max_length"] = json!(48);
     });
-    // What a file keeps of its training; 1 is less than what the tokenizer adds.
+    // Settings of the training in tokenizer.json. A limit of 1 is less than the tokens that the
+    // tokenizer adds.
     let training = Scratch::new().edit(TOKENIZER, |tokenizer| {
         tokenizer["truncation"] =
             json!({"max_length": 1, "strategy": "LongestFirst", "stride": 0, "direction": "Right"});
@@ -287,7 +289,7 @@ fn a_damaged_file_is_named() {
 #[test]
 fn another_kind_of_model_is_refused() {
     for kind in ["distilbert", "roberta", "mpnet", "xlm-roberta"] {
-        // DistilBERT has other keys: its kind is said, not what it lacks.
+        // DistilBERT has other keys. The error names the model type, not a missing key.
         let scratch = Scratch::new().write(CONFIG, json!({"model_type": kind, "dim": 32}).to_string());
         scratch.says(&[CONFIG, &format!("model_type is {kind}: expected bert")]);
     }
@@ -310,7 +312,7 @@ fn another_pooling_is_refused() {
     ] {
         let scratch = Scratch::new().write(POOLING, json!({key: true}).to_string());
         scratch.says(&[&format!("the pooling is {says}: expected mean")]);
-        // Not in modules.json, but there.
+        // modules.json is missing, but the pooling's folder exists.
         scratch.without(MODULES).says(&[says]);
     }
 }

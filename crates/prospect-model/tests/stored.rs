@@ -1,4 +1,4 @@
-//! A cache in a file: what went in comes out, and no damage goes unnoticed.
+//! A cache in a file: it is read back unchanged, and all damage is detected.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -95,7 +95,7 @@ fn what_does_not_fit_is_named() {
     assert!(matches!(parse(&data), StoredError::Checksum { .. }));
 }
 
-/// The checksum as it is right for damaged bytes.
+/// Corrects the checksum for damaged bytes.
 fn mend(bytes: &mut [u8]) {
     if let Some(end) = bytes.len().checked_sub(4) {
         let sum = crc32fast::hash(&bytes[..end]).to_le_bytes();

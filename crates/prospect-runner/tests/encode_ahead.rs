@@ -1,4 +1,5 @@
-//! Frames that are encoded while the model is busy with the one before give the trace of frames that are encoded in their turn.
+//! Encoding frames ahead, while the model is busy with the previous frame, gives the same trace as
+//! encoding them at their turn.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -18,7 +19,8 @@ fn settings(keys: &[&str]) -> Settings {
     keys.iter().fold(layers, |layers, key| layers.set(key).unwrap()).resolve().unwrap()
 }
 
-/// Everything behind the settings, times aside, and the time that the frames' turns spent on their pictures.
+/// All events after the settings, without times, and the time that the turns of the frames spent on
+/// their pictures.
 fn traced(keys: &[&str]) -> (Vec<Event>, f64) {
     let mut vision_ms = 0.0;
     let events = stream(&settings(keys), "repeats_000").into_iter().skip(1).map(|mut event| {

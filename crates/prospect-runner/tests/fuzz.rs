@@ -1,6 +1,7 @@
-//! Whatever the bytes of a file are: it is read, or refused in one line. Nothing panics.
+//! Whatever the bytes of a file are, it is either read, or refused in one line. Nothing panics.
 //!
-//! Short here; `PROSPECT_FUZZ=1000 cargo test --test fuzz` has a thousand times as many cases.
+//! The number of cases is small here; `PROSPECT_FUZZ=1000 cargo test --test fuzz` runs a thousand times
+//! as many.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 #[path = "../../prospect-model/tests/common/damaged.rs"]

@@ -1,4 +1,5 @@
-//! Many streams on one copy of the weights: each writes the trace that it writes alone, under every strategy, in f32 and q8.
+//! Many streams on one copy of the weights: each has the same trace as alone, under every strategy, in
+//! f32 and q8.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
@@ -31,7 +32,8 @@ struct Watched {
     frames: Vec<Frame>,
 }
 
-/// A video each, of the two that the repository has, begun at different frames.
+/// One video per strategy, alternating between the repository's two videos, each begun at another
+/// frame.
 fn watched(checkpoint: &Checkpoint, model: &[&str]) -> Vec<Watched> {
     let videos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/workbench/videos");
     let video = |(index, strategy): (usize, &'static str)| {
@@ -44,7 +46,7 @@ fn watched(checkpoint: &Checkpoint, model: &[&str]) -> Vec<Watched> {
         let frames = std::iter::from_fn(|| frames.next_frame()).map(Result::unwrap);
         Watched { settings, annotations, frames: frames.skip(3 * index).take(FRAMES).collect() }
     };
-    // The baseline that forgets has no overflow.
+    // The stateless baseline has no overflow.
     strategies().into_iter().filter(|name| *name != "none").enumerate().map(video).collect()
 }
 
@@ -76,7 +78,8 @@ impl Watched {
     }
 }
 
-/// What a stream wrote, without what is measured. Words that it told are those of its replies.
+/// The events of a stream without measurements. Checks that words reported one by one make up the
+/// replies.
 fn trace(stream: &Stream<SmolVlmStreams>, frames: usize, exact: bool) -> Vec<String> {
     let (mut events, mut over, mut told) = (Vec::new(), 0, String::new());
     while over < frames {
@@ -103,7 +106,8 @@ fn trace(stream: &Stream<SmolVlmStreams>, frames: usize, exact: bool) -> Vec<Str
     events.iter().map(without_measurements).collect()
 }
 
-/// `exact`: to the bit, probabilities included; else the same tokens.
+/// With `exact` the traces are equal to the bit, including probabilities; otherwise they have the same
+/// tokens.
 fn holds(model: &[&str], exact: bool) {
     let (checkpoint, _) = Checkpoint::load_for_stream(&settings(model), &Interrupt::default()).unwrap();
     let watched = watched(&checkpoint, model);
@@ -115,7 +119,7 @@ fn holds(model: &[&str], exact: bool) {
     };
     let alone: Vec<Vec<String>> = watched.iter().map(alone).collect();
     let engine = engine(&checkpoint, 3);
-    // Who listens changes nothing.
+    // Listening to words changes nothing.
     let heard = |watched: &Watched| StreamSetup { tells_words: true, ..watched.setup(&checkpoint) };
     let together: Vec<_> = watched.iter().map(|watched| engine.open(heard(watched)).unwrap()).collect();
     watched.iter().zip(&together).for_each(|(watched, stream)| watched.push_all(&checkpoint, stream));
@@ -163,7 +167,7 @@ fn a_reply_that_is_cut_leaves_the_cache_as_the_stream_knows_it() {
             break;
         }
     }
-    // The cut is the last thing that happened to the cache.
+    // Cutting the reply was the last change of the cache.
     assert!(person.is_finished());
     let written = stream.input().suspend(|parts| {
         let parts = parts.unwrap();
@@ -173,6 +177,6 @@ fn a_reply_that_is_cut_leaves_the_cache_as_the_stream_knows_it() {
     });
     let (memory, model, bytes) = written.unwrap();
     let resumption = Some(Resumption { memory, model, tensors: StoredTensors::parse(bytes).unwrap() });
-    // A cache of another length than the stream's account of it is refused.
+    // A cache whose length differs from the stream's account of it is refused.
     engine.open(StreamSetup { resumption, ..watched.setup(&checkpoint) }).unwrap();
 }

@@ -26,7 +26,7 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/goldens")
 }
 
-/// The real model under one session, and what went in and came out at the last frame.
+/// The real model below one session, with the input and output of the last frame.
 struct Recorder {
     model: SmolVlmStreams,
     cache: SmolVlmCache,
@@ -36,12 +36,12 @@ struct Recorder {
     cache_length: usize,
     query_ids: Vec<u32>,
     summary_ids: Vec<u32>,
-    /// What is said is a summary.
+    /// Whether a summary is being generated.
     summarises: bool,
 }
 
 impl Recorder {
-    /// Does a session's work, in slices of so many tokens.
+    /// Does a session's work, in slices of `slice` tokens.
     fn perform(&mut self, work: Work, picture: &mut Option<PreparedPicture>, slice: usize) -> Option<Done> {
         let input = match &work {
             Work::Encode { .. } => {
@@ -175,7 +175,7 @@ fn replay(path: &Path) -> usize {
         };
         let (mut picture, mut over) = (Some(picture.prepared), session.frame(input, Duration::ZERO).unwrap());
         while let Some(work) = session.next_work() {
-            // However many tokens come at once.
+            // The number of tokens per call does not matter.
             if let Some(done) = recorder.perform(work, &mut picture, 1 + number % 5) {
                 over = session.done(done, Duration::ZERO).unwrap();
             }

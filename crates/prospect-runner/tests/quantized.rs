@@ -1,4 +1,5 @@
-//! `--quantize q8` decides as the exact model does, on whole videos of the committed checkpoint.
+//! `--quantize q8` makes the same decisions as the exact model, on whole videos with the committed
+//! checkpoint.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -7,7 +8,7 @@ use common::stream;
 use prospect_config::{Layers, WORKBENCH_CONFIG};
 use prospect_session::Event;
 
-/// What a run decided at every frame, and how likely silence was; and the ids of its replies.
+/// The decision and the probability of silence at every frame, and the token ids of the replies.
 #[derive(Default)]
 struct Decided {
     dtype: String,
@@ -16,7 +17,8 @@ struct Decided {
     replies: Vec<Vec<u32>>,
 }
 
-/// References stand in the context instead of replies, so that one different word is not counted at every frame after it.
+/// References take the place of replies in the context, so that one different token does not affect all
+/// later frames.
 fn decide(video: &str, quantize: &str) -> Decided {
     let layers = Layers::new().file_text("configs/workbench.toml".as_ref(), WORKBENCH_CONFIG).unwrap();
     let layers = layers.set("stream.reference_context=true").unwrap();

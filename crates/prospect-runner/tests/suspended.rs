@@ -1,5 +1,5 @@
-//! The real small model, stopped and resumed through its file: every strategy and position policy goes on as if nothing had
-//! been.
+//! The real small model, stopped and resumed from its file: with every strategy and position policy it
+//! continues as if nothing had happened.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::num::NonZeroUsize;
@@ -21,13 +21,13 @@ use prospect_runner::suspend::Keeper;
 use prospect_session::Event;
 use prospect_source::{Frame, SourceOptions};
 
-/// More than two overflows in most strategies.
+/// Enough frames for more than two overflows in most strategies.
 const FRAMES: usize = 64;
 const POSITIONS: [&str; 4] = ["legacy", "preserve", "rerotate", "recompute"];
 const EARLY: &str = "context.summarize_and_drop.summarize_at=0.5";
 const RANDOM: [&str; 3] = ["generation.sampling=random", "generation.temperature=1.5", "generation.seed=7"];
 
-/// The built-in strategies that keep a number of tokens, or those that do not.
+/// The built-in strategies that have a number of tokens to keep, or those that have none.
 fn strategies(keep: bool) -> impl Iterator<Item = &'static str> {
     let keeps = |strategy: &StrategyDescription| strategy.parameters_as(ParameterRole::Kept).next().is_some();
     BUILT_IN.iter().filter(move |strategy| keeps(strategy) == keep).map(|strategy| strategy.name)
@@ -85,7 +85,8 @@ impl Fixture {
         engine.open(StreamSetup { resumption, ..inputs.setup().unwrap() }).map(ServedStream::of)
     }
 
-    /// The events of a stream that is stopped before each of the frames `stops`, without what is measured.
+    /// The events, without measurements, of a stream that is stopped and resumed before each of the
+    /// frames `stops`.
     fn trace(&self, settings: &Settings, stops: &[usize]) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         let every = NonZeroUsize::new(1).unwrap();
@@ -129,7 +130,7 @@ impl Fixture {
         let settings = self.checkpoint.fit(settings(sets)).unwrap();
         let whole = self.trace(&settings, &[]);
         assert!(whole.iter().any(|event| event.contains(expected)), "{sets:?}: no {expected}");
-        // Before the first overflow, right behind one, and wherever else.
+        // Before the first overflow, right after one, and at other places.
         let overflow = whole.iter().position(|event| event.contains("\"event\":\"overflow\""));
         let frames = |events: &[String]| events.iter().filter(|e| e.contains("\"event\":\"frame\"")).count();
         let mut stops = vec![5, 23, 38, 51];
@@ -190,7 +191,7 @@ fn a_cache_in_bf16_or_int8_goes_on() {
     const Q8: &str = "model.quantize=q8";
     let exact = Fixture::load();
     let bytes = |fixture: &Fixture| fixture.checkpoint.model.kv_bytes_per_token();
-    // Heads of 64: their floats, or as many bytes and a scale.
+    // Heads of size 64: as 64 floats, or as 64 bytes and a scale.
     for (cache, share) in [("model.kv_cache=bf16", 2.0), ("model.kv_cache=int8", 256.0 / 68.0)] {
         let fixture = Fixture::load_with(&[Q8, cache]);
         assert_eq!(bytes(&fixture) as f64 * share, bytes(&exact) as f64);

@@ -1,5 +1,5 @@
-//! The committed checkpoint over whole videos: the same tokens as `transformers` (fixtures/workbench/goldens), and replies
-//! that are worth something.
+//! The committed checkpoint on whole videos: the same tokens as `transformers`
+//! (fixtures/workbench/goldens), and useful replies.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -20,7 +20,7 @@ fn ids(value: &Value) -> Vec<u32> {
     value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
 }
 
-/// Streams a video and holds every frame, reply and summary against a recording.
+/// Streams a video and compares every frame, reply and summary with a recording.
 fn compare(golden: &Value) {
     let (video, strategy) = (golden["video"].as_str().unwrap(), golden["strategy"].as_str().unwrap());
     let events = stream(&settings(strategy), video);

@@ -1,4 +1,4 @@
-//! Properties against a naive attention in f64.
+//! Properties of attention, against a naive implementation in f64.
 
 mod formats;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{Heads, Inputs, Kernel, Mask, Scratch, attend};
 
-/// Shape, numbers and mask of a call.
+/// Shape, values and mask of a call.
 #[derive(Debug, Clone)]
 struct Case {
     heads: usize,
@@ -23,7 +23,8 @@ struct Case {
 }
 
 impl Case {
-    /// Numbers around 0 of these scales: of the scores' standard deviation, and of the values.
+    /// Random numbers around 0. The scales are the standard deviation of the scores and the size of the
+    /// values.
     fn new(
         [kv_heads, group, head_dim, tokens]: [usize; 4],
         cached: usize,
@@ -39,7 +40,7 @@ impl Case {
         let queries = take(heads * tokens * head_dim, scores);
         let mut side = |scale| {
             let mut side = take(kv_heads * capacity * head_dim, scale);
-            // What is behind the slots that count must not be touched.
+            // Slots behind the filled ones are NaN, because they must not be read.
             side.chunks_mut(capacity * head_dim).for_each(|head| head[slots * head_dim..].fill(f32::NAN));
             side
         };
@@ -97,7 +98,7 @@ impl Case {
 struct Random(SplitMix64);
 
 impl Random {
-    /// Within -1 and 1.
+    /// Uniform between -1 and 1.
     fn uniform(&mut self) -> f32 {
         (self.0.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
     }
@@ -130,7 +131,8 @@ proptest! {
         }
     }
 
-    /// Scores have a standard deviation of 25, values reach 0.5: a score of 80 is rounded by 4e-6 as it is.
+    /// Scores have a standard deviation of 25, and values reach 0.5. Rounding a score of 80 to f32
+    /// alone costs 4e-6.
     #[test]
     fn so_it_is_with_scores_around_80(case in any_case(Just([25.0, 0.3]))) {
         for kernel in Kernel::available() {
@@ -182,7 +184,7 @@ proptest! {
     }
 }
 
-/// Long enough to be cut into chunks, in every regime.
+/// Caches long enough to be cut into chunks, with every layout.
 #[test]
 fn long_caches_are_naive_and_do_not_depend_on_threads() {
     let shapes = [[3, 3, 64, 1], [1, 1, 72, 1], [2, 3, 20, 2], [3, 3, 64, 17], [2, 1, 64, 60]];

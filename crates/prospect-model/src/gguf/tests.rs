@@ -1,4 +1,4 @@
-//! What can be wrong with a header, and what blocks hold.
+//! Invalid headers, and the values of blocks.
 
 use safetensors::SafeTensors;
 
@@ -21,7 +21,7 @@ fn complaint(bytes: &[u8]) -> String {
     message
 }
 
-/// Two tensors and some keys.
+/// A valid file with two tensors and some keys.
 fn sound() -> GgufWriter {
     let mut writer = GgufWriter::default();
     writer.text("general.architecture", "llama");
@@ -108,7 +108,7 @@ fn claims_beyond_the_file_reserve_nothing() {
         let bytes = with(|writer| writer.tensors[0].offset = claim & !31);
         assert!(matches!(read(&bytes), Err(GgufError::OutsideFile { .. })));
     }
-    // A text that is in the file, and longer than any header.
+    // A text that the file could contain, but that is longer than any header.
     let length: u64 = 1 << 40;
     let bytes = with(|writer| writer.key("text", 8, &(1_u64 << 30).to_le_bytes()));
     assert!(matches!(Header::read(&bytes[..], length), Err(GgufError::HeaderTooLong { .. })));
@@ -143,7 +143,8 @@ fn a_tensor_that_is_none_is_refused() {
     assert!(tensor(|b| b.dimensions = vec![5]).contains("ends at byte"));
 }
 
-/// Values that the `gguf` package finds in blocks of every type, the smallest scales among them.
+/// Values that the `gguf` Python package decodes from blocks of every type, including the smallest
+/// scales.
 #[test]
 fn blocks_have_the_values_of_the_reference() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/gguf/blocks.safetensors");

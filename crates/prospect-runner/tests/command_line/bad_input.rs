@@ -1,4 +1,4 @@
-//! Bad input: one clear line, the exit code that says so, and a trace that keeps what was done.
+//! Bad input gives one clear line and the matching exit code, and the trace keeps what was done.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{checkpoint, checkpoint_copy, complaint, frames, names, program, stream, trace};
 
-/// The complaint about a checkpoint that `damage` has been at.
+/// The error and exit code for a checkpoint that `damage` has changed.
 fn refusal(damage: impl Fn(&Path)) -> (String, i32) {
     let model = checkpoint_copy();
     damage(model.path());
@@ -82,7 +82,7 @@ fn numbers_that_are_none_end_the_run_and_leave_a_trace() {
     assert_eq!(names(&trace(out.path())), ["run_started", "budget", "error", "run_finished"]);
 }
 
-/// A folder of five frames of which the third is none.
+/// A folder of five images, the third of which is corrupt.
 fn folder_with_a_corrupt_frame() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for index in 0..5 {

@@ -1,4 +1,4 @@
-//! Annotations from one format into another.
+//! Converts annotations from one format to another.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! A model as a pair of GGUF files does what the same model does as a checkpoint folder.
+//! A model in a pair of GGUF files gives the same results as in a checkpoint folder.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ mod gguf_of_folder;
 
 use gguf_of_folder::write_pair;
 
-/// What was seen and said of a video, but for the lines that name the model.
+/// The events of a run, without the lines that name the model.
 fn events(model: &Path, more: &[&str]) -> Vec<String> {
     let (out, config) = (tempfile::tempdir().unwrap(), repository().join("configs/workbench.toml"));
     let video = repository().join("fixtures/workbench/videos/video_000.mp4");

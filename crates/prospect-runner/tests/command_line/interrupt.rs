@@ -8,10 +8,10 @@ use tempfile::TempDir;
 
 use crate::support::{checkpoint, frames, names, program, trace};
 
-/// Long enough that the signal comes in the middle.
+/// Enough frames that the signal arrives during the run.
 const FRAMES: usize = 5000;
 
-/// A run over so many frames, in the middle.
+/// A run that is in progress.
 struct Running {
     out: TempDir,
     child: Child,

@@ -1,4 +1,5 @@
-//! The second minute: presets, questions that come again and again, memory in seconds, runs that could never speak.
+//! First steps with a published model: presets, repeated questions, budgets in seconds, and runs that
+//! could never speak.
 
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ fn run(arguments: &[&str]) -> (Vec<Value>, String) {
 }
 
 fn questions(trace: &[Value], question: &str) -> usize {
-    // A question of the settings goes in as a user segment, and no message stands for it.
+    // A question from the settings becomes a user segment without a message event.
     let asks = |event: &&Value| {
         event["event"] == "frame"
             && event["segments"].as_array().unwrap().iter().any(|segment| segment["kind"] == "user")
@@ -29,7 +30,8 @@ fn every_preset_runs_and_stays_within_its_memory() {
         text(&listed.stdout).lines().map(|line| line.split_whitespace().next().unwrap().to_owned()).collect();
     assert!(names.len() >= 5, "{names:?}");
     for name in &names {
-        // Those whose memory is not given in seconds are larger than the small model's positions.
+        // The budgets of these presets are not given in seconds, and exceed the small model's
+        // positions.
         let small = ["--set", "context.max_seq_len=1000"];
         let sets: &[&str] = if matches!(name.as_str(), "proassist" | "workbench") { &small } else { &[] };
         let (trace, printed) = run(&[&["--preset", name], sets].concat());
@@ -47,7 +49,7 @@ fn every_preset_runs_and_stays_within_its_memory() {
 #[test]
 fn a_question_is_asked_at_intervals_or_when_the_picture_changes() {
     let (every, _) = run(&["--ask", "Is it in?", "--every", "10s"]);
-    // The video has 66.5 seconds.
+    // The video lasts 66.5 seconds.
     assert_eq!(questions(&every, "Is it in?"), 6);
     let (changed, _) = run(&["--ask", "Is it in?", "--when-changed"]);
     let asked = questions(&changed, "Is it in?");
@@ -68,7 +70,7 @@ fn memory_is_given_and_told_in_seconds() {
     let max = trace[1]["max_seq_len"].as_u64().unwrap();
     let line = printed.lines().find(|line| line.starts_with("memory: ")).unwrap();
     assert!(line.contains(&format!("memory: {max} tokens hold ")), "{line}");
-    // What stays after an eviction is what was asked for.
+    // An eviction leaves the requested number of seconds.
     assert!(line.ends_with("an eviction leaves 20 s of frames"), "{line}");
     let (message, code) = complaint(&program(&["run", "--remember", "9h"]).output().unwrap());
     assert!(message.contains("max_position_embeddings (about ") && code == 2, "{message}");

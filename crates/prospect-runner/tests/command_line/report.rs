@@ -1,4 +1,4 @@
-//! Everything that a trace knows is in the report, and nothing in it comes from elsewhere.
+//! The report contains everything in the trace, and loads nothing from elsewhere.
 
 use std::path::Path;
 
@@ -46,7 +46,8 @@ fn every_video_reply_eviction_and_summary_is_in_it() {
             assert_eq!(section.matches("data-reply=").count(), spoken.len(), "{place}");
             for reply in &spoken {
                 assert!(section.contains(&escaped(reply["text"].as_str().unwrap())), "{place}: {reply}");
-                // Its picture is defined once, and shown beside the text and, where there is room, on the timeline.
+                // Its picture is embedded once, and shown beside the text and, if there is room, on the
+                // timeline.
                 let picture = format!("v{number}f{}", reply["frame"]);
                 assert_eq!(page.matches(&format!("id=\"{picture}\"")).count(), 1, "{place}: {picture}");
                 let shown = section.matches(&format!("href=\"#{picture}\"")).count();
@@ -86,9 +87,9 @@ fn it_needs_no_network_and_has_no_figure_that_is_none() {
         assert!(!page.contains(foreign), "{foreign}");
     }
     assert!(page.contains("prefers-color-scheme:dark") && page.contains("name=\"viewport\""));
-    // Two videos have no intervals, and a figure that cannot be measured is no number.
+    // With two videos there are no intervals, and figures that cannot be measured are not shown as NaN.
     assert!(!page.contains("NaN") && page.contains("class=\"best\""));
-    // All elements that are shown are there.
+    // Every element that is referred to exists.
     for reference in page.split("href=\"#").skip(1) {
         let id = reference.split('"').next().unwrap();
         assert!(page.contains(&format!("id=\"{id}\"")), "{id}");
@@ -109,7 +110,7 @@ fn its_tables_lie_beside_it() {
     assert!(!csv.contains("NaN") && !latex.contains("NaN"));
 }
 
-/// What a video may say of itself, and must not do to the page.
+/// Text from a video that must not affect the page.
 const HOSTILE: &str = "<script>alert('x')</script> & \"quoted\" </details>";
 
 #[test]
@@ -123,7 +124,7 @@ fn hostile_words_failed_runs_and_a_video_that_is_gone_are_shown_as_what_they_are
     ] });
     std::fs::write(video.with_extension("json"), annotations.to_string()).unwrap();
     let (source, out_path) = (video.to_str().unwrap(), out.path().to_str().unwrap());
-    // Without substeps, the summary with dialogue states has nothing to work from.
+    // Without substeps, the summary with dialogue states has no input.
     let strategies = "sanity,none,summarize_with_dst";
     let arguments = ["compare", source, "--strategies", strategies, "--out", out_path];
     let output = program(&[&arguments[..], &["--set", "stream.max_frames=12"]].concat()).output().unwrap();
@@ -139,7 +140,7 @@ fn hostile_words_failed_runs_and_a_video_that_is_gone_are_shown_as_what_they_are
     assert!(failed.contains("Failed: context.strategy"), "{failed}");
     assert_eq!(failed.matches("data-missed=").count(), 2, "{failed}");
 
-    // The pictures and one trace are gone: all that is left is still shown.
+    // The video and one trace were deleted. The rest is still shown.
     std::fs::remove_file(&video).unwrap();
     std::fs::remove_file(out.path().join("none/pictures/trace.jsonl")).unwrap();
     let merged = program(&["merge", out_path]).output().unwrap();

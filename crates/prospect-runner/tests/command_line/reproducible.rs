@@ -1,4 +1,5 @@
-//! The same config on the same machine writes the same trace, measurements aside, with one thread or two.
+//! The same settings on the same machine give the same trace except for measurements, with one thread
+//! or two.
 
 use crate::support::{program, reproducible, text, trace};
 

@@ -1,4 +1,4 @@
-//! What a run leaves beside its trace: subtitles, a page, a video with the replies in it.
+//! Results of a run besides its trace: subtitles, a page, and a video with burnt-in replies.
 
 use std::path::Path;
 use std::process::Command;
@@ -45,7 +45,7 @@ fn subtitles_and_a_page_lie_beside_the_trace() {
     for words in &spoken {
         assert!(srt.contains(words) && vtt.contains(words) && page.contains(&escaped(words)), "{words}");
     }
-    // Nobody says what would have been right, so nothing is called wrong.
+    // Without references no reply is called wrong.
     assert_eq!(page.matches("data-reply=").count(), spoken.len());
     assert!(page.contains("data-kind=\"said\"") && !page.contains("data-kind=\"redundant\""));
     assert!(page.contains("data-source=\"..&#x2f;..&#x2f;mine.mp4\""));
@@ -54,7 +54,7 @@ fn subtitles_and_a_page_lie_beside_the_trace() {
         !page.contains("NaN") && !page.contains("Infinity</") && page.contains("data:image/jpeg;base64,")
     );
     assert_keeps_its_policy(&page);
-    // Subtitles of others are not overwritten, and a video is none.
+    // Existing subtitles are not overwritten, and a video file is not accepted as subtitles.
     for (argument, words) in
         [("--vtt=said.vtt", "is there already"), ("--srt=mine.mp4", "a name that ends in .srt")]
     {
@@ -80,7 +80,7 @@ fn a_page_is_made_later_and_of_a_run_that_was_cut_off() {
         page.contains("data-kind=\"matched\"")
             && page.contains("data-missed=") == page.contains("missed only")
     );
-    // Killed in the middle of a line.
+    // The run was killed in the middle of a line.
     let file = folder.path().join("out/trace.jsonl");
     let whole = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
@@ -92,7 +92,8 @@ fn a_page_is_made_later_and_of_a_run_that_was_cut_off() {
     assert!(message.contains("nowhere") && code == 2, "{message}");
 }
 
-/// A trace of so many frames at 2 a second, with a reply every ten seconds and an eviction every minute.
+/// A trace of `frames` frames at 2 per second, with a reply every ten seconds and an eviction every
+/// minute.
 fn long_trace(frames: usize, words: &str) -> String {
     let mut lines = vec![
         json!({ "event": "run_started", "schema_version": 2, "config": {}, "model": "m", "source": "rtsp://camera/1",
@@ -135,7 +136,7 @@ fn the_page_of_an_hour_can_be_opened_and_hostile_words_are_words() {
     assert_keeps_its_policy(&page);
 }
 
-/// A program in the place of ffmpeg that can draw subtitles, and writes what it is asked for into its last argument.
+/// A stand-in for ffmpeg that claims to draw subtitles and writes into its last argument.
 #[cfg(unix)]
 fn stand_in(folder: &Path, script: &str) -> String {
     let program = folder.join("ffmpeg");
@@ -158,7 +159,7 @@ fn replies_are_burnt_into_the_video_or_nothing_is_left_of_it() {
     assert!(text(&output.stdout).ends_with("video: new/burnt.mp4\n"), "{}", text(&output.stdout));
     let burnt = std::fs::read_to_string(folder.path().join("new/burnt.mp4")).unwrap();
     assert!(burnt.contains("subtitles=replies.vtt,") && burnt.contains("WEBVTT"), "{burnt}");
-    // A failure says why, and leaves what was there.
+    // A failure is reported, and existing files are kept.
     stand_in(folder.path(), "echo half > \"${last#file:}\"; echo 'no such encoder' >&2; exit 1\n");
     let (message, code) =
         complaint(&run(folder.path(), &[&short[..], &["--overwrite"]].concat()).output().unwrap());

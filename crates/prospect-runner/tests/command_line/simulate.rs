@@ -1,4 +1,4 @@
-//! A real run's trace, replayed without a model.
+//! The trace of a real run, replayed without a model.
 
 use std::path::Path;
 use std::process::Output;
@@ -53,7 +53,7 @@ fn a_replay_that_does_something_else_and_a_trace_that_does_not_add_up_are_told()
     stream(out.path(), "drop_middle", &[]);
     let path = out.path().join("trace.jsonl");
     let written = std::fs::read_to_string(&path).unwrap();
-    // A run of another parameter would have kept something else.
+    // With another parameter the run would have kept other tokens.
     std::fs::write(&path, written.replacen("\"last_keep_len\":128", "\"last_keep_len\":60", 1)).unwrap();
     let set = ["--strategies", "drop_middle", "--set", "context.last_keep_len=60"];
     let other = text(&simulate(out.path(), &set).stdout);

@@ -26,7 +26,7 @@ fn pipe(bytes: &[u8], out: &Path, more: &[&str]) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A program that has seen enough closes its end.
+    // The program closes its standard input when it has read enough.
     let _ = child.stdin.take().unwrap().write_all(bytes);
     child.wait_with_output().unwrap()
 }
@@ -118,7 +118,7 @@ fn in_real_time_the_trace_has_the_pace() {
     let closing = &events[events.len() - 1];
     let (frames, dropped) =
         (closing["frames"].as_u64().unwrap(), closing["frames_dropped"].as_u64().unwrap());
-    // Whatever the machine made of it, every frame is told of.
+    // Every frame is either processed or reported as dropped.
     assert_eq!(frames + dropped, 30);
     let paced: Vec<&Value> = events.iter().filter(|event| event["event"] == "frame").collect();
     assert!(paced.iter().all(|frame| frame["pace"]["lag_ms"].as_f64() >= frame["pace"]["wait_ms"].as_f64()));
@@ -134,7 +134,7 @@ mod live {
 
     use super::*;
 
-    /// A script in ffmpeg's place, as a setting.
+    /// A script in place of ffmpeg, as a setting.
     fn stand_in(folder: &Path, body: &str) -> String {
         let program = folder.join("ffmpeg");
         std::fs::write(&program, format!("#!/bin/sh\n{body}\n")).unwrap();

@@ -1,4 +1,5 @@
-//! Many videos: killed and started again, in shards and merged, with the same results as in one go.
+//! Suites of many videos: killed and restarted, or in shards and merged, they give the same results as
+//! in one go.
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -9,9 +10,9 @@ use tempfile::TempDir;
 
 use crate::support::{complaint, program, repository, text};
 
-/// Kills of one evaluation.
+/// Number of times that one evaluation is killed.
 const KILLS: u64 = 20;
-/// The longest that it is left alone.
+/// Longest time between two kills, in milliseconds.
 const LONGEST_MS: u64 = 900;
 
 fn videos() -> PathBuf {
@@ -34,7 +35,7 @@ fn merge(folders: &[&Path]) -> Output {
     program(&[["merge", "--json"].as_slice(), &folders].concat()).output().unwrap()
 }
 
-/// Without times, and without the path of the report.
+/// A summary without times and without the path of the report.
 fn unmeasured(mut value: Value) -> Value {
     match &mut value {
         Value::Object(fields) => {
@@ -89,10 +90,10 @@ fn killed_twenty_times_it_ends_with_the_same_results() {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         std::thread::sleep(Duration::from_millis((random >> 33) % LONGEST_MS));
         killed_at_work += u64::from(child.try_wait().unwrap().is_none());
-        // SIGKILL: nothing in the process can tidy up.
+        // SIGKILL: the process cannot clean up.
         child.kill().unwrap();
         child.wait().unwrap();
-        // So that there is something left to do for the next one, however fast the machine.
+        // Leaves some work for the next process, however fast the machine is.
         if let Some(result) = files_named(out.path(), "result.json").pop() {
             std::fs::remove_file(result).unwrap();
         }
@@ -131,7 +132,7 @@ fn shards_in_folders_of_their_own_merge_to_the_whole() {
     let (line, code) = complaint(&merge(&[first.path()]));
     assert!(line.contains("results are missing") && code == 1, "{line}");
 
-    // As a job scheduler starts it.
+    // As if a job scheduler had started it.
     let output = program(&arguments(second.path(), &videos(), &[]))
         .env("JOB_COMPLETION_INDEX", "1")
         .env("JOB_COMPLETIONS", "2")

@@ -1,4 +1,4 @@
-//! Running the program, and checkpoint folders to damage.
+//! Runs the program, and provides checkpoint folders that tests may damage.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -69,7 +69,7 @@ pub(crate) fn names(trace: &[Value]) -> Vec<&str> {
     trace.iter().map(|event| event["event"].as_str().unwrap()).collect()
 }
 
-/// Without times, memory and the number of threads.
+/// Events without times, memory and number of threads.
 pub(crate) fn reproducible(events: Vec<Value>) -> Vec<String> {
     let measured = |key: &str| key.ends_with("ms") || key.ends_with("_bytes") || key == "threads";
     let strip = |mut event: Value| {
@@ -79,7 +79,7 @@ pub(crate) fn reproducible(events: Vec<Value>) -> Vec<String> {
     events.into_iter().map(strip).collect()
 }
 
-/// A text as a page has it.
+/// A text as escaped in a page.
 pub(crate) fn escaped(text: &str) -> String {
     let pairs = [('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#x27;"), ('/', "&#x2f;")];
     pairs
@@ -87,8 +87,9 @@ pub(crate) fn escaped(text: &str) -> String {
         .fold(text.replace('&', "&amp;"), |text, (character, escape)| text.replace(*character, escape))
 }
 
-/// A page is one file: its policy names the digests of its only style and its only script, no element has a style of its own, which
-/// the policy would not let in, and no address of a network is in it.
+/// Checks that a page is self-contained: its policy has the digests of its only style and its only
+/// script, no element has an inline style, which the policy would forbid, and it contains no network
+/// address.
 pub(crate) fn assert_keeps_its_policy(page: &str) {
     let policy =
         page.split("Content-Security-Policy\" content=\"").nth(1).unwrap().split('"').next().unwrap();

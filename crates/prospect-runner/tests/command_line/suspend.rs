@@ -1,5 +1,5 @@
-//! A stream that is killed and resumed: its trace is that of one that was left alone. What does not belong together is
-//! refused.
+//! A stream that is killed and resumed has the same trace as an uninterrupted one. A checkpoint that
+//! does not belong to the run is refused.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::{checkpoint, complaint, frames, names, program, repository, reproducible, text, trace};
 
-/// How many runs are killed; `PROSPECT_KILLS=100` for a thorough look.
+/// Number of runs that are killed; set `PROSPECT_KILLS=100` for a thorough test.
 const KILLS: usize = 5;
 
 /// A run of the small model in a folder of its own.
@@ -31,7 +31,8 @@ impl Run {
         self.folder.path().join("stream.checkpoint")
     }
 
-    /// Every run has the same settings, the folder included: they are the first line of the trace.
+    /// All runs have the same settings, including the folder, because settings are in the first line of
+    /// the trace.
     fn command(&self, more: &[&str]) -> Command {
         let mut command = program(&["run", "--out", "out"]);
         command.args(more).current_dir(self.folder.path()).env("RAYON_NUM_THREADS", "1");
@@ -77,7 +78,7 @@ impl Run {
     }
 }
 
-/// Lehmer's generator: enough for moments.
+/// Lehmer's generator, good enough for random moments.
 struct Moments(u64);
 
 impl Moments {
@@ -100,7 +101,7 @@ fn a_run_that_is_killed_at_any_moment_is_resumed_to_the_same_trace() {
     while killed < kills {
         let run = Run::new();
         loop {
-            // Killed before the first checkpoint, there is nothing to resume and nothing lost.
+            // If the run is killed before its first checkpoint, it begins again.
             let resume = run.checkpoint().exists();
             let mut child = run.kept("7", if resume { &["--resume"] } else { &[] }).spawn().unwrap();
             resumed += usize::from(resume);
@@ -137,7 +138,7 @@ fn ctrl_c_leaves_a_checkpoint_of_the_last_frame() {
     assert!(frames % 50 != 0, "the checkpoint would have been due");
     Run::finish(run.kept("50", &["--resume"]));
     assert_eq!(run.trace(), alone.trace());
-    // Once more from what is left: nothing changes.
+    // Resuming the finished run again changes nothing.
     Run::finish(run.kept("50", &["--resume"]));
     assert_eq!(run.trace(), alone.trace());
 }
@@ -155,7 +156,8 @@ fn subtitles_of_a_run_that_goes_on_are_those_of_one_that_was_left_alone() {
     run.wait_for_lines(&mut child, 80);
     child.kill().unwrap();
     child.wait().unwrap();
-    // What was written by then is the beginning of the whole, but for the end of the last cue.
+    // The interrupted subtitles are the beginning of the complete ones, except for the end of the last
+    // cue.
     let (cut, whole) = (files(&run), files(&alone));
     let last = cut[0].trim_end().rsplit("\n\n").next().unwrap();
     let rest = last.lines().last().unwrap();
@@ -180,7 +182,7 @@ fn a_folder_goes_on_behind_its_last_image_and_damaged_ones_count() {
     Run::finish(alone.command(&arguments));
     assert!(names(&trace(&alone.out())).contains(&"frame_dropped"));
     let run = Run::new();
-    // The checkpoint that the run leaves is that of item 5, in front of seven more.
+    // The run's checkpoint is that of item 5; seven more items follow.
     Run::finish(run.kept("5", &[&arguments[..], &["--set", "stream.max_frames=12"]].concat()));
     let kept = std::fs::read(run.checkpoint()).unwrap();
     assert!(String::from_utf8_lossy(&kept[..4096]).contains("\\\"items\\\":10"));
@@ -289,7 +291,7 @@ fn a_source_that_ends_before_is_refused() {
     assert!(message.contains("had come to item 6 of its source, which ends at 5"), "{message}");
 }
 
-/// A checkpoint with another text, and the checksum of that.
+/// A checkpoint with a changed text and a matching checksum.
 fn rewritten(checkpoint: &[u8], from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let header = String::from_utf8_lossy(&checkpoint[8..]).find(from).unwrap() + 8;
@@ -348,8 +350,8 @@ fn a_file_that_is_no_checkpoint_is_not_overwritten() {
     assert_eq!(std::fs::read(run.checkpoint()).unwrap(), b"weights of a week");
 }
 
-/// Programs in the place of ffmpeg and ffprobe, for a video of eight frames. While `folder` holds a file `slow`, ffprobe does not
-/// answer; while it holds `broken`, ffmpeg fails behind the last frame.
+/// Stand-ins for ffmpeg and ffprobe, for a video of eight frames. While `folder` contains a file
+/// `slow`, ffprobe does not answer; while it contains `broken`, ffmpeg fails after the last frame.
 fn stand_in(folder: &Path) -> String {
     let here = folder.display();
     let answer = r#"{"streams": [{"index": 0, "codec_type": "video"}], "frames": [{"best_effort_timestamp_time": "0"}],
@@ -412,7 +414,8 @@ fn eval_goes_on_behind_a_failure() {
     std::fs::remove_file(at("broken")).unwrap();
     let output = eval();
     assert!(output.status.success() && !checkpoint.exists(), "{}", text(&output.stderr));
-    // What was measured of the first five frames is as it was: they were not done again.
+    // The measurements of the first five frames are unchanged, so these frames were not processed
+    // again.
     let known = first.find("\"index\":4,").unwrap();
     assert_eq!(trace()[..known], first[..known]);
 }

@@ -1,4 +1,4 @@
-//! What the commands print.
+//! The output of the commands.
 
 use serde_json::Value;
 
@@ -82,7 +82,7 @@ fn inspect_shows_shapes_and_memory() {
     assert!(text(&shown.stdout).contains("image tokens"));
 }
 
-/// Elements of all tensors, by the file's own header.
+/// Number of elements of all tensors, from the file's header.
 fn safetensors_parameters(path: &std::path::Path) -> u64 {
     let bytes = std::fs::read(path).unwrap();
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;

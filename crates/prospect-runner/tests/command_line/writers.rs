@@ -1,4 +1,4 @@
-//! One writer at a place; nothing that was computed is lost without a word; nothing secret is written.
+//! Each place has one writer, no result is lost silently, and no secret is written.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -26,7 +26,7 @@ fn wait_for(file: &Path, words: &str) {
     }
 }
 
-/// A run at the video's own pace, which has begun.
+/// A run at the video's own pace that has begun.
 fn slow(folder: &Path, out: &str) -> Child {
     let mut command = run(folder, &[&video(0), "--out", out, "--realtime"]);
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -71,11 +71,11 @@ fn sources_of_one_name_have_traces_of_their_own() {
     };
     assert_eq!(run_of("a/cam.mp4", &[]), "out/cam/trace.jsonl");
     assert_eq!(run_of("b/cam.mp4", &[]), "out/cam-2/trace.jsonl");
-    // A run that is there stays, unless somebody says otherwise.
+    // An existing run is kept, unless it is to be overwritten.
     assert_eq!(run_of("b/cam.mp4", &[]), "out/cam-3/trace.jsonl");
     assert_eq!(run_of("b/cam.mp4", &["--overwrite"]), "out/cam-2/trace.jsonl");
     assert!(start("cam").contains("a/cam.mp4") && start("cam-2").contains("b/cam.mp4"));
-    // One that is to go on is found wherever it is.
+    // A run that is resumed is found whatever its folder is.
     let kept = ["--checkpoint", "stream.ck", "--checkpoint-every", "1"];
     assert_eq!(run_of("a/cam.mp4", &kept), "out/cam-4/trace.jsonl");
     assert_eq!(run_of("a/cam.mp4", &[]), "out/cam-5/trace.jsonl");
@@ -93,7 +93,7 @@ fn a_run_that_is_there_is_overwritten_by_an_explicit_word_alone() {
     assert!(message.contains("--out") && message.contains("or --overwrite") && code == 2, "{message}");
     assert!(read() == before, "the refusal changed the trace");
     assert!(run(folder.path(), &[&short[..], &["--overwrite"]].concat()).output().unwrap().status.success());
-    // Of a run into which no frame went nothing is lost.
+    // A run without frames may be overwritten, because nothing is lost.
     let trace = String::from_utf8(read()).unwrap();
     std::fs::write(folder.path().join("out/trace.jsonl"), trace.lines().next().unwrap()).unwrap();
     assert!(run(folder.path(), &short).output().unwrap().status.success());
@@ -105,7 +105,7 @@ fn a_second_run_into_a_folder_is_refused_at_once() {
     let mut first = slow(folder.path(), "out");
     let (message, code) = complaint(&run(folder.path(), &[&video(1), "--out", "out"]).output().unwrap());
     assert!(message.contains(&format!("process {}", first.id())) && code == 2, "{message}");
-    // The lock is gone with its process, however that went.
+    // The lock ends with its process, however the process ended.
     first.kill().unwrap();
     first.wait().unwrap();
     let next = [&video(1), "--out", "out", "--set", "stream.max_frames=3", "--overwrite"];
@@ -131,7 +131,7 @@ fn a_full_disk_behind_standard_output_is_a_failure() {
     let mut command = run(folder.path(), &[&video(0), "--set", "stream.max_frames=3"]);
     let (message, code) = complaint(&command.stdout(full).output().unwrap());
     assert!(message.contains("cannot write to the output") && code == 1, "{message}");
-    // Where nothing at all can be written, the exit code says so alone.
+    // If no output can be written at all, only the exit code reports it.
     let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
     let mut command = run(folder.path(), &["gone.mp4"]);
     assert_eq!(command.stdout(full()).stderr(full()).status().unwrap().code(), Some(2));
@@ -154,7 +154,7 @@ fn a_pipe_into_which_nobody_writes_can_be_interrupted() {
 fn a_password_reaches_ffmpeg_and_nobody_else() {
     let folder = tempfile::tempdir().unwrap();
     let ffmpeg = folder.path().join("ffmpeg");
-    // It fails, and says to whom it spoke.
+    // ffmpeg fails, and its message contains the address.
     std::fs::write(&ffmpeg, "#!/bin/sh\necho \"$@ refused\" > told; echo \"$* refused\" >&2; exit 1\n")
         .unwrap();
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -197,7 +197,7 @@ fn eval_goes_on_in_the_middle_of_a_video() {
         command
     };
     assert!(eval("whole", &[]).status().unwrap().success());
-    // Slow enough to be interrupted, and without a frame dropped. The pace is no part of what is said.
+    // Slow enough to be interrupted, without dropping frames. The pace does not affect the replies.
     let slow = ["--set", "source.realtime=true", "--set", "source.policy=block"];
     let mut child = eval("parts", &slow).spawn().unwrap();
     wait_for(&folder.path().join("parts/summarize_and_drop/v/trace.jsonl"), "\"index\":12,");

@@ -1,4 +1,5 @@
-//! A checkpoint folder of bf16 weights as a pair of GGUF files, as llama.cpp's converter writes them.
+//! Converts a checkpoint folder with bf16 weights to a pair of GGUF files, as llama.cpp's converter
+//! does.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ mod writer;
 
 use writer::{BF16, GgufWriter};
 
-/// Published names and llama.cpp's, in this order.
+/// Published names with llama.cpp's names.
 const NAMES: [(&str, &str); 23] = [
     ("model.text_model.embed_tokens", "token_embd"),
     ("model.text_model.norm", "output_norm"),
@@ -44,7 +45,7 @@ fn number(value: &Value) -> u32 {
     value.as_u64().unwrap() as u32
 }
 
-/// Writes `text.gguf` and `mmproj-text.gguf` into a folder; gives the path of the first.
+/// Writes `text.gguf` and `mmproj-text.gguf` into a folder. Returns the path of the first.
 pub(crate) fn write_pair(folder: &Path, into: &Path) -> PathBuf {
     let config = json(folder.join("config.json"));
     let (mut text, mut projector) = (GgufWriter::default(), GgufWriter::default());
@@ -81,7 +82,7 @@ pub(crate) fn write_pair(folder: &Path, into: &Path) -> PathBuf {
     path
 }
 
-/// `LlamaModel.permute` of llama.cpp's converter: the halves of a head's rows take turns.
+/// `LlamaModel.permute` of llama.cpp's converter: interleaves the two halves of a head's rows.
 fn permuted(bytes: &[u8], heads: usize, rows: usize) -> Vec<u8> {
     let (row, half) = (bytes.len() / rows, rows / heads / 2);
     let order = (0..rows).map(|to| {

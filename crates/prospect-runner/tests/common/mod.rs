@@ -1,4 +1,4 @@
-//! What tests of whole streams share.
+//! Helpers for tests of whole streams.
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "test helpers")]
 
 use std::path::{Path, PathBuf};

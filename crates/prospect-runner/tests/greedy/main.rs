@@ -1,4 +1,5 @@
-//! From an image and a text to greedy ids, as `transformers` goes the way (`fixtures/goldens/greedy`).
+//! From an image and a text to the token ids of greedy decoding, against `transformers`
+//! (`fixtures/goldens/greedy`).
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod idefics3;

@@ -5,7 +5,7 @@ use prospect_runner::published;
 
 use crate::support::{cases, check};
 
-/// A checkpoint of that size with the weights that `transformers` was given.
+/// A checkpoint of that size with the same random weights as `transformers` had.
 fn check_size(name: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     published::find(name).unwrap().write_random(folder.path()).unwrap();

@@ -1,4 +1,4 @@
-//! Recorded cases, and the way through a checkpoint folder.
+//! Recorded cases, and the computation with a checkpoint folder.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ struct Recorded {
     cases: Vec<Case>,
 }
 
-/// What `transformers` did.
+/// A case recorded from `transformers`.
 #[derive(Deserialize)]
 pub(crate) struct Case {
     pub(crate) name: String,
@@ -34,12 +34,12 @@ pub(crate) fn cases(name: &str) -> Vec<Case> {
     serde_json::from_str::<Recorded>(&text).unwrap().cases
 }
 
-/// Every case through the checkpoint in `folder`.
+/// Checks every case with the checkpoint in `folder`.
 pub(crate) fn check(folder: &Path, cases: &[Case]) {
     let (processor, model) = (Processor::from_dir(folder).unwrap(), SmolVlm::load(folder).unwrap());
     assert!(!cases.is_empty());
     for case in cases {
-        // Otherwise equal ids would be luck.
+        // With smaller margins, equal ids would be a matter of luck.
         assert!(case.smallest_margin > 1e-3 * case.logits_std, "{}: {}", case.name, case.smallest_margin);
         let (input, output) = greedy(&processor, &model, case);
         assert_eq!(input, case.input_ids, "{}", case.name);

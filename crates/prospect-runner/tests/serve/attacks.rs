@@ -1,4 +1,4 @@
-//! What must not work.
+//! Requests that must be refused.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -96,7 +96,7 @@ fn nothing_of_this_machine_is_read_by_a_request() {
     }
 }
 
-/// A PNG that says it is that large, and holds next to nothing.
+/// A PNG whose header claims a huge size, with almost no data.
 fn huge() -> Vec<u8> {
     let mut png = png(&image::RgbImage::new(1, 1));
     png[16..24].copy_from_slice(&[60_000_u32.to_be_bytes(), 60_000_u32.to_be_bytes()].concat());

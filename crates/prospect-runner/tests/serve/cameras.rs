@@ -1,4 +1,4 @@
-//! Cameras: those of the operator, those that are added, and addresses in orders.
+//! Cameras of the operator, added cameras, and addresses in requests.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ fn allowed(videos: &str) -> [&str; 6] {
     ["--allow-source", videos, "--allow-source", "rtsp://10.0.0.0/8", "--camera", "door=/dev/video0"]
 }
 
-/// What a session says that watches this.
+/// The replies of a session that watches this source.
 fn said(server: &RunningServer, session: &str) -> Vec<(f64, String)> {
     let all = events_until(server, session, |event| event["event"] == "run_finished");
     let reply = |event: &Value| {
@@ -141,7 +141,8 @@ fn added_cameras_are_those_of_a_key() {
     assert_eq!(ask("DELETE", &format!("{CAMERAS}/yard"), one, "").0, 204);
 }
 
-/// A camera that is off at first, gives two frames, goes away, and comes back to stay; and the settings that name it.
+/// A camera that is off at first, gives two frames, goes away and comes back; and the settings that
+/// name it.
 struct Fake {
     folder: TempDir,
 }
@@ -203,7 +204,7 @@ fn a_camera_of_the_settings_is_watched_from_the_beginning_on_and_by_the_next_ser
     let names: Vec<&str> = told.iter().map(|event| event["event"].as_str().unwrap()).collect();
     assert_eq!((names[0], names[1]), ("source_interrupted", "frame"), "it was off at first: {told:?}");
     assert_eq!(names[names.len() - 2..], ["source_interrupted", "frame"], "it went away: {told:?}");
-    // Whoever comes may speak to it, and nobody may end or change it.
+    // Every caller may speak to it, and none may end or change it.
     let at = |rest: &str| format!("{SESSIONS}/{id}{rest}");
     assert_eq!(server.json("POST", &at("/messages"), r#"{"text": "Who is there?"}"#).0, 202);
     for (method, rest, body) in [

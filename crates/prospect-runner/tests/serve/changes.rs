@@ -1,4 +1,4 @@
-//! What changes of a session while it goes on.
+//! Changes of a running session.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ fn trace(server: &RunningServer, session: &str) -> Vec<Value> {
     trace.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The strategies that decided in a trace, one after the other.
+/// The strategies that planned the evictions of a trace, in order.
 fn deciders(trace: &[Value]) -> Vec<&str> {
     let overflows = trace.iter().filter(|event| event["event"] == "overflow");
     let mut names: Vec<&str> = overflows.map(|event| event["strategy"].as_str().unwrap()).collect();
@@ -28,7 +28,7 @@ fn deciders(trace: &[Value]) -> Vec<&str> {
 fn a_threshold_silences_and_a_strategy_takes_over() {
     let (server, all) = (RunningServer::start(&[]), frames(VIDEO));
     let session = server.open(&order(VIDEO));
-    // Silence wins wherever it is at all likely.
+    // With this threshold almost any probability of silence means silence.
     let (status, shown) = patch(&server, &session, &json!({ "not_talk_threshold": 1e-9 }));
     assert_eq!(status, 200, "{shown}");
     let spoke = |frame| server.push(&session, frame).1["frames"][0]["reply"].is_string();

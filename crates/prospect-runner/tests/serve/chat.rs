@@ -1,4 +1,4 @@
-//! Conversations as OpenAI's clients ask for them.
+//! Conversations in the format of OpenAI's clients.
 
 use std::process::Command;
 
@@ -25,7 +25,7 @@ fn asked(further: &Value) -> Value {
     body
 }
 
-/// What `generate` says to the same picture and text.
+/// The answer of `generate` to the same picture and text.
 fn generated() -> Value {
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join("frame.png");

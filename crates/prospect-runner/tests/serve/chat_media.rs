@@ -1,4 +1,4 @@
-//! Videos in conversations, and what is fetched for them.
+//! Videos in conversations, and fetching of their addresses.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -30,7 +30,7 @@ fn gif() -> Vec<u8> {
     bytes
 }
 
-/// What `generate` says to a video and a text.
+/// The answer of `generate` to a video and a text.
 fn generated(video: &Path) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_prospect-runner"))
         .args(["generate", "--model", workbench().to_str().unwrap(), "--prompt", "What now?", "--json"])

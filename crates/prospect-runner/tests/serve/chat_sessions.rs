@@ -1,4 +1,4 @@
-//! Conversations that go on in a session.
+//! Conversations that continue in a session.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

@@ -1,4 +1,4 @@
-//! A server that runs for a test, and a client of it.
+//! A running server for a test, and a client for it.
 
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::Path;
@@ -36,12 +36,12 @@ impl RunningServer {
         server
     }
 
-    /// One that goes on with what is in a folder.
+    /// A server that resumes the sessions in a folder.
     pub(crate) fn start_in(state: &Path, further: &[&str]) -> Self {
         Self::start_logged(state, further, ("warn", Stdio::inherit()))
     }
 
-    /// The same, with its log of that level somewhere else.
+    /// The same, with its log at this level in another place.
     pub(crate) fn start_logged(state: &Path, further: &[&str], (level, log): (&str, Stdio)) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_prospect-runner"))
             .args(["serve", "--listen", "127.0.0.1:0", "--state", state.to_str().unwrap()])
@@ -176,7 +176,7 @@ pub(crate) fn frames(video: &str) -> Vec<Frame> {
     std::iter::from_fn(|| source.next_frame()).map(Result::unwrap).collect()
 }
 
-/// What a session has to be told to watch that video, so that it sees what a run would.
+/// A request for a session whose settings equal those of a run over that video.
 pub(crate) fn order(video: &str) -> String {
     let annotations = std::fs::read(workbench().join(format!("videos/{video}.json"))).unwrap();
     let annotations: Value = serde_json::from_slice(&annotations).unwrap();
@@ -184,7 +184,7 @@ pub(crate) fn order(video: &str) -> String {
         .to_string()
 }
 
-/// The exit code of a server that does not start, and what it says.
+/// The exit code and the message of a server that does not start.
 pub(crate) fn refused(arguments: &[&str]) -> (Option<i32>, String) {
     let state = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_prospect-runner"))

@@ -1,4 +1,4 @@
-//! Sessions outlive their server.
+//! Sessions survive a restart of the server.
 
 use std::time::{Duration, Instant};
 
@@ -65,7 +65,7 @@ fn after_kill_9_sessions_go_on_from_where_they_were_written_down() {
     let server = RunningServer::start_in(state.path(), &["--checkpoint-every", "10"]);
     let (_, shown) = server.json("GET", &format!("{SESSIONS}/{session}"), "");
     assert_eq!(shown["state"], "watching", "{shown}");
-    // Frames behind the last checkpoint come again.
+    // The frames after the last checkpoint are sent again.
     let heard = said(&server, &session, &all[30..]);
     let expected: Vec<_> = whole().into_iter().filter(|(time, _)| *time >= all[30].time).collect();
     assert_eq!(heard, expected);
@@ -104,7 +104,7 @@ fn a_resume_for_which_there_is_no_room_leaves_the_session_as_it_was() {
     for other in &others {
         assert_eq!(server.request("DELETE", &at(other, ""), &[], b"").0, 204);
     }
-    // What was closed frees its cache on its own thread.
+    // A closed session frees its cache on its own thread.
     let began = Instant::now();
     while server.json("POST", &at(&first, "/resume"), "").0 != 200 {
         assert!(began.elapsed() < Duration::from_secs(20), "the room is not free again");

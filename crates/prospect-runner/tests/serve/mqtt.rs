@@ -12,7 +12,7 @@ use crate::mqtt_broker::{Heard, broker};
 use crate::sessions::of_a_run;
 
 const VIDEO: &str = "video_000";
-/// Longer than any of these waits takes, so that a test that waits for nothing ends.
+/// Longer than any wait here takes, so that a failing test ends.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn serving(address: &str, further: &[&str]) -> RunningServer {
@@ -23,7 +23,7 @@ fn serving(address: &str, further: &[&str]) -> RunningServer {
     RunningServer::start(&[&own, further].concat())
 }
 
-/// What a broker hears up to what is waited for.
+/// What a broker receives, up to the expected message.
 fn heard_until(heard: &Receiver<Heard>, is_last: impl Fn(&Heard) -> bool) -> Vec<Heard> {
     let mut all = Vec::new();
     loop {

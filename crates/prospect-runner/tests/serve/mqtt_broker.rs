@@ -1,10 +1,10 @@
-//! As much of an MQTT 5 broker as a test needs: it takes what is published and says so.
+//! The part of an MQTT 5 broker that a test needs: it accepts and acknowledges what is published.
 
 use std::io::{Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// What a broker hears.
+/// What a broker receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Heard {
     /// Somebody connects: with this user, password and last will (topic and text).
@@ -18,11 +18,11 @@ pub(crate) enum Heard {
         text: String,
         is_kept: bool,
     },
-    /// A connection was left in good order.
+    /// A connection was closed with DISCONNECT.
     Left,
 }
 
-/// A broker that cuts its first connection off at the message number `cut`, which it does not answer.
+/// A broker that closes its first connection at message number `cut` without acknowledging it.
 pub(crate) fn broker(cut: usize) -> (String, Receiver<Heard>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("mqtt://{}", listener.local_addr().unwrap());
@@ -103,7 +103,7 @@ fn packet(stream: &mut TcpStream) -> Result<(u8, Vec<u8>)> {
     Ok((kind, body))
 }
 
-/// What of a packet was not read yet.
+/// The unread part of a packet.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
@@ -119,7 +119,7 @@ impl<'a> Rest<'a> {
         String::from_utf8(self.bytes(length).to_vec()).unwrap()
     }
 
-    /// Passes over properties: fewer than 128 bytes of them.
+    /// Skips the properties, which have fewer than 128 bytes.
     fn properties(&mut self) {
         let length = self.bytes(1)[0];
         assert!(length < 128);

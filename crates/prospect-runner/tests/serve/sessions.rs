@@ -11,7 +11,7 @@ use crate::common::stream;
 
 const VIDEO: &str = "video_000";
 
-/// What a run says to the video, with its times.
+/// The replies of a run over the video, with their times.
 pub(crate) fn of_a_run() -> Vec<(f64, String)> {
     let layers = Layers::new().file_text("workbench.toml".as_ref(), WORKBENCH_CONFIG).unwrap();
     let events = stream(&layers.resolve().unwrap(), VIDEO);
@@ -204,14 +204,14 @@ fn every_path_is_described_and_every_description_is_a_path() {
             let path =
                 path.replace("{id}", "sess_00000000000000000000000000000000").replace("{name}", "nobodys");
             let (status, text) = server.request(&method.to_uppercase(), &path, &[], b"");
-            // What is not there as a path says nothing; what is there says what it misses.
+            // An unknown path gives an empty 404; a known one says what is missing.
             let is_there = status != 405 && !(status == 404 && text.is_empty());
             assert_eq!(is_there, methods.get(method).is_some(), "{method} {path}: {status}");
             described += usize::from(is_there);
             assert!(status < 500 || path == "/ready", "{method} {path}: {status}");
         }
     }
-    // The page's own files are nobody's interface; every other route of the server's table is described.
+    // The page's own files are not part of the API. Every other route of the server is described.
     let table = include_str!("../../../prospect-server/src/routes/mod.rs");
     let of_page = ["\"/\"", "page.js", "pictures.js", "page.css", "about.json", "demo.mp4"];
     let routes = table

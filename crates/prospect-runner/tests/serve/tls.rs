@@ -15,7 +15,7 @@ use tungstenite::client::IntoClientRequest;
 
 use crate::client::{RunningServer, frames, order, png, refused};
 
-/// A certificate of this machine's address and its key, which nobody but these tests uses.
+/// A certificate for this machine's address, and its key. Only these tests use them.
 fn file(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serve/tls");
     folder.join(name).display().to_string()
@@ -46,7 +46,7 @@ fn what_is_not_encrypted_is_not_answered() {
     let mut plain = TcpStream::connect(&server.address).unwrap();
     plain.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     let mut answer = Vec::new();
-    // It may be closed without a word.
+    // The server may close the connection without an answer.
     let _ = plain.read_to_end(&mut answer);
     assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
     assert_eq!(server.request("GET", "/health", &[], b"").0, 200);

@@ -1,4 +1,4 @@
-//! Webhooks: what a receiver is sent, and that none holds up a session.
+//! Webhooks: what a receiver gets, and that no receiver delays a session.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -21,7 +21,7 @@ use crate::sessions::of_a_run;
 
 const VIDEO: &str = "video_000";
 const SECRET: &str = "a-secret-of-some-length";
-/// Longer than any delivery takes, so that a test that waits for none ends.
+/// Longer than any delivery takes, so that a failing test ends.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request as it came.
@@ -96,7 +96,7 @@ fn serving(addresses: &[String], further: &[&str]) -> RunningServer {
     RunningServer::start(&arguments)
 }
 
-/// As docs/serve.md has it for receivers.
+/// Checks the signature as docs/serve.md describes it for receivers.
 fn assert_signed(delivery: &Delivery) {
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
     mac.update(&delivery.body);
@@ -193,7 +193,7 @@ fn what_a_receiver_refuses_is_not_told_again() {
         let delivery = deliveries.recv_timeout(PATIENCE).unwrap();
         assert_eq!(delivery.header("x-prospect-attempt"), "1");
     }
-    // What the last answer came to is counted once it was read.
+    // The last answer is counted only after it was read.
     let sent = format!("prospect_notices_sent_total{{receiver=\"webhook_1\"}} {}\n", said.len() - 2);
     let is_counted = || metrics(&server).contains(&sent);
     assert!((0..600).any(|_| is_counted() || {
@@ -206,7 +206,7 @@ fn what_a_receiver_refuses_is_not_told_again() {
 
 #[test]
 fn dead_receivers_hold_up_neither_a_session_nor_the_servers_end() {
-    // Connections are taken by the system, and nobody ever answers.
+    // The operating system accepts connections here, but nobody answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = (silent.local_addr().unwrap(), silent);
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! Keys and values in bf16 and in int8, against a naive attention in f64 over the same rounded numbers.
+//! Keys and values in bf16 and int8, against naive attention in f64 over the same rounded values.
 
 use half::bf16;
 use proptest::prelude::*;
@@ -8,19 +8,19 @@ use super::super::tile::Layout;
 use super::super::{Element, Heads, Inputs, Kernel, Mask, Rounded, Scratch, attend, int8};
 use super::{Case, any_case, furthest};
 
-/// What a kernel may be off by where it is said to multiply floats.
+/// Allowed error of kernels that multiply floats.
 const FLOATS: f64 = 1e-5;
 
-/// What is finite stays so.
+/// Rounds to bf16; finite values stay finite.
 fn nearest_finite(x: f32) -> bf16 {
     let limit = f32::from(bf16::MAX);
     bf16::from_f32(x.clamp(-limit, limit))
 }
 
-/// A format that keys and values are kept in.
+/// A storage format of keys and values.
 trait Format: Element + std::fmt::Debug {
-    /// A row in this format. The row becomes what the format means: numbers of bf16 in any case, so that only what a kernel
-    /// computes is rounded.
+    /// Stores a row in this format. The row is replaced by the stored values, which are exact in bf16,
+    /// so that only the computation rounds.
     fn keep(row: &mut [f32]) -> Vec<Self>;
 }
 
@@ -36,7 +36,7 @@ impl Format for u8 {
     fn keep(row: &mut [f32]) -> Vec<Self> {
         let mut bytes = vec![0; int8::row_bytes(row.len())];
         if let Some(largest) = row.iter_mut().max_by(|a, b| a.abs().total_cmp(&b.abs())) {
-            // A scale that is a power of two leaves numbers of seven bits.
+            // With a power of two as scale, the values have seven bits.
             let exponent = (largest.abs() / 127.0).log2().ceil().clamp(-126.0, 120.0);
             if *largest != 0.0 && !largest.is_nan() {
                 *largest = (127.0 * exponent.exp2()).copysign(*largest);
@@ -48,7 +48,7 @@ impl Format for u8 {
     }
 }
 
-/// A case whose keys and values are kept in a format.
+/// A case whose keys and values are stored in a format.
 #[derive(Debug, Clone)]
 struct Kept<T> {
     case: Case,
@@ -78,8 +78,9 @@ impl<T: Format> Kept<T> {
         output
     }
 
-    /// In pairs, each weight is rounded by 2^-9 of itself: their mean of values by as much of the largest, and their sum as
-    /// well. In words, 128 weights are rounded by half of a 32,767th of the largest, and their sum is not.
+    /// With pairs, each weight is rounded by 2^-9 of itself; the mean of values differs by up to that
+    /// share of the largest value, and so does the sum of weights. With words, 128 weights are rounded
+    /// by half of 1/32,767 of the largest weight, and their sum is exact.
     fn tolerance(&self, kernel: Kernel) -> f64 {
         let Case { heads, kv_heads, head_dim, tokens, slots, .. } = self.case;
         let largest = self.case.values.iter().map(|x| f64::from(*x).abs()).fold(0.0, f64::max);
@@ -91,7 +92,7 @@ impl<T: Format> Kept<T> {
         }
     }
 
-    /// How far each kernel is from what is expected, and how far it may be.
+    /// Checks that every kernel's error is within the tolerance.
     fn check(&self) -> Result<(), TestCaseError> {
         for kernel in Kernel::available() {
             let far = furthest(&self.attend(kernel), self.case.naive());
@@ -144,7 +145,7 @@ proptest! {
         for (side, numbers) in [&mut case.queries, &mut case.keys, &mut case.values].into_iter().enumerate() {
             for (at, number) in numbers.iter_mut().enumerate() {
                 let power = if at % 5 == 4 { 128 } else if at % 3 == 2 { 0 } else { exponents[side] };
-                // NaN is what must not be read.
+                // NaN marks values that must not be read.
                 *number = (f64::from(*number) * 2f64.powi(power)).clamp(-limit, limit) as f32;
             }
         }
@@ -185,7 +186,7 @@ fn same_values<T: Format>(kept: &Kept<T>) -> Result<(), TestCaseError> {
     // Every slot of every head has this row.
     let row = &kept.case.values[..kept.case.head_dim];
     for kernel in Kernel::available() {
-        // Weights of int8 are rounded by themselves where bf16 is multiplied, and not their sum.
+        // For int8 with bf16 products, the weights are rounded one by one and their sum is not.
         let far = if T::SCALE > 0 && kernel.pairs::<T>(row.len()) { 1e-3 } else { 4e-6 };
         for output in kept.attend(kernel).chunks(row.len()) {
             let same = output.iter().zip(row).all(|(a, b)| (a - b).abs() <= far * b.abs());
@@ -195,7 +196,7 @@ fn same_values<T: Format>(kept: &Kept<T>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Long enough to be cut into chunks, in every regime.
+/// Caches long enough to be cut into chunks, with every layout.
 #[test]
 fn long_caches_are_naive_and_do_not_depend_on_threads() {
     let shapes = [
@@ -231,7 +232,7 @@ fn naive_on_any_threads<T: Format + Sync>(kept: &Kept<T>) {
     }
 }
 
-/// `|bf16 - f32| / |f32|` where queries, keys and values are floats and no number of bf16: what a model feels.
+/// `|bf16 - f32| / |f32|` for queries, keys and values that are not exact in bf16, as in a model.
 #[test]
 fn rounding_costs_less_than_a_percent() {
     let vision = (Case::new([2, 1, 72, 729], 0, false, [1.0, 1.0], 1), 6e-3);
@@ -260,7 +261,7 @@ fn rounding_costs_less_than_a_percent() {
     }
 }
 
-/// A slot that was never written has a scale that is none.
+/// A slot that was never written has an invalid scale.
 #[test]
 fn a_row_that_is_no_number_is_seen() {
     for (shape, side) in [[1, 3, 64, 1], [1, 3, 64, 20], [1, 1, 20, 1]].into_iter().zip([0, 1, 0]) {

@@ -1,4 +1,4 @@
-//! Addresses that lead somewhere else than they seem to.
+//! Addresses that lead somewhere other than they seem to.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,7 +9,7 @@ use super::allowed::AllowedSources;
 use super::refusal::Refusal::{self, Host, Inner, Letter, NotAllowed, Person, Port, Unresolved};
 use super::resolver::Resolve;
 
-/// Names that it knows, and every name that it was asked for.
+/// A resolver with fixed names that records every name it was asked for.
 #[derive(Default)]
 struct Names {
     known: BTreeMap<&'static str, Vec<IpAddr>>,
@@ -54,14 +54,14 @@ fn decide(patterns: &[&str], address: &str) -> Result<Vec<String>, Refusal> {
 
 const INTERNET: [&str; 4] = ["http://*", "https://*", "rtsp://*", "http://*:8080"];
 
-/// Addresses, and why each of them is refused where the internet is allowed.
+/// Addresses with the reason for which each is refused if the internet is allowed.
 type Refused = &'static [(&'static str, Refusal)];
 
 const SCHEME: Refusal = Refusal::Scheme {
     expected: "rtsp://, rtsps://, rtmp://, rtmps://, http://, https://, or an absolute path",
 };
 
-/// This machine, in all ways in which it can be written.
+/// This machine, in all notations.
 const THIS_MACHINE: Refused = &[
     ("http://127.0.0.1/", Inner),
     ("http://127.0.0.1", Inner),
@@ -89,7 +89,7 @@ const THIS_MACHINE: Refused = &[
     ("http://localhost./", Host),
 ];
 
-/// Networks that are somebody's own.
+/// Private networks.
 const INNER_NETWORKS: Refused = &[
     ("http://10.0.0.1/", Inner),
     ("rtsp://172.16.0.9/1", Inner),
@@ -114,7 +114,7 @@ const INNER_NETWORKS: Refused = &[
     ("http://192.0.2.1/", Inner),
 ];
 
-/// Names that lead there.
+/// Names that lead into private networks or to this machine.
 const NAMES: Refused = &[
     ("http://inner.example/", Inner),
     ("http://loop.example/", Inner),
@@ -130,7 +130,7 @@ const NAMES: Refused = &[
     ("http://nowhere.example/", Unresolved),
 ];
 
-/// Who is in front of the host, and what only looks as if.
+/// Addresses with a user, or with something that looks like one.
 const PERSONS: Refused = &[
     ("http://public.example@127.0.0.1/", Inner),
     ("http://public.example:80@127.0.0.1/", Inner),
@@ -162,7 +162,7 @@ const PORTS: Refused = &[
     ("http://127.0.0.1:8080/", Inner),
 ];
 
-/// Other kinds.
+/// Other schemes.
 const KINDS: Refused = &[
     ("https://public.example:8080/", NotAllowed),
     ("rtmp://public.example/", NotAllowed),
@@ -201,7 +201,7 @@ const FILES: Refused = &[
     ("/dev/video0", NotAllowed),
 ];
 
-/// What ends a line or a text.
+/// Control characters and line ends.
 const LETTERS: Refused = &[
     ("http://public.example/\nx", Letter),
     ("http://public.example/\r\nHost: inner", Letter),
@@ -218,7 +218,7 @@ fn nothing_but_the_internet_is_reached_where_the_internet_is_allowed() {
     assert!(all.iter().map(|refused| refused.len()).sum::<usize>() > 100);
     for (address, expected) in all.concat() {
         assert_eq!(decide(&INTERNET, address), Err(expected), "{address:?}");
-        // What nothing is allowed of is not allowed.
+        // Without patterns, nothing is allowed.
         assert!(decide(&[], address).is_err(), "{address:?}");
     }
     let long = format!("http://public.example/{}", "x".repeat(3000));

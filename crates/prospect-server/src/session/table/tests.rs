@@ -1,4 +1,4 @@
-//! The table over a backend that opens streams to which nothing happens.
+//! The session table, with a backend whose streams produce no events.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::guard::{AllowedSources, SystemResolver};
 use crate::notify::NotifyOptions;
 use crate::sources::ServedCamera;
 
-/// Opens streams to which nothing happens, or none while it is full.
+/// Opens streams without events, or refuses them while it is full.
 #[derive(Default)]
 struct Fake {
     open: Arc<AtomicUsize>,
@@ -160,7 +160,7 @@ fn suspended_sessions_are_kept_in_bounds_and_taken_up_by_the_next_server() {
     assert_eq!((session.state(), session.order()), (State::Watching, kept.order()));
 }
 
-/// A server on this folder whose camera is watched so.
+/// A server on this folder that watches its camera with these settings.
 fn watching(folder: &std::path::Path, watched: serde_json::Value) -> (SessionTable, Arc<AtomicUsize>) {
     let fake = Fake { room: 8, ..Fake::default() };
     let open = Arc::clone(&fake.open);
@@ -184,13 +184,13 @@ fn a_session_that_began_with_the_server_goes_on_with_the_next_one_and_begins_onc
     first.suspend_all();
     let (next, open) = watching(folder.path(), every());
     assert_eq!((ids(&next), open.load(Ordering::Relaxed)), (watched.clone(), 1), "the same one");
-    // What is asked for otherwise is another session; the trace of the first one is kept.
+    // Other settings make another session; the trace of the first one is kept.
     next.suspend_all();
     let (other, open) = watching(folder.path(), serde_json::json!({ "talk": "never" }));
     assert_eq!(open.load(Ordering::Relaxed), 1);
     assert!(ids(&other).len() == 1 && ids(&other) != watched);
     assert!(folder.path().join(ASIDE).join(&watched[0]).is_dir());
-    // One that has come to its end begins anew.
+    // A session that has ended begins again.
     let ended = ids(&other);
     other.get(Caller::ANYBODY, &ended[0]).unwrap().ended(None);
     let (last, _) = watching(folder.path(), serde_json::json!({ "talk": "never" }));
