@@ -13,3 +13,11 @@ export async function startedServer(binary, state, further = []) {
   });
   return { child, address };
 }
+
+// Ends the server, and waits until it has written its sessions down.
+export function ended(child) {
+  return new Promise((done) => {
+    child.once("exit", done);
+    child.kill();
+  });
+}

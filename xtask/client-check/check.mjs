@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 import OpenAI from "openai";
 
-import { ROOT, startedServer } from "../started-server.mjs";
+import { ROOT, ended, startedServer } from "../started-server.mjs";
 
 const [binary] = process.argv.slice(2);
 if (!binary) throw new Error("expected a binary");
@@ -52,7 +52,7 @@ try {
   const refused = await client.chat.completions.create({ model: "another", messages: asked("?") }).catch((error) => error);
   expect(refused instanceof OpenAI.NotFoundError, `another model: ${refused}`);
 } finally {
-  child.kill();
+  await ended(child);
   rmSync(state, { recursive: true, force: true });
 }
 faults.forEach((fault) => console.error(`openai (npm): ${fault}`));

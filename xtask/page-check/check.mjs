@@ -8,7 +8,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { ROOT, startedServer } from "../started-server.mjs";
+import { ROOT, ended, startedServer } from "../started-server.mjs";
 
 const VIDEO = "fixtures/workbench/videos/video_000.mp4";
 const SECONDS = 30; // of the video that are watched
@@ -89,7 +89,7 @@ try {
   expect(data.length === 0, `${data.length} sessions stayed`);
 } finally {
   await browser.close();
-  child.kill();
+  await ended(child);
   rmSync(state, { recursive: true, force: true });
 }
 faults.forEach((fault) => console.error(`page: ${fault}`));
