@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use prospect_hub::{Hub, HubError, Snapshot};
+use prospect_hub::{Hub, HubError, Patience, Snapshot};
 
 use crate::stand_in::{Fault, ID, StandIn, digest, id};
 
@@ -14,6 +14,12 @@ const PLAN: &str = "xet plan model.safetensors";
 
 fn storage() -> (StandIn, tempfile::TempDir) {
     (StandIn::serving("gqa-tied").with_xet(), tempfile::tempdir().unwrap())
+}
+
+/// A hub that is waited for: the library of the storage reads the system's certificates first, which takes a while.
+fn patient(server: &StandIn, cache: &Path) -> Hub {
+    let patience = Patience { tries: 4, first_pause: Duration::from_millis(5), ..Patience::default() };
+    Hub::new(server.environment(cache)).with_patience(patience)
 }
 
 fn assert_whole(server: &StandIn, snapshot: &Snapshot) {
@@ -31,7 +37,7 @@ fn incomplete(server: &StandIn, cache: &Path) -> std::path::PathBuf {
 #[test]
 fn large_files_come_from_the_storage_and_each_host_is_shown_its_own_token() {
     let (server, cache) = storage();
-    let snapshot = server.hub(cache.path()).download(&id(ID)).unwrap();
+    let snapshot = patient(&server, cache.path()).download(&id(ID)).unwrap();
     assert_whole(&server, &snapshot);
     assert!(server.requests(LARGE).is_empty(), "not over HTTP");
     assert!(!server.requests(CHUNKS).is_empty());
@@ -53,7 +59,7 @@ fn a_part_that_is_there_is_not_fetched_again() {
     let (bytes, there) = (server.file(WEIGHTS), 20_000);
     assert!(bytes.len() > there);
     std::fs::write(incomplete(&server, cache.path()), &bytes[..there]).unwrap();
-    let snapshot = server.hub(cache.path()).download(&id(ID)).unwrap();
+    let snapshot = patient(&server, cache.path()).download(&id(ID)).unwrap();
     assert_whole(&server, &snapshot);
     assert_eq!(server.requests(PLAN)[0].range, Some(there));
     let received: usize = server.requests(CHUNKS).iter().map(|request| request.sent).sum();
@@ -82,7 +88,7 @@ fn a_storage_that_fails_is_left_and_the_files_come_over_http() {
 fn a_storage_that_is_asked_once_more_gives_the_rest() {
     let (server, cache) = storage();
     server.fault(CHUNKS, &[Fault::Status(503, ""), Fault::Slow(Duration::from_millis(100))]);
-    let snapshot = server.hub(cache.path()).download(&id(ID)).unwrap();
+    let snapshot = patient(&server, cache.path()).download(&id(ID)).unwrap();
     assert_whole(&server, &snapshot);
     assert!(server.requests(LARGE).is_empty());
 }
@@ -94,7 +100,7 @@ fn other_contents_from_the_storage_are_no_checkpoint() {
     let other = vec![7; server.file(WEIGHTS).len()];
     let real = digest(WEIGHTS, &server.file(WEIGHTS));
     server.swap_in_storage(WEIGHTS, other);
-    let error = server.hub(cache.path()).download(&id(ID)).unwrap_err();
+    let error = patient(&server, cache.path()).download(&id(ID)).unwrap_err();
     assert!(matches!(&error, HubError::Digest { expected, .. } if *expected == real), "{error}");
     assert!(!cache.path().join("models--owner--Small-1.5/blobs").join(real).exists());
 }
