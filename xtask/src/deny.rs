@@ -26,6 +26,16 @@ struct Rules {
 #[derive(Debug, Deserialize)]
 struct Licenses {
     allow: BTreeSet<String>,
+    #[serde(default)]
+    exceptions: Vec<Exception>,
+}
+
+/// Licences that one crate may have.
+#[derive(Debug, Deserialize)]
+struct Exception {
+    #[serde(rename = "crate")]
+    name: String,
+    allow: BTreeSet<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -118,8 +128,9 @@ impl Rules {
         let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for package in packages {
             versions.entry(&package.name).or_default().insert(&package.version);
-            let allowed = Expression::parse(&package.license)
-                .is_some_and(|license| license.holds(&self.licenses.allow));
+            let exceptions = self.licenses.exceptions.iter().filter(|exception| exception.name == package.name);
+            let licenses = exceptions.fold(self.licenses.allow.clone(), |all, one| &all | &one.allow);
+            let allowed = Expression::parse(&package.license).is_some_and(|license| license.holds(&licenses));
             if !allowed {
                 let (name, version, license) = (&package.name, &package.version, &package.license);
                 let whose = if package.own { "our own" } else { "a foreign" };
@@ -132,6 +143,11 @@ impl Rules {
                 found.push(format!(
                     "{name} is there as {versions}: expected one version, or a reason in {FILE}"
                 ));
+            }
+        }
+        for Exception { name, .. } in &self.licenses.exceptions {
+            if !versions.contains_key(name.as_str()) {
+                found.push(format!("{FILE} has an exception for {name}, which is not there"));
             }
         }
         for skip in &self.bans.skip {
@@ -237,7 +253,7 @@ mod tests {
     #[test]
     fn what_is_not_allowed_and_what_is_there_twice_is_named() {
         let rules: Rules =
-            toml::from_str("[licenses]\nallow = ['MIT']\n[bans]\nskip = [{ crate = 'c' }]\n").unwrap();
+            toml::from_str("[licenses]\nallow = ['MIT']\nexceptions = [{ crate = 'd', allow = ['MPL-2.0'] }, { crate = 'e', allow = [] }]\n[bans]\nskip = [{ crate = 'c' }]\n").unwrap();
         let package = |name: &str, version: &str, license: &str| Package {
             name: name.into(),
             version: version.into(),
@@ -245,11 +261,13 @@ mod tests {
             own: false,
         };
         let packages =
-            [package("a", "1.0", "GPL-3.0"), package("b", "1.0", "MIT"), package("b", "2.0", "MIT")];
+            [("a", "1.0", "MPL-2.0"), ("b", "1.0", "MIT"), ("b", "2.0", "MIT"), ("d", "1.0", "MPL-2.0")]
+                .map(|(name, version, license)| package(name, version, license));
         let found = rules.violations(&packages);
-        assert_eq!(found.len(), 3);
-        assert!(
-            found[0].contains("GPL-3.0") && found[1].contains("1.0 and 2.0") && found[2].contains("skips c")
-        );
+        let expected = ["a 1.0, a foreign crate", "b is there as 1.0 and 2.0", "exception for e", "skips c"];
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.contains(expected), "{found}");
+        }
     }
 }

@@ -19,6 +19,8 @@ pub struct Environment {
     pub token: Option<String>,
     /// Whether the network is not to be used: `HF_HUB_OFFLINE`.
     pub offline: bool,
+    /// Whether a build with Xet fetches large files over HTTP all the same: `HF_HUB_DISABLE_XET`.
+    pub disable_xet: bool,
 }
 
 impl Environment {
@@ -49,6 +51,7 @@ impl Environment {
                 .to_owned(),
             token: token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()),
             offline: yes("HF_HUB_OFFLINE") || yes("TRANSFORMERS_OFFLINE"),
+            disable_xet: yes("HF_HUB_DISABLE_XET"),
         })
     }
 }
@@ -101,6 +104,8 @@ mod tests {
             assert_eq!(with(&[home, ("HF_HUB_OFFLINE", value)]).unwrap().offline, offline, "{value}");
         }
         assert!(with(&[home, ("TRANSFORMERS_OFFLINE", "YES")]).unwrap().offline);
+        assert!(!with(&[home]).unwrap().disable_xet);
+        assert!(with(&[home, ("HF_HUB_DISABLE_XET", "1")]).unwrap().disable_xet);
     }
 
     #[test]

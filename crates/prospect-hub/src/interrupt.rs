@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::error::HubError;
 
 /// How often a wait looks whether it was interrupted.
-const POLL: Duration = Duration::from_millis(50);
+pub(crate) const POLL: Duration = Duration::from_millis(50);
 
 /// A flag that a handler of signals may set.
 #[derive(Debug, Clone, Default)]

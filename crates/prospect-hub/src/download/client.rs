@@ -4,10 +4,12 @@ use std::io::Read;
 
 use ureq::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, LOCATION, RANGE, RETRY_AFTER};
 use ureq::http::{HeaderMap, StatusCode};
-use ureq::{Agent, Body, BodyReader, http::Response};
+use ureq::{Agent, Body, http::Response};
 
+use super::listing::RemoteFile;
 use super::patience::{Failures, Patience};
 use super::steady::Steady;
+use super::xet::Xet;
 use crate::environment::Environment;
 use crate::error::HubError;
 use crate::id::{HubId, is_hex};
@@ -27,6 +29,7 @@ pub(super) struct Client {
     token: Option<String>,
     patience: Patience,
     interrupt: Interrupt,
+    xet: Xet,
 }
 
 /// The beginning of a file's contents.
@@ -37,7 +40,15 @@ pub(super) struct Contents {
     pub(super) start: u64,
     /// How many bytes are to come, where the answer says so.
     pub(super) length: Option<u64>,
-    pub(super) body: Steady<BodyReader<'static>>,
+    pub(super) body: Steady<Box<dyn Read>>,
+}
+
+/// An answer at the end of its redirections, and what the hub's own answers said of the file.
+struct Answer {
+    response: Response<Body>,
+    digest: Option<String>,
+    /// The file's name in the Xet storage: it is fetched from there, and the redirection was not followed.
+    xet: Option<String>,
 }
 
 impl Client {
@@ -55,6 +66,7 @@ impl Client {
             agent: config.build().into(),
             endpoint: environment.endpoint.clone(),
             token: environment.token.clone(),
+            xet: Xet::new(environment, patience, interrupt.clone()),
             patience,
             interrupt,
         }
@@ -97,10 +109,10 @@ impl Client {
 
     /// The text of a short answer.
     pub(super) fn text(&self, url: &str, id: &HubId) -> Result<String, HubError> {
-        let (_, response) = self.ask(url, 0)?;
+        let response = self.ask(url, 0)?.response;
         self.check(url, id, &response)?;
         let broken = |message: String| HubError::Unreachable { url: url.to_owned(), message };
-        let mut body = Steady::new(response.into_body().into_reader(), self.patience);
+        let mut body = self.body(response.into_body().into_reader());
         let (mut text, mut chunk) = (Vec::new(), vec![0; LISTING_CHUNK]);
         loop {
             self.interrupt.check()?;
@@ -122,8 +134,24 @@ impl Client {
     }
 
     /// A file's contents from byte `start`, or from the first one where the other side cannot begin anywhere else.
-    pub(super) fn contents(&self, url: &str, id: &HubId, start: u64) -> Result<Contents, HubError> {
-        let (digest, response) = self.ask(url, start)?;
+    pub(super) fn contents(
+        &self,
+        id: &HubId,
+        commit: &str,
+        file: &RemoteFile,
+        start: u64,
+    ) -> Result<Contents, HubError> {
+        let url = &self.file_url(id, commit, &file.name);
+        let Answer { response, digest, xet } = self.ask(url, start)?;
+        if let Some(hash) = xet {
+            return match self.xet.contents(id, commit, &hash, file, start)? {
+                Some(body) => {
+                    Ok(Contents { digest, start, length: Some(file.bytes - start), body: self.body(body) })
+                }
+                // Xet is not wanted any more: the redirection is followed.
+                None => self.contents(id, commit, file, start),
+            };
+        }
         self.check(url, id, &response)?;
         let headers = response.headers();
         let (range, length) = (text_of(headers, CONTENT_RANGE), text_of(headers, CONTENT_LENGTH));
@@ -139,19 +167,26 @@ impl Client {
             _ => 0,
         };
         let length = length.and_then(|length| length.parse().ok());
-        let body = Steady::new(response.into_body().into_reader(), self.patience);
-        Ok(Contents { digest, start, length, body })
+        Ok(Contents { digest, start, length, body: self.body(response.into_body().into_reader()) })
     }
 
-    /// Follows redirections to an answer. Beside it the digest that the hub's own answer named.
-    fn ask(&self, url: &str, start: u64) -> Result<(Option<String>, Response<Body>), HubError> {
+    fn body(&self, body: impl Read + 'static) -> Steady<Box<dyn Read>> {
+        Steady::new(Box::new(body), self.patience)
+    }
+
+    /// Follows redirections to an answer, or to the Xet storage.
+    fn ask(&self, url: &str, start: u64) -> Result<Answer, HubError> {
         let (mut at, mut digest) = (url.to_owned(), None);
         for _ in 0..=MAX_REDIRECTS {
             let response = self.request(&at, start)?;
-            digest = digest.or_else(|| self.is_hub(&at).then(|| digest_of(response.headers())).flatten());
-            match text_of(response.headers(), LOCATION).filter(|_| response.status().is_redirection()) {
-                Some(location) => at = absolute(&at, &location),
-                None => return Ok((digest, response)),
+            let (headers, is_hub) = (response.headers(), self.is_hub(&at));
+            digest = digest.or_else(|| is_hub.then(|| digest_of(headers)).flatten());
+            let location = text_of(headers, LOCATION).filter(|_| response.status().is_redirection());
+            let xet = text_of(headers, "x-xet-hash")
+                .filter(|hash| location.is_some() && is_hub && is_hex(hash, 64) && self.xet.is_wanted());
+            match location {
+                Some(location) if xet.is_none() => at = absolute(&at, &location),
+                _ => return Ok(Answer { response, digest, xet }),
             }
         }
         Err(HubError::Answer {
@@ -254,6 +289,7 @@ mod tests {
             endpoint: "https://hub.example".to_owned(),
             token: None,
             offline: false,
+            disable_xet: false,
         };
         let client = Client::new(&environment, Patience::default(), Interrupt::default());
         assert!(client.is_hub("https://hub.example/a/b"));

@@ -2,9 +2,8 @@
 
 use serde::Deserialize;
 
-use super::client::Client;
 use crate::error::HubError;
-use crate::id::{HubId, is_commit, is_hex};
+use crate::id::{is_commit, is_hex};
 use prospect_foreign::one_line;
 
 /// The files of a revision.
@@ -46,13 +45,8 @@ struct LargeFile {
 }
 
 impl Listing {
-    /// Asks the hub.
-    pub(super) fn of(client: &Client, id: &HubId) -> Result<Self, HubError> {
-        let url = client.listing_url(id);
-        Self::parse(&client.text(&url, id)?, &url)
-    }
-
-    fn parse(text: &str, url: &str) -> Result<Self, HubError> {
+    /// Reads the answer of `url`.
+    pub(super) fn parse(text: &str, url: &str) -> Result<Self, HubError> {
         let wrong = |problem: String| HubError::Answer {
             url: url.to_owned(),
             problem,

@@ -7,6 +7,12 @@ mod patience;
 mod progress;
 mod steady;
 mod transfer;
+#[cfg(feature = "xet")]
+mod xet;
+/// What stands for Xet in a build without it.
+#[cfg(not(feature = "xet"))]
+#[path = "no_xet.rs"]
+mod xet;
 
 use std::path::{Path, PathBuf};
 
@@ -54,7 +60,7 @@ impl Default for Download {
 /// Downloads what is missing of a model.
 pub(super) fn download(environment: &Environment, how: &Download, id: &HubId) -> Result<Snapshot, HubError> {
     let client = Client::new(environment, how.patience, how.interrupt.clone());
-    let listing = client.persistently(|| Listing::of(&client, id))?;
+    let listing = list(&client, id)?;
     let repository = Repository::new(&environment.cache, id);
     let mut transfer = Transfer::new(&client, &repository, id, &listing.commit);
     fetch_config(&mut transfer, &repository, &listing, id, how.check_config)?;
@@ -74,7 +80,7 @@ pub(super) fn describe(
     id: &HubId,
 ) -> Result<(PathBuf, Option<WeightFiles>), HubError> {
     let client = Client::new(environment, how.patience, how.interrupt.clone());
-    let listing = client.persistently(|| Listing::of(&client, id))?;
+    let listing = list(&client, id)?;
     let repository = Repository::new(&environment.cache, id);
     let mut transfer = Transfer::new(&client, &repository, id, &listing.commit);
     fetch_config(&mut transfer, &repository, &listing, id, how.check_config)?;
@@ -82,6 +88,12 @@ pub(super) fn describe(
     let snapshot = note_revision(&repository, &listing, id)?;
     let bytes = weights.iter().map(|file| file.bytes).sum();
     Ok((snapshot.folder, Some(WeightFiles { files: weights.len(), bytes, downloaded: false })))
+}
+
+/// Asks what a revision holds.
+fn list(client: &Client, id: &HubId) -> Result<Listing, HubError> {
+    let url = client.listing_url(id);
+    client.persistently(|| Listing::parse(&client.text(&url, id)?, &url))
 }
 
 fn missing(id: &HubId, file: &'static str) -> HubError {

@@ -124,7 +124,7 @@ impl<'a> Transfer<'a> {
         progress: &Progress,
     ) -> Result<(), HubError> {
         let url = self.url(file);
-        let contents = self.client.contents(&url, self.id, partial.bytes())?;
+        let contents = self.client.contents(self.id, self.commit, file, partial.bytes())?;
         check_announced(&url, file, &contents)?;
         if contents.start != partial.bytes() {
             progress.lost(partial.bytes());

@@ -143,6 +143,7 @@ fn a_hub_that_is_not_there_is_said_not_to_be() {
         endpoint: "no address".into(),
         token: None,
         offline: false,
+        disable_xet: false,
     };
     let error = Hub::new(nowhere).find(&id(ID)).unwrap_err();
     assert!(matches!(error, HubError::Answer { .. }), "{error}");

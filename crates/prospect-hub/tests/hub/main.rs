@@ -5,3 +5,5 @@ mod failures;
 mod layout;
 mod resume;
 mod stand_in;
+#[cfg(feature = "xet")]
+mod xet;

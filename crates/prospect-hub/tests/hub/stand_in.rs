@@ -15,6 +15,9 @@ use serde_json::json;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+#[path = "xet_storage.rs"]
+mod xet_storage;
+
 /// The model that the stand-in has.
 pub(crate) const ID: &str = "owner/Small-1.5";
 /// The commit that `main` points at.
@@ -46,9 +49,12 @@ pub(crate) enum Fault {
 /// A request that came in.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    /// The file's name, or `listing`; what was redirected has `large ` before it.
+    /// The file's name, or `listing`; what was redirected has `large ` before it. The Xet storage has `xet token`, and the name
+    /// with `xet plan ` and `xet ` before it.
     pub(crate) what: String,
     pub(crate) range: Option<usize>,
+    /// The last byte that was asked for, where one was named.
+    pub(crate) last: Option<usize>,
     pub(crate) token: Option<String>,
     /// Bytes of the body that were sent.
     pub(crate) sent: usize,
@@ -60,6 +66,9 @@ struct State {
     faults: Mutex<HashMap<String, VecDeque<Fault>>>,
     log: Mutex<Vec<Request>>,
     closed: AtomicBool,
+    has_xet: AtomicBool,
+    /// What the Xet storage has in the place of a file's contents.
+    swapped: Mutex<HashMap<String, Vec<u8>>>,
     port: u16,
 }
 
@@ -93,6 +102,8 @@ impl StandIn {
             faults: Mutex::default(),
             log: Mutex::default(),
             closed: AtomicBool::new(false),
+            has_xet: AtomicBool::new(false),
+            swapped: Mutex::default(),
             port: address.port(),
         });
         let shared = Arc::clone(&state);
@@ -131,7 +142,19 @@ impl StandIn {
             endpoint: self.endpoint(),
             token: Some("hf_secret".to_owned()),
             offline: false,
+            disable_xet: false,
         }
+    }
+
+    /// The same hub, whose large files lie in the Xet storage too.
+    pub(crate) fn with_xet(self) -> Self {
+        self.state.has_xet.store(true, Ordering::Relaxed);
+        self
+    }
+
+    /// The Xet storage has other contents of `file` than the hub says.
+    pub(crate) fn swap_in_storage(&self, file: &str, contents: Vec<u8>) {
+        self.state.swapped.lock().unwrap().insert(file.to_owned(), contents);
     }
 
     /// What happens to the next requests for `file`.
@@ -184,14 +207,14 @@ impl State {
         let mut lines = BufReader::new(stream).lines();
         let first = lines.next().unwrap_or(Ok(String::new()))?;
         let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
-        let (mut range, mut token) = (None, None);
+        let (mut range, mut last, mut token) = (None, None, None);
         for line in lines {
             let line = line?;
             match line.split_once(": ") {
                 Some((name, value)) if name.eq_ignore_ascii_case("range") => {
-                    range = value
-                        .strip_prefix("bytes=")
-                        .and_then(|range| range.trim_end_matches('-').parse().ok());
+                    let ends = value.strip_prefix("bytes=").and_then(|range| range.split_once('-'));
+                    range = ends.and_then(|ends| ends.0.parse().ok());
+                    last = ends.and_then(|ends| ends.1.parse().ok());
                 }
                 Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
                     token = Some(value.to_owned());
@@ -200,8 +223,10 @@ impl State {
                 None => break,
             }
         }
-        let request = Request { what: String::new(), range, token, sent: 0 };
-        if path.starts_with("/api/") {
+        let request = Request { what: String::new(), range, last, token, sent: 0 };
+        if path.contains("/xet-read-token/") || path.starts_with("/xet/") {
+            self.answer_xet(stream, &path, request)
+        } else if path.starts_with("/api/") {
             self.list(stream, &path, request)
         } else {
             self.serve(stream, &path, request)
@@ -241,10 +266,11 @@ impl State {
             self.note(request);
             // Another host by its name: the token is not for it.
             let headers = format!(
-                "Location: http://localhost:{}/large/{name}\r\nX-Linked-Etag: \"{}\"\r\nETag: \"{}\"\r\n",
+                "Location: http://localhost:{}/large/{name}\r\nX-Linked-Etag: \"{}\"\r\nETag: \"{}\"\r\n{}",
                 self.port,
                 digest(name, &bytes),
                 "f".repeat(40),
+                self.xet_header(name),
             );
             return send(stream, 302, &headers, b"");
         }
