@@ -1,6 +1,7 @@
 //! The events of a trace. Fields whose names end in `ms` or `_bytes`, `threads` and `pace` are measurements of the machine; all
 //! others are reproducible, but where frames are dropped.
 
+use prospect_context::account::UserTurn;
 use prospect_context::{Budget, OverflowTrigger, PositionPolicy, Role, SegmentKind};
 use serde::{Deserialize, Serialize};
 
@@ -19,9 +20,13 @@ pub struct SegmentEntry {
     /// Whether an eviction has to keep it or drop everything.
     pub pinned: bool,
     /// Whether these tokens were generated at the step before: a frame's silence token, the last token of a reply. They
-    /// belong to the segment before them, unless an eviction left a pinned one there.
+    /// belong to the segment before them, unless an eviction left a pinned one there. Where frames stand in the user's turn,
+    /// a reply belongs to what asks for it in the same way.
     #[serde(default, skip_serializing_if = "is_false")]
     pub continues: bool,
+    /// Whether it came in with the frame, though it stands behind it: what people say, where frames stand in the user's turn.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub with_frame: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -32,7 +37,7 @@ fn is_false(value: &bool) -> bool {
 impl SegmentEntry {
     /// The entry of `tokens` tokens of one kind.
     pub fn new(kind: SegmentKind, tokens: usize, pinned: bool) -> Self {
-        Self { kind, tokens, pinned, continues: false }
+        Self { kind, tokens, pinned, continues: false, with_frame: false }
     }
 }
 
@@ -86,9 +91,14 @@ pub struct Versions {
 
 impl Event {
     /// The budget of a stream.
-    pub(crate) fn budget(budget: &Budget) -> Self {
+    pub(crate) fn budget(budget: &Budget, user_turn: Option<&UserTurn<Vec<u32>>>) -> Self {
         let Budget { max_seq_len, reserved_seq_len, max_reply_tokens, max_summary_tokens } = *budget;
-        Self::Budget { max_seq_len, reserved_seq_len, max_reply_tokens, max_summary_tokens }
+        let user_turn = user_turn.map(|turn| UserTurn {
+            opening: turn.opening.len(),
+            closing: turn.closing.len(),
+            no_reply: turn.no_reply.len(),
+        });
+        Self::Budget { max_seq_len, reserved_seq_len, max_reply_tokens, max_summary_tokens, user_turn }
     }
 }
 
@@ -132,6 +142,9 @@ pub enum Event {
         max_reply_tokens: usize,
         /// Largest summary, prompt and answer.
         max_summary_tokens: usize,
+        /// Tokens that open and close a user's turn, where frames stand in one (`stream.frames_in`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user_turn: Option<UserTurn<usize>>,
     },
     /// A system or user message that goes in with the next frame.
     Message {

@@ -7,7 +7,7 @@ use super::options::{SimulatorError, SimulatorOptions};
 use super::report::{Eviction, PutBack, Simulation, StepFigures, TokensByKind};
 use super::stand_in::{self, Counter};
 use super::stream::{StreamSegment, StreamStep};
-use crate::account::{Account, Deferred, Incoming, Surroundings, Waiting};
+use crate::account::{Account, Deferred, Incoming, Surroundings, UserTurn, Waiting};
 use crate::budget::Trigger;
 use crate::ledger::Ledger;
 use crate::segment::{Role, SegmentKind};
@@ -29,6 +29,12 @@ pub struct Simulator<'a> {
     /// What a run recorded of the eviction that comes next.
     pub(super) recorded: Recorded,
     pub(super) report: Simulation,
+}
+
+/// What opens and closes a user's turn tells nothing.
+fn said_turn(turn: UserTurn<usize>) -> UserTurn<Said> {
+    let said = |tokens| Said { tokens, ..Said::default() };
+    UserTurn { opening: said(turn.opening), closing: said(turn.closing), no_reply: said(turn.no_reply) }
 }
 
 /// Tokens on their way into the cache, as far as a simulation knows them.
@@ -83,11 +89,8 @@ impl<'a> Simulator<'a> {
         Self::with_exact_budget(strategy, options)
     }
 
-    /// A stream under a budget that already tells what room the strategy's summaries need.
-    pub(super) fn with_exact_budget(
-        strategy: &'a dyn ContextStrategy,
-        options: SimulatorOptions<'a>,
-    ) -> Self {
+    /// A stream under a budget that already tells what room the strategy's summaries need, as that of a run does.
+    pub fn with_exact_budget(strategy: &'a dyn ContextStrategy, options: SimulatorOptions<'a>) -> Self {
         let report = Simulation {
             strategy: strategy.name().to_owned(),
             steps: Vec::new(),
@@ -106,7 +109,7 @@ impl<'a> Simulator<'a> {
             counter: Counter { inner: options.token_counter, recorded_summary: None },
             opening_text: String::new(),
             measures_frames: strategy.signals().frame_similarity,
-            account: Account::new(options.budget),
+            account: Account::new(options.budget).with_user_turn(options.user_turn.map(said_turn)),
             marks: Vec::new(),
             early: None,
             oldest_frame: None,
@@ -227,6 +230,9 @@ impl<'a> Simulator<'a> {
         }
         let similarity = step.similarity.filter(|_| self.measures_frames);
         self.goes_in(step.frame, similarity, step.time);
+        for segment in &step.behind {
+            self.goes_in(*segment, None, step.time);
+        }
     }
 
     fn deferred_goes_in(&mut self, deferred: &Deferred<Said>, time: f64) {

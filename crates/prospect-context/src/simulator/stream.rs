@@ -50,6 +50,8 @@ pub struct StreamStep {
     pub before: Vec<StreamSegment>,
     /// The frame.
     pub frame: StreamSegment,
+    /// What comes in with the frame and stands behind it: what people say, where frames stand in the user's turn.
+    pub behind: Vec<StreamSegment>,
     /// Cosine of the frame's embedding with that of the frame before it in the stream, where it is known.
     pub similarity: Option<f64>,
     /// What the assistant says to it, the prompt for it included; empty where it is silent, and where what it said is one
@@ -69,6 +71,7 @@ impl StreamStep {
             time,
             before: Vec::new(),
             frame: StreamSegment::new(SegmentKind::Frame, frame_tokens),
+            behind: Vec::new(),
             similarity: None,
             reply: Vec::new(),
             spoke: false,
@@ -76,14 +79,14 @@ impl StreamStep {
         }
     }
 
-    /// Tokens of the frame and of what goes in before it.
+    /// Tokens of the frame and of what goes in with it.
     pub fn chunk_tokens(&self) -> usize {
-        let before = self.before.iter().map(|segment| segment.tokens);
-        before.fold(self.frame.tokens, usize::saturating_add)
+        let beside = self.before.iter().chain(&self.behind).map(|segment| segment.tokens);
+        beside.fold(self.frame.tokens, usize::saturating_add)
     }
 
     /// Every segment of it, in order.
     pub fn segments(&self) -> impl Iterator<Item = &StreamSegment> {
-        self.before.iter().chain([&self.frame]).chain(&self.reply).chain(&self.waiting)
+        self.before.iter().chain([&self.frame]).chain(&self.behind).chain(&self.reply).chain(&self.waiting)
     }
 }

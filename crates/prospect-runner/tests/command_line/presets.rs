@@ -75,6 +75,40 @@ fn memory_is_given_and_told_in_seconds() {
 }
 
 #[test]
+fn the_page_says_of_the_memory_what_the_run_said_and_a_simulation_opens_the_same_turns() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    for (preset, strategy) in
+        [("caption", "drop_middle"), ("watch", "summarize_and_drop"), ("guide", "keyframes")]
+    {
+        let sets = [
+            "--strategy",
+            strategy,
+            "--remember",
+            "8s",
+            "--overwrite",
+            "--set",
+            "generation.max_new_tokens=12",
+        ];
+        let output =
+            program(&[&["run", "--out", out, "--preset", preset], &sets[..]].concat()).output().unwrap();
+        assert!(output.status.success(), "{preset}: {}", text(&output.stderr));
+        let printed = text(&output.stdout);
+        let memory = printed.lines().find_map(|line| line.strip_prefix("memory: ")).unwrap();
+        let trace = trace(out.as_ref());
+        assert!(trace[1]["user_turn"]["opening"].as_u64().unwrap() > 0, "{preset}");
+        assert!(trace.iter().any(|event| event["event"] == "overflow"), "{preset}");
+        let shown = program(&["report", out]).output().unwrap();
+        assert!(shown.status.success(), "{}", text(&shown.stderr));
+        let page = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
+        assert!(page.contains(memory), "{preset}: {memory}");
+        let simulated = program(&["simulate", out, "--strategies", "drop_all"]).output().unwrap();
+        assert!(simulated.status.success(), "{preset}: {}", text(&simulated.stderr));
+        assert!(text(&simulated.stdout).contains("replayed"), "{preset}");
+    }
+}
+
+#[test]
 fn a_run_that_could_never_speak_is_refused_before_weights_are_looked_for() {
     let nowhere = ["--model", "/nowhere/at/all"];
     for (sets, help) in [
