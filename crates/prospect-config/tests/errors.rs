@@ -56,7 +56,11 @@ fn value_in_a_sections_place_is_refused() {
 fn frames_stand_in_the_users_turn_only_where_something_else_asks() {
     let in_turn = "stream.frames_in=user_turn";
     let asks = "stream.talk=on_change";
-    for others in [&[][..], &[asks, "stream.reference_context=true"], &[asks, "context.rules=proassist"]] {
+    for others in [
+        &[][..],
+        &[asks, "stream.reference_context=true"],
+        &[asks, "context.rules=proassist", "context.drop_middle.positions=legacy"],
+    ] {
         let error = set(&[&[in_turn], others].concat());
         assert!(error.to_string().contains("expected \"between_turns\" with "), "{error}");
     }

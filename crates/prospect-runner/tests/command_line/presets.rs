@@ -75,6 +75,23 @@ fn memory_is_given_and_told_in_seconds() {
 }
 
 #[test]
+#[ignore = "minutes and 1 GB"]
+fn every_preset_for_a_published_checkpoint_runs_at_a_published_shape() {
+    let folder = tempfile::tempdir().unwrap();
+    prospect_runner::published::find("256m").unwrap().write_random(folder.path()).unwrap();
+    let model = ["--model", folder.path().to_str().unwrap(), "--set", "generation.max_new_tokens=6"];
+    for further in [&["watch"][..], &["guide"], &["caption", "--every", "2s"]] {
+        let sets = [&model[..], &["--set", "stream.max_frames=5", "--preset"], further].concat();
+        let (trace, printed) = run(&sets);
+        println!("{further:?}: {printed}");
+        let memory = printed.lines().find(|line| line.starts_with("memory: ")).unwrap();
+        assert!(memory.ends_with("an eviction leaves 30 s of frames"), "{memory}");
+        let frames = trace.iter().filter(|event| event["event"] == "frame").count();
+        assert_eq!(frames, 5);
+    }
+}
+
+#[test]
 fn the_page_says_of_the_memory_what_the_run_said_and_a_simulation_opens_the_same_turns() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
