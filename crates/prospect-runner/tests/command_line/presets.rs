@@ -84,7 +84,6 @@ fn every_preset_runs_at_a_published_shape() {
     for preset in presets {
         let (trace, printed) =
             run(&[&model[..], &["--set", "stream.max_frames=5", "--preset"], preset].concat());
-        println!("{preset:?}: {printed}");
         let memory = printed.lines().find(|line| line.starts_with("memory: ")).unwrap();
         let in_turn = trace[0]["config"]["stream"]["frames_in"] == "user_turn";
         assert!(!in_turn || memory.ends_with("an eviction leaves 30 s of frames"), "{memory}");
