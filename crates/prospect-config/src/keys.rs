@@ -29,6 +29,7 @@ const BEFORE_STRATEGIES: &[&str] = &[
     "source.ffmpeg_input",
     "stream.fps",
     "stream.frame_time_text",
+    "stream.frames_in",
     "stream.start",
     "stream.end",
     "stream.max_frames",

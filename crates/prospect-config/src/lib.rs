@@ -63,5 +63,5 @@ pub use presets::Preset;
 pub use settings::Settings;
 pub use source::{FramePolicy, SourceSettings};
 pub use strategy::{ExceedContextHandling, SummaryPrompt};
-pub use stream::{OnCorruptFrame, StreamSettings, UserRequest};
+pub use stream::{FramesIn, OnCorruptFrame, StreamSettings, UserRequest};
 pub use talk::{NotTalkThreshold, SubstepSource, TalkPolicy};

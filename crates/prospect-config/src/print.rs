@@ -114,6 +114,7 @@ impl Settings {
         Some(match name {
             "fps" => Some(stream.fps.into()),
             "frame_time_text" => Some(stream.frame_time_text.into()),
+            "frames_in" => Some(text(stream.frames_in.as_str())),
             "start" => stream.start.map(Value::Float),
             "end" => stream.end.map(Value::Float),
             "max_frames" => stream.max_frames.map(count),

@@ -52,6 +52,7 @@ impl Settings {
         let source = source::validate(&raw)?;
         let stream = stream::validate(&raw)?;
         let context = context::validate(&mut raw)?;
+        stream::check_frames_in(&raw, &stream, context.rules)?;
         let generation = generation::validate(&raw, &context)?;
         let evaluation = evaluation::validate(&raw)?;
         let output = output::validate(&raw)?;

@@ -3,6 +3,7 @@
 use toml::Value;
 
 use crate::choice::choice;
+use crate::context::ContextRules;
 use crate::error::SettingsError;
 use crate::raw::{Field, Raw};
 use crate::talk::{self, NotTalkThreshold, TalkPolicy};
@@ -14,6 +15,8 @@ pub struct StreamSettings {
     pub fps: f64,
     /// Whether the text `Frame from MM:SS:` goes in before each frame.
     pub frame_time_text: bool,
+    /// Where in the dialogue frames stand.
+    pub frames_in: FramesIn,
     /// The second of the source at which the stream begins; `None` means the start of the source.
     pub start: Option<f64>,
     /// The second of the source at which the stream ends; `None` means the end of the source.
@@ -46,6 +49,16 @@ pub struct UserRequest {
 }
 
 choice! {
+    /// Where in the dialogue frames stand.
+    pub FramesIn {
+        /// Between the messages: how ProAssist and the repository's small model are trained.
+        BetweenTurns = "between_turns",
+        /// Inside of a turn of the user's, which a question ends: how published checkpoints are trained.
+        UserTurn = "user_turn",
+    }
+}
+
+choice! {
     /// What happens at a frame that cannot be decoded.
     pub OnCorruptFrame {
         /// The frame is left out, and the trace has a note.
@@ -70,6 +83,7 @@ pub(crate) fn validate(raw: &Raw) -> Result<StreamSettings, SettingsError> {
             .need("stream.fps")?
             .number("frames per second above 0, at most 1000", |fps| fps > 0.0 && fps <= 1000.0)?,
         frame_time_text: raw.need("stream.frame_time_text")?.switch()?,
+        frames_in: raw.need("stream.frames_in")?.one_of()?,
         start,
         end,
         max_frames: raw.find("stream.max_frames").map(|field| field.count(1)).transpose()?,
@@ -81,6 +95,29 @@ pub(crate) fn validate(raw: &Raw) -> Result<StreamSettings, SettingsError> {
         default_system_prompt: raw.need("stream.default_system_prompt")?.text()?,
         requests: requests(raw.need("stream.requests")?)?,
     })
+}
+
+/// Who decides at a frame, or has references stand for replies, was trained on frames between the turns.
+pub(crate) fn check_frames_in(
+    raw: &Raw,
+    stream: &StreamSettings,
+    rules: ContextRules,
+) -> Result<(), SettingsError> {
+    if stream.frames_in == FramesIn::BetweenTurns {
+        return Ok(());
+    }
+    let of_proassist = rules == ContextRules::ProAssist;
+    let others = [
+        ("stream.talk", "\"proactive\"", stream.talk == TalkPolicy::Proactive),
+        ("stream.reference_context", "true", stream.reference_context),
+        ("context.rules", "\"proassist\"", of_proassist),
+    ];
+    match others.into_iter().find(|(_, _, holds)| *holds) {
+        Some((key, value, _)) => {
+            Err(raw.conflict("stream.frames_in", format!("\"between_turns\" with {key} = {value}")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn requests(field: Field<'_>) -> Result<Vec<UserRequest>, SettingsError> {

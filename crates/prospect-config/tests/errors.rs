@@ -53,6 +53,22 @@ fn value_in_a_sections_place_is_refused() {
 }
 
 #[test]
+fn frames_stand_in_the_users_turn_only_where_something_else_asks() {
+    let in_turn = "stream.frames_in=user_turn";
+    let asks = "stream.talk=on_change";
+    for others in [
+        &[][..],
+        &[asks, "stream.reference_context=true"],
+        &[asks, "context.rules=proassist", "context.drop_middle.positions=legacy"],
+    ] {
+        let error = set(&[&[in_turn], others].concat());
+        assert!(error.to_string().contains("expected \"between_turns\" with "), "{error}");
+    }
+    let layers = Layers::new().set(in_turn).unwrap().set(asks).unwrap();
+    assert!(layers.resolve().is_ok());
+}
+
+#[test]
 fn wrong_types_are_refused() {
     for text in [
         "stream.fps = \"fast\"",

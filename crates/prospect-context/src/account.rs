@@ -14,8 +14,10 @@
 //! 4. [`Account::end_of_step`] ends the step. Under ProAssist's rules [`Account::overflow_after`] follows.
 
 mod rebuild;
+mod turns;
 
 pub use rebuild::{NoRoom, Rebuilt, RebuiltPiece};
+pub use turns::UserTurn;
 
 use std::ops::Range;
 
@@ -112,6 +114,8 @@ pub struct Account<W> {
     deferred: Vec<Deferred<W>>,
     /// Cache length after the first step that carried a user message.
     initial_tokens: Option<usize>,
+    /// What opens and closes a user's turn, where frames stand in one.
+    user_turn: Option<UserTurn<W>>,
 }
 
 impl<W: Waiting> Account<W> {
@@ -124,7 +128,31 @@ impl<W: Waiting> Account<W> {
             pending: None,
             deferred: Vec::new(),
             initial_tokens: None,
+            user_turn: None,
         }
+    }
+
+    /// This account of a stream whose frames stand in the user's turn (`None`: between the turns).
+    #[must_use]
+    pub fn with_user_turn(self, user_turn: Option<UserTurn<W>>) -> Self {
+        Self { user_turn, ..self }
+    }
+
+    /// What opens and closes a user's turn, where frames stand in one.
+    pub fn user_turn(&self) -> Option<&UserTurn<W>> {
+        self.user_turn.as_ref()
+    }
+
+    /// Whether what comes in next stands in a user's turn that is open.
+    pub fn turn_is_open(&self) -> bool {
+        self.user_turn.is_some()
+            && self.waiting().next().is_none()
+            && self.last_kind().is_some_and(turns::is_of_turn)
+    }
+
+    /// What stands at the end of the cache.
+    pub fn last_kind(&self) -> Option<SegmentKind> {
+        self.ledger.segments().last().map(|segment| segment.kind)
     }
 
     /// The account of a stream that continues from a saved state.
@@ -135,7 +163,7 @@ impl<W: Waiting> Account<W> {
         deferred: Vec<Deferred<W>>,
         initial_tokens: Option<usize>,
     ) -> Self {
-        Self { ledger, spare: Ledger::new(), budget, pending, deferred, initial_tokens }
+        Self { ledger, spare: Ledger::new(), budget, pending, deferred, initial_tokens, user_turn: None }
     }
 
     /// The segments of the cache and their slots.
@@ -206,8 +234,7 @@ impl<W: Waiting> Account<W> {
     /// tokens. The pending tokens come with the kind of the segment to which they belong. It is the last
     /// segment of the cache, or a frame that is no longer in the cache.
     pub fn take_waiting(&mut self) -> (Vec<Deferred<W>>, Option<(SegmentKind, W)>) {
-        let last = self.ledger.segments().last().map(|segment| segment.kind);
-        let kind = last.filter(|kind| !is_opening(*kind)).unwrap_or(SegmentKind::Frame);
+        let kind = self.last_kind().filter(|kind| !is_opening(*kind)).unwrap_or(SegmentKind::Frame);
         (std::mem::take(&mut self.deferred), self.pending.take().map(|pending| (kind, pending)))
     }
 

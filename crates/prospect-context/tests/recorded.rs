@@ -48,12 +48,18 @@ fn overflow(eviction: &Eviction) -> TraceEvent {
 
 fn segment(segment: &StreamSegment) -> RecordedSegment {
     let StreamSegment { kind, tokens, pinned, continues, .. } = *segment;
-    RecordedSegment { kind, tokens, pinned, continues }
+    RecordedSegment { kind, tokens, pinned, continues, with_frame: false }
 }
 
 fn opening_events(strategy: &dyn ContextStrategy) -> Vec<TraceEvent> {
     let Budget { max_seq_len, reserved_seq_len, max_reply_tokens, max_summary_tokens } = budget(strategy);
-    let recorded = RecordedBudget { max_seq_len, reserved_seq_len, max_reply_tokens, max_summary_tokens };
+    let recorded = RecordedBudget {
+        max_seq_len,
+        reserved_seq_len,
+        max_reply_tokens,
+        max_summary_tokens,
+        user_turn: None,
+    };
     let started = TraceEvent::RunStarted { strategy: strategy.name().to_owned() };
     vec![started, TraceEvent::Budget(recorded), TraceEvent::Other]
 }
@@ -114,6 +120,7 @@ fn record(strategy: &dyn ContextStrategy, stream: &[StreamStep]) -> Vec<TraceEve
                 tokens: it.tokens,
                 pinned: true,
                 continues: false,
+                with_frame: false,
             }));
         }
         let keeps = strategy.name() != "summarize_and_drop" || eviction.is_none() || !after;
@@ -187,8 +194,20 @@ fn a_replay_says_where_it_parts_from_the_run() {
     let TraceEvent::Frame(frame) = all[first - 1].clone() else { unreachable!() };
     let cache_tokens = frame.cache_tokens + 10;
     let segments = vec![
-        RecordedSegment { kind: SegmentKind::Frame, tokens: 1, pinned: false, continues: true },
-        RecordedSegment { kind: SegmentKind::Frame, tokens: 9, pinned: false, continues: false },
+        RecordedSegment {
+            kind: SegmentKind::Frame,
+            tokens: 1,
+            pinned: false,
+            continues: true,
+            with_frame: false,
+        },
+        RecordedSegment {
+            kind: SegmentKind::Frame,
+            tokens: 9,
+            pinned: false,
+            continues: false,
+            with_frame: false,
+        },
     ];
     let (index, time) = (frame.index + 1, frame.time + 0.5);
     late.push(TraceEvent::Frame(RecordedFrame {

@@ -144,6 +144,14 @@ pub enum ProcessorError {
         /// Index of the message, from 0.
         message: usize,
     },
+    /// A chat template whose user messages cannot grow frame by frame.
+    #[error(
+        "chat template: a user's message cannot be opened before all of it is known: {problem}; expected the parts of a message one after the other (stream.frames_in = \"between_turns\" needs no such template)"
+    )]
+    NoOpenTurn {
+        /// What it does instead.
+        problem: &'static str,
+    },
     /// An image without pixels.
     #[error("image is {width}x{height}, expected at least 1x1")]
     EmptyImage {

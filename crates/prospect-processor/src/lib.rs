@@ -24,6 +24,7 @@ mod split;
 mod template;
 mod token_texts;
 mod tokens;
+mod turn;
 mod vocabulary;
 mod weight;
 
@@ -39,4 +40,5 @@ pub use prospect_context::{Encoded, EncodedSegment};
 pub use resize::resize_lanczos;
 pub use split::Grid;
 pub use tokens::SpecialTokens;
+pub use turn::UserTurn;
 pub use vocabulary::{TokenKind, Vocabulary};

@@ -71,6 +71,17 @@ pub(crate) fn video_text(clip: &VideoClip, image_seq_len: usize, texts: &TokenTe
     Ok(text + "\n\n")
 }
 
+/// The line that announces a frame of a stream: as [`frame_text`] in its first hour, then with hours. A video of the published
+/// form has minutes above 59 there, which no checkpoint has seen more than a few of, and which nobody reads as an hour.
+pub(crate) fn stream_frame_text(time: f64) -> Result<String> {
+    match whole_seconds(time)? {
+        ..3600 => frame_text(time),
+        seconds => {
+            Ok(format!("\nFrame from {}:{:02}:{:02}:", seconds / 3600, seconds / 60 % 60, seconds % 60))
+        }
+    }
+}
+
 /// The line that gives a frame's time.
 pub(crate) fn frame_text(time: f64) -> Result<String> {
     let seconds = whole_seconds(time)?;

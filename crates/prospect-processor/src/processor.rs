@@ -11,12 +11,13 @@ use crate::config::ImageSettings;
 use crate::error::{ProcessorError, Result};
 use crate::expansion::Expansion;
 use crate::literal;
-use crate::media::{Content, Message, frame_text, image_text};
+use crate::media::{Content, Message, image_text, stream_frame_text};
 use crate::pixels::{Normalizer, Pixels};
 use crate::reply;
 use crate::sequence::from_parts;
 use crate::split::{Grid, split, squared};
 use crate::tokens::{SpecialTokens, Tokens};
+use crate::turn::{UserTurn, user_turn};
 
 /// Turns images and messages into the model's input, as the checkpoint's files specify.
 #[derive(Debug, Clone)]
@@ -194,6 +195,15 @@ impl Processor {
         Ok(Encoded::single(SegmentKind::Assistant, ids))
     }
 
+    /// What opens and closes a user's turn into which frames go one after the other, each as [`Self::encode_frame`] has it:
+    /// with the line that tells its time (`timed`), or without. Together they are what the template makes of one message.
+    ///
+    /// # Errors
+    /// [`ProcessorError::NoOpenTurn`] for a template that does not allow it; the template or the tokenizer fails.
+    pub fn encode_user_turn(&self, timed: bool) -> Result<UserTurn> {
+        user_turn(&self.template, &self.tokens, timed)
+    }
+
     /// Token ids of a streamed frame. With `time`, in seconds of the stream, a line with the time comes
     /// first.
     ///
@@ -202,7 +212,7 @@ impl Processor {
     pub fn encode_frame(&self, time: Option<f64>) -> Result<Encoded> {
         let mut encoded = Encoded::default();
         if let Some(time) = time {
-            encoded.push(SegmentKind::Frame, &self.tokens.encode(&frame_text(time)?)?.0);
+            encoded.push(SegmentKind::Frame, &self.tokens.encode(&stream_frame_text(time)?)?.0);
         }
         encoded.push(SegmentKind::Frame, &self.frame_ids);
         Ok(encoded)

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use prospect_config::{CacheBudget, CacheCosts, Settings, SummaryPrompt, TalkPolicy};
+use prospect_config::{CacheBudget, CacheCosts, Settings, SummaryPrompt};
 use prospect_context::Role;
 #[cfg(feature = "download")]
 use prospect_model::ModelConfig;
@@ -16,6 +16,7 @@ use crate::model_files::ModelFiles;
 use crate::pace::decide_quantize;
 use crate::placement::{placement_of, precisions_of};
 use crate::published;
+use crate::stream_costs::cache_costs;
 use prospect_hub::{Hub, HubId, Snapshot, WeightFiles};
 
 /// Folder of the default checkpoint in the repository.
@@ -117,24 +118,8 @@ impl Checkpoint {
     /// # Errors
     /// The template or the tokenizer refuses a text.
     pub fn cache_costs(&self, settings: &Settings) -> Result<CacheCosts, RunError> {
-        let stream = &settings.stream;
-        let message =
-            |role, text: &str| Ok::<_, RunError>(self.processor.encode_message(role, text, false)?.ids.len());
-        let opening = stream.system_prompt.as_ref().unwrap_or(&stream.default_system_prompt);
-        let mut fixed_tokens = message(Role::System, opening)?;
-        if let Some(SummaryPrompt { prompt, .. }) = settings.context.strategy.summary_prompt() {
-            fixed_tokens +=
-                message(Role::User, prompt)? + self.processor.encode_generation_prompt()?.ids.len();
-        }
-        // If the model decides whether to talk, silence takes one token.
-        let silence = usize::from(stream.talk == TalkPolicy::Proactive);
-        let frame = self.processor.encode_frame(stream.frame_time_text.then_some(0.0))?.ids.len();
         let positions = settings.context.strategy.positions().unwrap_or_default();
-        Ok(CacheCosts {
-            bytes_per_token: self.model.cache_bytes_per_token(positions),
-            frame_tokens: frame + silence,
-            fixed_tokens,
-        })
+        cache_costs(settings, &self.processor, self.model.cache_bytes_per_token(positions))
     }
 
     /// Checks that the prompt of a summary, the summary and a frame fit beside the longest reply.

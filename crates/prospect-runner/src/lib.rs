@@ -29,6 +29,7 @@ pub mod run;
 pub mod serve;
 mod silent_forever;
 pub mod similarity;
+mod stream_costs;
 pub mod subtitles;
 pub mod suite;
 pub mod suspend;

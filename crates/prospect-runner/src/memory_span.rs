@@ -3,14 +3,11 @@
 
 use std::fmt;
 
-use prospect_config::Settings;
-use prospect_context::simulator::{Simulator, SimulatorOptions, StreamSegment, StreamStep};
-use prospect_context::{Budget, DialogueState, SegmentKind};
+use prospect_context::simulator::{Simulator, SimulatorError, SimulatorOptions, StreamSegment, StreamStep};
+use prospect_context::{DialogueState, SegmentKind};
 use prospect_session::OverflowRule;
 
-use crate::checkpoint::Checkpoint;
-use crate::error::RunError;
-use crate::strategies::Registry;
+use crate::stream_costs::SilentStream;
 
 /// A stream without an overflow after this many frames counts as one that never overflows.
 const ENOUGH: usize = 1_000_000;
@@ -31,56 +28,42 @@ pub(crate) struct MemorySpan {
 }
 
 impl MemorySpan {
-    /// Simulates a stream with these settings, which must be fitted to the checkpoint. The model
-    /// computes nothing.
+    /// Of a stream under this rule. Nothing is computed by the model: a summary is taken to be as long as it may be.
     ///
     /// # Errors
-    /// The strategy is unknown or makes an unlawful plan, or a text cannot be encoded.
-    pub(crate) fn of(
-        settings: &Settings,
-        strategies: &Registry,
-        checkpoint: &Checkpoint,
-    ) -> Result<Self, RunError> {
-        let costs = checkpoint.cache_costs(settings)?;
-        let (max_seq_len, frame_tokens) = (settings.context.max_seq_len, costs.frame_tokens.max(1));
-        let span = |frames, kept_frames| Self {
-            max_seq_len,
-            frame_tokens,
-            fps: settings.stream.fps,
-            frames,
-            kept_frames,
-        };
-        let strategy = match strategies.overflow_rule(&settings.context)? {
-            OverflowRule::Strategy(strategy) => strategy,
+    /// A strategy that makes no lawful plan.
+    pub(crate) fn of(stream: &SilentStream, rule: &OverflowRule) -> Result<Self, SimulatorError> {
+        let SilentStream { budget, user_turn, opening_tokens, frame_tokens, fps } = *stream;
+        let (max_seq_len, frame_tokens) = (budget.max_seq_len, frame_tokens.max(1));
+        let span = |frames, kept_frames| Self { max_seq_len, frame_tokens, fps, frames, kept_frames };
+        let strategy = match rule {
+            OverflowRule::Strategy(strategy) => strategy.as_ref(),
             OverflowRule::Stateless => return Ok(span(1, Some(0))),
-            OverflowRule::Unlimited => return Ok(span(max_seq_len / frame_tokens, None)),
-        };
-        let budget = Budget {
-            max_seq_len,
-            reserved_seq_len: settings.context.reserved_seq_len,
-            max_reply_tokens: settings.generation.max_new_tokens,
-            max_summary_tokens: strategy.max_summary_tokens(&prospect_context::simulator::WordCounter),
+            OverflowRule::Unlimited => {
+                let free = max_seq_len.saturating_sub(opening_tokens);
+                return Ok(span(free / frame_tokens, None));
+            }
         };
         let state = DialogueState::default();
-        let options = SimulatorOptions { dialogue_state: Some(&state), ..SimulatorOptions::new(budget) };
-        let mut simulator = Simulator::new(strategy.as_ref(), options);
+        let options = SimulatorOptions {
+            dialogue_state: Some(&state),
+            summary_tokens: usize::MAX,
+            user_turn,
+            ..SimulatorOptions::new(budget)
+        };
+        let mut simulator = Simulator::with_exact_budget(strategy, options);
         for index in 0..ENOUGH {
-            let mut step = StreamStep::silent(index as f64 / settings.stream.fps, frame_tokens);
-            // The frame's tokens already include the silence.
+            let mut step = StreamStep::silent(index as f64 / fps, frame_tokens);
+            // Its silence is among the frame's tokens.
             step.waiting = None;
             if index == 0 {
-                step.before.push(StreamSegment::new(SegmentKind::System, costs.fixed_tokens).pinned());
+                step.before.push(StreamSegment::new(SegmentKind::System, opening_tokens).pinned());
+                let opens = user_turn.map(|turn| StreamSegment::new(SegmentKind::User, turn.opening));
+                step.before.extend(opens);
             }
-            let frames = simulator.ledger().tokens().saturating_sub(costs.fixed_tokens) / frame_tokens;
             if let Some(eviction) = simulator.push(&step)? {
-                let kept: usize = eviction.kept.iter().map(std::ops::Range::len).sum();
-                // The opening of the stream is either kept with the frames or inserted again.
-                let opening = if eviction.kept.first().is_some_and(|first| first.start == 0) {
-                    costs.fixed_tokens
-                } else {
-                    0
-                };
-                return Ok(span(frames, Some(kept.saturating_sub(opening) / frame_tokens)));
+                let kept = eviction.kept_tokens.of(SegmentKind::Frame) / frame_tokens;
+                return Ok(span(index, Some(kept)));
             }
         }
         Ok(span(ENOUGH, None))
@@ -101,7 +84,8 @@ impl fmt::Display for MemorySpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { max_seq_len, frame_tokens, fps, frames, kept_frames } = *self;
         let held = self.seconds(frames);
-        write!(f, "{max_seq_len} tokens hold {frames} frames of {frame_tokens}, {held} at {fps} fps")?;
+        let plural = if frames == 1 { "" } else { "s" };
+        write!(f, "{max_seq_len} tokens hold {frames} frame{plural} of {frame_tokens}, {held} at {fps} fps")?;
         match kept_frames {
             Some(0) => f.write_str("; an eviction leaves no frame"),
             Some(kept) => write!(f, "; an eviction leaves {} of frames", self.seconds(kept)),

@@ -44,10 +44,17 @@ pub fn read_recording(path: &Path, base: Option<&Path>) -> Result<RecordedRun, R
     };
     let recorded = events.iter().enumerate().map(event).collect::<Result<Vec<_>, _>>()?;
     let recording = Recording::from_events(recorded).map_err(failed)?;
-    let config = match events.first() {
+    let mut config = match events.first() {
         Some(Event::RunStarted { config, .. }) => toml::Table::try_from(config).unwrap_or_default(),
         _ => toml::Table::new(),
     };
+    // A budget in bytes or in seconds is one in tokens by now.
+    let context = config.get_mut("context").and_then(toml::Value::as_table_mut);
+    if let Some(context) = context.filter(|context| context.contains_key("budget")) {
+        context.remove("budget");
+        let tokens = i64::try_from(recording.budget().max_seq_len).unwrap_or(i64::MAX);
+        context.insert("max_seq_len".to_owned(), tokens.into());
+    }
     // A trace contains only the parameters of its own strategy. Those of other strategies come from the
     // run's base settings.
     let names_model = config.get("model").is_some_and(|model| model.get("path").is_some());

@@ -76,7 +76,7 @@ impl Session {
         let strategy = self.rule.name().to_owned();
         self.events.push(Event::SettingsChanged { settings, strategy });
         if self.account.budget() != before {
-            self.events.push(Event::budget(&self.account.budget()));
+            self.events.push(Event::budget(&self.account.budget(), self.account.user_turn()));
         }
         Ok(())
     }

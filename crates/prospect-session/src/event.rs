@@ -1,6 +1,7 @@
 //! The events of a trace. Fields whose names end in `ms` or `_bytes`, `threads` and `pace` are measurements
 //! of the machine. All other fields are reproducible, except in runs that drop frames.
 
+use prospect_context::account::UserTurn;
 use prospect_context::{Budget, OverflowTrigger, PositionPolicy, Role, SegmentKind};
 use serde::{Deserialize, Serialize};
 
@@ -18,11 +19,14 @@ pub struct SegmentEntry {
     pub tokens: usize,
     /// Whether an eviction has to keep this segment or drop everything.
     pub pinned: bool,
-    /// Whether these tokens were generated at the step before: the silence token of a frame, or the last
-    /// token of a reply. They belong to the segment before them, unless an eviction left a pinned segment
-    /// there.
+    /// Whether these tokens were generated at the step before: a frame's silence token, the last token of a reply. They
+    /// belong to the segment before them, unless an eviction left a pinned one there. Where frames stand in the user's turn,
+    /// a reply belongs to what asks for it in the same way.
     #[serde(default, skip_serializing_if = "is_false")]
     pub continues: bool,
+    /// Whether it came in with the frame, though it stands behind it: what people say, where frames stand in the user's turn.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub with_frame: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -33,7 +37,7 @@ fn is_false(value: &bool) -> bool {
 impl SegmentEntry {
     /// An entry for `tokens` tokens of one kind.
     pub fn new(kind: SegmentKind, tokens: usize, pinned: bool) -> Self {
-        Self { kind, tokens, pinned, continues: false }
+        Self { kind, tokens, pinned, continues: false, with_frame: false }
     }
 }
 
@@ -89,9 +93,14 @@ pub struct Versions {
 
 impl Event {
     /// The event for the budget of a stream.
-    pub(crate) fn budget(budget: &Budget) -> Self {
+    pub(crate) fn budget(budget: &Budget, user_turn: Option<&UserTurn<Vec<u32>>>) -> Self {
         let Budget { max_seq_len, reserved_seq_len, max_reply_tokens, max_summary_tokens } = *budget;
-        Self::Budget { max_seq_len, reserved_seq_len, max_reply_tokens, max_summary_tokens }
+        let user_turn = user_turn.map(|turn| UserTurn {
+            opening: turn.opening.len(),
+            closing: turn.closing.len(),
+            no_reply: turn.no_reply.len(),
+        });
+        Self::Budget { max_seq_len, reserved_seq_len, max_reply_tokens, max_summary_tokens, user_turn }
     }
 }
 
@@ -136,6 +145,9 @@ pub enum Event {
         max_reply_tokens: usize,
         /// The tokens of the largest summary, prompt and answer.
         max_summary_tokens: usize,
+        /// Tokens that open and close a user's turn, where frames stand in one (`stream.frames_in`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user_turn: Option<UserTurn<usize>>,
     },
     /// A system or user message that goes in with the next frame.
     Message {

@@ -12,7 +12,7 @@ use prospect_context::{Encoded, Role, SegmentKind};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, SCHEMA_VERSION, Versions};
-use crate::language::{Language, LanguageError};
+use crate::language::{Language, LanguageError, UserTurn};
 use crate::options::TaskStep;
 use crate::work::{Done, Evicted, ResolvedPiece, Said, Then, Work};
 
@@ -94,8 +94,8 @@ pub const IMAGE: u32 = 1001;
 /// A text that the tokenizer refuses.
 pub const REFUSED: &str = "a word that no tokenizer knows";
 
-/// The fake's tokenizer and chat template. A user message is `<U`, its bytes, and [`END`]. A reply begins
-/// behind `A:`.
+/// The fake's tokenizer and chat template: `<U`, the bytes, [`END`]; a reply begins behind `A:`. Behind a reply in a dialogue with
+/// frames in the user's turn stands `/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FakeLanguage {
     /// The number of image tokens of a frame.
@@ -133,6 +133,10 @@ impl Language for FakeLanguage {
     fn encode_frame(&self, time: Option<f64>) -> Result<Encoded, LanguageError> {
         let text = time.map(|time| format!("@{time}")).unwrap_or_default();
         Ok(Encoded::single(SegmentKind::Frame, [bytes(&text), vec![IMAGE; self.frame_tokens]].concat()))
+    }
+
+    fn encode_user_turn(&self, _: bool) -> Result<UserTurn, LanguageError> {
+        Ok(UserTurn { opening: bytes("<U"), closing: vec![END], after_reply: bytes("/") })
     }
 
     fn encode_text(&self, text: &str) -> Result<Vec<u32>, LanguageError> {

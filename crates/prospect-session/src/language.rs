@@ -5,6 +5,17 @@ use prospect_context::{Encoded, Role, TokenCounter};
 /// The error of a tokenizer or a template, in one line.
 pub type LanguageError = Box<dyn std::error::Error + Send + Sync>;
 
+/// What stands around the frames of a user's turn, as token ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserTurn {
+    /// Before the first frame.
+    pub opening: Vec<u32>,
+    /// Behind the last frame or text.
+    pub closing: Vec<u32>,
+    /// Behind the token that ends a reply, before the next turn.
+    pub after_reply: Vec<u32>,
+}
+
 /// The tokenizer and chat template of a checkpoint. This is the only part of a checkpoint that a session
 /// calls directly.
 pub trait Language: Send + Sync {
@@ -16,6 +27,14 @@ pub trait Language: Send + Sync {
 
     /// Encodes a frame. `time` is its stream time in seconds, if the text shows it.
     fn encode_frame(&self, time: Option<f64>) -> Result<Encoded, LanguageError>;
+
+    /// What stands around the frames of a user's turn; `timed`: each frame has its time. Asked once a stream, where frames
+    /// stand in the user's turn.
+    fn encode_user_turn(&self, timed: bool) -> Result<UserTurn, LanguageError> {
+        let _ = timed;
+        Err("stream.frames_in = \"user_turn\" is not known to this tokenizer: expected \"between_turns\""
+            .into())
+    }
 
     /// Encodes plain text, without adding a special token.
     fn encode_text(&self, text: &str) -> Result<Vec<u32>, LanguageError>;

@@ -57,6 +57,7 @@ impl Session {
             rule: _,
             rules: _,
             options,
+            layout: _,
             account,
             prompt_room: _,
             talk,
@@ -137,7 +138,8 @@ impl Session {
             return Err(UnfitSession::LastFrame);
         }
         self.talk.remember(talk);
-        self.account = Account::resumed(self.account.budget(), ledger, pending, deferred, initial_tokens);
+        self.account = Account::resumed(self.account.budget(), ledger, pending, deferred, initial_tokens)
+            .with_user_turn(self.layout.for_account());
         (self.options.opening, self.opening_changed) = (opening, opening_changed);
         (self.opened, self.opening_tokens, self.said) = (opened, opening_tokens, said);
         (self.next_request, self.next_reference) = (next_request, next_reference.min(references));

@@ -1,6 +1,6 @@
 //! What a stream is given before it begins.
 
-use prospect_config::{Settings, TalkPolicy, UserRequest};
+use prospect_config::{FramesIn, Settings, TalkPolicy, UserRequest};
 use prospect_context::{ContextStrategy, PositionPolicy};
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +107,8 @@ pub struct SessionOptions {
     pub talk: TalkPolicy,
     /// Whether the time of a frame goes in before it.
     pub frame_time_text: bool,
+    /// Where in the dialogue frames stand.
+    pub frames_in: FramesIn,
     /// Whether the references go into the context instead of the model's replies.
     pub reference_context: bool,
     /// The most tokens that the cache ever holds.
@@ -138,6 +140,7 @@ impl SessionOptions {
             fps: stream.fps,
             talk: stream.talk.clone(),
             frame_time_text: stream.frame_time_text,
+            frames_in: stream.frames_in,
             reference_context: stream.reference_context,
             max_seq_len: settings.context.max_seq_len,
             reserved_seq_len: settings.context.reserved_seq_len,

@@ -11,6 +11,7 @@ use prospect_context::{OverflowTrigger, Role, SummaryRequest, Trigger};
 
 use crate::error::SessionError;
 use crate::language::{Language, fit};
+use crate::layout::Layout;
 use crate::work::Then;
 
 /// A question that is answered on a fork of the cache.
@@ -26,12 +27,13 @@ impl Question {
     /// A question: the waiting tokens, then `prompt`, then the generation prompt.
     pub(crate) fn behind_waiting(
         language: &dyn Language,
+        layout: &Layout,
         account: &Account<Vec<u32>>,
         prompt: &str,
         max_new_tokens: usize,
     ) -> Result<Self, SessionError> {
         let mut ids: Vec<u32> = account.waiting().flatten().copied().collect();
-        ids.extend(language.encode_message(Role::User, prompt, false)?.ids);
+        ids.extend(layout.question(language, account, Some(prompt))?.ids);
         ids.extend(language.encode_generation_prompt()?.ids);
         Ok(Self { ids, with_frame: false, then: Then::Answer { max_new_tokens, may_be_silent: false } })
     }
@@ -56,10 +58,11 @@ pub(crate) trait EvictionRules: Send + Sync {
     fn question(
         &self,
         language: &dyn Language,
+        layout: &Layout,
         account: &Account<Vec<u32>>,
         request: &SummaryRequest,
     ) -> Result<Question, SessionError> {
-        Question::behind_waiting(language, account, &request.prompt, request.max_new_tokens)
+        Question::behind_waiting(language, layout, account, &request.prompt, request.max_new_tokens)
     }
 
     /// The tokens of the summary that go in.
@@ -138,12 +141,13 @@ impl EvictionRules for ProAssist {
     fn question(
         &self,
         language: &dyn Language,
+        layout: &Layout,
         account: &Account<Vec<u32>>,
         request: &SummaryRequest,
     ) -> Result<Question, SessionError> {
         let max_new_tokens = request.max_new_tokens;
         if !request.with_current_frame {
-            return Question::behind_waiting(language, account, &request.prompt, max_new_tokens);
+            return Question::behind_waiting(language, layout, account, &request.prompt, max_new_tokens);
         }
         let question = language.encode_message(Role::User, &request.prompt, false)?;
         let shown = language.encode_frame(None)?;

@@ -11,6 +11,7 @@ use crate::error::SessionError;
 use crate::event::Event;
 use crate::frame::{Aside, Fingerprint, FrameDone, FrameInput};
 use crate::language::{Counter, Language};
+use crate::layout::Layout;
 use crate::options::{OpeningTexts, OverflowRule, SessionOptions};
 use crate::reference::longest_reference;
 use crate::rules::{self, EvictionRules};
@@ -26,6 +27,7 @@ pub struct Session {
     pub(crate) rule: OverflowRule,
     pub(crate) rules: Box<dyn EvictionRules>,
     pub(crate) options: SessionOptions,
+    pub(crate) layout: Layout,
     pub(crate) account: Account<Vec<u32>>,
     /// The most tokens of a prompt that asks for a reply.
     pub(crate) prompt_room: usize,
@@ -80,7 +82,8 @@ impl Session {
                 .encode_message(Role::User, &request.text, false)
                 .map_err(|error| SessionError::Request { time: request.time, problem: error.to_string() })?;
         }
-        let prompt_room = talk.prompt_room(language.as_ref(), &options.steps)?;
+        let layout = Layout::new(language.as_ref(), &options)?;
+        let prompt_room = talk.prompt_room(language.as_ref(), &layout, &options.steps)?;
         let longest_reply = match options.reference_context {
             true => options.max_new_tokens.max(longest_reference(language.as_ref(), &options)?),
             false => options.max_new_tokens,
@@ -88,7 +91,7 @@ impl Session {
         let budget = Budget {
             max_seq_len: options.max_seq_len,
             reserved_seq_len: options.reserved_seq_len,
-            max_reply_tokens: longest_reply + prompt_room,
+            max_reply_tokens: longest_reply + prompt_room + layout.room(),
             max_summary_tokens,
         };
         Ok(Self {
@@ -96,7 +99,9 @@ impl Session {
             language,
             rule,
             options,
-            account: Account::new(budget),
+            account: Account::new(budget).with_user_turn(layout.for_account()),
+            events: vec![Event::budget(&budget, layout.for_account().as_ref())],
+            layout,
             prompt_room,
             talk,
             opened: false,
@@ -111,7 +116,6 @@ impl Session {
             stage: Stage::Idle,
             held: None,
             works: VecDeque::new(),
-            events: vec![Event::budget(&budget)],
             telling: None,
             now: Duration::ZERO,
         })

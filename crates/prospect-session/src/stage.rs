@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use prospect_context::account::Incoming;
-use prospect_context::{Encoded, EvictionPlan, OverflowTrigger, Piece, Role, SegmentKind, SummaryRequest};
+use prospect_context::{
+    Encoded, EvictionPlan, OverflowTrigger, Piece, PositionPolicy, Role, SegmentKind, SummaryRequest,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::SessionError;
@@ -108,6 +110,8 @@ pub(crate) struct Chunk {
     pub(crate) carries_opening: bool,
     /// The tokens of the frame.
     pub(crate) frame_tokens: usize,
+    /// Of its segments, those behind the frame.
+    pub(crate) behind_frame: usize,
 }
 
 impl Chunk {
@@ -122,6 +126,12 @@ impl Chunk {
         self.push(encoded, role == Role::System);
         self.messages.push((role, text));
         self.requests += usize::from(role == Role::User);
+    }
+
+    /// What somebody says inside of the user's turn, behind the frame.
+    pub(crate) fn push_behind_frame(&mut self, text: String, ids: Vec<u32>) {
+        self.push_message(Role::User, text, &Encoded::single(SegmentKind::User, ids));
+        self.behind_frame += 1;
     }
 }
 
@@ -200,7 +210,8 @@ pub(crate) struct Summarising {
 /// A plan that is being carried out.
 pub(crate) struct Evicting {
     pub(crate) overflow: Overflow,
-    pub(crate) plan: EvictionPlan,
+    pub(crate) positions: PositionPolicy,
+    pub(crate) kept: Vec<[usize; 2]>,
     pub(crate) tokens_before: usize,
     pub(crate) initial_tokens: Option<usize>,
     pub(crate) put_back: Vec<PutBack>,

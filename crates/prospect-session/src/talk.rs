@@ -1,12 +1,13 @@
 //! The talk policies: when the assistant speaks, and with which prompt.
 
 use prospect_config::{SubstepSource, TalkPolicy};
-use prospect_context::{DialogueState, Role};
+use prospect_context::DialogueState;
 use serde::{Deserialize, Serialize};
 
 use crate::dialogue::{detected_state, known_state, step_at};
 use crate::error::SessionError;
 use crate::language::Language;
+use crate::layout::Layout;
 use crate::options::TaskStep;
 use crate::step_names::is_same_step;
 use crate::thumbnail::Thumbnail;
@@ -199,17 +200,18 @@ impl TalkState {
     pub(crate) fn prompt_room(
         &self,
         language: &dyn Language,
+        layout: &Layout,
         steps: &[TaskStep],
     ) -> Result<usize, SessionError> {
         let template = language.encode_generation_prompt()?.ids.len();
-        let user =
-            |text: &str| Ok::<_, SessionError>(language.encode_message(Role::User, text, false)?.ids.len());
+        let user = |text: &str| layout.question_tokens(language, Some(text));
+        let unasked = layout.question_tokens(language, None)?;
         match &self.policy {
             // The reply starts by itself.
             TalkPolicy::Proactive => Ok(0),
-            TalkPolicy::OnRequest => Ok(template),
+            TalkPolicy::OnRequest => Ok(unasked + template),
             TalkPolicy::Every { prompt, .. } | TalkPolicy::OnChange { prompt, .. } => {
-                Ok(prompt.as_deref().map(user).transpose()?.unwrap_or(0) + template)
+                Ok(prompt.as_deref().map(user).transpose()?.unwrap_or(unasked) + template)
             }
             TalkPolicy::OnTransition {
                 substep_source,

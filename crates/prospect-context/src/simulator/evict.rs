@@ -53,7 +53,7 @@ impl Simulator<'_> {
             pending,
             tokens_before: rebuilt.tokens_before,
             tokens_after: rebuilt.tokens_after,
-            kept: plan.kept().collect(),
+            kept: rebuilt.kept().collect(),
             kept_tokens,
             evicted_tokens: was_in_cache.without(&kept_tokens),
             put_back: rebuilt.put_back,

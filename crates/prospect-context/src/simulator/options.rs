@@ -1,6 +1,7 @@
 //! The options of a simulation, and its errors.
 
 use super::stand_in::WordCounter;
+use crate::account::UserTurn;
 use crate::budget::Budget;
 use crate::plan::PlanError;
 use crate::view::{DialogueState, Opening, TokenCounter};
@@ -20,12 +21,21 @@ pub struct SimulatorOptions<'a> {
     pub opening: Option<Opening<'a>>,
     /// The progress of the task. It stays the same during the simulation.
     pub dialogue_state: Option<&'a DialogueState>,
+    /// Tokens that open and close a user's turn, where frames stand in one; the stream's steps have the openings.
+    pub user_turn: Option<UserTurn<usize>>,
 }
 
 impl SimulatorOptions<'static> {
     /// Options with summaries of 64 tokens, one token for every word, and no dialogue state.
     pub fn new(budget: Budget) -> Self {
-        Self { budget, summary_tokens: 64, token_counter: &WordCounter, opening: None, dialogue_state: None }
+        Self {
+            budget,
+            summary_tokens: 64,
+            token_counter: &WordCounter,
+            opening: None,
+            dialogue_state: None,
+            user_turn: None,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::options::{SimulatorError, SimulatorOptions};
 use super::report::{Eviction, PutBack, Simulation, StepFigures, TokensByKind};
 use super::stand_in::{self, Counter};
 use super::stream::{StreamSegment, StreamStep};
-use crate::account::{Account, Deferred, Incoming, Surroundings, Waiting};
+use crate::account::{Account, Deferred, Incoming, Surroundings, UserTurn, Waiting};
 use crate::budget::Trigger;
 use crate::ledger::Ledger;
 use crate::segment::{Role, SegmentKind};
@@ -30,6 +30,12 @@ pub struct Simulator<'a> {
     /// What a run recorded about the next eviction.
     pub(super) recorded: Recorded,
     pub(super) report: Simulation,
+}
+
+/// What opens and closes a user's turn tells nothing.
+fn said_turn(turn: UserTurn<usize>) -> UserTurn<Said> {
+    let said = |tokens| Said { tokens, ..Said::default() };
+    UserTurn { opening: said(turn.opening), closing: said(turn.closing), no_reply: said(turn.no_reply) }
 }
 
 /// Tokens on their way into the cache, as far as a simulation knows them.
@@ -84,11 +90,9 @@ impl<'a> Simulator<'a> {
         Self::with_exact_budget(strategy, options)
     }
 
-    /// A simulation under a budget that already includes the room for the strategy's summaries.
-    pub(super) fn with_exact_budget(
-        strategy: &'a dyn ContextStrategy,
-        options: SimulatorOptions<'a>,
-    ) -> Self {
+    /// A simulation under a budget that already includes the room for the strategy's summaries, as the budget of
+    /// a run does.
+    pub fn with_exact_budget(strategy: &'a dyn ContextStrategy, options: SimulatorOptions<'a>) -> Self {
         let report = Simulation {
             strategy: strategy.name().to_owned(),
             steps: Vec::new(),
@@ -107,7 +111,7 @@ impl<'a> Simulator<'a> {
             counter: Counter { inner: options.token_counter, recorded_summary: None },
             opening_text: String::new(),
             measures_frames: strategy.signals().frame_similarity,
-            account: Account::new(options.budget),
+            account: Account::new(options.budget).with_user_turn(options.user_turn.map(said_turn)),
             marks: Vec::new(),
             early: None,
             oldest_frame: None,
@@ -228,6 +232,9 @@ impl<'a> Simulator<'a> {
         }
         let similarity = step.similarity.filter(|_| self.measures_frames);
         self.goes_in(step.frame, similarity, step.time);
+        for segment in &step.behind {
+            self.goes_in(*segment, None, step.time);
+        }
     }
 
     fn deferred_goes_in(&mut self, deferred: &Deferred<Said>, time: f64) {

@@ -52,6 +52,8 @@ pub struct StreamStep {
     pub before: Vec<StreamSegment>,
     /// The frame.
     pub frame: StreamSegment,
+    /// What comes in with the frame and stands behind it: what people say, where frames stand in the user's turn.
+    pub behind: Vec<StreamSegment>,
     /// The cosine of the frame's embedding with that of the frame before it in the stream, if it is known.
     pub similarity: Option<f64>,
     /// The reply to the frame, including its prompt. It is empty if the assistant is silent, and also if the
@@ -71,6 +73,7 @@ impl StreamStep {
             time,
             before: Vec::new(),
             frame: StreamSegment::new(SegmentKind::Frame, frame_tokens),
+            behind: Vec::new(),
             similarity: None,
             reply: Vec::new(),
             spoke: false,
@@ -78,14 +81,14 @@ impl StreamStep {
         }
     }
 
-    /// The number of tokens of the frame and of the segments before it.
+    /// Tokens of the frame and of what goes in with it.
     pub fn chunk_tokens(&self) -> usize {
-        let before = self.before.iter().map(|segment| segment.tokens);
-        before.fold(self.frame.tokens, usize::saturating_add)
+        let beside = self.before.iter().chain(&self.behind).map(|segment| segment.tokens);
+        beside.fold(self.frame.tokens, usize::saturating_add)
     }
 
     /// All segments of the step, in order.
     pub fn segments(&self) -> impl Iterator<Item = &StreamSegment> {
-        self.before.iter().chain([&self.frame]).chain(&self.reply).chain(&self.waiting)
+        self.before.iter().chain([&self.frame]).chain(&self.behind).chain(&self.reply).chain(&self.waiting)
     }
 }

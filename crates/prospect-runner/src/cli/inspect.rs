@@ -1,5 +1,8 @@
 //! `prospect-runner inspect`: a checkpoint's shapes and what its cache costs.
 
+use std::sync::Arc;
+
+use prospect_config::Layers;
 use prospect_model::{CacheType, ModelConfig};
 use serde::Serialize;
 
@@ -7,8 +10,17 @@ use super::arguments::InspectArguments;
 use super::say::print;
 use crate::checkpoint;
 use crate::error::RunError;
+use crate::memory_span::MemorySpan;
+use crate::model_files::ModelFiles;
+use crate::strategies::Registry;
+use crate::stream_costs::{SilentStream, cache_costs};
 use prospect_hub::WeightFiles;
+use prospect_session::Guidance;
 
+/// How the settings are called that hold without a preset.
+const DEFAULTS: &str = "defaults";
+/// These, and the presets for any published checkpoint.
+const SHOWN_SETTINGS: [&str; 4] = [DEFAULTS, "watch", "guide", "caption"];
 /// Cache sizes whose memory is shown, in tokens.
 const CACHE_TOKENS: [usize; 3] = [1024, 4096, 8192];
 /// Memory sizes into which the cache is fitted, in GiB.
@@ -42,11 +54,24 @@ struct Report {
     kv_bytes_per_token_f32: usize,
     kv_bytes_per_token_bf16: usize,
     kv_bytes_per_token_int8: usize,
+    /// How much of a stream the cache holds under the settings of that name; none where the tokenizer is not here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    memory: Vec<Memory>,
+}
+
+/// How much of a stream the cache holds.
+#[derive(Debug, Serialize)]
+struct Memory {
+    /// Under which settings.
+    settings: &'static str,
+    /// In words.
+    holds: String,
 }
 
 pub(super) fn inspect(arguments: &InspectArguments) -> Result<(), RunError> {
     let (files, weights) = checkpoint::describe(arguments.model.as_deref())?;
-    let report = Report { formats: files.formats()?, ..report(&files.config()?, weights) };
+    let report = report(&files.config()?, weights);
+    let report = Report { formats: files.formats()?, memory: memory(&files)?, ..report };
     if arguments.json {
         // Numbers always serialise.
         print(&serde_json::to_string(&report).unwrap_or_default());
@@ -80,7 +105,32 @@ fn report(config: &ModelConfig, weights: Option<WeightFiles>) -> Report {
         kv_bytes_per_token_f32: config.kv_bytes_per_token(CacheType::F32),
         kv_bytes_per_token_bf16: config.kv_bytes_per_token(CacheType::Bf16),
         kv_bytes_per_token_int8: config.kv_bytes_per_token(CacheType::Int8),
+        memory: Vec::new(),
     }
+}
+
+/// How much of a stream the cache holds under the default settings, and under each preset for any checkpoint.
+fn memory(files: &ModelFiles) -> Result<Vec<Memory>, RunError> {
+    // Of a model that is not downloaded only the configuration is here.
+    let Ok(processor) = files.processor() else { return Ok(Vec::new()) };
+    let (processor, config) = (Arc::new(processor), files.config()?);
+    let registry = Registry::default();
+    let mut spans = Vec::new();
+    for name in SHOWN_SETTINGS {
+        let layers = if name == DEFAULTS { Layers::new() } else { Layers::new().preset(name)? };
+        let settings = layers.resolve()?;
+        let costs = cache_costs(&settings, &processor, config.kv_bytes_per_token(CacheType::F32));
+        let span = costs.and_then(|costs| {
+            let settings = settings.fitted_to(&costs)?;
+            let rule = || registry.overflow_rule(&settings.context);
+            let stream = SilentStream::new(&settings, rule()?, Guidance::default(), &processor)?;
+            Ok(MemorySpan::of(&stream, &rule()?)?.to_string())
+        });
+        // What a checkpoint cannot do is said in its place: the rest of what is shown holds all the same.
+        let holds = span.unwrap_or_else(|error: RunError| error.to_string());
+        spans.push(Memory { settings: name, holds });
+    }
+    Ok(spans)
 }
 
 fn text(name: &str, report: &Report) -> String {
@@ -130,6 +180,9 @@ fn text(name: &str, report: &Report) -> String {
         let tokens = (free / report.kv_bytes_per_token_f32.max(1)).min(report.max_positions);
         let limit = if tokens == report.max_positions { " (the model's maximum)" } else { "" };
         rows.push(row("", format!("{gib} GiB beside the weights: {tokens} tokens{limit}")));
+    }
+    for (index, Memory { settings, holds }) in report.memory.iter().enumerate() {
+        rows.push(row(if index == 0 { "memory" } else { "" }, format!("{settings}: {holds}")));
     }
     format!("{name}\n{}", rows.join("\n"))
 }

@@ -19,7 +19,9 @@ use crate::outlet::Outlet;
 use crate::run::{self, Keeping, RunInputs};
 use crate::silent_forever;
 use crate::strategies::Registry;
+use crate::stream_costs::SilentStream;
 use crate::suspend::{Keeper, SuspendError, SuspendedRun, trace_in};
+use prospect_evaluation::annotations::Annotations;
 use prospect_journal::{Tee, TraceSink};
 use prospect_session::{Event, Reply};
 
@@ -65,7 +67,7 @@ pub(super) fn run(
     };
     let (says, mut display) = (!settings.output.json, display(&settings));
     if says {
-        print(&format!("memory: {}", MemorySpan::of(&settings, strategies, &checkpoint)?));
+        print(&format!("memory: {}", memory(&settings, strategies, annotations.as_ref(), &checkpoint)?));
     }
     display.earlier(earlier.clone().unwrap_or_default());
     let outcome = match says {
@@ -86,6 +88,19 @@ pub(super) fn run(
             .finish(&Ended { trace: trace.path(), source: &source, says, interrupt }, outcome.map(drop)),
         false => outcome.map(drop),
     }
+}
+
+/// What the cache holds of the stream.
+fn memory(
+    settings: &Settings,
+    strategies: &Registry,
+    annotations: Option<&Annotations>,
+    checkpoint: &Checkpoint,
+) -> Result<MemorySpan, RunError> {
+    let rule = || strategies.overflow_rule(&settings.context);
+    let guidance = annotations.map(Annotations::guidance).unwrap_or_default();
+    let stream = SilentStream::new(settings, rule()?, guidance, &checkpoint.processor)?;
+    Ok(MemorySpan::of(&stream, &rule()?)?)
 }
 
 /// What shows the run to a person; of a run whose standard output is JSON, nothing.

@@ -16,6 +16,7 @@ pub(crate) mod figure;
 mod latex;
 #[cfg(test)]
 mod made_up;
+mod memory;
 mod page;
 mod player;
 mod plots;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::clock::clock;
+use super::memory::memory;
 use super::plots;
 use super::rows::{Row, kinds, rows};
 use super::stream::{Stream, frame_of_reply};
@@ -26,6 +27,8 @@ pub(super) struct RunView {
     broken_laws: Vec<String>,
     /// As in `12 matched, 1 missed, ...`.
     outcome: String,
+    /// How much of the stream the cache holds, and what an eviction leaves.
+    memory: Option<String>,
     timeline: Timeline,
     rows: Vec<Row>,
     kinds: Vec<(&'static str, usize)>,
@@ -102,6 +105,7 @@ pub(super) fn run_view(
         unreadable: None,
         broken_laws: run.broken_laws.clone(),
         outcome: if judged { outcome(run) } else { unjudged_outcome(run) },
+        memory: memory(events),
         timeline: timeline(judgement, judged, &frames_of_replies, &marks, end, thumbnails),
         kinds: kinds(&rows),
         rows,

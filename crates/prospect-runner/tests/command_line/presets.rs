@@ -77,6 +77,57 @@ fn memory_is_given_and_told_in_seconds() {
 }
 
 #[test]
+#[ignore = "minutes and 1 GB"]
+fn every_preset_runs_at_a_published_shape() {
+    let folder = tempfile::tempdir().unwrap();
+    prospect_runner::published::find("256m").unwrap().write_random(folder.path()).unwrap();
+    let model = ["--model", folder.path().to_str().unwrap(), "--set", "generation.max_new_tokens=6"];
+    let presets = [&["watch"][..], &["guide"], &["caption", "--every", "2s"], &["proassist"], &["workbench"]];
+    for preset in presets {
+        let (trace, printed) =
+            run(&[&model[..], &["--set", "stream.max_frames=5", "--preset"], preset].concat());
+        let memory = printed.lines().find(|line| line.starts_with("memory: ")).unwrap();
+        let in_turn = trace[0]["config"]["stream"]["frames_in"] == "user_turn";
+        assert!(!in_turn || memory.ends_with("an eviction leaves 30 s of frames"), "{memory}");
+        assert_eq!(trace.iter().filter(|event| event["event"] == "frame").count(), 5);
+    }
+}
+
+#[test]
+fn the_page_says_of_the_memory_what_the_run_said_and_a_simulation_opens_the_same_turns() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    for (preset, strategy) in
+        [("caption", "drop_middle"), ("watch", "summarize_and_drop"), ("guide", "keyframes")]
+    {
+        let sets = [
+            "--strategy",
+            strategy,
+            "--remember",
+            "8s",
+            "--overwrite",
+            "--set",
+            "generation.max_new_tokens=12",
+        ];
+        let output =
+            program(&[&["run", "--out", out, "--preset", preset], &sets[..]].concat()).output().unwrap();
+        assert!(output.status.success(), "{preset}: {}", text(&output.stderr));
+        let printed = text(&output.stdout);
+        let memory = printed.lines().find_map(|line| line.strip_prefix("memory: ")).unwrap();
+        let trace = trace(out.as_ref());
+        assert!(trace[1]["user_turn"]["opening"].as_u64().unwrap() > 0, "{preset}");
+        assert!(trace.iter().any(|event| event["event"] == "overflow"), "{preset}");
+        let shown = program(&["report", out]).output().unwrap();
+        assert!(shown.status.success(), "{}", text(&shown.stderr));
+        let page = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
+        assert!(page.contains(memory), "{preset}: {memory}");
+        let simulated = program(&["simulate", out, "--strategies", "drop_all"]).output().unwrap();
+        assert!(simulated.status.success(), "{preset}: {}", text(&simulated.stderr));
+        assert!(text(&simulated.stdout).contains("replayed"), "{preset}");
+    }
+}
+
+#[test]
 fn a_run_that_could_never_speak_is_refused_before_weights_are_looked_for() {
     let nowhere = ["--model", "/nowhere/at/all"];
     for (sets, help) in [

@@ -79,7 +79,9 @@ fn inspect_shows_shapes_and_memory() {
     let header = safetensors_parameters(&model.join("model.safetensors"));
     assert_eq!(report["parameters"].as_u64().unwrap(), header);
     let shown = program(&["inspect"]).output().unwrap();
-    assert!(text(&shown.stdout).contains("image tokens"));
+    let shown = text(&shown.stdout);
+    assert!(shown.contains("image tokens") && shown.contains("defaults: 4096 tokens hold "), "{shown}");
+    assert_eq!(report["memory"].as_array().unwrap().len(), 4);
 }
 
 /// Number of elements of all tensors, from the file's header.

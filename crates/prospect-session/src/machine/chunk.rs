@@ -15,7 +15,10 @@ impl Session {
     /// the stream are in the chunk if the stream was not opened yet, or was opened with other texts.
     pub(super) fn own_chunk(&self, frame: &FrameInput, opens: bool) -> Result<Chunk, SessionError> {
         let mut chunk = Chunk { said: self.said.len(), carries_opening: opens, ..Chunk::default() };
+        let mut in_turn = self.account.turn_is_open();
         if opens {
+            self.layout.closing().filter(|_| in_turn).iter().for_each(|end| chunk.push(end, false));
+            in_turn = false;
             let system = self.options.opening.as_opening().text();
             let encoded = self.language.encode_message(Role::System, &system, !self.opened)?;
             chunk.push_message(Role::System, system, &encoded);
@@ -23,13 +26,23 @@ impl Session {
         let open = &self.options.requests[self.next_request..];
         let due = open.iter().take_while(|request| request.time <= frame.time).map(|request| &request.text);
         chunk.known_requests = due.clone().count();
-        for text in due.chain(&self.said) {
-            let encoded = self.language.encode_message(Role::User, text, false)?;
-            chunk.push_message(Role::User, text.clone(), &encoded);
-        }
+        let texts = due.chain(&self.said);
         let time = self.options.frame_time_text.then_some(frame.time);
         let encoded = self.language.encode_frame(time)?;
         chunk.frame_tokens = encoded.ids.len();
+        if self.layout.is_in_turn() {
+            self.layout.opening().filter(|_| !in_turn).iter().for_each(|begin| chunk.push(begin, false));
+            chunk.push(&encoded, false);
+            for (index, text) in texts.enumerate() {
+                let ids = self.layout.text(self.language.as_ref(), text, index == 0)?;
+                chunk.push_behind_frame(text.clone(), ids);
+            }
+            return Ok(chunk);
+        }
+        for text in texts {
+            let encoded = self.language.encode_message(Role::User, text, false)?;
+            chunk.push_message(Role::User, text.clone(), &encoded);
+        }
         chunk.push(&encoded, false);
         Ok(chunk)
     }
@@ -60,11 +73,13 @@ impl Session {
         similarity: Option<f64>,
         entries: &mut Vec<SegmentEntry>,
     ) -> Vec<u32> {
-        let Chunk { ids, segments, messages: _, requests, known_requests, said, .. } = chunk;
-        for incoming in segments {
+        let Chunk { ids, segments, requests, known_requests, said, behind_frame, .. } = chunk;
+        let behind_from = segments.len() - behind_frame;
+        for (index, incoming) in segments.into_iter().enumerate() {
             let Incoming { kind, tokens, pinned, continues, .. } = incoming;
             self.account.append(&Incoming { similarity, ..incoming }, time);
-            entries.push(SegmentEntry { continues, ..SegmentEntry::new(kind, tokens, pinned) });
+            let with_frame = index >= behind_from;
+            entries.push(SegmentEntry { continues, with_frame, ..SegmentEntry::new(kind, tokens, pinned) });
         }
         if requests > 0 {
             self.talk.asked();

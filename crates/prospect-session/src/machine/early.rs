@@ -46,8 +46,7 @@ impl Session {
         let request = self.with_view(incoming, turn.input.time, None, |view| strategy.early_summary(view));
         let Some(request) = request else { return Ok(()) };
         let max_new_tokens = request.max_new_tokens;
-        let Question { ids, .. } =
-            Question::behind_waiting(self.language.as_ref(), &self.account, &request.prompt, max_new_tokens)?;
+        let Question { ids, .. } = self.question_behind_waiting(&request.prompt, max_new_tokens)?;
         let question = ids.len();
         let asking = question - self.account.waiting_tokens();
         if !self.account.has_room_for_summary(asking, max_new_tokens) {

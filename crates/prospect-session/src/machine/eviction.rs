@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use prospect_context::account::{Rebuilt, RebuiltPiece};
-use prospect_context::{EarlySummary, OverflowTrigger, Piece, SegmentKind, SummaryRequest};
+use prospect_context::{EarlySummary, OverflowTrigger, Piece, Role, SegmentKind, SummaryRequest};
 
 use crate::error::SessionError;
 use crate::event::Event;
@@ -53,9 +53,12 @@ impl Session {
             match piece {
                 Piece::Keep(_) | Piece::PendingReply => {}
                 Piece::Text { role, text } => {
-                    let first = at.is_first();
-                    let encoded = self.language.encode_message(*role, text, first)?;
-                    at.texts.push((SegmentKind::from(*role), encoded.ids));
+                    let ids = match self.layout.is_in_turn() && *role == Role::User {
+                        // It goes into a turn that stays open.
+                        true => self.layout.text(self.language.as_ref(), text, true)?,
+                        false => self.language.encode_message(*role, text, at.is_first())?.ids,
+                    };
+                    at.texts.push((SegmentKind::from(*role), ids));
                 }
                 Piece::Summary(request) => match &request.written {
                     Some(written) => {
@@ -63,7 +66,8 @@ impl Session {
                         at.texts.push((SegmentKind::Summary, ids));
                     }
                     None => {
-                        let question = self.rules.question(self.language.as_ref(), &self.account, request)?;
+                        let (language, layout) = (self.language.as_ref(), &self.layout);
+                        let question = self.rules.question(language, layout, &self.account, request)?;
                         at.since = self.now;
                         at.asked = self.ask(question);
                         self.stage = Stage::Summarising(turn, at);
@@ -107,20 +111,22 @@ impl Session {
     fn evict(&mut self, turn: Box<Turn>, at: Summarising) -> Next {
         let Summarising { overflow, plan, texts, .. } = at;
         let initial_tokens = self.account.initial_tokens();
-        let Rebuilt { tokens_before, pieces, put_back, .. } =
-            self.account.rebuild(&plan, texts, self.rules.trigger(), turn.input.time)?;
+        let rebuilt = self.account.rebuild(&plan, texts, self.rules.trigger(), turn.input.time)?;
+        let kept = rebuilt.kept().map(|Range { start, end }| [start, end]).collect();
+        let Rebuilt { tokens_before, pieces, put_back, .. } = rebuilt;
         let pieces = pieces.into_iter().map(|piece| match piece {
             RebuiltPiece::Keep { from, .. } => ResolvedPiece::Keep(from),
             RebuiltPiece::Text { content, .. } => ResolvedPiece::Tokens(content),
         });
-        let work = Work::Evict { pieces: pieces.collect(), positions: plan.positions() };
-        let evicting = Evicting { overflow, plan, tokens_before, initial_tokens, put_back };
+        let positions = plan.positions();
+        let work = Work::Evict { pieces: pieces.collect(), positions };
+        let evicting = Evicting { overflow, positions, kept, tokens_before, initial_tokens, put_back };
         self.wait_for(work, Stage::Evicting(turn, evicting))
     }
 
     /// Called when the cache has been rebuilt by the plan.
     pub(super) fn evicted(&mut self, turn: Box<Turn>, evicting: Evicting, evicted: Evicted) -> Next {
-        let Evicting { overflow, plan, tokens_before, initial_tokens, put_back } = evicting;
+        let Evicting { overflow, positions, kept, tokens_before, initial_tokens, put_back } = evicting;
         let (ledger, cache) = (self.account.tokens(), evicted.tokens_after);
         if ledger != cache {
             return Err(SessionError::CacheLength { cache, ledger });
@@ -136,9 +142,9 @@ impl Session {
             initial_tokens,
             tokens_before,
             tokens_after: cache,
-            kept: plan.kept().map(|Range { start, end }| [start, end]).collect(),
+            kept,
             put_back,
-            positions: plan.positions(),
+            positions,
             positions_reset: evicted.positions_reset,
             memory_bytes: evicted.memory_bytes,
             ms: self.ms_since(overflow.began),

@@ -1,7 +1,7 @@
 //! Replies: those on which the model decides, and those for which a prompt asks.
 
 use prospect_context::account::Incoming;
-use prospect_context::{Encoded, Role, SegmentKind};
+use prospect_context::{Encoded, SegmentKind};
 
 use crate::error::SessionError;
 use crate::event::{Event, SegmentEntry};
@@ -72,7 +72,7 @@ impl Session {
 
     fn ask_for_step(&mut self, turn: Box<Turn>, prompt: &str) -> Next {
         let most = turn.room.min(MAX_STEP_TOKENS);
-        let question = Question::behind_waiting(self.language.as_ref(), &self.account, prompt, most)?;
+        let question = self.question_behind_waiting(prompt, most)?;
         let saying = self.ask(question);
         self.stage = Stage::NamingStep(turn, saying);
         Ok(None)
@@ -84,6 +84,15 @@ impl Session {
         let name = fit(self.language.as_ref(), &name, MAX_STEP_TOKENS)?;
         let due = self.talk.step_named((!name.is_empty()).then_some(name));
         self.reply_that_is_due(turn, due)
+    }
+
+    /// `prompt` as a question behind the cache and what waits.
+    pub(super) fn question_behind_waiting(
+        &self,
+        prompt: &str,
+        max_new_tokens: usize,
+    ) -> Result<Question, SessionError> {
+        Question::behind_waiting(self.language.as_ref(), &self.layout, &self.account, prompt, max_new_tokens)
     }
 
     /// Asks a question behind the present cache.
@@ -111,9 +120,8 @@ impl Session {
     /// Prefills the prompt of a reply, and asks for the reply.
     fn prompt(&mut self, mut turn: Box<Turn>, prompted: &Prompted) -> Next {
         let mut chunk = Chunk::default();
-        if let Some(prompt) = &prompted.prompt {
-            chunk.push(&self.language.encode_message(Role::User, prompt, false)?, false);
-        }
+        let prompt = prompted.prompt.as_deref();
+        chunk.push(&self.layout.question(self.language.as_ref(), &self.account, prompt)?, false);
         let start = match &prompted.generation_prompt {
             Some(text) => Encoded::single(SegmentKind::Assistant, self.language.encode_text(text)?),
             None => self.language.encode_generation_prompt()?,
@@ -135,11 +143,14 @@ impl Session {
     /// Adds generated tokens to the account. All but the last are in the cache; the last is pending.
     fn take_generated(&mut self, turn: &mut Turn, saying: Saying) {
         let Some((last, cached)) = saying.token_ids.split_last() else { return };
-        self.account.wait(Some(vec![*last]));
+        self.account.wait(Some(self.layout.end_of_reply(self.language.as_ref(), *last)));
         if !cached.is_empty() {
-            let incoming = Incoming::new(SegmentKind::Assistant, cached.len());
+            // Inside of turns a reply and what asks for it are one message, which an eviction keeps or drops as a whole.
+            let continues = self.layout.is_in_turn();
+            let incoming = Incoming { continues, ..Incoming::new(SegmentKind::Assistant, cached.len()) };
             self.account.append(&incoming, turn.input.time);
-            turn.entries.push(SegmentEntry::new(SegmentKind::Assistant, cached.len(), false));
+            let entry = SegmentEntry::new(SegmentKind::Assistant, cached.len(), false);
+            turn.entries.push(SegmentEntry { continues, ..entry });
         }
         if !saying.silent {
             turn.repeats = saying.repeats;

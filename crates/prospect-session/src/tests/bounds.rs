@@ -29,7 +29,7 @@ pub(super) fn guidance(step_frames: usize, task_knowledge: bool) -> Guidance {
 }
 
 /// The simulator's way through the same stream: where it first parts from the run.
-fn replay(events: &[Event], strategy: &dyn ContextStrategy) -> Result<Option<Difference>, String> {
+pub(super) fn replay(events: &[Event], strategy: &dyn ContextStrategy) -> Result<Option<Difference>, String> {
     let line = |event| serde_json::from_value::<TraceEvent>(serde_json::to_value(event).unwrap()).unwrap();
     let recording = Recording::from_events(events.iter().map(line)).map_err(|error| error.to_string())?;
     let counter = BytesAroundThree;

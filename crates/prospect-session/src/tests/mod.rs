@@ -9,4 +9,5 @@ mod people;
 mod policies;
 mod suspended;
 mod trace_format;
+mod turns;
 mod words;

@@ -82,13 +82,17 @@ proptest! {
         reply_lengths in prop::collection::vec(1usize..30, 1..8),
         (early, early_tokens) in (prop::option::of(0.1f64..1.0), 1usize..9),
         (substep_frames, detects, references) in (1usize..20, any::<bool>(), any::<bool>()),
+        in_turn in any::<bool>(),
         stops in prop::collection::vec(0usize..FRAMES, 1..6),
     ) {
         let source = if detects { "model" } else { "annotations" };
         let tokens = format!("context.summarize_and_drop.early_tokens_per_frame={early_tokens}");
         let early = early.map(|at| format!("context.summarize_and_drop.summarize_at={at}"));
+        let in_turn = in_turn && !references && talk != "proactive";
+        let frames_in = if in_turn { "user_turn" } else { "between_turns" };
         let sets = [
             &format!("context.strategy={strategy}"),
+            &format!("stream.frames_in={frames_in}"),
             &tokens,
             early.as_ref().unwrap_or(&tokens),
             &format!("context.max_seq_len={max_seq_len}"),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::account::UserTurn;
 use crate::budget::Budget;
 use crate::segment::SegmentKind;
 use crate::simulator::report::PutBack;
@@ -38,11 +39,20 @@ pub struct RecordedBudget {
     pub max_reply_tokens: usize,
     /// The tokens of the largest summary, prompt and answer.
     pub max_summary_tokens: usize,
+    /// Tokens that open and close a user's turn, where frames stand in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_turn: Option<UserTurn<usize>>,
 }
 
 impl From<RecordedBudget> for Budget {
     fn from(recorded: RecordedBudget) -> Self {
-        let RecordedBudget { max_seq_len, reserved_seq_len, max_reply_tokens, max_summary_tokens } = recorded;
+        let RecordedBudget {
+            max_seq_len,
+            reserved_seq_len,
+            max_reply_tokens,
+            max_summary_tokens,
+            user_turn: _,
+        } = recorded;
         Self { max_seq_len, reserved_seq_len, max_reply_tokens, max_summary_tokens }
     }
 }
@@ -59,6 +69,9 @@ pub struct RecordedSegment {
     /// Whether the tokens extend the segment before them.
     #[serde(default)]
     pub continues: bool,
+    /// Whether it came in with the frame, though it stands behind it.
+    #[serde(default)]
+    pub with_frame: bool,
 }
 
 /// A frame, the segments that went in before it, and the reply.

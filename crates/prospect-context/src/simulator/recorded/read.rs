@@ -2,7 +2,7 @@
 
 use super::error::RecordingError;
 use super::event::{RecordedFrame, RecordedOverflow, RecordedSegment, TraceEvent};
-use crate::account::is_opening;
+use crate::account::{UserTurn, is_opening};
 use crate::budget::Budget;
 use crate::segment::SegmentKind;
 use crate::simulator::options::SimulatorOptions;
@@ -13,6 +13,7 @@ use crate::simulator::stream::{StreamSegment, StreamStep};
 pub struct Recording {
     strategy: Option<String>,
     budget: Budget,
+    user_turn: Option<UserTurn<usize>>,
     steps: Vec<StreamStep>,
     overflows: Vec<(usize, RecordedOverflow)>,
 }
@@ -28,10 +29,11 @@ impl Recording {
         events.into_iter().try_for_each(|event| reader.event(event))?;
         let budget = reader.budget.ok_or(RecordingError::NoBudget)?;
         if let Some(overflow) = reader.overflow.take().filter(|overflow| overflow.is_after_frame) {
-            reader.say(waiting_tokens(overflow.event.incoming));
+            reader.say(reader.waiting_tokens(overflow.event.incoming));
             reader.overflows.push((reader.steps.len() - 1, overflow.event));
         }
-        Ok(Self { strategy: reader.strategy, budget, steps: reader.steps, overflows: reader.overflows })
+        let Reader { strategy, user_turn, steps, overflows, .. } = reader;
+        Ok(Self { strategy, budget, user_turn, steps, overflows })
     }
 
     /// The name of the run's strategy.
@@ -56,7 +58,7 @@ impl Recording {
 
     /// Options for a simulation of another strategy on this stream, under the run's budget.
     pub fn options(&self) -> SimulatorOptions<'static> {
-        SimulatorOptions::new(self.budget)
+        SimulatorOptions { user_turn: self.user_turn, ..SimulatorOptions::new(self.budget) }
     }
 }
 
@@ -64,6 +66,7 @@ impl Recording {
 struct Reader {
     strategy: Option<String>,
     budget: Option<Budget>,
+    user_turn: Option<UserTurn<usize>>,
     steps: Vec<StreamStep>,
     overflows: Vec<(usize, RecordedOverflow)>,
     /// The overflow since the last frame, if there was one.
@@ -97,7 +100,9 @@ impl Reader {
         match event {
             TraceEvent::RunStarted { strategy } => self.strategy = Some(strategy),
             TraceEvent::Budget(_) if self.budget.is_some() => return Err(RecordingError::SecondBudget),
-            TraceEvent::Budget(budget) => self.budget = Some(budget.into()),
+            TraceEvent::Budget(budget) => {
+                (self.budget, self.user_turn) = (Some(budget.into()), budget.user_turn);
+            }
             TraceEvent::Frame(frame) => return self.frame(&frame),
             TraceEvent::Overflow(overflow) => return self.overflow(overflow),
             TraceEvent::Other => {}
@@ -149,13 +154,17 @@ impl Reader {
             return Err(RecordingError::CacheTokens { index, expected, found });
         }
         let chunk = self.chunk(index, &frame.segments[..shown])?;
+        let behind_frame = &frame.segments[shown + 1..];
+        let with_frame = behind_frame.iter().take_while(|segment| segment.with_frame).count();
+        let (behind, reply) = behind_frame.split_at(with_frame);
         let step = StreamStep {
             time,
             before: chunk.own,
             frame: stream_segment(&frame.segments[shown]),
+            behind: behind.iter().map(stream_segment).collect(),
             similarity: frame.similarity,
-            reply: frame.segments[shown + 1..].iter().map(stream_segment).collect(),
-            spoke: frame.spoke.unwrap_or(shown + 1 < frame.segments.len()),
+            reply: reply.iter().map(stream_segment).collect(),
+            spoke: frame.spoke.unwrap_or(!reply.is_empty()),
             waiting: None,
         };
         self.said_before(chunk.said, step.chunk_tokens())?;
@@ -214,10 +223,22 @@ impl Reader {
             let expected = brought + said_tokens.max(event.pending);
             return Err(RecordingError::Incoming { time, expected, found });
         }
-        self.say(said.or_else(|| waiting_tokens(waiting)));
+        self.say(said.or_else(|| self.waiting_tokens(waiting)));
         let step = self.steps.len();
         self.overflows.push((if is_after_frame { step - 1 } else { step }, event));
         Ok(())
+    }
+
+    /// Tokens that an eviction dropped before they went in: the last token of a generation, the end of a reply in the user's
+    /// turn, or a message in place of a reply.
+    fn waiting_tokens(&self, tokens: usize) -> Option<StreamSegment> {
+        let message = StreamSegment::new(SegmentKind::Assistant, tokens);
+        match tokens {
+            0 => None,
+            _ if self.user_turn.is_some() => Some(StreamSegment { continues: true, ..message }),
+            1 => Some(StreamSegment::last_token(SegmentKind::Frame)),
+            _ => Some(message),
+        }
     }
 
     /// Sets the tokens that the last step generated and that were not in the cache yet.
@@ -228,17 +249,7 @@ impl Reader {
     }
 }
 
-/// The tokens that an eviction dropped before they went in: the last token of a generation, or a message that
-/// replaces a reply.
-fn waiting_tokens(tokens: usize) -> Option<StreamSegment> {
-    match tokens {
-        0 => None,
-        1 => Some(StreamSegment::last_token(SegmentKind::Frame)),
-        _ => Some(StreamSegment::new(SegmentKind::Assistant, tokens)),
-    }
-}
-
 fn stream_segment(recorded: &RecordedSegment) -> StreamSegment {
-    let RecordedSegment { kind, tokens, pinned, continues } = *recorded;
+    let RecordedSegment { kind, tokens, pinned, continues, with_frame: _ } = *recorded;
     StreamSegment { kind, tokens, pinned, fact: None, continues }
 }

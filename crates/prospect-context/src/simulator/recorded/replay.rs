@@ -96,7 +96,8 @@ impl Recording {
         strategy: &dyn ContextStrategy,
         options: SimulatorOptions<'_>,
     ) -> Result<Replay, SimulatorError> {
-        let options = SimulatorOptions { budget: self.budget(), ..options };
+        let options =
+            SimulatorOptions { budget: self.budget(), user_turn: self.options().user_turn, ..options };
         let mut simulator = Simulator::with_exact_budget(strategy, options);
         let mut overflows = self.overflows().iter().peekable();
         for (step, came_in) in self.steps().iter().enumerate() {
