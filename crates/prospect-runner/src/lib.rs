@@ -3,6 +3,8 @@
 //! [`run::run`] is the way of one video: a source ([`prospect_source`]) gives frames, an engine ([`prospect_engine::Engine`]) puts them
 //! into a model one at a time and lets a context strategy decide what survives when the cache overflows, a trace
 //! ([`prospect_journal`]) takes down what happened, a [`display`] shows it.
+//!
+//! `examples/embed.rs` streams a video in a program of one's own.
 
 mod answer;
 pub mod bench;
@@ -13,6 +15,7 @@ pub mod display;
 pub mod error;
 pub mod gguf_pair;
 pub mod interrupt;
+mod layout;
 mod memory_span;
 pub mod model_files;
 mod operations;
@@ -31,6 +34,7 @@ pub mod similarity;
 pub mod subtitles;
 pub mod suite;
 pub mod suspend;
+mod verbosity;
 mod version;
 
 pub use prospect_session::registry as strategies;

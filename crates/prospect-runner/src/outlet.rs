@@ -6,6 +6,8 @@ use std::sync::Mutex;
 use prospect_foreign::one_line;
 use prospect_source::text_without_secrets;
 
+use crate::verbosity::Level;
+
 /// The first failure; one for the process, as standard output is.
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 
@@ -44,7 +46,11 @@ pub(crate) fn failure() -> Option<io::Error> {
     FAILED.lock().ok()?.take()
 }
 
-/// Writes a line to standard error, addresses without their secrets; where it cannot be written, nobody is there to tell.
-pub(crate) fn tell(line: &str) {
+/// Writes a line to standard error, addresses without their secrets, if as much as that is asked for; where it cannot be written, nobody is
+/// there to tell.
+pub(crate) fn tell(level: Level, line: &str) {
+    if !level.is_told() {
+        return;
+    }
     let _ = writeln!(io::stderr(), "{}", text_without_secrets(&one_line(line)));
 }

@@ -7,6 +7,7 @@ use prospect_model::{
 
 use crate::error::RunError;
 use crate::outlet::tell;
+use crate::verbosity::Level;
 
 /// Where and how the settings let the model compute. What this build or this machine cannot do is refused, never silently
 /// replaced; `auto` says on standard error why a build for GPUs runs on the CPU.
@@ -66,7 +67,7 @@ fn best_device() -> ComputeDevice {
 
 /// What a person should know of a run that does not fail.
 fn note(message: &str) {
-    tell(message);
+    tell(Level::Info, message);
 }
 
 /// The settings' number formats, as the model takes them.

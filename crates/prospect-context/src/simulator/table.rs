@@ -11,6 +11,11 @@ use crate::segment::SegmentKind;
 /// of a summary that one frame waited for, `oldest` the age of the oldest frame in the cache at the end in seconds; then the
 /// share of each kind that survived, and how many facts are told by the cache, only by a summary, or by nothing.
 pub fn table(simulations: &[Simulation]) -> String {
+    aligned(&table_rows(simulations))
+}
+
+/// The cells of [`table`], its head first, for whoever lays them out otherwise.
+pub fn table_rows(simulations: &[Simulation]) -> Vec<Vec<String>> {
     let head = [
         "strategy",
         "steps",
@@ -29,7 +34,7 @@ pub fn table(simulations: &[Simulation]) -> String {
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(simulations.iter().map(row));
-    aligned(&rows)
+    rows
 }
 
 fn row(simulation: &Simulation) -> Vec<String> {

@@ -12,6 +12,7 @@ mod chat_media;
 mod chat_sessions;
 mod client;
 mod keeping;
+mod log;
 mod mqtt;
 mod mqtt_broker;
 mod realtime;
