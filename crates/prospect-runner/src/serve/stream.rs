@@ -194,8 +194,9 @@ impl SessionThread {
             // Whoever waited for it may have gone.
             let _ = opened.send(Ok(input));
         });
-        let (keeper, on_open) = (Some(&keeper), Some(on_open));
-        let keeping = Keeping { keeper, suspended, tells_words: true, ends_live: false, on_open };
+        let keeper = Some(&keeper);
+        let keeping =
+            Keeping { keeper, suspended, tells_words: true, ends_live: false, on_open: Some(on_open) };
         let way = Way { engine: &shared.engine, open };
         run::run_on(way, inputs, keeping, &mut trace, &mut Silent).map(drop)
     }
