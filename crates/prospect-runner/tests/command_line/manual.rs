@@ -49,7 +49,7 @@ fn there_is_a_manual_page_for_every_command() {
 #[test]
 fn a_misspelt_word_is_answered_with_the_right_one() {
     for (misspelt, right) in [
-        (&["rnu"][..], "'run'"),
+        (&["simulat"][..], "'simulate'"),
         (&["run", "--presset", "watch"], "'--preset'"),
         (&["run", "--preset", "wach"], "watch"),
         (&["run", "--set", "stream.fsp=2"], "stream.fps"),
