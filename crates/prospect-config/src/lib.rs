@@ -41,6 +41,9 @@ mod output;
 mod presets;
 mod print;
 mod raw;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod schema_tests;
 mod settings;
 mod source;
 mod strategy;

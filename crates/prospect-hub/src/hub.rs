@@ -47,6 +47,14 @@ impl Hub {
         self
     }
 
+    /// The same hub, which draws progress bars on a terminal or does not.
+    #[cfg(feature = "download")]
+    #[must_use]
+    pub fn with_progress(mut self, shows_progress: bool) -> Self {
+        self.how.shows_progress = shows_progress;
+        self
+    }
+
     /// The same hub, of which only models are downloaded whose configuration stands this check.
     #[cfg(feature = "download")]
     #[must_use]

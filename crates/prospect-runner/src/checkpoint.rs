@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use prospect_config::{CacheBudget, CacheCosts, Settings, SummaryPrompt};
 use prospect_context::Role;
@@ -13,10 +14,12 @@ use prospect_processor::Processor;
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
 use crate::model_files::ModelFiles;
+use crate::outlet::tell;
 use crate::pace::decide_quantize;
 use crate::placement::{placement_of, precisions_of};
 use crate::published;
 use crate::stream_costs::cache_costs;
+use crate::verbosity::Level;
 use prospect_hub::{Hub, HubId, Snapshot, WeightFiles};
 
 /// Folder of the default checkpoint in the repository.
@@ -64,7 +67,18 @@ impl Checkpoint {
         let settings = decide_quantize(settings, &placement, &files.config()?)?;
         let placement = Placement { precisions: precisions_of(&settings.model), ..placement };
         let processor = files.processor()?;
+        let begun = Instant::now();
         let model = files.model(placement)?;
+        tell(
+            Level::Debug,
+            &format!(
+                "debug: {name} from {}: {} on {}, loaded in {:.1} s",
+                files.path().display(),
+                model.placement(),
+                model.placement().device,
+                begun.elapsed().as_secs_f64()
+            ),
+        );
         let (by_shape, by_settings) = (model.config().image_seq_len(), processor.image_seq_len());
         if by_shape != by_settings {
             return Err(RunError::ImageSeqLen { model: by_shape, processor: by_settings });
@@ -184,6 +198,7 @@ pub fn hub(interrupt: &Interrupt) -> Result<Hub, RunError> {
     #[cfg(feature = "download")]
     let hub = hub
         .interrupted_by(interrupt.flag())
+        .with_progress(Level::shows_progress())
         .with_config_check(|text, path| Ok(ModelConfig::parse(text, path).map(drop)?));
     #[cfg(not(feature = "download"))]
     let _ = interrupt;

@@ -4,6 +4,8 @@
 //! ([`prospect_engine::Engine`]) feeds them to a model one at a time, and a context strategy decides
 //! what is kept when the cache overflows. A trace ([`prospect_journal`]) records the events, and a
 //! [`display`] shows them.
+//!
+//! `examples/embed.rs` streams a video in a program of one's own.
 
 mod answer;
 pub mod bench;
@@ -14,6 +16,7 @@ pub mod display;
 pub mod error;
 pub mod gguf_pair;
 pub mod interrupt;
+mod layout;
 mod memory_span;
 pub mod model_files;
 mod operations;
@@ -33,6 +36,7 @@ mod stream_costs;
 pub mod subtitles;
 pub mod suite;
 pub mod suspend;
+mod verbosity;
 mod version;
 
 pub use prospect_session::registry as strategies;

@@ -6,6 +6,8 @@ use std::sync::Mutex;
 use prospect_foreign::one_line;
 use prospect_source::text_without_secrets;
 
+use crate::verbosity::Level;
+
 /// The first failure of the process's standard output.
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 
@@ -44,8 +46,11 @@ pub(crate) fn failure() -> Option<io::Error> {
     FAILED.lock().ok()?.take()
 }
 
-/// Writes a line to standard error, with passwords removed from addresses. A failure to write is
-/// ignored.
-pub(crate) fn tell(line: &str) {
+/// Writes a line to standard error if the level is asked for, with passwords removed from addresses. A
+/// failure to write is ignored.
+pub(crate) fn tell(level: Level, line: &str) {
+    if !level.is_told() {
+        return;
+    }
     let _ = writeln!(io::stderr(), "{}", text_without_secrets(&one_line(line)));
 }

@@ -7,6 +7,7 @@ use prospect_model::{ComputeDevice, ModelConfig, Placement, Precision, cpu_produ
 use crate::error::RunError;
 use crate::operations::of_silent_frame;
 use crate::outlet::tell;
+use crate::verbosity::Level;
 
 /// Share of the rate of a large product that a whole frame reaches. `bench` measures 0.8 to 0.9.
 const SHARE: f64 = 0.8;
@@ -40,9 +41,10 @@ pub(crate) fn decide_quantize(
     if seconds * fps <= 1.0 {
         return Ok(exact());
     }
-    tell(&format!(
+    let told = format!(
         "model.quantize = \"auto\": q8, because a frame takes about {seconds:.1} s in f32 on this CPU, and {fps} a second come"
-    ));
+    );
+    tell(Level::Info, &told);
     Ok(settings.clone().with_quantize(Quantize::Q8))
 }
 

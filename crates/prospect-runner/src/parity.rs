@@ -190,7 +190,7 @@ impl<'a> Comparison<'a> {
 }
 
 /// Streams `frames` through both models with a cache of `capacity` tokens. When it is full, its newer
-/// half is kept under `policy`.
+/// half is kept under `policy`. `progress` is told of every frame.
 ///
 /// # Errors
 /// The source or one of the models fails.
@@ -200,6 +200,7 @@ pub fn compare(
     frames: &mut dyn FrameSource,
     (capacity, policy): (usize, PositionPolicy),
     system_prompt: &str,
+    progress: &mut dyn FnMut(),
 ) -> Result<Parity, RunError> {
     let mut comparison = Comparison::new(models, capacity, policy)?;
     let mut pixels = Pixels::default();
@@ -210,6 +211,7 @@ pub fn compare(
         processor.frame_pixels_into(&frame.image, &mut pixels)?;
         pending.extend(processor.encode_frame(Some(frame.time))?.ids);
         pending = comparison.frame(pixel_values(&pixels), &pending, end)?;
+        progress();
     }
     comparison.finish()
 }
@@ -284,7 +286,8 @@ mod tests {
             let mut frames = prospect_source::open(&video.display().to_string(), options()).unwrap();
             let policy = (384, PositionPolicy::Rerotate);
             let parity =
-                compare([&reference, &other], &processor, frames.as_mut(), policy, "Watch.").unwrap();
+                compare([&reference, &other], &processor, frames.as_mut(), policy, "Watch.", &mut || ())
+                    .unwrap();
             assert_eq!(parity.frames, 40);
             assert!(parity.evictions > 0 && parity.tokens >= parity.frames);
             assert!(parity.vision < near && parity.logits < near && parity.cache < near, "{parity:?}");

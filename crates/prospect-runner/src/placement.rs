@@ -7,6 +7,7 @@ use prospect_model::{
 
 use crate::error::RunError;
 use crate::outlet::tell;
+use crate::verbosity::Level;
 
 /// The device, number type and code that the settings ask for. If this build or machine does not
 /// support them, the result is an error, never a silent replacement. With `auto`, a build for GPUs that
@@ -67,7 +68,7 @@ fn best_device() -> ComputeDevice {
 
 /// Tells a person something that is not an error.
 fn note(message: &str) {
-    tell(message);
+    tell(Level::Info, message);
 }
 
 /// The number formats of the settings in the model's types.

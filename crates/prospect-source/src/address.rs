@@ -97,8 +97,20 @@ pub fn text_without_secrets(text: &str) -> String {
     shown
 }
 
-/// `?a=b&c` as `?a=***&***`. A value that is itself an address is hidden together with everything behind it,
-/// because its password may contain the characters that separate values.
+/// Keys of addresses that tell the cameras of one recorder apart.
+const CHANNEL_KEYS: [&str; 7] = ["camera", "ch", "chan", "channel", "profile", "stream", "subtype"];
+/// Digits of the greatest channel.
+const CHANNEL_DIGITS: usize = 3;
+
+/// Whether a key and its value name a camera: a number that is no secret, and without which nobody could tell two cameras apart.
+fn is_channel(key: &str, value: &str) -> bool {
+    CHANNEL_KEYS.iter().any(|name| key.eq_ignore_ascii_case(name))
+        && (1..=CHANNEL_DIGITS).contains(&value.len())
+        && value.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `?a=b&c&channel=1` as `?a=***&***&channel=1`. A value that is itself an address is hidden together with everything
+/// behind it, because its password may contain the characters that separate values.
 fn without_values(query: &str) -> String {
     let mut shown = String::new();
     let query = query.find("://").map_or(query, |at| &query[..at]);
@@ -108,6 +120,7 @@ fn without_values(query: &str) -> String {
             None => (part, ""),
         };
         match part.split_once('=') {
+            Some((key, value)) if is_channel(key, value) => shown.push_str(part),
             Some((key, _)) => shown.push_str(&format!("{key}={HIDDEN}")),
             None if part.is_empty() => {}
             None => shown.push_str(HIDDEN),
@@ -147,9 +160,12 @@ fn secrets(address: &str) -> Vec<&str> {
             secrets.extend(person.split_once(':').map(|(_, password)| password));
         }
     }
-    secrets.extend(
-        query.split(['?', '&', '#', ';']).map(|part| part.split_once('=').map_or(part, |pair| pair.1)),
-    );
+    let value = |part| match str::split_once(part, '=') {
+        Some((key, value)) if is_channel(key, value) => None,
+        Some((_, value)) => Some(value),
+        None => Some(part),
+    };
+    secrets.extend(query.split(['?', '&', '#', ';']).filter_map(value));
     // One letter is in every word.
     secrets.retain(|secret| secret.len() > 1);
     secrets.sort_by_key(|secret| usize::MAX - secret.len());
@@ -242,6 +258,11 @@ mod tests {
             ("http://host:80/a@b", "http://host:80/a@b"),
             ("http://host/a;jsessionid=S", "http://host/a;jsessionid=***"),
             ("http://host/a", "http://host/a"),
+            (
+                "rtsp://u:p@nvr/live?channel=12&subtype=0&pw=1",
+                "rtsp://***@nvr/live?channel=12&subtype=0&pw=***",
+            ),
+            ("rtsp://nvr/live?channel=1234&stream=a1", "rtsp://nvr/live?channel=***&stream=***"),
             ("videos/a@b?c=d.mp4", "videos/a@b?c=d.mp4"),
         ] {
             assert_eq!(without_secrets(address), shown);

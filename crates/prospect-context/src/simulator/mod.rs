@@ -51,4 +51,4 @@ pub use report::{Eviction, FactPlace, FactRecord, PutBack, Simulation, StepFigur
 pub use simulate::Simulator;
 pub use stand_in::WordCounter;
 pub use stream::{StreamSegment, StreamStep};
-pub use table::table;
+pub use table::{table, table_rows};

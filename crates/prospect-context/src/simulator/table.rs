@@ -12,6 +12,11 @@ use crate::segment::SegmentKind;
 /// seconds of the oldest frame in the cache at the end. Then come the share of each kind that survived, and
 /// the number of facts that are told by the cache, only by a summary, or by nothing.
 pub fn table(simulations: &[Simulation]) -> String {
+    aligned(&table_rows(simulations))
+}
+
+/// The cells of [`table`], its head first, for whoever lays them out otherwise.
+pub fn table_rows(simulations: &[Simulation]) -> Vec<Vec<String>> {
     let head = [
         "strategy",
         "steps",
@@ -30,7 +35,7 @@ pub fn table(simulations: &[Simulation]) -> String {
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(simulations.iter().map(row));
-    aligned(&rows)
+    rows
 }
 
 fn row(simulation: &Simulation) -> Vec<String> {

@@ -48,12 +48,18 @@ pub(super) struct Download {
     pub(super) patience: Patience,
     pub(super) interrupt: Interrupt,
     pub(super) check_config: CheckConfig,
+    pub(super) shows_progress: bool,
 }
 
 impl Default for Download {
     /// For everything.
     fn default() -> Self {
-        Self { patience: Patience::default(), interrupt: Interrupt::default(), check_config: |_, _| Ok(()) }
+        Self {
+            patience: Patience::default(),
+            interrupt: Interrupt::default(),
+            check_config: |_, _| Ok(()),
+            shows_progress: true,
+        }
     }
 }
 
@@ -62,7 +68,7 @@ pub(super) fn download(environment: &Environment, how: &Download, id: &HubId) ->
     let client = Client::new(environment, how.patience, how.interrupt.clone());
     let listing = list(&client, id)?;
     let repository = Repository::new(&environment.cache, id);
-    let mut transfer = Transfer::new(&client, &repository, id, &listing.commit);
+    let mut transfer = Transfer::new(&client, &repository, id, &listing.commit, how.shows_progress);
     fetch_config(&mut transfer, &repository, &listing, id, how.check_config)?;
     let mut small = vec![listing.file(TOKENIZER).ok_or_else(|| missing(id, TOKENIZER))?];
     small.extend(listing.file(PREPROCESSOR));
@@ -82,7 +88,7 @@ pub(super) fn describe(
     let client = Client::new(environment, how.patience, how.interrupt.clone());
     let listing = list(&client, id)?;
     let repository = Repository::new(&environment.cache, id);
-    let mut transfer = Transfer::new(&client, &repository, id, &listing.commit);
+    let mut transfer = Transfer::new(&client, &repository, id, &listing.commit, how.shows_progress);
     fetch_config(&mut transfer, &repository, &listing, id, how.check_config)?;
     let weights = weights(&mut transfer, &repository, &listing, id)?;
     let snapshot = note_revision(&repository, &listing, id)?;

@@ -8,8 +8,11 @@ use super::listing::RemoteFile;
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar over the bytes of all files.
-    pub(super) fn of(files: &[&RemoteFile]) -> Self {
+    /// A bar over the bytes of all files; one that is not shown draws nothing.
+    pub(super) fn of(files: &[&RemoteFile], is_shown: bool) -> Self {
+        if !is_shown {
+            return Self(ProgressBar::hidden());
+        }
         let bar = ProgressBar::new(files.iter().map(|file| file.bytes).sum());
         let template = "{msg:32!} {bar:24} {decimal_bytes:>10} / {decimal_total_bytes:<10} {decimal_bytes_per_sec:>12}, {eta} left";
         // The template is a constant; should it ever be wrong, the plain bar is no failure.

@@ -25,6 +25,7 @@ pub(super) struct Transfer<'a> {
     repository: &'a Repository,
     id: &'a HubId,
     commit: &'a str,
+    shows_progress: bool,
 }
 
 impl<'a> Transfer<'a> {
@@ -33,13 +34,14 @@ impl<'a> Transfer<'a> {
         repository: &'a Repository,
         id: &'a HubId,
         commit: &'a str,
+        shows_progress: bool,
     ) -> Self {
-        Self { client, repository, id, commit }
+        Self { client, repository, id, commit, shows_progress }
     }
 
     /// Fetches what is missing of these files.
     pub(super) fn fetch(&mut self, files: &[&RemoteFile]) -> Result<(), HubError> {
-        let progress = Progress::of(files);
+        let progress = Progress::of(files, self.shows_progress);
         for file in files {
             progress.say(&file.name);
             self.fetch_blob(file, &progress)?;

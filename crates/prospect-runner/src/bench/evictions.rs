@@ -7,6 +7,7 @@ use prospect_context::{Budget, ContextStrategy, DialogueState, PositionPolicy, S
 use prospect_model::{CacheTail, Embeddings, EvictionPiece, KvCache, SmolVlm};
 use serde::Serialize;
 
+use super::Progress;
 use super::stages::{fill, frame_tokens, times, word_ids};
 use crate::error::RunError;
 use crate::strategies::Registry;
@@ -42,16 +43,19 @@ pub fn measure_evictions(
     model: &SmolVlm,
     budget: usize,
     repeats: usize,
+    progress: &mut Progress<'_>,
 ) -> Result<Vec<MeasuredEviction>, RunError> {
     let strategies = strategies()?;
     let overflows =
         strategies.iter().map(|strategy| overflow(strategy.as_ref(), frame_tokens(model), budget));
     let overflows = overflows.collect::<Result<Vec<_>, _>>()?;
+    progress("evictions: filling the cache");
     let full = Full::new(model, overflows.iter().map(|overflow| overflow.tokens_before).max().unwrap_or(0))?;
     let mut measured = Vec::new();
     for overflow in &overflows {
         let policies = if overflow.kept == 0 { &POLICIES[..1] } else { &POLICIES };
         for &policy in policies {
+            progress(&format!("evictions: {}, {}", overflow.strategy, policy.as_str()));
             measured.push(overflow.measure(model, &full, policy, repeats)?);
         }
     }

@@ -8,6 +8,9 @@ mod stages;
 mod stream;
 mod streams;
 
+/// Is told what is measured next.
+pub type Progress<'a> = dyn FnMut(&str) + 'a;
+
 pub use bandwidth::{Rates, rates};
 pub use evictions::{MeasuredEviction, measure_evictions};
 pub use shapes::{Shape, shape};

@@ -6,6 +6,7 @@ use prospect_context::PositionPolicy;
 use prospect_model::{KvCache, PixelValues, SmolVlm};
 use serde::Serialize;
 
+use super::Progress;
 use crate::error::RunError;
 use crate::operations::{self, of_decoder, of_vision};
 
@@ -19,6 +20,16 @@ pub enum Stage {
     Prefill,
     /// Decoding of one token, with tokens in the cache.
     Decode,
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Vision => "vision + connector",
+            Self::Prefill => "prefill a frame",
+            Self::Decode => "decode a token",
+        })
+    }
 }
 
 /// Measurement of one stage at one cache length.
@@ -45,18 +56,27 @@ pub struct Measured {
 ///
 /// # Errors
 /// The model fails.
-pub fn measure(model: &SmolVlm, cache_lengths: &[usize], repeats: usize) -> Result<Vec<Measured>, RunError> {
+pub fn measure(
+    model: &SmolVlm,
+    cache_lengths: &[usize],
+    repeats: usize,
+    progress: &mut Progress<'_>,
+) -> Result<Vec<Measured>, RunError> {
     let frame_tokens = frame_tokens(model);
     let positions = model.config().text_config.max_position_embeddings;
     let longest = positions.saturating_sub(frame_tokens + 1);
     let mut lengths: Vec<usize> = cache_lengths.iter().map(|length| (*length).min(longest)).collect();
     lengths.dedup();
+    let stages = 1 + 2 * lengths.len();
+    progress(&format!("stage 1 of {stages}: {}", Stage::Vision));
     let mut measured = vec![vision(model, repeats)?];
     let capacity = lengths.iter().max().map_or(0, |most| most + frame_tokens + 1);
     let mut cache = model.new_cache(capacity, PositionPolicy::default())?;
     for stage in [Stage::Prefill, Stage::Decode] {
         let tokens = if stage == Stage::Prefill { frame_tokens } else { 1 };
         for &length in &lengths {
+            let number = measured.len() + 1;
+            progress(&format!("stage {number} of {stages}: {stage} behind {length} tokens"));
             fill(model, &mut cache, length)?;
             measured.push(behind(model, &mut cache, (stage, tokens), repeats)?);
         }

@@ -7,6 +7,7 @@ use prospect_context::PositionPolicy;
 use prospect_model::{EvictionPiece, KvCache, SmolVlm};
 use serde::Serialize;
 
+use super::Progress;
 use super::stages::{fill, frame_pixels, frame_tokens, word_ids};
 use crate::error::RunError;
 use prospect_engine::resident_memory_bytes;
@@ -35,6 +36,7 @@ pub fn measure_stream(
     model: &SmolVlm,
     cache_tokens: usize,
     frames: usize,
+    progress: &mut Progress<'_>,
 ) -> Result<MeasuredStream, RunError> {
     let frame = frame_tokens(model);
     let room = frames * frame + frames.div_ceil(REPLY_EVERY) * REPLY_TOKENS;
@@ -42,6 +44,7 @@ pub fn measure_stream(
     let cache_tokens = cache_tokens.min(positions.saturating_sub(room));
     let mut cache = model.new_cache(cache_tokens + room, PositionPolicy::default())?;
     let mut rate = |talks: bool| -> Result<f64, RunError> {
+        progress(if talks { "a stream with replies" } else { "a silent stream" });
         fill(model, &mut cache, cache_tokens)?;
         one_frame(model, &mut cache, false)?;
         cache.truncate(cache_tokens);
@@ -84,7 +87,12 @@ pub struct Soak {
 ///
 /// # Errors
 /// The model fails.
-pub fn soak(model: &SmolVlm, budget: usize, seconds: u64) -> Result<Soak, RunError> {
+pub fn soak(
+    model: &SmolVlm,
+    budget: usize,
+    seconds: u64,
+    progress: &mut Progress<'_>,
+) -> Result<Soak, RunError> {
     let mut cache = model.new_cache(budget, PositionPolicy::Rerotate)?;
     let needed = frame_tokens(model) + REPLY_TOKENS;
     let device = || model.device_memory().map(|memory| memory.used);
@@ -98,6 +106,7 @@ pub fn soak(model: &SmolVlm, budget: usize, seconds: u64) -> Result<Soak, RunErr
         }
         one_frame(model, &mut cache, frames % REPLY_EVERY == REPLY_EVERY - 1)?;
         frames += 1;
+        progress(&format!("{frames} frames, {evictions} evictions"));
         if first.is_none() && started.elapsed().as_secs_f64() > whole / 10.0 {
             first = Some((resident_memory_bytes(), device()));
         }
@@ -140,7 +149,7 @@ mod tests {
     #[test]
     fn a_stream_is_measured_behind_the_cache_that_is_asked_for() {
         let model = SmolVlm::load(&default_checkpoint().unwrap()).unwrap();
-        let measured = measure_stream(&model, 64, 10).unwrap();
+        let measured = measure_stream(&model, 64, 10, &mut |_| ()).unwrap();
         assert_eq!(measured.cache_tokens, 64);
         assert!(measured.silent_frames_per_second > 0.0 && measured.talking_frames_per_second > 0.0);
     }

@@ -16,6 +16,7 @@ use prospect_session::registry::Registry;
 use prospect_session::{Event, Fingerprint, Guidance, Language, LanguageError, Thumbnail};
 use serde::Serialize;
 
+use super::Progress;
 use super::stages::{frame_pixels, frame_tokens, word_ids};
 use crate::error::RunError;
 
@@ -46,9 +47,17 @@ pub struct MeasuredStreams {
 ///
 /// # Errors
 /// The engine fails.
-pub fn measure_streams(model: SmolVlm, counts: &[usize]) -> Result<Vec<MeasuredStreams>, RunError> {
+pub fn measure_streams(
+    model: SmolVlm,
+    counts: &[usize],
+    progress: &mut Progress<'_>,
+) -> Result<Vec<MeasuredStreams>, RunError> {
     let model = Arc::new(model);
-    counts.iter().map(|&streams| measure(&model, streams)).collect()
+    let one = |&streams: &usize| {
+        progress(&format!("{streams} streams"));
+        measure(&model, streams)
+    };
+    counts.iter().map(one).collect()
 }
 
 fn measure(model: &Arc<SmolVlm>, count: usize) -> Result<MeasuredStreams, RunError> {
@@ -190,7 +199,7 @@ mod tests {
     #[test]
     fn streams_are_measured_together() {
         let model = SmolVlm::load(&default_checkpoint().unwrap()).unwrap();
-        let measured = measure_streams(model, &[1, 3]).unwrap();
+        let measured = measure_streams(model, &[1, 3], &mut |_| ()).unwrap();
         assert_eq!(measured.iter().map(|measured| measured.streams).collect::<Vec<_>>(), [1, 3]);
         let told = |of: &MeasuredStreams| {
             of.frames_per_second > 0.0 && of.tokens_per_second > 0.0 && of.p95_frame_ms > 0.0

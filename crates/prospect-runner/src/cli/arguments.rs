@@ -3,59 +3,101 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use prospect_config::{Layers, Settings};
 
 use super::common::CommonArguments;
+use super::examples;
 use super::formats::format;
 use super::results::ResultArguments;
 use crate::error::RunError;
 use crate::suite::Shard;
+use crate::version::long_version;
 use prospect_evaluation::annotations::Format;
 
 /// Watches a video as it happens and speaks when it helps.
 #[derive(Debug, Parser)]
-#[command(name = "prospect-runner", version = crate::VERSION, about)]
+#[command(
+    name = "prospect-runner",
+    version = crate::VERSION,
+    long_version = long_version(),
+    about,
+    after_long_help = examples::PROGRAM
+)]
 pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) verbosity: VerbosityArguments,
     #[command(subcommand)]
     pub(super) command: Command,
+}
+
+/// How much goes to standard error, of every command.
+#[derive(Debug, Args)]
+pub(super) struct VerbosityArguments {
+    /// Say more on standard error: -v models and evictions, -vv every frame. PROSPECT_LOG=debug does the same.
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub(super) verbose: u8,
+    /// Say less on standard error: -q no notes and no progress, -qq no warnings. PROSPECT_LOG=warn does the same.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(super) quiet: u8,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Stream one video; without SOURCE the small one of the repository.
+    #[command(after_long_help = examples::RUN)]
     Run(RunArguments),
     /// Live sessions over HTTP and WebSocket, and a page with a webcam.
     #[cfg(feature = "serve")]
+    #[command(after_long_help = examples::SERVE)]
     Serve(Box<ServeArguments>),
     /// Answer one prompt about images or a video.
+    #[command(after_long_help = examples::GENERATE)]
     Generate(GenerateArguments),
     /// Run the same videos under several strategies: a table and a report.
+    #[command(after_long_help = examples::COMPARE)]
     Compare(CompareArguments),
     /// Run a dataset under the settings' strategy; started again, it does what is missing.
+    #[command(after_long_help = examples::EVAL)]
     Eval(EvalArguments),
     /// What other strategies would have kept of a run's stream, from its trace and without a model.
+    #[command(after_long_help = examples::SIMULATE)]
     Simulate(SimulateArguments),
     /// Make a page of a run, from its trace.
+    #[command(after_long_help = examples::REPORT)]
     Report(ReportArguments),
     /// Bring the results of several shards together.
+    #[command(after_long_help = examples::MERGE)]
     Merge(MergeArguments),
     /// Measure every stage at a published size, with random weights: nothing is downloaded.
+    #[command(after_long_help = examples::BENCH)]
     Bench(BenchArguments),
     /// Fetch a checkpoint from the hub into its cache; started again, it goes on where it was.
+    #[command(after_long_help = examples::DOWNLOAD)]
     Download(DownloadArguments),
     /// Compare the device and type of the settings with f32 on the CPU, over a video.
+    #[command(after_long_help = examples::PARITY)]
     Parity(ParityArguments),
     /// Show a checkpoint's shapes, parameters and what its cache costs.
+    #[command(after_long_help = examples::INSPECT)]
     Inspect(InspectArguments),
     /// Write an annotation file in another format.
+    #[command(after_long_help = examples::CONVERT)]
     Convert(ConvertArguments),
     /// Show what this machine and this build offer: instructions, threads, memory, ffmpeg, GPU, the hub's cache.
+    #[command(after_long_help = examples::DOCTOR)]
     Doctor,
     /// Write a completion script for a shell to standard output.
+    #[command(after_long_help = examples::COMPLETIONS)]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
+    },
+    /// Write a manual page for the program and one for each command.
+    #[command(after_long_help = examples::MAN)]
+    Man {
+        /// Folder for the pages; made if it is not there, and pages of the same name are replaced.
+        folder: PathBuf,
     },
 }
 
@@ -66,35 +108,35 @@ pub(super) struct ServeArguments {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8642")]
     pub(super) listen: std::net::SocketAddr,
     /// Keys that are let in, one a line; clients show one as `Authorization: Bearer KEY`.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Who may come in")]
     pub(super) api_key_file: Option<PathBuf>,
     /// Let in whoever reaches the server.
-    #[arg(long)]
+    #[arg(long, help_heading = "Who may come in")]
     pub(super) insecure: bool,
     /// A page elsewhere that may drive the server, `https://host:port`; may be given more than once.
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", help_heading = "Who may come in")]
     pub(super) allow_origin: Vec<String>,
     /// A camera that sessions may watch by its name: what `run` takes as SOURCE. May be given more than once.
-    #[arg(long = "camera", value_name = "NAME=SOURCE", value_parser = named_camera)]
+    #[arg(long = "camera", value_name = "NAME=SOURCE", value_parser = named_camera, help_heading = "What is watched")]
     pub(super) cameras: Vec<(String, String)>,
     /// What requests may name as a source: `rtsp://10.0.0.0/8`, `rtsp://cam-*.local`, `/dev/video*`, `/srv/videos/`. Nothing without it.
     /// May be given more than once.
-    #[arg(long, value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN", help_heading = "What is watched")]
     pub(super) allow_source: Vec<String>,
     /// Fetch pictures and videos of conversations from the internet.
-    #[arg(long)]
+    #[arg(long, help_heading = "What is watched")]
     pub(super) fetch: bool,
     /// Folder in which sessions are written down; a server that begins anew goes on with those that are there.
-    #[arg(long, value_name = "FOLDER", default_value = "out/serve")]
+    #[arg(long, value_name = "FOLDER", default_value = "out/serve", help_heading = "Sessions")]
     pub(super) state: PathBuf,
     /// Frames from one time that a session is written down to the next.
-    #[arg(long, value_name = "FRAMES", default_value = "60")]
+    #[arg(long, value_name = "FRAMES", default_value = "60", help_heading = "Sessions")]
     pub(super) checkpoint_every: NonZeroUsize,
     /// Bytes that the caches of all sessions may take; a session that would need more is refused.
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", help_heading = "Sessions")]
     pub(super) cache_memory: Option<u64>,
     /// Most sessions at a time.
-    #[arg(long, value_name = "SESSIONS", default_value_t = 64)]
+    #[arg(long, value_name = "SESSIONS", default_value_t = 64, help_heading = "Sessions")]
     pub(super) max_sessions: usize,
     /// The log as lines of JSON.
     #[arg(long)]
@@ -134,6 +176,7 @@ pub(super) struct RunArguments {
 
 /// How a stream outlives its process. No settings: they say nothing of the stream, and its trace is the same without them.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Interrupt and go on")]
 pub(super) struct KeepingArguments {
     /// Write the stream down here now and then, and at Ctrl-C, so that --resume can go on with it.
     #[arg(long, value_name = "FILE")]
@@ -199,6 +242,7 @@ pub(super) struct EvalArguments {
 
 /// What every command takes that runs many videos.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Runs")]
 pub(super) struct SuiteArguments {
     /// Strategies, comma-separated; NAME:POSITIONS for those that keep something, `sanity` for the references as replies.
     /// Without it: compare takes all of them, eval the one of the settings.

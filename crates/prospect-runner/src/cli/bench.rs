@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::arguments::BenchArguments;
-use super::say::print;
-use super::table::aligned;
+use super::progress::spinner;
+use super::say::{fit_table, print, print_fitted};
 use crate::bench::{
-    Measured, MeasuredEviction, MeasuredStream, MeasuredStreams, Rates, Stage, measure, measure_evictions,
+    Measured, MeasuredEviction, MeasuredStream, MeasuredStreams, Rates, measure, measure_evictions,
     measure_stream, measure_streams, rates, shape, soak,
 };
 use crate::error::RunError;
@@ -41,35 +41,44 @@ pub(super) fn bench(arguments: &BenchArguments) -> Result<(), RunError> {
     let settings = arguments.settings()?;
     let shape = shape(&arguments.shape, placement_of(&settings)?)?;
     let model = &shape.model;
+    let spinner = spinner();
+    let progress = &mut |what: &str| {
+        spinner.set_message(what.to_owned());
+        spinner.tick();
+    };
     if let Some(seconds) = arguments.soak {
-        let soak = soak(model, EVICTION_BUDGET, seconds)?;
+        let soak = soak(model, EVICTION_BUDGET, seconds, progress)?;
+        spinner.finish_and_clear();
         // Numbers always serialise.
         print(&serde_json::to_string_pretty(&soak).unwrap_or_default());
         return Ok(());
     }
     if !arguments.streams.is_empty() {
         let name = format!("{} with random weights in {}", shape.name, model.placement());
-        let measured = measure_streams(shape.model, &arguments.streams)?;
+        let measured = measure_streams(shape.model, &arguments.streams, progress)?;
+        spinner.finish_and_clear();
         let text = match arguments.json {
             // Numbers always serialise.
             true => serde_json::to_string_pretty(&measured).unwrap_or_default(),
             false => {
-                format!("{name}, {} threads\n{}", prospect_model::threads(), aligned(&streams(&measured)))
+                format!("{name}, {} threads\n{}", prospect_model::threads(), fit_table(&streams(&measured)))
             }
         };
-        print(&text);
+        print_fitted(&text);
         return Ok(());
     }
+    progress("what the machine could do");
     let rates = rates(model)?;
-    let stages = measure(model, &arguments.cache, arguments.repeats)?;
+    let stages = measure(model, &arguments.cache, arguments.repeats, progress)?;
     let stream = match arguments.stream {
-        true => Some(measure_stream(model, STREAM_CACHE, STREAM_FRAMES)?),
+        true => Some(measure_stream(model, STREAM_CACHE, STREAM_FRAMES, progress)?),
         false => None,
     };
     let evictions = match arguments.evictions {
-        true => measure_evictions(model, EVICTION_BUDGET, arguments.repeats)?,
+        true => measure_evictions(model, EVICTION_BUDGET, arguments.repeats, progress)?,
         false => Vec::new(),
     };
+    spinner.finish_and_clear();
     let report = Report {
         device: model.placement().device.to_string(),
         precisions: model.placement().to_string(),
@@ -87,7 +96,7 @@ pub(super) fn bench(arguments: &BenchArguments) -> Result<(), RunError> {
         // Numbers always serialise.
         print(&serde_json::to_string_pretty(&report).unwrap_or_default());
     } else {
-        print(&text(&report));
+        print_fitted(&text(&report));
     }
     Ok(())
 }
@@ -102,7 +111,7 @@ fn text(report: &Report) -> String {
         report.rates.bytes_per_second / 1e9,
         report.rates.operations_per_second / 1e12,
     );
-    let mut parts = vec![head, aligned(&stages(report))];
+    let mut parts = vec![head, fit_table(&stages(report))];
     if let Some(stream) = &report.stream {
         parts.push(format!(
             "stream at {} tokens: {:.1} frames a second silent, {:.1} with a reply of 20 tokens every 10 frames",
@@ -110,7 +119,7 @@ fn text(report: &Report) -> String {
         ));
     }
     if !report.evictions.is_empty() {
-        parts.push(aligned(&evictions(report)));
+        parts.push(fit_table(&evictions(report)));
     }
     let mebibytes = |bytes: f64| format!("{:.0} MiB", bytes / f64::from(1 << 20));
     if let Some(bytes) = report.peak_memory_bytes {
@@ -136,15 +145,10 @@ fn stages(report: &Report) -> Vec<Vec<String>> {
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for measured in &report.stages {
-        let stage = match measured.stage {
-            Stage::Vision => "vision + connector",
-            Stage::Prefill => "prefill a frame",
-            Stage::Decode => "decode a token",
-        };
         let reading = measured.bytes as f64 / report.rates.bytes_per_second * 1e3;
         let multiplying = measured.operations / report.rates.operations_per_second * 1e3;
         let mut row = vec![
-            stage.to_owned(),
+            measured.stage.to_string(),
             measured.cache_tokens.map_or("-".to_owned(), |tokens| tokens.to_string()),
             measured.tokens.to_string(),
             format!("{:.2}", measured.median_ms),

@@ -6,7 +6,7 @@ use clap::Args;
 use prospect_config::{Layers, Preset, Settings, TalkPolicy, WORKBENCH_CONFIG};
 use prospect_source::without_secrets;
 
-use super::say::print;
+use super::say::{print, print_fitted};
 use crate::error::RunError;
 use crate::strategies::Registry;
 
@@ -19,59 +19,59 @@ const UNLIMITED: &str = "unlimited";
 #[derive(Debug, Args)]
 pub(super) struct CommonArguments {
     /// Settings file (TOML).
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
     config: Option<PathBuf>,
     /// Settings that fit together, under those of --config; `list` shows all presets.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "Settings")]
     preset: Option<String>,
     /// Any setting; may be given more than once.
-    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE", help_heading = "Settings")]
     settings: Vec<String>,
     /// Checkpoint folder, a GGUF file with its mmproj beside it, or a hub id (OWNER/NAME or OWNER/NAME@REVISION): from the hub's
     /// cache, or downloaded into it.
-    #[arg(long, value_name = "FOLDER|FILE|ID")]
+    #[arg(long, value_name = "FOLDER|FILE|ID", help_heading = "Model")]
     model: Option<String>,
     /// auto, cpu, cuda or cuda:N.
-    #[arg(long)]
+    #[arg(long, help_heading = "Model")]
     device: Option<String>,
     /// auto, f32, bf16 or f16.
-    #[arg(long)]
+    #[arg(long, help_heading = "Model")]
     dtype: Option<String>,
     /// none, q8 (int8 weights and cache, bf16 attention between patches; faster on a CPU and less exact), or auto.
-    #[arg(long)]
+    #[arg(long, help_heading = "Model")]
     quantize: Option<String>,
     /// What happens when the cache is full.
-    #[arg(long)]
+    #[arg(long, help_heading = "Memory")]
     strategy: Option<String>,
     /// How long a frame is remembered, such as 90s or 5m: a budget for the cache. What is said takes room from the frames.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", help_heading = "Memory")]
     remember: Option<String>,
     /// Ask this again and again: when the picture changes, or at intervals with --every.
-    #[arg(long, value_name = "QUESTION")]
+    #[arg(long, value_name = "QUESTION", help_heading = "What is said")]
     ask: Option<String>,
     /// Ask at intervals of this length, such as 10s.
-    #[arg(long, value_name = "TIME", conflicts_with = "when_changed")]
+    #[arg(long, value_name = "TIME", conflicts_with = "when_changed", help_heading = "What is said")]
     every: Option<String>,
     /// Ask when the picture changes.
-    #[arg(long)]
+    #[arg(long, help_heading = "What is said")]
     when_changed: bool,
     /// Annotation file; without it the one beside the video.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     annotations: Option<String>,
     /// Folder for the trace.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", help_heading = "Output")]
     out: Option<String>,
     /// Longest reply in tokens.
-    #[arg(long, value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS", help_heading = "What is said")]
     max_new_tokens: Option<String>,
     /// Play the video at its own pace: frames that come while the model is busy are dropped.
-    #[arg(long)]
+    #[arg(long, help_heading = "Settings")]
     realtime: bool,
     /// JSON on standard output.
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     json: bool,
     /// Show the resolved settings and end.
-    #[arg(long)]
+    #[arg(long, help_heading = "Settings")]
     print_config: bool,
 }
 
@@ -79,7 +79,7 @@ impl CommonArguments {
     /// Default settings, preset, file, `--set`, flags, merged and checked; `None` if something was only to be printed.
     pub(super) fn resolve_or_print(&self, registry: &Registry) -> Result<Option<Settings>, RunError> {
         if self.preset.as_deref() == Some(LIST) {
-            print(&presets());
+            print_fitted(&presets());
             return Ok(None);
         }
         let layers = self.layers(registry)?;

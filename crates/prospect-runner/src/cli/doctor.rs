@@ -3,26 +3,15 @@
 use std::process::{Command, Stdio};
 
 use prospect_foreign::one_line;
-use prospect_model::{
-    ComputeDevice, Placement, Precision, cpu_instructions, cpu_product_rate, has_cuda, threads,
-};
+use prospect_model::{ComputeDevice, Placement, Precision, cpu_product_rate, has_cuda, threads};
 
-use super::say::print;
+use super::say::print_fitted;
 use crate::operations::of_silent_frame;
 use crate::published::{SIZES, Size};
-use crate::version::VERSION;
+use crate::version::{VERSION, features, kernels};
 
 /// Tokens in the cache before the frame whose time is estimated.
 const CACHED_TOKENS: usize = 2048;
-/// Features of the build that a person chooses.
-const FEATURES: [(&str, bool); 5] = [
-    ("serve", cfg!(feature = "serve")),
-    ("download", cfg!(feature = "download")),
-    ("cuda", cfg!(feature = "cuda")),
-    ("arrow", cfg!(feature = "arrow")),
-    ("sentence-encoder", cfg!(feature = "sentence-encoder")),
-];
-
 /// Prints one line for each thing. Nothing here fails: what cannot be found out is said.
 pub(super) fn doctor() {
     let rate = cpu_product_rate(Precision::F32).ok();
@@ -35,22 +24,21 @@ pub(super) fn doctor() {
         ("hub", hub()),
     ];
     for (name, value) in rows {
-        print(&format!("{name:<10}  {value}"));
+        print_fitted(&format!("{name:<10}  {value}"));
     }
     for size in &SIZES {
-        print(&format!("{:<10}  {}", size.name, checkpoint(size, rate)));
+        print_fitted(&format!("{:<10}  {}", size.name, checkpoint(size, rate)));
     }
 }
 
 fn program() -> String {
-    let features: Vec<&str> = FEATURES.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| *name).collect();
     let (architecture, system) = (std::env::consts::ARCH, std::env::consts::OS);
-    format!("prospect-runner {VERSION}, {architecture} {system}, features: {}", list(&features))
+    format!("prospect-runner {VERSION}, {architecture} {system}, features: {}", features())
 }
 
 fn processor(rate: Option<f64>) -> String {
     let rate = rate.map(|rate| format!(", {:.0} GFLOP/s in f32", rate / 1e9)).unwrap_or_default();
-    format!("{} threads, instructions: {}{rate}", threads(), list(&cpu_instructions()))
+    format!("{} threads, instructions: {}{rate}", threads(), kernels())
 }
 
 fn memory() -> String {
@@ -111,11 +99,4 @@ fn checkpoint(size: &Size, rate: Option<f64>) -> String {
         format!(", a silent frame takes at least {:.1} s on this CPU in f32", operations / rate)
     });
     format!("{}: {place}{}", size.hub_id, pace.unwrap_or_default())
-}
-
-fn list(names: &[&str]) -> String {
-    match names {
-        [] => "none".to_owned(),
-        names => names.join(", "),
-    }
 }

@@ -7,7 +7,7 @@ use prospect_model::{CacheType, ModelConfig};
 use serde::Serialize;
 
 use super::arguments::InspectArguments;
-use super::say::print;
+use super::say::{print, print_fitted};
 use crate::checkpoint;
 use crate::error::RunError;
 use crate::memory_span::MemorySpan;
@@ -76,7 +76,7 @@ pub(super) fn inspect(arguments: &InspectArguments) -> Result<(), RunError> {
         // Numbers always serialise.
         print(&serde_json::to_string(&report).unwrap_or_default());
     } else {
-        print(&text(&files.path().display().to_string(), &report));
+        print_fitted(&text(&files.path().display().to_string(), &report));
     }
     Ok(())
 }

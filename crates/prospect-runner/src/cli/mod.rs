@@ -8,9 +8,14 @@ mod convert;
 mod doctor;
 mod download;
 mod eval;
+mod examples;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod examples_tests;
 mod formats;
 mod generate;
 mod inspect;
+mod man;
 mod merge;
 #[cfg(feature = "serve")]
 mod notify;
@@ -18,6 +23,7 @@ mod output_folder;
 mod page;
 mod parity;
 mod people;
+mod progress;
 mod report;
 mod results;
 mod run;
@@ -26,7 +32,6 @@ mod say;
 mod serve;
 mod simulate;
 mod suite;
-mod table;
 mod tables;
 mod threads;
 #[cfg(feature = "serve")]
@@ -43,7 +48,8 @@ use crate::error::RunError;
 use crate::interrupt::Interrupt;
 use crate::outlet::{self, Outlet};
 use crate::strategies::{Parameters, Registry};
-use arguments::{Arguments, Command};
+use crate::verbosity::{self, Level};
+use arguments::{Arguments, Command, VerbosityArguments};
 use say::complain;
 
 /// The command line, with the strategies that a program adds to the built-in ones:
@@ -86,10 +92,9 @@ impl Cli {
     /// Parses the arguments of the process, runs the command and reports a failure as one line on standard error.
     pub fn main(self) -> ExitCode {
         let arguments = Arguments::parse();
+        set_verbosity(&arguments.verbosity);
         let outcome = match self.refused {
-            None => {
-                start_threads().and_then(|()| run_command(&arguments.command, &Arc::new(self.strategies)))
-            }
+            None => start_threads().and_then(|()| run_command(&arguments, &Arc::new(self.strategies))),
             Some(refused) => Err(refused),
         };
         // What is behind standard output may be full: nobody has read what was written then.
@@ -112,11 +117,21 @@ fn start_threads() -> Result<(), RunError> {
     Ok(())
 }
 
-fn run_command(command: &Command, strategies: &Arc<Registry>) -> Result<(), RunError> {
-    match command {
+/// `-v` and `-q`, else `PROSPECT_LOG`.
+fn set_verbosity(VerbosityArguments { verbose, quiet }: &VerbosityArguments) {
+    match Level::chosen(*verbose, *quiet, std::env::var(verbosity::VARIABLE).ok().as_deref()) {
+        Ok(level) => level.set(),
+        Err(note) => complain("warning", &note),
+    }
+}
+
+fn run_command(arguments: &Arguments, strategies: &Arc<Registry>) -> Result<(), RunError> {
+    match &arguments.command {
         Command::Run(command) => run::run(command, strategies, &Interrupt::by_signals()?),
         #[cfg(feature = "serve")]
-        Command::Serve(command) => serve::serve(command, strategies, &Interrupt::by_signals()?),
+        Command::Serve(command) => {
+            serve::serve(command, &arguments.verbosity, strategies, &Interrupt::by_signals()?)
+        }
         Command::Compare(command) => compare::compare(command, strategies, &Interrupt::by_signals()?),
         Command::Eval(command) => eval::eval(command, strategies, &Interrupt::by_signals()?),
         Command::Simulate(command) => simulate::simulate(command, strategies),
@@ -132,6 +147,7 @@ fn run_command(command: &Command, strategies: &Arc<Registry>) -> Result<(), RunE
             doctor::doctor();
             Ok(())
         }
+        Command::Man { folder } => man::man(folder),
         Command::Completions { shell } => {
             let program = &mut Arguments::command();
             clap_complete::generate(*shell, program, "prospect-runner", &mut Outlet);

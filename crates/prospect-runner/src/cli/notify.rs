@@ -9,6 +9,7 @@ use crate::error::RunError;
 
 /// Receivers of events; none by default.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Who is told")]
 pub(super) struct NotifyArguments {
     /// Send every reply, with a picture of its frame, to this address (http:// or https://); may be given more than once.
     #[arg(long = "webhook", value_name = "URL", requires = "webhook_secret_file")]

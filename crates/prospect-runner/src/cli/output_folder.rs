@@ -97,16 +97,19 @@ fn numbered(name: &str) -> impl Iterator<Item = PathBuf> {
     std::iter::once(name.to_owned()).chain(numbers).map(|name| Path::new("out").join(name))
 }
 
-/// A file's name without its ending; of an address the host and the path, so that the cameras of two hosts differ.
+/// A file's name without its ending; of an address the host and the path, so that the cameras of two hosts differ, and the channels that
+/// are no secrets, so that the cameras of one recorder do.
 fn folder_name(source: &str) -> String {
     let name = match source.split_once("://") {
         Some((_, address)) => {
-            // What stands behind the question mark is no name, and neither is the person in front of the host.
-            let address = address.split(['?', '#']).next().unwrap_or_default();
+            // The person in front of the host is no name, and neither is what is hidden behind the question mark.
+            let (address, values) = address.split_at(address.find(['?', '#']).unwrap_or(address.len()));
             let host = address.find('/').unwrap_or(address.len());
             let address = &address[address[..host].rfind('@').map_or(0, |at| at + 1)..];
             let parts = address.split('/').filter(|part| !part.is_empty()).map(str::to_owned);
-            parts.collect::<Vec<_>>().join("_")
+            let channels = values.split(['?', '#', '&', ';']).filter_map(|value| value.split_once('='));
+            let channels = channels.filter(|(_, value)| value.parse::<u32>().is_ok());
+            parts.chain(channels.map(|(key, value)| format!("{key}{value}"))).collect::<Vec<_>>().join("_")
         }
         None => {
             let stem = Path::new(source).file_stem().map(|stem| stem.to_string_lossy().into_owned());
@@ -172,6 +175,8 @@ mod tests {
             ("rtsp://a/stream", "a_stream"),
             ("rtsp://b/stream", "b_stream"),
             ("rtsp://***@b:554/live/1?t=***", "b_554_live_1"),
+            ("rtsp://***@nvr/live?channel=1&subtype=0&pw=***", "nvr_live_channel1_subtype0"),
+            ("rtsp://***@nvr/live?channel=2&subtype=0&pw=***", "nvr_live_channel2_subtype0"),
             ("http://host/..", "host_.."),
             ("rtsp://", "stream"),
             ("..", "stream"),

@@ -6,8 +6,8 @@ use prospect_model::{Placement, SmolVlm};
 use serde::Serialize;
 
 use super::arguments::ParityArguments;
-use super::say::print;
-use super::table::aligned;
+use super::progress::progress_bar;
+use super::say::{fit_table, print, print_fitted};
 use crate::bench::shape;
 use crate::checkpoint;
 use crate::error::RunError;
@@ -39,7 +39,7 @@ pub(super) fn parity(arguments: &ParityArguments, strategies: &Registry) -> Resu
     match settings.output.json {
         // Numbers always serialise.
         true => print(&serde_json::to_string_pretty(&reports).unwrap_or_default()),
-        false => print(&text(&reports)),
+        false => print_fitted(&text(&reports)),
     }
     Ok(())
 }
@@ -60,13 +60,22 @@ fn of_checkpoint(arguments: &ParityArguments, settings: &Settings) -> Result<Vec
         None => checkpoint::from_repository("fixtures/workbench/videos/video_000.mp4")?.display().to_string(),
     };
     let prompt = &settings.stream.default_system_prompt;
-    let of_policy = |policy| {
-        let mut frames = prospect_source::open(&video, source_options(settings))?;
+    let open = || prospect_source::open(&video, source_options(settings));
+    // The same video once for every policy.
+    let bar = progress_bar(open()?.length().unwrap_or(0) * POLICIES.len(), "frames");
+    let of_policy = |policy: PositionPolicy| {
+        bar.set_message(policy.as_str());
+        let mut frames = open()?;
         let cache = (settings.context.max_seq_len, policy);
-        let parity = compare([&models[0], &models[1]], &processor, frames.as_mut(), cache, prompt)?;
+        let parity =
+            compare([&models[0], &models[1]], &processor, frames.as_mut(), cache, prompt, &mut || {
+                bar.inc(1)
+            })?;
         Ok(report(&models, policy, parity))
     };
-    POLICIES.into_iter().map(of_policy).collect()
+    let reports = POLICIES.into_iter().map(of_policy).collect();
+    bar.finish_and_clear();
+    reports
 }
 
 fn report(models: &[SmolVlm; 2], policy: PositionPolicy, parity: Parity) -> Report {
@@ -116,5 +125,5 @@ fn text(reports: &[Report]) -> String {
             )
         }));
     }
-    std::iter::once(aligned(&rows)).chain(lines).collect::<Vec<_>>().join("\n")
+    std::iter::once(fit_table(&rows)).chain(lines).collect::<Vec<_>>().join("\n")
 }

@@ -22,6 +22,7 @@ const SUBTITLES: &str = "replies";
 
 /// What is to be made of a run. No settings: they say nothing of the stream, and its trace is the same without them.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "What a run leaves")]
 pub(super) struct ResultArguments {
     /// Write what is said as subtitles (SubRip) while it is said, beside the trace or into FILE.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]

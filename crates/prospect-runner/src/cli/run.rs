@@ -1,7 +1,9 @@
 //! `prospect-runner run`.
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::Path;
+use std::rc::Rc;
 
 use prospect_config::Settings;
 
@@ -9,11 +11,12 @@ use super::arguments::{KeepingArguments, RunArguments};
 use super::output_folder::{Earlier, take_run_folder};
 use super::people::Listening;
 use super::results::{Ended, Results};
-use super::say::{complain, print};
+use super::say::{complain, print, print_fitted};
 use crate::checkpoint::{Checkpoint, from_repository};
-use crate::display::{Display, Lines, Silent, Terminal};
+use crate::display::{Display, Gauged, Gauges, Lines, Silent, Terminal};
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
+use crate::layout::output_width;
 use crate::memory_span::MemorySpan;
 use crate::outlet::Outlet;
 use crate::run::{self, Keeping, RunInputs};
@@ -62,12 +65,20 @@ pub(super) fn run(
     let stream = |trace: &mut dyn TraceSink, display: &mut dyn Display| {
         let on_open = Box::new(|input| listening.begin(input));
         let (keeper, tells_words) = (keeper.as_ref(), display.shows_words());
-        let keeping = Keeping { keeper, suspended, tells_words, on_open: Some(on_open) };
+        // A stream that is written down goes on later.
+        let ends_live = keeper.is_none();
+        let keeping = Keeping { keeper, suspended, tells_words, ends_live, on_open: Some(on_open) };
         run::run(inputs, keeping, trace, display)
     };
-    let (says, mut display) = (!settings.output.json, display(&settings));
+    let gauges = Rc::new(Cell::new(Gauges::within(settings.context.max_seq_len)));
+    let (says, mut display) = (!settings.output.json, display(&settings, &gauges));
+    let stream =
+        |trace: &mut dyn TraceSink, display: &mut dyn Display| stream(&mut Gauged { trace, gauges }, display);
     if says {
-        print(&format!("memory: {}", memory(&settings, strategies, annotations.as_ref(), &checkpoint)?));
+        print_fitted(&format!(
+            "memory: {}",
+            memory(&settings, strategies, annotations.as_ref(), &checkpoint)?
+        ));
     }
     display.earlier(earlier.clone().unwrap_or_default());
     let outcome = match says {
@@ -77,11 +88,9 @@ pub(super) fn run(
             results.attend(&folder, earlier, (&mut tee, display.as_mut()), stream)
         }
     };
-    if says && trace.has_begun() {
-        print(&format!("trace: {}", trace.path().display()));
-    }
-    if let (Err(RunError::Interrupted), Some(keeper), true) = (&outcome, &keeper, says) {
-        print(&format!("checkpoint: {}, to go on with --resume", keeper.file().path().display()));
+    if says {
+        let resumable = keeper.as_ref().filter(|_| matches!(outcome, Err(RunError::Interrupted)));
+        tell_places(Some(trace.path()).filter(|_| trace.has_begun()), resumable);
     }
     match trace.has_begun() {
         true => results
@@ -103,14 +112,24 @@ fn memory(
     Ok(MemorySpan::of(&stream, &rule()?)?)
 }
 
+/// Where the run is written down: its trace, and the stream that can go on.
+fn tell_places(trace: Option<&Path>, resumable: Option<&Keeper>) {
+    if let Some(trace) = trace {
+        print(&format!("trace: {}", trace.display()));
+    }
+    if let Some(keeper) = resumable {
+        print(&format!("checkpoint: {}, to go on with --resume", keeper.file().path().display()));
+    }
+}
+
 /// What shows the run to a person; of a run whose standard output is JSON, nothing.
-fn display(settings: &Settings) -> Box<dyn Display> {
+fn display(settings: &Settings, gauges: &Rc<Cell<Gauges>>) -> Box<dyn Display> {
     if settings.output.json {
         Box::new(Silent)
     } else if std::io::stderr().is_terminal() || std::io::stdout().is_terminal() {
-        Box::new(Terminal::new())
+        Box::new(Terminal::new(Rc::clone(gauges)))
     } else {
-        Box::new(Lines::new(Outlet))
+        Box::new(Lines::new(Outlet).within(output_width()))
     }
 }
 

@@ -9,13 +9,14 @@ use prospect_evaluation::annotations::Annotations;
 use prospect_journal::Lock;
 use prospect_server::{AllowedSources, Demo, Keys, Limits, Origins, ServeOptions, ServedCamera, Server};
 
-use super::arguments::ServeArguments;
+use super::arguments::{ServeArguments, VerbosityArguments};
 use super::say::{complain, print};
 use crate::checkpoint::{Checkpoint, from_repository};
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
 use crate::serve::ModelBackend;
 use crate::strategies::Registry;
+use crate::verbosity::{self, Level};
 
 /// The video of the page's demo.
 const DEMO_VIDEO: &str = "fixtures/workbench/videos/video_000.mp4";
@@ -26,6 +27,7 @@ const CONNECTION_THREADS: usize = 2;
 
 pub(super) fn serve(
     arguments: &ServeArguments,
+    verbosity: &VerbosityArguments,
     strategies: &Arc<Registry>,
     interrupt: &Interrupt,
 ) -> Result<(), RunError> {
@@ -37,7 +39,7 @@ pub(super) fn serve(
     // Another server would take these sessions for its own.
     let lock = Lock::of_folder(&folder)?;
     lock.missing().iter().for_each(|note| complain("note", note));
-    start_log(arguments.log_json)?;
+    start_log(arguments.log_json, verbosity)?;
     let (checkpoint, _) = Checkpoint::load_for_stream(&settings, interrupt)?;
     let is_default = settings.model.path.is_none();
     let demo = if is_default { demo()? } else { None };
@@ -122,10 +124,18 @@ fn served(named: &[(String, String)], settings: &[CameraSettings]) -> Result<Vec
     Ok(cameras)
 }
 
-/// Lines about the server on standard error: text for people, JSON for programs. `RUST_LOG` says how much.
-fn start_log(json: bool) -> Result<(), RunError> {
+/// Lines about the server on standard error: text for people, JSON for programs. How much, the flags say; without them `PROSPECT_LOG`;
+/// without that `RUST_LOG`.
+fn start_log(json: bool, VerbosityArguments { verbose, quiet }: &VerbosityArguments) -> Result<(), RunError> {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
+    let filter = match (Level::chosen(*verbose, *quiet, None), variable(verbosity::VARIABLE)) {
+        (Ok(level), _) if verbose + quiet > 0 => EnvFilter::new(level.name()),
+        // What it says of no module is said of all others.
+        (_, Some(text)) if Level::chosen(0, 0, Some(&text)).is_ok() => EnvFilter::new(format!("info,{text}")),
+        (_, Some(_)) => EnvFilter::new("info"),
+        (_, None) => EnvFilter::new(variable("RUST_LOG").unwrap_or_else(|| "info".to_owned())),
+    };
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

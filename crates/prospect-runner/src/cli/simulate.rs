@@ -1,11 +1,11 @@
 //! `prospect-runner simulate`: a run's stream under other strategies, without a model.
 
-use prospect_context::simulator::{Simulation, Simulator, SimulatorOptions, table};
+use prospect_context::simulator::{Simulation, Simulator, SimulatorOptions, table_rows};
 use prospect_context::{ContextStrategy, DialogueState, SegmentKind};
 
 use super::arguments::SimulateArguments;
 use super::common::with_positions;
-use super::say::print;
+use super::say::{fit_table, print, print_fitted};
 use super::trace_file::trace_file;
 use crate::error::RunError;
 use crate::recording::{RecordedRun, read_recording};
@@ -21,7 +21,7 @@ pub(super) fn simulate(arguments: &SimulateArguments, registry: &Registry) -> Re
         let replay = run.recording.replay(own.as_ref())?;
         if replay.difference.is_none() {
             let evictions = replay.simulation.evictions.len();
-            print(&format!("{}, replayed: the {evictions} evictions of the run", own.name()));
+            print_fitted(&format!("{}, replayed: the {evictions} evictions of the run", own.name()));
         }
         difference = replay.difference;
         let strategy = format!("{} (the run)", own.name());
@@ -30,7 +30,7 @@ pub(super) fn simulate(arguments: &SimulateArguments, registry: &Registry) -> Re
     for name in &arguments.strategies {
         simulations.push(other(arguments, registry, &run, name)?);
     }
-    print(table(&simulations).trim_end());
+    print(&fit_table(&table_rows(&simulations)));
     match difference {
         None => Ok(()),
         Some(difference) => Err(RunError::Replay { path, difference: Box::new(difference) }),

@@ -1,15 +1,14 @@
 //! What `compare`, `eval` and `merge` have in common: a suite run, its tables and its report.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::arguments::SuiteArguments;
 use super::common::CommonArguments;
 use super::output_folder::suite_folder;
-use super::say::{complain, print};
+use super::progress::progress_bar;
+use super::say::{complain, print, print_fitted};
 use super::tables;
 use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
@@ -66,7 +65,7 @@ pub(super) fn run(
         checkpoint_every: arguments.checkpoint_every,
         similarity: similarity.as_ref(),
     };
-    let bar = progress_bar(suite.runs(shard));
+    let bar = progress_bar(suite.runs(shard), "runs");
     let (mut count, runs) = (0, suite.runs(shard));
     let mut progress = |told: Told<'_>| match told {
         Told::Note(note) => complain("note", note),
@@ -160,10 +159,13 @@ pub(super) fn show(merged: &Merged, folder: &Path, json: bool) -> Result<(), Run
         print(&tables::quality(summaries, baseline));
         print(&format!("\n{}", tables::cost(summaries)));
         if videos < LEAST_VIDEOS {
-            print(&format!("no intervals: these need at least {LEAST_VIDEOS} videos"));
+            print_fitted(&format!("no intervals: these need at least {LEAST_VIDEOS} videos"));
         }
         for summary in summaries {
-            summary.problems.iter().for_each(|problem| print(&format!("{}: {problem}", summary.strategy)));
+            summary
+                .problems
+                .iter()
+                .for_each(|problem| print_fitted(&format!("{}: {problem}", summary.strategy)));
         }
     }
     // The figures are out before anything can go wrong with the page.
@@ -219,17 +221,5 @@ fn baseline(arguments: &SuiteArguments, strategies: &[String]) -> Result<Option<
         Some(name) => Ok(Some(name.clone())),
         None if strategies.iter().any(|name| name == BASELINE) => Ok(Some(BASELINE.to_owned())),
         None => Ok(strategies.iter().find(|name| *name != SANITY).cloned().filter(|_| strategies.len() > 1)),
-    }
-}
-
-fn progress_bar(runs: usize) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(runs as u64);
-    // A template that does not parse leaves the default bar.
-    match ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {eta} left  {msg}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
     }
 }

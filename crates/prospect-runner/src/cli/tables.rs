@@ -1,6 +1,6 @@
 //! The tables of a suite.
 
-use super::table::aligned;
+use super::say::fit_table;
 use crate::report::cost::COSTS;
 use crate::report::figure::{shown, shown_difference, shown_interval};
 use prospect_evaluation::{Figure, Interval, METRICS, Metric, StrategySummary};
@@ -38,7 +38,7 @@ pub(super) fn quality(summaries: &[StrategySummary], baseline: Option<&str>) -> 
         row.extend(metrics.iter().skip(1).map(|metric| number(summary.metrics[metric.key].value)));
         rows.push(row);
     }
-    aligned(&rows)
+    fit_table(&rows)
 }
 
 /// The difference and its interval, with a star where 0 lies outside.
@@ -58,7 +58,7 @@ pub(super) fn cost(summaries: &[StrategySummary]) -> String {
         let costs = COSTS.iter().map(|column| column.shown(summary));
         std::iter::once(summary.strategy.clone()).chain(costs).collect()
     }));
-    aligned(&rows)
+    fit_table(&rows)
 }
 
 fn number(value: f64) -> String {

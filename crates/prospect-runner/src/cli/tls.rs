@@ -9,6 +9,7 @@ use crate::error::RunError;
 
 /// With which certificate connections are encrypted.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
 pub(super) struct TlsArguments {
     /// Serve HTTPS with this certificate (PEM), those that lead to its root behind it.
     #[arg(long, value_name = "PEM", requires = "tls_key")]

@@ -6,6 +6,7 @@ use std::io::Write;
 use prospect_session::Reply;
 
 use super::Display;
+use crate::layout::fitted;
 use crate::run::Outcome;
 use prospect_evaluation::annotations::{Annotations, Message};
 use prospect_evaluation::{WINDOW_FRAMES, exact_counts};
@@ -14,6 +15,8 @@ use prospect_source::Frame;
 
 /// Columns of a reply, after which its reference begins.
 const REPLY_WIDTH: usize = 60;
+/// Columns that a line needs in which references stand beside replies, one below the other.
+const WIDTH_FOR_REFERENCES: usize = 75;
 
 /// Writes lines to any writer.
 pub struct Lines<W: Write> {
@@ -28,6 +31,8 @@ pub struct Lines<W: Write> {
     fps: f64,
     /// Whether a frame has come.
     begun: bool,
+    /// Columns that a person sees.
+    width: Option<usize>,
 }
 
 impl<W: Write> Lines<W> {
@@ -41,16 +46,26 @@ impl<W: Write> Lines<W> {
             shown: Vec::new(),
             fps: 1.0,
             begun: false,
+            width: None,
         }
+    }
+
+    /// The same lines, broken at words behind `width` columns.
+    #[must_use]
+    pub fn within(self, width: Option<usize>) -> Self {
+        Self { width, ..self }
     }
 
     /// Writes one line. A reader that has gone away is no reason to stop the run.
     fn line(&mut self, text: &str) {
-        let _ = writeln!(self.out, "{}", on_one_line(text)).and_then(|()| self.out.flush());
+        let text = fitted(&on_one_line(text), self.width);
+        let _ = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
     }
 
     fn row(&mut self, time: f64, reply: &str, remark: &str) {
-        let line = format!("{}  {reply:<REPLY_WIDTH$}  {remark}", clock(time));
+        let is_narrow = self.width.is_some_and(|width| width < WIDTH_FOR_REFERENCES);
+        let reply_width = if is_narrow { 0 } else { REPLY_WIDTH };
+        let line = format!("{}  {reply:<reply_width$}  {remark}", clock(time));
         self.line(line.trim_end());
     }
 

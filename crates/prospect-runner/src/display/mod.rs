@@ -1,9 +1,11 @@
 //! What a person sees of a run while it goes on.
 
+mod gauges;
 mod lines;
 mod pictured;
 mod terminal;
 
+pub use gauges::{Gauged, Gauges};
 pub use lines::Lines;
 pub use pictured::Pictured;
 pub use terminal::Terminal;

@@ -41,6 +41,8 @@ pub struct Drive<'a, M: StreamModel> {
     pub keeper: Option<&'a Keeper>,
     /// Ends the stream before its next frame.
     pub interrupt: &'a Interrupt,
+    /// Whether a live stream that is interrupted has come to its end: it has no other.
+    pub ends_live: bool,
     /// Receives the events.
     pub trace: &'a mut dyn TraceSink,
     /// Shows the run.
@@ -51,9 +53,17 @@ impl<M: StreamModel> Drive<'_, M> {
     /// Processes every frame. Closes the trace in all cases.
     ///
     /// # Errors
-    /// [`RunError::Interrupted`] after an interrupt, or the first failure that ends the run.
+    /// [`RunError::Interrupted`] after an interrupt that is not the end, or the first failure that ends the run.
     pub fn to_end(mut self) -> Result<Outcome, RunError> {
-        let fed = self.feed();
+        let fed = match self.feed() {
+            // Where no frame came, there is nothing to tell.
+            Err(RunError::Interrupted) if self.ends_live && self.frames.is_live() => match self.progress.span
+            {
+                Some(_) => Ok(()),
+                None => Err(RunError::Interrupted),
+            },
+            fed => fed,
+        };
         let nothing = || RunError::NoFrames { source_name: self.frames.description().to_owned() };
         match fed.and_then(|()| self.progress.span.ok_or_else(nothing)) {
             Ok(span) => Ok(Outcome { statistics: self.stream.finish(self.trace)?, span }),

@@ -26,6 +26,8 @@ pub struct Keeping<'a> {
     pub suspended: Option<SuspendedRun>,
     /// Whether the trace's sink gets the words of a reply as they are generated.
     pub tells_words: bool,
+    /// Whether an interrupt is the end of a live stream, as Ctrl-C of a person is who has seen enough.
+    pub ends_live: bool,
     /// Gets the stream's handle once people can speak to the stream.
     pub on_open: Option<Box<dyn FnOnce(StreamInput<SmolVlmStreams>) + 'a>>,
 }
@@ -77,7 +79,7 @@ pub fn run_on(
     display: &mut dyn Display,
 ) -> Result<Outcome, RunError> {
     let RunInputs { settings, checkpoint, annotations, interrupt, .. } = inputs;
-    let Keeping { keeper, suspended, tells_words, on_open } = keeping;
+    let Keeping { keeper, suspended, tells_words, ends_live, on_open } = keeping;
     let Way { engine, open } = way;
     let setup = StreamSetup { tells_words, ..inputs.setup()? };
     let strategy = setup.rule.name().to_owned();
@@ -113,7 +115,8 @@ pub fn run_on(
         }
         let on_corrupt_frame = settings.stream.on_corrupt_frame;
         let (stream, frames, progress) = (&stream, &mut frames, &mut progress);
-        Drive { stream, frames, on_corrupt_frame, progress, keeper, interrupt, trace, display }.to_end()
+        Drive { stream, frames, on_corrupt_frame, progress, keeper, interrupt, ends_live, trace, display }
+            .to_end()
     });
     display.end(outcome.as_ref().ok());
     outcome

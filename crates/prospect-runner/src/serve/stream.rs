@@ -196,7 +196,9 @@ impl SessionThread {
             // The caller may have gone away.
             let _ = opened.send(Ok(input));
         });
-        let keeping = Keeping { keeper: Some(&keeper), suspended, tells_words: true, on_open: Some(on_open) };
+        let keeper = Some(&keeper);
+        let keeping =
+            Keeping { keeper, suspended, tells_words: true, ends_live: false, on_open: Some(on_open) };
         let way = Way { engine: &shared.engine, open };
         run::run_on(way, inputs, keeping, &mut trace, &mut Silent).map(drop)
     }

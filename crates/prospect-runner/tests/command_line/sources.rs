@@ -132,6 +132,8 @@ mod live {
     use std::process::Command;
     use std::time::{Duration, Instant};
 
+    use tempfile::TempDir;
+
     use super::*;
 
     /// A script in place of ffmpeg, as a setting.
@@ -183,20 +185,21 @@ mod live {
         assert!(simulated.status.success(), "{}", text(&simulated.stderr));
     }
 
-    #[test]
-    fn ctrl_c_ends_a_wait_and_takes_ffmpeg_along() {
+    /// A run of a camera that gives one frame and then nothing, which is sent Ctrl-C behind that frame.
+    struct Ended {
+        out: TempDir,
+        output: Output,
+    }
+
+    fn interrupted_behind_a_frame(more: &[&str]) -> Ended {
         let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let pid = folder.path().join("pid");
         let setting =
             stand_in(folder.path(), &format!("{FRAME}; echo $$ > {}; exec sleep 600", pid.display()));
-        let model = checkpoint();
-        let run = arguments(
-            "rtsp://camera",
-            model.to_str().unwrap(),
-            out.path().to_str().unwrap(),
-            &["--set", &setting],
-        );
-        let mut child = program(&run).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let (model, to) = (checkpoint(), out.path().to_str().unwrap());
+        let more = [&["--set", &setting], more].concat();
+        let run = arguments("rtsp://camera", model.to_str().unwrap(), to, &more);
+        let child = program(&run).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let started = Instant::now();
         let frame_is_in = || {
             std::fs::read_to_string(out.path().join("trace.jsonl"))
@@ -207,10 +210,34 @@ mod live {
             std::thread::sleep(Duration::from_millis(10));
         }
         assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-        assert_eq!(child.wait().unwrap().code(), Some(130));
-        let events = trace(out.path());
-        assert_eq!(names(&events)[events.len() - 2..], ["error", "run_finished"]);
+        let output = child.wait_with_output().unwrap();
         let ffmpeg = std::fs::read_to_string(&pid).unwrap();
         assert!(!Path::new("/proc").join(ffmpeg.trim()).exists() || !cfg!(target_os = "linux"));
+        Ended { out, output }
+    }
+
+    #[test]
+    fn ctrl_c_is_the_end_of_a_camera() {
+        let Ended { out, output } = interrupted_behind_a_frame(&["--srt", "--report"]);
+        let (printed, complaints) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!((output.status.code(), complaints.as_str()), (Some(0), ""));
+        assert!(printed.contains("\n1 frames, ") && printed.contains("\ntrace: "), "{printed}");
+        assert!(printed.contains("\nreport: "), "{printed}");
+        let events = trace(out.path());
+        let names = names(&events);
+        assert!(names[names.len() - 1] == "run_finished" && !names.contains(&"error"), "{names:?}");
+        let parsed = prospect_evaluation::read_trace(&out.path().join("trace.jsonl")).unwrap();
+        assert_eq!(prospect_session::broken_laws(&parsed), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_camera_that_is_written_down_is_suspended_by_ctrl_c() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("stream");
+        let Ended { out, output } = interrupted_behind_a_frame(&["--checkpoint", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(130));
+        assert!(text(&output.stdout).contains("to go on with --resume") && file.exists());
+        let events = trace(out.path());
+        assert_eq!(names(&events)[events.len() - 2..], ["error", "run_finished"]);
     }
 }

@@ -13,6 +13,7 @@ mod chat_sessions;
 mod client;
 mod connections;
 mod keeping;
+mod log;
 mod mqtt;
 mod mqtt_broker;
 mod realtime;

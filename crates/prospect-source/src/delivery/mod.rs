@@ -36,6 +36,7 @@ pub struct Delivery<P> {
     reader: Option<JoinHandle<()>>,
     description: String,
     length: Option<usize>,
+    is_live: bool,
 }
 
 struct Shared<P> {
@@ -106,6 +107,7 @@ impl<P: Send + 'static> Delivery<P> {
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<Self> {
         let (description, length) = (source.description().to_owned(), source.length());
+        let is_live = source.is_live();
         let state = State { queue: FrameQueue::new(policy), ended: false, closed: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let mut pacer = Pacer { pace, interval, clock, stop: stop.clone(), first: None };
@@ -127,7 +129,7 @@ impl<P: Send + 'static> Delivery<P> {
                 shared.changed.notify_all();
             }
         })?;
-        Ok(Self { shared, stop, reader: Some(reader), description, length })
+        Ok(Self { shared, stop, reader: Some(reader), description, length, is_live })
     }
 
     /// The next item, in the order of the source. Waits for it at most as long as `patience`.
@@ -161,6 +163,11 @@ impl<P: Send + 'static> Delivery<P> {
     /// The number of frames that the source will give, if it is known.
     pub fn length(&self) -> Option<usize> {
         self.length
+    }
+
+    /// Whether the source goes on by itself.
+    pub fn is_live(&self) -> bool {
+        self.is_live
     }
 
     /// A short description of the source.

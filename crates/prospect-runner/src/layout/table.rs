@@ -1,0 +1,146 @@
+//! Tables that align, and that are no wider than a terminal.
+
+/// Between two columns.
+const GAP: usize = 2;
+
+/// Rows under a header, two spaces between columns; the first column to the left, numbers to the right. Where that is wider than `width`,
+/// the words of the header stand under each other; where that is still too wide, the columns that have no room stand below in a table
+/// of their own, which begins with the first column again.
+pub(crate) fn aligned(rows: &[Vec<String>], width: Option<usize>) -> String {
+    let one = Table::of(rows, false);
+    // A single column has nothing that could stand below.
+    let is_too_wide = |width: &usize| one.width() > *width && one.widths.len() > 1;
+    let Some(width) = width.filter(is_too_wide) else { return one.text() };
+    let stacked = Table::of(rows, true);
+    let mut tables = Vec::new();
+    let (mut begin, columns) = (1, stacked.widths.len());
+    while begin < columns {
+        let mut end = begin + 1;
+        while end < columns && stacked.width_of(begin..=end) <= width {
+            end += 1;
+        }
+        tables.push(stacked.part(begin..end).text());
+        begin = end;
+    }
+    tables.join("\n\n")
+}
+
+/// Lines of cells, the header's first, and the width of every column.
+struct Table {
+    lines: Vec<Vec<String>>,
+    widths: Vec<usize>,
+}
+
+impl Table {
+    /// `stacks`: the header has as many lines as its longest cell has words.
+    fn of(rows: &[Vec<String>], stacks: bool) -> Self {
+        let mut lines = Vec::new();
+        for (number, row) in rows.iter().enumerate() {
+            match number == 0 && stacks {
+                true => lines.extend(stacked(row)),
+                false => lines.push(row.clone()),
+            }
+        }
+        let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max()
+        };
+        let widths = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+        Self { lines, widths }
+    }
+
+    fn width(&self) -> usize {
+        self.width_of(1..=self.widths.len().saturating_sub(1))
+    }
+
+    /// Of a table with the first column and these.
+    fn width_of(&self, columns: std::ops::RangeInclusive<usize>) -> usize {
+        let others = self.widths.get(columns).unwrap_or_default();
+        self.widths.first().map_or(0, |first| first + others.iter().map(|width| GAP + width).sum::<usize>())
+    }
+
+    /// The first column and these.
+    fn part(&self, columns: std::ops::Range<usize>) -> Self {
+        let take = |line: &Vec<String>| {
+            line.first().into_iter().chain(line.get(columns.clone()).unwrap_or_default()).cloned().collect()
+        };
+        let lines: Vec<Vec<String>> = self.lines.iter().map(take).collect();
+        // A header line of other columns may have nothing for these.
+        let is_blank = |line: &Vec<String>| line.iter().all(String::is_empty);
+        Self::of(&lines.into_iter().filter(|line| !is_blank(line)).collect::<Vec<_>>(), false)
+    }
+
+    fn text(&self) -> String {
+        let line = |row: &Vec<String>| {
+            let cells =
+                row.iter().zip(&self.widths).enumerate().map(|(column, (cell, &width))| match column {
+                    0 => format!("{cell:<width$}"),
+                    _ => format!("{cell:>width$}"),
+                });
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        self.lines.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A header's cells with their words under each other, the last words in the last line.
+fn stacked(header: &[String]) -> Vec<Vec<String>> {
+    let words: Vec<Vec<&str>> = header.iter().map(|cell| cell.split_whitespace().collect()).collect();
+    let height = words.iter().map(Vec::len).max().unwrap_or(0).max(1);
+    let word = |words: &Vec<&str>, line: usize| {
+        let above = height - words.len();
+        line.checked_sub(above).and_then(|at| words.get(at)).map(|word| (*word).to_owned())
+    };
+    (0..height)
+        .map(|line| words.iter().map(|words| word(words, line).unwrap_or_default()).collect())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(rows: &[&[&str]]) -> Vec<Vec<String>> {
+        rows.iter().map(|row| row.iter().map(ToString::to_string).collect()).collect()
+    }
+
+    #[test]
+    fn columns_align_whatever_their_width() {
+        let table = rows(&[&["strategy", "F1"], &["drop_all", "0.5"], &["x", "12.25"]]);
+        assert_eq!(aligned(&table, None), "strategy     F1\ndrop_all    0.5\nx         12.25");
+        assert_eq!(aligned(&[], None), "");
+        assert_eq!(aligned(&[], Some(20)), "");
+    }
+
+    #[test]
+    fn a_narrow_terminal_has_the_words_of_the_header_under_each_other() {
+        let table = rows(&[&["stage", "median ms", "times the floor"], &["decode", "1.25", "3.5"]]);
+        let expected = [
+            "                times",
+            "        median    the",
+            "stage       ms  floor",
+            "decode    1.25    3.5",
+        ];
+        assert_eq!(aligned(&table, Some(32)), expected.join("\n"));
+    }
+
+    #[test]
+    fn what_has_no_room_stands_below_beside_the_first_column() {
+        let table =
+            rows(&[&["strategy", "F1", "95% interval", "delay"], &["drop_all", "0.5", "0.4..0.6", "1.25"]]);
+        let expected = [
+            "                    95%",
+            "strategy   F1  interval",
+            "drop_all  0.5  0.4..0.6",
+            "",
+            "strategy  delay",
+            "drop_all   1.25",
+        ];
+        assert_eq!(aligned(&table, Some(24)), expected.join("\n"));
+        // Every line has room, whatever the width.
+        for width in 20..60 {
+            let shown = aligned(&table, Some(width));
+            assert!(shown.lines().all(|line| line.chars().count() <= width), "{width}: {shown}");
+        }
+    }
+}
