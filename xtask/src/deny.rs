@@ -126,7 +126,8 @@ impl Rules {
         let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for package in packages {
             versions.entry(&package.name).or_default().insert(&package.version);
-            let exceptions = self.licenses.exceptions.iter().filter(|exception| exception.name == package.name);
+            let exceptions =
+                self.licenses.exceptions.iter().filter(|exception| exception.name == package.name);
             let licenses = exceptions.fold(self.licenses.allow.clone(), |all, one| &all | &one.allow);
             let allowed = Expression::parse(&package.license).is_some_and(|license| license.holds(&licenses));
             if !allowed {

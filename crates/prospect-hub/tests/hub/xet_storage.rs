@@ -41,7 +41,8 @@ impl State {
         }
         let hash = path.rsplit('/').next().unwrap_or_default();
         let files = self.files.lock().unwrap().clone();
-        let Some((name, bytes)) = files.iter().find(|(name, _)| is_large(name) && xet_hash(name) == hash) else {
+        let Some((name, bytes)) = files.iter().find(|(name, _)| is_large(name) && xet_hash(name) == hash)
+        else {
             return send(stream, 404, "", b"");
         };
         let swapped = self.swapped.lock().unwrap().get(name).cloned();
