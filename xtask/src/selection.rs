@@ -9,6 +9,18 @@ pub(crate) const FEATURES: &str =
 /// Our crates whose tests are too slow without optimisation: they do the arithmetic.
 const OPTIMISED: [&str; 2] = ["prospect-model", "prospect-processor"];
 
+/// Dependencies of features that the release build does not have, and whose speed no test depends on: they are compiled for the tests
+/// alone, without optimisation.
+const FOR_TESTS_ALONE: [&str; 7] = [
+    "arrow-array",
+    "arrow-buffer",
+    "arrow-data",
+    "arrow-ipc",
+    "arrow-schema",
+    "arrow-select",
+    "candle-transformers",
+];
+
 /// Options of `cargo test` with which the dependencies are those of the release build, compiled once for both, while our own crates have
 /// what tests need: assertions, checks of overflow, line numbers, and a compilation that is quick.
 ///
@@ -25,11 +37,15 @@ pub(crate) fn test_options() -> Result<Vec<String>, String> {
             ("debug", "\"line-tables-only\""),
             ("codegen-units", "256"),
         ];
-        for (key, value) in profile {
-            options.extend(["--config".to_owned(), format!("profile.release.package.{name}.{key}={value}")]);
-        }
+        options.extend(profile.into_iter().flat_map(|(key, value)| option(&name, key, value)));
     }
+    options.extend(FOR_TESTS_ALONE.iter().flat_map(|name| option(name, "opt-level", "0")));
     Ok(options)
+}
+
+/// A setting of the release profile for one package.
+fn option(package: &str, key: &str, value: &str) -> [String; 2] {
+    ["--config".to_owned(), format!("profile.release.package.{package}.{key}={value}")]
 }
 
 /// The names of our crates, which are those of their folders.
