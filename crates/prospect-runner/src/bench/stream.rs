@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_soak_evicts_and_goes_on() {
         let model = SmolVlm::load(&default_checkpoint().unwrap()).unwrap();
-        let soaked = soak(&model, 3 * (frame_tokens(&model) + REPLY_TOKENS), 1).unwrap();
+        let soaked = soak(&model, 3 * (frame_tokens(&model) + REPLY_TOKENS), 1, &mut |_| ()).unwrap();
         assert!(soaked.frames > 3 && soaked.evictions > 0, "{soaked:?}");
     }
 }

@@ -34,12 +34,12 @@ well, like prospect_server=debug,info.";
 
 pub(super) const GENERATE: &str = "\
 Examples:
-  prospect-runner generate --model 500m --image scene.png --prompt \"What is this?\"
-  prospect-runner generate --model 500m --video kitchen.mp4 --prompt \"What happens?\" --json";
+  prospect-runner generate --model 500m --image a.png --prompt \"What is this?\"
+  prospect-runner generate --model 500m --video a.mp4 --prompt \"What happens?\"";
 
 pub(super) const COMPARE: &str = "\
 Examples:
-  prospect-runner compare videos/ --strategies unlimited,drop_middle:rerotate,drop_all
+  prospect-runner compare videos/ --strategies unlimited,drop_middle,drop_all
   prospect-runner compare one.mp4 two.mp4 --out out/two --json";
 
 pub(super) const EVAL: &str = "\
@@ -50,7 +50,7 @@ Examples:
 pub(super) const SIMULATE: &str = "\
 Examples:
   prospect-runner simulate out/kitchen --strategies drop_all,sink_window
-  prospect-runner simulate out/kitchen --strategies hybrid --set context.max_seq_len=2048";
+  prospect-runner simulate out/kitchen --strategies hybrid,keyframes";
 
 pub(super) const REPORT: &str = "\
 Examples:
