@@ -162,6 +162,8 @@ pub struct StreamPosition {
 pub struct About {
     /// Default number of frames per second.
     pub fps: f64,
+    /// The longest reply of a session in tokens, unless its order says otherwise.
+    pub max_new_tokens: usize,
     /// Names of the context strategies.
     pub strategies: Vec<String>,
     /// The video that the page offers as a demonstration.

@@ -37,13 +37,14 @@ impl ModelBackend {
         checkpoint_every: NonZeroUsize,
         demo: Option<Demo>,
     ) -> Result<Self, RunError> {
-        let fps = layers.clone().resolve()?.stream.fps;
+        let settings = layers.clone().resolve()?;
+        let (fps, max_new_tokens) = (settings.stream.fps, settings.generation.max_new_tokens);
         let names = ExceedContextHandling::built_in().map(str::to_owned).collect();
         let model = SmolVlmStreams::new(Arc::clone(&checkpoint.model), &checkpoint.processor);
         let options = EngineOptions { memory, ..EngineOptions::default() };
         let engine = Engine::start(Arc::new(model), options)?;
         let shared = Arc::new(SharedModel { checkpoint, engine, strategies, checkpoint_every });
-        Ok(Self { shared, layers, about: About { fps, strategies: names, demo } })
+        Ok(Self { shared, layers, about: About { fps, max_new_tokens, strategies: names, demo } })
     }
 }
 

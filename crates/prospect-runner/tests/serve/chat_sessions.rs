@@ -100,10 +100,11 @@ fn a_client_that_knows_only_a_base_address_keeps_one_session() {
     let (status, models) = server.json("GET", &format!("{base}/models"), "");
     assert_eq!(status, 200);
     let model = &models["data"][0]["id"];
-    // Each request is one picture with the same question, and nothing that was said before: so live-vlm-webui asks.
+    // Each request is one picture with the same question, and nothing that was said before: so live-vlm-webui asks,
+    // for more tokens than the context has.
     let answers: Vec<Value> = (0..3)
         .map(|number| {
-            let body = json!({ "model": model, "messages": [shown(number, "What now?")], "max_tokens": 16 });
+            let body = json!({ "model": model, "messages": [shown(number, "What now?")], "max_tokens": 512 });
             let (status, answer) =
                 server.json("POST", &format!("{base}/chat/completions"), &body.to_string());
             assert_eq!(status, 200, "{answer}");

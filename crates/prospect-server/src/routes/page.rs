@@ -44,7 +44,7 @@ pub(super) async fn style() -> Response {
 
 /// Data for the page: model, default settings, cameras and the demonstration.
 pub(super) async fn about(State(state): State<Shared>) -> Json<Value> {
-    let About { fps, strategies, demo } = state.backend.about();
+    let About { fps, strategies, demo, .. } = state.backend.about();
     let cameras = state.sources.operators();
     let demo = demo.map(|demo| json!({ "system_prompt": demo.system_prompt }));
     Json(

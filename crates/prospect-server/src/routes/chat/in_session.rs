@@ -37,7 +37,8 @@ pub(super) async fn answer(
     until: Instant,
 ) -> Result<Response, ApiError> {
     let messages = std::mem::take(&mut asked.messages);
-    let order = order(&name, &asked, system_prompt(&messages))?;
+    let longest = state.backend.about().max_new_tokens;
+    let order = order(&name, &asked, system_prompt(&messages), longest)?;
     let mut turn =
         Turn { state: &state, caller, name, order, until, open: None, last: None, texts: Vec::new() };
     turn.take(new_messages(messages)).await?;
@@ -66,11 +67,19 @@ pub(super) async fn answer(
 }
 
 /// What a session is asked for that a conversation opens.
-fn order(name: &str, asked: &Asked, system: Option<String>) -> Result<SessionOrder, ApiError> {
+///
+/// Clients ask for more tokens than a stream has room to keep free (live-vlm-webui for 512): more than the
+/// server's own `longest` means that.
+fn order(
+    name: &str,
+    asked: &Asked,
+    system: Option<String>,
+    longest: usize,
+) -> Result<SessionOrder, ApiError> {
     let order = json!({
         "name": name,
         "system_prompt": system,
-        "max_new_tokens": asked.max_tokens,
+        "max_new_tokens": asked.max_tokens.map(|most| most.min(longest)),
         "temperature": asked.temperature,
         "top_p": asked.top_p,
         "seed": asked.seed,
