@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use prospect_config::{DEFAULT_CONFIG, Layers};
+use prospect_context::account::UserTurn;
 use prospect_context::{OverflowTrigger, PositionPolicy, Role, SegmentKind};
 use prospect_session::{
     Event, PaceEntry, PaceSummary, PutBack, SCHEMA_VERSION, SegmentEntry, StageTimes, Versions,
@@ -85,6 +86,7 @@ fn of_the_stream(is_full: bool) -> Vec<Event> {
                 tokens: 4,
                 pinned: false,
                 continues: is_full,
+                with_frame: is_full,
             }],
             cache_tokens: 4,
             spoke: true,
@@ -103,7 +105,13 @@ fn of_the_stream(is_full: bool) -> Vec<Event> {
 
 fn of_the_cache(is_full: bool) -> Vec<Event> {
     vec![
-        Event::Budget { max_seq_len: 9, reserved_seq_len: 1, max_reply_tokens: 1, max_summary_tokens: 0 },
+        Event::Budget {
+            max_seq_len: 9,
+            reserved_seq_len: 1,
+            max_reply_tokens: 1,
+            max_summary_tokens: 0,
+            user_turn: some(is_full, UserTurn { opening: 3, closing: 2, no_reply: 4 }),
+        },
         Event::Overflow {
             time: TIME,
             strategy: words(),
