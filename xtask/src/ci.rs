@@ -6,7 +6,7 @@ use crate::command::{announce, step};
 use crate::cuda;
 use crate::deny;
 use crate::e2e;
-use crate::selection::{FEATURES, test_options};
+use crate::selection::{CHECK_OPTIONS, FEATURES, test_options};
 use crate::tidy;
 use crate::workspace::workspace_root;
 
@@ -16,12 +16,9 @@ pub(crate) fn run() -> Result<(), String> {
     deny::run()?;
     lints()?;
     cuda::check(&cuda::CheckArguments::for_ci())?;
-    step(
-        "doc",
-        "cargo",
-        &["doc", "--workspace", "--no-deps", "--features", FEATURES],
-        &[("RUSTDOCFLAGS", "-D warnings")],
-    )?;
+    let documentation = ["doc", "--workspace", "--no-deps", "--features", FEATURES];
+    let documentation = [&documentation[..], &CHECK_OPTIONS].concat();
+    step("doc", "cargo", &documentation, &[("RUSTDOCFLAGS", "-D warnings")])?;
     step("package prospect-context", "cargo", &["package", "-p", "prospect-context", "--allow-dirty"], &[])?;
     test(&TestArguments::default())?;
     cuda::test(&cuda::TestArguments::default())?;
@@ -71,8 +68,8 @@ fn format_and_rules() -> Result<(), String> {
 }
 
 fn lints() -> Result<(), String> {
-    let arguments =
-        ["clippy", "--workspace", "--all-targets", "--features", FEATURES, "--", "-D", "warnings"];
+    let selection = ["clippy", "--workspace", "--all-targets", "--features", FEATURES];
+    let arguments = [&selection[..], &CHECK_OPTIONS, &["--", "-D", "warnings"]].concat();
     step("clippy", "cargo", &arguments, &[])
 }
 

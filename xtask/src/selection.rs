@@ -6,6 +6,10 @@ use crate::workspace::workspace_root;
 pub(crate) const FEATURES: &str =
     "prospect-context/serde,prospect-runner/sentence-encoder,prospect-runner/arrow";
 
+/// Options of cargo for steps that only check: nothing of the dependencies is run but their macros and build scripts, which are compiled
+/// faster without optimisation than they save. All such steps have them, so that they share what they compile.
+pub(crate) const CHECK_OPTIONS: [&str; 2] = ["--config", "profile.dev.package.\"*\".opt-level=0"];
+
 /// Our crates whose tests are too slow without optimisation: they do the arithmetic.
 const OPTIMISED: [&str; 2] = ["prospect-model", "prospect-processor"];
 

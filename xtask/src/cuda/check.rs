@@ -2,7 +2,7 @@
 
 use super::stand_in::{StandIn, marked};
 use crate::command::step;
-use crate::selection::{FEATURES, test_options};
+use crate::selection::{CHECK_OPTIONS, FEATURES, test_options};
 
 /// The crates that have code for GPUs.
 const CRATES: [&str; 3] = ["prospect-cuda", "prospect-model", "prospect-runner"];
@@ -36,6 +36,7 @@ pub(crate) fn check(CheckArguments { main }: &CheckArguments) -> Result<(), Stri
         let mut arguments = vec!["clippy"];
         arguments.extend(CRATES.iter().flat_map(|name| ["-p", name]));
         arguments.extend(["--features", &features]);
+        arguments.extend(CHECK_OPTIONS);
         arguments.extend(marks.iter().map(String::as_str));
         arguments.extend(["--", "-D", "warnings"]);
         let environment = stand_in.environment();
@@ -67,7 +68,7 @@ pub(crate) fn test(arguments: &TestArguments) -> Result<(), String> {
     let tests: Vec<&str> = ["--workspace", "--features", &features].into_iter().chain(files).collect();
     let marks = marked("dev");
     let marks: Vec<&str> = marks.iter().map(String::as_str).collect();
-    let clippy = [&["clippy"], &tests[..], &marks, &["--", "-D", "warnings"]].concat();
+    let clippy = [&["clippy"], &tests[..], &CHECK_OPTIONS, &marks, &["--", "-D", "warnings"]].concat();
     run(stand_in.environment(), "clippy tests of a GPU", "cargo", &clippy, None)?;
     let options = [test_options()?, marked("release")].concat();
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
