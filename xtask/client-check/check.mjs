@@ -48,7 +48,7 @@ try {
   }
   expect(new Set(answers.map(({ session }) => session)).size === 1, "one base address has several sessions");
   const [, second] = answers;
-  expect(second.usage.prompt_tokens_details.cached_tokens === answers[0].usage.total_tokens, `usage: ${JSON.stringify(second.usage)}`);
+  expect(Math.abs(second.usage.prompt_tokens_details.cached_tokens - answers[0].usage.total_tokens) <= 1, `usage: ${JSON.stringify(second.usage)}`);
   const refused = await client.chat.completions.create({ model: "another", messages: asked("?") }).catch((error) => error);
   expect(refused instanceof OpenAI.NotFoundError, `another model: ${refused}`);
 } finally {

@@ -47,7 +47,11 @@ pub(crate) fn test(TestArguments { arguments }: &TestArguments) -> Result<(), St
     let selection = ["test", "--workspace", "--features", FEATURES];
     let all: Vec<&str> =
         selection.into_iter().chain(options.iter().chain(arguments).map(String::as_str)).collect();
-    step("test", "cargo", &all, &[])
+    step("test", "cargo", &all, &[])?;
+    announce(
+        "target/release/prospect-runner is now the tests' program: cargo build --release makes the fast one",
+    );
+    Ok(())
 }
 
 /// The quick part of [`run`] for use during development: format, rules, lints, and the tests of the

@@ -58,7 +58,10 @@ fn members() -> Result<Vec<String>, String> {
     let failed = |error: std::io::Error| format!("cannot read {}: {error}", crates.display());
     let mut names = vec!["xtask".to_owned()];
     for entry in std::fs::read_dir(&crates).map_err(failed)? {
-        names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
+        let entry = entry.map_err(failed)?;
+        if entry.path().join("Cargo.toml").exists() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
     }
     names.sort_unstable();
     Ok(names)

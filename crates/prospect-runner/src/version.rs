@@ -11,13 +11,14 @@ pub const VERSION: &str = match env!("PROSPECT_COMMIT").as_bytes() {
 };
 
 /// Features of the build that a person chooses.
-const FEATURES: [(&str, bool); 7] = [
+const FEATURES: [(&str, bool); 8] = [
     ("serve", cfg!(feature = "serve")),
     ("download", cfg!(feature = "download")),
     ("cuda", cfg!(feature = "cuda")),
     ("flash-attn", cfg!(feature = "flash-attn")),
     ("flash-attn-stock", cfg!(feature = "flash-attn-stock")),
     ("arrow", cfg!(feature = "arrow")),
+    ("xet", cfg!(feature = "xet")),
     ("sentence-encoder", cfg!(feature = "sentence-encoder")),
 ];
 

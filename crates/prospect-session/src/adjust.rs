@@ -37,7 +37,7 @@ impl Session {
             return Err(SessionError::MissingDialogueState { strategy: after.name().to_owned() });
         }
         let budget = self.budget_under(rule);
-        let beside = self.account.pinned_tokens() + self.language.encode_frame(None)?.ids.len();
+        let beside = self.account.pinned_tokens() + self.next_frame_tokens()?;
         match budget.room_before(beside) {
             Some(_) => Ok(()),
             None => Err(unlawful(UnlawfulChange::NoRoom { summary: budget.max_summary_tokens, beside })),

@@ -21,6 +21,9 @@ use crate::talk::TalkState;
 use crate::words::{Telling, Words};
 use crate::work::{Done, Said, Work};
 
+/// A time of a stream, in seconds, whose text is as long as any: 99:59:59.
+const LONGEST_TIME: f64 = 359_999.0;
+
 /// One stream in progress.
 pub struct Session {
     pub(crate) language: Arc<dyn Language>,
@@ -198,7 +201,7 @@ impl Session {
         let length = |role, text: &str| {
             Ok::<_, SessionError>(self.language.encode_message(role, text, false)?.ids.len())
         };
-        let mut beside = self.language.encode_frame(None)?.ids.len();
+        let mut beside = self.next_frame_tokens()?;
         for said in &self.said {
             beside += length(Role::User, said)?;
         }
@@ -213,6 +216,14 @@ impl Session {
             true => Ok(()),
             false => Err(SessionError::MessageTooLong { tokens, most }),
         }
+    }
+
+    /// The most tokens that go in with the next frame, apart from texts: the frame with its line of time, the
+    /// tokens that wait, and what opens and closes a user's turn.
+    pub(crate) fn next_frame_tokens(&self) -> Result<usize, SessionError> {
+        let time = self.options.frame_time_text.then_some(LONGEST_TIME);
+        let turn = self.account.user_turn().map_or(0, |turn| turn.opening.len() + turn.closing.len());
+        Ok(self.language.encode_frame(time)?.ids.len() + self.account.waiting_tokens() + turn)
     }
 
     /// The next work; `None` while the session waits for a result or a frame.

@@ -28,7 +28,7 @@ impl TextTokenizer {
         if folder.lowercase() {
             let mut normalizers = vec![NormalizerWrapper::from(Lowercase)];
             normalizers.extend(tokenizer.get_normalizer().cloned());
-            tokenizer.with_normalizer(Some(Sequence::new(normalizers)));
+            tokenizer.with_normalizer(Some(Sequence::new(normalizers))).map_err(failed)?;
         }
         let added = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
         // Checked here, because the tokenizer library subtracts without a check.

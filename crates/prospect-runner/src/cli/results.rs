@@ -136,7 +136,9 @@ impl Results {
         }
         if let Some(burn) = self.burn.as_ref().filter(|_| is_whole) {
             let subtitles = trace.with_file_name(SUBTITLES).with_extension(SubtitleFormat::Vtt.ending());
-            burn.make(&subtitles, interrupt)?;
+            // Ctrl-C that ended a live stream is answered: the video has an interrupt of its own.
+            let answered = Interrupt::default();
+            burn.make(&subtitles, if interrupt.is_given() { &answered } else { interrupt })?;
             say("video", burn.to());
         }
         Ok(())

@@ -157,6 +157,7 @@ mod tests {
             reserved_seq_len: 0,
             max_reply_tokens: 0,
             max_summary_tokens: 0,
+            user_turn: None,
         };
         assert_eq!(after(budget), ", cache 5%");
         let pace = PaceEntry { wait_ms: 0.0, lag_ms: 1250.0, queued: 1, missed: true };

@@ -118,8 +118,10 @@ fn a_client_that_knows_only_a_base_address_keeps_one_session() {
     let usage = |number: usize, key: &str| answers[number]["usage"][key].as_u64().unwrap();
     let cached =
         |number: usize| answers[number]["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap();
-    assert_eq!(cached(1), usage(0, "total_tokens"));
-    assert_eq!(cached(2), usage(1, "total_tokens"));
+    // The last token of a reply goes in with the next picture.
+    let left =
+        |number: usize| usage(number, "total_tokens") - u64::from(usage(number, "completion_tokens") > 0);
+    assert_eq!([cached(1), cached(2)], [left(0), left(1)]);
     assert!(usage(2, "prompt_tokens") > cached(2));
 }
 

@@ -227,7 +227,10 @@ fn every_path_is_described_and_every_description_is_a_path() {
 fn a_camera_of_the_server_is_watched_by_its_name() {
     let video = crate::common::workbench().join(format!("videos/{VIDEO}.mp4"));
     let server = RunningServer::start(&["--camera", &format!("door={}", video.display())]);
-    assert_eq!(server.json("GET", "/about.json", "").1["cameras"], json!(["door"]));
+    assert!(
+        server.json("GET", "/about.json", "").1.get("cameras").is_none(),
+        "cameras are for those with a key"
+    );
     let mut asked: Value = serde_json::from_str(&order(VIDEO)).unwrap();
     asked["camera"] = "door".into();
     let session = server.open(&asked.to_string());

@@ -291,9 +291,11 @@ async function openPushed(load, { isFile, prompt }) {
 // The session that watches a camera since the server began, or one of our own.
 async function openCamera(camera) {
   const { data } = await ask("GET", SESSIONS);
-  const there = data.find((session) => session.camera === camera && session.owner === "server" && session.state === "watching");
+  // One of ours that is there was left behind by a page that could not say that it goes.
+  const there = data.find((session) => session.camera === camera && session.state === "watching");
   const { id } = there ?? await post(SESSIONS, { camera, ...order() });
-  const session = show(id, !there);
+  const session = show(id, there?.owner !== "server");
+  session.camera = camera;
   look(session);
   return session;
 }
@@ -305,10 +307,12 @@ async function look(session) {
   while (live === session) {
     try {
       const answer = await fetch(`${SESSIONS}/${session.id}/frame`, { headers: headers(), signal: session.abort.signal });
-      if (answer.ok && live === session) {
+      const picture = answer.ok && (await answer.blob());
+      if (picture && live === session) {
         URL.revokeObjectURL(view.src);
-        view.src = URL.createObjectURL(await answer.blob());
-      } else await new Promise((wait) => setTimeout(wait, 2000));
+        view.src = URL.createObjectURL(picture);
+      } else if ([401, 404, 409].includes(answer.status)) return; // nothing is to be seen any more
+      else await new Promise((wait) => setTimeout(wait, 2000));
     } catch {
       if (session.abort.signal.aborted) return;
       await new Promise((wait) => setTimeout(wait, 2000));
@@ -392,6 +396,8 @@ async function stop() {
   video.srcObject?.getTracks().forEach((track) => track.stop());
   video.srcObject = null;
   [video.hidden, at("view").hidden, at("cameras").value] = [false, true, ""];
+  URL.revokeObjectURL(at("view").src);
+  at("view").removeAttribute("src");
   for (const id of ["stop", "question", "say"]) at(id).disabled = true;
   at("partial")?.removeAttribute("id");
   if (!session) return;
@@ -419,13 +425,19 @@ addEventListener("pagehide", () => live && halt());
 
 at("cameras").onchange = () => {
   const camera = at("cameras").value;
-  if (camera) start(() => openCamera(camera)).then(() => { if (live) at("cameras").value = camera; });
+  if (camera) start(() => openCamera(camera)).then(chosenCamera);
+  else chosenCamera();
 };
+// The camera that is watched is the one that is chosen.
+function chosenCamera() {
+  at("cameras").value = live?.camera ?? "";
+}
 // Cameras are told to whoever has a key, if the server wants one.
 async function listCameras() {
   const { data } = await ask("GET", "/v1/streaming/cameras").catch(() => ({ data: [] }));
   at("cameras").replaceChildren(new Option("Camera …", ""), ...data.map(({ name }) => new Option(name, name)));
   at("cameras").hidden = !data.length;
+  chosenCamera();
 }
 at("key").onchange = listCameras;
 listCameras();

@@ -19,7 +19,7 @@ const HEADERS: HeaderValue =
     HeaderValue::from_static("authorization, content-type, last-event-id, x-frame-time, x-prospect-session");
 
 /// Response headers that such pages may read.
-const EXPOSED: HeaderValue = HeaderValue::from_static("x-prospect-session");
+const EXPOSED: HeaderValue = HeaderValue::from_static("x-prospect-session, x-frame-index, x-frame-time");
 
 /// WebSocket subprotocol that a page names. A page cannot set headers for a WebSocket, so its key is
 /// passed as another subprotocol.

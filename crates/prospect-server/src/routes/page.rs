@@ -45,11 +45,8 @@ pub(super) async fn style() -> Response {
 /// Data for the page: model, default settings, cameras and the demonstration.
 pub(super) async fn about(State(state): State<Shared>) -> Json<Value> {
     let About { fps, strategies, demo, .. } = state.backend.about();
-    let cameras = state.sources.operators();
     let demo = demo.map(|demo| json!({ "system_prompt": demo.system_prompt }));
-    Json(
-        json!({ "model": state.backend.model(), "fps": fps, "strategies": strategies, "cameras": cameras, "demo": demo }),
-    )
+    Json(json!({ "model": state.backend.model(), "fps": fps, "strategies": strategies, "demo": demo }))
 }
 
 /// The demonstration video. It is small, so it is sent in one piece.

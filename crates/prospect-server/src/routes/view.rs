@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+use tokio::time::Instant;
 
 use super::sessions::{aside, over};
 use crate::error::ApiError;
@@ -26,7 +27,12 @@ pub(super) async fn next_frame(
     }
     let many = || ApiError::too_many("others wait for the session's next frame: expected fewer at a time");
     let frame = session.viewers.next_frame().ok_or_else(many)?;
-    let frame = tokio::time::timeout(state.limits.request, frame).await.map_err(|_| {
+    // It may have ended before it could know of this viewer.
+    if session.state() != SessionState::Watching {
+        return Err(over(&session));
+    }
+    let until = Instant::now() + state.limits.request;
+    let frame = tokio::time::timeout_at(until, frame).await.map_err(|_| {
         let message = "no frame came meanwhile: expected one";
         ApiError::new(StatusCode::GATEWAY_TIMEOUT, "no_frame", message)
     })?;
@@ -39,6 +45,10 @@ pub(super) async fn next_frame(
     ];
     let empty =
         || ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the frame has no pixels");
+    // As many pictures are scaled and encoded at once as are decoded.
+    let busy = || ApiError::too_many("other pictures are encoded: expected fewer at a time");
+    let turn = tokio::time::timeout_at(until, state.decoders.acquire()).await.map_err(|_| busy())?;
+    let _turn = turn.map_err(|_| busy())?;
     let jpeg = aside(move || SmallJpeg::of(&frame.picture).ok_or_else(empty)).await?;
     Ok((headers, jpeg.bytes).into_response())
 }

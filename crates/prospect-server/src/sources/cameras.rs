@@ -88,11 +88,6 @@ impl Cameras {
             .collect()
     }
 
-    /// The names of the operator's cameras.
-    pub(super) fn operators(&self) -> impl Iterator<Item = &String> {
-        self.operators.keys()
-    }
-
     pub(super) fn add(&self, caller: Caller, name: &str, source: &str) -> Result<(), Failure> {
         let mut added = self.lock();
         let key = (caller, name.to_owned());

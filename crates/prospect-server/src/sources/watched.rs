@@ -48,11 +48,6 @@ impl Sources {
         &self.watched
     }
 
-    /// The names of the operator's cameras.
-    pub(crate) fn operators(&self) -> Vec<&String> {
-        self.cameras.operators().collect()
-    }
-
     /// The cameras that a caller may watch, as JSON. Passwords are removed.
     pub(crate) fn shown(&self, caller: Caller) -> Vec<Value> {
         let shown = |(name, Found { source, is_operators }): (String, Found)| {

@@ -59,7 +59,7 @@ pub(super) async fn answer(
     tokio::spawn(async move {
         let _alone = alone;
         // Who does not read any more is told nothing more; the session goes on.
-        if let Err(error) = told(answer, answering, &words, until).await {
+        if let Err(error) = told(&session, answer, answering, &words, until).await {
             let _ = words.send(error.body()).await;
         }
     });
@@ -91,6 +91,7 @@ fn order(
 
 /// Everything of the answer as it comes.
 async fn told(
+    session: &LiveSession,
     mut answer: Answer,
     mut answering: Answering,
     words: &mpsc::Sender<Value>,
@@ -102,6 +103,9 @@ async fn told(
         if let Some(new) = hear(&event, &mut answering, &mut usage).filter(|new| !new.is_empty()) {
             is_heard = words.send(answering.words(&new)).await.is_ok();
         }
+    }
+    if is_heard && !answer.is_over() {
+        return Err(over(session));
     }
     let rest = answering.said.rest();
     if !rest.is_empty() {

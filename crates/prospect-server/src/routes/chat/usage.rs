@@ -21,7 +21,9 @@ impl Usage {
             "frame" => {
                 let segments = data["segments"].as_array().map(Vec::as_slice).unwrap_or_default();
                 let appended: usize = segments.iter().map(|segment| count(&segment["tokens"])).sum();
-                self.prompt = count(&data["cache_tokens"]).saturating_sub(self.completion);
+                // The last token of a reply goes into the cache with the next frame.
+                let pending = usize::from(self.completion > 0);
+                self.prompt = (count(&data["cache_tokens"]) + pending).saturating_sub(self.completion);
                 self.cached = Some(count(&data["cache_tokens"]).saturating_sub(appended));
             }
             _ => {}
@@ -55,8 +57,8 @@ mod tests {
         let mut usage = Usage::default();
         usage.read("words", &json!({ "text": "Take" }));
         usage.read("reply", &json!({ "token_ids": [5, 6, 7] }));
-        let segments = json!([{ "tokens": 20 }, { "tokens": 3 }]);
-        usage.read("frame", &json!({ "cache_tokens": 123, "segments": segments }));
+        let segments = json!([{ "tokens": 20 }, { "tokens": 2 }]);
+        usage.read("frame", &json!({ "cache_tokens": 122, "segments": segments }));
         assert_eq!(usage, Usage { prompt: 120, cached: Some(100), completion: 3 });
         assert_eq!(
             usage.json(),
