@@ -58,7 +58,7 @@ async function watch(browser, address, { name, width, height, scheme }) {
   const box = (await page.locator("#silence").boundingBox()) ?? line;
   await page.mouse.move(box.x + box.width / 2, box.y + 60);
   await page.mouse.down();
-  await page.mouse.move(box.x + box.width / 2, box.y + 9, { steps: 5 });
+  await page.mouse.move(box.x + box.width / 2, box.y + 4, { steps: 5 });
   await page.mouse.up();
   await page.waitForTimeout(2500);
   const dragged = Number(await page.inputValue("#threshold"));
@@ -78,7 +78,7 @@ async function watch(browser, address, { name, width, height, scheme }) {
 }
 
 const state = mkdtempSync(join(tmpdir(), "page-check-"));
-const { child, address } = await startedServer(binary, state, ["--camera", `bench=${VIDEO}`]);
+const { child, address } = await startedServer(binary, state, ["--camera", `bench=${VIDEO}`, "--set", "source.realtime=true"]);
 const browser = await driver.chromium.launch({
   executablePath: chromium,
   args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
