@@ -16,6 +16,7 @@ export async function startedServer(binary, state, further = []) {
 
 // Ends the server, and waits until it has written its sessions down.
 export function ended(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((done) => {
     child.once("exit", done);
     child.kill();

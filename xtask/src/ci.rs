@@ -77,7 +77,7 @@ fn lints() -> Result<(), String> {
     step("clippy", "cargo", &arguments, &[])
 }
 
-/// Runs the README's first run.
+/// Runs the README's command that streams the small video through the small model.
 fn main_job() -> Result<(), String> {
     streams("main job", "cargo", &["run", "--release", "-p", "prospect-runner", "--", "run"])
 }

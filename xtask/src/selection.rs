@@ -6,15 +6,15 @@ use crate::workspace::workspace_root;
 pub(crate) const FEATURES: &str =
     "prospect-context/serde,prospect-runner/sentence-encoder,prospect-runner/arrow";
 
-/// Options of cargo for steps that only check: nothing of the dependencies is run but their macros and build scripts, which are compiled
-/// faster without optimisation than they save. All such steps have them, so that they share what they compile.
+/// Options of cargo for steps that only check. Such a step runs no code of a dependency but its macros and its build script. To
+/// optimise these takes longer than it saves. All such steps use these options, so that they share what they compile.
 pub(crate) const CHECK_OPTIONS: [&str; 2] = ["--config", "profile.dev.package.\"*\".opt-level=0"];
 
 /// Our crates whose tests are too slow without optimisation: they do the arithmetic.
 const OPTIMISED: [&str; 2] = ["prospect-model", "prospect-processor"];
 
-/// Dependencies of features that the release build does not have, and whose speed no test depends on: they are compiled for the tests
-/// alone, without optimisation.
+/// Dependencies that the default release build does not have. Only the tests compile them, without optimisation, because no test
+/// needs their speed.
 const FOR_TESTS_ALONE: [&str; 7] = [
     "arrow-array",
     "arrow-buffer",
@@ -25,8 +25,8 @@ const FOR_TESTS_ALONE: [&str; 7] = [
     "candle-transformers",
 ];
 
-/// Options of `cargo test` with which the dependencies are those of the release build, compiled once for both, while our own crates have
-/// what tests need: assertions, checks of overflow, line numbers, and a compilation that is quick.
+/// Options of `cargo test`. With these options the tests use the dependencies of the release build, so that both compile them once.
+/// Our own crates are built with assertions, checks of overflow, line numbers and little optimisation.
 ///
 /// # Errors
 /// The folder of the crates cannot be read.

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::time::Instant;
 
 use crate::backend::Backend;
+use crate::error::ApiError;
 use crate::fetch::Fetcher;
 use crate::guard::{Keys, Limits, Origins};
 use crate::metrics::Metrics;
@@ -31,7 +33,7 @@ pub(crate) struct ServerState {
     pub(crate) notifier: Arc<Notifier>,
     /// Whether the server is shutting down. Nothing new is begun then.
     pub(crate) ending: AtomicBool,
-    /// Limits how many pictures are decoded at the same time.
+    /// Limits how many pictures are decoded or encoded at the same time ([`ServerState::picture_turn`]).
     pub(crate) decoders: Semaphore,
     /// Limits the answers to conversations outside of sessions to one at a time.
     pub(crate) chats: Arc<Semaphore>,
@@ -43,6 +45,19 @@ pub(crate) struct ServerState {
 pub(crate) type Shared = Arc<ServerState>;
 
 impl ServerState {
+    /// Waits until fewer pictures are decoded and encoded than there are cores. The turn ends when the permit is dropped.
+    ///
+    /// # Errors
+    /// 429 with the message `busy` if no turn comes until `until`.
+    pub(crate) async fn picture_turn(
+        &self,
+        until: Instant,
+        busy: &str,
+    ) -> Result<SemaphorePermit<'_>, ApiError> {
+        let turn = tokio::time::timeout_at(until, self.decoders.acquire()).await;
+        turn.map_err(|_| ApiError::too_many(busy))?.map_err(|_| ApiError::too_many(busy))
+    }
+
     pub(crate) fn is_ending(&self) -> bool {
         self.ending.load(Ordering::Relaxed)
     }

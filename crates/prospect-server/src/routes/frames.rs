@@ -132,8 +132,7 @@ pub(super) async fn decoded_aside(
     bytes: Bytes,
     until: Instant,
 ) -> Result<Arc<RgbImage>, ApiError> {
-    let busy = || ApiError::too_many("too many pictures wait to be decoded");
-    let turn = tokio::time::timeout_at(until, state.decoders.acquire()).await.map_err(|_| busy())?;
+    let turn = state.picture_turn(until, "too many pictures wait to be decoded").await?;
     let most_pixels = state.limits.pixels;
     let decoded = tokio::task::spawn_blocking(move || decoded(&bytes, most_pixels)).await;
     drop(turn);

@@ -22,12 +22,9 @@ pub(super) async fn next_frame(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let session = state.sessions.get(caller, &id)?;
-    if session.state() != SessionState::Watching {
-        return Err(over(&session));
-    }
     let many = || ApiError::too_many("others wait for the session's next frame: expected fewer at a time");
     let frame = session.viewers.next_frame().ok_or_else(many)?;
-    // It may have ended before it could know of this viewer.
+    // Asked behind the registration: a session that ends from now on sends this viewer away.
     if session.state() != SessionState::Watching {
         return Err(over(&session));
     }
@@ -46,9 +43,7 @@ pub(super) async fn next_frame(
     let empty =
         || ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the frame has no pixels");
     // As many pictures are scaled and encoded at once as are decoded.
-    let busy = || ApiError::too_many("other pictures are encoded: expected fewer at a time");
-    let turn = tokio::time::timeout_at(until, state.decoders.acquire()).await.map_err(|_| busy())?;
-    let _turn = turn.map_err(|_| busy())?;
+    let _turn = state.picture_turn(until, "other pictures are encoded: expected fewer at a time").await?;
     let jpeg = aside(move || SmallJpeg::of(&frame.picture).ok_or_else(empty)).await?;
     Ok((headers, jpeg.bytes).into_response())
 }

@@ -76,9 +76,7 @@ impl<'a> Media<'a> {
     }
 
     async fn video(&self, bytes: Vec<u8>) -> Result<ChatVideo, ApiError> {
-        let busy = || ApiError::too_many("too many videos wait to be decoded");
-        let turn =
-            tokio::time::timeout_at(self.until, self.state.decoders.acquire()).await.map_err(|_| busy())?;
+        let turn = self.state.picture_turn(self.until, "too many videos wait to be decoded").await?;
         let fps = self.state.backend.about().fps;
         // Of a request's pictures the video's are as many as are left.
         let left = self.state.limits.frames_a_request.saturating_sub(self.pictures);
