@@ -191,6 +191,14 @@ pub(crate) fn check_text(text: &str, limits: &Limits) -> Result<(), ApiError> {
     }
 }
 
+/// A person's message must have a text that is not too long.
+pub(crate) fn check_message(text: &str, limits: &Limits) -> Result<(), ApiError> {
+    match text.trim().is_empty() {
+        true => Err(ApiError::bad_request("text: empty: expected a question or an instruction")),
+        false => check_text(text, limits),
+    }
+}
+
 /// A value in the form of `--set`: numbers, texts and lists in JSON are valid TOML.
 fn as_setting(value: &Value) -> String {
     value.to_string()

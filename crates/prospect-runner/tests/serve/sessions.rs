@@ -125,6 +125,8 @@ fn people_speak_and_prompts_change() {
     assert!(messages.contains(&(json!("system"), json!("Be brief."))), "{messages:?}");
     let (status, refused) = server.json("POST", &path, &json!({ "text": "word ".repeat(3000) }).to_string());
     assert_eq!(status, 400, "longer than the cache: {refused}");
+    let (status, refused) = server.json("POST", &path, r#"{"text": " \n"}"#);
+    assert_eq!(status, 400, "no text: {refused}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::extract::Body;
 use super::sessions::{aside, over};
 use crate::error::ApiError;
 use crate::guard::Caller;
-use crate::order::check_text;
+use crate::order::check_message;
 use crate::session::{LiveSession, LoggedEvent};
 use crate::state::Shared;
 
@@ -44,7 +44,7 @@ pub(super) async fn say(
     Body(body): Body,
 ) -> Result<Response, ApiError> {
     let Message { text, stream, wait } = serde_json::from_slice(&body).map_err(ApiError::bad_request)?;
-    check_text(&text, &state.limits)?;
+    check_message(&text, &state.limits)?;
     let session = state.sessions.get(caller, &id)?;
     let known = session.log.last();
     heard(&session, text.clone()).await?;

@@ -23,7 +23,7 @@ use super::sessions::{aside, open_session};
 use crate::data_address::{bytes_of, decoded};
 use crate::error::ApiError;
 use crate::guard::Caller;
-use crate::order::{SessionOrder, check_text};
+use crate::order::{SessionOrder, check_message};
 use crate::place::Place;
 use crate::session::{LiveSession, LoggedEvent};
 use crate::state::Shared;
@@ -255,7 +255,7 @@ impl Conversation {
     }
 
     async fn say(&mut self, text: String) -> Result<(), ApiError> {
-        check_text(&text, &self.state.limits)?;
+        check_message(&text, &self.state.limits)?;
         let session = self.session().await?;
         super::messages::heard(&session, text).await
     }
