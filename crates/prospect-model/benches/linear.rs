@@ -8,12 +8,13 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use prospect_model::linear::{PackedLinear, Precision};
 
 /// Name, precision, and whether the weights are first rounded to bf16.
-const KINDS: [(&str, Precision, bool); 5] = [
+const KINDS: [(&str, Precision, bool); 6] = [
     ("f32", Precision::F32, false),
     ("bf16", Precision::F32, true),
-    ("int8, 64", Precision::Int8 { inputs_per_scale: 64 }, false),
-    ("int8, 128", Precision::Int8 { inputs_per_scale: 128 }, false),
-    ("int8, 256", Precision::Int8 { inputs_per_scale: 256 }, false),
+    ("int8, 64", Precision::Int8 { inputs_per_scale: 64, rotated: false }, false),
+    ("int8, 64, rotated", Precision::Int8 { inputs_per_scale: 64, rotated: true }, false),
+    ("int8, 128", Precision::Int8 { inputs_per_scale: 128, rotated: false }, false),
+    ("int8, 256", Precision::Int8 { inputs_per_scale: 256, rotated: false }, false),
 ];
 
 /// Bytes of weights that exceed every processor cache.

@@ -58,6 +58,21 @@ impl<N, L> DecoderLayer<N, L> {
         })
     }
 
+    /// The layer with each of its linear layers replaced.
+    pub(crate) fn map<M, E>(
+        self,
+        mut replace: impl FnMut(L) -> std::result::Result<M, E>,
+    ) -> std::result::Result<DecoderLayer<N, M>, E> {
+        Ok(DecoderLayer {
+            input_layernorm: self.input_layernorm,
+            qkv_proj: replace(self.qkv_proj)?,
+            o_proj: replace(self.o_proj)?,
+            post_attention_layernorm: self.post_attention_layernorm,
+            gate_up_proj: replace(self.gate_up_proj)?,
+            down_proj: replace(self.down_proj)?,
+        })
+    }
+
     pub(crate) fn linears(&self) -> [&L; 4] {
         [&self.qkv_proj, &self.o_proj, &self.gate_up_proj, &self.down_proj]
     }

@@ -36,6 +36,7 @@ mod random;
 mod random_weights;
 mod rates;
 mod rotary;
+mod rotation;
 mod sampling;
 #[cfg(feature = "sentence-encoder")]
 mod sentence_encoder;

@@ -71,10 +71,10 @@ impl Precisions {
     };
 
     /// int8 for the vision tower.
-    pub const INT8_VISION: Precision = Precision::Int8 { inputs_per_scale: 256 };
+    pub const INT8_VISION: Precision = Precision::Int8 { inputs_per_scale: 256, rotated: false };
 
-    /// int8 for the decoder.
-    pub const INT8_DECODER: Precision = Precision::Int8 { inputs_per_scale: 64 };
+    /// int8 for the decoder, whose inputs have outliers.
+    pub const INT8_DECODER: Precision = Precision::Int8 { inputs_per_scale: 64, rotated: true };
 
     /// int8 linear layers and cache, bf16 attention in the vision tower: the fastest choice on a CPU.
     pub const Q8: Self = Self {

@@ -1,12 +1,11 @@
-//! One row of attention in f64, for values that overflow f32. It takes two passes over the slots and
-//! needs no memory.
+//! One row of attention in f64, for values that overflow f32. It takes two passes over the slots.
 
 use super::{Inputs, Mask, Number};
 
 /// Features that are computed at a time: sums of this many fit the stack for any head size.
 const FEATURES: usize = 64;
 
-/// Computes the output of one query row, `[head_dim]`.
+/// Computes the output of one query row, `[head_dim]`, before its values are turned back.
 #[cold]
 pub(super) fn row<T: Number>(
     inputs: &Inputs<T>,
@@ -19,7 +18,8 @@ pub(super) fn row<T: Number>(
         Mask::Causal { cached } => 0..cached + token + 1,
         Mask::None => 0..inputs.keys.tokens,
     };
-    let query = inputs.queries.row(head, token);
+    let mut query = inputs.queries.row(head, token).to_vec();
+    T::turn(&mut query);
     let score = |slot: usize| {
         let key = inputs.keys.row(head / group, slot);
         let product: f64 = query.iter().zip(key).map(|(q, k)| f64::from(*q) * k.number()).sum();

@@ -4,7 +4,7 @@ use super::exact;
 use super::plan::Plan;
 use super::{Inputs, Number};
 
-/// Computes one token's output, `[heads * head_dim]`.
+/// Computes one token's output, `[heads * head_dim]`, with its values turned back.
 pub(super) fn token<T: Number>(
     plan: &Plan,
     partials: &[f32],
@@ -18,6 +18,7 @@ pub(super) fn token<T: Number>(
         if !row.merge(output) {
             exact::row(inputs, plan.group, head, token, output);
         }
+        T::turn(output);
     }
 }
 

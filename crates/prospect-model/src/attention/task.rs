@@ -17,6 +17,7 @@ thread_local! {
 struct Memory {
     tile: Vec<f32>,
     packed: Vec<f32>,
+    query: Vec<f32>,
     seen: Vec<usize>,
 }
 
@@ -29,10 +30,10 @@ pub(super) fn compute<T: Element>(
     inputs: &Inputs<T>,
     partial: &mut [f32],
 ) {
-    MEMORY.with_borrow_mut(|Memory { tile, packed, seen }| {
+    MEMORY.with_borrow_mut(|Memory { tile, packed, query, seen }| {
         let mut tile = Tile::new(kernel, plan, task.rows.len(), tile);
         let packed = aligned(packed, 2 * SLOTS * plan.head_dim);
-        tile.take_queries::<T>(kernel, plan, &task, &inputs.queries);
+        tile.take_queries::<T>(kernel, plan, &task, &inputs.queries, query);
         kernel.prepare::<T>(&mut tile);
         let visible = |row: usize| match inputs.mask {
             Mask::Causal { cached } => cached + row / plan.group + 1,
@@ -78,18 +79,28 @@ impl<'a> Tile<'a> {
         Self { layout: plan.layout, rows, head_dim, scale, queries, scores, mixed, max, sum, correction }
     }
 
-    /// Copies the queries in the order of the kernel, padded with 0.
-    fn take_queries<T: Element>(&mut self, kernel: Kernel, plan: &Plan, task: &Task, queries: &Heads) {
+    /// Copies the queries, turned like the keys, in the order of the kernel, padded with 0. `turned` is
+    /// memory for one query.
+    fn take_queries<T: Element>(
+        &mut self,
+        kernel: Kernel,
+        plan: &Plan,
+        task: &Task,
+        queries: &Heads,
+        turned: &mut Vec<f32>,
+    ) {
         let (padded, width) = (self.padded(kernel.lanes()), self.width(kernel.lanes()));
         self.queries.fill(0.0);
         for (index, row) in task.rows.clone().enumerate() {
             let head = task.kv_head * plan.group + row % plan.group;
-            let query = queries.row(head, row / plan.group);
+            turned.clear();
+            turned.extend_from_slice(queries.row(head, row / plan.group));
+            T::turn(turned);
             match self.layout {
-                Layout::Narrow => kernel.spread::<T>(query, &mut self.queries[index * padded..][..padded]),
+                Layout::Narrow => kernel.spread::<T>(turned, &mut self.queries[index * padded..][..padded]),
                 Layout::Wide | Layout::Paired => {
                     let to = self.queries[index..].iter_mut().step_by(width);
-                    to.zip(query).for_each(|(to, from)| *to = *from);
+                    to.zip(&*turned).for_each(|(to, from)| *to = *from);
                 }
             }
         }

@@ -3,37 +3,35 @@
 use super::activation::gate;
 use super::elementwise::{rms_norm, rotate};
 use super::lend::{Spare, sized};
-use super::load::{Table, floats, layers, stacked};
+use super::load::Table;
 use super::sides::{CacheRows, Sides, keep_embeddings, with_sides};
 use super::stage::{for_rows, in_pool};
 use crate::attention::{Heads, Inputs, Mask, Scratch, attend};
 use crate::error::Result;
-use crate::layer_weights::{DecoderLayer, table_and_head};
+use crate::layer_weights::DecoderLayer;
 use crate::lend::with_floats;
-use crate::linear::{PackedLinear, Precision};
+use crate::linear::PackedLinear;
 use crate::passes::{DecoderInput, Piece};
-use crate::placement::Compute;
 use crate::rotary::Rotary;
 use crate::text_config::TextConfig;
-use crate::weights::Weights;
 
-type Layer = DecoderLayer<Vec<f32>, PackedLinear>;
+pub(super) type Layer = DecoderLayer<Vec<f32>, PackedLinear>;
 
 /// The decoder with its embedding table and output head.
 pub(crate) struct Decoder {
-    config: TextConfig,
+    pub(super) config: TextConfig,
     /// The embedding table; `None` if the head holds the same weights without rounding.
-    embed_tokens: Option<Table>,
-    layers: Vec<Layer>,
-    norm: Vec<f32>,
-    lm_head: PackedLinear,
-    rotary: Rotary,
-    buffers: Spare<Buffers>,
+    pub(super) embed_tokens: Option<Table>,
+    pub(super) layers: Vec<Layer>,
+    pub(super) norm: Vec<f32>,
+    pub(super) lm_head: PackedLinear,
+    pub(super) rotary: Rotary,
+    pub(super) buffers: Spare<Buffers>,
 }
 
 /// Buffers of a pass. Their tokens are those of all pieces in order.
 #[derive(Debug, Default)]
-struct Buffers {
+pub(super) struct Buffers {
     /// The residual stream, `[tokens, hidden]`.
     x: Vec<f32>,
     /// The position of every token.
@@ -49,49 +47,6 @@ struct Buffers {
 }
 
 impl Decoder {
-    pub(crate) fn load(
-        weights: &Weights,
-        config: &TextConfig,
-        tied: bool,
-        precision: Precision,
-    ) -> Result<Self> {
-        let (hidden, prefix) = (config.hidden_size, "model.text_model");
-        let (table, head) = table_and_head(weights, tied);
-        let shared = table == head && precision == Precision::F32;
-        // The largest matrix is loaded first, so that its temporary memory is free again before the
-        // others are loaded.
-        let lm_head = [(head, config.vocab_size)];
-        let lm_head = stacked(weights, precision, &lm_head, hidden, false)?;
-        let read = || floats(weights, &format!("{table}.weight"), &[config.vocab_size, hidden]);
-        let layer = |name: &str| {
-            Layer::read(
-                config,
-                name,
-                |norm| floats(weights, &format!("{norm}.weight"), &[hidden]),
-                |parts, inputs| stacked(weights, precision, parts, inputs, false),
-            )
-        };
-        let mut decoder = Self {
-            config: config.clone(),
-            embed_tokens: if shared { None } else { Some(Table::new(read()?, hidden)) },
-            layers: layers(config.num_hidden_layers, |number| layer(&format!("{prefix}.layers.{number}")))?,
-            norm: floats(weights, &format!("{prefix}.norm.weight"), &[hidden])?,
-            lm_head,
-            rotary: Rotary::new(
-                config.head_dim(),
-                config.rope_theta(),
-                config.max_position_embeddings,
-                &Compute::cpu(),
-            )?,
-            buffers: Spare::default(),
-        };
-        // Moves the weights into one block of memory, because every token reads all of them in this
-        // order.
-        let layers = decoder.layers.iter_mut().flat_map(Layer::linears_mut);
-        PackedLinear::gather(layers.chain([&mut decoder.lm_head]));
-        Ok(decoder)
-    }
-
     /// Bytes of weights that are read for every token.
     pub(crate) fn weight_bytes(&self) -> usize {
         let layers = self.layers.iter().flat_map(Layer::linears);
@@ -204,7 +159,7 @@ impl Decoder {
     }
 
     /// Width of the stacked queries, keys and values of a token.
-    fn qkv_width(&self) -> usize {
+    pub(super) fn qkv_width(&self) -> usize {
         (self.config.num_attention_heads + 2 * self.config.kv_heads()) * self.config.head_dim()
     }
 
@@ -269,7 +224,13 @@ impl Decoder {
     }
 
     /// From the residual stream to rotated queries and keys, and values.
-    fn before_attention(&self, layer: &Layer, x: &[f32], qkv: &mut [f32], positions: &[usize]) -> Result<()> {
+    pub(super) fn before_attention(
+        &self,
+        layer: &Layer,
+        x: &[f32],
+        qkv: &mut [f32],
+        positions: &[usize],
+    ) -> Result<()> {
         let config = &self.config;
         let (hidden, head_dim, width) = (config.hidden_size, config.head_dim(), self.qkv_width());
         let turned = width - config.kv_heads() * head_dim;
@@ -288,7 +249,7 @@ impl Decoder {
     }
 
     /// Adds the output projection of attention and the MLP to the residual stream.
-    fn after_attention(&self, layer: &Layer, mixed: &[f32], x: &mut [f32]) -> Result<()> {
+    pub(super) fn after_attention(&self, layer: &Layer, mixed: &[f32], x: &mut [f32]) -> Result<()> {
         let config = &self.config;
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let queries = config.num_attention_heads * config.head_dim();

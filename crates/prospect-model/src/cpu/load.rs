@@ -33,7 +33,7 @@ pub(super) fn stacked<N: AsRef<str>>(
 }
 
 /// Reads `count` layers one after the other.
-pub(super) fn layers<L>(count: usize, read: impl Fn(usize) -> Result<L>) -> Result<Vec<L>> {
+pub(super) fn layers<L>(count: usize, mut read: impl FnMut(usize) -> Result<L>) -> Result<Vec<L>> {
     let read = |number| {
         let layer = read(number)?;
         // Temporary memory of a layer lies between allocations that stay, where an allocator leaves

@@ -8,11 +8,13 @@
 
 mod activation;
 mod append;
+mod calibration;
 mod decoder;
 mod elementwise;
 mod lend;
 mod load;
 mod patches;
+mod read_decoder;
 mod sides;
 mod stage;
 mod vision;

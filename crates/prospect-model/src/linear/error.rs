@@ -46,6 +46,10 @@ pub enum LinearError {
         most: usize,
     },
 
+    /// A layer in int8 was to be rounded to int8.
+    #[error("the layer is in int8 already, where one in f32 was expected")]
+    Rounded,
+
     /// The input is not `[rows, inputs]`.
     #[error("an input of {actual} values where {rows} x {inputs} were expected")]
     Input {

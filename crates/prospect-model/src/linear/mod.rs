@@ -21,8 +21,10 @@ mod memory;
 mod packed;
 mod panels;
 mod product;
+mod rounding;
 mod rows;
 mod schedule;
+mod statistics;
 #[cfg(test)]
 mod tests;
 

@@ -1,9 +1,13 @@
 //! A linear layer in memory: packed once, read by every product.
 
+use std::sync::{Mutex, PoisonError};
+
 use super::error::LinearError;
 use super::kernels::Isa;
 use super::memory;
 use super::panels::{FloatPanels, FloatWeights, GROUP, Int8Panels};
+use super::rounding::Rounding;
+use super::statistics::InputStatistics;
 
 /// The type that inputs and weights are multiplied in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +18,9 @@ pub enum Precision {
     Int8 {
         /// A multiple of 64. Fewer are more exact, more are faster: every scale costs a conversion for each output.
         inputs_per_scale: usize,
+        /// Whether each 64 inputs and their weights are rotated before they are rounded, which spreads the outliers of a
+        /// language model over their group. The product is the same but for rounding.
+        rotated: bool,
     },
 }
 
@@ -32,6 +39,8 @@ pub struct PackedLinear {
     pub(super) outputs: usize,
     pub(super) weights: PackedWeights,
     pub(super) isa: Isa,
+    /// What its inputs look like, if it observes them.
+    pub(super) statistics: Option<Mutex<InputStatistics>>,
 }
 
 pub(super) enum PackedWeights {
@@ -83,11 +92,46 @@ impl PackedLinear {
         }
         let weights = match precision {
             Precision::F32 => PackedWeights::Float(FloatPanels::pack(&rows, &biases, inputs)),
-            Precision::Int8 { inputs_per_scale } => {
-                PackedWeights::Int8(Int8Panels::pack(&rows, &biases, inputs, inputs_per_scale)?)
+            Precision::Int8 { inputs_per_scale, rotated } => {
+                let rounding = Rounding { inputs, inputs_per_scale, rotated, compensations: None };
+                PackedWeights::Int8(rounding.pack(&biases, |output, row| row.copy_from_slice(rows[output]))?)
             }
         };
-        Ok(Self { inputs, outputs: rows.len(), weights, isa: Isa::detect() })
+        Ok(Self { inputs, outputs: rows.len(), weights, isa: Isa::detect(), statistics: None })
+    }
+
+    /// The same layer, which remembers what its inputs look like, for [`PackedLinear::rounded`].
+    pub fn observing(self) -> Self {
+        Self { statistics: Some(Mutex::default()), ..self }
+    }
+
+    /// Notes the rows of an input, `[rows, inputs]`, as a product with them does, if the layer observes its inputs.
+    pub fn observe(&self, input: &[f32]) {
+        if let Some(statistics) = &self.statistics {
+            // A poisoned lock is harmless: at worst, a row is in some of the sums.
+            statistics.lock().unwrap_or_else(PoisonError::into_inner).add(input, self.inputs);
+        }
+    }
+
+    /// The layer in int8, see [`Precision::Int8`]. If it has observed its inputs and they are to be rotated, its weights are
+    /// rounded against each other's errors.
+    ///
+    /// # Errors
+    /// As [`PackedLinear::new`]; [`LinearError::Rounded`] if the layer is in int8.
+    pub fn rounded(&self, inputs_per_scale: usize, rotated: bool) -> Result<Self, LinearError> {
+        let PackedWeights::Float(panels) = &self.weights else { return Err(LinearError::Rounded) };
+        let observed = self.statistics.as_ref().filter(|_| rotated);
+        let compensations = observed
+            .map(|statistics| statistics.lock().unwrap_or_else(PoisonError::into_inner).compensations());
+        let rounding = Rounding {
+            inputs: self.inputs,
+            inputs_per_scale,
+            rotated,
+            compensations: compensations.as_deref(),
+        };
+        let bias = &panels.bias.as_flattened()[..self.outputs];
+        let weights = PackedWeights::Int8(rounding.pack(bias, |output, row| panels.read(output, row))?);
+        Ok(Self { inputs: self.inputs, outputs: self.outputs, weights, isa: self.isa, statistics: None })
     }
 
     /// Values of an input row.
@@ -104,7 +148,9 @@ impl PackedLinear {
     pub fn precision(&self) -> Precision {
         match &self.weights {
             PackedWeights::Float(_) => Precision::F32,
-            PackedWeights::Int8(panels) => Precision::Int8 { inputs_per_scale: panels.span * GROUP },
+            PackedWeights::Int8(panels) => {
+                Precision::Int8 { inputs_per_scale: panels.span * GROUP, rotated: panels.rotated }
+            }
         }
     }
 

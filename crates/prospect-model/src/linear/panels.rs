@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::error::LinearError;
 use super::memory::Steps;
+use crate::rotation;
 
 /// Output channels of a panel: two AVX-512 registers of f32 or i32.
 pub(super) const PANEL: usize = 32;
@@ -17,10 +17,7 @@ pub(super) const PANEL: usize = 32;
 pub(super) const QUAD: usize = 4;
 
 /// Inputs of the smallest group that shares a scale in int8. The published widths are multiples of it, but for one.
-pub(super) const GROUP: usize = 64;
-
-/// Inputs of the largest group: f32 still has its integer sum exactly.
-const MAX_INPUTS_PER_SCALE: usize = 1024;
+pub(super) const GROUP: usize = rotation::BLOCK;
 
 /// Quads of a group.
 pub(super) const GROUP_QUADS: usize = GROUP / QUAD;
@@ -28,6 +25,10 @@ pub(super) const GROUP_QUADS: usize = GROUP / QUAD;
 /// Largest magnitude of a quantised value. -128 is left out, so that a value has a negative and |a * b| stays below 2^14,
 /// two of which fit the i16 that AVX2 adds pairs of products in.
 pub(super) const MAX_QUANTISED: f32 = 127.0;
+
+/// 1.5 * 2^23: added to an f32 of magnitude below 2^22, it leaves the nearest integer in the low bits of the mantissa. Unlike
+/// `round`, it is one instruction everywhere.
+pub(super) const ROUNDING: f32 = 12_582_912.0;
 
 /// The weights of one input for the channels of a panel, aligned so that no load crosses a cache line.
 #[derive(Clone, Copy)]
@@ -81,6 +82,8 @@ pub(super) struct Int8Panels {
     pub(super) groups: Steps<Int8Group>,
     /// Groups that share their scales.
     pub(super) span: usize,
+    /// Whether the weights are those of rotated inputs.
+    pub(super) rotated: bool,
     /// `[panel]`
     pub(super) bias: Vec<[f32; PANEL]>,
 }
@@ -92,14 +95,14 @@ impl F32Step {
 }
 
 impl Bf16Step {
-    const ZERO: Self = Self([[0; 2]; PANEL / 2]);
+    pub(super) const ZERO: Self = Self([[0; 2]; PANEL / 2]);
 
     /// Whether `weight` is a bf16, which ends 16 bits earlier than an f32.
     fn holds(weight: f32) -> bool {
         weight.to_bits() & 0xFFFF == 0
     }
 
-    fn set(&mut self, channel: usize, weight: f32) {
+    pub(super) fn set(&mut self, channel: usize, weight: f32) {
         let half = PANEL / 2;
         self.0[channel % half][channel / half] = (weight.to_bits() >> 16) as u16;
     }
@@ -173,60 +176,8 @@ fn pack_steps<Step: Copy + Send>(
     steps.into()
 }
 
-impl Int8Panels {
-    /// Quantises and packs the rows, each group of inputs with the scale that maps its largest magnitude to 127.
-    pub(super) fn pack(
-        rows: &[&[f32]],
-        bias: &[f32],
-        inputs: usize,
-        inputs_per_scale: usize,
-    ) -> Result<Self, LinearError> {
-        let allowed = (GROUP..=MAX_INPUTS_PER_SCALE).contains(&inputs_per_scale);
-        if !allowed || !inputs_per_scale.is_multiple_of(GROUP) {
-            let (unit, most) = (GROUP, MAX_INPUTS_PER_SCALE);
-            return Err(LinearError::InputsPerScale { actual: inputs_per_scale, unit, most });
-        }
-        if let Some(channel) = rows.iter().position(|row| !row.iter().all(|weight| weight.is_finite())) {
-            return Err(LinearError::NotFinite { channel });
-        }
-        let (count, span) = (inputs.div_ceil(GROUP), inputs_per_scale / GROUP);
-        let zero = Int8Group { scales: Bf16Step::ZERO, steps: [Int8Step([128; PANEL * QUAD]); GROUP_QUADS] };
-        let mut groups = vec![zero; rows.len().div_ceil(PANEL) * count];
-        for (panel, rows) in groups.chunks_exact_mut(count).zip(rows.chunks(PANEL)) {
-            for (channel, row) in rows.iter().enumerate() {
-                for (groups, weights) in panel.chunks_mut(span).zip(row.chunks(inputs_per_scale)) {
-                    let scale = Int8Group::scale(weights);
-                    for (group, weights) in groups.iter_mut().zip(weights.chunks(GROUP)) {
-                        group.set(channel, scale, weights);
-                    }
-                }
-            }
-        }
-        Ok(Self { groups: groups.into(), span, bias: padded_panels(bias) })
-    }
-}
-
-impl Int8Group {
-    /// What maps the largest magnitude to 127, rounded up to a bf16, so that no weight is larger than 127 of it.
-    fn scale(weights: &[f32]) -> f32 {
-        let largest = weights.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
-        f32::from_bits((largest / MAX_QUANTISED).to_bits().next_multiple_of(1 << 16))
-    }
-
-    /// Quantises the weights of one channel.
-    fn set(&mut self, channel: usize, scale: f32, weights: &[f32]) {
-        self.scales.set(channel, scale);
-        for (step, weights) in self.steps.iter_mut().zip(weights.chunks(QUAD)) {
-            for (slot, &weight) in step.0[channel * QUAD..].iter_mut().zip(weights) {
-                // 0 / 0 is a NaN, which becomes 0.
-                *slot = ((f64::from(weight) / f64::from(scale)).round() as i8).cast_unsigned() ^ 0x80;
-            }
-        }
-    }
-}
-
 /// `[outputs]` to `[panel, channel]`, zero behind the last output.
-fn padded_panels(bias: &[f32]) -> Vec<[f32; PANEL]> {
+pub(super) fn padded_panels(bias: &[f32]) -> Vec<[f32; PANEL]> {
     let padded = |bias: &[f32]| std::array::from_fn(|index| bias.get(index).copied().unwrap_or(0.0));
     bias.chunks(PANEL).map(padded).collect()
 }

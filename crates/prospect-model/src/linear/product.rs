@@ -55,6 +55,7 @@ impl PackedLinear {
         Ok(())
     }
 
+    /// Checks the lengths, and shows the input to a layer that observes.
     fn check(&self, input: &[f32], rows: usize, output: &[f32]) -> Result<(), LinearError> {
         if rows.checked_mul(self.inputs) != Some(input.len()) {
             return Err(LinearError::Input { actual: input.len(), rows, inputs: self.inputs });
@@ -62,6 +63,7 @@ impl PackedLinear {
         if rows.checked_mul(self.outputs) != Some(output.len()) {
             return Err(LinearError::Output { actual: output.len(), rows, outputs: self.outputs });
         }
+        self.observe(input);
         Ok(())
     }
 }

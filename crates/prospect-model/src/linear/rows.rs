@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::kernels::{Isa, RowSpan};
-use super::panels::{GROUP, GROUP_QUADS, QUAD};
+use super::panels::{GROUP, GROUP_QUADS, Int8Panels, QUAD};
+use crate::rotation::rotate;
 
 /// Rows tile by tile; of each tile, the rows side by side for every input. The buffers grow and keep what they once held.
 #[derive(Default)]
@@ -16,6 +17,8 @@ pub(super) struct PackedRows {
     pub(super) spans: Vec<RowSpan>,
     /// One quantised row.
     row: (Vec<[i8; GROUP]>, Vec<RowSpan>),
+    /// One rotated row.
+    rotated: Vec<f32>,
 }
 
 /// The tiles of `rows` rows: as few as possible, and as equal as possible.
@@ -35,8 +38,9 @@ impl PackedRows {
         }
     }
 
-    pub(super) fn quantise(&mut self, input: &[f32], inputs: usize, span: usize, isa: Isa) {
-        let (rows, groups) = (input.len() / inputs, inputs.div_ceil(GROUP));
+    /// Quantises rows as the weights that they meet were.
+    pub(super) fn quantise(&mut self, input: &[f32], inputs: usize, weights: &Int8Panels, isa: Isa) {
+        let (rows, groups, span) = (input.len() / inputs, inputs.div_ceil(GROUP), weights.span);
         let spans = groups.div_ceil(span);
         grow(&mut self.quads, rows * groups * GROUP_QUADS);
         grow(&mut self.spans, rows * spans);
@@ -46,7 +50,9 @@ impl PackedRows {
             let row_spans = &mut self.spans[tile.start * spans..tile.end * spans];
             let quads = &mut self.quads[tile.start * groups * GROUP_QUADS..tile.end * groups * GROUP_QUADS];
             for (index, row) in tile.clone().enumerate() {
-                isa.quantise(&input[row * inputs..][..inputs], span, &mut self.row.0, &mut self.row.1);
+                let row = &input[row * inputs..][..inputs];
+                let row = if weights.rotated { rotated_groups(row, &mut self.rotated) } else { row };
+                isa.quantise(row, span, &mut self.row.0, &mut self.row.1);
                 for (slot, span) in row_spans[index..].iter_mut().step_by(tile.len()).zip(&self.row.1) {
                     *slot = *span;
                 }
@@ -57,6 +63,15 @@ impl PackedRows {
             }
         }
     }
+}
+
+/// The row in `memory`, filled up with zeros to whole groups and rotated.
+pub(super) fn rotated_groups<'a>(row: &[f32], memory: &'a mut Vec<f32>) -> &'a [f32] {
+    memory.clear();
+    memory.extend_from_slice(row);
+    memory.resize(row.len().next_multiple_of(GROUP), 0.0);
+    rotate(memory);
+    memory
 }
 
 fn grow<T: Clone + Default>(buffer: &mut Vec<T>, length: usize) {

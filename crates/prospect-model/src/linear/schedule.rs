@@ -201,7 +201,7 @@ impl PackedLinear {
     fn pack(&self, input: &[f32], packed: &mut PackedRows) {
         match &self.weights {
             PackedWeights::Float(_) => packed.pack_floats(input, self.inputs, self.isa),
-            PackedWeights::Int8(panels) => packed.quantise(input, self.inputs, panels.span, self.isa),
+            PackedWeights::Int8(panels) => packed.quantise(input, self.inputs, panels, self.isa),
         }
     }
 

@@ -4,10 +4,12 @@ use proptest::prelude::*;
 
 use super::kernels::Isa;
 use super::panels::{GROUP, MAX_QUANTISED};
+use super::rows::rotated_groups;
 use super::{LinearError, PackedLinear, Precision, StackedMatrix};
 
-const INT8: Precision = Precision::Int8 { inputs_per_scale: GROUP };
-const COARSER: Precision = Precision::Int8 { inputs_per_scale: 4 * GROUP };
+const INT8: Precision = Precision::Int8 { inputs_per_scale: GROUP, rotated: false };
+const COARSER: Precision = Precision::Int8 { inputs_per_scale: 4 * GROUP, rotated: false };
+const ROTATED: Precision = Precision::Int8 { inputs_per_scale: GROUP, rotated: true };
 
 /// Numbers in [-1, 1) that depend on nothing but the seed.
 fn random(seed: u64, count: usize) -> Vec<f32> {
@@ -70,6 +72,16 @@ impl Case {
         let outputs =
             |row| self.weight.chunks(self.inputs).zip(&self.bias).map(move |(w, bias)| output(row, w, *bias));
         self.input.chunks(self.inputs).flat_map(outputs).collect()
+    }
+
+    /// The case whose int8 product is this one's in rotated int8.
+    fn rotated(&self) -> Self {
+        let inputs = self.inputs.next_multiple_of(GROUP);
+        let rotated = |rows: &[f32]| -> Vec<f32> {
+            let mut memory = Vec::new();
+            rows.chunks(self.inputs).flat_map(|row| rotated_groups(row, &mut memory).to_vec()).collect()
+        };
+        Self { inputs, weight: rotated(&self.weight), input: rotated(&self.input), ..self.clone() }
     }
 
     /// The int8 product from its definition, with integer sums in i64.
@@ -149,7 +161,7 @@ proptest! {
     fn every_entry_gives_the_same_bits(seed in 0..1000_u64, rows in row_counts(), inputs in 1..150_usize, outputs in 1..140_usize) {
         let case = Case::new(seed, rows, inputs, outputs);
         let residual = random(seed + 4, rows * outputs);
-        for (precision, bf16) in [(Precision::F32, false), (Precision::F32, true), (INT8, false), (COARSER, false)] {
+        for (precision, bf16) in [(Precision::F32, false), (Precision::F32, true), (INT8, false), (COARSER, false), (ROTATED, false)] {
             let case = if bf16 { Case::new(seed, rows, inputs, outputs).with_bf16_weights() } else { case.clone() };
             for index in 0..Isa::available().len() {
                 let layer = case.layer(precision).with_fallback(index).unwrap();
@@ -175,10 +187,12 @@ proptest! {
         inputs in prop_oneof![1..150_usize, Just(4 * GROUP), 1..700_usize],
         outputs in 1..140_usize,
         groups in 1..6_usize,
+        rotated: bool,
     ) {
         let (case, inputs_per_scale) = (Case::new(seed, rows, inputs, outputs), groups * GROUP);
-        let expected = bits(&case.naive_int8(inputs_per_scale));
-        for output in case.forwards(Precision::Int8 { inputs_per_scale }) {
+        let rounded = if rotated { case.rotated() } else { case.clone() };
+        let expected = bits(&rounded.naive_int8(inputs_per_scale));
+        for output in case.forwards(Precision::Int8 { inputs_per_scale, rotated }) {
             prop_assert_eq!(&bits(&output), &expected);
         }
     }
@@ -186,7 +200,7 @@ proptest! {
     #[test]
     fn a_row_does_not_depend_on_the_others(seed in 0..1000_u64, rows in 1..60_usize, inputs in 1..70_usize, outputs in 1..70_usize) {
         let case = Case::new(seed, rows, inputs, outputs);
-        for precision in [Precision::F32, INT8, COARSER] {
+        for precision in [Precision::F32, INT8, COARSER, ROTATED] {
             let layer = case.layer(precision);
             let together = case.forward(&layer);
             for (row, expected) in case.input.chunks(inputs).zip(together.chunks(outputs)) {
@@ -273,6 +287,20 @@ fn an_outlier_coarsens_only_its_group() {
     assert_eq!(weight.forwards(INT8), expected);
 }
 
+/// A language model's features have outliers that are hundreds of times as large as the others.
+#[test]
+fn a_rotation_spreads_the_outliers_of_the_inputs() {
+    let (inputs, outputs) = (4 * GROUP, 65);
+    let mut case = Case::new(9, 3, inputs, outputs);
+    case.input.iter_mut().step_by(GROUP).for_each(|value| *value *= 300.0);
+    let exact = case.naive();
+    let error = |precision| {
+        let output = case.forward(&case.layer(precision));
+        output.iter().zip(&exact).map(|(y, (sum, _))| (f64::from(*y) - sum).powi(2)).sum::<f64>().sqrt()
+    };
+    assert!(error(ROTATED) < error(INT8) / 2.0, "{} and {}", error(ROTATED), error(INT8));
+}
+
 #[test]
 fn stacked_layers_are_side_by_side() {
     let (first, second) = (Case::new(1, 3, 20, 33), Case::new(2, 3, 20, 7));
@@ -337,7 +365,7 @@ fn values_that_are_not_finite_stay_so() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut case = Case::new(3, 2, 70, 40);
         case.input[75] = bad;
-        for precision in [Precision::F32, INT8, COARSER] {
+        for precision in [Precision::F32, INT8, COARSER, ROTATED] {
             for output in case.forwards(precision) {
                 assert!(output[..40].iter().all(|value| value.is_finite()));
                 assert!(output[40..].iter().all(|value| !value.is_finite()));
@@ -374,10 +402,58 @@ fn what_cannot_be_packed_is_an_error() {
     assert_eq!(new(INT8, &nan, None, 2), Some(LinearError::NotFinite { channel: 1 }));
     assert!(new(Precision::F32, &[], None, 3).is_none());
     for actual in [0, 32, 96, 1088] {
-        let precision = Precision::Int8 { inputs_per_scale: actual };
+        let precision = Precision::Int8 { inputs_per_scale: actual, rotated: false };
         let expected = LinearError::InputsPerScale { actual, unit: 64, most: 1024 };
         assert_eq!(new(precision, &[1.0; 4], None, 2), Some(expected));
     }
+}
+
+/// Inputs that have much in common, as those of a model have.
+fn correlated(rows: usize, inputs: usize) -> Vec<f32> {
+    let shared = random(70, inputs);
+    let own = random(71, rows * inputs);
+    let row = |(row, own): (usize, &[f32])| -> Vec<f32> {
+        let share = 1.0 + (row % 7) as f32;
+        shared.iter().zip(own).map(|(shared, own)| share * shared + 0.1 * own).collect()
+    };
+    own.chunks(inputs).enumerate().flat_map(row).collect()
+}
+
+#[test]
+fn weights_make_up_for_each_others_rounding() {
+    let (rows, inputs) = (200, 3 * GROUP + 5);
+    let mut case = Case::new(72, rows, inputs, 65);
+    case.input = correlated(rows, inputs);
+    let observing = case.layer(Precision::F32).observing();
+    let nearest = case.layer(Precision::F32).rounded(GROUP, true).unwrap();
+    assert_eq!(bits(&case.forward(&nearest)), bits(&case.forward(&case.layer(ROTATED))));
+    observing.observe(&case.input);
+    let compensated = observing.rounded(GROUP, true).unwrap();
+    assert_eq!(compensated.precision(), ROTATED);
+    // The inputs are rounded alike in both; what differs is the error of the weights.
+    let exact = case.naive();
+    let error = |layer: &PackedLinear| {
+        let output = case.forward(layer);
+        output.iter().zip(&exact).map(|(y, (sum, _))| (f64::from(*y) - sum).powi(2)).sum::<f64>().sqrt()
+    };
+    assert!(error(&compensated) < error(&nearest), "{} and {}", error(&compensated), error(&nearest));
+}
+
+#[test]
+fn products_are_observed_in_every_entry() {
+    let case = Case::new(73, 5, 70, 40);
+    let by_hand = case.layer(Precision::F32).observing();
+    (0..4).for_each(|_| by_hand.observe(&case.input));
+    let by_products = case.layer(Precision::F32).observing();
+    let mut output = vec![0.0; 5 * 40];
+    by_products.forward_into(&case.input, 5, &mut output).unwrap();
+    by_products.forward_block(&case.input, 5, &mut output).unwrap();
+    by_products.accumulate_into(&case.input, 5, &mut output).unwrap();
+    by_products.accumulate_block(&case.input, 5, &mut output).unwrap();
+    let [by_hand, by_products] =
+        [by_hand, by_products].map(|layer| bits(&case.forward(&layer.rounded(GROUP, true).unwrap())));
+    assert_eq!(by_hand, by_products);
+    assert_eq!(case.layer(INT8).rounded(GROUP, true).err(), Some(LinearError::Rounded));
 }
 
 #[test]

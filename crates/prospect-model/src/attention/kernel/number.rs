@@ -1,10 +1,11 @@
 //! The number types of keys and values: f32, bf16, or int8 with one scale per row. Rows of int8 are
-//! bytes: `head_dim` int8 numbers followed by an f32 scale. A value is the product of its number and
-//! the scale.
+//! bytes: `head_dim` int8 numbers followed by an f32 scale. The product of a number and the scale is a
+//! value of the rotated row.
 
 use half::bf16;
 
 use crate::attention::int8;
+use crate::rotation::rotate;
 
 /// The type of the numbers of keys or values.
 pub trait Number: Copy + Send + Sync {
@@ -18,6 +19,9 @@ pub trait Number: Copy + Send + Sync {
     fn scale(_: &[Self]) -> f32 {
         1.0
     }
+
+    /// Turns a query as the features of keys are turned, or turns mixed values back.
+    fn turn(_: &mut [f32]) {}
 }
 
 impl Number for f32 {
@@ -42,5 +46,9 @@ impl Number for u8 {
     #[inline(always)]
     fn scale(behind: &[Self]) -> f32 {
         int8::scale(behind)
+    }
+
+    fn turn(row: &mut [f32]) {
+        rotate(row);
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::plan::Plan;
 use super::super::tile::Layout;
-use super::super::{Element, Heads, Inputs, Kernel, Mask, Rounded, Scratch, attend, int8};
+use super::super::{Element, Heads, Inputs, Kernel, Mask, Number, Rounded, Scratch, attend, int8};
 use super::{Case, any_case, furthest};
 
 /// Allowed error of kernels that multiply floats.
@@ -22,6 +22,13 @@ trait Format: Element + std::fmt::Debug {
     /// Stores a row in this format. The row is replaced by the stored values, which are exact in bf16,
     /// so that only the computation rounds.
     fn keep(row: &mut [f32]) -> Vec<Self>;
+
+    /// Replaces a query by one that is exact in bf16 once it is turned like the keys.
+    fn keep_query(query: &mut [f32]) {
+        Self::turn(query);
+        query.iter_mut().for_each(|x| *x = nearest_finite(*x).to_f32());
+        Self::turn(query);
+    }
 }
 
 impl Format for bf16 {
@@ -35,6 +42,7 @@ impl Format for bf16 {
 impl Format for u8 {
     fn keep(row: &mut [f32]) -> Vec<Self> {
         let mut bytes = vec![0; int8::row_bytes(row.len())];
+        Self::turn(row);
         if let Some(largest) = row.iter_mut().max_by(|a, b| a.abs().total_cmp(&b.abs())) {
             // With a power of two as scale, the values have seven bits.
             let exponent = (largest.abs() / 127.0).log2().ceil().clamp(-126.0, 120.0);
@@ -42,7 +50,7 @@ impl Format for u8 {
                 *largest = (127.0 * exponent.exp2()).copysign(*largest);
             }
         }
-        int8::quantise(row, &mut bytes);
+        int8::round(row, &mut bytes);
         int8::dequantise(&bytes, row);
         bytes
     }
@@ -60,7 +68,7 @@ impl<T: Format> Kept<T> {
     fn new(mut case: Case) -> Self {
         let head_dim = case.head_dim;
         let keep = |side: &mut Vec<f32>| side.chunks_exact_mut(head_dim).flat_map(T::keep).collect();
-        case.queries.iter_mut().for_each(|x| *x = nearest_finite(*x).to_f32());
+        case.queries.chunks_exact_mut(head_dim).for_each(T::keep_query);
         let (keys, values) = (keep(&mut case.keys), keep(&mut case.values));
         Self { case, keys, values }
     }
@@ -149,7 +157,12 @@ proptest! {
                 *number = (f64::from(*number) * 2f64.powi(power)).clamp(-limit, limit) as f32;
             }
         }
-        let (halves, bytes) = (Kept::<bf16>::new(case.clone()), Kept::<u8>::new(case));
+        let halves = Kept::<bf16>::new(case.clone());
+        // A turned value may be eight times as large.
+        for numbers in [&mut case.queries, &mut case.keys, &mut case.values] {
+            numbers.iter_mut().for_each(|number| *number /= 8.0);
+        }
+        let bytes = Kept::<u8>::new(case);
         for kernel in Kernel::available() {
             prop_assert!(halves.attend(kernel).iter().all(|value| value.is_finite()), "{kernel:?}");
             prop_assert!(bytes.attend(kernel).iter().all(|value| value.is_finite()), "{kernel:?}");

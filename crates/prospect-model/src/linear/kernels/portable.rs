@@ -2,12 +2,8 @@
 
 use super::tile::{FloatTile, Int8Tile, RowSpan, Target};
 use crate::linear::panels::{
-    Bf16Step, FloatSteps, GROUP, GROUP_QUADS, Int8Group, MAX_QUANTISED, PANEL, QUAD,
+    Bf16Step, FloatSteps, GROUP, GROUP_QUADS, Int8Group, MAX_QUANTISED, PANEL, QUAD, ROUNDING,
 };
-
-/// 1.5 * 2^23: added to an f32 of magnitude below 2^22, it leaves the nearest integer in the low bits of the mantissa. Unlike
-/// `round`, it is one instruction everywhere.
-const ROUNDING: f32 = 12_582_912.0;
 
 /// A tile of the portable kernels has one row, see `tile_rows` of [`super::Isa`].
 pub(super) fn float_tile(tile: &FloatTile<'_>, mut target: Target<'_>) {
