@@ -32,3 +32,20 @@ fn refused(error: &RunError, message: String) -> OpenError {
         _ => OpenError::Failed(message),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_does_not_learn_where_the_sessions_are() {
+        let error = RunError::Write {
+            path: "/srv/state/sess_1/stream".into(),
+            source: std::io::Error::other("no room on the disk"),
+        };
+        let OpenError::Failed(said) = refusal_in(&error, Path::new("/srv/state/sess_1")) else {
+            panic!("it is the server's fault");
+        };
+        assert!(!said.contains("/srv") && said.contains("no room on the disk"), "{said}");
+    }
+}
