@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::http::StatusCode;
 use image::RgbImage;
 use prospect_source::{InputOptions, SourceError, SourceOptions, StopSignal, open_with};
 
@@ -56,7 +57,11 @@ pub(crate) fn frames_of(
     while let Some(frame) = source.next_frame() {
         let frame = frame.map_err(|error| refused(&error, &path))?;
         let too_large = |problem: String| Err(ApiError::too_large(format!("the video: {problem}")));
-        if frames.len() == most || pixels_of(&frame.image) > limits.pixels || Instant::now() > until {
+        if Instant::now() > until {
+            let message = "the video: it takes too long to decode: expected fewer or smaller frames";
+            return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message));
+        }
+        if frames.len() == most || pixels_of(&frame.image) > limits.pixels {
             let pixels = limits.pixels;
             return too_large(format!(
                 "expected at most {most} frames at {fps} a second, of at most {pixels} pixels"
@@ -124,7 +129,7 @@ mod tests {
             assert_eq!(frames(&bytes, &limits).unwrap_err().0, status);
         }
         let late = frames_of(&gif(2, 8), 2.0, &limits, Instant::now(), Ok);
-        assert_eq!(late.unwrap_err().status.as_u16(), 413);
+        assert_eq!(late.unwrap_err().status.as_u16(), 408);
     }
 
     #[test]

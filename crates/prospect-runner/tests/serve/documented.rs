@@ -20,6 +20,7 @@ fn block(heading: &str, server: &RunningServer) -> String {
 }
 
 /// Whether a command works here. A test that needs it is skipped elsewhere.
+#[allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn is_there(program: &str, arguments: &[&str]) -> bool {
     let is_there = Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success());
     if !is_there {
