@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::command::Command;
 use crate::error::EngineError;
-use crate::load::{EngineLoad, Meter};
+use crate::load::{EngineLoad, Meter, ReservedBytes};
 use crate::scheduler::Scheduler;
 use crate::setup::{EngineOptions, StreamSetup};
 use crate::stream::Stream;
@@ -51,6 +51,15 @@ impl<M: StreamModel> Engine<M> {
         let id = answer.recv().map_err(|_| EngineError::Stopped)??;
         let input = StreamInput::new(id, self.commands.clone(), self.epoch, Arc::clone(&self.meter));
         Ok(Stream::new(input, received))
+    }
+
+    /// Takes the bytes of a cache that is used beside the engine's streams from their common limit, until
+    /// they are dropped.
+    ///
+    /// # Errors
+    /// [`EngineError::NoMemory`].
+    pub fn reserve(&self, bytes: u64) -> Result<ReservedBytes, EngineError> {
+        ReservedBytes::of(&self.meter, bytes, self.memory)
     }
 
     /// The present load of the engine. The call does not wait for the engine's thread.

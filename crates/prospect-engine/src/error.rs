@@ -38,8 +38,8 @@ pub enum EngineError {
         /// The policy for which the cache was built.
         cache: PositionPolicy,
     },
-    /// The stream does not fit into the memory limit of the engine.
-    #[error("a stream of {needed} bytes does not fit: {taken} of {limit} bytes are taken by others")]
+    /// The cache of a stream does not fit into the memory limit of the engine.
+    #[error("a cache of {needed} bytes does not fit: {taken} of {limit} bytes are taken by others")]
     NoMemory {
         /// The bytes that its cache would take.
         needed: u64,

@@ -50,7 +50,7 @@ pub use adjustment::Adjustment;
 pub use engine::Engine;
 pub use error::{EngineError, UnfitError};
 pub use language::CheckpointLanguage;
-pub use load::EngineLoad;
+pub use load::{EngineLoad, ReservedBytes};
 pub use memory::{peak_memory_bytes, resident_memory_bytes};
 pub use output::{Output, StreamPosition, SuspendedParts};
 pub use picture::{Picture, fingerprint_of, thumbnail_of};

@@ -4,13 +4,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::error::EngineError;
+
 /// The load of an engine at a moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EngineLoad {
     /// The number of open streams. A stream that has come to its end counts until its handle is dropped,
     /// because it keeps its cache.
     pub streams: usize,
-    /// The bytes of their caches.
+    /// The bytes of their caches, and of those that were reserved ([`Engine::reserve`](crate::Engine::reserve)).
     pub cache_bytes: u64,
     /// The bytes that all caches together may take; `None` means no limit.
     pub memory: Option<u64>,
@@ -30,14 +32,10 @@ impl Meter {
     pub(crate) fn load(&self, memory: Option<u64>) -> EngineLoad {
         EngineLoad {
             streams: self.streams.load(Ordering::Relaxed),
-            cache_bytes: self.cache_bytes(),
+            cache_bytes: self.cache_bytes.load(Ordering::Relaxed),
             memory,
             frames_waiting: self.frames_waiting.load(Ordering::Relaxed),
         }
-    }
-
-    pub(crate) fn cache_bytes(&self) -> u64 {
-        self.cache_bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -57,23 +55,46 @@ impl Drop for Waiting {
     }
 }
 
-/// Counts one open stream and the bytes of its cache until it is dropped.
-pub(crate) struct Taken {
+/// Bytes of a cache, counted until this is dropped.
+pub struct ReservedBytes {
     meter: Arc<Meter>,
     bytes: u64,
 }
 
+impl ReservedBytes {
+    /// Takes `needed` bytes of the `limit` for all caches.
+    ///
+    /// # Errors
+    /// [`EngineError::NoMemory`].
+    pub(crate) fn of(meter: &Arc<Meter>, needed: u64, limit: Option<u64>) -> Result<Self, EngineError> {
+        let most = limit.unwrap_or(u64::MAX);
+        let more = |taken: u64| taken.checked_add(needed).filter(|sum| *sum <= most);
+        let taken = meter.cache_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        match taken {
+            Ok(_) => Ok(Self { meter: Arc::clone(meter), bytes: needed }),
+            Err(taken) => Err(EngineError::NoMemory { needed, taken, limit: most }),
+        }
+    }
+}
+
+impl Drop for ReservedBytes {
+    fn drop(&mut self) {
+        self.meter.cache_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Counts one open stream and the bytes of its cache until it is dropped.
+pub(crate) struct Taken(ReservedBytes);
+
 impl Taken {
-    pub(crate) fn counted_by(meter: &Arc<Meter>, bytes: u64) -> Self {
-        meter.streams.fetch_add(1, Ordering::Relaxed);
-        meter.cache_bytes.fetch_add(bytes, Ordering::Relaxed);
-        Self { meter: Arc::clone(meter), bytes }
+    pub(crate) fn counted(bytes: ReservedBytes) -> Self {
+        bytes.meter.streams.fetch_add(1, Ordering::Relaxed);
+        Self(bytes)
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.meter.streams.fetch_sub(1, Ordering::Relaxed);
-        self.meter.cache_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.0.meter.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }

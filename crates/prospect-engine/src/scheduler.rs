@@ -9,7 +9,7 @@ use prospect_session::{Done, Session};
 
 use crate::command::Command;
 use crate::error::{EngineError, UnfitError};
-use crate::load::{Meter, Taken};
+use crate::load::{Meter, ReservedBytes, Taken};
 use crate::output::Output;
 use crate::served::{Due, Served};
 use crate::setup::{EngineOptions, Resumption, StreamSetup};
@@ -125,10 +125,7 @@ impl<M: StreamModel> Scheduler<M> {
             session.tell_words();
         }
         let needed = self.model.cache_bytes(&cache_options);
-        let taken = self.meter.cache_bytes();
-        if let Some(limit) = self.options.memory.filter(|limit| taken.saturating_add(needed) > *limit) {
-            return Err(EngineError::NoMemory { needed, taken, limit });
-        }
+        let reserved = ReservedBytes::of(&self.meter, needed, self.options.memory)?;
         let mut cache = self.model.open(&cache_options)?;
         let mut last_frame = None;
         if let Some(Resumption { memory, model, tensors }) = resumption {
@@ -143,7 +140,7 @@ impl<M: StreamModel> Scheduler<M> {
         }
         let id = self.next_id;
         self.next_id += 1;
-        let taken = Taken::counted_by(&self.meter, needed);
+        let taken = Taken::counted(reserved);
         self.streams.insert(id, Served::new(session, cache, taken, last_frame, self.epoch, outputs));
         Ok(id)
     }

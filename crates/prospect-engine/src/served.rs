@@ -261,9 +261,10 @@ impl<M: StreamModel> Served<M> {
     /// Makes the changes that waited for the end of a frame.
     fn make_adjustments(&mut self, model: &M) {
         while self.session.is_idle()
-            && let Some((Adjustment { threshold, rule, settings }, heard)) = self.adjustments.pop_front()
+            && let Some((Adjustment { threshold, rule, settings, opening }, heard)) =
+                self.adjustments.pop_front()
         {
-            let made = self.session.adjust(rule, settings);
+            let made = self.session.adjust(rule, settings, opening);
             if let (Ok(()), Some(threshold)) = (&made, threshold) {
                 model.set_threshold(&mut self.cache, threshold);
             }

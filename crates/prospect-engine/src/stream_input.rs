@@ -111,8 +111,8 @@ impl<M: StreamModel> StreamInput<M> {
     /// after the present frame.
     ///
     /// # Errors
-    /// A strategy cannot replace the present one ([`prospect_session::Session::check_rule`]); the stream
-    /// continues as before. [`EngineError::Stopped`], also if the stream is closed.
+    /// A strategy cannot replace the present one ([`prospect_session::Session::check_rule`]), or the new
+    /// prompts do not fit; the stream continues as before. [`EngineError::Stopped`], also if the stream is closed.
     pub fn adjust(&self, adjustment: Adjustment) -> Result<(), EngineError> {
         let (heard, answer) = channel();
         let adjustment = Box::new(adjustment);

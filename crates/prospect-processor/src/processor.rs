@@ -145,12 +145,23 @@ impl Processor {
         if frames.is_empty() {
             return Err(ProcessorError::EmptyVideo);
         }
-        let edge = self.settings.video_longest_edge;
-        let tiles =
-            frames.iter().map(|frame| squared(frame, &self.settings, edge)).collect::<Result<Vec<_>>>()?;
+        let tiles = frames.iter().map(|frame| self.video_tile(frame)).collect::<Result<Vec<_>>>()?;
+        Ok(self.tile_pixels(&tiles))
+    }
+
+    /// A frame of a video in the size in which the model sees it: one tile.
+    ///
+    /// # Errors
+    /// [`ProcessorError::EmptyImage`].
+    pub fn video_tile(&self, frame: &RgbImage) -> Result<RgbImage> {
+        squared(frame, &self.settings, self.settings.video_longest_edge)
+    }
+
+    /// Pixels of tiles ([`Self::video_tile`]).
+    pub fn tile_pixels(&self, tiles: &[RgbImage]) -> Pixels {
         let mut pixels = Pixels::default();
-        self.normalizer.write(&tiles, &mut pixels);
-        Ok(pixels)
+        self.normalizer.write(tiles, &mut pixels);
+        pixels
     }
 
     /// Token ids of the opening of a stream: the system message, then the first user message if there

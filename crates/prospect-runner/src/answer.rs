@@ -25,20 +25,21 @@ impl Pictures {
         Ok(Content::Image(grid))
     }
 
-    /// Adds a video with `fps` frames per second. Returns the content that stands for it in its
-    /// message.
-    ///
-    /// # Errors
-    /// The video has no frame, or a frame has no pixels.
-    pub(crate) fn add_video(
+    /// Adds a video with `fps` frames per second, whose frames are tiles by now
+    /// ([`Processor::video_tile`]). Returns the content that stands for it in its message.
+    pub(crate) fn add_video<'a>(
         &mut self,
         processor: &Processor,
-        (timestamps, images): (Vec<f64>, &[RgbImage]),
+        frames: impl Iterator<Item = (f64, &'a RgbImage)>,
         fps: f64,
-    ) -> Result<Content, RunError> {
-        self.extend(processor.video_pixels(images)?);
-        let duration = Some(images.len() as f64 / fps);
-        Ok(Content::Video(VideoClip { timestamps, duration }))
+    ) -> Content {
+        let mut timestamps = Vec::new();
+        for (time, tile) in frames {
+            timestamps.push(time);
+            self.extend(processor.tile_pixels(std::slice::from_ref(tile)));
+        }
+        let duration = Some(timestamps.len() as f64 / fps);
+        Content::Video(VideoClip { timestamps, duration })
     }
 
     fn extend(&mut self, pixels: Pixels) {

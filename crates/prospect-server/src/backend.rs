@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 use prospect_context::Role;
-use prospect_session::{Event, OpeningTexts, RunStatistics};
+use prospect_session::{Event, RunStatistics};
 use prospect_source::{Behind, Frame, FrameSource, StopSignal};
 
 /// Opens streams on one model.
@@ -31,6 +31,12 @@ pub trait Backend: Send + Sync + 'static {
     /// The conversation does not fit the model's chat template, its positions or its memory.
     fn answer(&self, chat: &Chat, hear: &mut dyn FnMut(&str) -> bool) -> Result<ChatAnswer, OpenError>;
 
+    /// A frame of a conversation's video in the size in which the model sees it.
+    ///
+    /// # Errors
+    /// The frame has no pixels.
+    fn video_frame(&self, frame: &RgbImage) -> Result<RgbImage, OpenError>;
+
     /// The present load.
     fn load(&self) -> Load;
 }
@@ -40,9 +46,10 @@ pub struct OpenRequest {
     /// Settings as key (`context.max_seq_len`) and text. They override those with which the server was
     /// started.
     pub settings: Vec<(String, String)>,
-    /// The system prompt, if it differs from the settings.
+    /// The system prompt, if it differs from the settings. A resumed stream changes to it, if it was
+    /// written down with another one.
     pub system_prompt: Option<String>,
-    /// What the assistant knows about the task.
+    /// What the assistant knows about the task; the same holds for a resumed stream.
     pub task_knowledge: Option<String>,
     /// The stream's frames.
     pub frames: StreamFrames,
@@ -103,18 +110,12 @@ pub trait LiveStream: Send + Sync {
     /// Why the message is not taken, in one line.
     fn say(&self, text: &str) -> Result<(), OpenError>;
 
-    /// Replaces the system prompt or the task knowledge.
+    /// Changes settings and prompts that may change during a stream: all of them, or none. Returns the
+    /// name of the context strategy behind the change.
     ///
     /// # Errors
-    /// Why the texts are not taken, in one line.
-    fn set_opening(&self, opening: OpeningTexts) -> Result<(), OpenError>;
-
-    /// Changes the settings that may change during a stream. `settings` are all settings that the
-    /// session has asked for, by key.
-    ///
-    /// # Errors
-    /// Why the settings are not taken, in one line; nothing is changed then.
-    fn change_settings(&self, settings: &[(String, String)]) -> Result<(), OpenError>;
+    /// Why the change is not made, in one line; nothing is changed then.
+    fn change(&self, change: StreamChange) -> Result<String, OpenError>;
 
     /// Asks the stream to suspend, without waiting for it.
     fn begin_to_suspend(&self);
@@ -140,8 +141,30 @@ pub trait StreamWatcher: Send + Sync {
     /// A frame was read and now waits for the model ([`crate::watched_frames()`]). Called on the thread that reads frames.
     fn frame(&self, _frame: &Frame) {}
 
-    /// The stream has ended. `failure` is the reason in one line, unless it ended normally.
-    fn ended(&self, failure: Option<String>);
+    /// The stream has ended.
+    fn ended(&self, end: StreamEnd);
+}
+
+/// How a stream ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// Its frames came to their end.
+    Over,
+    /// It was interrupted and written to its folder. It can be resumed.
+    Suspended,
+    /// It failed, with the reason in one line.
+    Failed(String),
+}
+
+/// A change of an open stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StreamChange {
+    /// All settings that the session asks for, by key.
+    pub settings: Vec<(String, String)>,
+    /// The new system prompt; `None` leaves the present one.
+    pub system_prompt: Option<String>,
+    /// What the assistant knows about the task from now on; `None` leaves the present text.
+    pub task_knowledge: Option<String>,
 }
 
 /// The state of a stream at a position.
@@ -213,7 +236,7 @@ pub enum ChatPart {
 /// The frames of a video that a message holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChatVideo {
-    /// Pictures with their times in seconds, in order.
+    /// Pictures with their times in seconds, in order, as [`Backend::video_frame`] gives them.
     pub frames: Vec<(f64, Arc<RgbImage>)>,
     /// Frames per second.
     pub fps: f64,

@@ -5,20 +5,20 @@ use base64::prelude::BASE64_STANDARD;
 
 use crate::error::ApiError;
 
-/// Decodes base64.
-pub(crate) fn decoded(text: &str) -> Result<Vec<u8>, ApiError> {
+/// Decodes base64. `key` is the part of the request that has the text.
+pub(crate) fn decoded(key: &str, text: &str) -> Result<Vec<u8>, ApiError> {
     BASE64_STANDARD
         .decode(text.trim())
-        .map_err(|error| ApiError::bad_request(format!("the image: {error}: expected base64")))
+        .map_err(|error| ApiError::bad_request(format!("{key}: {error}: expected base64")))
 }
 
-/// The bytes of an address `data:image/...;base64,...`.
-pub(crate) fn bytes_of(address: &str) -> Result<Vec<u8>, ApiError> {
+/// The bytes of an address `data:...;base64,...`. `key` is the part of the request that has the address.
+pub(crate) fn bytes_of(key: &str, address: &str) -> Result<Vec<u8>, ApiError> {
     match address.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,")) {
-        Some((_, text)) => decoded(text),
-        None => Err(ApiError::bad_request(
-            "image_url: expected data:image/...;base64,...: this server fetches nothing from an address in a request",
-        )),
+        Some((_, text)) => decoded(key, text),
+        None => Err(ApiError::bad_request(format!(
+            "{key}: expected data:...;base64,...: this server fetches nothing from an address in a request"
+        ))),
     }
 }
 
@@ -28,7 +28,7 @@ mod tests {
 
     #[test]
     fn only_what_stands_in_an_address_is_taken() {
-        assert_eq!(bytes_of("data:image/png;base64,AAEC").unwrap(), [0, 1, 2]);
+        assert_eq!(bytes_of("image_url", "data:image/png;base64,AAEC").unwrap(), [0, 1, 2]);
         for wrong in [
             "http://127.0.0.1/x.png",
             "http://169.254.169.254/latest",
@@ -37,7 +37,7 @@ mod tests {
             "data:image/png;base64,###",
             "",
         ] {
-            assert!(bytes_of(wrong).is_err(), "{wrong}");
+            assert!(bytes_of("video_url", wrong).unwrap_err().message.starts_with("video_url: "), "{wrong}");
         }
     }
 }

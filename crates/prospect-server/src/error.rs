@@ -26,7 +26,7 @@ impl ApiError {
 
     /// The request is invalid.
     pub(crate) fn bad_request(message: impl ToString) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message)
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
     }
 
     /// The session does not exist or belongs to somebody else. The response is the same, so that nobody
@@ -55,15 +55,27 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, "session_over", message)
     }
 
+    /// The kind of the error, with the names of OpenAI's API.
+    fn kind(&self) -> &'static str {
+        match self.status {
+            StatusCode::UNAUTHORIZED => "authentication_error",
+            StatusCode::FORBIDDEN => "permission_error",
+            StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
+            status if status.is_server_error() => "server_error",
+            _ => "invalid_request_error",
+        }
+    }
+
     pub(crate) fn body(&self) -> serde_json::Value {
-        json!({ "error": { "message": self.message, "type": self.code, "code": self.code, "param": null } })
+        let Self { code, message, .. } = self;
+        json!({ "error": { "message": message, "type": self.kind(), "code": code, "param": null } })
     }
 }
 
 impl From<OpenError> for ApiError {
     fn from(error: OpenError) -> Self {
         let (status, code) = match error {
-            OpenError::Refused(_) => (StatusCode::BAD_REQUEST, "invalid_request_error"),
+            OpenError::Refused(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
             OpenError::Over(_) => (StatusCode::CONFLICT, "session_over"),
             OpenError::NoRoom(_) => (StatusCode::SERVICE_UNAVAILABLE, "no_room"),
             OpenError::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),

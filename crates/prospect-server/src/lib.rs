@@ -15,13 +15,16 @@ mod data_address;
 mod error;
 mod fetch;
 mod guard;
+mod json_object;
 mod metrics;
+mod mutex;
 mod name;
 mod notify;
 mod order;
 mod picture;
 mod place;
 mod private_file;
+mod random_id;
 mod routes;
 mod serve;
 mod session;
@@ -35,7 +38,8 @@ mod watched_frames;
 
 pub use backend::{
     About, Backend, Chat, ChatAnswer, ChatMessage, ChatPart, ChatVideo, Demo, LiveStream, Load, MakeSource,
-    OpenError, OpenRequest, PUSHED_FRAMES, StreamFrames, StreamPosition, StreamWatcher, WatchedSource,
+    OpenError, OpenRequest, PUSHED_FRAMES, StreamChange, StreamEnd, StreamFrames, StreamPosition,
+    StreamWatcher, WatchedSource,
 };
 pub use guard::{AllowedSources, KeyError, Keys, Limits, Origins, PatternError};
 pub use notify::{MqttOptions, NotifyError, NotifyOptions, Webhook, WebhookSecret};

@@ -10,7 +10,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use prospect_session::{PaceEntry, StageTimes};
 
-use crate::backend::Load;
+use crate::backend::{ChatAnswer, Load};
 
 /// Histogram bounds for the time of a stage, in seconds: from a small model on a fast machine to a
 /// large one on a slow machine.
@@ -35,6 +35,8 @@ pub(crate) struct Metrics {
     frames_dropped: Counter,
     replies: Counter,
     evictions: Counter,
+    prompt_tokens: Counter,
+    generated_tokens: Counter,
     sessions_opened: Counter,
     sessions_refused: Counter,
     notices_sent: ByReceiver,
@@ -60,6 +62,8 @@ impl Metrics {
             frames_dropped: Counter::default(),
             replies: Counter::default(),
             evictions: Counter::default(),
+            prompt_tokens: Counter::default(),
+            generated_tokens: Counter::default(),
             sessions_opened: Counter::default(),
             sessions_refused: Counter::default(),
             notices_sent: ByReceiver::default(),
@@ -86,6 +90,12 @@ impl Metrics {
             ("frames_dropped", "Frames that never reached the model", &self.frames_dropped),
             ("replies", "Replies of the assistant", &self.replies),
             ("evictions", "Cache overflows that were handled", &self.evictions),
+            (
+                "prompt_tokens",
+                "Tokens that went into the model: frames, texts and pictures",
+                &self.prompt_tokens,
+            ),
+            ("generated_tokens", "Tokens that the model has generated in replies", &self.generated_tokens),
             ("sessions_opened", "Sessions that were opened", &self.sessions_opened),
             (
                 "sessions_refused",
@@ -123,8 +133,10 @@ impl Metrics {
         );
     }
 
-    pub(crate) fn frame(&self, times: &StageTimes, pace: Option<&PaceEntry>) {
+    /// `tokens` went in with the frame.
+    pub(crate) fn frame(&self, tokens: usize, times: &StageTimes, pace: Option<&PaceEntry>) {
         self.frames.inc();
+        self.prompt_tokens.inc_by(tokens as u64);
         self.vision.observe(times.vision_ms / 1e3);
         self.decode.observe(times.decode_ms / 1e3);
         self.total.observe(times.total_ms / 1e3);
@@ -137,8 +149,16 @@ impl Metrics {
         self.frames_dropped.inc();
     }
 
-    pub(crate) fn replied(&self) {
+    /// A reply has this number of tokens.
+    pub(crate) fn replied(&self, tokens: usize) {
         self.replies.inc();
+        self.generated_tokens.inc_by(tokens as u64);
+    }
+
+    /// A conversation without a session was answered.
+    pub(crate) fn chatted(&self, answer: &ChatAnswer) {
+        self.prompt_tokens.inc_by(answer.prompt_tokens as u64);
+        self.generated_tokens.inc_by(answer.answer_tokens as u64);
     }
 
     pub(crate) fn evicted(&self, ms: f64) {
@@ -182,8 +202,9 @@ mod tests {
     #[test]
     fn what_happened_is_counted() {
         let metrics = Metrics::new();
-        metrics.frame(&StageTimes { vision_ms: 2.0, decode_ms: 3.0, total_ms: 5.0 }, None);
-        metrics.replied();
+        metrics.frame(21, &StageTimes { vision_ms: 2.0, decode_ms: 3.0, total_ms: 5.0 }, None);
+        metrics.replied(3);
+        metrics.chatted(&ChatAnswer { prompt_tokens: 9, answer_tokens: 2, is_cut: false });
         metrics.evicted(4.0);
         metrics.receiver("webhook_1").sent.inc();
         let text =
@@ -191,6 +212,8 @@ mod tests {
         for line in [
             "prospect_frames_total 1",
             "prospect_replies_total 1",
+            "prospect_prompt_tokens_total 30",
+            "prospect_generated_tokens_total 5",
             "prospect_evictions_total 1",
             "prospect_sessions 2",
             "prospect_notices_sent_total{receiver=\"webhook_1\"} 1",

@@ -3,6 +3,9 @@
 /// Most characters of a name.
 pub(crate) const MOST_LETTERS: usize = 64;
 
+/// What the ids of sessions begin with. The name of a session does not.
+pub(crate) const ID: &str = "sess_";
+
 /// Whether a text is a valid name, which may be part of a path: letters, digits, `-`, `_` and `.`, but
 /// not only dots.
 pub(crate) fn is_name(text: &str) -> bool {

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 use crate::guard::Limits;
-use crate::name::{MOST_LETTERS, is_name};
+use crate::json_object::object;
+use crate::name::{ID, MOST_LETTERS, is_name};
 
 /// Sections of the settings that a client may set. They contain no file, device or program names.
 const OPEN_SECTIONS: [&str; 3] = ["context", "generation", "stream"];
@@ -55,13 +56,12 @@ impl SessionOrder {
     pub(crate) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         match body.is_empty() {
             true => Ok(Self::default()),
-            false => serde_json::from_slice(body).map_err(ApiError::bad_request),
+            false => object(body),
         }
     }
 
     /// This request with the changes that are possible while a session runs: the threshold, the
-    /// strategy, and settings of both by key. The prompts of `change` are not included, because the
-    /// stream itself remembers its prompts.
+    /// strategy, settings of both by key, and the prompts.
     ///
     /// # Errors
     /// `change` asks for any other change.
@@ -87,15 +87,22 @@ impl SessionOrder {
         if lawful.settings.contains_key(THRESHOLD) {
             changed.not_talk_threshold = None;
         }
+        changed.system_prompt = lawful.system_prompt.or(changed.system_prompt);
+        changed.task_knowledge = lawful.task_knowledge.or(changed.task_knowledge);
         changed.settings.extend(lawful.settings);
         changed.strategy = lawful.strategy.or(changed.strategy);
         changed.not_talk_threshold = lawful.not_talk_threshold.or(changed.not_talk_threshold);
         Ok(changed)
     }
 
-    /// Whether the request contains changes of settings.
-    pub(crate) fn asks_for_settings(&self) -> bool {
-        self.strategy.is_some() || self.not_talk_threshold.is_some() || !self.settings.is_empty()
+    /// Whether the request asks for nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Most tokens of a reply, if the request says so.
+    pub(crate) fn longest_reply(&self) -> Option<u64> {
+        self.max_new_tokens.or_else(|| self.settings.get("generation.max_new_tokens")?.as_u64())
     }
 
     /// The same request, with this model if it names none.
@@ -117,9 +124,9 @@ impl SessionOrder {
         for text in [&self.system_prompt, &self.task_knowledge].into_iter().flatten() {
             check_text(text, limits)?;
         }
-        if self.name.as_deref().is_some_and(|name| !is_name(name)) {
+        if self.name.as_deref().is_some_and(|name| !is_name(name) || name.starts_with(ID)) {
             return Err(ApiError::bad_request(format!(
-                "name: expected 1 to {MOST_LETTERS} letters, digits, and - _ ."
+                "name: expected 1 to {MOST_LETTERS} letters, digits, and - _ . that do not begin with {ID}"
             )));
         }
         let mut settings = Vec::new();
@@ -266,13 +273,15 @@ mod tests {
             assert!(refused.contains(key) && refused.contains("expected"), "{refused}");
         }
         assert!(settings(r#"{"unknown": 1}"#).unwrap_err().contains("unknown"));
+        // The values of the keys in their order.
+        assert!(settings(r#"["workbench", "Help."]"#).unwrap_err().contains("sequence"));
         for policy in ["queue:10000", "queue:0", "queue:x", "all"] {
             let refused =
                 settings(&format!(r#"{{"settings": {{"source.policy": "{policy}"}}}}"#)).unwrap_err();
             assert!(refused.contains("queue:N"), "{refused}");
         }
         assert!(settings(r#"{"settings": {"source.policy": "queue:2"}}"#).is_ok());
-        assert!(settings("[").unwrap_err().contains("EOF"));
+        assert!(settings("{").unwrap_err().contains("EOF"));
         let long = format!(r#"{{"system_prompt": "{}"}}"#, "x".repeat(20_000));
         assert!(settings(&long).unwrap_err().contains("16384 letters"));
     }

@@ -24,6 +24,11 @@ pub(crate) fn check_size(bytes: &[u8], most_pixels: u64) -> Result<(), ApiError>
     }
 }
 
+/// Number of pixels of a picture.
+pub(crate) fn pixels_of(picture: &RgbImage) -> u64 {
+    u64::from(picture.width()) * u64::from(picture.height())
+}
+
 /// Decodes a picture after checking its size.
 pub(crate) fn decoded(bytes: &[u8], most_pixels: u64) -> Result<RgbImage, ApiError> {
     check_size(bytes, most_pixels)?;

@@ -4,6 +4,14 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
+/// Makes a folder that only the server's user can open, whoever may read the files in it.
+pub(crate) fn private_folder(folder: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    #[cfg(unix)]
+    std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    Ok(())
+}
+
 /// Writes a file through a temporary file whose name begins with a dot, so that the file is complete at
 /// any moment.
 pub(crate) fn write_private(folder: &Path, name: &str, contents: &[u8]) -> io::Result<()> {

@@ -4,7 +4,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::Extension;
@@ -93,7 +92,7 @@ impl Server {
             Arc::clone(&sources),
             Arc::clone(&notifier),
         );
-        let (ending, farewell) = (AtomicBool::new(false), watch::Sender::new(false));
+        let farewell = watch::Sender::new(false);
         let decoders = Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from));
         let state = Arc::new(ServerState {
             backend,
@@ -106,8 +105,8 @@ impl Server {
             limits,
             metrics,
             notifier,
-            ending,
             decoders,
+            bodies: Arc::new(Semaphore::new(limits.bodies_bytes)),
             chats: Arc::new(Semaphore::new(1)),
             farewell,
         });
@@ -158,7 +157,7 @@ impl Server {
             }
         }
         drop(listener);
-        state.begin_to_end();
+        state.sessions.begin_to_end();
         let shared = Arc::clone(&state);
         // Failures to suspend a session are logged there.
         let _ = tokio::task::spawn_blocking(move || shared.sessions.suspend_all()).await;

@@ -1,7 +1,6 @@
 //! The state that all requests share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::Instant;
@@ -31,10 +30,10 @@ pub(crate) struct ServerState {
     pub(crate) metrics: Arc<Metrics>,
     /// Sends events to external receivers.
     pub(crate) notifier: Arc<Notifier>,
-    /// Whether the server is shutting down. Nothing new is begun then.
-    pub(crate) ending: AtomicBool,
     /// Limits how many pictures are decoded or encoded at the same time ([`ServerState::picture_turn`]).
     pub(crate) decoders: Semaphore,
+    /// The bytes that the bodies of all requests may still take.
+    pub(crate) bodies: Arc<Semaphore>,
     /// Limits the answers to conversations outside of sessions to one at a time.
     pub(crate) chats: Arc<Semaphore>,
     /// Wakes the senders of endless event streams, so that the server can shut down.
@@ -56,15 +55,6 @@ impl ServerState {
     ) -> Result<SemaphorePermit<'_>, ApiError> {
         let turn = tokio::time::timeout_at(until, self.decoders.acquire()).await;
         turn.map_err(|_| ApiError::too_many(busy))?.map_err(|_| ApiError::too_many(busy))
-    }
-
-    pub(crate) fn is_ending(&self) -> bool {
-        self.ending.load(Ordering::Relaxed)
-    }
-
-    /// Lets nothing new begin.
-    pub(crate) fn begin_to_end(&self) {
-        self.ending.store(true, Ordering::Relaxed);
     }
 
     /// Ends the connections that would not end by themselves.

@@ -4,13 +4,14 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::http::StatusCode;
 use image::RgbImage;
 use prospect_source::{InputOptions, SourceError, SourceOptions, StopSignal, open_with};
 
 use crate::backend::ChatVideo;
 use crate::error::ApiError;
 use crate::guard::Limits;
-use crate::picture::check_size;
+use crate::picture::{check_size, pixels_of};
 
 /// Formats that are decoded in this process. Other videos would need ffmpeg, which must not get the
 /// bytes of strangers.
@@ -18,7 +19,8 @@ const EXPECTED: &str = "expected mp4 with H.264, or an animated GIF or WebP";
 /// An empty program name, so that ffmpeg is never started.
 const NO_PROGRAM: &str = "";
 
-/// The frames of a video at `fps` frames per second.
+/// The frames of a video at `fps` frames per second, each of them as `keep` gives it back: only one
+/// frame at a time is in memory in its own size.
 ///
 /// # Errors
 /// The bytes are not a supported video, or the video has too many frames or pixels, or decoding takes
@@ -28,6 +30,7 @@ pub(crate) fn frames_of(
     fps: f64,
     limits: &Limits,
     until: Instant,
+    keep: impl Fn(Arc<RgbImage>) -> Result<Arc<RgbImage>, ApiError>,
 ) -> Result<ChatVideo, ApiError> {
     let is = |at: usize, text: &[u8]| bytes.get(at..at + text.len()) == Some(text);
     let is_animation = is(0, b"GIF8") || (is(0, b"RIFF") && is(8, b"WEBP"));
@@ -50,17 +53,26 @@ pub(crate) fn frames_of(
     let mut source =
         open_with(&path, options, &input, &StopSignal::default()).map_err(|error| refused(&error, &path))?;
     let mut frames: Vec<(f64, Arc<RgbImage>)> = Vec::new();
+    let mut kept = 0;
     while let Some(frame) = source.next_frame() {
         let frame = frame.map_err(|error| refused(&error, &path))?;
-        let (width, height) = frame.image.dimensions();
-        let is_large = u64::from(width) * u64::from(height) > limits.pixels;
-        if frames.len() == most || is_large || Instant::now() > until {
-            return Err(ApiError::too_large(format!(
-                "the video: expected at most {most} frames at {fps} a second, of at most {} pixels",
-                limits.pixels
-            )));
+        let too_large = |problem: String| Err(ApiError::too_large(format!("the video: {problem}")));
+        if Instant::now() > until {
+            let message = "the video: it takes too long to decode: expected fewer or smaller frames";
+            return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message));
         }
-        frames.push((frame.time, frame.image));
+        if frames.len() == most || pixels_of(&frame.image) > limits.pixels {
+            let pixels = limits.pixels;
+            return too_large(format!(
+                "expected at most {most} frames at {fps} a second, of at most {pixels} pixels"
+            ));
+        }
+        let image = keep(frame.image)?;
+        kept += pixels_of(&image);
+        if kept > limits.pixels_a_request {
+            return too_large(format!("expected at most {} pixels in all", limits.pixels_a_request));
+        }
+        frames.push((frame.time, image));
     }
     match frames.is_empty() {
         true => Err(ApiError::bad_request("the video has no frame")),
@@ -104,7 +116,7 @@ mod tests {
     }
 
     fn frames(bytes: &[u8], limits: &Limits) -> Result<Vec<f64>, (u16, String)> {
-        let video = frames_of(bytes, 2.0, limits, Instant::now() + Duration::from_secs(60));
+        let video = frames_of(bytes, 2.0, limits, Instant::now() + Duration::from_secs(60), Ok);
         let video = video.map_err(|error| (error.status.as_u16(), error.message))?;
         Ok(video.frames.iter().map(|(time, _)| *time).collect())
     }
@@ -116,8 +128,19 @@ mod tests {
         for (bytes, status) in [(gif(5, 8), 413), (gif(2, 11), 413)] {
             assert_eq!(frames(&bytes, &limits).unwrap_err().0, status);
         }
-        let late = frames_of(&gif(2, 8), 2.0, &limits, Instant::now());
-        assert_eq!(late.unwrap_err().status.as_u16(), 413);
+        let late = frames_of(&gif(2, 8), 2.0, &limits, Instant::now(), Ok);
+        assert_eq!(late.unwrap_err().status.as_u16(), 408);
+    }
+
+    #[test]
+    fn a_videos_frames_are_kept_small_and_not_too_many_pixels_of_them() {
+        let limits = Limits { frames_a_request: 4, pixels: 100, pixels_a_request: 200, ..Limits::default() };
+        assert_eq!(frames(&gif(4, 8), &limits).unwrap_err().0, 413);
+        let until = Instant::now() + Duration::from_secs(60);
+        let small = |_| Ok(Arc::new(RgbImage::new(2, 2)));
+        let video = frames_of(&gif(4, 8), 2.0, &limits, until, small).unwrap();
+        assert!(video.frames.iter().all(|(_, frame)| frame.dimensions() == (2, 2)));
+        assert_eq!(video.frames.len(), 4);
     }
 
     #[test]

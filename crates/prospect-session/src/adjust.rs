@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::error::SessionError;
 use crate::event::Event;
 use crate::language::Counter;
-use crate::options::OverflowRule;
+use crate::options::{OpeningTexts, OverflowRule};
 use crate::session::Session;
 use crate::unlawful_change::UnlawfulChange;
 use crate::work::Work;
@@ -45,7 +45,8 @@ impl Session {
     }
 
     /// Changes settings of the stream between two frames. `settings` has the changed keys with their new
-    /// values, as the trace shows them. `rule` is the new rule, if the strategy changes.
+    /// values, as the trace shows them. `rule` is the new rule, if the strategy changes, and `opening` are the
+    /// new prompts, if they change ([`Session::set_opening`]). All changes are made, or none.
     ///
     /// If the former strategy had begun a summary, [`Session::next_work`] returns the work that drops it.
     ///
@@ -56,6 +57,7 @@ impl Session {
         &mut self,
         rule: Option<OverflowRule>,
         settings: Map<String, Value>,
+        opening: Option<OpeningTexts>,
     ) -> Result<(), SessionError> {
         if !self.is_idle() {
             return Err(SessionError::OutOfTurn {
@@ -65,9 +67,17 @@ impl Session {
             });
         }
         let before = self.account.budget();
+        if let Some(rule) = &rule {
+            self.check_rule(rule)?;
+            self.account.set_budget(self.budget_under(rule));
+        }
+        if let Some(opening) = opening
+            && let Err(error) = self.set_opening(opening)
+        {
+            self.account.set_budget(before);
+            return Err(error);
+        }
         if let Some(rule) = rule {
-            self.check_rule(&rule)?;
-            self.account.set_budget(self.budget_under(&rule));
             self.rule = rule;
             if self.early.take().is_some() {
                 self.works.push_back(Work::DropFork);

@@ -181,11 +181,14 @@ impl Session {
 
     /// Changes the system prompt or the task knowledge. The new texts go in with the next frame, pinned, and
     /// open the cache again when an eviction empties it. The former texts are no longer pinned, so an
-    /// eviction may drop them.
+    /// eviction may drop them. The present texts change nothing.
     ///
     /// # Errors
     /// The errors of [`Self::say`].
     pub fn set_opening(&mut self, opening: OpeningTexts) -> Result<(), SessionError> {
+        if opening == self.options.opening {
+            return Ok(());
+        }
         let text = opening.as_opening().text();
         let tokens = self.language.encode_message(Role::System, &text, false)?.ids.len();
         self.check_fits(tokens)?;

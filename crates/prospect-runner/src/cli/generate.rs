@@ -1,9 +1,7 @@
 //! `prospect-runner generate`: one prompt, one answer.
 
-use std::sync::Arc;
-
 use prospect_context::Role;
-use prospect_processor::{Content, Message, Pixels, RgbImage};
+use prospect_processor::{Content, Message, Pixels};
 use serde::Serialize;
 
 use super::arguments::GenerateArguments;
@@ -52,10 +50,9 @@ fn media(
     let (mut content, mut pictures) = (Vec::new(), Pictures::default());
     if let Some(video) = &arguments.video {
         let frames = frames(video, fps)?;
-        let timestamps: Vec<f64> = frames.iter().map(|frame| frame.time).collect();
-        let images: Vec<RgbImage> =
-            frames.into_iter().map(|frame| Arc::unwrap_or_clone(frame.image)).collect();
-        let clip = pictures.add_video(processor, (timestamps, &images), fps)?;
+        let tile = |frame: Frame| Ok((frame.time, processor.video_tile(&frame.image)?));
+        let tiles = frames.into_iter().map(tile).collect::<Result<Vec<_>, RunError>>()?;
+        let clip = pictures.add_video(processor, tiles.iter().map(|(time, tile)| (*time, tile)), fps);
         return Ok((vec![clip], pictures.0));
     }
     for file in &arguments.image {

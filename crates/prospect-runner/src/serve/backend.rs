@@ -6,6 +6,7 @@ use std::sync::Arc;
 use prospect_config::{ExceedContextHandling, Layers};
 use prospect_engine::{Engine, EngineLoad, EngineOptions, SmolVlmStreams};
 use prospect_evaluation::annotations::Annotations;
+use prospect_processor::RgbImage;
 use prospect_server::{About, Backend, Chat, ChatAnswer, Demo, LiveStream, Load, OpenError, OpenRequest};
 
 use super::asked::Asked;
@@ -73,9 +74,14 @@ impl Backend for ModelBackend {
             for (key, value) in &chat.settings {
                 layers = layers.flag(key, key, value)?;
             }
-            chat_answer(&self.shared.checkpoint, &layers.resolve()?, chat, hear)
+            chat_answer(&self.shared, &layers.resolve()?, chat, hear)
         };
         answered().map_err(|error: RunError| refusal(&error))
+    }
+
+    fn video_frame(&self, frame: &RgbImage) -> Result<RgbImage, OpenError> {
+        let tile = self.shared.checkpoint.processor.video_tile(frame);
+        tile.map_err(|error| OpenError::Refused(error.to_string()))
     }
 
     fn load(&self) -> Load {

@@ -1,34 +1,38 @@
 //! Answers a conversation of the server at once.
 
 use prospect_config::Settings;
+use prospect_context::PositionPolicy;
 use prospect_model::StopReason;
-use prospect_processor::{Content, Message, Pixels, Processor, RgbImage};
+use prospect_processor::{Content, Message, Pixels, Processor};
 use prospect_server::{Chat, ChatAnswer, ChatPart, ChatVideo};
 
+use super::shared::SharedModel;
 use crate::answer::{Answer, Pictures, answer as one_answer};
-use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
 
 /// Answers a conversation. `hear` gets words as soon as they are final, and returns whether the client
 /// still wants more.
+///
+/// # Errors
+/// The conversation is too long, or there is no room for its cache beside those of the streams.
 pub(super) fn answer(
-    checkpoint: &Checkpoint,
+    SharedModel { checkpoint, engine, .. }: &SharedModel,
     settings: &Settings,
     chat: &Chat,
     hear: &mut dyn FnMut(&str) -> bool,
 ) -> Result<ChatAnswer, RunError> {
     let (model, processor) = (&checkpoint.model, &checkpoint.processor);
-    let (messages, pixels) = contents(processor, chat)?;
+    let positions = model.config().text_config.max_position_embeddings;
+    let (messages, pixels) = contents(processor, chat, positions)?;
     let prompt = processor.encode_prompt(&messages, true)?;
     let most = chat.max_tokens.unwrap_or(settings.generation.max_new_tokens);
     let capacity = prompt.ids.len().saturating_add(most);
-    let positions = model.config().text_config.max_position_embeddings;
     if most == 0 || capacity > positions {
         let problem = format!("{} tokens, and an answer of at most {most}", prompt.ids.len());
-        let expected =
-            format!("both within the model's {positions} positions, and an answer of one at least");
-        return Err(RunError::Argument { argument: "messages".to_owned(), problem, expected });
+        return Err(too_long(problem, positions));
     }
+    let bytes_per_token = model.cache_bytes_per_token(PositionPolicy::default());
+    let _reserved = engine.reserve(capacity.saturating_mul(bytes_per_token) as u64)?;
     let mut told = String::new();
     let Answer { token_ids, stop } =
         one_answer(checkpoint, settings, (&prompt.ids, pixels.as_ref()), most, |ids| {
@@ -53,17 +57,39 @@ fn tell(told: &mut String, text: &str, hear: &mut dyn FnMut(&str) -> bool) -> bo
     }
 }
 
+fn too_long(problem: String, positions: usize) -> RunError {
+    let expected = format!("both within the model's {positions} positions, and an answer of one at least");
+    RunError::Argument { argument: "messages".to_owned(), problem, expected }
+}
+
 /// The messages for the chat template, and the pixels of all pictures in order.
-fn contents(processor: &Processor, chat: &Chat) -> Result<(Vec<Message>, Option<Pixels>), RunError> {
+///
+/// # Errors
+/// A picture has no pixels, or the pictures alone take more than the model's `positions`: then the
+/// pixels of the others are not computed.
+fn contents(
+    processor: &Processor,
+    chat: &Chat,
+    positions: usize,
+) -> Result<(Vec<Message>, Option<Pixels>), RunError> {
     let (mut messages, mut pictures) = (Vec::new(), Pictures::default());
     for message in &chat.messages {
-        let part = |part: &ChatPart| match part {
-            ChatPart::Text(text) => Ok(Content::Text(text.clone())),
-            ChatPart::Image(image) => pictures.add(processor, image),
-            ChatPart::Video(ChatVideo { frames, fps }) => {
-                let timestamps = frames.iter().map(|(time, _)| *time).collect();
-                let images: Vec<RgbImage> = frames.iter().map(|(_, image)| RgbImage::clone(image)).collect();
-                pictures.add_video(processor, (timestamps, &images), *fps)
+        let part = |part: &ChatPart| {
+            let content = match part {
+                ChatPart::Text(text) => Content::Text(text.clone()),
+                ChatPart::Image(image) => pictures.add(processor, image)?,
+                ChatPart::Video(ChatVideo { frames, fps }) => {
+                    let frames = frames.iter().map(|(time, image)| (*time, image.as_ref()));
+                    pictures.add_video(processor, frames, *fps)
+                }
+            };
+            let tiles = pictures.0.as_ref().map_or(0, |pixels| pixels.tiles);
+            let tokens = tiles.saturating_mul(processor.image_seq_len());
+            match tokens >= positions {
+                true => {
+                    Err(too_long(format!("pictures of {tokens} tokens or more, and an answer"), positions))
+                }
+                false => Ok(content),
             }
         };
         let content = message.parts.iter().map(part).collect::<Result<_, RunError>>()?;

@@ -2,29 +2,30 @@
 //! server.
 
 use std::cell::Cell;
+use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, current};
 
 use prospect_config::{Origin, Settings};
-use prospect_engine::{SmolVlmStreams, StreamInput, StreamPosition};
+use prospect_engine::{Adjustment, SmolVlmStreams, StreamInput, StreamPosition};
 use prospect_evaluation::annotations::Annotations;
 use prospect_journal::{JournalError, TracePosition, TraceSink, TraceWriter};
 use prospect_server::{
-    LiveStream, OpenError, OpenRequest, PUSHED_FRAMES, StreamFrames, StreamPosition as Position,
-    StreamWatcher, WatchedSource, watched_frames,
+    LiveStream, OpenError, OpenRequest, PUSHED_FRAMES, StreamChange, StreamEnd, StreamFrames,
+    StreamPosition as Position, StreamWatcher, WatchedSource, watched_frames,
 };
-use prospect_session::{Event, OpeningTexts, Words};
+use prospect_session::{Event, OpeningTexts, SessionOptions, Words};
 use prospect_source::{InputOptions, StopSignal};
 
 use super::asked::{Asked, adjustment};
-use super::refusal::refusal;
+use super::refusal::{refusal, refusal_in, without_folder};
 use super::shared::SharedModel;
 use crate::display::Silent;
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
 use crate::run::{self, Keeping, OpenSource, RunInputs, Way};
-use crate::suspend::{Keeper, threshold_and_strategy, trace_in};
+use crate::suspend::{Keeper, threshold_strategy_and_prompt, trace_in};
 
 /// Name of the suspended stream's file in its session's folder.
 const STREAM_FILE: &str = "stream";
@@ -43,6 +44,8 @@ struct SessionThread {
     shared: Arc<SharedModel>,
     settings: Settings,
     annotations: Annotations,
+    /// The prompts of the stream, also of one that was suspended with others.
+    opening: OpeningTexts,
     request: OpenRequest,
 }
 
@@ -52,9 +55,14 @@ pub(super) struct SessionStream {
     interrupt: Interrupt,
     shared: Arc<SharedModel>,
     asked: Asked,
-    /// The present settings.
-    settings: Mutex<Settings>,
+    present: Mutex<Present>,
     thread: Mutex<Option<JoinHandle<Option<RunError>>>>,
+}
+
+/// The present settings and prompts of a stream.
+struct Present {
+    settings: Settings,
+    opening: OpeningTexts,
 }
 
 impl SessionStream {
@@ -64,8 +72,9 @@ impl SessionStream {
         let (opened, answer) = channel();
         let own = interrupt.clone();
         let Driven { shared, asked, settings, annotations, request } = driven;
-        let session =
-            SessionThread { shared: Arc::clone(&shared), settings: settings.clone(), annotations, request };
+        let opening = SessionOptions::new(&settings, annotations.guidance()).opening;
+        let present = Present { settings: settings.clone(), opening: opening.clone() };
+        let session = SessionThread { shared: Arc::clone(&shared), settings, annotations, opening, request };
         let thread = std::thread::Builder::new()
             .name("session".to_owned())
             .spawn(move || session.run(&own, &opened))
@@ -73,8 +82,8 @@ impl SessionStream {
         let gone = || OpenError::Failed("the session's thread has gone".to_owned());
         match answer.recv().unwrap_or_else(|_| Err(gone())) {
             Ok(input) => {
-                let (settings, thread) = (Mutex::new(settings), Mutex::new(Some(thread)));
-                Ok(Self { input, interrupt, shared, asked, settings, thread })
+                let (present, thread) = (Mutex::new(present), Mutex::new(Some(thread)));
+                Ok(Self { input, interrupt, shared, asked, present, thread })
             }
             Err(error) => Err(error),
         }
@@ -85,6 +94,8 @@ impl SessionStream {
     fn end(&self) -> Option<RunError> {
         self.interrupt.give();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // The thread itself may drop the last handle. It cannot wait for its own end.
+        let thread = thread.filter(|thread| thread.thread().id() != current().id());
         // A panic was already reported by the thread.
         thread?.join().ok()?
     }
@@ -101,20 +112,27 @@ impl LiveStream for SessionStream {
         self.input.say(text).map_err(|error| refusal(&error.into()))
     }
 
-    fn set_opening(&self, opening: OpeningTexts) -> Result<(), OpenError> {
-        self.input.set_opening(opening).map_err(|error| refusal(&error.into()))
-    }
-
-    fn change_settings(&self, asked: &[(String, String)]) -> Result<(), OpenError> {
-        let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+    fn change(&self, change: StreamChange) -> Result<String, OpenError> {
+        let StreamChange { settings: asked, system_prompt, task_knowledge } = change;
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = present.opening.clone();
+        let opening = OpeningTexts {
+            system_prompt: system_prompt.unwrap_or(before.system_prompt),
+            task_knowledge: task_knowledge.or(before.task_knowledge),
+        };
         let mut change = || {
-            let changed = self.asked.settings(&self.shared, asked)?;
-            let adjustment = adjustment(&self.shared, &settings, &changed)?;
-            if !adjustment.settings.is_empty() {
-                self.input.adjust(adjustment)?;
+            let settings = self.asked.settings(&self.shared, &asked)?;
+            let adjustment = adjustment(&self.shared, &present.settings, &settings)?;
+            match adjustment.settings.is_empty() {
+                // Prompts alone need not wait for the end of the present frame.
+                true => self.input.set_opening(opening.clone())?,
+                false => {
+                    self.input.adjust(Adjustment { opening: Some(opening.clone()), ..adjustment })?;
+                }
             }
-            *settings = changed;
-            Ok(())
+            let strategy = settings.context.strategy.name().to_owned();
+            *present = Present { settings, opening: opening.clone() };
+            Ok(strategy)
         };
         change().map_err(|error: RunError| refusal(&error))
     }
@@ -139,19 +157,22 @@ impl SessionThread {
     /// why there is none. The watcher is not told about the end of a stream that was never open.
     fn run(self, interrupt: &Interrupt, opened: &Opened) -> Option<RunError> {
         let ending = Ending { watcher: Arc::clone(&self.request.watcher), is_open: Cell::new(false) };
+        let folder = self.request.folder.clone();
         let failure = self.stream(interrupt, opened, &ending.is_open).err();
         match &failure {
             Some(error) if !ending.is_open.get() => {
                 // The caller may have gone away.
-                let _ = opened.send(Err(refusal(error)));
+                let _ = opened.send(Err(refusal_in(error, &folder)));
             }
-            failure => ending.tell(failure.as_ref().map(ToString::to_string)),
+            None => ending.tell(StreamEnd::Over),
+            Some(RunError::Interrupted) => ending.tell(StreamEnd::Suspended),
+            Some(error) => ending.tell(StreamEnd::Failed(without_folder(&error.to_string(), &folder))),
         }
         failure
     }
 
     fn stream(self, interrupt: &Interrupt, opened: &Opened, is_open: &Cell<bool>) -> Result<(), RunError> {
-        let Self { shared, settings, annotations, request } = self;
+        let Self { shared, settings, annotations, opening, request } = self;
         let OpenRequest { frames, folder, resume, watcher, .. } = request;
         let (source, open): (String, OpenSource<'_>) = match frames {
             StreamFrames::Pushed(make) => {
@@ -172,11 +193,11 @@ impl SessionThread {
         let model = &shared.checkpoint.files;
         let keeper =
             Keeper::new(&folder.join(STREAM_FILE), shared.checkpoint_every, &settings, model, &source)?
-                .with_changes_of(threshold_and_strategy);
+                .with_changes_of(threshold_strategy_and_prompt);
         let suspended = resume.then(|| keeper.suspended()).transpose()?;
         let trace = trace_in(&folder, suspended.as_ref())?;
         let (goes_on, strategy) = (Arc::clone(&watcher), settings.context.strategy.name().to_owned());
-        let mut trace = Watched { trace, watcher, interrupt: interrupt.clone() };
+        let mut trace = Watched { trace, watcher, interrupt: interrupt.clone(), folder };
         let inputs = RunInputs {
             settings: &settings,
             strategies: &shared.strategies,
@@ -192,6 +213,10 @@ impl SessionThread {
                 let max_seq_len = budget.max_seq_len;
                 let at = Position { statistics, cache_tokens, max_seq_len, strategy };
                 goes_on.goes_on(&at);
+                // The prompts may have changed after the stream was written down.
+                if let Err(error) = input.set_opening(opening) {
+                    tracing::warn!("a session continues with its former prompts: {error}");
+                }
             }
             // The caller may have gone away.
             let _ = opened.send(Ok(input));
@@ -222,16 +247,16 @@ struct Ending {
 }
 
 impl Ending {
-    fn tell(&self, failure: Option<String>) {
+    fn tell(&self, end: StreamEnd) {
         self.is_open.set(false);
-        self.watcher.ended(failure);
+        self.watcher.ended(end);
     }
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
         if self.is_open.get() {
-            self.watcher.ended(Some("the session's thread has failed".to_owned()));
+            self.watcher.ended(StreamEnd::Failed("the session's thread has failed".to_owned()));
         }
     }
 }
@@ -241,12 +266,19 @@ struct Watched {
     trace: TraceWriter,
     watcher: Arc<dyn StreamWatcher>,
     interrupt: Interrupt,
+    /// The folder of the session, of which no event speaks.
+    folder: PathBuf,
 }
 
 impl TraceSink for Watched {
     /// The events that close a suspended stream's trace are cut off when it resumes, so readers do not
     /// get them.
     fn record(&mut self, event: &Event) -> Result<(), JournalError> {
+        let failed = match event {
+            Event::Error { message } => Some(Event::Error { message: without_folder(message, &self.folder) }),
+            _ => None,
+        };
+        let event = failed.as_ref().unwrap_or(event);
         self.trace.record(event)?;
         if matches!(event, Event::Frame { .. }) {
             // A reader that gets a frame's event must find it in the trace.

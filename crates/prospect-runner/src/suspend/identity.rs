@@ -72,11 +72,22 @@ pub fn threshold_and_strategy(key: &str) -> bool {
     key == "stream.not_talk_threshold" || key.strip_prefix("context.").is_some_and(of_strategy)
 }
 
+/// Key of the system prompt.
+const SYSTEM_PROMPT: &str = "stream.system_prompt";
+
+/// The settings that may change during a stream of a server: also the system prompt.
+#[cfg(feature = "serve")]
+pub fn threshold_strategy_and_prompt(key: &str) -> bool {
+    key == SYSTEM_PROMPT || threshold_and_strategy(key)
+}
+
 impl Identity {
-    /// The values of `settings` that differ from those of the suspended stream.
+    /// The values of `settings` that differ from those of the suspended stream. A new prompt is not one of
+    /// them: it is in the trace as the message that goes in with the next frame.
     pub fn changes_to(&self, settings: &Settings) -> Map<String, Value> {
         let all = differences(&self.settings, &run::settings_without_secrets(settings));
-        all.into_iter().map(|difference| (difference.key, difference.other)).collect()
+        let changes = all.into_iter().filter(|difference| difference.key != SYSTEM_PROMPT);
+        changes.map(|difference| (difference.key, difference.other)).collect()
     }
 
     /// # Errors

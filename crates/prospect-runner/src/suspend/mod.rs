@@ -17,6 +17,8 @@ use prospect_journal::{SuspendedFile, SuspendedStream, TRACE_FILE, TraceSink, Tr
 
 pub use error::SuspendError;
 use identity::nothing;
+#[cfg(feature = "serve")]
+pub use identity::threshold_strategy_and_prompt;
 pub use identity::{Identity, MayChange, threshold_and_strategy};
 
 use crate::error::RunError;

@@ -131,13 +131,52 @@ fn what_is_too_large_or_no_picture_is_one_line() {
     let (status, _) = server.push(&session, frame);
     let (again, answer) = server.push(&session, frame);
     assert_eq!((status, again), (200, 400), "time goes on: {answer}");
-    for wrong in ["[]", "{", "{\"budget\": 3}", "{\"strategy\": \"x\"}", "{\"talk\": 3}", "\u{1b}[2J"] {
+    for wrong in [
+        "[]",
+        "[\"workbench\"]",
+        "{\"name\": \"sess_x\"}",
+        "{",
+        "{\"budget\": 3}",
+        "{\"strategy\": \"x\"}",
+        "{\"talk\": 3}",
+        "\u{1b}[2J",
+    ] {
         let (status, refused) = server.json("POST", SESSIONS, wrong);
         let said = refused["error"]["message"].as_str().unwrap_or_default();
         assert!(
             status == 400 && !said.is_empty() && said.lines().count() == 1,
             "{wrong}: {status} {refused}"
         );
+    }
+}
+
+#[test]
+fn every_refusal_has_the_form_of_openais_errors() {
+    let (server, _folder) = with_keys();
+    let session = server.open("");
+    for (method, path, key, status, kind, code) in [
+        ("GET", "/v1/nothing", ONE, 404, "invalid_request_error", "unknown_path"),
+        ("PUT", "/v1/models", ONE, 405, "invalid_request_error", "wrong_method"),
+        ("GET", "/v1/models", "x", 401, "authentication_error", "invalid_api_key"),
+        ("GET", "/v1/models/x", ONE, 404, "invalid_request_error", "model_not_found"),
+        (
+            "POST",
+            &format!("{SESSIONS}/{session}/messages"),
+            ONE,
+            400,
+            "invalid_request_error",
+            "invalid_request",
+        ),
+    ] {
+        // The name of the scheme may be written in any case.
+        let header = format!("bearer {key}");
+        let (found, text) = server.request(method, path, &[("authorization", &header)], b"[\"x\"]");
+        let said: Value = serde_json::from_slice(&text).unwrap_or_default();
+        assert_eq!(
+            (found, &said["error"]["type"], &said["error"]["code"]),
+            (status, &json!(kind), &json!(code))
+        );
+        assert!(said["error"]["message"].as_str().is_some_and(|message| !message.is_empty()), "{said}");
     }
 }
 

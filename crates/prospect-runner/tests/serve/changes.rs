@@ -35,7 +35,7 @@ fn a_threshold_silences_and_a_strategy_takes_over() {
     assert!(!all[..40].iter().any(spoke), "the threshold holds from the first frame on");
     let change = json!({ "strategy": "drop_oldest_frames", "not_talk_threshold": 0 });
     let (status, shown) = patch(&server, &session, &change);
-    assert_eq!((status, &shown["figures"]["strategy"]), (200, &json!("summarize_and_drop")), "{shown}");
+    assert_eq!((status, &shown["figures"]["strategy"]), (200, &json!("drop_oldest_frames")), "{shown}");
     assert!(all[40..].iter().filter(|frame| spoke(frame)).count() > 3);
     let (_, shown) = server.json("GET", &format!("{SESSIONS}/{session}"), "");
     assert_eq!(shown["figures"]["strategy"], "drop_oldest_frames");
@@ -91,4 +91,80 @@ fn a_change_outlives_the_server_also_one_that_was_killed_before_its_next_checkpo
     let last = trace.iter().rfind(|event| event["event"] == "overflow").unwrap();
     assert_eq!(last["strategy"], "drop_oldest_frames");
     assert_eq!(trace.iter().filter(|event| event["event"] == "settings_changed").count(), 1);
+}
+
+/// The system messages of a trace, in order.
+fn prompts(trace: &[Value]) -> Vec<&str> {
+    let messages = trace.iter().filter(|event| event["event"] == "message" && event["role"] == "system");
+    messages.map(|event| event["text"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_change_is_made_as_a_whole_or_not_at_all() {
+    let (server, all) = (RunningServer::start(&[]), frames(VIDEO));
+    let session = server.open(&order(VIDEO));
+    server.push(&session, &all[0]);
+    let long = "word ".repeat(3000);
+    for change in [
+        json!({ "not_talk_threshold": 0.9, "system_prompt": long }),
+        json!({ "strategy": "none", "system_prompt": "Be brief." }),
+        json!({ "task_knowledge": "x".repeat(20_000), "strategy": "drop_oldest_frames" }),
+    ] {
+        let (status, refused) = patch(&server, &session, &change);
+        assert!(status == 400 || status == 413, "{status} {refused}");
+    }
+    server.push(&session, &all[1]);
+    let untouched = trace(&server, &session);
+    assert!(untouched.iter().all(|event| event["event"] != "settings_changed"), "{untouched:?}");
+    assert_eq!(prompts(&untouched).len(), 1);
+    let both = json!({ "not_talk_threshold": 0.9, "system_prompt": "Be brief." });
+    assert_eq!(patch(&server, &session, &both).0, 200);
+    server.push(&session, &all[2]);
+    let changed = trace(&server, &session);
+    assert_eq!(changed.iter().filter(|event| event["event"] == "settings_changed").count(), 1);
+    assert_eq!(prompts(&changed)[1..], ["Be brief."]);
+}
+
+#[test]
+fn each_of_the_two_prompts_changes_and_the_other_one_stays() {
+    let (server, all) = (RunningServer::start(&[]), frames(VIDEO));
+    let session = server.open(r#"{ "system_prompt": "Help.", "task_knowledge": "Tea is made." }"#);
+    server.push(&session, &all[0]);
+    for (change, frame) in [
+        (json!({ "system_prompt": "Be brief." }), &all[1]),
+        (json!({ "task_knowledge": "Coffee is made." }), &all[2]),
+    ] {
+        let (status, refused) = patch(&server, &session, &change);
+        assert_eq!(status, 200, "{refused}");
+        server.push(&session, frame);
+    }
+    let trace = trace(&server, &session);
+    let prompts = prompts(&trace);
+    let has = |number: usize, texts: [&str; 2]| texts.iter().all(|text| prompts[number].contains(text));
+    assert_eq!(prompts.len(), 3, "{prompts:?}");
+    assert!(has(0, ["Help.", "Tea is made."]), "{prompts:?}");
+    assert!(has(1, ["Be brief.", "Tea is made."]), "{prompts:?}");
+    assert!(has(2, ["Be brief.", "Coffee is made."]), "{prompts:?}");
+}
+
+#[test]
+fn a_prompt_outlives_the_server_also_one_that_was_killed_before_its_next_checkpoint() {
+    let (server, all) = (RunningServer::start(&["--checkpoint-every", "10"]), frames(VIDEO));
+    let session = server.open(&order(VIDEO));
+    all[..15].iter().for_each(|frame| assert_eq!(server.push(&session, frame).0, 200));
+    assert_eq!(patch(&server, &session, &json!({ "system_prompt": "Be brief." })).0, 200);
+    server.signal("-KILL");
+    let (_, state) = server.end();
+    let state = state.unwrap();
+    let server = RunningServer::start_in(state.path(), &["--checkpoint-every", "10"]);
+    all[10..25].iter().for_each(|frame| assert_eq!(server.push(&session, frame).0, 200));
+    assert_eq!(prompts(&trace(&server, &session))[1..], ["Be brief."]);
+    // The stream has it now, and does not hear it again.
+    server.signal("-TERM");
+    server.end();
+    let server = RunningServer::start_in(state.path(), &["--checkpoint-every", "10"]);
+    all[25..30].iter().for_each(|frame| assert_eq!(server.push(&session, frame).0, 200));
+    let trace = trace(&server, &session);
+    assert_eq!(prompts(&trace)[1..], ["Be brief."]);
+    assert!(trace.iter().all(|event| event["event"] != "settings_changed"));
 }

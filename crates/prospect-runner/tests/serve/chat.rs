@@ -125,3 +125,48 @@ fn what_cannot_be_answered_is_one_line() {
         assert!(found == status && !said.is_empty() && said.lines().count() == 1, "{found}: {refused}");
     }
 }
+
+#[test]
+fn what_clients_send_as_nothing_is_nothing_and_every_answer_has_an_id_of_its_own() {
+    let server = RunningServer::start(&[]);
+    let further = json!({
+        "stream": null, "stream_options": null, "max_tokens": 12, "max_completion_tokens": 3, "seed": -1,
+        "tools": [], "logprobs": null, "response_format": { "type": "text" }, "stop": null, "n": 1,
+    });
+    let answers: Vec<Value> = (0..2)
+        .map(|_| {
+            let (status, answer) = server.json("POST", PATH, &asked(&further).to_string());
+            assert_eq!(status, 200, "{answer}");
+            answer
+        })
+        .collect();
+    assert!(answers[0]["id"].as_str().unwrap().starts_with("chatcmpl-"));
+    assert_ne!(answers[0]["id"], answers[1]["id"]);
+    assert!(answers[0]["usage"]["completion_tokens"].as_u64().unwrap() <= 3, "{}", answers[0]);
+    for impossible in [
+        json!({ "tools": [{ "type": "function", "function": { "name": "x" } }] }),
+        json!({ "logprobs": true }),
+        json!({ "response_format": { "type": "json_object" } }),
+    ] {
+        let (status, refused) = server.json("POST", PATH, &asked(&impossible).to_string());
+        assert_eq!((status, &refused["error"]["type"]), (400, &json!("invalid_request_error")), "{refused}");
+    }
+}
+
+#[test]
+fn a_conversation_has_room_where_the_caches_of_the_sessions_leave_some() {
+    let server = RunningServer::start(&["--cache-memory", "4000000"]);
+    assert_eq!(server.json("POST", PATH, &asked(&json!({})).to_string()).0, 200);
+    assert_eq!(server.figure("prospect_cache_bytes"), 0, "it is given back");
+    while server.json("POST", "/v1/streaming/sessions", "").0 == 201 {}
+    let taken = server.figure("prospect_cache_bytes");
+    // Longer than what is left.
+    let content = json!("word ".repeat(500));
+    for stream in [false, true] {
+        let body = json!({ "messages": [{ "role": "user", "content": content }], "max_tokens": 9, "stream": stream });
+        let (status, refused) = server.json("POST", PATH, &body.to_string());
+        assert_eq!((status, &refused["error"]["type"]), (503, &json!("server_error")), "{refused}");
+        assert!(refused["error"]["message"].as_str().unwrap().contains("4000000"), "{refused}");
+    }
+    assert_eq!(server.figure("prospect_cache_bytes"), taken);
+}

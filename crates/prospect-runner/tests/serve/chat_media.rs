@@ -103,3 +103,36 @@ fn an_address_is_fetched_where_the_operator_says_so_and_else_nobody_hears_of_it(
     let (_, answer) = server.json("POST", PATH, &asked("image_url", &given));
     assert_eq!(fetched["choices"], answer["choices"]);
 }
+
+#[test]
+fn a_small_video_of_large_frames_takes_little_memory() {
+    let mut bytes = Vec::new();
+    let mut encoder = GifEncoder::new_with_speed(&mut bytes, 30);
+    for _ in 0..8 {
+        let image = image::RgbaImage::new(4096, 3072);
+        let delay = Delay::from_saturating_duration(Duration::from_millis(500));
+        encoder.encode_frame(Frame::from_parts(image, 0, 0, delay)).unwrap();
+    }
+    drop(encoder);
+    assert!(bytes.len() < 1 << 20, "{} bytes", bytes.len());
+    let server = RunningServer::start(&[]);
+    let before = server.peak_memory();
+    let url = format!("data:image/gif;base64,{}", BASE64_STANDARD.encode(&bytes));
+    let (status, answer) = server.json("POST", PATH, &asked("video_url", &url));
+    assert_eq!(status, 200, "{answer}");
+    let grown = (server.peak_memory() - before) >> 20;
+    assert!(grown < 300, "{grown} MiB for {} KiB", bytes.len() >> 10);
+}
+
+#[test]
+fn the_pictures_of_a_request_have_a_bound_together() {
+    let server = RunningServer::start(&[]);
+    let large =
+        format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png(&image::RgbImage::new(4096, 3000))));
+    let part = json!({ "type": "image_url", "image_url": { "url": large } });
+    let content: Vec<Value> = (0..5).map(|_| part.clone()).collect();
+    let body = json!({ "messages": [{ "role": "user", "content": content }] });
+    let (status, refused) = server.json("POST", PATH, &body.to_string());
+    let said = refused["error"]["message"].as_str().unwrap_or_default();
+    assert!(status == 413 && said.contains("pixels"), "{status} {refused}");
+}

@@ -163,3 +163,46 @@ fn what_no_session_can_answer_is_one_line() {
     }
     assert_eq!(server.json("GET", SESSIONS, "").1["data"], json!([]));
 }
+
+#[test]
+fn a_question_without_a_picture_waits_for_the_picture_of_another() {
+    let server = RunningServer::start(&[]);
+    let ask = |message: Value| {
+        let body = json!({ "session": "bench", "messages": [message], "max_tokens": 4 });
+        let (status, answer) = server.json("POST", PATH, &body.to_string());
+        assert_eq!(status, 200, "{answer}");
+        answer
+    };
+    let id = ask(shown(0, "What now?"))["session"].as_str().unwrap().to_owned();
+    let began = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        let question = scope.spawn(|| ask(json!({ "role": "user", "content": "And the cup?" })));
+        // Until the question is in, every picture may come before it.
+        let mut number = 1;
+        while !question.is_finished() {
+            ask(shown(number, "Look."));
+            number += 1;
+        }
+        assert_eq!(question.join().unwrap()["session"], id.as_str());
+    });
+    assert!(began.elapsed() < std::time::Duration::from_secs(30), "{:?}", began.elapsed());
+    let (_, messages) = of_session(&server, &id);
+    assert!(messages.contains(&("user".to_owned(), "And the cup?".to_owned())), "{messages:?}");
+}
+
+#[test]
+fn an_answer_that_was_cut_says_so() {
+    let server = RunningServer::start(&[]);
+    let answer = |session: &str, most: usize| {
+        let order = json!({ "name": session, "talk": "on_request", "max_new_tokens": most });
+        server.open(&order.to_string());
+        let body = json!({ "session": session, "messages": [shown(2, "What now?")] });
+        let (status, answer) = server.json("POST", PATH, &body.to_string());
+        assert_eq!(status, 200, "{answer}");
+        (answer["usage"]["completion_tokens"].clone(), answer["choices"][0]["finish_reason"].clone())
+    };
+    assert_eq!(answer("short", 2), (json!(2), json!("length")));
+    let (tokens, reason) = answer("long", 40);
+    assert!(tokens.as_u64().unwrap() < 40, "{tokens}");
+    assert_eq!(reason, "stop");
+}

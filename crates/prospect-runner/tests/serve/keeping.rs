@@ -1,5 +1,6 @@
 //! Sessions survive a restart of the server.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -178,4 +179,52 @@ fn who_comes_back_to_the_next_server_learns_that_something_was_missed() {
         assert_eq!(first, Some("missed"), "{text}");
         assert!(text.contains("event: frame"), "{text}");
     });
+}
+
+#[test]
+fn many_sessions_go_on_with_the_next_server() {
+    let state = tempfile::tempdir().unwrap();
+    let log = state.path().join("log");
+    let to = Stdio::from(std::fs::File::create(&log).unwrap());
+    let server = RunningServer::start_logged(state.path(), &[], ("info", to));
+    let all = frames(VIDEO);
+    let sessions: Vec<String> = (0..24).map(|_| server.open(&order(VIDEO))).collect();
+    for session in &sessions {
+        said(&server, session, &all[..2]);
+    }
+    server.signal("-TERM");
+    assert_eq!(server.end().0, Some(0));
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(!log.contains("panicked") && !log.contains("ERROR"), "{log}");
+    assert_eq!(log.matches("suspended").count(), sessions.len(), "{log}");
+    let server = RunningServer::start_in(state.path(), &[]);
+    for session in &sessions {
+        let (_, shown) = server.json("GET", &format!("{SESSIONS}/{session}"), "");
+        assert_eq!(
+            (&shown["state"], &shown["figures"]["frames"]),
+            (&json!("watching"), &json!(2)),
+            "{shown}"
+        );
+        said(&server, session, &all[2..3]);
+    }
+}
+
+#[test]
+fn who_resumes_a_session_while_it_is_suspended_gets_it_whole() {
+    let (server, all) = (RunningServer::start(&[]), frames(VIDEO));
+    let session = server.open(&order(VIDEO));
+    let mut heard = said(&server, &session, &all[..20]);
+    let bytes = server.figure("prospect_cache_bytes");
+    let at = |rest: &str| format!("{SESSIONS}/{session}{rest}");
+    for frame in &all[20..40] {
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(server.json("POST", &at("/suspend"), "").0, 200));
+            // Until it comes behind the beginning of the suspension.
+            while server.json("POST", &at("/resume"), "").0 != 200 {}
+        });
+        heard.extend(said(&server, &session, std::slice::from_ref(frame)));
+        assert_eq!(server.figure("prospect_cache_bytes"), bytes, "of one session");
+    }
+    heard.extend(said(&server, &session, &all[40..]));
+    assert_eq!(heard, whole());
 }

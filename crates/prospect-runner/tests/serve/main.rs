@@ -12,6 +12,7 @@ mod chat_media;
 mod chat_sessions;
 mod client;
 mod connections;
+mod documented;
 mod keeping;
 mod log;
 mod mqtt;

@@ -52,7 +52,11 @@ fn a_session_over_a_socket_says_what_a_run_says_word_by_word() {
         for event in line.until("prospect.frame") {
             match event["type"].as_str().unwrap() {
                 "response.created" => words.clear(),
-                "response.output_text.delta" => words += event["delta"].as_str().unwrap(),
+                "response.output_text.delta" => {
+                    assert!(event["item_id"].is_string() && event["output_index"] == 0, "{event}");
+                    assert!(event["content_index"] == 0 && event["event_id"].is_string(), "{event}");
+                    words += event["delta"].as_str().unwrap();
+                }
                 "response.done" => {
                     let text =
                         event["response"]["output"][0]["content"][0]["text"].as_str().unwrap().to_owned();
@@ -100,4 +104,30 @@ fn a_session_that_stays_is_joined_and_what_is_no_event_is_an_error() {
         request
     });
     assert!(connect(other.unwrap()).is_err(), "pages of strangers");
+}
+
+#[test]
+fn openais_clients_are_told_of_the_session_at_once_and_of_its_end() {
+    let server = RunningServer::start(&[]);
+    let mut line = Line::to(&server, "");
+    assert_eq!(line.until("session.created").len(), 1);
+    for wrong in [json!({ "type": "transcription" }), json!({ "output_modalities": ["audio"] }), json!([])] {
+        line.tell(&json!({ "type": "session.update", "session": wrong }));
+        assert_eq!(line.until("error").pop().unwrap()["error"]["type"], "invalid_request_error");
+    }
+    let session = json!({ "type": "realtime", "output_modalities": ["text"], "instructions": "Help." });
+    line.tell(&json!({ "type": "session.update", "session": session }));
+    let events = line.until("session.updated");
+    let updated = events.last().unwrap();
+    assert!(events.iter().all(|event| event["type"] != "error"), "{events:?}");
+    let id = updated["session"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(server.request("DELETE", &format!("{SESSIONS}/{id}"), &[], b"").0, 204);
+    let closed = loop {
+        match line.0.read().unwrap() {
+            Message::Close(frame) => break frame.unwrap(),
+            _ => continue,
+        }
+    };
+    assert_eq!(u16::from(closed.code), 1000);
+    assert!(closed.reason.contains("end"), "{closed:?}");
 }

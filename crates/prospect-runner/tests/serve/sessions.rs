@@ -53,6 +53,14 @@ fn what_is_pushed_is_answered_as_a_run_would() {
     let (_, metrics) = server.request("GET", "/metrics", &[], b"");
     let metrics = String::from_utf8(metrics).unwrap();
     assert!(metrics.contains(&format!("prospect_replies_total {}\n", said.len())), "{metrics}");
+    let of = |event: &str, key: &str| -> Vec<Value> {
+        lines.iter().filter(|line| line["event"] == event).map(|line| line[key].clone()).collect()
+    };
+    let generated: usize = of("reply", "token_ids").iter().map(|ids| ids.as_array().unwrap().len()).sum();
+    let segments = of("frame", "segments").into_iter().flat_map(|all| all.as_array().unwrap().clone());
+    let prompt: u64 = segments.map(|segment| segment["tokens"].as_u64().unwrap()).sum();
+    assert_eq!(server.figure("prospect_generated_tokens_total"), generated as u64);
+    assert_eq!(server.figure("prospect_prompt_tokens_total"), prompt);
     let (status, _) = server.request("DELETE", &format!("{SESSIONS}/{session}"), &[], b"");
     let (gone, _) = server.json("GET", &format!("{SESSIONS}/{session}"), "");
     assert_eq!((status, gone), (204, 404));
@@ -172,6 +180,27 @@ fn several_frames_come_in_one_form() {
     let times: Vec<f64> =
         answer["frames"].as_array().unwrap().iter().map(|frame| frame["time"].as_f64().unwrap()).collect();
     assert_eq!(times, [0.0, 0.5, 1.0]);
+    // Their times do not rise behind the first one: what became of it is not lost.
+    let form = |times: [f64; 2], wait: bool| {
+        let mut body = Vec::new();
+        for time in times {
+            body.extend(b"--edge\r\ncontent-disposition: form-data; name=\"frame\"; filename=\"f.png\"\r\n");
+            body.extend(format!("x-frame-time: {time}\r\n\r\n").bytes());
+            body.extend(png(&frames(VIDEO)[0].image));
+            body.extend(b"\r\n");
+        }
+        body.extend(b"--edge--\r\n");
+        let path = format!("{SESSIONS}/{session}/frames?wait={wait}");
+        let (status, answer) = server.request("POST", &path, &headers, &body);
+        (status, serde_json::from_slice::<Value>(&answer).unwrap())
+    };
+    for (times, wait, expected) in [([2.0, 1.0], true, 200), ([3.0, 1.0], false, 202)] {
+        let (status, answer) = form(times, wait);
+        assert_eq!((status, answer["frames"].as_array().unwrap().len()), (expected, 1), "{answer}");
+        assert_eq!(answer["frames"][0]["time"], times[0]);
+        assert_eq!(answer["refused"]["error"]["type"], "invalid_request_error", "{answer}");
+    }
+    assert_eq!(form([1e308, 1e308], true).0, 400, "no time");
 }
 
 #[test]
@@ -206,8 +235,10 @@ fn every_path_is_described_and_every_description_is_a_path() {
             let path =
                 path.replace("{id}", "sess_00000000000000000000000000000000").replace("{name}", "nobodys");
             let (status, text) = server.request(&method.to_uppercase(), &path, &[], b"");
-            // An unknown path gives an empty 404; a known one says what is missing.
-            let is_there = status != 405 && !(status == 404 && text.is_empty());
+            let said: Value = serde_json::from_slice(&text).unwrap_or_default();
+            // A known path says what is missing.
+            let is_there = said["error"]["code"] != "wrong_method" && said["error"]["code"] != "unknown_path";
+            assert_eq!(status == 405, said["error"]["code"] == "wrong_method", "{method} {path}: {said}");
             assert_eq!(is_there, methods.get(method).is_some(), "{method} {path}: {status}");
             described += usize::from(is_there);
             assert!(status < 500 || path == "/ready", "{method} {path}: {status}");

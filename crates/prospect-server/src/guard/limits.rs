@@ -7,15 +7,19 @@ use std::time::Duration;
 pub struct Limits {
     /// Most bytes of a request body.
     pub body_bytes: usize,
+    /// Most bytes of all request bodies that are in memory at the same time.
+    pub bodies_bytes: usize,
     /// Most pixels of a picture.
     pub pixels: u64,
+    /// Most pixels of a request's pictures and frames together, in the sizes in which they are kept.
+    pub pixels_a_request: u64,
     /// Most frames in one request.
     pub frames_a_request: usize,
     /// Most frames of a session that wait for the model.
     pub waiting_frames: usize,
     /// Most running sessions.
     pub sessions: usize,
-    /// Most stored sessions, suspended ones included.
+    /// Most sessions of one key, those included that are suspended or have ended.
     pub kept_sessions: usize,
     /// Most simultaneous connections.
     pub connections: usize,
@@ -35,7 +39,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 16 << 20,
+            bodies_bytes: 256 << 20,
             pixels: 12_582_912,
+            pixels_a_request: 4 * 12_582_912,
             frames_a_request: 64,
             waiting_frames: 4,
             sessions: 64,

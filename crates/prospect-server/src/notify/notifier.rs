@@ -1,6 +1,6 @@
 //! All receivers of a server's events.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -10,6 +10,7 @@ use super::receiver::Receiver;
 use super::reply::Reply;
 use super::webhook::{self, Webhook};
 use crate::metrics::Metrics;
+use crate::mutex::Mutex;
 
 /// Most replies that wait for a webhook. Each can have a picture of up to half a megabyte.
 const WEBHOOK_QUEUE: usize = 64;
@@ -88,7 +89,7 @@ impl Notifier {
     /// Sends what still waits, within a time limit.
     pub(crate) async fn finish(&self) {
         self.receivers().for_each(|receiver| receiver.queue.end());
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut tasks = std::mem::take(&mut *self.tasks.lock());
         let all = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(FAREWELL, all).await.is_err() {
             tasks.abort_all();

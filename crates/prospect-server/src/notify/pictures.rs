@@ -1,9 +1,11 @@
 //! Pictures of frames that wait for the model.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use image::RgbImage;
+
+use crate::mutex::Mutex;
 
 /// Most pictures that are kept. More frames rarely wait between a source and its model.
 const MOST_PICTURES: usize = 64;
@@ -13,14 +15,9 @@ const MOST_PICTURES: usize = 64;
 pub(super) struct Pictures(Mutex<VecDeque<(usize, Arc<RgbImage>)>>);
 
 impl Pictures {
-    /// A poisoned lock is harmless: no code under it can panic halfway.
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(usize, Arc<RgbImage>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Keeps the picture of a frame.
     pub(super) fn keep(&self, frame: usize, picture: Arc<RgbImage>) {
-        let mut kept = self.lock();
+        let mut kept = self.0.lock();
         if kept.len() >= MOST_PICTURES {
             kept.pop_front();
         }
@@ -29,14 +26,14 @@ impl Pictures {
 
     /// Removes the pictures of all frames up to this one, and returns the picture of this frame.
     pub(super) fn take(&self, frame: usize) -> Option<Arc<RgbImage>> {
-        let mut kept = self.lock();
+        let mut kept = self.0.lock();
         let done = kept.partition_point(|(number, _)| *number <= frame);
         kept.drain(..done).next_back().filter(|(number, _)| *number == frame).map(|(_, picture)| picture)
     }
 
     /// Removes all pictures, because no frame follows.
     pub(super) fn clear(&self) {
-        self.lock().clear();
+        self.0.lock().clear();
     }
 }
 
@@ -52,9 +49,9 @@ mod tests {
         assert_eq!(pictures.take(4).unwrap().width(), 4);
         assert!(pictures.take(3).is_none() && pictures.take(4).is_none());
         assert_eq!(pictures.take(6).unwrap().width(), 6);
-        assert!(pictures.lock().is_empty());
+        assert!(pictures.0.lock().is_empty());
         (0..1000).for_each(|frame| pictures.keep(frame, picture(1)));
-        assert_eq!(pictures.lock().len(), MOST_PICTURES);
+        assert_eq!(pictures.0.lock().len(), MOST_PICTURES);
         assert!(pictures.take(0).is_none() && pictures.take(999).is_some());
         pictures.keep(1000, picture(1));
         pictures.clear();

@@ -1,9 +1,10 @@
 //! A bounded queue for a receiver.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
+
+use crate::mutex::Mutex;
 
 /// A queue that never blocks the sender: if it is full, the oldest item is removed. One task takes
 /// items from it.
@@ -27,15 +28,10 @@ impl<T> Queue<T> {
         Self { state, changed: Notify::new(), over: watch::Sender::new(false), most: most.max(1) }
     }
 
-    /// A poisoned lock is harmless: no code under it can panic halfway.
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Adds an item. Returns the item that is lost: the oldest one of a full queue, or the new one if
     /// the queue has ended.
     pub(super) fn push(&self, item: T) -> Option<T> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.is_over {
             return Some(item);
         }
@@ -47,22 +43,22 @@ impl<T> Queue<T> {
     }
 
     pub(super) fn pop(&self) -> Option<T> {
-        self.lock().items.pop_front()
+        self.state.lock().items.pop_front()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.lock().items.len()
+        self.state.lock().items.len()
     }
 
     /// Ends the queue. Remaining items can still be taken.
     pub(super) fn end(&self) {
-        self.lock().is_over = true;
+        self.state.lock().is_over = true;
         self.over.send_replace(true);
         self.changed.notify_one();
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.lock().is_over
+        self.state.lock().is_over
     }
 
     /// Waits until an item was added or the queue has ended; may return without either.

@@ -1,6 +1,6 @@
 //! Passes the events of one session to the receivers.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use prospect_session::Event;
 use prospect_source::Frame;
@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::notifier::Notifier;
 use super::pictures::Pictures;
 use super::reply::{Jpeg, Reply, now};
+use crate::mutex::Mutex;
 use crate::small_jpeg::SmallJpeg;
 
 /// Passes the events of one session to all receivers. It does almost nothing if there are none.
@@ -40,7 +41,7 @@ impl SessionNotices {
             return;
         }
         match event {
-            Event::Reply { text, .. } => *self.said() = Some(text.clone()),
+            Event::Reply { text, .. } => *self.said.lock() = Some(text.clone()),
             Event::Frame { index, time, not_talk_probability, .. } => {
                 self.frame_done(*index, *time, *not_talk_probability);
             }
@@ -49,14 +50,9 @@ impl SessionNotices {
         }
     }
 
-    /// A poisoned lock is harmless: no code under it can panic halfway.
-    fn said(&self) -> std::sync::MutexGuard<'_, Option<String>> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn frame_done(&self, frame: usize, time: f64, not_talk_probability: Option<f32>) {
         let picture = self.pictures.take(frame);
-        let Some(text) = self.said().take() else { return };
+        let Some(text) = self.said.lock().take() else { return };
         let (session, camera) = (self.session.clone(), self.camera.clone());
         // Encoded once, on the session's thread. The receivers' queues then share a small picture.
         let image =

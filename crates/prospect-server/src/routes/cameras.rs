@@ -12,6 +12,7 @@ use super::extract::Body;
 use super::sessions::aside;
 use crate::error::ApiError;
 use crate::guard::Caller;
+use crate::json_object::object;
 use crate::state::Shared;
 
 /// The body of `POST /v1/streaming/cameras`.
@@ -31,7 +32,7 @@ pub(super) async fn add(
     Extension(caller): Extension<Caller>,
     Body(body): Body,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let NewCamera { name, source } = serde_json::from_slice(&body).map_err(ApiError::bad_request)?;
+    let NewCamera { name, source } = object(&body)?;
     let camera = aside(move || state.sources.add(caller, &name, &source)).await?;
     Ok((StatusCode::CREATED, Json(camera)))
 }

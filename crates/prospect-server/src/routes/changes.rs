@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use prospect_session::OpeningTexts;
 use serde_json::Value;
 
 use super::extract::Body;
-use super::sessions::{aside, over, shown};
+use super::sessions::{aside, shown};
 use crate::error::ApiError;
 use crate::guard::Caller;
-use crate::order::{SessionOrder, check_text};
+use crate::order::SessionOrder;
 use crate::session::LiveSession;
 use crate::state::Shared;
 
@@ -26,7 +25,7 @@ pub(super) async fn change(
     Ok(Json(shown(&state, &session)))
 }
 
-/// Makes a change. Settings come first, since the stream may refuse them.
+/// Makes a change: all of it, or nothing.
 ///
 /// # Errors
 /// The change is empty or invalid, or the session does not run.
@@ -36,26 +35,11 @@ pub(super) async fn make(
     change: SessionOrder,
 ) -> Result<(), ApiError> {
     session.check_changeable()?;
-    session.order().changed_by(&change)?;
-    if change.system_prompt.is_none() && !change.asks_for_settings() {
+    if change.is_empty() {
         return Err(ApiError::bad_request(
-            "nothing to change: expected system_prompt, not_talk_threshold, strategy or settings",
+            "nothing to change: expected system_prompt, task_knowledge, not_talk_threshold, strategy or settings",
         ));
     }
-    for text in [&change.system_prompt, &change.task_knowledge].into_iter().flatten() {
-        check_text(text, &state.limits)?;
-    }
     let (state, session) = (Arc::clone(state), Arc::clone(session));
-    aside(move || {
-        if change.asks_for_settings() {
-            state.sessions.change_settings(&session, &change)?;
-        }
-        let SessionOrder { system_prompt: Some(system_prompt), task_knowledge, .. } = change else {
-            return Ok(());
-        };
-        let opening = OpeningTexts { system_prompt, task_knowledge };
-        let set = session.with_stream(|stream| stream.set_opening(opening));
-        set.ok_or_else(|| over(&session))?.map_err(ApiError::from)
-    })
-    .await
+    aside(move || state.sessions.change(&session, &change)).await
 }

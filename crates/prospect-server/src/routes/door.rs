@@ -72,10 +72,16 @@ pub(super) async fn check_page(State(state): State<Shared>, request: Request, ne
     response
 }
 
+/// The key in a header `Authorization`. The name of the scheme may be written in any case.
+fn bearer_key(value: &str) -> Option<&str> {
+    let (scheme, key) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
 /// Identifies the caller by the bearer key.
 pub(super) async fn authenticate(State(state): State<Shared>, mut request: Request, next: Next) -> Response {
-    let bearer = header(request.headers(), AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-    let shown = bearer.map(str::trim).or_else(|| protocol_key(request.headers()));
+    let bearer = header(request.headers(), AUTHORIZATION).and_then(bearer_key);
+    let shown = bearer.or_else(|| protocol_key(request.headers()));
     match state.keys.caller(shown) {
         Some(caller) => {
             request.extensions_mut().insert(caller);

@@ -22,6 +22,11 @@ use crate::state::Shared;
 /// Interval of comments that keep the connection open.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// Comments in a stream of events, which keep its connection open.
+pub(super) fn keep_alive() -> KeepAlive {
+    KeepAlive::new().interval(KEEP_ALIVE)
+}
+
 /// Query parameters: where a reader begins.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct From {
@@ -44,7 +49,7 @@ pub(super) async fn stream(
         let next = reader.next().await?;
         Some((Ok(next.to_sse()), reader))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    Ok(Sse::new(events).keep_alive(keep_alive()))
 }
 
 /// Reads a session's events in order, and waits for further ones.

@@ -1,11 +1,14 @@
 //! Extractors for handlers. Invalid requests get an error response in JSON like all others.
 
+use std::error::Error;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use super::bodies::BodyError;
 use crate::error::ApiError;
 
 /// The whole body of a request.
@@ -33,9 +36,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
 }
 
 /// The error for a part of a request that is incomplete, too large or invalid.
-pub(super) fn refused(status: StatusCode, error: &impl ToString) -> ApiError {
-    match status {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(error.to_string()),
-        _ => ApiError::bad_request(error.to_string()),
+pub(super) fn refused(status: StatusCode, error: &(impl Error + 'static)) -> ApiError {
+    match (BodyError::among(error), status) {
+        (Some(error), _) => error.into(),
+        (None, StatusCode::PAYLOAD_TOO_LARGE) => ApiError::too_large(error),
+        (None, _) => ApiError::bad_request(error),
     }
 }

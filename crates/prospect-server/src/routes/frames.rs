@@ -27,6 +27,9 @@ const ROOM: Duration = Duration::from_millis(10);
 /// Header with a frame's time stamp, in seconds.
 const FRAME_TIME: &str = "x-frame-time";
 
+/// The latest time of a frame, in seconds: 300 years. Later times would lose the distance between frames.
+const MOST_SECONDS: f64 = 1e10;
+
 /// Query parameters of a push.
 #[derive(Debug, Deserialize)]
 pub(super) struct Pushing {
@@ -58,30 +61,42 @@ pub(super) async fn push(
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let session = state.sessions.get(caller, &id)?;
     let until = Instant::now() + state.limits.request;
-    let late = || ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body did not come in time");
-    let given = tokio::time::timeout_at(until, pictures(request, pushing.time, &state.limits))
-        .await
-        .map_err(|_| late())??;
-    let (mut results, mut indices) = (Vec::new(), Vec::new());
+    let given = pictures(request, pushing.time, &state.limits).await?;
+    let (mut frames, mut refused) = (Vec::new(), None);
     for given in given {
-        let (index, time) = match push_one(&state, &session, given, pushing.wait, until).await {
-            // Frames that were queued stay queued. The client is told which ones.
-            Err(error) if !indices.is_empty() && !pushing.wait => {
-                let taken =
-                    json!({ "object": "streaming.frames", "frames": indices, "refused": error.body() });
-                return Ok((StatusCode::ACCEPTED, Json(taken)));
+        match taken(&state, &session, given, pushing.wait, until).await {
+            Ok(frame) => frames.push(frame),
+            // Frames that went in stay in. The client is told what became of them.
+            Err(error) if !frames.is_empty() => {
+                refused = Some(error.body());
+                break;
             }
-            pushed => pushed?,
-        };
-        indices.push(json!({ "index": index, "time": time }));
-        if pushing.wait {
-            results.push(result(&session, index, until).await?);
+            Err(error) => return Err(error),
         }
     }
     session.touch();
-    let frames = if pushing.wait { json!(results) } else { json!(indices) };
     let status = if pushing.wait { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(json!({ "object": "streaming.frames", "frames": frames }))))
+    let mut answer = json!({ "object": "streaming.frames", "frames": frames });
+    if let Some(refused) = refused {
+        answer["refused"] = refused;
+    }
+    Ok((status, Json(answer)))
+}
+
+/// What became of a picture: its result, or its number and time if the client does not wait.
+async fn taken(
+    state: &Shared,
+    session: &LiveSession,
+    given: Given,
+    waits: bool,
+    until: Instant,
+) -> Result<Value, ApiError> {
+    let (index, time) = push_one(state, session, given, waits, until).await?;
+    match waits {
+        // A result always serializes.
+        true => Ok(serde_json::to_value(result(session, index, until).await?).unwrap_or_default()),
+        false => Ok(json!({ "index": index, "time": time })),
+    }
 }
 
 /// Pushes a picture without waiting for free space in the queue or for its result.
@@ -113,6 +128,11 @@ async fn push_one(
     waits: bool,
     until: Instant,
 ) -> Result<(usize, f64), ApiError> {
+    if let Some(time) = time.filter(|time| *time > MOST_SECONDS) {
+        return Err(ApiError::bad_request(format!(
+            "the time {time}: expected at most {MOST_SECONDS} seconds"
+        )));
+    }
     let _alone = alone(session, until).await?;
     let image = decoded_aside(state, bytes, until).await?;
     pushed(session, image, time, waits, until).await

@@ -17,7 +17,7 @@ pub(super) async fn health() -> &'static str {
 
 /// Readiness: the server accepts sessions. It does not while it shuts down.
 pub(super) async fn ready(State(state): State<Shared>) -> Response {
-    match state.is_ending() {
+    match state.sessions.is_ending() {
         false => "ready\n".into_response(),
         true => (StatusCode::SERVICE_UNAVAILABLE, "ending\n").into_response(),
     }

@@ -11,11 +11,12 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::events::{EventReader, NextEvent};
+use super::events::{EventReader, NextEvent, keep_alive};
 use super::extract::Body;
 use super::sessions::{aside, over};
 use crate::error::ApiError;
 use crate::guard::Caller;
+use crate::json_object::object;
 use crate::order::check_message;
 use crate::session::{LiveSession, LoggedEvent};
 use crate::state::Shared;
@@ -43,7 +44,7 @@ pub(super) async fn say(
     Path(id): Path<String>,
     Body(body): Body,
 ) -> Result<Response, ApiError> {
-    let Message { text, stream, wait } = serde_json::from_slice(&body).map_err(ApiError::bad_request)?;
+    let Message { text, stream, wait } = object(&body)?;
     check_message(&text, &state.limits)?;
     let session = state.sessions.get(caller, &id)?;
     let known = session.log.last();
@@ -56,7 +57,7 @@ pub(super) async fn say(
                 SseEvent::default().id(event.number.to_string()).event(event.name).data(event.data.as_ref());
             Some((Ok::<_, Infallible>(sent), answer))
         });
-        return Ok(Sse::new(events).into_response());
+        return Ok(Sse::new(events).keep_alive(keep_alive()).into_response());
     }
     if !wait {
         let queued = json!({ "object": "streaming.message", "state": "queued" });

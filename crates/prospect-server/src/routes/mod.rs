@@ -1,5 +1,6 @@
 //! All routes, and their access checks.
 
+mod bodies;
 mod cameras;
 mod changes;
 mod chat;
@@ -18,13 +19,25 @@ mod view;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware;
 use axum::routing::{delete, get, post};
 
+use crate::error::ApiError;
 use crate::state::Shared;
 
 /// Path of the sessions. A test compares docs/openapi.json with the routes below.
 pub(crate) const SESSIONS: &str = "/v1/streaming/sessions";
+
+async fn unknown_path(uri: Uri) -> ApiError {
+    let message = format!("there is no path {:?}", uri.path());
+    ApiError::new(StatusCode::NOT_FOUND, "unknown_path", message)
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> ApiError {
+    let message = format!("{method} does not go with {:?}", uri.path());
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message)
+}
 
 /// The router of all routes.
 pub(crate) fn router(state: Shared) -> Router {
@@ -61,7 +74,10 @@ pub(crate) fn router(state: Shared) -> Router {
         .route("/openapi.json", get(page::description));
     guarded
         .merge(open)
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(state.limits.body_bytes))
+        .layer(middleware::from_fn_with_state(state.clone(), bodies::bound))
         .layer(middleware::from_fn_with_state(state.clone(), door::check_page))
         .with_state(state)
 }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::backend::About;
+use crate::error::ApiError;
 use crate::state::Shared;
 
 /// Content security policy: no other server is contacted, and no other page may embed this one.
@@ -57,7 +58,7 @@ pub(super) async fn demo(State(state): State<Shared>) -> Response {
     };
     match video {
         Some(bytes) => ([(CONTENT_TYPE, "video/mp4")], bytes).into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
+        None => ApiError::new(StatusCode::NOT_FOUND, "no_demo", "there is no demonstration").into_response(),
     }
 }
 

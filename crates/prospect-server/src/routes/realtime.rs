@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::changes;
 use super::door::PROTOCOL;
@@ -23,13 +24,14 @@ use super::sessions::{aside, open_session};
 use crate::data_address::{bytes_of, decoded};
 use crate::error::ApiError;
 use crate::guard::Caller;
+use crate::json_object::object;
 use crate::order::{SessionOrder, check_message};
 use crate::place::Place;
 use crate::session::{LiveSession, LoggedEvent};
 use crate::state::Shared;
 
-/// After this time without a message the client is pinged; after as long again the connection is
-/// closed.
+/// After this time without a message of the client it is pinged; after as long again the connection is
+/// closed. What the server sends meanwhile does not count.
 const SILENCE: Duration = Duration::from_secs(30);
 /// Time limit for the client to take a message.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -64,13 +66,17 @@ pub(super) async fn connect(
             socket,
             stream: None,
             spoken: None,
+            heard: Instant::now(),
             is_asked: false,
+            told: 0,
             _place: place,
         };
         if let Some(session) = session {
             let known = session.log.last();
-            talk.attach(session, known).await;
+            talk.attach(session, known);
         }
+        // A closed connection is noticed at the next message.
+        let _ = talk.tell_session("session.created").await;
         talk.hold().await;
         talk.part(is_own).await;
     }))
@@ -86,8 +92,12 @@ struct Conversation {
     stream: Option<(Arc<LiveSession>, EventReader)>,
     /// The frame of the reply in progress.
     spoken: Option<u64>,
+    /// When the client last sent something.
+    heard: Instant,
     /// Whether a ping is unanswered.
     is_asked: bool,
+    /// Number of messages to the client.
+    told: u64,
     /// The connection's slot in the limit of connections.
     _place: Place,
 }
@@ -137,19 +147,20 @@ impl Conversation {
                     None => std::future::pending().await,
                 }
             };
+            let silence = if self.is_asked { 2 * SILENCE } else { SILENCE };
             let went_on = tokio::select! {
                 event = next => match event {
                     Some(event) => self.tell_event(event).await,
-                    None => Err(Gone),
+                    None => self.say_goodbye().await,
                 },
                 said = self.socket.recv() => match said {
                     Some(Ok(message)) => {
-                        self.is_asked = false;
+                        (self.is_asked, self.heard) = (false, Instant::now());
                         self.hear(message).await
                     }
                     Some(Err(_)) | None => Err(Gone),
                 },
-                () = tokio::time::sleep(SILENCE) => match std::mem::replace(&mut self.is_asked, true) {
+                () = tokio::time::sleep_until(self.heard + silence) => match std::mem::replace(&mut self.is_asked, true) {
                     true => Err(Gone),
                     false => self.send_message(Message::Ping(Vec::new().into())).await,
                 },
@@ -164,13 +175,28 @@ impl Conversation {
     async fn part(self, is_own: bool) {
         let (state, caller) = (self.state, self.caller);
         // When the server shuts down, suspended sessions are kept.
-        if let (Some((session, _)), true, false) = (self.stream, is_own, state.is_ending()) {
+        if let (Some((session, _)), true, false) = (self.stream, is_own, state.sessions.is_ending()) {
             // The session may have been removed meanwhile.
             let _ = aside(move || state.sessions.remove(caller, &session.id)).await;
         }
     }
 
-    async fn send(&mut self, event: Value) -> Result<(), Gone> {
+    /// Closes the connection, because no event follows.
+    async fn say_goodbye(&mut self) -> Result<(), Gone> {
+        let (code, reason) = match self.state.sessions.is_ending() {
+            true => (close_code::AWAY, "the server comes to its end"),
+            false => (close_code::NORMAL, "the session has come to its end"),
+        };
+        let _ = self.send_message(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+        Err(Gone)
+    }
+
+    /// Sends an event. One without an id gets one.
+    async fn send(&mut self, mut event: Value) -> Result<(), Gone> {
+        self.told += 1;
+        if event["event_id"].is_null() {
+            event["event_id"] = format!("event_of_{}", self.told).into();
+        }
         self.send_message(Message::Text(event.to_string().into())).await
     }
 
@@ -179,13 +205,22 @@ impl Conversation {
         sent.map_err(|_| Gone)?.map_err(|_| Gone)
     }
 
-    async fn attach(&mut self, session: Arc<LiveSession>, known: u64) {
+    fn attach(&mut self, session: Arc<LiveSession>, known: u64) {
         let reader = EventReader::new(Arc::clone(&session), known, self.state.farewell.subscribe());
-        let id = session.id.clone();
         self.stream = Some((session, reader));
-        let created = json!({ "type": "session.created", "session": { "id": id, "object": "realtime.session", "model": self.state.backend.model() } });
-        // A closed connection is noticed at the next message.
-        let _ = self.send(created).await;
+    }
+
+    /// Sends an event that shows the session. It has no id before it is open.
+    async fn tell_session(&mut self, kind: &str) -> Result<(), Gone> {
+        let id = self.stream.as_ref().map(|(session, _)| session.id.as_str());
+        let session = json!({
+            "id": id,
+            "object": "realtime.session",
+            "type": "realtime",
+            "model": self.state.backend.model(),
+            "output_modalities": ["text"],
+        });
+        self.send(json!({ "type": kind, "session": session })).await
     }
 
     async fn hear(&mut self, message: Message) -> Result<(), Gone> {
@@ -207,20 +242,20 @@ impl Conversation {
     }
 
     async fn take(&mut self, text: &str) -> Result<(), ApiError> {
-        match serde_json::from_str(text).map_err(ApiError::bad_request)? {
+        match object(text.as_bytes())? {
             Said::Update { session } => self.update(session).await,
             Said::Item { item: Item { content } } => {
                 for part in content {
                     match part {
                         Part::InputText { text } => self.say(text).await?,
                         Part::InputImage { image_url } => {
-                            self.push(bytes_of(&image_url)?.into(), None).await?
+                            self.push(bytes_of("image_url", &image_url)?.into(), None).await?
                         }
                     }
                 }
                 Ok(())
             }
-            Said::Frame { image, time } => self.push(decoded(&image)?.into(), time).await,
+            Said::Frame { image, time } => self.push(decoded("image", &image)?.into(), time).await,
         }
     }
 
@@ -235,20 +270,23 @@ impl Conversation {
 
     async fn open(&mut self, order: SessionOrder) -> Result<(), ApiError> {
         let session = open_session(&self.state, self.caller, order).await?;
-        self.attach(session, 0).await;
+        self.attach(session, 0);
+        // A closed connection is noticed at the next message.
+        let _ = self.tell_session("session.updated").await;
         Ok(())
     }
 
     async fn update(&mut self, wanted: Value) -> Result<(), ApiError> {
-        let order = SessionOrder::parse(wanted.to_string().as_bytes())?;
+        let order = order_of(wanted)?;
         match &self.stream {
             None => self.open(order.or_model(self.model.clone())).await,
             Some((session, _)) => {
                 let session = Arc::clone(session);
-                changes::make(&self.state, &session, order).await?;
-                let updated = json!({ "type": "session.updated", "session": { "id": session.id } });
+                if !order.is_empty() {
+                    changes::make(&self.state, &session, order).await?;
+                }
                 // A closed connection is noticed at the next message.
-                let _ = self.send(updated).await;
+                let _ = self.tell_session("session.updated").await;
                 Ok(())
             }
         }
@@ -288,17 +326,17 @@ impl Conversation {
         match *name {
             "words" => {
                 let frame = data["frame"].as_u64().unwrap_or_default();
-                let response_id = format!("resp_{frame}");
-                let delta = json!({ "type": "response.output_text.delta", "event_id": event_id, "response_id": response_id, "delta": data["text"].take() });
+                let mut delta = of_text("response.output_text.delta", frame);
+                (delta["event_id"], delta["delta"]) = (event_id.into(), data["text"].take());
                 self.begun(frame).into_iter().chain([delta]).collect()
             }
             "reply" => {
                 let frame = data["frame"].as_u64().unwrap_or_default();
                 let (response_id, text) = (format!("resp_{frame}"), data["text"].take());
                 let content = json!([{ "type": "output_text", "text": text }]);
-                let output = json!([{ "type": "message", "role": "assistant", "content": content }]);
-                let done =
-                    json!({ "type": "response.output_text.done", "response_id": response_id, "text": text });
+                let output = json!([{ "id": format!("msg_{frame}"), "object": "realtime.item", "type": "message", "status": "completed", "role": "assistant", "content": content }]);
+                let mut done = of_text("response.output_text.done", frame);
+                done["text"] = text;
                 let response = json!({ "id": response_id, "object": "realtime.response", "status": "completed", "output": output });
                 let all = json!({ "type": "response.done", "event_id": event_id, "response": response, "frame": frame, "time": data["time"].take() });
                 let begun = self.begun(frame);
@@ -307,7 +345,7 @@ impl Conversation {
             }
             "message" if data["role"] == "user" => {
                 let content = json!([{ "type": "input_text", "text": data["text"].take() }]);
-                let item = json!({ "type": "message", "role": "user", "content": content });
+                let item = json!({ "id": format!("item_{number}"), "object": "realtime.item", "type": "message", "role": "user", "content": content });
                 vec![json!({ "type": "conversation.item.added", "event_id": event_id, "item": item })]
             }
             other => {
@@ -324,4 +362,29 @@ impl Conversation {
             json!({ "id": format!("resp_{frame}"), "object": "realtime.response", "status": "in_progress" });
         is_new.then(|| json!({ "type": "response.created", "response": response }))
     }
+}
+
+/// An event about the text of the reply to a frame.
+fn of_text(kind: &str, frame: u64) -> Value {
+    json!({
+        "type": kind,
+        "response_id": format!("resp_{frame}"),
+        "item_id": format!("msg_{frame}"),
+        "output_index": 0,
+        "content_index": 0,
+    })
+}
+
+/// What a client asks of a session. OpenAI's clients also say what kind of session they want.
+///
+/// # Errors
+/// The client wants another kind, or the request is invalid.
+fn order_of(mut wanted: Value) -> Result<SessionOrder, ApiError> {
+    let keys = wanted.as_object_mut().ok_or_else(|| ApiError::bad_request("session: expected an object"))?;
+    for (key, expected) in [("type", json!("realtime")), ("output_modalities", json!(["text"]))] {
+        if keys.remove(key).is_some_and(|found| found != expected) {
+            return Err(ApiError::bad_request(format!("session.{key}: expected {expected}")));
+        }
+    }
+    SessionOrder::parse(wanted.to_string().as_bytes())
 }

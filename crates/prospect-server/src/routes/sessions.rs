@@ -56,15 +56,6 @@ pub(super) async fn open(
     Ok((StatusCode::CREATED, Json(shown(&state, &session))))
 }
 
-/// # Errors
-/// The server is shutting down, so a new session would be interrupted.
-fn check_not_ending(state: &Shared) -> Result<(), ApiError> {
-    match state.is_ending() {
-        true => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "ending", "the server comes to its end")),
-        false => Ok(()),
-    }
-}
-
 /// Opens a session, unless the server is shutting down.
 pub(super) async fn open_session(
     state: &Shared,
@@ -72,11 +63,7 @@ pub(super) async fn open_session(
     order: SessionOrder,
 ) -> Result<Arc<LiveSession>, ApiError> {
     let shared = Arc::clone(state);
-    let session = aside(move || {
-        check_not_ending(&shared)?;
-        shared.sessions.open(caller, &order)
-    })
-    .await;
+    let session = aside(move || shared.sessions.open(caller, &order)).await;
     state.metrics.asked(session.is_ok());
     let session = session?;
     tracing::info!(session = session.id, "opened");
@@ -133,10 +120,6 @@ pub(super) async fn resume(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let shared = Arc::clone(&state);
-    let session = aside(move || {
-        check_not_ending(&shared)?;
-        shared.sessions.resume(caller, &id)
-    })
-    .await?;
+    let session = aside(move || shared.sessions.resume(caller, &id)).await?;
     Ok(Json(shown(&state, &session)))
 }

@@ -1,26 +1,18 @@
 //! Session ids that cannot be guessed.
 
-use std::fmt::Write;
-
-/// Random bytes of an id.
-const BYTES: usize = 16;
+use crate::backend::OpenError;
+use crate::name::ID;
+use crate::random_id::{BYTES, random_id};
 
 /// # Errors
 /// The operating system has no source of randomness.
-pub(super) fn new_id() -> Result<String, getrandom::Error> {
-    let mut bytes = [0; BYTES];
-    getrandom::fill(&mut bytes)?;
-    let mut id = String::from("sess_");
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(id, "{byte:02x}");
-    }
-    Ok(id)
+pub(super) fn new_id() -> Result<String, OpenError> {
+    random_id(ID)
 }
 
 /// Whether a text has the form of an id, which also names a folder.
 pub(super) fn is_id(text: &str) -> bool {
-    let digits = text.strip_prefix("sess_").unwrap_or_default();
+    let digits = text.strip_prefix(ID).unwrap_or_default();
     digits.len() == 2 * BYTES
         && digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }

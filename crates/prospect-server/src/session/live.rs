@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use prospect_session::{Event, RunStatistics};
@@ -13,10 +13,11 @@ use serde_json::json;
 use super::kept::Kept;
 use super::log::EventLog;
 use super::viewers::Viewers;
-use crate::backend::{LiveStream, OpenError, StreamPosition, StreamWatcher};
+use crate::backend::{LiveStream, OpenError, StreamChange, StreamEnd, StreamPosition, StreamWatcher};
 use crate::error::ApiError;
 use crate::guard::Caller;
 use crate::metrics::Metrics;
+use crate::mutex::Mutex;
 use crate::notify::SessionNotices;
 use crate::order::SessionOrder;
 
@@ -110,11 +111,6 @@ pub(crate) struct Figures {
     pub(crate) strategy: String,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A poisoned lock is harmless: no code under it can panic halfway.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl LiveSession {
     pub(super) fn new(
         id: String,
@@ -152,26 +148,25 @@ impl LiveSession {
 
     /// The request with which it was opened, with later changes.
     pub(crate) fn order(&self) -> SessionOrder {
-        lock(&self.order).clone()
+        self.order.lock().clone()
     }
 
     /// Whether a client pushes the frames; otherwise the server reads them from a source.
     pub(crate) fn is_pushed(&self) -> bool {
-        lock(&self.order).is_pushed()
+        self.order.lock().is_pushed()
     }
 
-    /// Changes the stream's settings to those of `order`, and stores `order`.
+    /// Changes the stream to what `order` asks for, and stores `order`.
     ///
     /// # Errors
     /// There is no stream, the stream refuses the change, or the record cannot be written.
-    pub(super) fn change_settings(
-        &self,
-        order: SessionOrder,
-        settings: &[(String, String)],
-    ) -> Result<(), OpenError> {
-        let changed = self.with_stream(|stream| stream.change_settings(settings));
-        changed.unwrap_or_else(|| Err(OpenError::Over("the session does not go on".to_owned())))?;
-        *lock(&self.order) = order;
+    pub(super) fn change_stream(&self, order: SessionOrder, change: StreamChange) -> Result<(), OpenError> {
+        let changed = self.with_stream(|stream| stream.change(change));
+        let strategy =
+            changed.unwrap_or_else(|| Err(OpenError::Over("the session does not go on".to_owned())))?;
+        // The event of the change comes later, on the stream's own thread.
+        self.progress.lock().figures.strategy = strategy;
+        *self.order.lock() = order;
         self.write_down(false).map_err(|error| {
             OpenError::Failed(format!("the change holds, and cannot be written down: {error}"))
         })
@@ -187,6 +182,14 @@ impl LiveSession {
     pub(super) fn write_down(&self, is_over: bool) -> std::io::Result<()> {
         let (id, owner, order) = (self.id.clone(), self.owner, self.order());
         Kept { id, owner, order, is_over }.write(&self.folder)
+    }
+
+    /// Writes down that the session has ended.
+    fn write_end(&self) {
+        if let Err(error) = self.write_down(true) {
+            // The next server tries to resume the session, and then finds that it has ended.
+            tracing::warn!(session = self.id, "its end is not written down: {error}");
+        }
     }
 
     /// Whether it began with the server. All callers may see it and speak to it.
@@ -212,104 +215,127 @@ impl LiveSession {
 
     /// Waits for the exclusive right to change the session's stream.
     pub(super) fn change(&self) -> MutexGuard<'_, bool> {
-        lock(&self.change)
+        self.change.lock()
     }
 
     /// Sets the queue of pushed frames.
     pub(super) fn set_pusher(&self, pusher: FramePusher) {
-        *lock(&self.pusher) = Some(pusher);
+        *self.pusher.lock() = Some(pusher);
     }
 
     /// The queue of pushed frames.
     pub(crate) fn pusher(&self) -> Option<FramePusher> {
-        lock(&self.pusher).clone()
+        self.pusher.lock().clone()
     }
 
     /// Sets the stream that was opened for the session.
     pub(super) fn set_stream(&self, stream: Box<dyn LiveStream>) {
-        *lock(&self.stream) = Some(stream);
+        *self.stream.lock() = Some(stream);
         self.tell_state();
     }
 
     /// Stops the stream. No event follows.
     pub(super) fn stop(&self) {
+        self.progress.lock().state = State::Over;
         if let Some(pusher) = self.pusher() {
             pusher.end();
         }
         // Dropping the stream waits for its end, so no lock is held.
-        let stream = lock(&self.stream).take();
+        let stream = self.stream.lock().take();
         drop(stream);
         self.log.end();
         self.notices.forget();
     }
 
-    /// Asks the stream to suspend, without waiting for it.
-    pub(super) fn begin_to_suspend(&self) {
-        if let Some(stream) = lock(&self.stream).as_deref() {
-            stream.begin_to_suspend();
-        }
-    }
-
-    /// Suspends the stream and stops it.
+    /// Asks the stream to suspend, without waiting for it. The caller holds [`Self::change`] until the
+    /// stream is suspended.
     ///
     /// # Errors
-    /// The stream could not be written, or the session does not run.
-    pub(super) fn suspend(&self) -> Result<(), OpenError> {
+    /// The session does not run.
+    pub(super) fn begin_to_suspend(&self) -> Result<(), OpenError> {
         {
-            let mut progress = lock(&self.progress);
+            let mut progress = self.progress.lock();
             if progress.state != State::Watching {
                 return Err(OpenError::Over("the session does not go on: expected one that does".to_owned()));
             }
-            // Set first, so that the end of the stream, which follows, does not count as a failure.
+            // Set before the stream is told, which may end at once.
             progress.state = State::Suspended;
         }
-        let stream = lock(&self.stream).take();
+        if let Some(stream) = self.stream.lock().as_deref() {
+            stream.begin_to_suspend();
+        }
+        Ok(())
+    }
+
+    /// Waits until the stream that was asked to suspend is written.
+    ///
+    /// # Errors
+    /// The stream could not be written, or had come to its end before.
+    pub(super) fn end_suspending(&self) -> Result<(), OpenError> {
+        let stream = self.stream.lock().take();
         let written = stream.map_or(Ok(()), |stream| stream.suspend());
         match &written {
             Ok(()) => {
+                tracing::info!(session = self.id, "suspended");
                 self.log.add("suspended", json!({ "event": "suspended" }).to_string());
                 self.tell_state();
             }
             Err(error) => {
-                self.set_state(State::Failed(error.to_string()));
+                tracing::error!(session = self.id, "not suspended: {error}");
+                let mut progress = self.progress.lock();
+                // The stream itself may have said how it ended.
+                if progress.state == State::Suspended {
+                    progress.state = State::Failed(error.to_string());
+                }
+                drop(progress);
+                self.tell_state();
                 self.log.end();
             }
         }
         written
     }
 
+    /// Suspends the stream and stops it. The caller holds [`Self::change`].
+    ///
+    /// # Errors
+    /// The stream could not be written, or the session does not run.
+    pub(super) fn suspend(&self) -> Result<(), OpenError> {
+        self.begin_to_suspend()?;
+        self.end_suspending()
+    }
+
     /// Calls `ask` with the stream, if there is one.
     pub(crate) fn with_stream<R>(&self, ask: impl FnOnce(&dyn LiveStream) -> R) -> Option<R> {
-        lock(&self.stream).as_deref().map(ask)
+        self.stream.lock().as_deref().map(ask)
     }
 
     pub(crate) fn state(&self) -> State {
-        lock(&self.progress).state.clone()
+        self.progress.lock().state.clone()
     }
 
     /// Sets the state of a session without a running stream.
     pub(super) fn set_state(&self, state: State) {
-        lock(&self.progress).state = state;
+        self.progress.lock().state = state;
         self.tell_state();
     }
 
     pub(crate) fn figures(&self) -> Figures {
-        lock(&self.progress).figures.clone()
+        self.progress.lock().figures.clone()
     }
 
     /// Marks the session as used now.
     pub(crate) fn touch(&self) {
-        lock(&self.progress).last_used = Instant::now();
+        self.progress.lock().last_used = Instant::now();
     }
 
     /// Time since the last request for the session.
     pub(super) fn idle(&self) -> Duration {
-        lock(&self.progress).last_used.elapsed()
+        self.progress.lock().last_used.elapsed()
     }
 
     /// Removes and returns the result of a frame; `None` while the frame waits.
     pub(crate) fn take_result(&self, index: usize) -> Option<FrameResult> {
-        lock(&self.progress).results.remove(&index)
+        self.progress.lock().results.remove(&index)
     }
 }
 
@@ -327,17 +353,19 @@ impl Progress {
             Event::RunStarted { strategy, .. } => self.figures.strategy.clone_from(strategy),
             Event::Budget { max_seq_len, .. } => self.figures.max_seq_len = *max_seq_len,
             Event::SettingsChanged { strategy, .. } => self.figures.strategy.clone_from(strategy),
-            Event::Reply { text, .. } => {
+            Event::Reply { text, token_ids, .. } => {
                 self.reply = Some(text.clone());
                 self.figures.replies += 1;
-                metrics.replied();
+                metrics.replied(token_ids.len());
             }
             Event::Overflow { tokens_before, tokens_after, ms, .. } => {
                 self.evictions.push([*tokens_before, *tokens_after]);
                 self.figures.overflows += 1;
                 metrics.evicted(*ms);
             }
-            Event::Frame { index, time, cache_tokens, not_talk_probability, times, pace, .. } => {
+            Event::Frame {
+                index, time, segments, cache_tokens, not_talk_probability, times, pace, ..
+            } => {
                 self.figures.frames += 1;
                 self.figures.cache_tokens = *cache_tokens;
                 let result = FrameResult {
@@ -350,7 +378,8 @@ impl Progress {
                     times: [times.vision_ms, times.decode_ms, times.total_ms],
                     evictions: std::mem::take(&mut self.evictions),
                 };
-                metrics.frame(times, pace.as_ref());
+                let tokens = segments.iter().map(|segment| segment.tokens).sum();
+                metrics.frame(tokens, times, pace.as_ref());
                 self.finish_frame(result);
             }
             Event::FrameDropped { reason, index, time } => {
@@ -401,12 +430,12 @@ impl StreamWatcher for LiveSession {
     fn goes_on(&self, at: &StreamPosition) {
         let RunStatistics { frames, frames_dropped, replies, overflows, .. } = at.statistics;
         let (cache_tokens, max_seq_len, strategy) = (at.cache_tokens, at.max_seq_len, at.strategy.clone());
-        lock(&self.progress).figures =
+        self.progress.lock().figures =
             Figures { frames, frames_dropped, replies, overflows, cache_tokens, max_seq_len, strategy };
     }
 
     fn event(&self, event: &Event) {
-        lock(&self.progress).take(event, &self.metrics);
+        self.progress.lock().take(event, &self.metrics);
         // An event always serializes.
         self.log.add(name_of(event), serde_json::to_string(event).unwrap_or_default());
         self.notices.event(event);
@@ -421,21 +450,31 @@ impl StreamWatcher for LiveSession {
         self.log.add("words", json!({ "event": "words", "frame": frame, "text": text }).to_string());
     }
 
-    fn ended(&self, failure: Option<String>) {
-        let mut progress = lock(&self.progress);
-        if progress.state == State::Watching {
-            progress.state = failure.map_or(State::Over, State::Failed);
-        }
-        let goes_on_later = progress.state == State::Suspended;
-        drop(progress);
+    fn ended(&self, end: StreamEnd) {
+        let (state, was) = {
+            let mut progress = self.progress.lock();
+            let state = match end {
+                StreamEnd::Over => State::Over,
+                StreamEnd::Suspended => State::Suspended,
+                StreamEnd::Failed(reason) => State::Failed(reason),
+            };
+            (state.clone(), std::mem::replace(&mut progress.state, state))
+        };
         self.tell_state();
         self.viewers.send_away();
-        if goes_on_later {
-            self.log.wake();
+        if !matches!(was, State::Watching | State::Suspended) {
+            // The session is being removed. How its stream ends says nothing.
             return;
         }
-        // If this fails, the next server tries to resume the session and then finds that it has ended.
-        let _ = self.write_down(true);
+        match &state {
+            State::Watching | State::Suspended => return self.log.wake(),
+            State::Over => tracing::info!(session = self.id, "has come to its end"),
+            State::Failed(reason) => tracing::error!(session = self.id, "failed: {reason}"),
+        }
+        // A stream that could not be suspended goes on from its last checkpoint with the next server.
+        if state == State::Over || was == State::Watching {
+            self.write_end();
+        }
         self.log.end();
     }
 }

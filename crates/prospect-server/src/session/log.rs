@@ -1,10 +1,12 @@
 //! The last events of a session, numbered, for any number of readers.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
+
+use crate::mutex::Mutex;
 
 /// Most bytes of the kept events.
 const MOST_BYTES: usize = 4 << 20;
@@ -60,14 +62,9 @@ impl EventLog {
         Self { state: Mutex::new(kept), newest: watch::Sender::new(base), most: most.max(1) }
     }
 
-    /// A poisoned lock is harmless: no code under it can panic halfway.
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Adds an event.
     pub(crate) fn add(&self, name: &'static str, data: String) {
-        let mut kept = self.lock();
+        let mut kept = self.state.lock();
         kept.last += 1;
         let event = LoggedEvent { number: kept.last, name, data: data.into() };
         kept.bytes += event.data.len();
@@ -84,7 +81,7 @@ impl EventLog {
 
     /// Ends the log: no event follows.
     pub(crate) fn end(&self) {
-        self.lock().is_over = true;
+        self.state.lock().is_over = true;
         self.wake();
     }
 
@@ -95,12 +92,12 @@ impl EventLog {
 
     /// Number of the newest event.
     pub(crate) fn last(&self) -> u64 {
-        self.lock().last
+        self.state.lock().last
     }
 
     /// All events after event `number`; 0 is before the first one.
     pub(crate) fn behind(&self, number: u64) -> Found {
-        let kept = self.lock();
+        let kept = self.state.lock();
         // For a number of an earlier server, nobody knows how many events followed it. At least one
         // missed event is reported.
         let (known, earlier) = match number {

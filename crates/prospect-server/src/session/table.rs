@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::StatusCode;
 use prospect_source::{Behind, StopSignal, pushed};
@@ -10,12 +11,14 @@ use prospect_source::{Behind, StopSignal, pushed};
 use super::id::{is_id, new_id};
 use super::kept::Kept;
 use super::live::{LiveSession, State};
-use crate::backend::{Backend, OpenError, OpenRequest, PUSHED_FRAMES, StreamFrames};
+use crate::backend::{Backend, OpenError, OpenRequest, PUSHED_FRAMES, StreamChange, StreamFrames};
 use crate::error::ApiError;
 use crate::guard::{Caller, Limits};
 use crate::metrics::Metrics;
+use crate::mutex::Mutex;
 use crate::notify::{Notifier, SessionNotices};
 use crate::order::SessionOrder;
+use crate::private_file::private_folder;
 use crate::sources::Sources;
 
 /// Folder for ended sessions of the server itself. Only the operator can access it.
@@ -26,6 +29,8 @@ type Sessions = BTreeMap<String, Arc<LiveSession>>;
 /// All sessions by id. Only its owner learns that a session exists.
 pub(crate) struct SessionTable {
     sessions: Mutex<Sessions>,
+    /// Whether the server is shutting down. No session begins or continues then.
+    is_ending: AtomicBool,
     backend: Arc<dyn Backend>,
     limits: Limits,
     /// Folder that contains a folder for each session.
@@ -44,7 +49,28 @@ impl SessionTable {
         sources: Arc<Sources>,
         notifier: Arc<Notifier>,
     ) -> Self {
-        Self { sessions: Mutex::default(), backend, limits, folder, metrics, sources, notifier }
+        let (sessions, is_ending) = (Mutex::default(), AtomicBool::new(false));
+        Self { sessions, is_ending, backend, limits, folder, metrics, sources, notifier }
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Relaxed)
+    }
+
+    /// Lets no session begin or continue from now on.
+    pub(crate) fn begin_to_end(&self) {
+        self.is_ending.store(true, Ordering::Relaxed);
+    }
+
+    /// # Errors
+    /// The server is shutting down, so a session would be interrupted.
+    fn check_not_ending(&self) -> Result<(), ApiError> {
+        match self.is_ending() {
+            true => {
+                Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "ending", "the server comes to its end"))
+            }
+            false => Ok(()),
+        }
     }
 
     /// A session whose stream is not open yet.
@@ -52,11 +78,6 @@ impl SessionTable {
         let (folder, metrics) = (self.folder.join(&id), Arc::clone(&self.metrics));
         let notices = SessionNotices::new(Arc::clone(&self.notifier), id.clone(), order.camera.clone());
         LiveSession::new(id, owner, folder, order, self.limits.events, metrics, notices)
-    }
-
-    /// A poisoned lock is harmless: no code under it can panic halfway.
-    fn lock(&self) -> MutexGuard<'_, Sessions> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens a session.
@@ -72,18 +93,26 @@ impl SessionTable {
         }
         // Invalid settings are refused here, before the session has an id and a folder.
         order.settings(&self.limits)?;
-        let id = new_id().map_err(|error| ApiError::from(crate::OpenError::Failed(error.to_string())))?;
+        let id = new_id()?;
         let session = Arc::new(self.session(id, owner, order.clone()));
-        self.admit(&session)?;
-        let failed = |error: std::io::Error| {
-            OpenError::Failed(format!("the session cannot be written down: {error}")).into()
-        };
-        let started = session.write_down(false).map_err(failed).and_then(|()| self.start(&session, false));
-        if started.is_err() {
-            self.lock().remove(&session.id);
-            let _ = std::fs::remove_dir_all(&session.folder);
+        self.forget_ended(owner);
+        {
+            // Held from the moment at which others can see the session until its stream is open.
+            let _first = session.change();
+            self.admit(&session)?;
+            let failed = |error: std::io::Error| {
+                OpenError::Failed(format!("the session cannot be written down: {error}")).into()
+            };
+            let started =
+                session.write_down(false).map_err(failed).and_then(|()| self.start(&session, false));
+            if let Err(error) = started {
+                tracing::info!("a session is not opened: {error}");
+                self.sessions.lock().remove(&session.id);
+                self.delete_files(&session);
+                return Err(error);
+            }
         }
-        started.map(|()| session)
+        Ok(session)
     }
 
     /// Resumes a suspended session.
@@ -99,8 +128,14 @@ impl SessionTable {
     }
 
     fn resume_session(&self, session: &Arc<LiveSession>) -> Result<(), ApiError> {
+        // Held from reading the state on, so that no suspension is still under way.
+        let gone = session.change();
+        if *gone {
+            return Err(ApiError::no_session(&session.id));
+        }
         {
-            let sessions = self.lock();
+            let sessions = self.sessions.lock();
+            self.check_not_ending()?;
             if session.state() != State::Suspended {
                 return Err(ApiError::over("the session is not suspended: expected one that is"));
             }
@@ -108,8 +143,12 @@ impl SessionTable {
             session.set_state(State::Watching);
         }
         let started = self.start(session, true);
-        if started.is_err() {
-            session.set_state(State::Suspended);
+        match &started {
+            Ok(()) => tracing::info!(session = session.id, "continues"),
+            Err(error) => {
+                tracing::warn!(session = session.id, "stays suspended: {error}");
+                session.set_state(State::Suspended);
+            }
         }
         started
     }
@@ -126,7 +165,7 @@ impl SessionTable {
             let session = self.session(id, owner, order);
             session.set_state(if is_over { State::Over } else { State::Suspended });
             let session = Arc::new(session);
-            self.lock().insert(session.id.clone(), Arc::clone(&session));
+            self.sessions.lock().insert(session.id.clone(), Arc::clone(&session));
             if is_over {
                 session.log.end();
                 continue;
@@ -136,13 +175,10 @@ impl SessionTable {
                 // The session's stored settings no longer fit those of this server.
                 Err(error) if session.is_servers() && error.status == StatusCode::BAD_REQUEST => {
                     tracing::warn!(session = session.id, "begins anew: {error}");
-                    self.lock().remove(&session.id);
+                    self.sessions.lock().remove(&session.id);
                     self.set_aside(&session.id);
                 }
-                Err(error) => {
-                    tracing::warn!(session = session.id, "stays suspended: {error}");
-                    left += 1;
-                }
+                Err(_) => left += 1,
             }
         }
         (going_on, left)
@@ -191,9 +227,10 @@ impl SessionTable {
     /// Reserves a slot for a session before any work is done, since many requests can come at the same
     /// time.
     fn admit(&self, session: &Arc<LiveSession>) -> Result<(), ApiError> {
-        let mut sessions = self.lock();
-        if sessions.len() >= self.limits.kept_sessions {
-            let most = self.limits.kept_sessions;
+        let mut sessions = self.sessions.lock();
+        self.check_not_ending()?;
+        let most = self.limits.kept_sessions;
+        if of_owner(&sessions, session.owner).count() >= most {
             return Err(ApiError::too_many(format!(
                 "{most} sessions are kept: expected some to be deleted first"
             )));
@@ -202,6 +239,22 @@ impl SessionTable {
         check_name(&sessions, session)?;
         sessions.insert(session.id.clone(), Arc::clone(session));
         Ok(())
+    }
+
+    /// Makes room for one more session of this owner: of the sessions that have ended, the one that was
+    /// used last the longest time ago is removed with its files.
+    fn forget_ended(&self, owner: Caller) {
+        let oldest = {
+            let sessions = self.sessions.lock();
+            if of_owner(&sessions, owner).count() < self.limits.kept_sessions {
+                return;
+            }
+            let ended = of_owner(&sessions, owner).filter(|session| has_ended(session));
+            ended.max_by_key(|session| session.idle()).cloned()
+        };
+        if let Some(session) = oldest {
+            self.discard(&session);
+        }
     }
 
     fn check_room(&self, sessions: &Sessions) -> Result<(), ApiError> {
@@ -215,13 +268,10 @@ impl SessionTable {
         }
     }
 
+    /// Opens the session's stream. The caller holds [`LiveSession::change`].
     fn start(&self, session: &Arc<LiveSession>, resume: bool) -> Result<(), ApiError> {
         let order = session.order();
         let settings = order.settings(&self.limits)?;
-        let gone = session.change();
-        if *gone {
-            return Err(ApiError::no_session(&session.id));
-        }
         let most = self.limits.waiting_frames;
         let to = Arc::clone(session);
         let make = Box::new(move |behind: Behind, stop: &StopSignal| {
@@ -242,6 +292,9 @@ impl SessionTable {
             resume,
             watcher: Arc::clone(session) as _,
         };
+        let unwritable = |error| OpenError::Failed(format!("the session's folder cannot be made: {error}"));
+        // Also the folder of a session that an earlier server has written.
+        private_folder(&session.folder).map_err(unwritable)?;
         let stream = self.backend.open(request)?;
         session.set_stream(stream);
         Ok(())
@@ -252,7 +305,7 @@ impl SessionTable {
     /// # Errors
     /// The session does not exist, or belongs to somebody else.
     pub(crate) fn get(&self, caller: Caller, id: &str) -> Result<Arc<LiveSession>, ApiError> {
-        let session = self.lock().get(id).filter(|session| session.is_seen_by(caller)).cloned();
+        let session = self.sessions.lock().get(id).filter(|session| session.is_seen_by(caller)).cloned();
         let session = session.filter(|_| is_id(id)).ok_or_else(|| ApiError::no_session(id))?;
         session.touch();
         Ok(session)
@@ -260,12 +313,12 @@ impl SessionTable {
 
     /// All sessions that this caller may see, sorted by id.
     pub(crate) fn of(&self, caller: Caller) -> Vec<Arc<LiveSession>> {
-        self.lock().values().filter(|session| session.is_seen_by(caller)).cloned().collect()
+        self.sessions.lock().values().filter(|session| session.is_seen_by(caller)).cloned().collect()
     }
 
     /// The caller's own session with this name, unless it has ended.
     pub(crate) fn named(&self, caller: Caller, name: &str) -> Option<Arc<LiveSession>> {
-        let found = self.lock().values().find(|session| is_called(session, caller, name)).cloned();
+        let found = self.sessions.lock().values().find(|session| is_called(session, caller, name)).cloned();
         found.inspect(|session| session.touch())
     }
 
@@ -274,7 +327,7 @@ impl SessionTable {
         let watches = |session: &&Arc<LiveSession>| {
             session.owner == caller && session.order().camera.as_deref() == Some(camera)
         };
-        let sessions: Vec<_> = self.lock().values().filter(watches).cloned().collect();
+        let sessions: Vec<_> = self.sessions.lock().values().filter(watches).cloned().collect();
         for session in sessions {
             // A session that does not run does not use the camera.
             let _ = suspend(&session);
@@ -283,7 +336,7 @@ impl SessionTable {
 
     /// Number of running sessions.
     pub(crate) fn count(&self) -> usize {
-        going_on(&self.lock())
+        going_on(&self.sessions.lock())
     }
 
     /// Suspends a session and frees its cache.
@@ -301,16 +354,13 @@ impl SessionTable {
     ///
     /// # Errors
     /// The change is invalid, or the session does not run.
-    pub(crate) fn change_settings(
-        &self,
-        session: &LiveSession,
-        change: &SessionOrder,
-    ) -> Result<(), ApiError> {
+    pub(crate) fn change(&self, session: &LiveSession, change: &SessionOrder) -> Result<(), ApiError> {
         // Serializes changes of the same session.
         let _first = session.change();
         let order = session.order().changed_by(change)?;
         let settings = order.settings(&self.limits)?;
-        Ok(session.change_settings(order, &settings)?)
+        let SessionOrder { system_prompt, task_knowledge, .. } = change.clone();
+        Ok(session.change_stream(order, StreamChange { settings, system_prompt, task_knowledge })?)
     }
 
     /// Stops a session and deletes it with its files.
@@ -320,48 +370,69 @@ impl SessionTable {
     pub(crate) fn remove(&self, caller: Caller, id: &str) -> Result<(), ApiError> {
         let session = self.get(caller, id)?;
         session.check_changeable()?;
+        self.discard(&session);
+        Ok(())
+    }
+
+    fn discard(&self, session: &LiveSession) {
         // Waits until nobody is opening or suspending the session.
         let mut gone = session.change();
         *gone = true;
-        self.lock().remove(id);
+        self.sessions.lock().remove(&session.id);
         session.stop();
-        // A folder that cannot be deleted does no harm, because ids are never used again.
-        let _ = std::fs::remove_dir_all(&session.folder);
-        Ok(())
+        self.delete_files(session);
+        tracing::info!(session = session.id, "removed");
+    }
+
+    /// Deletes the files of a session that was removed.
+    fn delete_files(&self, session: &LiveSession) {
+        match std::fs::remove_dir_all(&session.folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                // It does no harm but that the next server finds it: ids are never used again.
+                tracing::warn!(session = session.id, "its files are not deleted: {error}");
+            }
+            _ => {}
+        }
     }
 
     /// Suspends the sessions that nobody has used for [`Limits::idle`].
     pub(crate) fn suspend_idle(&self) {
-        let is_idle = |session: &&Arc<LiveSession>| {
+        let is_idle = |session: &LiveSession| {
             // A session with a camera runs without requests.
             session.is_pushed() && session.state() == State::Watching && session.idle() > self.limits.idle
         };
-        let sessions: Vec<_> = self.lock().values().filter(is_idle).cloned().collect();
+        let sessions: Vec<_> =
+            self.sessions.lock().values().filter(|session| is_idle(session)).cloned().collect();
         for session in sessions {
-            match suspend(&session) {
-                Ok(()) => tracing::info!(session = session.id, "suspended: nobody asked for it"),
-                Err(error) => tracing::warn!(session = session.id, "not suspended: {error}"),
-            }
+            let _first = session.change();
+            // Somebody may have asked for it meanwhile. How a suspension went is in the log.
+            let _ = is_idle(&session).then(|| session.suspend());
         }
     }
 
-    /// Suspends every session.
+    /// Suspends every session. None begins or continues afterwards.
     pub(crate) fn suspend_all(&self) {
-        let sessions: Vec<_> = self.lock().values().cloned().collect();
+        self.begin_to_end();
+        let sessions: Vec<_> = self.sessions.lock().values().cloned().collect();
         // All sessions are asked before one is waited for.
-        sessions.iter().for_each(|session| session.begin_to_suspend());
-        for session in sessions.iter().filter(|session| session.state() == State::Watching) {
-            if let Err(error) = suspend(session) {
-                tracing::error!(session = session.id, "not suspended: {error}");
+        let ask = |session: &Arc<LiveSession>| session.begin_to_suspend().is_ok();
+        let mut asked = Vec::new();
+        for session in &sessions {
+            let first = session.change();
+            if ask(session) {
+                asked.push((session, first));
             }
+        }
+        for (session, _first) in asked {
+            // How it went is in the log.
+            let _ = session.end_suspending();
         }
     }
 }
 
 /// Whether the caller's conversations use this name for the session, and it has not ended.
 fn is_called(session: &LiveSession, caller: Caller, name: &str) -> bool {
-    let goes_on = || matches!(session.state(), State::Watching | State::Suspended);
-    session.owner == caller && session.order().name.as_deref() == Some(name) && goes_on()
+    session.owner == caller && session.order().name.as_deref() == Some(name) && !has_ended(session)
 }
 
 /// # Errors
@@ -375,6 +446,14 @@ fn check_name(sessions: &Sessions, new: &LiveSession) -> Result<(), ApiError> {
         }
         false => Ok(()),
     }
+}
+
+fn of_owner(sessions: &Sessions, owner: Caller) -> impl Iterator<Item = &Arc<LiveSession>> {
+    sessions.values().filter(move |session| session.owner == owner)
+}
+
+fn has_ended(session: &LiveSession) -> bool {
+    matches!(session.state(), State::Over | State::Failed(_))
 }
 
 fn going_on(sessions: &Sessions) -> usize {

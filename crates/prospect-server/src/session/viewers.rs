@@ -1,10 +1,12 @@
 //! Whoever asks to see what a session sees.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use image::RgbImage;
 use prospect_source::Frame;
 use tokio::sync::oneshot;
+
+use crate::mutex::Mutex;
 
 /// Most viewers of one session that wait for a frame.
 const MOST_VIEWERS: usize = 32;
@@ -26,7 +28,7 @@ impl Viewers {
     /// Waits for the session's next frame; `None` where as many wait as may.
     pub(crate) fn next_frame(&self) -> Option<oneshot::Receiver<SeenFrame>> {
         // No code under the lock panics half-way.
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.0.lock();
         waiting.retain(|viewer| !viewer.is_closed());
         (waiting.len() < MOST_VIEWERS).then(|| {
             let (viewer, frame) = oneshot::channel();
@@ -37,12 +39,12 @@ impl Viewers {
 
     /// Sends everybody away who waits: no frame follows.
     pub(crate) fn send_away(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0.lock().clear();
     }
 
     /// Shows a frame to everybody who waits. Its picture is shared, not copied.
     pub(crate) fn show(&self, frame: &Frame) {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.0.lock();
         for viewer in waiting.drain(..) {
             let seen = SeenFrame { index: frame.index, time: frame.time, picture: Arc::clone(&frame.image) };
             // A viewer that has left needs no frame.

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use crate::guard::Caller;
+use crate::mutex::Mutex;
 use crate::private_file::write_private;
 
 /// File of added cameras, in the server's folder.
@@ -73,14 +73,9 @@ impl Cameras {
         Ok(Self { operators, added: Mutex::new(added), folder: folder.to_owned() })
     }
 
-    /// A poisoned lock is harmless: no code under it can panic halfway.
-    fn lock(&self) -> MutexGuard<'_, AddedCameras> {
-        self.added.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The cameras that a caller may watch, by name. If two have the same name, the operator's is used.
     pub(super) fn of(&self, caller: Caller) -> BTreeMap<String, Found> {
-        let added = self.lock();
+        let added = self.added.lock();
         let own = added.iter().filter(|((owner, _), _)| *owner == caller);
         let own = own.map(|((_, name), source)| (name, source, false));
         let all = own.chain(self.operators.iter().map(|(name, source)| (name, source, true)));
@@ -89,7 +84,7 @@ impl Cameras {
     }
 
     pub(super) fn add(&self, caller: Caller, name: &str, source: &str) -> Result<(), Failure> {
-        let mut added = self.lock();
+        let mut added = self.added.lock();
         let key = (caller, name.to_owned());
         if self.operators.contains_key(name) || added.contains_key(&key) {
             return Err(Failure::There);
@@ -108,7 +103,7 @@ impl Cameras {
         if self.operators.contains_key(name) {
             return Err(Failure::Operators);
         }
-        let mut added = self.lock();
+        let mut added = self.added.lock();
         let key = (caller, name.to_owned());
         let source = added.remove(&key).ok_or(Failure::Unknown)?;
         self.write(&added).map_err(|error| {

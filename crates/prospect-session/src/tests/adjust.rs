@@ -47,7 +47,7 @@ fn any_strategy_takes_over_from_any_other_and_the_trace_stays_lawful() {
                 if index == changes_at {
                     let after = rule_of(to, &further);
                     let changed = Map::from_iter([("context.strategy".to_owned(), json!(after.name()))]);
-                    session.adjust(Some(after), changed).unwrap();
+                    session.adjust(Some(after), changed, None).unwrap();
                     model.serve(&mut session, std::time::Instant::now()).unwrap();
                 }
                 model.frame(&mut session, frame(index)).unwrap();
@@ -90,7 +90,7 @@ fn what_cannot_take_over_is_refused_and_nothing_changes() {
     let of_steps = session.check_rule(&rule_of("context.strategy=summarize_with_dst", &[])).unwrap_err();
     assert!(matches!(of_steps, SessionError::MissingDialogueState { .. }));
     session.frame(frame(1), NOW).unwrap();
-    let amid = session.adjust(None, Map::new()).unwrap_err();
+    let amid = session.adjust(None, Map::new(), None).unwrap_err();
     assert!(matches!(amid, SessionError::OutOfTurn { .. }), "{amid}");
     assert_eq!(session.take_events(), []);
 }
@@ -102,10 +102,10 @@ fn the_trace_tells_the_change_and_the_budget_that_follows() {
     let mut session = session(&model, &small, &Guidance::default()).unwrap();
     session.take_events();
     let threshold = Map::from_iter([("stream.not_talk_threshold".to_owned(), json!(0.5))]);
-    session.adjust(None, threshold.clone()).unwrap();
+    session.adjust(None, threshold.clone(), None).unwrap();
     let told = Event::SettingsChanged { settings: threshold, strategy: "drop_all".to_owned() };
     assert_eq!(session.take_events(), [told]);
-    session.adjust(Some(rule_of("context.strategy=summarize_and_drop", &[])), Map::new()).unwrap();
+    session.adjust(Some(rule_of("context.strategy=summarize_and_drop", &[])), Map::new(), None).unwrap();
     let events = session.take_events();
     let [Event::SettingsChanged { strategy, .. }, Event::Budget { max_summary_tokens, .. }] = &events[..]
     else {

@@ -4,12 +4,13 @@
 //! present states are published.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::topics::Channel;
+
+use crate::mutex::Mutex;
 
 /// The state of each session. One task publishes changes.
 #[derive(Debug, Default)]
@@ -19,22 +20,17 @@ pub(in crate::notify) struct Board {
 }
 
 impl Board {
-    /// A poisoned lock is harmless: no code under it can panic halfway.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (Channel, Value)>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Sets the state of a session: an object with the key `state`, to which the session's name is
     /// added.
     pub(in crate::notify) fn set(&self, session: &str, camera: Option<&str>, mut state: Value) {
         state["session"] = session.into();
-        self.lock().insert(session.to_owned(), (Channel::of(session, camera), state));
+        self.sessions.lock().insert(session.to_owned(), (Channel::of(session, camera), state));
         self.changed.notify_one();
     }
 
     /// Removes a session.
     pub(in crate::notify) fn remove(&self, session: &str) {
-        self.lock().remove(session);
+        self.sessions.lock().remove(session);
         self.changed.notify_one();
     }
 
@@ -42,7 +38,7 @@ impl Board {
     /// precedence.
     pub(super) fn channels(&self) -> BTreeMap<Channel, Value> {
         let mut channels: BTreeMap<Channel, Value> = BTreeMap::new();
-        for (channel, state) in self.lock().values() {
+        for (channel, state) in self.sessions.lock().values() {
             let shown = channels.entry(channel.clone()).or_insert_with(|| state.clone());
             if state["state"] == "watching" {
                 shown.clone_from(state);

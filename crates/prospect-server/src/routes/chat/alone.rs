@@ -1,21 +1,26 @@
 //! A conversation that is answered at once, with a cache of its own that goes with the answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::response::Response;
 use prospect_context::Role;
 use serde_json::{Value, json};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::super::sessions::aside;
 use super::answering::{Answering, WORDS_WAITING, sent_in_parts, sent_whole};
-use super::media::Media;
+use super::media::{Media, Shown};
 use super::request::{Asked, AskedMessage};
 use super::usage::Usage;
 use crate::backend::{Chat, ChatAnswer, ChatMessage};
 use crate::error::ApiError;
 use crate::state::Shared;
+
+/// Time in which an error is the response itself. Later the response has begun, and the error is a part
+/// of it.
+const REFUSAL: Duration = Duration::from_secs(10);
 
 /// Answers a conversation beside the streams; others wait for their turn.
 pub(super) async fn answer(
@@ -24,55 +29,82 @@ pub(super) async fn answer(
     mut answering: Answering,
     until: Instant,
 ) -> Result<Response, ApiError> {
-    let settings = sampling(asked.temperature, asked.top_p, asked.seed);
+    let settings = sampling(asked.temperature, asked.top_p, asked.seed());
+    let (max_tokens, is_streamed) = (asked.longest(), asked.is_streamed());
     let busy = || ApiError::too_many("other conversations are answered: expected fewer at a time");
     let turn = tokio::time::timeout_at(until, Arc::clone(&state.chats).acquire_owned()).await;
     let turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
     // Behind its turn, so that the pictures of one conversation alone are in memory.
     let messages = messages(&state, asked.messages, until).await?;
-    let chat = Chat { messages, max_tokens: asked.max_tokens, settings };
-    if asked.stream {
-        return Ok(streamed(state, chat, answering, turn));
+    let chat = Chat { messages, max_tokens, settings };
+    if is_streamed {
+        return streamed(state, chat, answering, turn).await;
     }
+    // Closed when the client leaves: then the future of this request is dropped.
+    let (listener, _listening) = oneshot::channel::<()>();
     let whole = aside(move || {
         let _turn = turn;
-        let answer = state.backend.answer(&chat, &mut |words| answering.said.take(words).is_some())?;
+        let mut hear = |words: &str| !listener.is_closed() && answering.said.take(words).is_some();
+        let answer = state.backend.answer(&chat, &mut hear)?;
+        state.metrics.chatted(&answer);
         Ok(answering.whole(reason(&answering, &answer), usage_of(&answer)))
     })
     .await?;
     Ok(sent_whole(whole))
 }
 
-/// The answer word by word, from the thread that makes it.
-fn streamed(state: Shared, chat: Chat, mut answering: Answering, turn: OwnedSemaphorePermit) -> Response {
-    let (words, heard) = mpsc::channel::<Value>(WORDS_WAITING);
+/// The answer word by word, from the thread that makes it. An error that comes before the first word,
+/// and soon, is the response.
+async fn streamed(
+    state: Shared,
+    chat: Chat,
+    answering: Answering,
+    turn: OwnedSemaphorePermit,
+) -> Result<Response, ApiError> {
+    let (words, mut heard) = mpsc::channel::<Result<Value, ApiError>>(WORDS_WAITING);
     tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        // Who does not read any more wants no more words.
-        let told = |event: Value| words.blocking_send(event).is_ok();
-        if !told(answering.first_chunk()) {
-            return;
-        }
-        let mut hear = |part: &str| match answering.said.take(part) {
-            Some(new) if new.is_empty() => true,
-            Some(new) => told(answering.words(&new)),
-            None => false,
-        };
-        match state.backend.answer(&chat, &mut hear) {
-            Ok(answer) => {
-                let rest = answering.said.rest();
-                let _ = rest.is_empty() || told(answering.words(&rest));
-                told(answering.chunk(&json!({}), Some(reason(&answering, &answer))));
-                if answering.with_usage {
-                    told(answering.usage_chunk(usage_of(&answer)));
-                }
-            }
-            Err(error) => {
-                told(ApiError::from(error).body());
-            }
-        }
+        tell(&state, &chat, answering, &words);
     });
-    sent_in_parts(heard)
+    match tokio::time::timeout(REFUSAL, heard.recv()).await {
+        Ok(Some(Err(error))) => Err(error),
+        Ok(Some(Ok(first))) => Ok(sent_in_parts(Some(first), heard)),
+        Ok(None) | Err(_) => Ok(sent_in_parts(None, heard)),
+    }
+}
+
+/// Answers, and sends the words as they come.
+fn tell(
+    state: &Shared,
+    chat: &Chat,
+    mut answering: Answering,
+    words: &mpsc::Sender<Result<Value, ApiError>>,
+) {
+    // Who does not read any more wants no more words.
+    let told = |event: Value| words.blocking_send(Ok(event)).is_ok();
+    let mut first = Some(answering.first_chunk());
+    let mut begin = || first.take().is_none_or(told);
+    let mut hear = |part: &str| match answering.said.take(part) {
+        Some(new) if new.is_empty() => !words.is_closed(),
+        Some(new) => begin() && told(answering.words(&new)),
+        None => false,
+    };
+    match state.backend.answer(chat, &mut hear) {
+        Ok(answer) => {
+            state.metrics.chatted(&answer);
+            begin();
+            let rest = answering.said.rest();
+            let _ = rest.is_empty() || told(answering.words(&rest));
+            told(answering.chunk(&json!({}), Some(reason(&answering, &answer))));
+            if answering.with_usage {
+                told(answering.usage_chunk(usage_of(&answer)));
+            }
+        }
+        Err(error) => {
+            // A client that has left needs no error.
+            let _ = words.blocking_send(Err(error.into()));
+        }
+    }
 }
 
 /// Why an answer ended.
@@ -105,7 +137,7 @@ async fn messages(
     asked: Vec<AskedMessage>,
     until: Instant,
 ) -> Result<Vec<ChatMessage>, ApiError> {
-    let (mut messages, mut media) = (Vec::new(), Media::new(state, until));
+    let (mut messages, mut media) = (Vec::new(), Media::new(state, Shown::AtOnce, until));
     for message in asked {
         let role = role(&message.role)?;
         messages.push(ChatMessage { role, parts: media.parts(message).await? });

@@ -7,11 +7,15 @@ use axum::Json;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::sse::{Event as SseEvent, Sse};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::super::events::keep_alive;
 use super::said::Said;
 use super::usage::Usage;
+use crate::error::ApiError;
+use crate::random_id::random_id;
 
 /// Names the session that answers, in a request and in its answer.
 pub(super) const SESSION: HeaderName = HeaderName::from_static("x-prospect-session");
@@ -20,6 +24,7 @@ pub(super) const WORDS_WAITING: usize = 64;
 
 /// An answer on its way to a client.
 pub(super) struct Answering {
+    id: String,
     created: u64,
     model: String,
     pub(super) said: Said,
@@ -29,14 +34,17 @@ pub(super) struct Answering {
 }
 
 impl Answering {
-    pub(super) fn new(model: &str, stops: Vec<String>, with_usage: bool) -> Self {
+    /// # Errors
+    /// The operating system has no source of randomness.
+    pub(super) fn new(model: &str, stops: Vec<String>, with_usage: bool) -> Result<Self, ApiError> {
         let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        Self { created, model: model.to_owned(), said: Said::new(stops), with_usage, session: None }
+        let (id, model, said) = (random_id("chatcmpl-")?, model.to_owned(), Said::new(stops));
+        Ok(Self { id, created, model, said, with_usage, session: None })
     }
 
     fn of_kind(&self, object: &str) -> Value {
-        let id = format!("chatcmpl-{}", self.created);
-        let mut event = json!({ "id": id, "object": object, "created": self.created, "model": self.model });
+        let mut event =
+            json!({ "id": self.id, "object": object, "created": self.created, "model": self.model });
         if let Some(session) = &self.session {
             event["session"] = session.as_str().into();
         }
@@ -88,15 +96,18 @@ pub(super) fn sent_whole(whole: Value) -> Response {
     of_session(Json(whole).into_response(), session.as_deref())
 }
 
-/// An answer word by word, as somebody else makes it.
-pub(super) fn sent_in_parts(parts: mpsc::Receiver<Value>) -> Response {
-    let events = futures_util::stream::unfold((parts, false), |(mut parts, is_over)| async move {
-        let next = match parts.recv().await {
-            Some(event) => event.to_string(),
-            None if is_over => return None,
-            None => return Some((Ok::<_, Infallible>(SseEvent::default().data("[DONE]")), (parts, true))),
-        };
-        Some((Ok(SseEvent::default().data(next)), (parts, is_over)))
+/// An answer word by word, as somebody else makes it: the first part, if it is there by now, and the others.
+pub(super) fn sent_in_parts(
+    first: Option<Value>,
+    parts: mpsc::Receiver<Result<Value, ApiError>>,
+) -> Response {
+    let others = futures_util::stream::unfold(parts, |mut parts| async move {
+        let part = parts.recv().await?;
+        Some((part.unwrap_or_else(|error| error.body()).to_string(), parts))
     });
-    Sse::new(events).into_response()
+    let first = futures_util::stream::iter(first.map(|first| first.to_string()));
+    let done = futures_util::stream::iter(["[DONE]".to_owned()]);
+    let events =
+        first.chain(others).chain(done).map(|data| Ok::<_, Infallible>(SseEvent::default().data(data)));
+    Sse::new(events).keep_alive(keep_alive()).into_response()
 }

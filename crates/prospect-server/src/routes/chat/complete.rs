@@ -12,6 +12,7 @@ use super::request::Asked;
 use super::{alone, in_session};
 use crate::error::ApiError;
 use crate::guard::Caller;
+use crate::json_object::object;
 use crate::state::Shared;
 
 /// A conversation that is answered by itself, or in the session that its body or its header names.
@@ -43,16 +44,14 @@ async fn answer(
     named: Option<String>,
     body: &[u8],
 ) -> Result<Response, ApiError> {
-    let mut asked: Asked = serde_json::from_slice(body).map_err(ApiError::bad_request)?;
+    let mut asked: Asked = object(body)?;
     let until = Instant::now() + state.limits.request;
     if let Some(model) = asked.model.as_deref().filter(|model| *model != state.backend.model()) {
         let message = format!("the model {model:?} is not served: expected {:?}", state.backend.model());
         return Err(ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message));
     }
-    if asked.n.is_some_and(|n| n != 1) {
-        return Err(ApiError::bad_request("n: expected 1"));
-    }
-    let answering = Answering::new(state.backend.model(), asked.stops(), asked.wants_usage());
+    asked.check_possible()?;
+    let answering = Answering::new(state.backend.model(), asked.stops(), asked.wants_usage())?;
     match asked.session.take().or(named) {
         Some(session) => in_session::answer(state, (caller, session), asked, answering, until).await,
         None => alone::answer(state, asked, answering, until).await,

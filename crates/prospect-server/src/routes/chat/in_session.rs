@@ -15,18 +15,16 @@ use super::super::frames::{push_picture, result};
 use super::super::messages::{Answer, Awaited, heard};
 use super::super::sessions::{aside, open_session, over};
 use super::answering::{Answering, WORDS_WAITING, of_session, sent_in_parts, sent_whole};
-use super::media::Media;
+use super::media::{Media, Shown};
 use super::request::{Asked, AskedMessage, AskedPart};
 use super::usage::Usage;
 use crate::backend::ChatPart;
 use crate::error::ApiError;
 use crate::guard::Caller;
+use crate::name::ID;
 use crate::order::{SessionOrder, check_text};
 use crate::session::{LiveSession, LoggedEvent, State as SessionState};
 use crate::state::Shared;
-
-/// What the ids of sessions begin with. A name that a client chooses does not.
-const ID: &str = "sess_";
 
 /// Answers from the session of that id or name, which is opened where there is none of the name.
 pub(super) async fn answer(
@@ -44,13 +42,16 @@ pub(super) async fn answer(
     turn.take(new_messages(messages)).await?;
     let (session, alone, answer) = turn.begin().await?;
     answering.session = Some(session.id.clone());
-    if !asked.stream {
+    if !asked.is_streamed() {
         let (mut answer, mut usage) = (answer, Usage::default());
         while let Some(event) = in_time(&mut answer, until).await? {
             hear(&event, &mut answering, &mut usage);
         }
         return match answer.is_over() {
-            true => Ok(sent_whole(answering.whole("stop", usage))),
+            true => {
+                let reason = reason(&state, &session, &answering, usage);
+                Ok(sent_whole(answering.whole(reason, usage)))
+            }
             false => Err(over(&session)),
         };
     }
@@ -59,11 +60,11 @@ pub(super) async fn answer(
     tokio::spawn(async move {
         let _alone = alone;
         // Who does not read any more is told nothing more; the session goes on.
-        if let Err(error) = told(&session, answer, answering, &words, until).await {
-            let _ = words.send(error.body()).await;
+        if let Err(error) = told(&state, &session, answer, (answering, &words), until).await {
+            let _ = words.send(Err(error)).await;
         }
     });
-    Ok(of_session(sent_in_parts(parts), Some(&id)))
+    Ok(of_session(sent_in_parts(None, parts), Some(&id)))
 }
 
 /// What a session is asked for that a conversation opens.
@@ -79,10 +80,10 @@ fn order(
     let order = json!({
         "name": name,
         "system_prompt": system,
-        "max_new_tokens": asked.max_tokens.map(|most| most.min(longest)),
+        "max_new_tokens": asked.longest().map(|most| most.min(longest)),
         "temperature": asked.temperature,
         "top_p": asked.top_p,
-        "seed": asked.seed,
+        "seed": asked.seed(),
         // Who shows a picture wants an answer to it.
         "settings": { "source.policy": "block" },
     });
@@ -91,17 +92,17 @@ fn order(
 
 /// Everything of the answer as it comes.
 async fn told(
+    state: &Shared,
     session: &LiveSession,
     mut answer: Answer,
-    mut answering: Answering,
-    words: &mpsc::Sender<Value>,
+    (mut answering, words): (Answering, &mpsc::Sender<Result<Value, ApiError>>),
     until: Instant,
 ) -> Result<(), ApiError> {
     let mut usage = Usage::default();
-    let mut is_heard = words.send(answering.first_chunk()).await.is_ok();
+    let mut is_heard = words.send(Ok(answering.first_chunk())).await.is_ok();
     while is_heard && let Some(event) = in_time(&mut answer, until).await? {
         if let Some(new) = hear(&event, &mut answering, &mut usage).filter(|new| !new.is_empty()) {
-            is_heard = words.send(answering.words(&new)).await.is_ok();
+            is_heard = words.send(Ok(answering.words(&new))).await.is_ok();
         }
     }
     if is_heard && !answer.is_over() {
@@ -109,13 +110,21 @@ async fn told(
     }
     let rest = answering.said.rest();
     if !rest.is_empty() {
-        let _ = words.send(answering.words(&rest)).await;
+        let _ = words.send(Ok(answering.words(&rest))).await;
     }
-    let _ = words.send(answering.chunk(&json!({}), Some("stop"))).await;
+    let reason = reason(state, session, &answering, usage);
+    let _ = words.send(Ok(answering.chunk(&json!({}), Some(reason)))).await;
     if answering.with_usage {
-        let _ = words.send(answering.usage_chunk(usage)).await;
+        let _ = words.send(Ok(answering.usage_chunk(usage))).await;
     }
     Ok(())
+}
+
+/// Why an answer ended: a reply of as many tokens as it may have was cut.
+fn reason(state: &Shared, session: &LiveSession, answering: &Answering, usage: Usage) -> &'static str {
+    let own = session.order().longest_reply().and_then(|most| usize::try_from(most).ok());
+    let longest = own.unwrap_or(state.backend.about().max_new_tokens);
+    if usage.completion >= longest && !answering.said.is_stopped { "length" } else { "stop" }
 }
 
 /// What is new by an event of the answer: words as they come, or a reply whose words did not.
@@ -137,6 +146,10 @@ async fn in_time(answer: &mut Answer, until: Instant) -> Result<Option<LoggedEve
 /// The session, while no other conversation is answered from it.
 type Open = (Arc<LiveSession>, OwnedMutexGuard<()>);
 
+/// The answer of a session. No other conversation is answered from the session as long as the guard
+/// lives; an answer that waits for a frame of somebody else has none.
+type Begun = (Arc<LiveSession>, Option<OwnedMutexGuard<()>>, Answer);
+
 /// What is new of a conversation, on its way into the session. Pictures go in as they are decoded, so that few of them are in memory; the
 /// last one waits for the text.
 struct Turn<'a> {
@@ -153,7 +166,7 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     async fn take(&mut self, messages: Vec<AskedMessage>) -> Result<(), ApiError> {
-        let mut media = Media::new(self.state, self.until);
+        let mut media = Media::new(self.state, Shown::AsFrames, self.until);
         for part in messages.into_iter().flat_map(AskedMessage::into_parts) {
             // The frames of a video are in memory all at once: those of one conversation at a time.
             let _alone = match &part {
@@ -186,7 +199,7 @@ impl Turn<'_> {
     }
 
     /// Pushes the last picture with the text.
-    async fn begin(mut self) -> Result<(Arc<LiveSession>, OwnedMutexGuard<()>, Answer), ApiError> {
+    async fn begin(mut self) -> Result<Begun, ApiError> {
         let (text, last) = (std::mem::take(&mut self.texts).join("\n"), self.last.take());
         check_text(&text, &self.state.limits)?;
         if text.is_empty() && last.is_none() {
@@ -208,7 +221,8 @@ impl Turn<'_> {
         };
         let answer = Answer::new(self.state, &session, known, awaited);
         let (session, alone) = self.open.take().ok_or_else(|| over(&session))?;
-        Ok((session, alone, answer))
+        // A text alone waits for the next frame, which another conversation may bring.
+        Ok((session, index.map(|_| alone), answer))
     }
 
     /// The session, once no other conversation is answered from it.

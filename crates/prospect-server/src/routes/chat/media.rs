@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use image::RgbImage;
 use tokio::time::Instant;
 
 use super::super::frames::decoded_aside;
@@ -12,20 +13,33 @@ use crate::data_address::bytes_of;
 use crate::error::ApiError;
 use crate::guard::Limits;
 use crate::order::check_text;
+use crate::picture::pixels_of;
 use crate::state::Shared;
 use crate::video::frames_of;
 
-/// Reads the parts of a request's messages, and counts their pictures.
+/// What becomes of the pictures of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// The model sees them all at once, as parts of one conversation.
+    AtOnce,
+    /// They become frames of a session, one after the other.
+    AsFrames,
+}
+
+/// Reads the parts of a request's messages, and counts their pictures and pixels.
 pub(super) struct Media<'a> {
     state: &'a Shared,
+    shown: Shown,
     until: Instant,
     pictures: usize,
+    /// Pixels of the pictures that are kept until the answer.
+    pixels: u64,
 }
 
 impl<'a> Media<'a> {
     /// For one request, which is answered until then.
-    pub(super) fn new(state: &'a Shared, until: Instant) -> Self {
-        Self { state, until, pictures: 0 }
+    pub(super) fn new(state: &'a Shared, shown: Shown, until: Instant) -> Self {
+        Self { state, shown, until, pictures: 0, pixels: 0 }
     }
 
     /// The parts of a message.
@@ -52,13 +66,16 @@ impl<'a> Media<'a> {
             }
             AskedPart::ImageUrl { image_url } => {
                 self.count(1)?;
-                let bytes = self.bytes(image_url.into_address()).await?;
-                Ok(ChatPart::Image(decoded_aside(self.state, bytes.into(), self.until).await?))
+                let bytes = self.bytes("image_url", image_url.into_address()).await?;
+                let picture = decoded_aside(self.state, bytes.into(), self.until).await?;
+                self.hold(pixels_of(&picture))?;
+                Ok(ChatPart::Image(picture))
             }
             AskedPart::VideoUrl { video_url } => {
-                let bytes = self.bytes(video_url.into_address()).await?;
+                let bytes = self.bytes("video_url", video_url.into_address()).await?;
                 let video = self.video(bytes).await?;
                 self.count(video.frames.len())?;
+                self.hold(video.frames.iter().map(|(_, frame)| pixels_of(frame)).sum())?;
                 Ok(ChatPart::Video(video))
             }
         }
@@ -75,26 +92,43 @@ impl<'a> Media<'a> {
         }
     }
 
+    /// # Errors
+    /// More pixels in a request than there may be. Pictures that become frames are not kept.
+    fn hold(&mut self, pixels: u64) -> Result<(), ApiError> {
+        let most = self.state.limits.pixels_a_request;
+        self.pixels += if self.shown == Shown::AtOnce { pixels } else { 0 };
+        match self.pixels > most {
+            true => Err(ApiError::too_large(format!("more than {most} pixels of images in one request"))),
+            false => Ok(()),
+        }
+    }
+
     async fn video(&self, bytes: Vec<u8>) -> Result<ChatVideo, ApiError> {
         let turn = self.state.picture_turn(self.until, "too many videos wait to be decoded").await?;
         let fps = self.state.backend.about().fps;
         // Of a request's pictures the video's are as many as are left.
         let left = self.state.limits.frames_a_request.saturating_sub(self.pictures);
         let (limits, until) = (Limits { frames_a_request: left, ..self.state.limits }, self.until.into_std());
-        let video = aside(move || frames_of(&bytes, fps, &limits, until)).await;
+        let (backend, shown) = (Arc::clone(&self.state.backend), self.shown);
+        let keep = move |frame: Arc<RgbImage>| match shown {
+            Shown::AtOnce => Ok(backend.video_frame(&frame).map(Arc::new)?),
+            Shown::AsFrames => Ok(frame),
+        };
+        let video = aside(move || frames_of(&bytes, fps, &limits, until, keep)).await;
         drop(turn);
         video
     }
 
     /// The bytes in an address, or behind it where the server fetches.
-    async fn bytes(&self, address: String) -> Result<Vec<u8>, ApiError> {
+    /// `key` is the part that has the address.
+    async fn bytes(&self, key: &str, address: String) -> Result<Vec<u8>, ApiError> {
         match &self.state.fetcher {
             Some(fetcher) if !address.starts_with("data:") => {
                 let (fetcher, until) = (Arc::clone(fetcher), self.until.into_std());
                 let most = self.state.limits.body_bytes;
                 aside(move || fetcher.fetch(&address, most, until)).await
             }
-            _ => bytes_of(&address),
+            _ => bytes_of(key, &address),
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use prospect_session::OpeningTexts;
+use image::RgbImage;
 
 use super::*;
-use crate::backend::{About, Chat, ChatAnswer, LiveStream, Load, StreamWatcher};
+use crate::backend::{About, Chat, ChatAnswer, LiveStream, Load, StreamEnd, StreamWatcher};
 use crate::guard::{AllowedSources, SystemResolver};
 use crate::notify::NotifyOptions;
 use crate::sources::ServedCamera;
@@ -18,11 +18,15 @@ struct Fake {
     room: usize,
 }
 
-struct FakeStream(Arc<AtomicUsize>);
+/// A stream that ends, and says so, as soon as it is asked to suspend.
+struct FakeStream {
+    open: Arc<AtomicUsize>,
+    watcher: Arc<dyn StreamWatcher>,
+}
 
 impl Drop for FakeStream {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -31,17 +35,18 @@ impl LiveStream for FakeStream {
         Ok(())
     }
 
-    fn set_opening(&self, _: OpeningTexts) -> Result<(), OpenError> {
-        Ok(())
+    fn change(&self, _: StreamChange) -> Result<String, OpenError> {
+        Ok("fake".to_owned())
     }
 
-    fn change_settings(&self, _: &[(String, String)]) -> Result<(), OpenError> {
-        Ok(())
+    fn begin_to_suspend(&self) {
+        self.watcher.ended(StreamEnd::Suspended);
     }
-
-    fn begin_to_suspend(&self) {}
 
     fn suspend(&self) -> Result<(), OpenError> {
+        // A resumption that does not wait for the suspension comes in between.
+        std::thread::sleep(Duration::from_millis(5));
+        self.watcher.ended(StreamEnd::Suspended);
         Ok(())
     }
 }
@@ -55,16 +60,20 @@ impl Backend for Fake {
         About::default()
     }
 
-    fn open(&self, _: OpenRequest) -> Result<Box<dyn LiveStream>, OpenError> {
+    fn open(&self, request: OpenRequest) -> Result<Box<dyn LiveStream>, OpenError> {
         if self.open.load(Ordering::Relaxed) >= self.room {
             return Err(OpenError::NoRoom("no room".to_owned()));
         }
         self.open.fetch_add(1, Ordering::Relaxed);
-        Ok(Box::new(FakeStream(Arc::clone(&self.open))))
+        Ok(Box::new(FakeStream { open: Arc::clone(&self.open), watcher: request.watcher }))
     }
 
     fn answer(&self, _: &Chat, _: &mut dyn FnMut(&str) -> bool) -> Result<ChatAnswer, OpenError> {
         Err(OpenError::Refused("no answers".to_owned()))
+    }
+
+    fn video_frame(&self, frame: &RgbImage) -> Result<RgbImage, OpenError> {
+        Ok(frame.clone())
     }
 
     fn load(&self) -> Load {
@@ -135,7 +144,7 @@ fn a_name_is_that_of_one_session_of_a_caller() {
         table.named(Caller::SERVER, "kitchen").is_none() && table.named(Caller::ANYBODY, "bench").is_none()
     );
     assert_eq!(named().map(drop).unwrap_err().status.as_u16(), 409);
-    session.ended(None);
+    session.ended(StreamEnd::Over);
     assert!(table.named(Caller::ANYBODY, "kitchen").is_none());
     assert_ne!(named().unwrap().id, session.id);
 }
@@ -192,7 +201,7 @@ fn a_session_that_began_with_the_server_goes_on_with_the_next_one_and_begins_onc
     assert!(folder.path().join(ASIDE).join(&watched[0]).is_dir());
     // A session that has ended begins again.
     let ended = ids(&other);
-    other.get(Caller::ANYBODY, &ended[0]).unwrap().ended(None);
+    other.get(Caller::ANYBODY, &ended[0]).unwrap().ended(StreamEnd::Over);
     let (last, _) = watching(folder.path(), serde_json::json!({ "talk": "never" }));
     assert!(ids(&last).len() == 1 && ids(&last) != ended);
 }
@@ -208,4 +217,95 @@ fn everybody_sees_a_session_of_the_server_and_nobody_ends_it() {
     assert_eq!(refused(table.resume(Caller::ANYBODY, &id).map(drop)), 403);
     assert_eq!(refused(table.remove(Caller::ANYBODY, &id)), 403);
     assert_eq!(table.count(), 1);
+}
+
+/// What a session's file says about its end.
+fn is_over(folder: &std::path::Path, id: &str) -> bool {
+    Kept::all(folder).into_iter().find(|kept| kept.id == id).unwrap().is_over
+}
+
+#[test]
+fn a_stream_that_ends_before_it_is_waited_for_is_suspended_all_the_same() {
+    let Fixture { table, folder, .. } = table(8, Limits::default());
+    let sessions: Vec<_> = (0..4).map(|_| table.open(Caller::ANYBODY, &order("{}")).unwrap()).collect();
+    table.suspend_all();
+    for session in &sessions {
+        assert_eq!(session.state(), State::Suspended);
+        assert!(!is_over(folder.path(), &session.id));
+    }
+    let refused = |result: Result<Arc<LiveSession>, ApiError>| result.map(drop).unwrap_err().status.as_u16();
+    assert_eq!(refused(table.resume(Caller::ANYBODY, &sessions[0].id)), 503, "the server ends");
+    assert_eq!(refused(table.open(Caller::ANYBODY, &order("{}"))), 503);
+}
+
+#[test]
+fn a_resumption_waits_for_the_suspension_before_it() {
+    let Fixture { table, open, .. } = table(8, Limits::default());
+    let session = table.open(Caller::ANYBODY, &order("{}")).unwrap();
+    for round in 0..20 {
+        std::thread::scope(|scope| {
+            scope.spawn(|| table.suspend(Caller::ANYBODY, &session.id));
+            scope.spawn(|| while table.resume(Caller::ANYBODY, &session.id).is_err() {});
+        });
+        assert_eq!((session.state(), open.load(Ordering::Relaxed)), (State::Watching, 1), "round {round}");
+    }
+}
+
+#[test]
+fn a_stream_that_fails_while_it_is_suspended_is_tried_again_by_the_next_server() {
+    let Fixture { table, folder, .. } = table(8, Limits::default());
+    let session = table.open(Caller::ANYBODY, &order("{}")).unwrap();
+    session.begin_to_suspend().unwrap();
+    session.ended(StreamEnd::Failed("the disk is full".to_owned()));
+    assert_eq!(session.state(), State::Failed("the disk is full".to_owned()));
+    assert!(!is_over(folder.path(), &session.id));
+    let session = table.open(Caller::ANYBODY, &order("{}")).unwrap();
+    session.ended(StreamEnd::Failed("not a number".to_owned()));
+    assert!(is_over(folder.path(), &session.id));
+}
+
+#[test]
+fn ended_sessions_make_room_and_nobody_is_shut_out_by_another() {
+    let Fixture { table, folder, .. } = table(8, Limits { kept_sessions: 2, ..Limits::default() });
+    let open = |owner: Caller| table.open(owner, &order("{}"));
+    let (first, second) = (open(Caller::ANYBODY).unwrap(), open(Caller::ANYBODY).unwrap());
+    assert_eq!(open(Caller::ANYBODY).map(drop).unwrap_err().status.as_u16(), 429);
+    assert!(open(Caller::SERVER).is_ok(), "another owner");
+    second.ended(StreamEnd::Over);
+    first.ended(StreamEnd::Failed("not a number".to_owned()));
+    std::thread::sleep(Duration::from_millis(2));
+    table.get(Caller::ANYBODY, &second.id).unwrap();
+    let third = open(Caller::ANYBODY).unwrap();
+    let mut left: Vec<String> = Kept::all(folder.path()).into_iter().map(|kept| kept.id).collect();
+    left.retain(|id| [&first, &second, &third].iter().any(|session| session.id == *id));
+    let mut expected = [second.id.clone(), third.id.clone()];
+    expected.sort();
+    assert_eq!(left, expected, "the one that was asked for last stays");
+}
+
+#[test]
+fn a_record_that_cannot_be_read_harms_no_other() {
+    let Fixture { table: first, folder, .. } = table(8, Limits::default());
+    let ids: Vec<_> = (0..2).map(|_| first.open(Caller::ANYBODY, &order("{}")).unwrap().id.clone()).collect();
+    first.suspend_all();
+    std::fs::write(folder.path().join(&ids[0]).join("session.json"), "{").unwrap();
+    let fake = Fake { room: 8, ..Fake::default() };
+    let next = table_of(fake, Limits::default(), folder.path().to_owned(), Vec::new());
+    assert_eq!(next.resume_all(), (1, 0));
+    assert!(next.get(Caller::ANYBODY, &ids[1]).is_ok());
+}
+
+#[cfg(unix)]
+#[test]
+fn the_files_of_a_session_are_the_servers_own() {
+    use std::os::unix::fs::PermissionsExt;
+    let Fixture { table, folder, .. } = table(8, Limits::default());
+    let session = table.open(Caller::ANYBODY, &order("{}")).unwrap();
+    let mode = || std::fs::metadata(&session.folder).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(), session.folder.parent()), (0o700, Some(folder.path())));
+    // An earlier server left it open.
+    table.suspend(Caller::ANYBODY, &session.id).unwrap();
+    std::fs::set_permissions(&session.folder, PermissionsExt::from_mode(0o755)).unwrap();
+    table.resume(Caller::ANYBODY, &session.id).unwrap();
+    assert_eq!(mode(), 0o700);
 }
