@@ -10,4 +10,6 @@ pub(crate) mod facts;
 pub(crate) mod questions;
 pub(crate) mod render;
 pub(crate) mod script;
+#[cfg(test)]
+mod tests;
 pub(crate) mod training;
