@@ -126,5 +126,8 @@ fn an_answer_has_the_time_of_its_evidence_in_the_annotations() {
 fn a_summary_tells_what_is_in_the_box_and_where_parts_lay() {
     let script = Script::new(1, Calm::Short);
     let last = &script.summaries.last().unwrap().text;
-    assert_eq!(last, "");
+    assert_eq!(
+        last,
+        "Box: green cone, red ring, red cube, red bar. Last: red bar. Next: nothing. Shown: nothing. Seen: blue bar left, yellow ring top, green cube right, blue ring bottom, green cone bottom, red ring left, red cube top, red bar right."
+    );
 }
