@@ -47,7 +47,7 @@ impl Family {
     }
 }
 
-/// Renders videos of a task with their annotations, or writes a checkpoint of random weights at a published size.
+/// Renders videos of a task with annotations, or writes a checkpoint of random weights at a published size.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The task.
@@ -80,7 +80,7 @@ pub(crate) struct Arguments {
     /// Dump raw frames and states of `--seeds` for the training script.
     #[arg(long, requires = "seeds")]
     dump_training: Option<PathBuf>,
-    /// Training seeds, `FIRST..END`; of every four of the workbench, one repeats parts and one goes on for several rounds.
+    /// Training seeds, `FIRST..END`; of every four of the workbench, one repeats parts, one has several rounds.
     #[arg(long, value_parser = parse_seeds)]
     seeds: Option<(u64, u64)>,
 }

@@ -5,8 +5,8 @@ use super::script::Script;
 use crate::workbench::annotations::{Annotations, Message};
 use crate::workbench::script::FPS;
 
-/// The contents of `<video>.json`: the person's questions, and the replies of a right assistant. An answer says when
-/// the last frame was that shows it.
+/// The contents of `<video>.json`: the person's questions, and the replies of a right assistant. An answer has
+/// the time of the last frame that shows it.
 pub(crate) fn annotations(script: &Script) -> Annotations {
     let mut messages: Vec<Message> = script.replies.iter().map(Message::of_reply).collect();
     for question in questions(script) {

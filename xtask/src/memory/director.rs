@@ -201,7 +201,7 @@ impl Director {
         self.frame(midway(EXIT, REST), None, Hand::Empty);
     }
 
-    /// The hand lifts a part and puts it back; at work the assistant objects, because another part is `expected`.
+    /// The hand lifts a part and puts it back. At work the assistant objects, since another is `expected`.
     fn put_back(&mut self, place: usize, expected: Option<Part>) {
         let Some(part) = self.lift(place) else { return };
         let at = above(place);

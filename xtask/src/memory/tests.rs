@@ -60,7 +60,8 @@ proptest! {
         let script = Script::new(seed, calm);
         for fact in &script.facts {
             for frame in [fact.asked.start, fact.asked.end - 1] {
-                prop_assert_eq!(seen(&script, fact, frame), Some(fact.answer.clone()), "{:?} at {}", fact, frame);
+                let answer = seen(&script, fact, frame);
+                prop_assert_eq!(answer, Some(fact.answer.clone()), "{:?} at {}", fact, frame);
             }
             prop_assert!(fact.evidence < fact.asked.start);
             prop_assert!(fact.needs.iter().any(|run| run.contains(&fact.evidence)), "{:?}", fact);
@@ -128,6 +129,8 @@ fn a_summary_tells_what_is_in_the_box_and_where_parts_lay() {
     let last = &script.summaries.last().unwrap().text;
     assert_eq!(
         last,
-        "Box: green cone, red ring, red cube, red bar. Last: red bar. Next: nothing. Shown: nothing. Seen: blue bar left, yellow ring top, green cube right, blue ring bottom, green cone bottom, red ring left, red cube top, red bar right."
+        "Box: green cone, red ring, red cube, red bar. Last: red bar. Next: nothing. Shown: nothing. \
+         Seen: blue bar left, yellow ring top, green cube right, blue ring bottom, green cone bottom, \
+         red ring left, red cube top, red bar right."
     );
 }
