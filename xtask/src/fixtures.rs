@@ -273,12 +273,18 @@ mod tests {
 
     #[test]
     fn a_dump_holds_a_line_and_all_frames_of_every_seed() {
-        let folder = tempfile::tempdir().unwrap();
-        dump_training(Family::Workbench, folder.path(), (4, 6)).unwrap();
-        let scripts = fs::read_to_string(folder.path().join("scripts.jsonl")).unwrap();
-        let frames: usize = (4..6).map(|seed| Script::new(seed, training_kind(seed)).frames.len()).sum();
-        assert_eq!(scripts.lines().count(), 2);
-        let bytes = fs::metadata(folder.path().join("frames.u8")).unwrap().len();
-        assert_eq!(bytes as usize, frames * render::FRAME_BYTES);
+        let workbench = |seed| Script::new(seed, training_kind(seed)).frames.len();
+        let memory = |seed| MemoryScript::new(seed, Calm::Short).frames.len();
+        let families: [(Family, &dyn Fn(u64) -> usize); 2] =
+            [(Family::Workbench, &workbench), (Family::Memory, &memory)];
+        for (family, frames_of) in families {
+            let folder = tempfile::tempdir().unwrap();
+            dump_training(family, folder.path(), (4, 6)).unwrap();
+            let scripts = fs::read_to_string(folder.path().join("scripts.jsonl")).unwrap();
+            let frames: usize = (4..6).map(frames_of).sum();
+            assert_eq!(scripts.lines().count(), 2);
+            let bytes = fs::metadata(folder.path().join("frames.u8")).unwrap().len();
+            assert_eq!(bytes as usize, frames * render::FRAME_BYTES);
+        }
     }
 }

@@ -85,7 +85,7 @@ impl Facts {
         for index in self.of_round.drain(..).chain(self.count.take()).chain(self.last.take()) {
             self.all[index].asked.end = self.all[index].asked.end.min(frame);
         }
-        self.box_frames = vec![frame..frame + 1];
+        self.box_frames = vec![only(frame)];
         if is_free {
             self.counted(frame);
         }
@@ -93,7 +93,7 @@ impl Facts {
 
     /// A part went into the box at `frame`.
     pub(crate) fn placed(&mut self, frame: usize, part: Part) {
-        self.box_frames.push(frame..frame + 1);
+        self.box_frames.push(only(frame));
         self.counted(frame);
         let ordinal = ORDINALS[self.box_frames.len() - 2];
         self.of_round.push(self.all.len());
@@ -120,7 +120,7 @@ impl Facts {
             answer: format!("The {part}."),
             evidence: frame,
             asked: frame + 1..usize::MAX,
-            needs: vec![frame..frame + 1],
+            needs: vec![only(frame)],
             noted: "Last:".to_owned(),
         });
     }
@@ -169,4 +169,9 @@ impl Facts {
             noted: "Box:".to_owned(),
         });
     }
+}
+
+/// A run of one frame.
+fn only(frame: usize) -> Range<usize> {
+    frame..frame + 1
 }

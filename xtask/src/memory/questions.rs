@@ -17,54 +17,41 @@ pub(crate) struct Question<'a> {
     pub(crate) fact: &'a Fact,
 }
 
+/// Frames between two questions.
+const APART: usize = 8;
+/// Most questions of a video.
+const MOST: usize = 14;
+
 /// The questions of a video, ordered by frame. None is asked twice while its answer is the same.
+///
+/// The age is drawn for each fact before it is asked: a person who asked for whatever comes to mind would have
+/// asked for everything before it is old.
 pub(crate) fn questions(script: &Script) -> Vec<Question<'_>> {
     let mut prng = Prng::new(script.seed, 4);
+    let mut facts: Vec<&Fact> = script.facts.iter().collect();
+    prng.shuffle(&mut facts);
     let mut asked: Vec<Question<'_>> = Vec::new();
-    let mut frame = prng.within(16, 40) as usize;
-    while frame < script.frames.len() {
-        if !script.speaks_at(frame) {
-            let new = |fact: &&Fact| {
-                asked
-                    .iter()
-                    .all(|before| before.fact.question != fact.question || before.fact.answer != fact.answer)
-            };
-            let open: Vec<&Fact> = script.facts.iter().filter(|fact| fact.asked.contains(&frame)).collect();
-            let open: Vec<&Fact> = open.into_iter().filter(new).collect();
-            if let Some(fact) = choose(&open, frame, &mut prng) {
-                asked.push(Question { frame, fact });
-            }
+    for fact in facts {
+        let is_new = |before: &Question<'_>| {
+            before.fact.question != fact.question || before.fact.answer != fact.answer
+        };
+        let Some(frame) = when(fact, &mut prng) else { continue };
+        let is_free = asked.iter().all(|before| before.frame.abs_diff(frame) >= APART && is_new(before));
+        if is_free && !script.speaks_at(frame) && asked.len() < MOST {
+            asked.push(Question { frame, fact });
         }
-        frame += prng.within(12, 44) as usize;
     }
+    asked.sort_by_key(|question| question.frame);
     asked
 }
 
-/// One of the facts: first a range of ages is drawn, then a kind, then a fact.
-fn choose<'a>(open: &[&'a Fact], frame: usize, prng: &mut Prng) -> Option<&'a Fact> {
-    let range = |fact: &Fact| {
-        let age = (frame - fact.evidence) as f64 / FPS;
-        AGES.windows(2).position(|bounds| bounds[0] <= age && age < bounds[1])
+/// A frame at which a fact is asked for: one of a random range of ages, of those that it can have.
+fn when(fact: &Fact, prng: &mut Prng) -> Option<usize> {
+    let frames = |bounds: &[f64]| {
+        let at = |seconds: f64| fact.evidence + (seconds * FPS) as usize;
+        at(bounds[0]).max(fact.asked.start)..at(bounds[1]).min(fact.asked.end)
     };
-    let ages = distinct(open.iter().filter_map(|fact| range(fact)));
-    let age = pick(&ages, prng)?;
-    let of_age: Vec<&Fact> = open.iter().copied().filter(|fact| range(fact) == Some(*age)).collect();
-    let kinds = distinct(of_age.iter().map(|fact| fact.kind));
-    let kind = pick(&kinds, prng)?;
-    let of_kind: Vec<&Fact> = of_age.into_iter().filter(|fact| fact.kind == *kind).collect();
-    pick(&of_kind, prng).copied()
-}
-
-fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
-    let mut found = Vec::new();
-    for item in items {
-        if !found.contains(&item) {
-            found.push(item);
-        }
-    }
-    found
-}
-
-fn pick<'a, T>(items: &'a [T], prng: &mut Prng) -> Option<&'a T> {
-    items.get(prng.below(items.len()))
+    let ranges: Vec<_> = AGES.windows(2).map(frames).filter(|range| !range.is_empty()).collect();
+    let range = ranges.get(prng.below(ranges.len()))?;
+    Some(range.start + prng.below(range.len()))
 }
