@@ -7,6 +7,7 @@ mod deny;
 mod download;
 mod e2e;
 mod fixtures;
+mod memory;
 mod selection;
 mod tidy;
 mod workbench;

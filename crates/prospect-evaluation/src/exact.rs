@@ -150,7 +150,7 @@ mod tests {
     use crate::annotations::Speaker;
 
     fn message(time: f64, text: &str) -> Message {
-        Message { time, role: Speaker::Assistant, text: text.into() }
+        Message::new(time, Speaker::Assistant, text)
     }
 
     fn reply(time: f64, text: &str) -> Reply {

@@ -212,11 +212,7 @@ mod tests {
     use prospect_session::StageTimes;
 
     fn annotations(messages: &[(f64, &str)]) -> Annotations {
-        let message = |(time, text): &(f64, &str)| Message {
-            time: *time,
-            role: Speaker::Assistant,
-            text: (*text).into(),
-        };
+        let message = |(time, text): &(f64, &str)| Message::new(*time, Speaker::Assistant, *text);
         Annotations { messages: messages.iter().map(message).collect(), ..Annotations::default() }
     }
 

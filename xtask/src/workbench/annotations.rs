@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::script::{FPS, Script};
+use super::script::{FPS, Reply, Script};
 
 /// The contents of `<video>.json`.
 #[derive(Debug, Serialize)]
@@ -15,37 +15,43 @@ pub(crate) struct Annotations {
     substeps: Vec<Substep>,
 }
 
+/// One message of the dialogue.
 #[derive(Debug, Serialize)]
-struct Message {
-    time: f64,
-    role: &'static str,
-    text: String,
+pub(crate) struct Message {
+    pub(crate) time: f64,
+    pub(crate) role: &'static str,
+    pub(crate) text: String,
+    /// The time of the last frame that shows what an answer tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) evidence: Option<f64>,
 }
 
+impl Message {
+    /// A reply has the time of the frame that it follows.
+    pub(crate) fn of_reply(reply: &Reply) -> Self {
+        let (time, text) = (reply.frame as f64 / FPS, reply.text.clone());
+        Self { time, role: "assistant", text, evidence: None }
+    }
+}
+
+/// One step of the task.
 #[derive(Debug, Serialize)]
-struct Substep {
+pub(crate) struct Substep {
     name: String,
     start: f64,
     end: f64,
 }
 
 impl Annotations {
-    /// The references of a script. Frame k is at k / fps seconds; a reply has the time of the frame
-    /// that it follows.
-    pub(crate) fn new(script: &Script) -> Self {
-        let message = |reply: &super::script::Reply| Message {
-            time: reply.frame as f64 / FPS,
-            role: "assistant",
-            text: reply.text.clone(),
-        };
-        Self {
-            version: 1,
-            fps: FPS,
-            system_prompt: script.system_prompt(),
-            task_knowledge: None,
-            messages: script.replies.iter().map(message).collect(),
-            substeps: substeps(script),
-        }
+    /// The references of a script. Frame k is at k / fps seconds.
+    pub(crate) fn of_script(script: &Script) -> Self {
+        let messages = script.replies.iter().map(Message::of_reply).collect();
+        Self::new(script.system_prompt(), messages, substeps(script))
+    }
+
+    /// The annotations of a video.
+    pub(crate) fn new(system_prompt: String, messages: Vec<Message>, substeps: Vec<Substep>) -> Self {
+        Self { version: 1, fps: FPS, system_prompt, task_knowledge: None, messages, substeps }
     }
 }
 
@@ -75,7 +81,7 @@ mod tests {
     #[test]
     fn substeps_follow_each_other_and_are_one_per_part() {
         let script = Script::new(5, Kind::Plain);
-        let annotations = Annotations::new(&script);
+        let annotations = Annotations::of_script(&script);
         assert_eq!(annotations.substeps.len(), script.recipe.len());
         assert!(annotations.substeps.windows(2).all(|pair| pair[0].end == pair[1].start));
         assert_eq!(annotations.messages[0].time, 0.0);

@@ -10,8 +10,16 @@ use openh264::encoder::{BitRate, Encoder, EncoderConfig, IntraFramePeriod, QpRan
 use openh264::formats::{RgbSliceU8, YUVBuffer};
 use thiserror::Error;
 
-use super::render::{self, SIZE};
-use super::script::{FPS, Script};
+use super::render::SIZE;
+use super::script::FPS;
+
+/// What a video shows.
+pub(crate) trait Footage {
+    /// The number of frames.
+    fn frames(&self) -> usize;
+    /// One frame as rows of RGB bytes.
+    fn frame(&self, index: usize) -> Vec<u8>;
+}
 
 /// Why a video could not be written.
 #[derive(Debug, Error)]
@@ -27,8 +35,8 @@ pub(crate) enum VideoError {
     Mux(#[from] muxide::api::MuxerError),
 }
 
-/// Writes all frames of a script to `path`.
-pub(crate) fn write(script: &Script, path: &Path) -> Result<(), VideoError> {
+/// Writes all frames to `path`.
+pub(crate) fn write(footage: &dyn Footage, path: &Path) -> Result<(), VideoError> {
     let config = EncoderConfig::new()
         .rate_control_mode(RateControlMode::Off)
         .bitrate(BitRate::from_bps(400_000))
@@ -39,8 +47,8 @@ pub(crate) fn write(script: &Script, path: &Path) -> Result<(), VideoError> {
     let mut encoder = Encoder::with_api_config(OpenH264API::from_source(), config)?;
     let file = BufWriter::new(File::create(path)?);
     let mut muxer = MuxerBuilder::new(file).video(VideoCodec::H264, SIZE as u32, SIZE as u32, FPS).build()?;
-    for index in 0..script.frames.len() {
-        let rgb = render::frame(script, index);
+    for index in 0..footage.frames() {
+        let rgb = footage.frame(index);
         let yuv = YUVBuffer::from_rgb8_source(RgbSliceU8::new(&rgb, (SIZE, SIZE)));
         let stream = encoder.encode(&yuv)?;
         let key = matches!(stream.frame_type(), openh264::encoder::FrameType::IDR);
@@ -52,7 +60,7 @@ pub(crate) fn write(script: &Script, path: &Path) -> Result<(), VideoError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::script::Kind;
+    use super::super::script::{Kind, Script};
     use super::*;
 
     #[test]

@@ -26,6 +26,16 @@ pub struct Message {
     pub role: Speaker,
     /// The text.
     pub text: String,
+    /// For an answer, the stream time of the last thing that shows what it tells, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<f64>,
+}
+
+impl Message {
+    /// A message without evidence.
+    pub fn new(time: f64, role: Speaker, text: impl Into<String>) -> Self {
+        Self { time, role, text: text.into(), evidence: None }
+    }
 }
 
 impl From<&Message> for Reference {

@@ -14,6 +14,9 @@ pub(super) fn check(annotations: &Annotations, path: &Path) -> Result<(), Annota
     for (index, message) in annotations.messages.iter().enumerate() {
         let place = format!("messages[{index}]");
         check_time(message.time, || format!("{place}.time"), path)?;
+        if let Some(evidence) = message.evidence {
+            check_time(evidence, || format!("{place}.evidence"), path)?;
+        }
         check_sorted(&mut before, message.time, place, path)?;
     }
     for level in Level::ALL {

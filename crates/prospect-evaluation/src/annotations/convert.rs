@@ -52,10 +52,14 @@ impl Format {
     pub fn lost(self, annotations: &Annotations) -> Vec<&'static str> {
         match self {
             Self::Prospect => Vec::new(),
-            Self::ProAssist if proassist::is_ambiguous(annotations) => {
-                vec!["the kind and time of system messages that ProAssist gives a meaning of its own"]
+            Self::ProAssist => {
+                let ambiguous =
+                    "the kind and time of system messages that ProAssist gives a meaning of its own";
+                let shown = annotations.messages.iter().any(|message| message.evidence.is_some());
+                let all =
+                    [(proassist::is_ambiguous(annotations), ambiguous), (shown, "the times of evidence")];
+                all.into_iter().filter_map(|(is_lost, what)| is_lost.then_some(what)).collect()
             }
-            Self::ProAssist => Vec::new(),
             Self::Dst => Self::lost_by_dst(annotations),
         }
     }

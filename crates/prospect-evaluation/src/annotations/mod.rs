@@ -19,7 +19,8 @@
 //! | `actions` | list | empty | the fine level, sorted by `start` |
 //!
 //! A message has `time` (seconds), `role` (`system`, `user` or `assistant`) and `text`. A user message goes
-//! into the stream at its time. A message of the assistant is a reference reply. An entry of `steps`,
+//! into the stream at its time. A message of the assistant is a reference reply. If it answers a question, it
+//! may have `evidence`: the second at which the video last showed what it tells. An entry of `steps`,
 //! `substeps` and `actions` has `name` (not blank), `start` and `end` (seconds). It is the current one while
 //! `start <= t < end`. Only an action may be an instant, with `start = end`. Entries may overlap.
 //!

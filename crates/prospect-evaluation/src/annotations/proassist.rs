@@ -251,7 +251,7 @@ impl Dialogue<'_> {
             }
         };
         check_time(time, || format!("{place}.time"), path)?;
-        self.message(Message { time, role, text: content });
+        self.message(Message::new(time, role, content));
         Ok(false)
     }
 

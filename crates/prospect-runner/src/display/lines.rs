@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn replies_stand_beside_their_references() {
-        let message = |time, text: &str| Message { time, role: Speaker::Assistant, text: text.into() };
+        let message = |time, text: &str| Message::new(time, Speaker::Assistant, text);
         let annotations = Annotations {
             messages: vec![message(0.0, "Take a cup."), message(2.0, "Pour."), message(4.0, "Stir.")],
             ..Annotations::default()

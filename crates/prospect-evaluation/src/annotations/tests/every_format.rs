@@ -35,9 +35,12 @@ fn what_a_format_cannot_hold_is_said() {
     let all = ["the frame rate", "the system prompt", "the task knowledge", "the messages"];
     assert_eq!(Format::Dst.lost(&tea), all);
     assert_eq!(Format::Dst.lost(&tsv(TEA_TSV).unwrap()), [""; 0]);
-    let message = Message { time: 1.0, role: Speaker::System, text: "Task knowledge: tea".to_owned() };
+    let message = Message::new(1.0, Speaker::System, "Task knowledge: tea");
     let odd = Annotations { messages: vec![message], ..Annotations::default() };
     assert_eq!(Format::ProAssist.lost(&odd).len(), 1);
+    let answer = Message { evidence: Some(0.5), ..Message::new(1.0, Speaker::Assistant, "Left.") };
+    let shown = Annotations { messages: vec![answer], ..Annotations::default() };
+    assert_eq!(Format::ProAssist.lost(&shown), ["the times of evidence"]);
     assert_eq!(Format::ALL.map(Format::name), ["prospect", "proassist", "dst"]);
 }
 
@@ -60,7 +63,9 @@ fn time() -> impl Strategy<Value = f64> {
 
 fn messages() -> impl Strategy<Value = Vec<Message>> {
     let role = prop_oneof![Just(Speaker::System), Just(Speaker::User), Just(Speaker::Assistant)];
-    let message = (time(), role, any::<String>()).prop_map(|(time, role, text)| Message { time, role, text });
+    let message = (time(), role, any::<String>(), prop::option::weighted(0.1, time()));
+    let message = message
+        .prop_map(|(time, role, text, evidence)| Message { evidence, ..Message::new(time, role, text) });
     prop::collection::vec(message, 0..8).prop_map(|mut messages| {
         messages.sort_by(|a, b| a.time.total_cmp(&b.time));
         messages
@@ -126,7 +131,8 @@ proptest! {
 
     #[test]
     fn a_conversation_keeps_its_messages_and_times(said in messages()) {
-        let said: Vec<Message> = said.into_iter().filter(|message| message.role != Speaker::System).collect();
+        let said = said.into_iter().filter(|message| message.role != Speaker::System);
+        let said: Vec<Message> = said.map(|message| Message { evidence: None, ..message }).collect();
         let turn = |message: &Message| serde_json::json!({
             "role": message.role, "time": message.time, "content": message.text, "labels": "initiative|other",
         });

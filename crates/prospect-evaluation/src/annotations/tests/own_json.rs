@@ -3,7 +3,7 @@
 use super::*;
 
 const GOOD: &str = r#"{"version":1,"fps":2.0,"system_prompt":"Help.","task_knowledge":null,
-    "messages":[{"time":0,"role":"user","text":"hi"},{"time":1.5,"role":"assistant","text":"Stir."},
+    "messages":[{"time":0,"role":"user","text":"hi"},{"time":1.5,"role":"assistant","text":"Stir.","evidence":0.5},
                 {"time":3,"role":"user","text":"next?"}],
     "substeps":[{"name":"stir","start":0,"end":2},{"name":"pour","start":2,"end":4}]}"#;
 
@@ -31,6 +31,7 @@ fn every_malformation_names_its_place() {
     );
     assert!(complaint("\"name\":\"pour\"", "\"name\":\" \"").contains("substeps[1] has no name"));
     assert!(complaint("\"time\":0", "\"time\":-1").contains("messages[0].time is -1"));
+    assert!(complaint("\"evidence\":0.5", "\"evidence\":-2").contains("messages[1].evidence is -2"));
     assert!(complaint("\"end\":2", "\"end\":-2").contains("substeps[0].end is -2"));
     assert!(complaint("\"time\":3", "\"time\":1").contains("messages[2] is at 1 s"));
     assert!(complaint("\"start\":0,\"end\":2", "\"start\":3,\"end\":4").contains("substeps[1] is at 2 s"));
