@@ -14,12 +14,15 @@ use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
 use crate::report;
+use crate::silent_forever::{self, Listener};
 use crate::similarity::similarity;
 use crate::strategies::{Registry, SANITY};
 use crate::suite::{
     Merged, RunResult, Shard, ShardOutcome, Store, Suite, Told, Variant, Video, merge, videos,
     with_annotations,
 };
+use prospect_config::Settings;
+use prospect_evaluation::annotations::Annotations;
 use prospect_evaluation::{LEAST_VIDEOS, StrategySummary};
 use prospect_foreign::one_line;
 
@@ -50,6 +53,7 @@ pub(super) fn run(
     let shard = chosen_shard(arguments.shard)?;
     check_strategies(strategies)?;
     let videos = with_annotations(videos(sources, settings.evaluation.annotations.as_deref())?)?;
+    check_somebody_speaks(&settings, &videos)?;
     let (checkpoint, settings) = Checkpoint::load_for_stream(&settings, interrupt)?;
     let similarity = similarity(&settings)?;
     let suite_videos = || videos.iter().map(|(video, _)| video);
@@ -96,6 +100,16 @@ pub(super) fn run(
             Err(RunError::BrokenLaws { broken, first: format!("see {}", folder.display()) })
         }
         ShardOutcome { failed: failed @ 1.., .. } => Err(RunError::FailedRuns { failed }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a suite if the assistant could not speak in any of its videos.
+fn check_somebody_speaks(settings: &Settings, videos: &[(Video, Annotations)]) -> Result<(), RunError> {
+    let check = |annotations| silent_forever::check(settings, Some(annotations), Listener::Nobody);
+    let mut checks = videos.iter().map(|(_, annotations)| check(annotations));
+    match checks.next() {
+        Some(Err(refusal)) if checks.all(|check| check.is_err()) => Err(refusal),
         _ => Ok(()),
     }
 }

@@ -8,14 +8,13 @@ use prospect_config::{Layers, Settings, SettingsError, WORKBENCH_CONFIG};
 use serde_json::Value;
 
 /// Settings that have a command line option of their own.
-const OPTIONS: [(&str, &str); 8] = [
+const OPTIONS: [(&str, &str); 7] = [
     ("model.path", "--model"),
     ("model.device", "--device"),
     ("model.dtype", "--dtype"),
     ("model.quantize", "--quantize"),
     ("context.strategy", "--strategy"),
     ("evaluation.annotations", "--annotations"),
-    ("output.dir", "--out"),
     ("generation.max_new_tokens", "--max-new-tokens"),
 ];
 
@@ -47,8 +46,9 @@ pub(super) fn changed_settings(config: &Value) -> BTreeMap<String, String> {
             key => defaults.get(key) != Some(value),
         });
     }
-    // This setting affects only the output of the run.
+    // These settings affect only where the results of the run go. A folder that holds a run is refused.
     changed.remove("output.json");
+    changed.remove("output.dir");
     changed
 }
 

@@ -47,17 +47,17 @@ pub struct TakenPictures {
 }
 
 impl TakenPictures {
-    /// Takes the picture of a frame with a reply. If there are too many pictures, every other one is
-    /// removed.
+    /// Takes the picture of a frame with a reply. If there are too many pictures, the one whose
+    /// neighbours are closest to each other is removed, so that the rest still covers the stream.
     pub fn take(&mut self, frame: &Frame) {
         let picture = picture(&frame.image, id_of(0, frame.index));
         self.pictures.extend(picture.map(|picture| (frame.index, picture)));
         if self.pictures.len() > MOST_PICTURES {
-            let mut stays = false;
-            self.pictures.retain(|_, _| {
-                stays = !stays;
-                stays
-            });
+            let frames: Vec<usize> = self.pictures.keys().copied().collect();
+            let crowded = frames.windows(3).min_by_key(|around| around[2] - around[0]);
+            if let Some([_, crowded, _]) = crowded {
+                self.pictures.remove(crowded);
+            }
         }
     }
 
@@ -148,7 +148,9 @@ mod tests {
             taken.take(&Frame { index, time: index as f64, image: RgbImage::new(4, 2).into(), name: None });
         }
         let kept: Vec<usize> = taken.pictures.keys().copied().collect();
-        assert!((MOST_PICTURES / 2..=MOST_PICTURES).contains(&kept.len()), "{}", kept.len());
-        assert!(kept[0] == 0 && *kept.last().unwrap() > 3500);
+        assert_eq!(kept.len(), MOST_PICTURES);
+        assert!(kept[0] == 0 && *kept.last().unwrap() == 3599);
+        let widest = kept.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+        assert!(widest <= 2 * 3600 / MOST_PICTURES, "a gap of {widest} frames");
     }
 }
