@@ -5,7 +5,7 @@
 //! ```
 //! `CHECKPOINT` is a folder. `IDS` is a text file: token ids of one text per line, with spaces between
 //! them. Choose texts like those on which the model was trained, since a model is sure of their words.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "an example")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "an example")]
 
 use std::path::Path;
 
