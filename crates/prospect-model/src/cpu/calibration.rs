@@ -3,8 +3,9 @@
 //!
 //! The tokens are drawn, because a checkpoint comes without text. The ids of a byte-pair encoding are
 //! ordered by how early their pair was merged, and thus roughly by how frequent they are, so that small
-//! ids are drawn more often, as by Zipf's law. Measured on a trained decoder, English text is hardly
-//! better (docs/performance.md).
+//! ids are drawn more often, as by Zipf's law. On a trained decoder, the rounded weights of the layers
+//! diverge from f32 by 0.48e-3 nats after drawn tokens, and by 0.35e-3 after English text
+//! (docs/performance.md).
 
 use super::decoder::{Decoder, Layer};
 use super::elementwise::rms_norm;
