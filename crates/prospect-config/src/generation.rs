@@ -12,7 +12,7 @@ pub struct GenerationSettings {
     /// The most tokens of a reply, at least 1.
     pub max_new_tokens: usize,
     /// How often in a row a reply may repeat the same phrase before it is cut, at least 2; `None` never cuts
-    /// a reply.
+    /// a reply. Repetitions of fewer than 12 tokens together are no reason to cut: "no, no, no" is a reply.
     pub max_repeats: Option<usize>,
     /// How tokens are chosen.
     pub sampling: SamplingSettings,

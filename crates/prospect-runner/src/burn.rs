@@ -18,6 +18,10 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// A filter for the most compatible output: even width and height, and 4:2:0 colours.
 const SIDES: &str = "scale=trunc(iw/2)*2:trunc(ih/2)*2,format=yuv420p";
 
+/// Endings of the videos that are written. ffmpeg chooses the format by the ending, and would refuse another
+/// one only after the run.
+const ENDINGS: [&str; 6] = ["mp4", "mkv", "webm", "mov", "m4v", "avi"];
+
 /// The video to read, the video to write, and ffmpeg's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Burn {
@@ -42,8 +46,10 @@ impl Burn {
             let problem = format!("{} is no video file", video.display());
             return Err(refused(&problem, "a file as SOURCE: what is live cannot be read again"));
         }
-        if to.file_name().is_none() || to.extension().is_none() {
-            return Err(refused("is no name of a video", "a name that ends in .mp4, .mkv or .webm"));
+        let ending = to.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+        if !ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
+            let expected = format!("a name that ends in one of .{}", ENDINGS.join(", ."));
+            return Err(refused("is no name of a video", &expected));
         }
         if std::fs::canonicalize(to)
             .is_ok_and(|to| std::fs::canonicalize(video).is_ok_and(|video| to == video))
@@ -189,7 +195,8 @@ mod tests {
         says("gone.mkv", "out.mp4", "gone.mkv is no video file: expected a file as SOURCE");
         says("v.mkv", "v.mkv", "is the source itself");
         says("v.mkv", "there.mp4", "is there already: expected another name, or --overwrite");
-        says("v.mkv", "out", "a name that ends in .mp4");
+        says("v.mkv", "out", "a name that ends in one of .mp4, .mkv");
+        says("v.mkv", "out.mp3", "a name that ends in one of .mp4, .mkv");
         says("v.mkv", "out.mp4", "no-ffmpeg cannot be started");
     }
 }

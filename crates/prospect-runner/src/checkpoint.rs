@@ -17,6 +17,7 @@ use crate::model_files::ModelFiles;
 use crate::outlet::tell;
 use crate::pace::decide_quantize;
 use crate::placement::{placement_of, precisions_of};
+use crate::progress::shown_at_work;
 use crate::published;
 use crate::stream_costs::cache_costs;
 use crate::verbosity::Level;
@@ -68,7 +69,7 @@ impl Checkpoint {
         let placement = Placement { precisions: precisions_of(&settings.model), ..placement };
         let processor = files.processor()?;
         let begun = Instant::now();
-        let model = files.model(placement)?;
+        let model = shown_at_work(&format!("loading {name}"), || files.model(placement))?;
         tell(
             Level::Debug,
             &format!(

@@ -24,6 +24,7 @@ mod outlet;
 mod pace;
 pub mod parity;
 mod placement;
+mod progress;
 pub mod published;
 pub mod recording;
 pub mod report;

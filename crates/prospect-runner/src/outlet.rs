@@ -1,11 +1,12 @@
 //! Standard output and standard error. A closed pipe is not a failure; a full disk is.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 
 use prospect_foreign::one_line;
 use prospect_source::text_without_secrets;
 
+use crate::layout::{error_width, fitted};
 use crate::verbosity::Level;
 
 /// The first failure of the process's standard output.
@@ -46,11 +47,14 @@ pub(crate) fn failure() -> Option<io::Error> {
     FAILED.lock().ok()?.take()
 }
 
-/// Writes a line to standard error if the level is asked for, with passwords removed from addresses. A
-/// failure to write is ignored.
+/// Writes a line to standard error if the level is asked for, with passwords removed from addresses. On a
+/// terminal it breaks at words. A failure to write is ignored.
 pub(crate) fn tell(level: Level, line: &str) {
     if !level.is_told() {
         return;
     }
-    let _ = writeln!(io::stderr(), "{}", text_without_secrets(&one_line(line)));
+    let line = text_without_secrets(&one_line(line));
+    // A program that reads the lines of a pipe gets every message as one line.
+    let width = if io::stderr().is_terminal() { error_width() } else { None };
+    let _ = writeln!(io::stderr(), "{}", fitted(&line, width));
 }

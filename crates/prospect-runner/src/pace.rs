@@ -7,6 +7,7 @@ use prospect_model::{ComputeDevice, ModelConfig, Placement, Precision, cpu_produ
 use crate::error::RunError;
 use crate::operations::of_silent_frame;
 use crate::outlet::tell;
+use crate::placement::{placement_of, precisions_of};
 use crate::verbosity::Level;
 
 /// Share of the rate of a large product that a whole frame reaches. `bench` measures 0.8 to 0.9.
@@ -46,6 +47,17 @@ pub(crate) fn decide_quantize(
     );
     tell(Level::Info, &told);
     Ok(settings.clone().with_quantize(Quantize::Q8))
+}
+
+/// The placement of the settings on this machine, with `model.quantize = "auto"` decided for a model of this
+/// configuration.
+///
+/// # Errors
+/// This build or machine cannot compute as the settings ask, or the measurement fails.
+pub(crate) fn decided_placement(settings: &Settings, config: &ModelConfig) -> Result<Placement, RunError> {
+    let placement = placement_of(settings)?;
+    let settings = decide_quantize(settings, &placement, config)?;
+    Ok(Placement { precisions: precisions_of(&settings.model), ..placement })
 }
 
 /// Operations of a silent frame with a full cache.

@@ -14,7 +14,8 @@ pub(crate) enum Listener {
     Nobody,
 }
 
-/// Checks that something can make the assistant speak.
+/// Checks that something can make the assistant speak. `frames` finds the number of frames that the source
+/// will deliver, if that can be known. It is called only if the answer depends on the number.
 ///
 /// # Errors
 /// [`RunError::SilentForever`], with the setting that would help.
@@ -22,6 +23,7 @@ pub(crate) fn check(
     settings: &Settings,
     annotations: Option<&Annotations>,
     listener: Listener,
+    frames: impl FnOnce() -> Option<usize>,
 ) -> Result<(), RunError> {
     let refuse = |because: String, expected: &str| {
         Err(RunError::SilentForever { because, expected: expected.to_owned() })
@@ -37,6 +39,19 @@ pub(crate) fn check(
                 "--ask-file, stream.requests, a person at the terminal, or --ask with --every or --when-changed",
             )
         }
+        TalkPolicy::OnRequest if listener == Listener::Nobody => {
+            let times = stream.requests.iter().map(|request| request.time);
+            let times = times.chain(guidance.requests.iter().map(|request| request.time));
+            let first = times.fold(f64::INFINITY, f64::min);
+            let last = longest(settings, frames()).map(|length| stream.start.unwrap_or(0.0) + length);
+            match last {
+                Some(last) if last < first => refuse(
+                    format!("the first request comes at {first} s, and the stream's last frame at {last} s"),
+                    "a request (stream.requests) before the last frame",
+                ),
+                _ => Ok(()),
+            }
+        }
         TalkPolicy::OnTransition { substep_source: SubstepSource::Annotations, .. }
             if guidance.steps.is_empty() =>
         {
@@ -46,10 +61,10 @@ pub(crate) fn check(
                 "annotations with substeps, or stream.on_transition.substep_source = \"model\"",
             )
         }
-        TalkPolicy::Every { seconds, .. } => match longest(settings) {
+        TalkPolicy::Every { seconds, .. } => match longest(settings, frames()) {
             Some(length) if length < *seconds => refuse(
                 format!("stream.talk = \"every\" speaks after {seconds} s, and the stream ends after {length} s"),
-                "a shorter stream.every.seconds (--every)",
+                "a shorter stream.every.seconds (--every) or a longer stream",
             ),
             _ => Ok(()),
         },
@@ -57,15 +72,13 @@ pub(crate) fn check(
     }
 }
 
-/// Most seconds from the first frame to the last one, if the settings limit them.
-fn longest(settings: &Settings) -> Option<f64> {
+/// Most seconds from the first frame to the last one, if the settings or the source limit them.
+fn longest(settings: &Settings, frames: Option<usize>) -> Option<f64> {
     let stream = &settings.stream;
-    let by_frames = stream.max_frames.map(|frames| frames.saturating_sub(1) as f64 / stream.fps);
+    let seconds = |frames: usize| frames.saturating_sub(1) as f64 / stream.fps;
     let by_time = stream.end.map(|end| end - stream.start.unwrap_or(0.0));
-    match (by_frames, by_time) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
+    let limits = [stream.max_frames.map(seconds), frames.map(seconds), by_time];
+    limits.into_iter().flatten().reduce(f64::min)
 }
 
 #[cfg(test)]
@@ -77,7 +90,24 @@ mod tests {
 
     fn refusal(sets: &[&str], listener: Listener) -> Option<String> {
         let layers = sets.iter().try_fold(Layers::new(), |layers, set| layers.set(set)).unwrap();
-        check(&layers.resolve().unwrap(), None, listener).err().map(|error| error.to_string())
+        check(&layers.resolve().unwrap(), None, listener, || None).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_comes_after_the_end_of_the_source_is_refused() {
+        let refusal = |sets: &[&str], frames| {
+            let layers = sets.iter().try_fold(Layers::new(), |layers, set| layers.set(set)).unwrap();
+            let checked = check(&layers.resolve().unwrap(), None, Listener::Nobody, || Some(frames));
+            checked.err().map(|error| error.to_string())
+        };
+        let every = ["stream.talk=every", "stream.every.seconds=30"];
+        assert!(refusal(&every, 24).unwrap().contains("ends after 11.5 s"));
+        assert_eq!(refusal(&every, 61), None);
+        let asks =
+            r#"stream.requests=[{ time = 20.0, text = "What now?" }, { time = 13.0, text = "And now?" }]"#;
+        let message = refusal(&["stream.talk=on_request", asks], 24).unwrap();
+        assert!(message.contains("13 s") && message.contains("11.5 s"), "{message}");
+        assert_eq!(refusal(&["stream.talk=on_request", asks, "stream.start=2"], 24), None);
     }
 
     #[test]

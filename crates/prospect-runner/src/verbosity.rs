@@ -1,20 +1,21 @@
-//! How much goes to standard error, one figure for the process: `-v`, `-q`, or `PROSPECT_LOG`.
+//! The level of messages on standard error, one for the process: `-v`, `-q`, or `PROSPECT_LOG`.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// What says how much, where no flag does. A level, or what the server's log takes: `prospect_server=debug,info`.
+/// The variable that sets the level if no flag does: a level, or directives of the server's log such as
+/// `prospect_server=debug,info`.
 pub(crate) const VARIABLE: &str = "PROSPECT_LOG";
 
-/// How much a line matters.
+/// The importance of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
-    /// Why the program fails.
+    /// The reason of a failure.
     Error,
-    /// What is likely not meant.
+    /// A probable mistake of the user.
     Warn,
-    /// What a person wants to know, and progress bars.
+    /// Notes, and progress bars.
     Info,
-    /// What happens inside: models that are loaded, evictions.
+    /// Internal events: loaded models, evictions.
     Debug,
     /// Every frame.
     Trace,
@@ -23,7 +24,7 @@ pub(crate) enum Level {
 impl Level {
     const ALL: [Self; 5] = [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
 
-    /// As flags and the environment say it: the flags, if there are some.
+    /// The level of the flags, or else of the environment.
     pub(crate) fn chosen(verbose: u8, quiet: u8, variable: Option<&str>) -> Result<Self, String> {
         let steps = i16::from(verbose) - i16::from(quiet);
         match (steps, variable) {
@@ -32,7 +33,7 @@ impl Level {
         }
     }
 
-    /// The level that stands alone in a list of directives; those of modules are the log's.
+    /// The bare level in a list of directives. Directives of modules concern the log only.
     fn of_variable(text: &str) -> Result<Self, String> {
         let mut level = Self::Info;
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -52,7 +53,7 @@ impl Level {
         Ok(level)
     }
 
-    /// As variables name it.
+    /// The name in the variable.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -63,17 +64,18 @@ impl Level {
         }
     }
 
-    /// From here on, no line that matters less is told.
+    /// Suppresses every line of a lesser level from now on.
     pub(crate) fn set(self) {
         MOST.store(self as u8, Ordering::Relaxed);
     }
 
-    /// Whether progress bars are drawn: not where lines of another level would stand in the middle of them.
+    /// Whether progress bars are drawn. At other levels than the default one they are not, because lines
+    /// would interrupt them.
     pub(crate) fn shows_progress() -> bool {
         Self::Info.is_told() && !Self::Debug.is_told()
     }
 
-    /// Whether lines of this level are told.
+    /// Whether lines of this level are written.
     pub(crate) fn is_told(self) -> bool {
         self as u8 <= MOST.load(Ordering::Relaxed)
     }

@@ -16,7 +16,7 @@ fn a_stream_in_a_program_of_ones_own_says_what_run_says() {
     example::stream(&video, |time, text| heard.push((time, text.to_owned()))).unwrap();
     let settings = Layers::new().file_text("workbench.toml".as_ref(), WORKBENCH_CONFIG).unwrap().resolve();
     let replies =
-        common::stream(&settings.unwrap(), "video_001").into_iter().filter_map(|event| match event {
+        common::stream(&settings.unwrap(), video.as_ref()).into_iter().filter_map(|event| match event {
             Event::Reply { time, text, .. } => Some((time, text)),
             _ => None,
         });

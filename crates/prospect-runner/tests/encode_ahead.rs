@@ -6,7 +6,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::stream;
+use common::{stream, workbench};
 use prospect_config::{EncodeAhead, Layers, Settings, WORKBENCH_CONFIG};
 use prospect_engine::{Preparation, PreparedPicture};
 use prospect_processor::RgbImage;
@@ -23,7 +23,8 @@ fn settings(keys: &[&str]) -> Settings {
 /// their pictures.
 fn traced(keys: &[&str]) -> (Vec<Event>, f64) {
     let mut vision_ms = 0.0;
-    let events = stream(&settings(keys), "repeats_000").into_iter().skip(1).map(|mut event| {
+    let video = workbench().join("videos/repeats_000.mp4");
+    let events = stream(&settings(keys), &video).into_iter().skip(1).map(|mut event| {
         match &mut event {
             Event::Frame { times, .. } => vision_ms += std::mem::take(times).vision_ms,
             Event::Summary { ms, .. } => *ms = 0.0,

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::stream;
+use common::{stream, workbench};
 use prospect_config::{Layers, WORKBENCH_CONFIG};
 use prospect_session::Event;
 
@@ -24,7 +24,7 @@ fn decide(video: &str, quantize: &str) -> Decided {
     let layers = layers.set("stream.reference_context=true").unwrap();
     let settings = layers.flag("--quantize", "model.quantize", quantize).unwrap().resolve().unwrap();
     let mut decided = Decided::default();
-    for event in stream(&settings, video) {
+    for event in stream(&settings, &workbench().join(format!("videos/{video}.mp4"))) {
         match event {
             Event::RunStarted { dtype, .. } => decided.dtype = dtype,
             Event::Frame { spoke, not_talk_probability, .. } => {

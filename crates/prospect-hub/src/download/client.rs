@@ -6,6 +6,7 @@ use ureq::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, LOC
 use ureq::http::{HeaderMap, StatusCode};
 use ureq::{Agent, Body, http::Response};
 
+use super::address::named;
 use super::listing::RemoteFile;
 use super::patience::{Failures, Patience};
 use super::steady::Steady;
@@ -111,7 +112,7 @@ impl Client {
     pub(super) fn text(&self, url: &str, id: &HubId) -> Result<String, HubError> {
         let response = self.ask(url, 0)?.response;
         self.check(url, id, &response)?;
-        let broken = |message: String| HubError::Unreachable { url: url.to_owned(), message };
+        let broken = |message: String| HubError::Unreachable { url: named(url), message };
         let mut body = self.body(response.into_body().into_reader());
         let (mut text, mut chunk) = (Vec::new(), vec![0; LISTING_CHUNK]);
         loop {
@@ -124,7 +125,7 @@ impl Client {
             }
             if text.len() as u64 > MAX_LISTING {
                 return Err(HubError::Answer {
-                    url: url.to_owned(),
+                    url: named(url),
                     problem: format!("more than {MAX_LISTING} bytes"),
                     expected: "a list of files",
                 });
@@ -158,7 +159,7 @@ impl Client {
         let start = match response.status() {
             StatusCode::PARTIAL_CONTENT if range_start(range.as_deref()) != Some(start) => {
                 return Err(HubError::Answer {
-                    url: url.to_owned(),
+                    url: named(url),
                     problem: format!("part of a file with Content-Range {}", range.unwrap_or_default()),
                     expected: "the part that was asked for",
                 });
@@ -190,7 +191,7 @@ impl Client {
             }
         }
         Err(HubError::Answer {
-            url: url.to_owned(),
+            url: named(url),
             problem: format!("more than {MAX_REDIRECTS} redirections"),
             expected: "a file",
         })
@@ -214,7 +215,7 @@ impl Client {
 
     /// What an answer means that is none.
     fn check(&self, url: &str, id: &HubId, response: &Response<Body>) -> Result<(), HubError> {
-        let (status, headers, url) = (response.status().as_u16(), response.headers(), url.to_owned());
+        let (status, headers, url) = (response.status().as_u16(), response.headers(), named(url));
         let code = || text_of(headers, "x-error-code").map(|code| format!(" ({code})")).unwrap_or_default();
         match status {
             200 | 206 => Ok(()),
@@ -237,11 +238,11 @@ impl Client {
 fn unreachable(url: &str, error: &ureq::Error) -> HubError {
     match error {
         ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::InvalidProxyUrl => HubError::Answer {
-            url: url.to_owned(),
+            url: named(url),
             problem: error.to_string(),
             expected: "an address (HF_ENDPOINT, or a redirection)",
         },
-        _ => HubError::Unreachable { url: url.to_owned(), message: error.to_string() },
+        _ => HubError::Unreachable { url: named(url), message: error.to_string() },
     }
 }
 

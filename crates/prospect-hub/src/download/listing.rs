@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::address::named;
 use crate::error::HubError;
 use crate::id::{is_commit, is_hex};
 use prospect_foreign::one_line;
@@ -48,7 +49,7 @@ impl Listing {
     /// Reads the answer of `url`.
     pub(super) fn parse(text: &str, url: &str) -> Result<Self, HubError> {
         let wrong = |problem: String| HubError::Answer {
-            url: url.to_owned(),
+            url: named(url),
             problem,
             expected: "a commit and its files with sizes and digests, as the hub lists them",
         };

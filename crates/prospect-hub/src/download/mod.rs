@@ -1,5 +1,6 @@
 //! Downloads into the hub's cache: what a checkpoint needs, in the order in which a mistake shows soonest.
 
+mod address;
 mod client;
 mod listing;
 mod partial;

@@ -13,7 +13,7 @@ pub type Progress<'a> = dyn FnMut(&str) + 'a;
 
 pub use bandwidth::{Rates, rates};
 pub use evictions::{MeasuredEviction, measure_evictions};
-pub use shapes::{Shape, shape};
+pub use shapes::{Shape, shape, shape_config};
 pub use stages::{Measured, Stage, measure};
 pub(crate) use stages::{frame_pixels, frame_tokens, word_ids};
 pub use stream::{MeasuredStream, Soak, measure_stream, soak};

@@ -17,23 +17,31 @@ pub struct Shape {
 /// Name of the repository's small model, for quick measurements.
 const SMALL: &str = "small";
 
-/// A model of the size with this name, with random weights.
+/// The configuration of the size with this name.
 ///
 /// # Errors
 /// [`RunError::Argument`] if there is no such size.
-pub fn shape(name: &str, placement: Placement) -> Result<Shape, RunError> {
-    let config = match published::find(name) {
-        Some(size) => size.config()?,
-        None if name == SMALL => ModelConfig::from_dir(&default_checkpoint()?)?,
+pub fn shape_config(name: &str) -> Result<ModelConfig, RunError> {
+    match published::find(name) {
+        Some(size) => size.config(),
+        None if name == SMALL => Ok(ModelConfig::from_dir(&default_checkpoint()?)?),
         None => {
             let names = SIZES.map(|size| size.name).join(", ");
-            return Err(RunError::Argument {
+            Err(RunError::Argument {
                 argument: format!("--shape {name}"),
                 problem: "is no size".to_owned(),
                 expected: format!("one of {names}, {SMALL}"),
-            });
+            })
         }
-    };
+    }
+}
+
+/// A model of the size with this name, with random weights.
+///
+/// # Errors
+/// As [`shape_config`], and what prevents a model in this placement.
+pub fn shape(name: &str, placement: Placement) -> Result<Shape, RunError> {
+    let config = shape_config(name)?;
     Ok(Shape { name: name.to_owned(), model: SmolVlm::random(config, placement)? })
 }
 

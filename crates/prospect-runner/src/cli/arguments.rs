@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use prospect_config::{Layers, Settings};
 
-use super::common::CommonArguments;
+use super::common::{ModelArguments, StreamArguments, VideoArguments};
 use super::examples;
 use super::formats::format;
 use super::results::ResultArguments;
@@ -31,33 +31,35 @@ pub(super) struct Arguments {
     pub(super) command: Command,
 }
 
-/// How much goes to standard error, of every command.
+/// How much every command writes to standard error.
 #[derive(Debug, Args)]
 pub(super) struct VerbosityArguments {
-    /// Say more on standard error: -v models and evictions, -vv every frame. PROSPECT_LOG=debug does the same.
-    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    /// Write more to standard error: with -v also models and evictions, with -vv also every frame.
+    /// PROSPECT_LOG=debug does the same as -v.
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet", help_heading = "Messages")]
     pub(super) verbose: u8,
-    /// Say less on standard error: -q no notes and no progress, -qq no warnings. PROSPECT_LOG=warn does the same.
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    /// Write less to standard error: with -q no notes and no progress, with -qq no warnings either.
+    /// PROSPECT_LOG=warn does the same as -q.
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Messages")]
     pub(super) quiet: u8,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Stream one video; without SOURCE the small one of the repository.
+    /// Stream one video; without SOURCE, the small video of the repository.
     #[command(after_long_help = examples::RUN)]
     Run(RunArguments),
-    /// Live sessions over HTTP and WebSocket, and a page with a webcam.
+    /// Serve live sessions over HTTP and WebSocket, and a page that uses a webcam.
     #[cfg(feature = "serve")]
     #[command(after_long_help = examples::SERVE)]
     Serve(Box<ServeArguments>),
     /// Answer one prompt about images or a video.
     #[command(after_long_help = examples::GENERATE)]
     Generate(GenerateArguments),
-    /// Run the same videos under several strategies: a table and a report.
+    /// Run the same videos under several strategies, and write tables and a report.
     #[command(after_long_help = examples::COMPARE)]
     Compare(CompareArguments),
-    /// Run a dataset under the settings' strategy; started again, it does what is missing.
+    /// Run a dataset under the strategy of the settings. Started again, it runs what is missing.
     #[command(after_long_help = examples::EVAL)]
     Eval(EvalArguments),
     /// What other strategies would have kept of a run's stream, from its trace and without a model.
@@ -66,25 +68,26 @@ pub(super) enum Command {
     /// Make a page of a run, from its trace.
     #[command(after_long_help = examples::REPORT)]
     Report(ReportArguments),
-    /// Bring the results of several shards together.
+    /// Join the results of several shards.
     #[command(after_long_help = examples::MERGE)]
     Merge(MergeArguments),
-    /// Measure every stage at a published size, with random weights: nothing is downloaded.
+    /// Measure every stage at a published size with random weights. Nothing is downloaded.
     #[command(after_long_help = examples::BENCH)]
     Bench(BenchArguments),
-    /// Fetch a checkpoint from the hub into its cache; started again, it goes on where it was.
+    /// Download a checkpoint from the hub into its cache. Started again, it resumes the download.
     #[command(after_long_help = examples::DOWNLOAD)]
     Download(DownloadArguments),
     /// Compare the device and type of the settings with f32 on the CPU, over a video.
     #[command(after_long_help = examples::PARITY)]
     Parity(ParityArguments),
-    /// Show a checkpoint's shapes, parameters and what its cache costs.
+    /// Show a checkpoint's shapes, its parameters and the memory of its cache.
     #[command(after_long_help = examples::INSPECT)]
     Inspect(InspectArguments),
     /// Write an annotation file in another format.
     #[command(after_long_help = examples::CONVERT)]
     Convert(ConvertArguments),
-    /// Show what this machine and this build offer: instructions, threads, memory, ffmpeg, GPU, the hub's cache.
+    /// Show what this machine and this build offer: instructions, threads, memory, ffmpeg, GPU, the hub's
+    /// cache.
     #[command(after_long_help = examples::DOCTOR)]
     Doctor,
     /// Write a completion script for a shell to standard output.
@@ -96,7 +99,7 @@ pub(super) enum Command {
     /// Write a manual page for the program and one for each command.
     #[command(after_long_help = examples::MAN)]
     Man {
-        /// Folder for the pages; made if it is not there, and pages of the same name are replaced.
+        /// Folder for the pages. It is made if it does not exist; pages of the same name are replaced.
         folder: PathBuf,
     },
 }
@@ -104,41 +107,41 @@ pub(super) enum Command {
 #[cfg(feature = "serve")]
 #[derive(Debug, Args)]
 pub(super) struct ServeArguments {
-    /// Where to listen. Elsewhere than on this machine alone it wants --api-key-file or --insecure.
+    /// Address to listen on. An address that other machines can reach needs --api-key-file or --insecure.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8642")]
     pub(super) listen: std::net::SocketAddr,
-    /// Keys that are let in, one a line; clients show one as `Authorization: Bearer KEY`.
+    /// File of the accepted keys, one per line. Clients send one as `Authorization: Bearer KEY`.
     #[arg(long, value_name = "FILE", help_heading = "Who may come in")]
     pub(super) api_key_file: Option<PathBuf>,
-    /// Let in whoever reaches the server.
+    /// Accept every client that can reach the server.
     #[arg(long, help_heading = "Who may come in")]
     pub(super) insecure: bool,
-    /// A page elsewhere that may drive the server, `https://host:port`; may be given more than once.
+    /// Origin of another web page that may use the server, `https://host:port`. May be given more than once.
     #[arg(long, value_name = "ORIGIN", help_heading = "Who may come in")]
     pub(super) allow_origin: Vec<String>,
-    /// A camera that sessions may watch by its name: what `run` takes as SOURCE. May be given more than once.
+    /// A camera that sessions may watch by its name; SOURCE is what `run` takes. May be given more than once.
     #[arg(long = "camera", value_name = "NAME=SOURCE", value_parser = named_camera, help_heading = "What is watched")]
     pub(super) cameras: Vec<(String, String)>,
-    /// What requests may name as a source: `rtsp://10.0.0.0/8`, `rtsp://cam-*.local`, `/dev/video*`, `/srv/videos/`. Nothing without it.
-    /// May be given more than once.
+    /// Sources that requests may name: `rtsp://10.0.0.0/8`, `rtsp://cam-*.local`, `/dev/video*`,
+    /// `/srv/videos/`. Default: none. May be given more than once.
     #[arg(long, value_name = "PATTERN", help_heading = "What is watched")]
     pub(super) allow_source: Vec<String>,
     /// Fetch pictures and videos of conversations from the internet.
     #[arg(long, help_heading = "What is watched")]
     pub(super) fetch: bool,
-    /// Folder in which sessions are written down; a server that begins anew goes on with those that are there.
+    /// Folder in which sessions are saved. A server that is started again resumes the sessions in it.
     #[arg(long, value_name = "FOLDER", default_value = "out/serve", help_heading = "Sessions")]
     pub(super) state: PathBuf,
-    /// Frames from one time that a session is written down to the next.
+    /// Number of frames between two savings of a session.
     #[arg(long, value_name = "FRAMES", default_value = "60", help_heading = "Sessions")]
     pub(super) checkpoint_every: NonZeroUsize,
-    /// Bytes that the caches of all sessions may take; a session that would need more is refused.
+    /// The most bytes of the caches of all sessions together. A session that would exceed them is refused.
     #[arg(long, value_name = "BYTES", help_heading = "Sessions")]
     pub(super) cache_memory: Option<u64>,
-    /// Most sessions at a time.
+    /// The most sessions at a time.
     #[arg(long, value_name = "SESSIONS", default_value_t = 64, help_heading = "Sessions")]
     pub(super) max_sessions: usize,
-    /// The log as lines of JSON.
+    /// Write the log as lines of JSON.
     #[arg(long)]
     pub(super) log_json: bool,
     #[command(flatten)]
@@ -146,7 +149,7 @@ pub(super) struct ServeArguments {
     #[command(flatten)]
     pub(super) notify: super::notify::NotifyArguments,
     #[command(flatten)]
-    pub(super) common: CommonArguments,
+    pub(super) common: StreamArguments,
 }
 
 /// `NAME=SOURCE`.
@@ -159,49 +162,52 @@ fn named_camera(text: &str) -> Result<(String, String), String> {
 
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
-    /// Video file, folder or glob of images, animated GIF or WebP, `-` for JPEG or PNG images or raw y4m frames on standard
-    /// input, or what ffmpeg opens: other files, rtsp:// and http:// streams, /dev/video0.
+    /// Video file, folder or glob of images, animated GIF or WebP, `-` for JPEG or PNG images or raw y4m
+    /// frames on standard input, or what ffmpeg opens: other files, rtsp:// and http:// streams, /dev/video0.
     pub(super) source: Option<String>,
-    /// Lines that are said to the stream while it goes on: a file, or a FIFO that is read to the end of the stream. Without it
-    /// the keyboard is heard, where there is one.
-    #[arg(long, value_name = "FILE")]
+    /// File of lines that are said to the stream, or a FIFO that is read until the stream ends. Without it,
+    /// lines come from the keyboard, if there is one.
+    #[arg(long, value_name = "FILE", help_heading = "What is said")]
     pub(super) ask_file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) keeping: KeepingArguments,
     #[command(flatten)]
     pub(super) results: ResultArguments,
     #[command(flatten)]
-    pub(super) common: CommonArguments,
+    pub(super) common: VideoArguments,
 }
 
-/// How a stream outlives its process. No settings: they say nothing of the stream, and its trace is the same without them.
+/// How a stream outlives its process. These are not settings, because the trace is the same without them.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Interrupt and go on")]
 pub(super) struct KeepingArguments {
-    /// Write the stream down here now and then, and at Ctrl-C, so that --resume can go on with it.
+    /// Save the stream to this file at intervals and at Ctrl-C, so that --resume can continue it.
     #[arg(long, value_name = "FILE")]
     pub(super) checkpoint: Option<PathBuf>,
-    /// Frames from one checkpoint to the next.
+    /// Number of frames between two savings.
     #[arg(long, value_name = "FRAMES", default_value = "120", requires = "checkpoint")]
     pub(super) checkpoint_every: NonZeroUsize,
-    /// Go on with the stream of --checkpoint FILE, which has to be of the same source, model and settings.
+    /// Continue the stream of --checkpoint FILE. It must have the same source, model and settings.
     #[arg(long, requires = "checkpoint")]
     pub(super) resume: bool,
-    /// Begin anew, though --checkpoint FILE holds a stream, --out FOLDER a run, or a file that is to be written is there: they are
-    /// lost.
+    /// Start from the beginning and replace what exists: the stream in --checkpoint FILE, the run in --out
+    /// FOLDER, and files that this run writes.
     #[arg(long, conflicts_with = "resume")]
     pub(super) overwrite: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ParityArguments {
-    /// As for `run`; without it the small video of the repository.
+    /// A source as for `run`; without it, the small video of the repository.
     pub(super) source: Option<String>,
-    /// No checkpoint and no video: random weights at the shapes 256m, 500m, 2.2b or small.
+    /// Use random weights at the shape 256m, 500m, 2.2b or small, without a checkpoint and a video.
     #[arg(long, conflicts_with_all = ["source", "model"])]
     pub(super) shape: Option<String>,
+    /// JSON on standard output.
+    #[arg(long, help_heading = "Output")]
+    pub(super) json: bool,
     #[command(flatten)]
-    pub(super) common: CommonArguments,
+    pub(super) common: ModelArguments,
 }
 
 #[derive(Debug, Args)]
@@ -215,8 +221,11 @@ pub(super) struct GenerateArguments {
     /// What to ask.
     #[arg(long)]
     pub(super) prompt: String,
+    /// JSON on standard output.
+    #[arg(long, help_heading = "Output")]
+    pub(super) json: bool,
     #[command(flatten)]
-    pub(super) common: CommonArguments,
+    pub(super) common: ModelArguments,
 }
 
 #[derive(Debug, Args)]
@@ -227,7 +236,7 @@ pub(super) struct CompareArguments {
     #[command(flatten)]
     pub(super) suite: SuiteArguments,
     #[command(flatten)]
-    pub(super) common: CommonArguments,
+    pub(super) common: VideoArguments,
 }
 
 #[derive(Debug, Args)]
@@ -237,34 +246,39 @@ pub(super) struct EvalArguments {
     #[command(flatten)]
     pub(super) suite: SuiteArguments,
     #[command(flatten)]
-    pub(super) common: CommonArguments,
+    pub(super) common: VideoArguments,
 }
 
-/// What every command takes that runs many videos.
+/// The arguments of commands that run many videos.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Runs")]
 pub(super) struct SuiteArguments {
-    /// Strategies, comma-separated; NAME:POSITIONS for those that keep something, `sanity` for the references as replies.
-    /// Without it: compare takes all of them, eval the one of the settings.
+    /// Strategies, comma-separated. NAME:POSITIONS sets the position policy; `sanity` replays the references
+    /// as replies. Default: all strategies for compare, the strategy of the settings for eval.
     #[arg(long, value_delimiter = ',')]
     pub(super) strategies: Vec<String>,
-    /// Do only this part of the runs, INDEX from 0; without it the part that Slurm or Kubernetes gave this process, or all.
+    /// Do only this part of the runs; INDEX counts from 0. Default: the part that Slurm or Kubernetes assigns
+    /// to this process, or all runs.
     #[arg(long, value_name = "INDEX/COUNT")]
     pub(super) shard: Option<Shard>,
-    /// Write every video's stream down after so many frames, and at Ctrl-C or SIGTERM, so that the same command goes on in the
-    /// middle of a video.
+    /// Save every video's stream after this number of frames, and at Ctrl-C or SIGTERM, so that the same
+    /// command continues in the middle of a video.
     #[arg(long, value_name = "FRAMES")]
     pub(super) checkpoint_every: Option<NonZeroUsize>,
-    /// The strategy that the others are compared with; without it unlimited, or else the first.
+    /// Replace results in the folder that were made with other settings, another model or another program.
+    #[arg(long)]
+    pub(super) overwrite: bool,
+    /// The strategy that the others are compared with. Default: unlimited if it is among them, else the
+    /// first.
     #[arg(long, value_name = "STRATEGY")]
     pub(super) baseline: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct SimulateArguments {
-    /// `trace.jsonl` of a run, or the folder it lies in.
+    /// `trace.jsonl` of a run, or its folder.
     pub(super) trace: PathBuf,
-    /// Strategies beside the run's own, as for compare; their settings are those of the run.
+    /// Strategies besides the run's own, named as for compare. They use the settings of the run.
     #[arg(long, value_delimiter = ',')]
     pub(super) strategies: Vec<String>,
     /// Settings file of the run, for the parameters of the other strategies.
@@ -277,22 +291,22 @@ pub(super) struct SimulateArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct ReportArguments {
-    /// `trace.jsonl` of a run, or the folder it lies in; the page is written beside it.
+    /// `trace.jsonl` of a run, or its folder. The page is written beside it.
     pub(super) trace: PathBuf,
-    /// The video, if it does not lie any more where the trace says.
+    /// The video, if it is no longer at the path in the trace.
     #[arg(long, value_name = "FILE")]
     pub(super) video: Option<PathBuf>,
-    /// What would have been right; without it the annotations beside the video, if there are some.
+    /// The annotation file with the references. Default: the annotations beside the video, if there are any.
     #[arg(long, value_name = "FILE")]
     pub(super) annotations: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct MergeArguments {
-    /// Folders that compare or eval wrote, of one suite.
+    /// Folders of one suite that compare or eval wrote.
     #[arg(required = true)]
     pub(super) folders: Vec<PathBuf>,
-    /// Where the report goes; without it into the first folder.
+    /// Folder of the report. Default: the first folder.
     #[arg(long, value_name = "FOLDER")]
     pub(super) out: Option<PathBuf>,
     /// JSON on standard output.
@@ -302,25 +316,25 @@ pub(super) struct MergeArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct BenchArguments {
-    /// 256m, 500m or 2.2b, or small: that of the repository.
+    /// 256m, 500m, 2.2b, or small: the size of the model of the repository.
     #[arg(long, default_value = "256m")]
     pub(super) shape: String,
     /// Cache lengths in tokens, comma-separated.
     #[arg(long, value_delimiter = ',', default_values_t = [0, 1024, 4096, 8192])]
     pub(super) cache: Vec<usize>,
-    /// Frames a second as well, silent and with replies.
+    /// Also measure frames per second, silent and with replies.
     #[arg(long)]
     pub(super) stream: bool,
-    /// Evictions as well, of every strategy under every position policy.
+    /// Also measure evictions, of every strategy under every position policy.
     #[arg(long)]
     pub(super) evictions: bool,
-    /// Instead, so many streams at once on one copy of the weights, comma-separated.
+    /// Measure only this many streams at once on one copy of the weights, comma-separated.
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', conflicts_with_all = ["stream", "evictions", "soak"])]
     pub(super) streams: Vec<usize>,
-    /// Instead, a stream at full speed for so many seconds, to see whether its memory stays flat.
+    /// Only run one stream at full speed for this many seconds, and report its memory.
     #[arg(long, value_name = "SECONDS")]
     pub(super) soak: Option<u64>,
-    /// Runs per stage; the median counts.
+    /// Runs per stage, of which the median is taken.
     #[arg(long, default_value_t = 7)]
     pub(super) repeats: usize,
     /// auto, cpu, cuda or cuda:N.
@@ -329,7 +343,7 @@ pub(super) struct BenchArguments {
     /// auto, f32, bf16 or f16.
     #[arg(long)]
     dtype: Option<String>,
-    /// none or q8.
+    /// none, q8 or auto.
     #[arg(long)]
     quantize: Option<String>,
     /// A setting of the section model; may be given more than once.
@@ -341,7 +355,7 @@ pub(super) struct BenchArguments {
 }
 
 impl BenchArguments {
-    /// How the model is to run.
+    /// The settings of the model.
     pub(super) fn settings(&self) -> Result<Settings, RunError> {
         let mut layers = Layers::new();
         for set in &self.settings {
@@ -369,7 +383,8 @@ pub(super) struct DownloadArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct InspectArguments {
-    /// Checkpoint folder, GGUF file with its mmproj beside it, or hub id; without it the small model of the repository.
+    /// 256m, 500m or 2.2b, a checkpoint folder, a GGUF file with its mmproj beside it, or a hub id. Default:
+    /// the small model of the repository.
     pub(super) model: Option<String>,
     /// Print JSON.
     #[arg(long)]
@@ -383,14 +398,14 @@ pub(super) struct ConvertArguments {
     /// The format to write.
     #[arg(long = "to", value_name = "FORMAT", value_parser = format())]
     pub(super) format: Format,
-    /// Where to; without it to standard output.
+    /// File to write. Default: standard output.
     #[arg(long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
-    /// Of a ProAssist file with several videos, the one of this video_uid.
+    /// Read the video with this video_uid from a ProAssist file with several videos.
     #[arg(long, value_name = "VIDEO_UID")]
     pub(super) video: Option<String>,
-    /// Of a ProAssist video with several conversations, the first of this type (no_talk, talk_some or talk_more); without
-    /// it the first of all.
+    /// Read the first conversation of this type (no_talk, talk_some or talk_more) from a ProAssist video with
+    /// several. Default: the first of all.
     #[arg(long, value_name = "TYPE")]
     pub(super) user_type: Option<String>,
 }

@@ -3,14 +3,14 @@
 use serde::Serialize;
 
 use super::arguments::BenchArguments;
-use super::progress::spinner;
 use super::say::{fit_table, print, print_fitted};
 use crate::bench::{
     Measured, MeasuredEviction, MeasuredStream, MeasuredStreams, Rates, measure, measure_evictions,
-    measure_stream, measure_streams, rates, shape, soak,
+    measure_stream, measure_streams, rates, shape, shape_config, soak,
 };
 use crate::error::RunError;
-use crate::placement::placement_of;
+use crate::pace::decided_placement;
+use crate::progress::spinner;
 use prospect_engine::peak_memory_bytes;
 
 /// Cache length at which the stream is measured.
@@ -39,7 +39,8 @@ struct Report {
 
 pub(super) fn bench(arguments: &BenchArguments) -> Result<(), RunError> {
     let settings = arguments.settings()?;
-    let shape = shape(&arguments.shape, placement_of(&settings)?)?;
+    let placement = decided_placement(&settings, &shape_config(&arguments.shape)?)?;
+    let shape = shape(&arguments.shape, placement)?;
     let model = &shape.model;
     let spinner = spinner();
     let progress = &mut |what: &str| {

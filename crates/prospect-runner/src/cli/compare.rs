@@ -10,15 +10,15 @@ use crate::error::RunError;
 use crate::interrupt::Interrupt;
 use crate::strategies::{Registry, SANITY};
 
-/// What is compared under every position policy: the windows over the last tokens, where one and the same plan shows what the
-/// positions alone are worth.
+/// Strategies that are compared under every position policy. Their plans are the same under all policies, so
+/// that only the positions differ.
 const UNDER_EVERY_POLICY: [&str; 2] = ["drop_middle", "sink_window"];
 
 const POLICIES: [PositionPolicy; 4] =
     [PositionPolicy::Rerotate, PositionPolicy::Recompute, PositionPolicy::Preserve, PositionPolicy::Legacy];
 
-/// What is compared where nothing else is asked for: the references and the cache without end, every strategy of the catalogue,
-/// and the baseline that forgets. Strategies that have a summary written come first, those that keep nothing last.
+/// The strategies of a comparison without `--strategies`: the references, the unlimited cache, every strategy
+/// of the catalogue, and `none`. Strategies with a summary come first, those that keep nothing last.
 fn all() -> Vec<String> {
     let rank = |strategy: &&StrategyDescription| {
         let has = |role| strategy.parameters_as(role).next().is_some();

@@ -10,7 +10,6 @@ use crate::answer::{Pictures, answer};
 use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
-use crate::strategies::Registry;
 use prospect_source::{Frame, SourceOptions};
 
 /// What `--json` prints.
@@ -21,8 +20,8 @@ struct Printed {
     token_ids: Vec<u32>,
 }
 
-pub(super) fn generate(arguments: &GenerateArguments, strategies: &Registry) -> Result<(), RunError> {
-    let Some(settings) = arguments.common.resolve_or_print(strategies)? else { return Ok(()) };
+pub(super) fn generate(arguments: &GenerateArguments) -> Result<(), RunError> {
+    let Some(settings) = arguments.common.resolve_or_print()? else { return Ok(()) };
     let checkpoint = Checkpoint::load(&settings, &Interrupt::default())?;
     let (mut content, pixels) = media(arguments, &checkpoint, settings.stream.fps)?;
     content.push(Content::Text(arguments.prompt.clone()));
@@ -30,7 +29,7 @@ pub(super) fn generate(arguments: &GenerateArguments, strategies: &Registry) -> 
     let most = settings.generation.max_new_tokens;
     let generated = answer(&checkpoint, &settings, (&prompt.ids, pixels.as_ref()), most, |_| Ok(true))?;
     let text = checkpoint.processor.clean_reply(&generated.token_ids)?;
-    if settings.output.json {
+    if arguments.json || settings.output.json {
         let printed = Printed { text, prompt_token_ids: prompt.ids, token_ids: generated.token_ids };
         // Strings and integers always serialise.
         print(&serde_json::to_string(&printed).unwrap_or_default());

@@ -17,9 +17,9 @@ use crate::stream_costs::{SilentStream, cache_costs};
 use prospect_hub::WeightFiles;
 use prospect_session::Guidance;
 
-/// How the settings are called that hold without a preset.
+/// Name of the settings without a preset.
 const DEFAULTS: &str = "defaults";
-/// These, and the presets for any published checkpoint.
+/// The settings that are shown: the default ones, and the presets for published checkpoints.
 const SHOWN_SETTINGS: [&str; 4] = [DEFAULTS, "watch", "guide", "caption"];
 /// Cache sizes whose memory is shown, in tokens.
 const CACHE_TOKENS: [usize; 3] = [1024, 4096, 8192];
@@ -46,25 +46,25 @@ struct Report {
     rope_theta: f64,
     parameters: usize,
     weight_bytes_f32: usize,
-    /// `None` where nothing is known but that they are not here.
+    /// `None` if nothing is known about them.
     weights: Option<WeightFiles>,
-    /// Of GGUF files, the formats of their tensors.
+    /// The formats of the tensors of GGUF files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     formats: Vec<&'static str>,
     kv_bytes_per_token_f32: usize,
     kv_bytes_per_token_bf16: usize,
     kv_bytes_per_token_int8: usize,
-    /// How much of a stream the cache holds under the settings of that name; none where the tokenizer is not here.
+    /// The part of a stream that the cache holds, by the name of the settings; empty without a tokenizer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     memory: Vec<Memory>,
 }
 
-/// How much of a stream the cache holds.
+/// The part of a stream that the cache holds.
 #[derive(Debug, Serialize)]
 struct Memory {
-    /// Under which settings.
+    /// Name of the settings.
     settings: &'static str,
-    /// In words.
+    /// The part in words.
     holds: String,
 }
 
@@ -109,9 +109,10 @@ fn report(config: &ModelConfig, weights: Option<WeightFiles>) -> Report {
     }
 }
 
-/// How much of a stream the cache holds under the default settings, and under each preset for any checkpoint.
+/// The part of a stream that the cache holds under the default settings and under each preset for published
+/// checkpoints.
 fn memory(files: &ModelFiles) -> Result<Vec<Memory>, RunError> {
-    // Of a model that is not downloaded only the configuration is here.
+    // A model that is not downloaded has only its configuration on the disk.
     let Ok(processor) = files.processor() else { return Ok(Vec::new()) };
     let (processor, config) = (Arc::new(processor), files.config()?);
     let registry = Registry::default();
@@ -126,7 +127,7 @@ fn memory(files: &ModelFiles) -> Result<Vec<Memory>, RunError> {
             let stream = SilentStream::new(&settings, rule()?, Guidance::default(), &processor)?;
             Ok(MemorySpan::of(&stream, &rule()?)?.to_string())
         });
-        // What a checkpoint cannot do is said in its place: the rest of what is shown holds all the same.
+        // Settings that do not fit the checkpoint show their error, and the others are shown all the same.
         let holds = span.unwrap_or_else(|error: RunError| error.to_string());
         spans.push(Memory { settings: name, holds });
     }

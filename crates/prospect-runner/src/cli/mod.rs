@@ -23,7 +23,6 @@ mod output_folder;
 mod page;
 mod parity;
 mod people;
-mod progress;
 mod report;
 mod results;
 mod run;
@@ -63,7 +62,8 @@ use say::complain;
 /// }
 /// ```
 ///
-/// `--strategy forget` then names it, and so does `strategy = "custom"` with `custom.name = "forget"` in a settings file.
+/// `--strategy forget` then names it, and so does `strategy = "custom"` with `custom.name = "forget"` in a
+/// settings file.
 #[derive(Default)]
 pub struct Cli {
     strategies: Registry,
@@ -77,7 +77,8 @@ impl Cli {
         Self::default()
     }
 
-    /// Adds a strategy under a name; `builder` makes it from `[context.custom.params]`, or says what is wrong with them.
+    /// Adds a strategy under a name; `builder` makes it from `[context.custom.params]`, or says what is wrong
+    /// with them.
     #[must_use]
     pub fn with_strategy(
         mut self,
@@ -89,7 +90,8 @@ impl Cli {
         self
     }
 
-    /// Parses the arguments of the process, runs the command and reports a failure as one line on standard error.
+    /// Parses the arguments of the process, runs the command and reports a failure as one line on standard
+    /// error.
     pub fn main(self) -> ExitCode {
         let arguments = Arguments::parse();
         set_verbosity(&arguments.verbosity);
@@ -97,7 +99,7 @@ impl Cli {
             None => start_threads().and_then(|()| run_command(&arguments, &Arc::new(self.strategies))),
             Some(refused) => Err(refused),
         };
-        // What is behind standard output may be full: nobody has read what was written then.
+        // A full disk behind standard output is a failure: the output is incomplete.
         let outcome = outcome
             .and_then(|()| outlet::failure().map_or(Ok(()), |source| Err(RunError::Output { source })));
         match outcome {
@@ -137,10 +139,10 @@ fn run_command(arguments: &Arguments, strategies: &Arc<Registry>) -> Result<(), 
         Command::Simulate(command) => simulate::simulate(command, strategies),
         Command::Report(command) => report::report(command),
         Command::Merge(command) => merge::merge(command),
-        Command::Generate(command) => generate::generate(command, strategies),
+        Command::Generate(command) => generate::generate(command),
         Command::Bench(command) => bench::bench(command),
         Command::Download(command) => download::download(command, &Interrupt::by_signals()?),
-        Command::Parity(command) => parity::parity(command, strategies),
+        Command::Parity(command) => parity::parity(command),
         Command::Inspect(command) => inspect::inspect(command),
         Command::Convert(command) => convert::convert(command),
         Command::Doctor => {

@@ -11,7 +11,8 @@ use crate::error::RunError;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Who is told")]
 pub(super) struct NotifyArguments {
-    /// Send every reply, with a picture of its frame, to this address (http:// or https://); may be given more than once.
+    /// Send every reply, with a picture of its frame, to this address (http:// or https://); may be given
+    /// more than once.
     #[arg(long = "webhook", value_name = "URL", requires = "webhook_secret_file")]
     webhooks: Vec<String>,
     /// The secret that signs what webhooks are sent: at least 16 letters.

@@ -1,4 +1,4 @@
-//! Where a run writes: a folder of its own, so that no trace is lost unless somebody says so.
+//! The folder that a run or a suite writes into. Earlier results are replaced only if the user says so.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -10,24 +10,24 @@ use prospect_source::{STDIN, shown_name};
 
 use crate::error::RunError;
 
-/// Longest beginning of a trace that is looked at, in bytes.
+/// The most bytes of a trace that are read from its beginning.
 const LONGEST_START: u64 = 1 << 20;
-/// Longest name of a folder, in letters: file systems have room for some number and ending behind it.
+/// The longest name of a folder in characters. File systems leave room for a number behind it.
 const LONGEST_NAME: usize = 100;
 
-/// What a run does with a trace that is there.
+/// What a run does with an existing trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Earlier {
-    /// Leaves it alone.
+    /// The trace stays as it is.
     Stays,
-    /// Replaces it.
+    /// The run replaces the trace.
     IsLost,
-    /// Goes on with the one that has come to this position.
+    /// The run continues the trace that ends at this position.
     GoesOn(TracePosition),
 }
 
 impl Earlier {
-    /// Of a run that goes on from a position, or that was told to overwrite what is there.
+    /// For a run that continues from `position`, or that may overwrite an earlier run.
     pub(super) fn of(position: Option<TracePosition>, overwrite: bool) -> Self {
         match position {
             Some(position) => Self::GoesOn(position),
@@ -37,18 +37,19 @@ impl Earlier {
     }
 }
 
-/// Takes the folder of a run: the one that the settings name, or one in `out/` named after the source. A folder that holds a run already
-/// is refused where it was named, and passed over where it was not: the second run of `kitchen.mp4` is `out/kitchen-2`.
+/// Takes and locks the folder of a run: the one that the settings name, or one in `out/` named after the
+/// source. If the named folder holds a run, it is refused. Without a name, the next free folder is taken: the
+/// second run of `kitchen.mp4` writes into `out/kitchen-2`.
 ///
 /// # Errors
-/// A folder of the settings that holds a run, unless that one goes on or may be lost; one that another process has.
+/// The folder of the settings holds a run that may not be replaced or continued, or another process has locked it.
 pub(super) fn take_run_folder(
     settings: &Settings,
     source: &str,
     earlier: Earlier,
 ) -> Result<(PathBuf, Lock), RunError> {
     let folder = run_folder(settings, source, earlier);
-    // Of a run that goes on elsewhere, nobody is to be told to overwrite it.
+    // Locked first: a run that another process is writing must not be suggested for overwriting.
     let lock = Lock::of_folder(&folder)?;
     if earlier == Earlier::Stays && holds_run(&folder) {
         let expected = "a folder that holds no run, or --overwrite: the run that is there is lost then";
@@ -70,16 +71,50 @@ fn run_folder(settings: &Settings, source: &str, earlier: Earlier) -> PathBuf {
         Earlier::IsLost => runs().next(),
         Earlier::GoesOn(position) => {
             let goes_on = |folder: &PathBuf| TraceWriter::continued(folder, position).is_ok();
-            // Where none does, the last one is what the complaint is about.
+            // If no folder fits, the error names the last one.
             runs().find(goes_on).or_else(|| runs().last())
         }
     };
     found.unwrap_or_else(|| first(&name, is_free))
 }
 
-/// The folder of a suite: the one that the settings name, or the first in `out/` of this name that is free for it.
-pub(super) fn suite_folder(settings: &Settings, name: &str, is_free: impl Fn(&Path) -> bool) -> PathBuf {
-    settings.output.dir.clone().unwrap_or_else(|| first(&folder_name(name), is_free))
+/// Results of another suite in a folder, which a suite would replace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum OtherSuite {
+    /// A suite of other videos.
+    Videos,
+    /// A result of the same video and strategy with other settings, another model or another program, in
+    /// this folder.
+    Result(PathBuf),
+}
+
+/// The folder of a suite: the one that the settings name, or the first in `out/` of this name that holds no
+/// results of another suite.
+///
+/// # Errors
+/// The named folder holds results of another suite, and they may not be lost.
+pub(super) fn suite_folder(
+    settings: &Settings,
+    name: &str,
+    may_lose: bool,
+    other: impl Fn(&Path) -> Option<OtherSuite>,
+) -> Result<PathBuf, RunError> {
+    let Some(folder) = &settings.output.dir else {
+        let name = folder_name(name);
+        return Ok(match may_lose {
+            true => Path::new("out").join(name),
+            false => first(&name, |folder| other(folder).is_none()),
+        });
+    };
+    let holds = match other(folder).filter(|_| !may_lose) {
+        None => return Ok(folder.clone()),
+        Some(OtherSuite::Videos) => "the folder holds runs of other videos".to_owned(),
+        Some(OtherSuite::Result(run)) => {
+            format!("{} was made with other settings, another model or another program", run.display())
+        }
+    };
+    let expected = format!("another folder, or --overwrite: {holds}, and would be lost");
+    Err(settings.unsupported_error("output.dir", expected).into())
 }
 
 /// The first folder of a name that is free.
@@ -97,12 +132,12 @@ fn numbered(name: &str) -> impl Iterator<Item = PathBuf> {
     std::iter::once(name.to_owned()).chain(numbers).map(|name| Path::new("out").join(name))
 }
 
-/// A file's name without its ending; of an address the host and the path, so that the cameras of two hosts differ, and the channels that
-/// are no secrets, so that the cameras of one recorder do.
+/// The name of the folder for a source. For a file it is the file's name without its ending. For an address
+/// it is host, path and channel numbers, so that two cameras have two names. It contains no secrets.
 fn folder_name(source: &str) -> String {
     let name = match source.split_once("://") {
         Some((_, address)) => {
-            // The person in front of the host is no name, and neither is what is hidden behind the question mark.
+            // The user before the host and the hidden values behind the question mark are left out.
             let (address, values) = address.split_at(address.find(['?', '#']).unwrap_or(address.len()));
             let host = address.find('/').unwrap_or(address.len());
             let address = &address[address[..host].rfind('@').map_or(0, |at| at + 1)..];
@@ -121,7 +156,8 @@ fn folder_name(source: &str) -> String {
     if name.trim_matches('.').is_empty() { "stream".to_owned() } else { name }
 }
 
-/// Whether a folder has the trace of a run into which a frame went: of one that failed before, nothing is lost.
+/// Whether a folder has the trace of a run with at least one frame. A run without a frame holds nothing to
+/// lose.
 fn holds_run(folder: &Path) -> bool {
     lines(folder).any(|line| line.starts_with("{\"event\":\"frame\""))
 }
@@ -130,12 +166,12 @@ fn holds_run(folder: &Path) -> bool {
 fn is_of(folder: &Path, source: &str) -> bool {
     let Some(line) = lines(folder).next() else { return false };
     let start: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-    // Behind its name a trace says how the source was read.
+    // In a trace, the name is followed by the way in which the source was read.
     let of = start["source"].as_str().unwrap_or_default();
     of.strip_prefix(source).is_some_and(|how| how.is_empty() || how.starts_with(" ("))
 }
 
-/// The beginning of the trace in a folder; of what cannot be read, nothing.
+/// The first lines of the trace in a folder; none if the trace cannot be read.
 fn lines(folder: &Path) -> impl Iterator<Item = String> {
     let file = File::open(folder.join(TRACE_FILE)).ok();
     file.into_iter().flat_map(|file| BufReader::new(file.take(LONGEST_START)).lines().map_while(Result::ok))
@@ -156,7 +192,7 @@ mod tests {
         assert!(!is_of(folder.path(), "b/cam.mp4") && !is_of(folder.path(), "a/cam"));
         write(&format!("{start}{{\"event\":\"frame\",\"index\":0"));
         assert!(holds_run(folder.path()));
-        // What these call themselves is not what they are called on the command line.
+        // The name in the trace differs from the name on the command line.
         for (source, description) in
             [("-", "standard input"), ("file:///a%20b/cam.mp4", "/a b/cam.mp4 (mp4, H.264)")]
         {

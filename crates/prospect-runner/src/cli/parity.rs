@@ -6,16 +6,15 @@ use prospect_model::{Placement, SmolVlm};
 use serde::Serialize;
 
 use super::arguments::ParityArguments;
-use super::progress::progress_bar;
 use super::say::{fit_table, print, print_fitted};
-use crate::bench::shape;
+use crate::bench::{shape, shape_config};
 use crate::checkpoint;
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
+use crate::pace::decided_placement;
 use crate::parity::{Parity, compare, compare_shapes};
-use crate::placement::placement_of;
+use crate::progress::progress_bar;
 use crate::run::source_options;
-use crate::strategies::Registry;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -30,13 +29,13 @@ struct Report {
 const POLICIES: [PositionPolicy; 4] =
     [PositionPolicy::Rerotate, PositionPolicy::Preserve, PositionPolicy::Legacy, PositionPolicy::Recompute];
 
-pub(super) fn parity(arguments: &ParityArguments, strategies: &Registry) -> Result<(), RunError> {
-    let Some(settings) = arguments.common.resolve_or_print(strategies)? else { return Ok(()) };
+pub(super) fn parity(arguments: &ParityArguments) -> Result<(), RunError> {
+    let Some(settings) = arguments.common.resolve_or_print()? else { return Ok(()) };
     let reports = match &arguments.shape {
         Some(name) => vec![of_shape(name, &settings)?],
         None => of_checkpoint(arguments, &settings)?,
     };
-    match settings.output.json {
+    match arguments.json || settings.output.json {
         // Numbers always serialise.
         true => print(&serde_json::to_string_pretty(&reports).unwrap_or_default()),
         false => print_fitted(&text(&reports)),
@@ -45,7 +44,7 @@ pub(super) fn parity(arguments: &ParityArguments, strategies: &Registry) -> Resu
 }
 
 fn of_shape(name: &str, settings: &Settings) -> Result<Report, RunError> {
-    let other = placement_of(settings)?;
+    let other = decided_placement(settings, &shape_config(name)?)?;
     let models = [shape(name, Placement::default())?.model, shape(name, other)?.model];
     Ok(report(&models, PositionPolicy::Rerotate, compare_shapes([&models[0], &models[1]])?))
 }
@@ -54,7 +53,8 @@ fn of_shape(name: &str, settings: &Settings) -> Result<Report, RunError> {
 fn of_checkpoint(arguments: &ParityArguments, settings: &Settings) -> Result<Vec<Report>, RunError> {
     let files = checkpoint::find(settings.model.path.as_deref(), &Interrupt::default())?.files;
     let processor = files.processor()?;
-    let models = [files.model(Placement::default())?, files.model(placement_of(settings)?)?];
+    let other = decided_placement(settings, &files.config()?)?;
+    let models = [files.model(Placement::default())?, files.model(other)?];
     let video = match &arguments.source {
         Some(source) => source.clone(),
         None => checkpoint::from_repository("fixtures/workbench/videos/video_000.mp4")?.display().to_string(),

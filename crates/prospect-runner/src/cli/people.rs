@@ -11,7 +11,7 @@ use crate::error::RunError;
 use crate::silent_forever::Listener;
 use prospect_source::STDIN;
 
-/// Longest line that is heard, in bytes: whoever says more is no person.
+/// The longest line that is accepted, in bytes. A longer one does not come from a person.
 const LONGEST_LINE: u64 = 64 * 1024;
 
 /// Where lines come from.
@@ -26,10 +26,11 @@ pub(super) enum Listening {
 }
 
 impl Listening {
-    /// To `file` if one is named; else to the keyboard, where there is one and it is not the source.
+    /// Lines come from `file` if one is named, else from the keyboard, if there is one that is not the
+    /// source.
     ///
     /// # Errors
-    /// A file that is not there.
+    /// The file does not exist.
     pub(super) fn to(file: Option<&Path>, source: &str) -> Result<Self, RunError> {
         match file {
             Some(path) => match path.metadata() {
@@ -61,7 +62,7 @@ impl Listening {
                 complain("note", &format!("nobody is heard any more: {error}"));
             }
         };
-        // Without a thread nobody is heard; the stream goes on.
+        // Without a thread no lines are read; the stream continues.
         if let Err(error) = std::thread::Builder::new().name("people".to_owned()).spawn(listen) {
             complain("note", &format!("nobody is heard: {error}"));
         }
@@ -88,7 +89,7 @@ fn pass_on(mut lines: impl BufRead, input: &StreamInput<SmolVlmStreams>) -> io::
     }
 }
 
-/// A FIFO is opened for writing as well: it does not end when one of its writers goes.
+/// A FIFO is opened for writing too, so that it does not end when one of its writers leaves.
 fn open(path: &Path) -> io::Result<File> {
     File::options().read(true).write(is_fifo(path)).open(path)
 }
@@ -104,10 +105,11 @@ fn is_fifo(_: &Path) -> bool {
     false
 }
 
-/// Whether the terminal is this process's: one in the background that reads it is stopped. Where the system does not say,
-/// it is.
+/// Whether this process is in the foreground of its terminal; a background process that reads the terminal is
+/// stopped by the system. `true` if the system does not say.
 fn is_in_foreground() -> bool {
-    // Behind the program's name, which may have anything in it: state, parent, group, session, terminal, its group.
+    // The program's name may contain anything. Behind it: state, parent, group, session, terminal, foreground
+    // group.
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     match fields[..] {

@@ -1,10 +1,11 @@
-//! What a run leaves beside its trace: subtitles, a page, a video with the replies in it.
+//! Files that a run makes besides its trace: subtitles, a page, and a video with the replies in it.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use prospect_config::Settings;
-use prospect_journal::TraceSink;
+use prospect_journal::{JournalError, TraceSink};
 use prospect_session::Reply;
 use prospect_source::shown_name;
 
@@ -14,47 +15,47 @@ use crate::burn::Burn;
 use crate::display::{Display, Pictured};
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
-use crate::report::{RunToShow, TakenPictures};
+use crate::report::{self, RunToShow, TakenPictures};
 use crate::subtitles::{SubtitleFile, SubtitleFormat, Subtitled};
 
-/// Name of the files of subtitles beside a trace, without their ending.
+/// Name of the subtitle files beside a trace, without the ending.
 const SUBTITLES: &str = "replies";
 
-/// What is to be made of a run. No settings: they say nothing of the stream, and its trace is the same without them.
+/// The files to make. These are not settings, because the trace is the same without them.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What a run leaves")]
 pub(super) struct ResultArguments {
-    /// Write what is said as subtitles (SubRip) while it is said, beside the trace or into FILE.
+    /// Write the replies as SubRip subtitles while they come, beside the trace or into FILE.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     srt: Option<Option<PathBuf>>,
-    /// The same as WebVTT, which browsers show.
+    /// Write the replies as WebVTT subtitles, which browsers show.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     vtt: Option<Option<PathBuf>>,
-    /// At the end, write a page of the run beside its trace; the command `report` makes it as well.
+    /// At the end, write a page of the run beside its trace, as the command `report` does.
     #[arg(long)]
     report: bool,
-    /// At the end, write the video with what was said in its picture, through ffmpeg.
+    /// At the end, write the video with the replies in its picture, with ffmpeg.
     #[arg(long, value_name = "FILE")]
     burn: Option<PathBuf>,
 }
 
-/// What will be made.
+/// The files that will be made.
 pub(super) struct Results {
-    /// Per format that is asked for, the file that was named.
+    /// The requested formats, each with its file if one was named.
     subtitles: Vec<(SubtitleFormat, Option<PathBuf>)>,
     report: bool,
     burn: Option<Burn>,
-    /// Files that are made.
+    /// The subtitle files of the run.
     files: Vec<SubtitleFile>,
-    /// For the page.
+    /// Pictures for the page.
     pictures: TakenPictures,
 }
 
 impl Results {
-    /// Checks what is asked for.
+    /// Checks the arguments.
     ///
     /// # Errors
-    /// A file that has another ending, or that is there already unless it `may_replace` it; what [`Burn::of`] refuses.
+    /// A file has another ending, or it exists and `may_replace` is false; the errors of [`Burn::of`].
     pub(super) fn of(
         arguments: &ResultArguments,
         settings: &Settings,
@@ -75,8 +76,8 @@ impl Results {
         Ok(Self { subtitles, report, burn, files, pictures })
     }
 
-    /// Runs `stream`, whose trace lies in `folder`, so that everything is made that comes while it goes on. `earlier` is what it said
-    /// before, if it has begun before.
+    /// Runs `stream`, whose trace is in `folder`, and makes the files that are written during a run.
+    /// `earlier` has the replies of a stream that is resumed.
     pub(super) fn attend<T>(
         &mut self,
         folder: &Path,
@@ -85,7 +86,8 @@ impl Results {
         stream: impl FnOnce(&mut dyn TraceSink, &mut dyn Display) -> T,
     ) -> T {
         self.name_files(folder);
-        // Of what was said before there are no pictures: they are taken from the video then.
+        // The earlier replies of a resumed stream have no pictures here; the page takes all from the video
+        // then.
         let takes_pictures = self.report && earlier.is_none();
         let mut subtitled = Subtitled::new(trace, &mut self.files, earlier.unwrap_or_default());
         match takes_pictures {
@@ -94,7 +96,8 @@ impl Results {
         }
     }
 
-    /// The files of subtitles of a run that writes into `folder`. What is burnt in comes from one of them, under a plain name.
+    /// Adds the subtitle files of a run that writes into `folder`. Replies are burnt in from one with a plain
+    /// name.
     fn name_files(&mut self, folder: &Path) {
         let beside = |format: SubtitleFormat| folder.join(SUBTITLES).with_extension(format.ending());
         for (format, named) in &self.subtitles {
@@ -107,11 +110,11 @@ impl Results {
         }
     }
 
-    /// Makes what is made at the end of a run, and says where everything lies. A run that did not come to its end has its page all the
-    /// same; then its failure is what counts.
+    /// Makes the files that are written at the end of a run, and prints their paths. A failed run gets its
+    /// page too; its failure is the outcome then.
     ///
     /// # Errors
-    /// `outcome`, or the page or the video.
+    /// The error of `outcome`, or the page or the video cannot be made.
     pub(super) fn finish(&self, ended: &Ended<'_>, outcome: Result<(), RunError>) -> Result<(), RunError> {
         let made = self.make(ended, outcome.is_ok());
         if let (Err(_), Err(error)) = (&outcome, &made) {
@@ -120,13 +123,38 @@ impl Results {
         outcome.and(made)
     }
 
+    /// Deletes the subtitles and the page that an earlier run left beside its trace, if this run does not
+    /// write them: they would show another run than the trace.
+    ///
+    /// # Errors
+    /// [`JournalError::Write`].
+    fn forget_stale(&self, trace: &Path) -> Result<(), RunError> {
+        let subtitles = trace.with_file_name(SUBTITLES);
+        let beside = [SubtitleFormat::Srt, SubtitleFormat::Vtt]
+            .map(|format| subtitles.with_extension(format.ending()));
+        let is_written = |file: &PathBuf| self.files.iter().any(|written| written.path() == file);
+        let page = (!self.report).then(|| trace.with_file_name(report::FILE_NAME));
+        for path in beside.into_iter().filter(|file| !is_written(file)).chain(page) {
+            match std::fs::remove_file(&path) {
+                Err(source) if source.kind() != ErrorKind::NotFound => {
+                    return Err(JournalError::Write { path, source }.into());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn make(&self, ended: &Ended<'_>, is_whole: bool) -> Result<(), RunError> {
-        let Ended { trace, source, says, interrupt } = *ended;
+        let Ended { trace, source, says, replaces, interrupt } = *ended;
         let say = |what: &str, path: &Path| {
             if says {
                 print(&format!("{what}: {}", path.display()));
             }
         };
+        if replaces {
+            self.forget_stale(trace)?;
+        }
         self.files.iter().for_each(|file| say("subtitles", file.path()));
         if self.report {
             let video = PathBuf::from(shown_name(source));
@@ -136,7 +164,7 @@ impl Results {
         }
         if let Some(burn) = self.burn.as_ref().filter(|_| is_whole) {
             let subtitles = trace.with_file_name(SUBTITLES).with_extension(SubtitleFormat::Vtt.ending());
-            // Ctrl-C that ended a live stream is answered: the video has an interrupt of its own.
+            // A Ctrl-C that ended a live stream must not also end ffmpeg.
             let answered = Interrupt::default();
             burn.make(&subtitles, if interrupt.is_given() { &answered } else { interrupt })?;
             say("video", burn.to());
@@ -145,20 +173,22 @@ impl Results {
     }
 }
 
-/// A run that is over.
+/// A run that has ended.
 #[derive(Clone, Copy)]
 pub(super) struct Ended<'a> {
     /// Its trace.
     pub(super) trace: &'a Path,
-    /// What it streamed.
+    /// Its source.
     pub(super) source: &'a str,
     /// Whether people read standard output.
     pub(super) says: bool,
-    /// Ends what takes long.
+    /// Whether it took the place of an earlier run in the same folder.
+    pub(super) replaces: bool,
+    /// Ends long work.
     pub(super) interrupt: &'a Interrupt,
 }
 
-/// Refuses a file that is hardly meant: a video in the place of its subtitles, or subtitles that somebody else made.
+/// Refuses a file that is probably a mistake: one with another ending, or one that exists.
 fn check_file(file: &Path, ending: &str, may_replace: bool) -> Result<(), RunError> {
     let refused = |problem: &str, expected: String| {
         Err(RunError::Argument {

@@ -28,7 +28,7 @@ use prospect_evaluation::annotations::Annotations;
 use prospect_journal::{Tee, TraceSink};
 use prospect_session::{Event, Reply};
 
-/// The video that is streamed where none is named.
+/// The video that is streamed if none is named.
 const DEFAULT_VIDEO: &str = "fixtures/workbench/videos/video_000.mp4";
 
 pub(super) fn run(
@@ -37,13 +37,11 @@ pub(super) fn run(
     interrupt: &Interrupt,
 ) -> Result<(), RunError> {
     let Some(settings) = arguments.common.resolve_or_print(strategies)? else { return Ok(()) };
-    let source = match &arguments.source {
-        Some(source) => source.clone(),
-        None => from_repository(DEFAULT_VIDEO)?.display().to_string(),
-    };
+    let source = source(arguments)?;
     let annotations = run::annotations_of(&settings, &source)?;
     let listening = Listening::to(arguments.ask_file.as_deref(), &source)?;
-    silent_forever::check(&settings, annotations.as_ref(), listening.listener())?;
+    let frames = || run::frames_in_file(&settings, &source, interrupt);
+    silent_forever::check(&settings, annotations.as_ref(), listening.listener(), frames)?;
     let KeepingArguments { resume, overwrite, .. } = arguments.keeping;
     let mut results = Results::of(&arguments.results, &settings, &source, resume || overwrite)?;
     let (checkpoint, settings) = Checkpoint::load_for_stream(&settings, interrupt)?;
@@ -65,7 +63,7 @@ pub(super) fn run(
     let stream = |trace: &mut dyn TraceSink, display: &mut dyn Display| {
         let on_open = Box::new(|input| listening.begin(input));
         let (keeper, tells_words) = (keeper.as_ref(), display.shows_words());
-        // A stream that is written down goes on later.
+        // A stream that is saved can be continued later.
         let ends_live = keeper.is_none();
         let keeping = Keeping { keeper, suspended, tells_words, ends_live, on_open: Some(on_open) };
         run::run(inputs, keeping, trace, display)
@@ -75,10 +73,8 @@ pub(super) fn run(
     let stream =
         |trace: &mut dyn TraceSink, display: &mut dyn Display| stream(&mut Gauged { trace, gauges }, display);
     if says {
-        print_fitted(&format!(
-            "memory: {}",
-            memory(&settings, strategies, annotations.as_ref(), &checkpoint)?
-        ));
+        arguments.common.note_defaults(&settings);
+        say_memory(&settings, strategies, annotations.as_ref(), &checkpoint)?;
     }
     display.earlier(earlier.clone().unwrap_or_default());
     let outcome = match says {
@@ -93,26 +89,37 @@ pub(super) fn run(
         tell_places(Some(trace.path()).filter(|_| trace.has_begun()), resumable);
     }
     match trace.has_begun() {
-        true => results
-            .finish(&Ended { trace: trace.path(), source: &source, says, interrupt }, outcome.map(drop)),
+        true => results.finish(
+            &Ended { trace: trace.path(), source: &source, says, replaces: overwrite, interrupt },
+            outcome.map(drop),
+        ),
         false => outcome.map(drop),
     }
 }
 
-/// What the cache holds of the stream.
-fn memory(
+/// The source that is named, or the video of the repository.
+fn source(arguments: &RunArguments) -> Result<String, RunError> {
+    match &arguments.source {
+        Some(source) => Ok(source.clone()),
+        None => Ok(from_repository(DEFAULT_VIDEO)?.display().to_string()),
+    }
+}
+
+/// Says how much of the stream the cache holds.
+fn say_memory(
     settings: &Settings,
     strategies: &Registry,
     annotations: Option<&Annotations>,
     checkpoint: &Checkpoint,
-) -> Result<MemorySpan, RunError> {
+) -> Result<(), RunError> {
     let rule = || strategies.overflow_rule(&settings.context);
     let guidance = annotations.map(Annotations::guidance).unwrap_or_default();
     let stream = SilentStream::new(settings, rule()?, guidance, &checkpoint.processor)?;
-    Ok(MemorySpan::of(&stream, &rule()?)?)
+    print_fitted(&format!("memory: {}", MemorySpan::of(&stream, &rule()?)?));
+    Ok(())
 }
 
-/// Where the run is written down: its trace, and the stream that can go on.
+/// Prints the paths of the trace and of the saved stream.
 fn tell_places(trace: Option<&Path>, resumable: Option<&Keeper>) {
     if let Some(trace) = trace {
         print(&format!("trace: {}", trace.display()));
@@ -122,7 +129,7 @@ fn tell_places(trace: Option<&Path>, resumable: Option<&Keeper>) {
     }
 }
 
-/// What shows the run to a person; of a run whose standard output is JSON, nothing.
+/// The display of the run. A run with JSON on standard output has none.
 fn display(settings: &Settings, gauges: &Rc<Cell<Gauges>>) -> Box<dyn Display> {
     if settings.output.json {
         Box::new(Silent)
@@ -133,7 +140,8 @@ fn display(settings: &Settings, gauges: &Rc<Cell<Gauges>>) -> Box<dyn Display> {
     }
 }
 
-/// What writes the stream down, if that is asked for; a stream that is there is not lost without a word.
+/// The keeper that saves the stream, if one is requested. An existing saved stream is not replaced without
+/// `--overwrite`.
 fn keeper(
     keeping: &KeepingArguments,
     settings: &Settings,
@@ -149,7 +157,8 @@ fn keeper(
     Ok(Some(keeper))
 }
 
-/// What a stream has said that goes on, by the part of its trace that the checkpoint knows. What cannot be read was not said.
+/// The earlier replies of a resumed stream, from the part of its trace that the saved stream covers. Lines
+/// that cannot be read are left out.
 fn earlier_replies(trace: &Path, bytes: u64) -> Vec<Reply> {
     let Ok(file) = std::fs::File::open(trace) else { return Vec::new() };
     let lines = BufReader::new(file.take(bytes)).lines().map_while(Result::ok);

@@ -20,7 +20,7 @@ use crate::verbosity::{self, Level};
 
 /// The video of the page's demo.
 const DEMO_VIDEO: &str = "fixtures/workbench/videos/video_000.mp4";
-/// How often it is looked whether the server should end.
+/// Interval at which the server checks for an interrupt.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// Threads that read from connections and write to them; the model has its own.
 const CONNECTION_THREADS: usize = 2;
@@ -36,7 +36,7 @@ pub(super) fn serve(
     let options = options(arguments, layers.cameras())?;
     let folder = options.folder.clone();
     std::fs::create_dir_all(&folder).map_err(|source| RunError::Write { path: folder.clone(), source })?;
-    // Another server would take these sessions for its own.
+    // A second server in the same folder would resume the same sessions.
     let lock = Lock::of_folder(&folder)?;
     lock.missing().iter().for_each(|note| complain("note", note));
     start_log(arguments.log_json, verbosity)?;
@@ -66,14 +66,14 @@ pub(super) fn serve(
             .await;
         Ok(())
     });
-    // A receiver of events that does not answer is waited for no longer.
+    // Receivers of events that do not answer are not waited for.
     runtime.shutdown_background();
     served
 }
 
 /// The video of the repository, for its own model.
 fn demo() -> Result<Option<Demo>, RunError> {
-    // A binary that was moved away has none.
+    // A binary that was moved out of its repository has no demo video.
     let Ok(video) = from_repository(DEMO_VIDEO) else { return Ok(None) };
     let annotations = Annotations::beside(&video).map(|file| Annotations::from_file(&file)).transpose()?;
     let system_prompt = annotations.and_then(|annotations| annotations.system_prompt);
@@ -81,7 +81,7 @@ fn demo() -> Result<Option<Demo>, RunError> {
 }
 
 /// # Errors
-/// A server that anybody could reach and drive, without a word that this is meant.
+/// Other machines could use the server, and neither keys nor `--insecure` were given.
 fn options(arguments: &ServeArguments, cameras: &[CameraSettings]) -> Result<ServeOptions, RunError> {
     let listen = arguments.listen;
     let keys = match &arguments.api_key_file {
@@ -116,7 +116,7 @@ fn served(named: &[(String, String)], settings: &[CameraSettings]) -> Result<Vec
         let camera = ServedCamera::new(name, source)?;
         // Numbers, words and lists always become JSON.
         let order = serde_json::to_value(order).unwrap_or_default();
-        // Looked at whether it is watched or not.
+        // Checked for every camera, watched or not.
         let watched = camera.clone().watched(&order)?;
         cameras.push(if *watch { watched } else { camera });
     }
@@ -124,14 +124,14 @@ fn served(named: &[(String, String)], settings: &[CameraSettings]) -> Result<Vec
     Ok(cameras)
 }
 
-/// Lines about the server on standard error: text for people, JSON for programs. How much, the flags say; without them `PROSPECT_LOG`;
-/// without that `RUST_LOG`.
+/// Starts the log on standard error, as text or as JSON. Its level comes from the flags, else from
+/// `PROSPECT_LOG`, else from `RUST_LOG`.
 fn start_log(json: bool, VerbosityArguments { verbose, quiet }: &VerbosityArguments) -> Result<(), RunError> {
     use tracing_subscriber::EnvFilter;
     let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
     let filter = match (Level::chosen(*verbose, *quiet, None), variable(verbosity::VARIABLE)) {
         (Ok(level), _) if verbose + quiet > 0 => EnvFilter::new(level.name()),
-        // What it says of no module is said of all others.
+        // A bare level holds for every module that no directive names.
         (_, Some(text)) if Level::chosen(0, 0, Some(&text)).is_ok() => EnvFilter::new(format!("info,{text}")),
         (_, Some(_)) => EnvFilter::new("info"),
         (_, None) => EnvFilter::new(variable("RUST_LOG").unwrap_or_else(|| "info".to_owned())),

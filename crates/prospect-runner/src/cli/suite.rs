@@ -5,20 +5,20 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::arguments::SuiteArguments;
-use super::common::CommonArguments;
-use super::output_folder::suite_folder;
-use super::progress::progress_bar;
+use super::common::VideoArguments;
+use super::output_folder::{OtherSuite, suite_folder};
 use super::say::{complain, print, print_fitted};
 use super::tables;
 use crate::checkpoint::Checkpoint;
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
+use crate::progress::progress_bar;
 use crate::report;
 use crate::silent_forever::{self, Listener};
 use crate::similarity::similarity;
 use crate::strategies::{Registry, SANITY};
 use crate::suite::{
-    Merged, RunResult, Shard, ShardOutcome, Store, Suite, Told, Variant, Video, merge, videos,
+    Merged, RunResult, Shard, ShardOutcome, SharedInputs, Store, Suite, Told, Variant, Video, merge, videos,
     with_annotations,
 };
 use prospect_config::Settings;
@@ -26,7 +26,7 @@ use prospect_evaluation::annotations::Annotations;
 use prospect_evaluation::{LEAST_VIDEOS, StrategySummary};
 use prospect_foreign::one_line;
 
-/// The strategy that the others are compared with where nothing else is asked for and it is among them.
+/// The default baseline, if it is among the strategies.
 const BASELINE: &str = "unlimited";
 
 /// What `--json` prints.
@@ -39,10 +39,10 @@ struct Printed<'a> {
     strategies: &'a [StrategySummary],
 }
 
-/// Runs `sources` under `strategies`, and shows the suite once all of it is there.
+/// Runs `sources` under `strategies`, and shows the suite when it is complete.
 pub(super) fn run(
     arguments: &SuiteArguments,
-    common: &CommonArguments,
+    common: &VideoArguments,
     registry: &Registry,
     sources: &[PathBuf],
     strategies: &[String],
@@ -52,16 +52,20 @@ pub(super) fn run(
     let Some(settings) = common.resolve_or_print(registry)? else { return Ok(()) };
     let shard = chosen_shard(arguments.shard)?;
     check_strategies(strategies)?;
+    let baseline = baseline(arguments, strategies)?;
     let videos = with_annotations(videos(sources, settings.evaluation.annotations.as_deref())?)?;
     check_somebody_speaks(&settings, &videos)?;
     let (checkpoint, settings) = Checkpoint::load_for_stream(&settings, interrupt)?;
     let similarity = similarity(&settings)?;
-    let suite_videos = || videos.iter().map(|(video, _)| video);
-    let folder = suite_folder(&settings, name, |folder| Store::new(folder).is_for(suite_videos()));
+    let variants = variants(common, registry, strategies, &checkpoint)?;
+    let inputs = SharedInputs::of_all(&variants, &checkpoint.files)?;
+    let other = |folder: &Path| other_suite(folder, &variants, &inputs, &videos);
+    let folder = suite_folder(&settings, name, arguments.overwrite, other)?;
     let suite = Suite {
         videos,
-        variants: variants(common, registry, strategies, &checkpoint)?,
-        baseline: baseline(arguments, strategies)?,
+        variants,
+        inputs,
+        baseline,
         store: Store::new(&folder),
         strategies: registry,
         checkpoint: &checkpoint,
@@ -88,7 +92,7 @@ pub(super) fn run(
     if outcome.missing == 0 {
         return show(&merge(std::slice::from_ref(&folder))?, &folder, settings.output.json);
     }
-    // The other shards are still at work, or write elsewhere.
+    // The other shards are still running, or write into other folders.
     if settings.output.json {
         print(&serde_json::json!({ "shard": shard.to_string(), "missing": outcome.missing }).to_string());
     } else {
@@ -104,9 +108,23 @@ pub(super) fn run(
     }
 }
 
+/// What a suite of these strategies and videos would replace in a folder.
+fn other_suite(
+    folder: &Path,
+    variants: &[Variant],
+    inputs: &[SharedInputs],
+    videos: &[(Video, Annotations)],
+) -> Option<OtherSuite> {
+    let (store, videos) = (Store::new(folder), videos.iter().map(|(video, _)| video));
+    match store.is_for(videos.clone()) {
+        true => store.first_lost(variants, inputs, videos).map(OtherSuite::Result),
+        false => Some(OtherSuite::Videos),
+    }
+}
+
 /// Refuses a suite if the assistant could not speak in any of its videos.
 fn check_somebody_speaks(settings: &Settings, videos: &[(Video, Annotations)]) -> Result<(), RunError> {
-    let check = |annotations| silent_forever::check(settings, Some(annotations), Listener::Nobody);
+    let check = |annotations| silent_forever::check(settings, Some(annotations), Listener::Nobody, || None);
     let mut checks = videos.iter().map(|(_, annotations)| check(annotations));
     match checks.next() {
         Some(Err(refusal)) if checks.all(|check| check.is_err()) => Err(refusal),
@@ -114,7 +132,8 @@ fn check_somebody_speaks(settings: &Settings, videos: &[(Video, Annotations)]) -
     }
 }
 
-/// The part of the runs that this process does: what it was told, or what a scheduler's variables say, which is said.
+/// The part of the runs that this process does: the argument, or else the variables of a scheduler, which a
+/// note reports.
 fn chosen_shard(asked: Option<Shard>) -> Result<Shard, RunError> {
     let variable = |name: &str| std::env::var(name).ok();
     match (asked, Shard::from_scheduler(variable)) {
@@ -134,7 +153,7 @@ fn chosen_shard(asked: Option<Shard>) -> Result<Shard, RunError> {
     }
 }
 
-/// One run in a log that is no terminal.
+/// The line of one run in a log.
 fn result_line(
     (count, runs): (usize, usize),
     variant: &Variant,
@@ -151,7 +170,7 @@ fn result_line(
     format!("{count} of {runs}: {} {}: {became}", variant.name, video.name)
 }
 
-/// A strategy twice would share a folder with itself.
+/// Refuses a strategy that is named twice: both would use the same folder.
 fn check_strategies(strategies: &[String]) -> Result<(), RunError> {
     let twice = (1..strategies.len()).find(|index| strategies[..*index].contains(&strategies[*index]));
     match twice {
@@ -182,7 +201,7 @@ pub(super) fn show(merged: &Merged, folder: &Path, json: bool) -> Result<(), Run
                 .for_each(|problem| print_fitted(&format!("{}: {problem}", summary.strategy)));
         }
     }
-    // The figures are out before anything can go wrong with the page.
+    // Figures are printed and written before the page, so that a failure of the page loses nothing.
     let store = Store::new(folder);
     store.put_text(report::CSV_NAME, &report::csv(summaries))?;
     store.put_text(report::LATEX_NAME, &report::latex(summaries, videos))?;
@@ -207,7 +226,7 @@ pub(super) fn show(merged: &Merged, folder: &Path, json: bool) -> Result<(), Run
 }
 
 fn variants(
-    common: &CommonArguments,
+    common: &VideoArguments,
     registry: &Registry,
     strategies: &[String],
     checkpoint: &Checkpoint,

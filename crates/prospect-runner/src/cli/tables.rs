@@ -5,7 +5,7 @@ use crate::report::cost::COSTS;
 use crate::report::figure::{shown, shown_difference, shown_interval};
 use prospect_evaluation::{Figure, Interval, METRICS, Metric, StrategySummary};
 
-/// Metrics that the terminal has room for; JSON and report have all.
+/// The metrics in the table. JSON and report have all of them.
 const SHOWN: [&str; 10] = [
     "f1",
     "exact_f1",
@@ -19,7 +19,7 @@ const SHOWN: [&str; 10] = [
     "meteor_exact_stem",
 ];
 
-/// How right the replies are; F1 with its interval and its difference to the baseline.
+/// The quality of the replies: F1 with its interval and its difference to the baseline.
 pub(super) fn quality(summaries: &[StrategySummary], baseline: Option<&str>) -> String {
     let metrics: Vec<&Metric> = METRICS.iter().filter(|metric| SHOWN.contains(&metric.key)).collect();
     let mut header = vec!["strategy".to_owned(), "F1".to_owned(), "95% interval".to_owned()];
@@ -50,7 +50,7 @@ fn difference(figure: &Figure) -> [String; 2] {
     [value, interval(difference.interval)]
 }
 
-/// What they took.
+/// The cost of the runs.
 pub(super) fn cost(summaries: &[StrategySummary]) -> String {
     let labels = COSTS.iter().map(|column| column.label.to_owned());
     let mut rows = vec![std::iter::once("strategy".to_owned()).chain(labels).collect()];

@@ -1,4 +1,4 @@
-//! How many threads compute: what `RAYON_NUM_THREADS` asks for, as far as the machine has them.
+//! The number of computing threads: that of `RAYON_NUM_THREADS`, limited by the machine.
 
 use std::thread::available_parallelism;
 
@@ -6,13 +6,13 @@ use prospect_model::start_threads;
 
 use crate::error::RunError;
 
-/// The variable by which a person asks for a number.
+/// The variable with the requested number.
 const VARIABLE: &str = "RAYON_NUM_THREADS";
 
-/// Starts the threads; gives a line for the person where there are fewer than were asked for.
+/// Starts the threads. Returns a note if there are fewer than requested.
 ///
 /// # Errors
-/// [`RunError::Model`] if the system does not give them.
+/// [`RunError::Model`] if the system refuses the threads.
 pub(super) fn start() -> Result<Option<String>, RunError> {
     let machine = available_parallelism().map_or(1, usize::from);
     let (threads, note) = choose(std::env::var(VARIABLE).ok().as_deref(), machine);
@@ -20,8 +20,8 @@ pub(super) fn start() -> Result<Option<String>, RunError> {
     Ok(note)
 }
 
-/// The number of threads, and what is said of it. More than the machine has only wait for each other: a job of a second took
-/// 90 with a thousand.
+/// The number of threads, and a note. Threads beyond those of the machine only wait for each other: a job of
+/// one second took 90 s with a thousand threads.
 fn choose(asked: Option<&str>, machine: usize) -> (usize, Option<String>) {
     let Some(asked) = asked else { return (machine, None) };
     match asked.trim().parse() {

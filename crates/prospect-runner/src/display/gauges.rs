@@ -1,4 +1,4 @@
-//! What a person watches of a stream beside its frames: how full the cache is, how far the model is behind, what was dropped.
+//! The figures beside the number of frames: fill of the cache, delay of the model, dropped frames.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,18 +9,18 @@ use prospect_session::{Event, Words};
 use crate::outlet::tell;
 use crate::verbosity::Level;
 
-/// The figures by the last events.
+/// The figures after the last event.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Gauges {
     cache_tokens: usize,
     max_seq_len: usize,
     dropped: usize,
-    /// Of a stream with a pace of its own.
+    /// The delay in seconds, if the stream has a pace of its own.
     lag_ms: Option<f64>,
 }
 
 impl Gauges {
-    /// Of a cache of so many tokens: a stream that goes on does not say it again.
+    /// For a cache of this many tokens. The trace of a resumed stream does not repeat the number.
     pub fn within(max_seq_len: usize) -> Self {
         Self { max_seq_len, ..Self::default() }
     }
@@ -39,7 +39,7 @@ impl Gauges {
     }
 }
 
-/// `, cache 71%, 0.4 s behind, 3 dropped`; of what is not known or did not happen, nothing.
+/// `, cache 71%, 0.4 s behind, 3 dropped`. Unknown figures and zeros are left out.
 impl std::fmt::Display for Gauges {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.max_seq_len > 0 {
@@ -56,7 +56,8 @@ impl std::fmt::Display for Gauges {
     }
 }
 
-/// Reads the figures off the events on their way to a trace, and tells of what happens inside, if as much as that is asked for.
+/// Passes events on to a trace and takes the figures from them. With `-v` it also reports events on standard
+/// error.
 pub struct Gauged<'a> {
     /// The trace.
     pub trace: &'a mut dyn TraceSink,
@@ -88,7 +89,7 @@ impl TraceSink for Gauged<'_> {
     }
 }
 
-/// An event in a line, and how much it matters; what a display shows anyway is not told again.
+/// The line and the level of an event; `None` for events that the display shows.
 fn told(event: &Event) -> Option<(Level, String)> {
     Some(match event {
         Event::Budget { max_seq_len, reserved_seq_len, .. } => (

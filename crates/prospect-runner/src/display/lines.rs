@@ -6,7 +6,7 @@ use std::io::Write;
 use prospect_session::Reply;
 
 use super::Display;
-use crate::layout::fitted;
+use crate::layout::{counted, fitted};
 use crate::run::Outcome;
 use prospect_evaluation::annotations::{Annotations, Message};
 use prospect_evaluation::{WINDOW_FRAMES, exact_counts};
@@ -169,8 +169,11 @@ impl<W: Write> Display for Lines<W> {
         self.show_missed(outcome.span.1 + 1e-6);
         let (p50, p95) = (statistics.percentile_ms(0.50), statistics.percentile_ms(0.95));
         self.line(&format!(
-            "{} frames, {} replies, {} overflows, at most {} tokens in the cache; a frame took {p50:.1} ms (p95 {p95:.1} ms)",
-            statistics.frames, statistics.replies, statistics.overflows, statistics.peak_cache_tokens
+            "{}, {}, {}, at most {} tokens in the cache; a frame took {p50:.1} ms (p95 {p95:.1} ms)",
+            counted(statistics.frames, "frame", "frames"),
+            counted(statistics.replies, "reply", "replies"),
+            counted(statistics.overflows, "overflow", "overflows"),
+            statistics.peak_cache_tokens
         ));
         if let Some(pace) = statistics.pace_summary() {
             self.line(&format!(

@@ -70,7 +70,7 @@ impl Display for Terminal {
             true => (ProgressDrawTarget::stderr(), error_width()),
             false => (ProgressDrawTarget::stdout(), output_width()),
         };
-        // Longer lines than the terminal's are cut at its end: the figures come before what can be done without.
+        // Lines are cut at the end of the terminal, so the most important figures come first.
         self.template = match (length, width.is_none_or(|width| width >= WIDTH_FOR_BAR)) {
             (Some(_), true) => "{wide_bar} {pos}/{len} frames, {rate}{prefix}, {eta} left",
             (Some(_), false) => "{pos}/{len}{prefix}, {eta} left",
@@ -79,6 +79,8 @@ impl Display for Terminal {
         };
         self.bar = ProgressBar::with_draw_target(length.map(|frames| frames as u64), target);
         self.draw_as(self.template);
+        // The first frame may take long.
+        self.bar.tick();
     }
 
     fn shows_words(&self) -> bool {

@@ -1,8 +1,8 @@
 //! Lines that break at words.
 
-/// The text with every line that is wider than `width` broken at words. What goes on stands under what a line says: behind its name, in
-/// lines of names and values (two spaces and more are between them), else behind its indentation. A word that is wider than the terminal
-/// stays whole, so that a path can be copied.
+/// The text with every line that is wider than `width` broken at words. The rest of a line is indented like
+/// its text. In a line of a name and a value, with two or more spaces between them, it is indented like the
+/// value. A word that is wider than the terminal stays whole, so that a path can be copied.
 pub(crate) fn fitted(text: &str, width: Option<usize>) -> String {
     let Some(width) = width else { return text.to_owned() };
     let lines = text.split('\n').map(|line| match line.chars().count() <= width {
@@ -37,7 +37,7 @@ fn broken(line: &str, width: usize) -> String {
     lines.join("\n")
 }
 
-/// Where the value of a line begins, if that leaves half of the width for it; else where its text begins.
+/// The column at which the value of a line begins, if that leaves half of the width; else that of its text.
 fn continuation(line: &str, width: usize) -> usize {
     let letters: Vec<char> = line.chars().collect();
     let begin = letters.iter().take_while(|letter| **letter == ' ').count();

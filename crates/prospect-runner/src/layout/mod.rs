@@ -1,4 +1,4 @@
-//! How text stands on a terminal: lines break at words, tables have no line that is wider than the terminal.
+//! Text that fits a terminal: lines break at words, and tables are not wider than the terminal.
 
 mod fit;
 mod table;
@@ -10,16 +10,21 @@ use std::io::IsTerminal;
 
 use terminal_size::{Width, terminal_size_of};
 
-/// Narrower than this nothing is readable: a smaller figure is a mistake.
+/// A number with its noun: `1 reply`, `2 replies`.
+pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// The least width that is used. A smaller figure is a mistake.
 const LEAST_WIDTH: usize = 20;
 
-/// Columns that standard output has: those of its terminal, or what `COLUMNS` says of a pipe. `None` for a pipe without it, whose
-/// lines are as long as they are.
+/// The columns of standard output: those of its terminal, or `COLUMNS` for a pipe. `None` for a pipe without
+/// `COLUMNS`, whose lines are not broken.
 pub(crate) fn output_width() -> Option<usize> {
     width_of(&std::io::stdout())
 }
 
-/// Columns that standard error has.
+/// The columns of standard error.
 pub(crate) fn error_width() -> Option<usize> {
     width_of(&std::io::stderr())
 }
@@ -44,7 +49,7 @@ fn width_of(stream: &(impl IsTerminal + std::os::windows::io::AsHandle)) -> Opti
     usable(if stream.is_terminal() { size(stream).map(|Width(width)| usize::from(width)) } else { None })
 }
 
-/// A terminal that does not say how wide it is, and a pipe, have what `COLUMNS` says.
+/// The width, or `COLUMNS` for a pipe and for a terminal that does not report its width.
 fn usable(width: Option<usize>) -> Option<usize> {
     let told = || std::env::var("COLUMNS").ok()?.trim().parse().ok();
     width.filter(|width| *width > 0).or_else(told).map(|width| width.max(LEAST_WIDTH))

@@ -1,14 +1,14 @@
-//! Tables that align, and that are no wider than a terminal.
+//! Aligned tables that are not wider than a terminal.
 
-/// Between two columns.
+/// The space between two columns.
 const GAP: usize = 2;
 
-/// Rows under a header, two spaces between columns; the first column to the left, numbers to the right. Where that is wider than `width`,
-/// the words of the header stand under each other; where that is still too wide, the columns that have no room stand below in a table
-/// of their own, which begins with the first column again.
+/// Rows under a header, with two spaces between columns. The first column is aligned to the left, the others
+/// to the right. If the table is wider than `width`, the words of the header are stacked. If it is still too
+/// wide, the columns without room follow below in a second table, which repeats the first column.
 pub(crate) fn aligned(rows: &[Vec<String>], width: Option<usize>) -> String {
     let one = Table::of(rows, false);
-    // A single column has nothing that could stand below.
+    // With a single column there is nothing to move below.
     let is_too_wide = |width: &usize| one.width() > *width && one.widths.len() > 1;
     let Some(width) = width.filter(is_too_wide) else { return one.text() };
     let stacked = Table::of(rows, true);
@@ -25,14 +25,14 @@ pub(crate) fn aligned(rows: &[Vec<String>], width: Option<usize>) -> String {
     tables.join("\n\n")
 }
 
-/// Lines of cells, the header's first, and the width of every column.
+/// The lines of cells, beginning with the header, and the width of every column.
 struct Table {
     lines: Vec<Vec<String>>,
     widths: Vec<usize>,
 }
 
 impl Table {
-    /// `stacks`: the header has as many lines as its longest cell has words.
+    /// If `stacks` is true, the header has as many lines as its longest cell has words.
     fn of(rows: &[Vec<String>], stacks: bool) -> Self {
         let mut lines = Vec::new();
         for (number, row) in rows.iter().enumerate() {
@@ -53,19 +53,19 @@ impl Table {
         self.width_of(1..=self.widths.len().saturating_sub(1))
     }
 
-    /// Of a table with the first column and these.
+    /// The width of a table of the first column and these columns.
     fn width_of(&self, columns: std::ops::RangeInclusive<usize>) -> usize {
         let others = self.widths.get(columns).unwrap_or_default();
         self.widths.first().map_or(0, |first| first + others.iter().map(|width| GAP + width).sum::<usize>())
     }
 
-    /// The first column and these.
+    /// The table of the first column and these columns.
     fn part(&self, columns: std::ops::Range<usize>) -> Self {
         let take = |line: &Vec<String>| {
             line.first().into_iter().chain(line.get(columns.clone()).unwrap_or_default()).cloned().collect()
         };
         let lines: Vec<Vec<String>> = self.lines.iter().map(take).collect();
-        // A header line of other columns may have nothing for these.
+        // A line of the stacked header may be empty for these columns.
         let is_blank = |line: &Vec<String>| line.iter().all(String::is_empty);
         Self::of(&lines.into_iter().filter(|line| !is_blank(line)).collect::<Vec<_>>(), false)
     }
@@ -83,7 +83,7 @@ impl Table {
     }
 }
 
-/// A header's cells with their words under each other, the last words in the last line.
+/// The cells of a header with their words stacked. The last words are in the last line.
 fn stacked(header: &[String]) -> Vec<Vec<String>> {
     let words: Vec<Vec<&str>> = header.iter().map(|cell| cell.split_whitespace().collect()).collect();
     let height = words.iter().map(Vec::len).max().unwrap_or(0).max(1);
@@ -137,7 +137,7 @@ mod tests {
             "drop_all   1.25",
         ];
         assert_eq!(aligned(&table, Some(24)), expected.join("\n"));
-        // Every line has room, whatever the width.
+        // Every line fits at every width.
         for width in 20..60 {
             let shown = aligned(&table, Some(width));
             assert!(shown.lines().all(|line| line.chars().count() <= width), "{width}: {shown}");

@@ -23,6 +23,8 @@ pub(super) struct Row {
     similarity: Option<String>,
     reference: Option<String>,
     picture: Option<String>,
+    /// Whether the reply was cut because it repeats itself.
+    repeats: bool,
 }
 
 /// The rows of a run. `frames_of_replies` has the frame of each reply.
@@ -33,11 +35,13 @@ pub(super) fn rows(
     frames_of_replies: &[usize],
     thumbnails: &Thumbnails,
 ) -> Vec<Row> {
+    let repeats: Vec<bool> = events.iter().filter_map(repeats).collect();
     let replies = judgement.replies.iter().enumerate().map(|(index, reply)| Row {
         kind: if judged { verdict(reply.verdict) } else { "said" },
         similarity: reply.reference.map(|_| format!("{:.2}", reply.similarity)),
         reference: reply.reference.map(|reference| judgement.references[reference].text.clone()),
         picture: frames_of_replies.get(index).and_then(|frame| thumbnails.id(*frame)),
+        repeats: repeats.get(index).copied().unwrap_or(false),
         ..Row::new("said", index, reply.time, &reply.text)
     });
     let missed = judgement.missed().into_iter().zip(&judgement.references).enumerate();
@@ -66,7 +70,16 @@ impl Row {
             similarity: None,
             reference: None,
             picture: None,
+            repeats: false,
         }
+    }
+}
+
+/// Whether a reply was cut because it repeats itself.
+fn repeats(event: &Event) -> Option<bool> {
+    match event {
+        Event::Reply { repeats, .. } => Some(*repeats),
+        _ => None,
     }
 }
 

@@ -10,6 +10,7 @@ use super::stream::{Stream, frame_of_reply};
 use super::thumbnails::Thumbnails;
 use super::timeline::{Timeline, timeline};
 use crate::error::RunError;
+use crate::layout::counted;
 use prospect_evaluation::{Verdict, VideoRun};
 use prospect_session::{Event, PutBack};
 
@@ -143,8 +144,6 @@ fn outcome(run: &VideoRun) -> String {
 
 /// The outcome of a run without references.
 fn unjudged_outcome(run: &VideoRun) -> String {
-    let counted =
-        |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
     let (replies, evictions) = (run.judgement.replies.len(), run.cost.evictions);
     format!("{}, {}", counted(replies, "reply", "replies"), counted(evictions, "eviction", "evictions"))
 }

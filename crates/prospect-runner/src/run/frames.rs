@@ -72,6 +72,14 @@ pub(crate) fn open_by(
     Ok(prospect_source::open_with(source, source_options(settings), &input, stop)?)
 }
 
+/// The number of frames that a file or folder will deliver, if it says so before it is read. `None` for
+/// every other source, and for one that cannot be opened: the run reports that.
+pub(crate) fn frames_in_file(settings: &Settings, source: &str, interrupt: &Interrupt) -> Option<usize> {
+    // A camera or a FIFO must be opened once only.
+    std::fs::metadata(source).ok().filter(|about| about.is_file() || about.is_dir())?;
+    open(settings, source, Behind::default(), &interrupt.stop_signal()).ok()?.length()
+}
+
 /// Begins to read a source, which ends at the signal `stop`.
 pub(super) fn deliver(
     settings: &Settings,

@@ -12,7 +12,7 @@ pub use drive::Drive;
 pub use frames::Prepared;
 #[cfg(feature = "serve")]
 pub(crate) use frames::open_by;
-pub(crate) use frames::{input_options, source_options};
+pub(crate) use frames::{frames_in_file, input_options, source_options};
 pub use inputs::{RunInputs, annotations_of};
 pub(crate) use inputs::{annotations_file, settings_without_secrets};
 pub use outcome::Outcome;

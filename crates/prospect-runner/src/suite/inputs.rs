@@ -31,7 +31,7 @@ pub struct Inputs {
 }
 
 /// The inputs that all runs of a strategy share, read once.
-pub(super) struct SharedInputs {
+pub struct SharedInputs {
     config: serde_json::Value,
     model: Stamp,
     similarity: Stamp,
@@ -39,7 +39,15 @@ pub(super) struct SharedInputs {
 }
 
 impl SharedInputs {
-    pub(super) fn of(variant: &Variant, model: &ModelFiles) -> Result<Self, RunError> {
+    /// The shared inputs of every strategy, in order.
+    ///
+    /// # Errors
+    /// The checkpoint, the sentence encoder or the program cannot be read.
+    pub fn of_all(variants: &[Variant], model: &ModelFiles) -> Result<Vec<Self>, RunError> {
+        variants.iter().map(|variant| Self::of(variant, model)).collect()
+    }
+
+    fn of(variant: &Variant, model: &ModelFiles) -> Result<Self, RunError> {
         let settings = &variant.settings;
         let mut config = run::settings_without_secrets(settings);
         if let Some(config) = config.as_object_mut() {
@@ -76,12 +84,14 @@ impl Inputs {
         })
     }
 
-    /// Whether an existing result can have the same inputs, judged by file lengths only. Used for runs
-    /// of other shards.
+    /// Whether an existing result can have the same inputs. The video is judged by its length only, so
+    /// that it is not read.
     pub(super) fn may_be(&self, shared: &SharedInputs, video: &Video) -> bool {
         let bytes = std::fs::metadata(&video.source).map(|about| about.len());
         self.config == shared.config
             && self.model == shared.model
+            && self.similarity == shared.similarity
+            && self.program == shared.program
             && (video.source.is_dir() || bytes.is_ok_and(|bytes| bytes == self.video.bytes))
     }
 

@@ -16,7 +16,7 @@ mod video;
 mod work;
 
 pub use dataset::videos;
-pub use inputs::Inputs;
+pub use inputs::{Inputs, SharedInputs};
 pub use merge::{Merged, merge};
 pub use shard::Shard;
 pub use store::{RunResult, Store, SuiteDescription};

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::inputs::Inputs;
+use super::inputs::{Inputs, SharedInputs};
 use super::shard::Shard;
+use super::variant::Variant;
 use super::video::Video;
 use crate::error::RunError;
 use prospect_evaluation::{Cost, Judgement};
@@ -73,6 +74,14 @@ pub struct RunResult {
     pub cost: Cost,
     /// Laws of traces that its trace breaks.
     pub broken_laws: Vec<String>,
+}
+
+impl RunResult {
+    /// Whether the result stands. A run that failed is repeated, and so is one that broke a law: two
+    /// processes may have worked on it at the same time.
+    pub(super) fn is_sound(&self) -> bool {
+        self.error.is_none() && self.broken_laws.is_empty()
+    }
 }
 
 /// Reads and writes a suite's folder.
@@ -172,6 +181,23 @@ impl Store {
             }
         }
         shared > 0
+    }
+
+    /// The folder of the first run whose result was made from other inputs than a suite of these strategies
+    /// and videos has. That suite would do the run anew, and the result would be lost.
+    pub fn first_lost<'a>(
+        &self,
+        variants: &[Variant],
+        inputs: &[SharedInputs],
+        videos: impl Iterator<Item = &'a Video> + Clone,
+    ) -> Option<PathBuf> {
+        let strategies = variants.iter().zip(inputs);
+        let mut runs = strategies.flat_map(|strategy| videos.clone().map(move |video| (strategy, video)));
+        runs.find_map(|((variant, inputs), video)| {
+            let there = self.result(&variant.folder(), &video.name).filter(RunResult::is_sound)?;
+            let is_lost = !there.inputs.may_be(inputs, video);
+            is_lost.then(|| self.run_folder(&variant.folder(), &video.name))
+        })
     }
 
     /// Writes the suite's description.

@@ -28,6 +28,8 @@ pub struct Suite<'a> {
     pub videos: Vec<(Video, Annotations)>,
     /// Every strategy, in order.
     pub variants: Vec<Variant>,
+    /// What the runs of each strategy depend on, in the same order.
+    pub inputs: Vec<SharedInputs>,
     /// The strategy that the others are compared with.
     pub baseline: Option<String>,
     /// The folder of the results.
@@ -98,14 +100,9 @@ impl Suite<'_> {
         lock.missing().iter().for_each(|note| progress(Told::Note(note)));
         self.store.put_description(&self.description())?;
         let mut outcome = ShardOutcome::default();
-        let shared = self
-            .variants
-            .iter()
-            .map(|variant| SharedInputs::of(variant, &self.checkpoint.files))
-            .collect::<Result<Vec<_>, _>>()?;
         for (number, variant, video, annotations) in self.jobs() {
             // Consecutive numbers are different videos of one strategy.
-            let shared = &shared[number / self.videos.len()];
+            let shared = &self.inputs[number / self.videos.len()];
             if !shard.has(number) {
                 let there = self.store.result(&variant.folder(), &video.name);
                 // Only the shard that owns the run reads the video. Here its length has to be enough.
@@ -118,11 +115,8 @@ impl Suite<'_> {
             let _lock = self.store.lock_run(&variant.folder(), &video.name)?;
             // A process with another division into shards may have done the run meanwhile.
             let there = self.store.result(&variant.folder(), &video.name);
-            // A run that broke a law is repeated. Two processes may have worked on it at the same time.
-            let sound = |result: &RunResult| {
-                result.inputs == inputs && result.error.is_none() && result.broken_laws.is_empty()
-            };
-            let result = match there.filter(sound) {
+            let is_of_these = |result: &RunResult| result.is_sound() && result.inputs == inputs;
+            let result = match there.filter(is_of_these) {
                 Some(result) => result,
                 None => {
                     outcome.done += 1;

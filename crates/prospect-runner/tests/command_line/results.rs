@@ -64,6 +64,28 @@ fn subtitles_and_a_page_lie_beside_the_trace() {
 }
 
 #[test]
+fn a_run_that_replaces_another_leaves_none_of_its_subtitles_and_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = video("video_001.mp4");
+    let fixed = [source.to_str().unwrap(), "--out", "out", "--set", "stream.max_frames=4"];
+    let made = |more: &[&str]| {
+        let output = run(folder.path(), &[fixed.as_slice(), more].concat()).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let files = std::fs::read_dir(folder.path().join("out")).unwrap();
+        let mut names: Vec<String> =
+            files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        names.retain(|name| !name.starts_with('.'));
+        names.sort();
+        names
+    };
+    assert_eq!(
+        made(&["--srt", "--vtt", "--report"]),
+        ["replies.srt", "replies.vtt", "report.html", "trace.jsonl"]
+    );
+    assert_eq!(made(&["--overwrite", "--vtt"]), ["replies.vtt", "trace.jsonl"]);
+}
+
+#[test]
 fn a_page_is_made_later_and_of_a_run_that_was_cut_off() {
     let folder = tempfile::tempdir().unwrap();
     let source = video("video_001.mp4");

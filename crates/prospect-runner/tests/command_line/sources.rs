@@ -221,7 +221,7 @@ mod live {
         let Ended { out, output } = interrupted_behind_a_frame(&["--srt", "--report"]);
         let (printed, complaints) = (text(&output.stdout), text(&output.stderr));
         assert_eq!((output.status.code(), complaints.as_str()), (Some(0), ""));
-        assert!(printed.contains("\n1 frames, ") && printed.contains("\ntrace: "), "{printed}");
+        assert!(printed.contains("\n1 frame, ") && printed.contains("\ntrace: "), "{printed}");
         assert!(printed.contains("\nreport: "), "{printed}");
         let events = trace(out.path());
         let names = names(&events);

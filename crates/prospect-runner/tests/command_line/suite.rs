@@ -165,12 +165,20 @@ fn only_what_is_missing_or_made_from_something_else_is_done_again() {
     assert_eq!(first.len(), 8);
     let again = run(&[]);
     assert_eq!(changed(&first, &again), 0);
-    let other_settings = run(&["--set", "generation.max_new_tokens=31"]);
+    // Results of other settings are lost only if somebody says so.
+    let other = ["--set", "stream.max_frames=9", "--set", "generation.max_new_tokens=31"];
+    let refused = program(&arguments(out.path(), dataset.path(), &other)).output().unwrap();
+    let (line, code) = complaint(&refused);
+    assert!(line.contains("other settings") && line.contains("--overwrite") && code == 2, "{line}");
+    let other_settings = run(&["--set", "generation.max_new_tokens=31", "--overwrite"]);
     assert_eq!(changed(&again, &other_settings), 8);
     // Another video under the same name.
     std::fs::copy(videos().join("video_001.mp4"), dataset.path().join("video_000.mp4")).unwrap();
-    let other_video = run(&["--set", "generation.max_new_tokens=31"]);
+    let other_video = run(&["--set", "generation.max_new_tokens=31", "--overwrite"]);
     assert_eq!(changed(&other_settings, &other_video), 4);
+    // A suite of other videos.
+    let (line, code) = complaint(&eval(out.path(), &[]));
+    assert!(line.contains("runs of other videos") && line.contains("--overwrite") && code == 2, "{line}");
 }
 
 #[test]
@@ -198,7 +206,7 @@ fn what_does_not_belong_together_is_refused_in_one_line() {
     assert!(eval(other.path(), &[quick.as_slice(), &["--baseline", "none"]].concat()).status.success());
     refused(&merge(&[out.path(), other.path()]), "another suite");
     // The same suite, made with other settings.
-    let longer = ["--set", "stream.max_frames=3"];
+    let longer = ["--set", "stream.max_frames=3", "--overwrite"];
     assert!(eval(other.path(), &longer).status.success());
     std::fs::remove_dir_all(other.path().join("none")).unwrap();
     std::fs::remove_dir_all(out.path().join("sanity")).unwrap();

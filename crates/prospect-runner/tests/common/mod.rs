@@ -16,10 +16,10 @@ pub fn workbench() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/workbench")
 }
 
-/// The trace of a video of the workbench, with the annotations beside it.
-pub fn stream(settings: &Settings, video: &str) -> Vec<Event> {
+/// The trace of a video, with the annotations beside it.
+pub fn stream(settings: &Settings, video: &Path) -> Vec<Event> {
     let (checkpoint, settings) = Checkpoint::load_for_stream(settings, &Interrupt::default()).unwrap();
-    let source = workbench().join(format!("videos/{video}.mp4")).display().to_string();
+    let source = video.display().to_string();
     let annotations = run::annotations_of(&settings, &source).unwrap();
     let (mut events, strategies) = (Vec::new(), Registry::default());
     let inputs = RunInputs {

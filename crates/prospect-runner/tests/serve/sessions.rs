@@ -7,14 +7,14 @@ use prospect_session::Event;
 use serde_json::{Value, json};
 
 use crate::client::{RunningServer, SESSIONS, frames, order, png};
-use crate::common::stream;
+use crate::common::{stream, workbench};
 
 const VIDEO: &str = "video_000";
 
 /// The replies of a run over the video, with their times.
 pub(crate) fn of_a_run() -> Vec<(f64, String)> {
     let layers = Layers::new().file_text("workbench.toml".as_ref(), WORKBENCH_CONFIG).unwrap();
-    let events = stream(&layers.resolve().unwrap(), VIDEO);
+    let events = stream(&layers.resolve().unwrap(), &workbench().join(format!("videos/{VIDEO}.mp4")));
     let reply = |event| match event {
         Event::Reply { time, text, .. } => Some((time, text)),
         _ => None,
