@@ -83,3 +83,10 @@ fn workbench_videos_give_the_tokens_of_the_reference() {
     let trained = Trained { folder: workbench(), config: "workbench.toml", budget: "384" };
     assert!(trained.compare_all() >= 6);
 }
+
+#[test]
+fn memory_videos_give_the_tokens_of_the_reference() {
+    let trained =
+        Trained { folder: workbench().with_file_name("memory"), config: "memory.toml", budget: "1024" };
+    assert!(trained.compare_all() >= 4);
+}
