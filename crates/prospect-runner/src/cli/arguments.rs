@@ -141,6 +141,9 @@ pub(super) struct ServeArguments {
     /// The most sessions at a time.
     #[arg(long, value_name = "SESSIONS", default_value_t = 64, help_heading = "Sessions")]
     pub(super) max_sessions: usize,
+    /// The most sessions of one key at a time. Default: half of --max-sessions if there are several keys.
+    #[arg(long, value_name = "SESSIONS", requires = "api_key_file", help_heading = "Sessions")]
+    pub(super) max_sessions_per_key: Option<usize>,
     /// Write the log as lines of JSON.
     #[arg(long)]
     pub(super) log_json: bool,

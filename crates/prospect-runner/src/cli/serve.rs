@@ -98,7 +98,11 @@ fn options(arguments: &ServeArguments, cameras: &[CameraSettings]) -> Result<Ser
     if arguments.insecure && !listen.ip().is_loopback() {
         complain("note", &format!("--insecure: whoever reaches {listen} drives this server"));
     }
-    let limits = Limits { sessions: arguments.max_sessions, ..Limits::default() };
+    let sessions = arguments.max_sessions;
+    // One of several keys alone leaves places for the others.
+    let of_key = if keys.count() > 1 { sessions.div_ceil(2) } else { sessions };
+    let sessions_of_key = arguments.max_sessions_per_key.unwrap_or(of_key);
+    let limits = Limits { sessions, sessions_of_key, ..Limits::default() };
     let origins = Origins::new(arguments.allow_origin.iter().cloned());
     let (allowed, fetch) = (AllowedSources::new(&arguments.allow_source)?, arguments.fetch);
     let (folder, cameras) = (arguments.state.clone(), served(&arguments.cameras, cameras)?);

@@ -74,12 +74,20 @@ impl Keys {
             if key.chars().count() < LEAST_LETTERS {
                 return Err(KeyError::Short { path: path.to_owned(), line });
             }
-            keys.push(digest(key));
+            let digest = digest(key);
+            if !keys.contains(&digest) {
+                keys.push(digest);
+            }
         }
         match keys.is_empty() {
             true => Err(KeyError::None { path: path.to_owned() }),
             false => Ok(Self(keys)),
         }
+    }
+
+    /// The number of different keys.
+    pub fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// The caller who presents this key; `None` if the key is unknown. All digests are compared
@@ -118,7 +126,9 @@ mod tests {
 
     #[test]
     fn every_key_is_somebody_and_others_are_nobodys() {
-        let keys = keys("# two\naaaaaaaaaaaaaaaaaaaa\n\nbbbbbbbbbbbbbbbbbbbb\r\n").unwrap();
+        let keys =
+            keys("# two\naaaaaaaaaaaaaaaaaaaa\n\nbbbbbbbbbbbbbbbbbbbb\r\naaaaaaaaaaaaaaaaaaaa\n").unwrap();
+        assert_eq!(keys.count(), 2);
         let (a, b) = (keys.caller(Some("aaaaaaaaaaaaaaaaaaaa")), keys.caller(Some("bbbbbbbbbbbbbbbbbbbb")));
         assert!(a.is_some() && b.is_some() && a != b && a != Some(Caller::ANYBODY));
         for wrong in

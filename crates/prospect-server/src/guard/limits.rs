@@ -19,6 +19,9 @@ pub struct Limits {
     pub waiting_frames: usize,
     /// Most running sessions.
     pub sessions: usize,
+    /// Most running sessions of one key, so that one alone cannot take all places. The server's own
+    /// sessions have no such bound.
+    pub sessions_of_key: usize,
     /// Most sessions of one key, those included that are suspended or have ended.
     pub kept_sessions: usize,
     /// Most simultaneous connections.
@@ -45,6 +48,7 @@ impl Default for Limits {
             frames_a_request: 64,
             waiting_frames: 4,
             sessions: 64,
+            sessions_of_key: 64,
             kept_sessions: 1024,
             connections: 1024,
             idle: Duration::from_secs(600),

@@ -139,7 +139,7 @@ impl SessionTable {
             if session.state() != State::Suspended {
                 return Err(ApiError::over("the session is not suspended: expected one that is"));
             }
-            self.check_room(&sessions)?;
+            self.check_room(&sessions, session.owner)?;
             session.set_state(State::Watching);
         }
         let started = self.start(session, true);
@@ -235,7 +235,7 @@ impl SessionTable {
                 "{most} sessions are kept: expected some to be deleted first"
             )));
         }
-        self.check_room(&sessions)?;
+        self.check_room(&sessions, session.owner)?;
         check_name(&sessions, session)?;
         sessions.insert(session.id.clone(), Arc::clone(session));
         Ok(())
@@ -257,15 +257,24 @@ impl SessionTable {
         }
     }
 
-    fn check_room(&self, sessions: &Sessions) -> Result<(), ApiError> {
-        let going_on = going_on(sessions);
-        match going_on >= self.limits.sessions {
-            true => Err(ApiError::too_many(format!(
-                "{going_on} sessions are open: expected at most {} at a time",
-                self.limits.sessions
-            ))),
-            false => Ok(()),
+    /// # Errors
+    /// As many sessions run as may, of all callers or of this one.
+    fn check_room(&self, sessions: &Sessions, owner: Caller) -> Result<(), ApiError> {
+        let (most, most_of_key) = (self.limits.sessions, self.limits.sessions_of_key);
+        let all = sessions.values().filter(|session| is_running(session)).count();
+        if all >= most {
+            let message = format!("{all} sessions are open: expected at most {most} at a time");
+            return Err(ApiError::too_many(message));
         }
+        let of_key = of_owner(sessions, owner).filter(|session| is_running(session)).count();
+        // The operator's cameras are not one caller among others.
+        if of_key >= most_of_key && owner != Caller::SERVER {
+            let message = format!(
+                "{of_key} sessions of this key are open: expected at most {most_of_key} of one key at a time"
+            );
+            return Err(ApiError::too_many(message));
+        }
+        Ok(())
     }
 
     /// Opens the session's stream. The caller holds [`LiveSession::change`].
@@ -336,7 +345,7 @@ impl SessionTable {
 
     /// Number of running sessions.
     pub(crate) fn count(&self) -> usize {
-        going_on(&self.sessions.lock())
+        self.sessions.lock().values().filter(|session| is_running(session)).count()
     }
 
     /// Suspends a session and frees its cache.
@@ -456,8 +465,8 @@ fn has_ended(session: &LiveSession) -> bool {
     matches!(session.state(), State::Over | State::Failed(_))
 }
 
-fn going_on(sessions: &Sessions) -> usize {
-    sessions.values().filter(|session| session.state() == State::Watching).count()
+fn is_running(session: &LiveSession) -> bool {
+    session.state() == State::Watching
 }
 
 fn suspend(session: &LiveSession) -> Result<(), OpenError> {

@@ -7,7 +7,7 @@ use image::RgbImage;
 
 use super::*;
 use crate::backend::{About, Chat, ChatAnswer, LiveStream, Load, StreamEnd, StreamWatcher};
-use crate::guard::{AllowedSources, SystemResolver};
+use crate::guard::{AllowedSources, Keys, SystemResolver};
 use crate::notify::NotifyOptions;
 use crate::sources::ServedCamera;
 
@@ -281,6 +281,30 @@ fn ended_sessions_make_room_and_nobody_is_shut_out_by_another() {
     let mut expected = [second.id.clone(), third.id.clone()];
     expected.sort();
     assert_eq!(left, expected, "the one that was asked for last stays");
+}
+
+#[test]
+fn one_key_cannot_take_all_places() {
+    let limits = Limits { sessions: 4, sessions_of_key: 2, ..Limits::default() };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("keys"), "one-one-one-one-one\nother-other-other\n").unwrap();
+    let keys = Keys::from_file(&folder.path().join("keys")).unwrap();
+    let caller = |key: &str| keys.caller(Some(key)).unwrap();
+    let (one, other) = (caller("one-one-one-one-one"), caller("other-other-other"));
+    let Fixture { table, .. } = table(8, limits);
+    let refused = |result: Result<Arc<LiveSession>, ApiError>| result.map(drop).unwrap_err();
+    let first = table.open(one, &order("{}")).unwrap();
+    table.open(one, &order("{}")).unwrap();
+    let error = refused(table.open(one, &order("{}")));
+    assert!(error.status.as_u16() == 429 && error.message.contains("of one key"), "{error}");
+    // A suspended session gives its place to others of the key, and is refused with them.
+    table.suspend(one, &first.id).unwrap();
+    table.open(one, &order("{}")).unwrap();
+    assert_eq!(refused(table.resume(one, &first.id)).status.as_u16(), 429);
+    assert_eq!(first.state(), State::Suspended);
+    table.open(other, &order("{}")).unwrap();
+    assert!(table.open(Caller::SERVER, &order("{}")).is_ok());
+    assert!(refused(table.open(other, &order("{}"))).message.contains("4 at a time"), "of all keys");
 }
 
 #[test]
