@@ -11,6 +11,7 @@
 //! waits for them.
 
 mod backend;
+mod body_room;
 mod data_address;
 mod error;
 mod fetch;

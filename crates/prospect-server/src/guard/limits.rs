@@ -7,7 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Most bytes of a request body.
     pub body_bytes: usize,
-    /// Most bytes of all request bodies that are in memory at the same time.
+    /// Most bytes of all request bodies, and of the messages of WebSockets that are worked on, at the same
+    /// time.
     pub bodies_bytes: usize,
     /// Most pixels of a picture.
     pub pixels: u64,
@@ -32,6 +33,11 @@ pub struct Limits {
     pub request: Duration,
     /// Time after which a connection is closed if the client reads nothing that is sent.
     pub write: Duration,
+    /// Time without a message after which the client of a WebSocket is pinged. After as long again the
+    /// connection is closed. What the server sends meanwhile does not count.
+    pub silence: Duration,
+    /// Interval of the comments that keep a stream of events open.
+    pub keep_alive: Duration,
     /// Most characters of a text.
     pub text: usize,
     /// Most events of a session that are kept for readers.
@@ -54,6 +60,8 @@ impl Default for Limits {
             idle: Duration::from_secs(600),
             request: Duration::from_secs(60),
             write: Duration::from_secs(30),
+            silence: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(15),
             text: 16_384,
             events: 4096,
         }

@@ -1,4 +1,5 @@
-//! Bounds what the bodies of all requests take in memory together, and the time in which a body comes.
+//! Bounds what the bodies of all requests take in memory together, and the time in which a body comes. The
+//! messages of WebSockets take of the same memory while they are worked on (`realtime.rs`).
 
 use std::error::Error;
 use std::sync::Arc;
@@ -9,9 +10,10 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::{Stream, StreamExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+use crate::body_room::{BodyRoom, NoRoom};
 use crate::error::ApiError;
 use crate::mutex::Mutex;
 use crate::state::Shared;
@@ -23,8 +25,8 @@ pub(super) enum BodyError {
     #[error("the body did not come in time")]
     TooSlow,
     /// The bodies of all requests take as much as they may.
-    #[error("the bodies of other requests fill the memory: expected fewer at a time")]
-    NoRoom,
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
 }
 
 impl BodyError {
@@ -39,7 +41,7 @@ impl From<BodyError> for ApiError {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::TooSlow => Self::new(StatusCode::REQUEST_TIMEOUT, "too_slow", error),
-            BodyError::NoRoom => Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_room", error),
+            BodyError::NoRoom(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_room", error),
         }
     }
 }
@@ -47,7 +49,7 @@ impl From<BodyError> for ApiError {
 /// Counts the body of a request until the response begins. A client takes of the budget only what it has
 /// sent, so that one that sends nothing more keeps nobody else out.
 pub(super) async fn bound(State(state): State<Shared>, request: Request, next: Next) -> Response {
-    let taken = Arc::default();
+    let taken = Taken::default();
     let until = Instant::now() + state.limits.request;
     let (head, body) = request.into_parts();
     let body = counted(body.into_data_stream(), Arc::clone(&state.bodies), Arc::clone(&taken), until);
@@ -57,7 +59,7 @@ pub(super) async fn bound(State(state): State<Shared>, request: Request, next: N
 }
 
 /// What a request has taken of the budget.
-type Taken = Arc<Mutex<Option<OwnedSemaphorePermit>>>;
+type Taken = Arc<Mutex<BodyRoom>>;
 
 /// The pieces of a body, each of them once it is counted.
 fn counted<E: Into<axum::BoxError>>(
@@ -74,25 +76,13 @@ fn counted<E: Into<axum::BoxError>>(
                 Err(_) => Some((Err(BodyError::TooSlow.into()), None)),
                 Ok(None) => None,
                 Ok(Some(Err(error))) => Some((Err(error.into()), None)),
-                Ok(Some(Ok(piece))) => match take(&budget, &taken, piece.len()) {
+                Ok(Some(Ok(piece))) => match taken.lock().take(&budget, piece.len()) {
                     Ok(()) => Some((Ok(piece), Some(pieces))),
-                    Err(error) => Some((Err(error.into()), None)),
+                    Err(error) => Some((Err(BodyError::from(error).into()), None)),
                 },
             }
         }
     })
-}
-
-/// Takes room for further bytes.
-fn take(budget: &Arc<Semaphore>, taken: &Taken, bytes: usize) -> Result<(), BodyError> {
-    let bytes = u32::try_from(bytes).map_err(|_| BodyError::NoRoom)?;
-    let more = Arc::clone(budget).try_acquire_many_owned(bytes).map_err(|_| BodyError::NoRoom)?;
-    let mut taken = taken.lock();
-    match taken.as_mut() {
-        Some(all) => all.merge(more),
-        None => *taken = Some(more),
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -137,7 +127,10 @@ mod tests {
             let piece = || stream::iter([Ok(Bytes::from(vec![0; 30])), Ok(Bytes::from(vec![0; 30]))]);
             let (one, other, patience) = (Taken::default(), Taken::default(), Duration::from_secs(60));
             assert_eq!(read(piece(), (&budget, &one), patience).await, Ok(60));
-            assert_eq!(read(piece(), (&budget, &other), patience).await, Err(Some(BodyError::NoRoom)));
+            assert_eq!(
+                read(piece(), (&budget, &other), patience).await,
+                Err(Some(BodyError::NoRoom(NoRoom)))
+            );
             drop((one, other));
             assert_eq!(budget.available_permits(), 100);
         });

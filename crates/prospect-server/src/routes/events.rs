@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::{Path, State};
@@ -15,16 +14,13 @@ use tokio::sync::watch;
 
 use super::extract::Asked;
 use crate::error::ApiError;
-use crate::guard::Caller;
+use crate::guard::{Caller, Limits};
 use crate::session::{LiveSession, LoggedEvent};
 use crate::state::Shared;
 
-/// Interval of comments that keep the connection open.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
 /// Comments in a stream of events, which keep its connection open.
-pub(super) fn keep_alive() -> KeepAlive {
-    KeepAlive::new().interval(KEEP_ALIVE)
+pub(super) fn keep_alive(limits: &Limits) -> KeepAlive {
+    KeepAlive::new().interval(limits.keep_alive)
 }
 
 /// Query parameters: where a reader begins.
@@ -49,7 +45,7 @@ pub(super) async fn stream(
         let next = reader.next().await?;
         Some((Ok(next.to_sse()), reader))
     });
-    Ok(Sse::new(events).keep_alive(keep_alive()))
+    Ok(Sse::new(events).keep_alive(keep_alive(&state.limits)))
 }
 
 /// Reads a session's events in order, and waits for further ones.

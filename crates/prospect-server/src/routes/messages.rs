@@ -57,7 +57,7 @@ pub(super) async fn say(
                 SseEvent::default().id(event.number.to_string()).event(event.name).data(event.data.as_ref());
             Some((Ok::<_, Infallible>(sent), answer))
         });
-        return Ok(Sse::new(events).keep_alive(keep_alive()).into_response());
+        return Ok(Sse::new(events).keep_alive(keep_alive(&state.limits)).into_response());
     }
     if !wait {
         let queued = json!({ "object": "streaming.message", "state": "queued" });

@@ -15,12 +15,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::bodies::BodyError;
 use super::changes;
 use super::door::PROTOCOL;
 use super::events::{EventReader, NextEvent};
 use super::extract::Asked;
 use super::frames;
 use super::sessions::{aside, open_session};
+use crate::body_room::BodyRoom;
 use crate::data_address::{bytes_of, decoded};
 use crate::error::ApiError;
 use crate::guard::Caller;
@@ -30,9 +32,6 @@ use crate::place::Place;
 use crate::session::{LiveSession, LoggedEvent};
 use crate::state::Shared;
 
-/// After this time without a message of the client it is pinged; after as long again the connection is
-/// closed. What the server sends meanwhile does not count.
-const SILENCE: Duration = Duration::from_secs(30);
 /// Time limit for the client to take a message.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -147,7 +146,7 @@ impl Conversation {
                     None => std::future::pending().await,
                 }
             };
-            let silence = if self.is_asked { 2 * SILENCE } else { SILENCE };
+            let silence = self.state.limits.silence * if self.is_asked { 2 } else { 1 };
             let went_on = tokio::select! {
                 event = next => match event {
                     Some(event) => self.tell_event(event).await,
@@ -224,9 +223,19 @@ impl Conversation {
     }
 
     async fn hear(&mut self, message: Message) -> Result<(), Gone> {
+        // The library holds a message of each connection while it comes. What is worked on takes of the
+        // memory for all bodies.
+        let mut room = BodyRoom::default();
+        let mut take = |bytes: usize| room.take(&self.state.bodies, bytes).map_err(BodyError::from);
         let heard = match message {
-            Message::Binary(bytes) => self.push(bytes, None).await,
-            Message::Text(text) => self.take(&text).await,
+            Message::Binary(bytes) => match take(bytes.len()) {
+                Ok(()) => self.push(bytes, None).await,
+                Err(error) => Err(error.into()),
+            },
+            Message::Text(text) => match take(text.len()) {
+                Ok(()) => self.take(&text).await,
+                Err(error) => Err(error.into()),
+            },
             // The library answers pings.
             Message::Ping(_) | Message::Pong(_) => Ok(()),
             Message::Close(_) => return Err(Gone),

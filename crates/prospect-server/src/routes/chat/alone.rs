@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::super::events::keep_alive;
 use super::super::sessions::aside;
 use super::answering::{Answering, WORDS_WAITING, sent_in_parts, sent_whole};
 use super::media::{Media, Shown};
@@ -61,6 +62,7 @@ async fn streamed(
     answering: Answering,
     turn: OwnedSemaphorePermit,
 ) -> Result<Response, ApiError> {
+    let pauses = keep_alive(&state.limits);
     let (words, mut heard) = mpsc::channel::<Result<Value, ApiError>>(WORDS_WAITING);
     tokio::task::spawn_blocking(move || {
         let _turn = turn;
@@ -68,8 +70,8 @@ async fn streamed(
     });
     match tokio::time::timeout(REFUSAL, heard.recv()).await {
         Ok(Some(Err(error))) => Err(error),
-        Ok(Some(Ok(first))) => Ok(sent_in_parts(Some(first), heard)),
-        Ok(None) | Err(_) => Ok(sent_in_parts(None, heard)),
+        Ok(Some(Ok(first))) => Ok(sent_in_parts(Some(first), heard, pauses)),
+        Ok(None) | Err(_) => Ok(sent_in_parts(None, heard, pauses)),
     }
 }
 

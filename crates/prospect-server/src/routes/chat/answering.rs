@@ -5,13 +5,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue};
-use axum::response::sse::{Event as SseEvent, Sse};
+use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::super::events::keep_alive;
 use super::said::Said;
 use super::usage::Usage;
 use crate::error::ApiError;
@@ -100,6 +99,7 @@ pub(super) fn sent_whole(whole: Value) -> Response {
 pub(super) fn sent_in_parts(
     first: Option<Value>,
     parts: mpsc::Receiver<Result<Value, ApiError>>,
+    keep_alive: KeepAlive,
 ) -> Response {
     let others = futures_util::stream::unfold(parts, |mut parts| async move {
         let part = parts.recv().await?;
@@ -109,5 +109,5 @@ pub(super) fn sent_in_parts(
     let done = futures_util::stream::iter(["[DONE]".to_owned()]);
     let events =
         first.chain(others).chain(done).map(|data| Ok::<_, Infallible>(SseEvent::default().data(data)));
-    Sse::new(events).keep_alive(keep_alive()).into_response()
+    Sse::new(events).keep_alive(keep_alive).into_response()
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedMutexGuard, mpsc};
 use tokio::time::Instant;
 
+use super::super::events::keep_alive;
 use super::super::frames::{push_picture, result};
 use super::super::messages::{Answer, Awaited, heard};
 use super::super::sessions::{aside, open_session, over};
@@ -56,7 +57,7 @@ pub(super) async fn answer(
         };
     }
     let (words, parts) = mpsc::channel(WORDS_WAITING);
-    let id = session.id.clone();
+    let (id, pauses) = (session.id.clone(), keep_alive(&state.limits));
     tokio::spawn(async move {
         let _alone = alone;
         // Who does not read any more is told nothing more; the session goes on.
@@ -64,7 +65,7 @@ pub(super) async fn answer(
             let _ = words.send(Err(error)).await;
         }
     });
-    Ok(of_session(sent_in_parts(None, parts), Some(&id)))
+    Ok(of_session(sent_in_parts(None, parts, pauses), Some(&id)))
 }
 
 /// What a session is asked for that a conversation opens.
