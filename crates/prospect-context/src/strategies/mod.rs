@@ -3,6 +3,7 @@
 //! To add a strategy, add a file with its type, its description and its plan. Add its `mod`, its `pub use`
 //! and its line in [`BUILT_IN`] here, and its documents (docs/strategies.md lists them).
 
+mod chosen_frames;
 mod drop_all;
 mod drop_middle;
 mod drop_oldest_frames;
