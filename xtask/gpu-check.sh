@@ -155,7 +155,7 @@ check 120 "run with vision ahead" "$binary" run "$video" --device "$device" --se
 [ "$device" = cpu ] ||
   check 120 "run with words as graphs" "$binary" run "$video" --device "$device" --set model.kernels=graph --out "$out/run-graph"
 
-for strategy in drop_all drop_middle sink_window drop_oldest_frames keyframes summarize_and_drop summarize_with_dst hybrid none; do
+for strategy in drop_all drop_middle sink_window recent_frames anchor_fifo drop_oldest_frames keyframes events summarize_and_drop summarize_with_dst hybrid none; do
   check 120 "run $strategy" "$binary" run "$video" --device "$device" --strategy "$strategy" --out "$out/run-$strategy"
 done
 for positions in rerotate preserve legacy recompute; do

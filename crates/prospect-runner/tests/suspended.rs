@@ -27,9 +27,12 @@ const POSITIONS: [&str; 4] = ["legacy", "preserve", "rerotate", "recompute"];
 const EARLY: &str = "context.summarize_and_drop.summarize_at=0.5";
 const RANDOM: [&str; 3] = ["generation.sampling=random", "generation.temperature=1.5", "generation.seed=7"];
 
-/// The built-in strategies that have a number of tokens to keep, or those that have none.
+/// The built-in strategies that have a number of tokens or frames to keep, or those that have none.
 fn strategies(keep: bool) -> impl Iterator<Item = &'static str> {
-    let keeps = |strategy: &StrategyDescription| strategy.parameters_as(ParameterRole::Kept).next().is_some();
+    let has = |strategy: &StrategyDescription, role| strategy.parameters_as(role).next().is_some();
+    let keeps = move |strategy: &StrategyDescription| {
+        has(strategy, ParameterRole::Kept) || has(strategy, ParameterRole::KeptFrames)
+    };
     BUILT_IN.iter().filter(move |strategy| keeps(strategy) == keep).map(|strategy| strategy.name)
 }
 

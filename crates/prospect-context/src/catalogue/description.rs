@@ -74,7 +74,7 @@ impl StrategyDescription {
             let value: ParameterValue = match (parameter.kind, parameter.role) {
                 (ParameterKind::Count { least }, role) => {
                     let count = match role {
-                        Some(ParameterRole::Kept) => kept,
+                        Some(ParameterRole::Kept | ParameterRole::Evicted) => kept,
                         Some(ParameterRole::PartOfKept) => kept / 3,
                         Some(ParameterRole::SummaryLength) => summary,
                         Some(ParameterRole::SummaryPromptGrowth) => summary.saturating_mul(2),

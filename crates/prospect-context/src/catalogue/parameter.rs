@@ -48,6 +48,11 @@ pub enum ParameterRole {
     /// The most tokens that are chosen in another way. They are a part of the tokens of [`Self::Kept`], so
     /// the parameter adds nothing to their number.
     PartOfKept,
+    /// The most frames that stay after an eviction. The model says how many tokens a frame has, so no check
+    /// compares them with a budget.
+    KeptFrames,
+    /// The least tokens that an eviction takes out.
+    Evicted,
     /// The most tokens of a summary.
     SummaryLength,
     /// The prompt that asks the model for a summary.

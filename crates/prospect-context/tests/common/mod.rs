@@ -2,7 +2,8 @@
 
 use prospect_context::catalogue::StrategyDescription;
 use prospect_context::strategies::{
-    BUILT_IN, DropMiddle, DropOldestFrames, Hybrid, Keyframes, SinkWindow, SummarizeAndDrop, proassist,
+    AnchorFifo, BUILT_IN, DropMiddle, DropOldestFrames, Events, Hybrid, Keyframes, RecentFrames, SinkWindow,
+    SummarizeAndDrop, proassist,
 };
 use prospect_context::{ContextStrategy, PositionPolicy};
 
@@ -32,6 +33,12 @@ fn extreme() -> Vec<Box<dyn ContextStrategy>> {
         Box::new(DropOldestFrames { keep_frame_len: usize::MAX, positions }),
         Box::new(Keyframes { keep_frame_len: 120, recent_frame_len: 40, positions }),
         Box::new(Keyframes { keep_frame_len: usize::MAX, recent_frame_len: 0, positions: recompute }),
+        Box::new(Events { keep_frame_len: 120, recent_frame_len: 40, positions }),
+        Box::new(Events { keep_frame_len: usize::MAX, recent_frame_len: 0, positions: recompute }),
+        Box::new(RecentFrames { keep_frames: usize::MAX, positions: recompute }),
+        Box::new(RecentFrames { keep_frames: 0, positions }),
+        Box::new(AnchorFifo { anchor_frames: 0, evict_len: usize::MAX, positions }),
+        Box::new(AnchorFifo { anchor_frames: 3, evict_len: 0, positions: PositionPolicy::Preserve }),
         Box::new(Hybrid { prompt: prompt.clone(), max_summary_len: 0, last_keep_len: usize::MAX, positions }),
         Box::new(SinkWindow { n_sink: 4, window: 100, positions }),
         Box::new(SinkWindow { n_sink: 0, window: 0, positions }),

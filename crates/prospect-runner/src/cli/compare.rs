@@ -22,7 +22,8 @@ const POLICIES: [PositionPolicy; 4] =
 fn all() -> Vec<String> {
     let rank = |strategy: &&StrategyDescription| {
         let has = |role| strategy.parameters_as(role).next().is_some();
-        match (has(ParameterRole::SummaryLength), has(ParameterRole::Kept)) {
+        let keeps = has(ParameterRole::Kept) || has(ParameterRole::KeptFrames);
+        match (has(ParameterRole::SummaryLength), keeps) {
             (true, _) => 0,
             (false, true) => 1,
             (false, false) => 2,
@@ -76,8 +77,11 @@ mod tests {
                 "sink_window:recompute",
                 "sink_window:preserve",
                 "sink_window:legacy",
+                "recent_frames",
+                "anchor_fifo",
                 "drop_oldest_frames",
                 "keyframes",
+                "events",
                 "drop_all",
                 "none",
             ]
