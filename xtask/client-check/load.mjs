@@ -3,47 +3,27 @@
 // Every session is sent the workbench's pictures at its pace. Beside them are readers of events who never read. Printed are frames, drops,
 // refusals, the percentiles of the time from a picture's first byte to its answer, and the server's memory over time.
 
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import http from "node:http";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { ROOT, startedServer } from "../started-server.mjs";
+import { startedServer } from "../started-server.mjs";
+import { ask, pause, pictures, system_prompt } from "./workbench.mjs";
 
 const [binary, sessions = 32, fps = 2, seconds = 600, slow = 8] =
   process.argv.slice(2).map((argument, place) => (place ? Number(argument) : argument));
 if (!binary) throw new Error("expected a binary");
 
 const folder = mkdtempSync(join(tmpdir(), "load-"));
-const cut = spawnSync("ffmpeg", ["-loglevel", "error", "-i", join(ROOT, "fixtures/workbench/videos/video_000.mp4"), "-vf", `fps=${fps}`, join(folder, "%04d.png")]);
-if (cut.status !== 0) throw new Error(`expected ffmpeg: ${cut.stderr}`);
-const pictures = readdirSync(folder).filter((name) => name.endsWith(".png")).sort().map((name) => readFileSync(join(folder, name)));
-const { system_prompt } = JSON.parse(readFileSync(join(ROOT, "fixtures/workbench/videos/video_000.json"), "utf8"));
-
+const frames = pictures(folder, fps);
 const { child, address } = await startedServer(binary, join(folder, "state"), ["--max-sessions", "64"]);
-const agent = new http.Agent({ keepAlive: true, maxSockets: 256 });
-
-function ask(method, path, body, type) {
-  return new Promise((answered, failed) => {
-    const request = http.request(`${address}${path}`, { method, agent, headers: type && { "content-type": type } }, (answer) => {
-      const parts = [];
-      answer.on("data", (part) => parts.push(part));
-      answer.on("end", () => answered({ status: answer.statusCode, body: JSON.parse(Buffer.concat(parts).toString() || "null") }));
-    });
-    request.on("error", failed);
-    request.end(body);
-  });
-}
-
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 const memory = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))[1]) / 1024;
 const [times, counts, statuses] = [[], { frames: 0, dropped: 0, replies: 0, evictions: 0 }, {}];
 const began = performance.now();
 
 async function watch(number) {
-  const opened = await ask("POST", "/v1/streaming/sessions", JSON.stringify({ system_prompt }), "application/json");
+  const opened = await ask(address, "POST", "/v1/streaming/sessions", JSON.stringify({ system_prompt }));
   statuses[`open ${opened.status}`] = (statuses[`open ${opened.status}`] ?? 0) + 1;
   if (opened.status !== 201) return;
   const { id } = opened.body;
@@ -59,7 +39,7 @@ async function watch(number) {
     if (due > performance.now()) await pause(due - performance.now());
     const sent = performance.now();
     const path = `/v1/streaming/sessions/${id}/frames?time=${(frame / fps).toFixed(3)}`;
-    const { status, body } = await ask("POST", path, pictures[frame % pictures.length], "image/png");
+    const { status, body } = await ask(address, "POST", path, frames[frame % frames.length], "image/png");
     statuses[status] = (statuses[status] ?? 0) + 1;
     if (status !== 200) continue;
     times.push(performance.now() - sent);
