@@ -96,29 +96,25 @@ fn a_socket_that_answers_pings_stays_open() {
 
 #[test]
 fn messages_of_sockets_and_bodies_of_requests_have_one_memory() {
-    let server =
-        Running::start(Limits { bodies_bytes: 100_000, silence: Duration::from_secs(60), ..limits() });
+    // Room for one conversation and a small message.
+    let server = Running::start(Limits { bodies_bytes: 1500, silence: Duration::from_secs(60), ..limits() });
     let mut line = line(&server);
-    let mut answer_to = |message: Vec<u8>| {
-        line.send(Message::binary(message)).unwrap();
+    let mut code_of = |bytes: usize| {
+        line.send(Message::binary(vec![0; bytes])).unwrap();
         loop {
-            let event: serde_json::Value =
-                serde_json::from_str(line.read().unwrap().to_text().unwrap()).unwrap();
+            let text = line.read().unwrap().into_text().unwrap();
+            let event: serde_json::Value = serde_json::from_str(&text).unwrap();
             if event["type"] == "error" {
                 return event["error"]["code"].as_str().unwrap().to_owned();
             }
         }
     };
-    // A body of which some bytes do not come.
-    let mut held = connect(&server);
-    let head = format!(
-        "POST /v1/streaming/sessions HTTP/1.1\r\nhost: {}\r\ncontent-length: 70000\r\n\r\n",
-        server.address
-    );
-    held.write_all(head.as_bytes()).unwrap();
-    held.write_all(&vec![b' '; 60_000]).unwrap();
-    eventually("the message finds no room beside the body", || answer_to(vec![0; 50_000]) == "no_room");
-    assert_ne!(answer_to(vec![0; 10_000]), "no_room", "there is room for a small one");
-    drop(held);
-    eventually("the memory of the body is given back", || answer_to(vec![0; 50_000]) != "no_room");
+    assert_ne!(code_of(1000), "no_room");
+    // The body of a conversation is held until the answer is there.
+    let client = ask(&server, CHAT, &asked(""));
+    eventually("the answer begins", || server.work.begun.load(Ordering::SeqCst) == 1);
+    assert_eq!(code_of(1000), "no_room");
+    assert_ne!(code_of(100), "no_room", "there is room for a small one");
+    drop(client);
+    eventually("the memory of the conversation is given back", || code_of(1000) != "no_room");
 }

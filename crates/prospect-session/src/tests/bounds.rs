@@ -137,7 +137,8 @@ proptest! {
             let difference = replay(&run.events, strategy.as_ref()).map_err(TestCaseError::fail)?;
             prop_assert!(difference.is_none(), "{difference:?}");
         }
-        // Nothing piles up that an eviction keeps for ever: they do not come closer together.
-        prop_assert!(overflows < 400 / 3, "{overflows} overflows in 400 frames");
+        // Nothing piles up that an eviction keeps for ever: they do not come closer together. A strategy that takes
+        // out 60 tokens at a time has an overflow about every third frame if every frame is answered.
+        prop_assert!(overflows < 400 / 2, "{overflows} overflows in 400 frames");
     }
 }
